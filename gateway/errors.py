@@ -1,0 +1,195 @@
+"""What can go wrong, as types. `gateway.problems` turns each into its HTTP answer.
+
+The text of an error is written for the client that reads it: it never holds a token, a file's
+content or an address of ours.
+"""
+
+
+class GatewayError(Exception):
+    """Any error that this project raises on purpose."""
+
+
+class ClientError(GatewayError):
+    """The client has to change something before it tries again."""
+
+
+class Unavailable(GatewayError):
+    """A part that we need does not serve now; `retry_after` is in seconds."""
+
+    def __init__(self, detail: str, retry_after: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+# --- who asks -----------------------------------------------------------------------------------
+
+
+class MalformedAuthorization(ClientError):
+    """The Authorization header cannot be read, or there are two (RFC 6750 `invalid_request`)."""
+
+
+class AuthenticationRequired(ClientError):
+    """No bearer token came with the request."""
+
+
+class InvalidToken(ClientError):
+    """No verifier accepts the token (RFC 6750 `invalid_token`)."""
+
+
+class GrantRefused(ClientError):
+    """A runtime upload by `Grant` header alone, which this gateway does not relay."""
+
+
+class TokenEndsTooSoon(ClientError):
+    """The caller's token would end before the registration's retries could."""
+
+
+class VerifierUnavailable(Unavailable):
+    """Whoever vouches for tokens cannot be asked."""
+
+
+# --- what is asked for --------------------------------------------------------------------------
+
+
+class RouteNotFound(ClientError):
+    """The path is neither the upstream's nor the gateway's own."""
+
+
+class UploadNotFound(ClientError):
+    """No upload of that id exists for this subject."""
+
+
+class HostedFileNotFound(ClientError):
+    """The file token names no file that may be served."""
+
+
+class MethodNotAllowed(ClientError):
+    """The gateway's own resource does not take this method."""
+
+
+class ExpectationFailed(ClientError):
+    """An `Expect` other than `100-continue` (RFC 9110 section 10.1.1)."""
+
+
+class MalformedRequest(ClientError):
+    """A request that cannot be understood, beside its multipart body."""
+
+
+# --- the body -----------------------------------------------------------------------------------
+
+
+class MalformedUpload(ClientError):
+    """The multipart body is broken, or two readers could see it differently."""
+
+
+class MissingFile(ClientError):
+    """There is no part named `file`."""
+
+
+class SeveralFiles(ClientError):
+    """More than one part named `file`, where exactly one can be taken."""
+
+
+class EmptyFile(ClientError):
+    """The file has no bytes."""
+
+
+class FileTooLarge(ClientError):
+    """The file, or the body around it, exceeds the route's limit."""
+
+
+class FormTooLarge(ClientError):
+    """The parts beside the file exceed a limit: their number, their size or their headers."""
+
+
+class InvalidField(ClientError):
+    """An extra part cannot become a member of the external reference."""
+
+
+class EncodedBody(ClientError):
+    """The upload has a Content-Encoding, which is never undone here."""
+
+
+class UploadAborted(ClientError):
+    """The client went away, or the body ended before it was complete."""
+
+
+# --- our own parts ------------------------------------------------------------------------------
+
+
+class BudgetExhausted(Unavailable):
+    """No memory is free for another upload."""
+
+
+class StoreUnavailable(Unavailable):
+    """The object store does not answer, or answers with an error of its own."""
+
+
+class ObjectNotFound(GatewayError):
+    """The store has no object under that key."""
+
+
+class PreconditionFailed(GatewayError):
+    """A conditional write met another version of the object."""
+
+
+class ChecksumMismatch(GatewayError):
+    """The store received other bytes than were sent."""
+
+
+class PartLimitExceeded(GatewayError):
+    """More bytes than an S3 multipart upload can hold."""
+
+
+class QueueUnavailable(Unavailable):
+    """The broker takes no task now."""
+
+
+class IllegalTransition(GatewayError):
+    """An upload was to change to a state that its lifecycle does not allow."""
+
+
+class ConfigurationError(GatewayError):
+    """Settings that cannot work; each line of the text is one fault."""
+
+
+# --- the upstream -------------------------------------------------------------------------------
+
+
+class UpstreamError(GatewayError):
+    """ChatKitty did not do what it was asked.
+
+    `outcome_unknown`: it may have acted all the same. `retryable`: the same request may succeed
+    later. `retry_after`: seconds that it asked us to wait, 0 where it did not.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retryable: bool = True,
+        outcome_unknown: bool = False,
+        retry_after: float = 0.0,
+    ) -> None:
+        super().__init__(detail)
+        self.retryable = retryable
+        self.outcome_unknown = outcome_unknown
+        self.retry_after = retry_after
+
+
+class UpstreamUnavailable(UpstreamError):
+    """No connection could be made, or it broke."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """No answer came in time."""
+
+
+class UpstreamRefused(UpstreamError):
+    """ChatKitty answered with an error status."""
+
+    def __init__(
+        self, detail: str, status: int, *, retryable: bool, retry_after: float = 0.0
+    ) -> None:
+        super().__init__(detail, retryable=retryable, retry_after=retry_after)
+        self.status = status
