@@ -1,0 +1,55 @@
+"""The secret key ring: encrypts what must not be read at rest, signs what must not be guessed."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from gateway.errors import ConfigurationError
+
+SIGNATURE_BYTES = 16
+_SIGNING_PURPOSE = b"chatkitty-gateway file token v1"
+
+
+class KeyRing:
+    """One or more keys: the first encrypts and signs, all are tried to read and to verify."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Take url-safe base64 keys of 32 bytes. Raises ConfigurationError for any other."""
+        if not keys:
+            raise ConfigurationError("a secret key is needed: 32 bytes as url-safe base64")
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        except ValueError:
+            raise ConfigurationError(
+                "each secret key must be 32 bytes as url-safe base64"
+            ) from None
+        self._signing_keys = [
+            hmac.digest(base64.urlsafe_b64decode(key), _SIGNING_PURPOSE, hashlib.sha256)
+            for key in keys
+        ]
+
+    def encrypt(self, secret: str) -> str:
+        """The secret as an opaque text that only this key ring can read."""
+        return self._fernet.encrypt(secret.encode()).decode()
+
+    def decrypt(self, opaque: str) -> str | None:
+        """The secret, or None where no key of the ring made `opaque`."""
+        try:
+            return self._fernet.decrypt(opaque.encode()).decode()
+        except InvalidToken:
+            return None
+
+    def sign(self, message: bytes) -> bytes:
+        """A truncated HMAC-SHA256 (16 bytes; RFC 2104 section 5) by the first key."""
+        return hmac.digest(self._signing_keys[0], message, hashlib.sha256)[:SIGNATURE_BYTES]
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Whether any key of the ring signed `message`; takes the same time for every answer."""
+        found = False
+        for key in self._signing_keys:
+            expected = hmac.digest(key, message, hashlib.sha256)[:SIGNATURE_BYTES]
+            found |= hmac.compare_digest(expected, signature)
+        return found

@@ -1,0 +1,51 @@
+"""Structured logs: one JSON object an event on standard error, with the ids bound at the edge.
+
+An event never holds a token or a file's content.
+"""
+
+import logging
+import sys
+from typing import cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+def configure_logs(level: str) -> None:
+    """Log events of `level` (debug, info, warning, error) and above as JSON lines."""
+    structlog.configure(
+        cache_logger_on_first_use=True,
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    # Libraries log through the standard module; what they warn of belongs in the same stream.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """The logger of a module; every event of it bears `logger`."""
+    return cast(FilteringBoundLogger, structlog.get_logger(logger=name))
+
+
+def bind_ids(**ids: str) -> None:
+    """Bind `request_id`, `upload_id` and the like to all further events of this task."""
+    structlog.contextvars.bind_contextvars(**ids)
+
+
+def clear_ids() -> None:
+    """Forget what was bound, at the start of a request or a task."""
+    structlog.contextvars.clear_contextvars()
