@@ -1,0 +1,64 @@
+"""Which state may follow which, and what is to be done in each: two tables, and no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from gateway.errors import IllegalTransition
+from gateway.uploads.record import Change, Fault, State, Upload
+
+
+class Step(StrEnum):
+    """What workers do, by the names of their tasks."""
+
+    INSPECT = "uploads.inspect"
+    REGISTER = "uploads.register"
+    AUDIT = "uploads.audit"
+    SWEEP = "uploads.sweep"
+
+
+TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
+    State.RECEIVING: frozenset({State.STORED, State.RELAYED, State.REJECTED, State.ABORTED}),
+    State.STORED: frozenset({State.INSPECTED, State.REJECTED, State.FAILED}),
+    State.INSPECTED: frozenset({State.REGISTERED, State.REJECTED, State.FAILED}),
+    State.RELAYED: frozenset({State.AUDITED, State.FLAGGED, State.FAILED}),
+}
+"""States that are not listed are ends."""
+
+NEXT_STEP: Final[Mapping[State, Step]] = {
+    State.STORED: Step.INSPECT,
+    State.INSPECTED: Step.REGISTER,
+    State.RELAYED: Step.AUDIT,
+}
+
+SERVED: Final = frozenset({State.INSPECTED, State.REGISTERED})
+"""States in which a hosted file may be read: inspection has passed."""
+
+
+def is_end(state: State) -> bool:
+    """Whether nothing follows the state."""
+    return state not in TRANSITIONS
+
+
+def begin(received: datetime, state: State, at: datetime) -> tuple[Change, ...]:
+    """The history of an upload whose receipt began at `received` and came to `state`."""
+    return _follow((Change(State.RECEIVING, received),), state, at)
+
+
+def advance(upload: Upload, state: State, at: datetime, fault: Fault | None = None) -> Upload:
+    """The upload in its next state. Raises IllegalTransition where the table has no such step."""
+    return replace(upload, history=_follow(upload.history, state, at), fault=fault or upload.fault)
+
+
+def next_step(upload: Upload) -> Step | None:
+    """What is to be done next, or None at an end."""
+    return NEXT_STEP.get(upload.state)
+
+
+def _follow(history: tuple[Change, ...], state: State, at: datetime) -> tuple[Change, ...]:
+    current = history[-1].state
+    if state not in TRANSITIONS.get(current, frozenset()):
+        raise IllegalTransition(f"an upload that is {current} cannot become {state}")
+    return (*history, Change(state, at))

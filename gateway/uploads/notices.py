@@ -1,0 +1,65 @@
+"""Word from the workers to whoever waits: the id of each upload that came to its end.
+
+A notice is a hint to look at the record, never the truth: Redis may lose it, so who waits also
+looks by itself from time to time.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway.telemetry import get_logger
+from gateway.uploads.keys import ENDED_CHANNEL
+
+log = get_logger(__name__)
+
+_RECONNECT_SECONDS = 1.0
+
+
+async def announce(redis: Redis, upload_id: str) -> None:
+    """Tell every gateway process that the upload has ended; a lost notice is no error."""
+    try:
+        await redis.publish(ENDED_CHANNEL, upload_id)
+    except (RedisError, OSError) as error:
+        log.warning("notice.redis_unavailable", error=repr(error))
+
+
+class Notices:
+    """One subscription a process, shared by all who wait."""
+
+    def __init__(self, redis: Redis) -> None:
+        """Listen on a connection of its own out of `redis`'s pool."""
+        self._redis = redis
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    @asynccontextmanager
+    async def watch(self, upload_id: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set when the upload's end is announced."""
+        event = asyncio.Event()
+        self._waiting[upload_id].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[upload_id].discard(event)
+            if not self._waiting[upload_id]:
+                del self._waiting[upload_id]
+
+    async def listen(self) -> None:
+        """Receive notices until cancelled, across any loss of Redis."""
+        while True:
+            try:
+                await self._receive()
+            except (RedisError, OSError) as error:
+                log.warning("notice.redis_unavailable", error=repr(error))
+                await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _receive(self) -> None:
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+            await pubsub.subscribe(ENDED_CHANNEL)
+            async for message in pubsub.listen():
+                for event in self._waiting.get(message["data"].decode(), ()):
+                    event.set()

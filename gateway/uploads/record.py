@@ -1,0 +1,150 @@
+"""The record of an upload: all that is known of it and still to do for it, and its JSON form."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from gateway.settings import Delivery, OnMismatch
+
+
+class State(StrEnum):
+    """Where an upload stands."""
+
+    RECEIVING = "receiving"
+    STORED = "stored"
+    INSPECTED = "inspected"
+    REGISTERED = "registered"
+    RELAYED = "relayed"
+    AUDITED = "audited"
+    FLAGGED = "flagged"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A state and the time (UTC) at which it was reached."""
+
+    state: State
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The upstream request that the client made: its method, and its path and query as sent."""
+
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """One `file` part: what the client said of it and what was counted and found.
+
+    `head` holds a relayed file's first bytes until its audit; a hosted file's are in the store.
+    """
+
+    name: str
+    original_name: str | None
+    declared_type: str | None
+    size: int
+    crc32c: int | None = None
+    sha256: str | None = None
+    content_type: str | None = None
+    head: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The limits and the policy under which an upload was accepted; workers read no settings."""
+
+    allowed_types: tuple[str, ...] = ()
+    denied_types: tuple[str, ...] | None = None
+    require_match: bool = False
+    on_mismatch: OnMismatch = OnMismatch.FLAG
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The upstream's answer, kept so that it can be given again."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an upload did not reach the end that it was meant for: a problem's slug and detail."""
+
+    slug: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A registration that may have reached the upstream: how many there were, the first, the last.
+
+    It is durable before the request is sent, so that whoever comes next knows to look first.
+    """
+
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """An upload, from its acceptance to its end."""
+
+    id: str
+    subject: str
+    request_id: str
+    delivery: Delivery
+    target: Target
+    history: tuple[Change, ...]
+    files: tuple[File, ...]
+    terms: Terms
+    fields: tuple[tuple[str, str], ...] = ()
+    url: str | None = None
+    authorization: str | None = None
+    ambiguities: tuple[str, ...] = ()
+    attempt: Attempt | None = None
+    result: Answer | None = None
+    fault: Fault | None = None
+
+    @property
+    def state(self) -> State:
+        """The state that was reached last."""
+        return self.history[-1].state
+
+    @property
+    def since(self) -> datetime:
+        """When the state was reached."""
+        return self.history[-1].at
+
+    @property
+    def file(self) -> File:
+        """The one file of an `external` upload."""
+        return self.files[0]
+
+    def with_file(self, file: File) -> "Upload":
+        """The same upload with its one file described anew."""
+        return replace(self, files=(file,))
+
+
+_decoder = msgspec.json.Decoder(Upload)
+_encoder = msgspec.json.Encoder()
+
+
+def to_json(upload: Upload) -> bytes:
+    """The record as it is kept; `authorization` in it is encrypted, times are RFC 3339."""
+    return _encoder.encode(upload)
+
+
+def from_json(document: bytes) -> Upload:
+    """The upload of a kept record. Raises msgspec.ValidationError for any other document."""
+    return _decoder.decode(document)
