@@ -1,0 +1,49 @@
+"""An answer of the upstream, small enough to be kept, and the error that one can be."""
+
+import json
+from dataclasses import dataclass
+
+from gateway.errors import UpstreamRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer: `headers` are those that matter to a client, `body` at most 1 MiB."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    def header(self, name: str) -> str | None:
+        """The value of a header, by its name in any case."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    def json_object(self) -> dict[str, object] | None:
+        """The body as a JSON object, or None where it is anything else."""
+        try:
+            document = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return document if isinstance(document, dict) else None
+
+
+class Refusal(UpstreamRefused):
+    """An error status, with the answer that bore it so that a client can be shown it."""
+
+    def __init__(
+        self,
+        detail: str,
+        answer: Answer,
+        *,
+        retryable: bool,
+        outcome_unknown: bool = False,
+        retry_after: float = 0.0,
+    ) -> None:
+        super().__init__(detail, answer.status, retryable=retryable, retry_after=retry_after)
+        self.outcome_unknown = outcome_unknown
+        self.answer = answer

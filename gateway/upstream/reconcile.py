@@ -1,0 +1,111 @@
+"""Why a timeout does not register a file twice: whether an earlier request did is looked up.
+
+ChatKitty has no idempotency key for messages, but the URL of a hosted file is unique to its
+upload, so a message that bears it is the one that the upload made.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from gateway.errors import UpstreamError
+from gateway.upstream.answer import Answer
+from gateway.upstream.client import ChatKitty
+from gateway.upstream.credentials import Credentials
+from gateway.upstream.endpoints import Endpoint, Kind
+
+CLOCK_SLACK: Final = timedelta(minutes=10)
+"""How far ChatKitty's clock may be behind ours without a message being missed."""
+
+_PAGE_SIZE: Final = 100
+_MOST_PAGES: Final = 100
+_CURSOR: Final = frozenset({"size", "start", "next", "relation"})
+
+
+async def find_registered(
+    client: ChatKitty, endpoint: Endpoint, url: str, since: datetime, credentials: Credentials
+) -> Answer | None:
+    """What the registration of `url` was answered with, if any since `since` (aware) succeeded.
+
+    Reads the messages back, the newest first. A display picture is never looked for: setting it
+    again does no harm. Raises UpstreamError, always with `outcome_unknown`, where it cannot be
+    told: then it must be asked again before anything is sent.
+    """
+    if endpoint.kind is Kind.DISPLAY_PICTURE:
+        return None
+    try:
+        message = await _find(client, endpoint, url, since - CLOCK_SLACK, credentials)
+    except UpstreamError as error:
+        error.outcome_unknown = True
+        raise
+    if message is None:
+        return None
+    headers = (("Content-Type", "application/json"),)
+    return Answer(200, headers, json.dumps(message, separators=(",", ":")).encode())
+
+
+async def _find(
+    client: ChatKitty, endpoint: Endpoint, url: str, horizon: datetime, credentials: Credentials
+) -> dict[str, object] | None:
+    params = {"size": str(_PAGE_SIZE)}
+    for _ in range(_MOST_PAGES):
+        page = await client.get_json(endpoint.path, params, credentials)
+        messages = _messages(page)
+        for message in messages:
+            if _file_url(message) == url:
+                return message
+        older = _older(page)
+        if older is None or _reaches(messages, horizon):
+            return None
+        params = older
+    raise UpstreamError("too many messages to tell whether the file was registered")
+
+
+def _messages(page: Mapping[str, object]) -> list[dict[str, object]]:
+    """The messages of a page. Raises UpstreamError for what is no page."""
+    embedded = page.get("_embedded", {})
+    # An empty page leaves `_embedded` out; without `page` either it is something else.
+    if isinstance(embedded, dict) and ("page" in page or embedded):
+        messages = embedded.get("messages", [])
+        if isinstance(messages, list) and all(isinstance(each, dict) for each in messages):
+            return messages
+    raise UpstreamError("ChatKitty's answer is no page of messages")
+
+
+def _file_url(message: Mapping[str, object]) -> object:
+    file = message.get("file")
+    return file.get("url") if isinstance(file, dict) else None
+
+
+def _older(page: Mapping[str, object]) -> dict[str, str] | None:
+    """The cursor of the next, older page. Its link's host and path are none of our business."""
+    links = page.get("_links")
+    link = links.get("next") if isinstance(links, dict) else None
+    href = link.get("href") if isinstance(link, dict) else None
+    if not isinstance(href, str):
+        return None
+    cursor = {name: text for name, text in parse_qsl(urlsplit(href).query) if name in _CURSOR}
+    return cursor or None
+
+
+def _reaches(messages: list[dict[str, object]], horizon: datetime) -> bool:
+    """Whether the page ends before `horizon`, so that all further ones are older still.
+
+    Only a page that is sorted, the newest first, can tell: the order is not documented.
+    """
+    times = [_created(message) for message in messages]
+    known = [time for time in times if time is not None]
+    if not known or len(known) < len(times):
+        return False
+    return known[-1] < horizon and known == sorted(known, reverse=True)
+
+
+def _created(message: Mapping[str, object]) -> datetime | None:
+    text = message.get("createdTime", message.get("created_time"))
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,0 +1,165 @@
+"""Which part of a form becomes which member of ChatKitty's JSON reference to a file. Pure.
+
+Source: ChatKitty OpenAPI 2.41.9, `CreateFileMessageResource` and `CreateExternalFileProperties`.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import isinf
+from typing import Final
+
+from gateway.errors import InvalidField
+from gateway.upstream.endpoints import Endpoint, Generation, Kind
+
+_GROUP_TAG: Final = "groupTag"
+_CONTENT_TYPE: Final = "contentType"
+_SNAKE_CASE: Final = {_GROUP_TAG: "group_tag", _CONTENT_TYPE: "content_type"}
+_CANONICAL: Final = {"group_tag": _GROUP_TAG}
+
+_RESERVED: Final = frozenset({"file", "type", "user"})
+"""Members that the reference sets itself; a user is named by a part `username`."""
+
+_DEEPEST: Final = 64
+"""Levels that `properties` may be nested: far below what any JSON reader gives up at."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalFile:
+    """A file that somebody else than ChatKitty hosts; `size` in bytes."""
+
+    url: str
+    name: str
+    content_type: str
+    size: int
+
+
+def reference_body(
+    endpoint: Endpoint, file: ExternalFile, fields: Sequence[tuple[str, str]]
+) -> dict[str, object]:
+    """The JSON body that registers `file` at a dual endpoint, in the endpoint's spelling.
+
+    `fields` are the names and texts of the form's other parts. Raises InvalidField where one
+    cannot become a member.
+    """
+    members = _members(endpoint, fields)
+    described = {
+        "url": file.url,
+        "name": file.name,
+        _spelt(_CONTENT_TYPE, endpoint): file.content_type,
+        "size": file.size,
+    }
+    if endpoint.kind is Kind.DISPLAY_PICTURE:
+        return described
+    return {"type": "FILE", "file": described, **members}
+
+
+def check_fields(endpoint: Endpoint, fields: Sequence[tuple[str, str]]) -> None:
+    """Raise InvalidField for fields that `reference_body` would refuse."""
+    _members(endpoint, fields)
+
+
+def _members(endpoint: Endpoint, fields: Iterable[tuple[str, str]]) -> dict[str, object]:
+    members: dict[str, object] = {}
+    for name, text in fields:
+        canonical = _CANONICAL.get(name, name)
+        _refuse_misplaced(endpoint, canonical)
+        member = "user" if canonical == "username" else _spelt(canonical, endpoint)
+        if member in members:
+            raise InvalidField(f"the part {_shown(canonical)} came more than once")
+        members[member] = _value(canonical, text)
+    return members
+
+
+def _refuse_misplaced(endpoint: Endpoint, name: str) -> None:
+    if endpoint.kind is Kind.DISPLAY_PICTURE:
+        raise InvalidField(f"a display picture takes no part beside the file, not {_shown(name)}")
+    if not name:
+        raise InvalidField("a part beside the file has no name")
+    if name in _RESERVED:
+        raise InvalidField(f"a part beside the file must not be named {_shown(name)}")
+
+
+def _value(name: str, text: str) -> object:
+    plain = _unquoted(text)
+    match name:
+        case "username":
+            return {"username": plain}
+        case "properties":
+            return _properties(plain)
+    return plain
+
+
+def _unquoted(text: str) -> str:
+    """A JSON string literal as the text that it stands for, anything else as it is.
+
+    ChatKitty's runtime SDK sends `JSON.stringify(value)`, its platform API takes the raw text.
+    """
+    if not text.startswith('"'):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text
+
+
+def _properties(text: str) -> dict[str, object]:
+    try:
+        properties = json.loads(
+            text, object_pairs_hook=_distinct, parse_float=_finite, parse_constant=_refuse_constant
+        )
+    except (ValueError, RecursionError):
+        raise InvalidField("the part `properties` is not valid JSON") from None
+    if not isinstance(properties, dict):
+        raise InvalidField("the part `properties` must be a JSON object")
+    _refuse_depth(properties)
+    return properties
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise InvalidField("the part `properties` has a member twice")
+    return members
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise InvalidField("the part `properties` has a number that is too large")
+    return number
+
+
+def _refuse_constant(text: str) -> object:
+    """Refuse NaN and Infinity, which Python reads but JSON does not have."""
+    raise ValueError(text)
+
+
+def _refuse_depth(value: object) -> None:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise InvalidField("the part `properties` is nested too deeply")
+
+
+def _children(node: object) -> Iterable[object]:
+    match node:
+        case dict():
+            return node.values()
+        case list():
+            return node
+    return ()
+
+
+def _spelt(name: str, endpoint: Endpoint) -> str:
+    if endpoint.generation is Generation.CURRENT:
+        return _SNAKE_CASE.get(name, name)
+    return name
+
+
+def _shown(name: str) -> str:
+    """A name that the client chose, fit for an error's text."""
+    return f"`{''.join(char if char.isprintable() else '?' for char in name[:64])}`"

@@ -1,0 +1,167 @@
+"""The gateway's own token: fetched once for all processes, renewed before it ends.
+
+Source: RFC 6749 section 4.4 (client credentials). Redis is a convenience: without it each process
+fetches for itself.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import urlencode
+
+from aiohttp import encode_basic_auth
+from redis.asyncio import Redis
+
+from gateway.errors import UpstreamError, UpstreamUnavailable
+from gateway.telemetry import get_logger
+from gateway.upstream.answer import Answer
+from gateway.upstream.shared_token import Seal, SharedToken, Token
+from gateway.upstream.transport import Request, Transport
+
+log = get_logger(__name__)
+
+_FETCH_SECONDS: Final = 10.0
+_PATIENCE: Final = _FETCH_SECONDS + 2.0
+"""Seconds that a process without any token waits for another one's fetch before its own."""
+
+_UNTOLD_LIFE: Final = 300.0
+"""Seconds that a token is used for where the server does not say how long it lives."""
+
+_LONGEST_LIFE: Final = 7 * 86400.0
+_LONGEST_TOKEN: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """The client that the gateway is, and where its credentials become a token."""
+
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+class OwnToken:
+    """The token of the gateway's own client credentials; also the `Credentials` that bear it."""
+
+    def __init__(
+        self, transport: Transport, client: ClientCredentials, redis: Redis, seal: Seal
+    ) -> None:
+        """Fetch tokens over `transport`, and share them, sealed, through `redis`."""
+        self._transport = transport
+        self._client = client
+        whose = hashlib.sha256(f"{client.token_url} {client.client_id}".encode()).hexdigest()
+        self._shared = SharedToken(redis, f"gateway:upstream-token:{whose[:16]}", seal)
+        self._local: Token | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, client: ClientCredentials, redis: Redis, seal: Seal) -> AsyncIterator[Self]:
+        """With connections of its own; no server has to be reachable yet."""
+        async with Transport.open(_FETCH_SECONDS) as transport:
+            yield cls(transport, client, redis, seal)
+
+    async def get(self) -> str:
+        """A token that has not ended.
+
+        Raises UpstreamUnavailable where none is to be had: retryable even where the credentials
+        are refused, because an operator can mend that before any upload is lost.
+        """
+        return (await self._current(stale=None)).value
+
+    async def refresh(self, stale: str) -> str:
+        """Another token than `stale`, which was answered with 401.
+
+        It can be the same where the server gives out no other. Raises UpstreamUnavailable.
+        """
+        return (await self._current(stale)).value
+
+    async def authorization(self) -> str:
+        """The `Authorization` header with the token."""
+        return f"Bearer {await self.get()}"
+
+    async def renewed(self, refused: str) -> str | None:
+        """The header with another token, None where there is no other."""
+        renewed = f"Bearer {await self.refresh(refused.removeprefix('Bearer '))}"
+        return renewed if renewed != refused else None
+
+    async def _current(self, stale: str | None) -> Token:
+        if (token := _fresh(self._local, stale)) is not None:
+            return token
+        async with self._one_at_a_time:
+            if (token := _fresh(self._local, stale)) is None:
+                shared = await self._shared.read()
+                old = _usable(shared, stale) or _usable(self._local, stale)
+                token = _fresh(shared, stale) or await self._renew(old, stale)
+                self._local = token
+            return token
+
+    async def _renew(self, old: Token | None, stale: str | None) -> Token:
+        """A new token, or another process's that came first, or the old one while it lasts."""
+        async with self._shared.turn(patience=0.0 if old else _PATIENCE) as ours:
+            if old and not ours:
+                return old
+            if (token := _fresh(await self._shared.read(), stale)) is not None:
+                return token
+            try:
+                token = await self._fetch()
+            except UpstreamError as error:
+                log.warning("own_token.not_renewed", error=str(error), usable=old is not None)
+                if (old := _usable(old, stale)) is None:
+                    raise
+                return old
+            await self._shared.write(token)
+        log.info("own_token.renewed", life=token.life)
+        return token
+
+    async def _fetch(self) -> Token:
+        client = self._client
+        request = Request(
+            "POST",
+            client.token_url,
+            {
+                "Accept": "application/json",
+                "Authorization": encode_basic_auth(client.client_id, client.client_secret),
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+            urlencode({"grant_type": "client_credentials"}).encode(),
+        )
+        asked_at = time.monotonic()
+        return _token(await self._transport.exchange(request), asked_at)
+
+
+def _fresh(token: Token | None, stale: str | None) -> Token | None:
+    """`token` if it need not be renewed."""
+    good = token is not None and token.value != stale and token.is_fresh(time.monotonic())
+    return token if good else None
+
+
+def _usable(token: Token | None, stale: str | None) -> Token | None:
+    """`token` if it can be used a little longer."""
+    good = token is not None and token.value != stale and token.is_usable(time.monotonic())
+    return token if good else None
+
+
+def _token(answer: Answer, asked_at: float) -> Token:
+    """The token of a token endpoint's answer (RFC 6749 section 5.1)."""
+    if not answer.is_success:
+        raise UpstreamUnavailable(
+            f"ChatKitty refused the gateway's own credentials ({answer.status})"
+        )
+    members = answer.json_object() or {}
+    value, life = members.get("access_token"), members.get("expires_in")
+    if not isinstance(value, str) or not _can_be_sent(value):
+        raise UpstreamUnavailable("ChatKitty's token endpoint gave no token")
+    seconds = float(life) if isinstance(life, int | float) else _UNTOLD_LIFE
+    seconds = min(max(seconds, 1.0), _LONGEST_LIFE)
+    return Token(value, seconds, asked_at + seconds)
+
+
+def _can_be_sent(token: str) -> bool:
+    """Whether the text can stand in an `Authorization` header."""
+    plain = token.isascii() and token.isprintable() and " " not in token
+    return plain and 0 < len(token) <= _LONGEST_TOKEN

@@ -1,0 +1,127 @@
+"""A small HTTP exchange with the upstream: bounded, not redirected, its outcome not guessed."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from gateway.upstream.answer import Answer
+
+LARGEST_ANSWER: Final = 1024 * 1024
+_CONNECT_SECONDS: Final = 10.0
+_USER_AGENT: Final = "chatkitty-gateway"
+_KEPT_HEADERS: Final = (
+    "Content-Type",
+    "Cache-Control",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Api-Version",
+    "X-Response-Token",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request with a small body; `url` is absolute and sent as it is written.
+
+    `idempotent`: sending it twice does what sending it once does.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    idempotent: bool = True
+
+
+class Transport:
+    """A pool of connections for such exchanges."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        """Take a session as `open` makes it; a cookie or a followed redirect would break rules."""
+        self._session = session
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, seconds: float) -> AsyncIterator[Self]:
+        """A pool of its own, closed at the end; an exchange may take so many seconds."""
+        async with aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": _USER_AGENT},
+            timeout=aiohttp.ClientTimeout(total=seconds, connect=min(seconds, _CONNECT_SECONDS)),
+        ) as session:
+            yield cls(session)
+
+    async def exchange(self, request: Request) -> Answer:
+        """The complete answer, whatever its status.
+
+        Raises UpstreamUnavailable, UpstreamTimeout, or UpstreamError for an answer that is too
+        large. Each bears `outcome_unknown` if the request is not idempotent and may have been
+        read: from the moment that its first byte was handed to the connection.
+        """
+        body = _Body(request.body)
+        try:
+            return await self._exchange(request, body)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise UpstreamUnavailable("ChatKitty cannot be reached in time") from error
+        except TimeoutError as error:
+            raise UpstreamTimeout(
+                "ChatKitty did not answer in time", outcome_unknown=_may_act(request, body)
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamUnavailable(
+                "ChatKitty cannot be reached, or broke the connection",
+                outcome_unknown=_may_act(request, body),
+            ) from error
+
+    async def _exchange(self, request: Request, body: "_Body") -> Answer:
+        headers = CIMultiDict(request.headers)
+        if request.body is not None:
+            headers["Content-Length"] = str(len(request.body))
+        async with self._session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            headers=headers,
+            data=body if request.body is not None else None,
+            allow_redirects=False,
+        ) as response:
+            content = bytearray()
+            async for chunk in response.content.iter_any():
+                content += chunk
+                if len(content) > LARGEST_ANSWER:
+                    response.close()
+                    raise UpstreamError(
+                        "ChatKitty's answer is too large", outcome_unknown=not request.idempotent
+                    )
+            return Answer(response.status, _kept(response), bytes(content))
+
+
+class _Body:
+    """A request's body that knows whether any of the request was sent.
+
+    aiohttp holds the head back until the first bytes of the body are there to go with it.
+    """
+
+    def __init__(self, content: bytes | None) -> None:
+        self._content = content or b""
+        self.begun = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun = True
+        yield self._content
+
+
+def _may_act(request: Request, body: _Body) -> bool:
+    """Whether a broken exchange leaves open that the upstream carries it out (once more)."""
+    return body.begun and not request.idempotent
+
+
+def _kept(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, response.headers[name]) for name in _KEPT_HEADERS if name in response.headers
+    )
