@@ -114,6 +114,10 @@ class UploadAborted(ClientError):
     """The client went away, or the body ended before it was complete."""
 
 
+class BodyTimeout(ClientError):
+    """The client stayed silent in the middle of a body."""
+
+
 # --- our own parts ------------------------------------------------------------------------------
 
 

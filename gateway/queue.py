@@ -12,6 +12,7 @@ from typing import Any, Final
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from gateway.errors import QueueUnavailable
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -69,6 +70,14 @@ class TaskQueue:
             self._tasks.put_nowait(_Task(name, upload_id, delay))
         except queue.Full:
             log.warning("queue.full", task=name, upload_id=upload_id)
+
+    def check(self) -> None:
+        """Raises QueueUnavailable where the broker cannot be reached. Blocks for some seconds."""
+        try:
+            with self._app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
+        except (OperationalError, OSError) as error:
+            raise QueueUnavailable("the broker cannot be reached") from error
 
     def close(self, patience: float = 5.0) -> None:
         """Send what is still to be sent, for at most `patience` seconds."""

@@ -254,6 +254,8 @@ class Settings(BaseModel):
             raise ValueError("upstream_client_id and upstream_client_secret belong together")
         if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
             raise ValueError("s3_access_key_id and s3_secret_access_key belong together")
+        if self.on_mismatch is OnMismatch.DELETE and self.upstream_client_id is None:
+            raise ValueError("on_mismatch = delete needs the gateway's own upstream_client_id")
         if VerifierName.STATIC in self.auth and not self.auth_static_tokens:
             raise ValueError("auth names `static`, but auth_static_tokens is empty")
         return self

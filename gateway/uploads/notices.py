@@ -18,6 +18,7 @@ from gateway.uploads.keys import ENDED_CHANNEL
 log = get_logger(__name__)
 
 _RECONNECT_SECONDS = 1.0
+_LISTEN_SECONDS = 30.0
 
 
 async def announce(redis: Redis, upload_id: str) -> None:
@@ -60,6 +61,11 @@ class Notices:
     async def _receive(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(ENDED_CHANNEL)
-            async for message in pubsub.listen():
-                for event in self._waiting.get(message["data"].decode(), ()):
-                    event.set()
+            while True:
+                message = await pubsub.get_message(timeout=_LISTEN_SECONDS)
+                if message is not None:
+                    self._wake(message["data"].decode())
+
+    def _wake(self, upload_id: str) -> None:
+        for event in self._waiting.get(upload_id, ()):
+            event.set()

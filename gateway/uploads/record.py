@@ -84,16 +84,18 @@ class Fault:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A registration that may have reached the upstream: how many there were, the first, the last.
+    """The registrations that were tried; it is durable before each request is sent.
 
-    It is durable before the request is sent, so that whoever comes next knows to look first.
+    `unknown`: the last one may have reached the upstream, so whoever comes next looks first.
+    `until`: nobody else may try before that time, since the last one may still be under way.
     """
 
     count: int
     first_at: datetime
-    last_at: datetime
+    until: datetime
+    unknown: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,28 @@
+"""The bearer token of a request (RFC 6750 section 2.1). Pure."""
+
+from collections.abc import Sequence
+
+from gateway.errors import AuthenticationRequired, MalformedAuthorization
+
+_LONGEST_TOKEN = 8192
+
+
+def bearer_token(authorizations: Sequence[str]) -> str:
+    """The token of a request's Authorization headers; the scheme's case does not matter.
+
+    Raises AuthenticationRequired where there is none, MalformedAuthorization where there is more
+    than one header or the token cannot be one.
+    """
+    if not authorizations:
+        raise AuthenticationRequired("send an Authorization header with a bearer token")
+    if len(authorizations) > 1:
+        raise MalformedAuthorization("there is more than one Authorization header")
+    scheme, _, token = authorizations[0].strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise AuthenticationRequired("the Authorization scheme must be Bearer")
+    token = token.strip(" ")
+    if not token or len(token) > _LONGEST_TOKEN or not token.isascii() or not token.isprintable():
+        raise MalformedAuthorization("the bearer token is empty, too long, or no token at all")
+    if " " in token:
+        raise MalformedAuthorization("a bearer token holds no spaces")
+    return token

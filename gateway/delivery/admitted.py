@@ -1,0 +1,28 @@
+"""What was settled about an upload before its body is taken."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.auth.principal import Principal
+from gateway.multipart import Declared
+from gateway.routes import Route
+from gateway.uploads.record import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """An upload that may come in: whose it is, where it goes, and how its body is delimited.
+
+    `content_length` is in bytes, None where the body is chunked; `authorization` is the header
+    that the client sent, None for a relayed grant.
+    """
+
+    upload_id: str
+    request_id: str
+    principal: Principal
+    authorization: str | None
+    route: Route
+    target: Target
+    boundaries: Declared
+    content_length: int | None
+    received_at: datetime

@@ -1,0 +1,134 @@
+"""The form that `external` takes: exactly one file, and text beside it. Pure.
+
+Here we decide on our own reading of the body, so anything that two readers could see differently
+is refused.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.delivery.meter import FileMeter
+from gateway.delivery.tap import FILE_PART
+from gateway.errors import (
+    EmptyFile,
+    FileTooLarge,
+    FormTooLarge,
+    InvalidField,
+    MalformedUpload,
+    MissingFile,
+    SeveralFiles,
+)
+from gateway.multipart import PartBegin, PartData, PartEnd, Scanner
+from gateway.settings import Hash
+from gateway.uploads.record import File
+
+_PLAIN_ENCODINGS = frozenset({b"7bit", b"8bit", b"binary"})
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A complete form: its file as it was counted, and the other parts in their order."""
+
+    file: File
+    fields: tuple[tuple[str, str], ...]
+
+
+class FormReader:
+    """Reads a form chunk by chunk and gives back the bytes of its file."""
+
+    def __init__(
+        self, scanner: Scanner, *, max_file_size: int, max_form_size: int, hash_: Hash
+    ) -> None:
+        """Refuse a file above `max_file_size` bytes, and other parts above `max_form_size`."""
+        self._scanner = scanner
+        self._max_file_size = max_file_size
+        self._form_left = max_form_size
+        self._meter = FileMeter(hash_, keep_head=False)
+        self._file_part: PartBegin | None = None
+        self._part: PartBegin | None = None
+        self._text = bytearray()
+        self._fields: list[tuple[str, str]] = []
+
+    def receive_data(self, chunk: bytes) -> Iterator[memoryview]:
+        """The file's bytes in this chunk, without a copy.
+
+        Raises MalformedUpload, SeveralFiles, FileTooLarge, FormTooLarge, InvalidField and what
+        the scanner raises.
+        """
+        for event in self._scanner.receive_data(chunk):
+            if (view := self._take(event)) is not None:
+                yield view
+        self._refuse_ambiguity()
+
+    def finish(self) -> Form:
+        """The form, at the end of the body.
+
+        Raises MalformedUpload, MissingFile, EmptyFile and what `receive_data` raises.
+        """
+        for event in self._scanner.finish():
+            self._take(event)
+        self._refuse_ambiguity()
+        if self._file_part is None:
+            raise MissingFile("send the file as a part named `file`")
+        if self._meter.size == 0:
+            raise EmptyFile("the part named `file` has no bytes")
+        file = self._meter.describe(self._file_part.filename, self._file_part.content_type)
+        return Form(file, tuple(self._fields))
+
+    def _take(self, event: "PartBegin | PartData | PartEnd") -> memoryview | None:
+        match event:
+            case PartData():
+                return self._data(event.view)
+            case PartBegin():
+                self._begin(event)
+            case PartEnd():
+                self._end()
+        return None
+
+    def _begin(self, part: PartBegin) -> None:
+        _refuse_encoding(part)
+        self._part = part
+        if part.name != FILE_PART:
+            if part.filename is not None:
+                raise InvalidField("only the part named `file` may carry a file")
+            return
+        if self._file_part is not None:
+            raise SeveralFiles("send exactly one part named `file`")
+        self._file_part = part
+
+    def _data(self, view: memoryview) -> memoryview | None:
+        if self._part is self._file_part:
+            self._meter.update(view)
+            if self._meter.size > self._max_file_size:
+                raise FileTooLarge(f"a file may have at most {self._max_file_size} bytes here")
+            return view
+        self._form_left -= len(view)
+        if self._form_left < 0:
+            raise FormTooLarge("the parts beside the file are too large")
+        self._text += view
+        return None
+
+    def _end(self) -> None:
+        if self._part is not None and self._part is not self._file_part:
+            self._fields.append((self._part.name or "", _decoded(bytes(self._text))))
+            self._text.clear()
+        self._part = None
+
+    def _refuse_ambiguity(self) -> None:
+        if self._scanner.ambiguities:
+            raise MalformedUpload(self._scanner.ambiguities[0].value)
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise InvalidField("a part beside the file is not UTF-8 text") from None
+
+
+def _refuse_encoding(part: PartBegin) -> None:
+    for name, value in part.headers:
+        if name.lower() == "content-transfer-encoding" and (
+            value.strip().lower() not in _PLAIN_ENCODINGS
+        ):
+            raise MalformedUpload("a part may only be sent as 7bit, 8bit or binary")

@@ -1,0 +1,102 @@
+"""One request to the upstream as it came, and the answer as it comes. Nothing is buffered."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from gateway.errors import UpstreamTimeout, UpstreamUnavailable
+
+_CONNECT_SECONDS = 10.0
+_OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request for the upstream: `path` with its query, exactly as the client wrote it.
+
+    `body` is None where the request has none; its Content-Length, if any, is in `headers`.
+    """
+
+    method: str
+    path: str
+    headers: CIMultiDict[str]
+    body: AsyncIterator[bytes] | None
+
+
+def upstream_session(timeout: float) -> aiohttp.ClientSession:
+    """A pool of connections that adds nothing, keeps no cookies, and undoes no encoding.
+
+    `timeout` is how long the upstream may stay silent, in seconds.
+    """
+    return aiohttp.ClientSession(
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(limit=0),
+        skip_auto_headers=_OWN_HEADERS,
+        timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=timeout),
+    )
+
+
+class Forwarder:
+    """Sends requests to one upstream."""
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
+        self._session = session
+        self._origin = str(URL(base_url).origin())
+
+    async def reach(self) -> None:
+        """Any answer at all will do. Raises aiohttp.ClientError or TimeoutError for none."""
+        async with self._session.get(self._origin, allow_redirects=False):
+            pass
+
+    @asynccontextmanager
+    async def send(self, outgoing: Outgoing) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The upstream's answer, from its head on; it may come before the body was all sent.
+
+        A body that raises cuts the upstream's connection, and its error is raised here. Raises
+        UpstreamUnavailable and UpstreamTimeout.
+        """
+        body = _Watched(outgoing.body) if outgoing.body is not None else None
+        try:
+            response = await self._session.request(
+                outgoing.method,
+                URL(self._origin + outgoing.path, encoded=True),
+                headers=outgoing.headers,
+                data=body,
+                allow_redirects=False,
+            )
+        except TimeoutError as error:
+            _raise_of_body(body)
+            raise UpstreamTimeout("ChatKitty did not answer in time") from error
+        except aiohttp.ClientError as error:
+            _raise_of_body(body)
+            raise UpstreamUnavailable("ChatKitty cannot be reached") from error
+        try:
+            yield response
+        finally:
+            response.close() if not response.content.at_eof() else response.release()
+
+
+class _Watched:
+    """A body that remembers why it broke, since the client library tells only that it did."""
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self._body = body
+        self.error: Exception | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._body:
+                yield chunk
+        except Exception as error:
+            self.error = error
+            raise
+
+
+def _raise_of_body(body: _Watched | None) -> None:
+    if body is not None and body.error is not None:
+        raise body.error

@@ -1,0 +1,132 @@
+"""`relay`: the bytes go to ChatKitty as they came; the tap on the side tells the workers of them.
+
+The client's answer is the upstream's own. Before its end is given, the upload's record is kept,
+so that no relayed file goes unaudited.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import aiohttp
+from multidict import CIMultiDict
+
+from gateway.delivery.admitted import Admitted
+from gateway.delivery.forward import Forwarder, Outgoing
+from gateway.delivery.tap import Observation, Tap
+from gateway.errors import UpstreamUnavailable
+from gateway.multipart import Limits
+from gateway.queue import TaskQueue
+from gateway.settings import Delivery, Settings
+from gateway.telemetry import get_logger
+from gateway.uploads.ledger import Ledger
+from gateway.uploads.lifecycle import Step, begin
+from gateway.uploads.record import Answer, State, Upload
+
+log = get_logger(__name__)
+
+_SUCCESS = range(200, 300)
+
+ANSWER_LIMIT = 1024 * 1024
+"""Bytes of the upstream's answer that are held; ChatKitty's are a few kilobytes."""
+
+_ANSWERED_EARLY = "the upstream answered before the end of the body"
+_ANSWER_TOO_LARGE = "the upstream's answer is too large to be audited"
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """The upstream's answer: its head, what was held of its body, and the stream of the rest."""
+
+    response: aiohttp.ClientResponse
+    held: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RelayDelivery:
+    """What the delivery works with."""
+
+    settings: Settings
+    forwarder: Forwarder
+    ledger: Ledger
+    queue: TaskQueue
+
+    @asynccontextmanager
+    async def send(
+        self, admitted: Admitted, headers: CIMultiDict[str], body: AsyncIterator[bytes]
+    ) -> AsyncIterator[Relayed]:
+        """Relay the body, and keep the record of an upload that the upstream took.
+
+        Raises what the body, the upstream and the ledger raise.
+        """
+        tap = Tap(admitted.boundaries, Limits(), self.settings.hash)
+        tapped = _Tapped(body, tap)
+        target = admitted.target
+        outgoing = Outgoing(target.method, target.path, headers, aiter(tapped))
+        async with self.forwarder.send(outgoing) as response:
+            held = await _hold(response)
+            if response.status in _SUCCESS:
+                observation = tapped.observation()
+                await self._accept(_record(admitted, observation, response, held))
+            yield Relayed(response, held)
+
+    async def _accept(self, upload: Upload) -> None:
+        await self.ledger.accept_relayed(upload)
+        log.info("upload.relayed", files=[file.size for file in upload.files])
+        self.queue.send(Step.AUDIT, upload.id)
+
+
+class _Tapped:
+    """A body on its way, and whether its end has passed."""
+
+    def __init__(self, body: AsyncIterator[bytes], tap: Tap) -> None:
+        self._body = body
+        self._tap = tap
+        self._ended = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._body:
+            self._tap.observe(chunk)
+            yield chunk
+        self._ended = True
+
+    def observation(self) -> Observation:
+        seen = self._tap.finish()
+        if self._ended:
+            return seen
+        return Observation(seen.files, (*seen.ambiguities, _ANSWERED_EARLY))
+
+
+async def _hold(response: aiohttp.ClientResponse) -> bytes:
+    """The answer's body up to the limit; what is beyond stays in the stream."""
+    held = bytearray()
+    try:
+        while len(held) <= ANSWER_LIMIT and (chunk := await response.content.readany()):
+            held += chunk
+    except aiohttp.ClientError as error:
+        raise UpstreamUnavailable("ChatKitty's answer was cut") from error
+    return bytes(held)
+
+
+def _record(
+    admitted: Admitted, seen: Observation, response: aiohttp.ClientResponse, held: bytes
+) -> Upload:
+    too_large = (_ANSWER_TOO_LARGE,) if len(held) > ANSWER_LIMIT else ()
+    content_type = response.headers.get("Content-Type", "application/octet-stream")
+    return Upload(
+        id=admitted.upload_id,
+        subject=admitted.principal.subject,
+        request_id=admitted.request_id,
+        delivery=Delivery.RELAY,
+        target=admitted.target,
+        history=begin(admitted.received_at, State.RELAYED, datetime.now(UTC)),
+        files=seen.files,
+        terms=admitted.route.terms,
+        ambiguities=(*seen.ambiguities, *too_large),
+        result=Answer(
+            response.status,
+            (("Content-Type", content_type),),
+            b"" if too_large else held,
+        ),
+    )

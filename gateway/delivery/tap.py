@@ -1,0 +1,90 @@
+"""The relay's side view of a body that passes by: its files are counted, hashed and sniffable.
+
+The tap never holds a body up and never refuses one: the upstream's reading of it counts. What it
+cannot read it gives up on, in constant memory, and says so.
+"""
+
+from dataclasses import dataclass
+
+from gateway.delivery.meter import FileMeter
+from gateway.multipart import (
+    Declared,
+    Limits,
+    MultipartError,
+    PartBegin,
+    PartData,
+    PartEnd,
+    Scanner,
+)
+from gateway.settings import Hash
+from gateway.uploads.record import File
+
+FILE_PART = "file"
+MAX_FILES = 50
+"""More `file` parts than any client sends are not described one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the tap saw: the files in their order, and why its reading may not be the upstream's."""
+
+    files: tuple[File, ...]
+    ambiguities: tuple[str, ...]
+
+
+class Tap:
+    """Observes the chunks of one body in their order."""
+
+    def __init__(self, boundaries: Declared, limits: Limits, hash_: Hash) -> None:
+        self._scanner: Scanner | None = Scanner(boundaries, limits)
+        self._hash = hash_
+        self._part: PartBegin | None = None
+        self._meter: FileMeter | None = None
+        self._files: list[File] = []
+        self._reasons: list[str] = []
+
+    def observe(self, chunk: bytes) -> None:
+        """See the next chunk; it is not kept."""
+        if self._scanner is None:
+            return
+        try:
+            self._follow(self._scanner.receive_data(chunk))
+        except MultipartError as error:
+            self._give_up(str(error))
+
+    def finish(self) -> Observation:
+        """What the whole body was, at its end."""
+        if self._scanner is not None:
+            try:
+                self._follow(self._scanner.finish())
+            except MultipartError as error:
+                self._give_up(str(error))
+        if self._scanner is not None:
+            self._reasons.extend(reason.value for reason in self._scanner.ambiguities)
+        return Observation(tuple(self._files), tuple(self._reasons))
+
+    def _follow(self, events: "list[PartBegin | PartData | PartEnd]") -> None:
+        for event in events:
+            match event:
+                case PartData():
+                    if self._meter is not None:
+                        self._meter.update(event.view)
+                case PartBegin():
+                    self._begin(event)
+                case PartEnd():
+                    self._end()
+
+    def _begin(self, part: PartBegin) -> None:
+        self._part = part
+        if part.name == FILE_PART and len(self._files) < MAX_FILES:
+            self._meter = FileMeter(self._hash, keep_head=True)
+
+    def _end(self) -> None:
+        if self._meter is not None and self._part is not None:
+            self._files.append(self._meter.describe(self._part.filename, self._part.content_type))
+        self._meter = None
+
+    def _give_up(self, reason: str) -> None:
+        self._scanner = None
+        self._meter = None
+        self._reasons.append(reason)

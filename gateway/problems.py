@@ -1,0 +1,135 @@
+"""The one table from error to answer, as RFC 9457 problems that ChatKitty's SDKs can read too."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import ceil
+from typing import Final
+
+from gateway import errors
+from gateway.multipart import InvalidBoundary, LimitExceeded
+
+MEDIA_TYPE: Final = "application/problem+json"
+_TYPE_PREFIX: Final = "urn:problem-type:chatkitty-gateway:"
+_CHALLENGE: Final = 'Bearer realm="chatkitty-gateway"'
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem: its status, the slug of its type URI, and its title."""
+
+    status: int
+    slug: str
+    title: str
+
+
+INTERNAL: Final = Kind(500, "internal-error", "The gateway failed")
+
+PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
+    # who asks
+    errors.MalformedAuthorization: Kind(400, "invalid-request", "The Authorization cannot be read"),
+    errors.AuthenticationRequired: Kind(401, "unauthorized", "A bearer token is needed"),
+    errors.InvalidToken: Kind(401, "invalid-token", "The bearer token is not accepted"),
+    errors.GrantRefused: Kind(401, "grant-refused", "Grants are not relayed here"),
+    errors.TokenEndsTooSoon: Kind(403, "token-ends-too-soon", "The token ends too soon"),
+    errors.VerifierUnavailable: Kind(
+        503, "verifier-unavailable", "The token cannot be verified now"
+    ),
+    # what is asked for
+    errors.RouteNotFound: Kind(404, "not-found", "There is nothing under this path"),
+    errors.UploadNotFound: Kind(404, "upload-not-found", "There is no such upload"),
+    errors.HostedFileNotFound: Kind(404, "file-not-found", "There is no such file"),
+    errors.MethodNotAllowed: Kind(405, "method-not-allowed", "The method is not allowed here"),
+    errors.ExpectationFailed: Kind(417, "expectation-failed", "The expectation cannot be met"),
+    errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
+    # the body
+    errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be taken"),
+    InvalidBoundary: Kind(400, "invalid-boundary", "The multipart boundary cannot be used"),
+    LimitExceeded: Kind(413, "form-too-large", "The form exceeds a limit"),
+    errors.FormTooLarge: Kind(413, "form-too-large", "The form exceeds a limit"),
+    errors.MissingFile: Kind(400, "missing-file", "The upload has no part named `file`"),
+    errors.SeveralFiles: Kind(400, "several-files", "The upload has more than one file"),
+    errors.EmptyFile: Kind(400, "empty-file", "The file is empty"),
+    errors.FileTooLarge: Kind(413, "file-too-large", "The file exceeds this route's limit"),
+    errors.InvalidField: Kind(400, "invalid-field", "A part beside the file cannot be taken"),
+    errors.EncodedBody: Kind(415, "encoded-body", "An upload must not have a Content-Encoding"),
+    errors.UploadAborted: Kind(400, "upload-aborted", "The body ended before it was complete"),
+    errors.BodyTimeout: Kind(408, "body-timeout", "The body did not arrive in time"),
+    # our own parts
+    errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload just now"),
+    errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),
+    errors.QueueUnavailable: Kind(503, "queue-unavailable", "The work cannot be handed over now"),
+    # the upstream
+    errors.UpstreamTimeout: Kind(504, "upstream-timeout", "ChatKitty did not answer in time"),
+    errors.UpstreamRefused: Kind(502, "upstream-refused", "ChatKitty refused the request"),
+    errors.UpstreamError: Kind(502, "upstream-unavailable", "ChatKitty cannot be reached"),
+}
+
+REJECTION_STATUS: Final = 422
+"""A file that verification or the content policy rejected after it was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem as it is answered: `detail` is for the client's developer to read."""
+
+    kind: Kind
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that `error` is answered with; one that no table row knows is ours: a 500."""
+    for cls in type(error).__mro__:
+        if (kind := PROBLEMS.get(cls)) is not None:
+            return Problem(kind, str(error) or kind.title, _headers(error, kind))
+    return Problem(INTERNAL, "the fault is ours and was logged")
+
+
+def rejection(slug: str, detail: str) -> Problem:
+    """The problem of an upload that was rejected, by the fault in its record."""
+    return Problem(Kind(REJECTION_STATUS, slug, "The file was rejected"), detail)
+
+
+def failure(slug: str, detail: str) -> Problem:
+    """The problem of an upload that failed, by the fault in its record."""
+    return Problem(Kind(502, slug, "The upload could not be registered"), detail)
+
+
+def members(problem: Problem, at: datetime, ids: Mapping[str, str]) -> dict[str, object]:
+    """The members of the problem document (RFC 9457 section 3), with ChatKitty's own beside them.
+
+    `ids` are the request's and the upload's, each a member by its name.
+    """
+    kind = problem.kind
+    return {
+        "type": _TYPE_PREFIX + kind.slug,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": problem.detail,
+        **ids,
+        "error": chatkitty_error(kind),
+        "error_description": problem.detail,
+        "message": problem.detail,
+        "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+
+
+def chatkitty_error(kind: Kind) -> str:
+    """ChatKitty's name of an error: its own words for 401 and 403, else `FileTooLargeError`."""
+    if kind.status == 401:
+        return "unauthorized"
+    if kind.status == 403:
+        return "access_denied"
+    return "".join(word.capitalize() for word in kind.slug.split("-")) + "Error"
+
+
+def _headers(error: Exception, kind: Kind) -> dict[str, str]:
+    if isinstance(error, errors.Unavailable):
+        return {"Retry-After": str(max(1, ceil(error.retry_after)))}
+    if kind.status == 401:
+        refused = isinstance(error, errors.InvalidToken)
+        return {"WWW-Authenticate": _CHALLENGE + (', error="invalid_token"' if refused else "")}
+    if isinstance(error, errors.MalformedAuthorization):
+        return {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_request"'}
+    return {}

@@ -1,0 +1,89 @@
+"""Which delivery, limits and policy a path has: the first matching route wins. Pure."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.errors import ConfigurationError
+from gateway.settings import Delivery, RouteSettings, Settings
+from gateway.uploads.record import Terms
+from gateway.upstream.endpoints import Endpoint, recognise
+
+_DUAL_SHAPES = "channel messages, thread messages and user display pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How uploads to a path are taken. `endpoint` is the ChatKitty endpoint that the path names."""
+
+    delivery: Delivery
+    endpoint: Endpoint | None
+    max_file_size: int
+    terms: Terms
+
+
+class RouteTable:
+    """The configured routes, then the default: the default delivery where it is possible."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Compile the table.
+
+        Raises ConfigurationError for a route that wants `external` where ChatKitty takes no
+        reference to an external file.
+        """
+        self._settings = settings
+        self._rows = [(_compile(row.path), row) for row in settings.routes]
+        if faults := [row.path for row in settings.routes if not _is_possible(row)]:
+            raise ConfigurationError(
+                "\n".join(
+                    f"GATEWAY_ROUTES: {path}: `external` is possible for {_DUAL_SHAPES} only"
+                    for path in faults
+                )
+            )
+
+    def match(self, path: str) -> Route:
+        """The route of an upload to `path` (as sent, without its query)."""
+        row = next((row for pattern, row in self._rows if pattern.fullmatch(path)), None)
+        endpoint = recognise(path)
+        return Route(
+            delivery=self._delivery(row, endpoint),
+            endpoint=endpoint,
+            max_file_size=int((row and row.max_file_size) or self._settings.max_file_size),
+            terms=self._terms(row),
+        )
+
+    def hosts_files(self) -> bool:
+        """Whether any upload can be delivered as `external`."""
+        deliveries: Iterable[Delivery | None] = (row.delivery for row in self._settings.routes)
+        return Delivery.EXTERNAL in {self._settings.delivery, *deliveries}
+
+    def _delivery(self, row: RouteSettings | None, endpoint: Endpoint | None) -> Delivery:
+        wanted = (row and row.delivery) or self._settings.delivery
+        possible = endpoint is not None and endpoint.is_dual
+        return wanted if possible else Delivery.RELAY
+
+    def _terms(self, row: RouteSettings | None) -> Terms:
+        on_mismatch = self._settings.on_mismatch
+        if row is None:
+            return Terms(on_mismatch=on_mismatch)
+        return Terms(
+            allowed_types=row.allowed_types,
+            denied_types=row.denied_types,
+            require_match=row.require_match,
+            on_mismatch=on_mismatch,
+        )
+
+
+def _compile(glob: str) -> re.Pattern[str]:
+    """`*` is one path element, `**` any number of them."""
+    pieces = re.split(r"(\*\*|\*)", glob)
+    wildcards = {"*": "[^/]+", "**": ".*"}
+    return re.compile("".join(wildcards.get(piece) or re.escape(piece) for piece in pieces))
+
+
+def _is_possible(row: RouteSettings) -> bool:
+    """Whether a row that asks for `external` names one of the dual endpoints' shapes."""
+    if row.delivery is not Delivery.EXTERNAL:
+        return True
+    endpoint = recognise(row.path.replace("*", "1"))
+    return endpoint is not None and endpoint.is_dual

@@ -1,0 +1,61 @@
+"""The application: its URLs, its middlewares, and the services that live as long as it does."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from gateway.multipart import is_multipart_form
+from gateway.routes import RouteTable
+from gateway.server.files import get_file
+from gateway.server.health import READINESS, Readiness, healthz, readiness, readyz
+from gateway.server.middleware import add_ids, answer_errors, identify
+from gateway.server.passthrough import pass_through
+from gateway.server.resources import get_upload, list_uploads
+from gateway.server.services import SERVICES, open_services
+from gateway.server.uploads import take_upload
+from gateway.settings import Settings
+
+
+def create_app(settings: Settings) -> web.Application:
+    """What clients reach. Raises ConfigurationError for a route table that cannot work."""
+    routes = RouteTable(settings)
+    app = web.Application(middlewares=[identify, answer_errors])
+
+    async def services(app: web.Application) -> AsyncIterator[None]:
+        async with open_services(settings, routes) as opened:
+            app[SERVICES] = opened
+            yield
+
+    app.cleanup_ctx.append(services)
+    app.on_response_prepare.append(add_ids)
+    app[READINESS] = Readiness()
+    app.router.add_get("/gateway/healthz", healthz)
+    app.router.add_get("/gateway/readyz", readyz)
+    app.router.add_get("/gateway/uploads", list_uploads)
+    app.router.add_get("/gateway/uploads/{id}", get_upload)
+    app.router.add_get("/gateway/files/{token}/{name}", get_file)
+    # `100 Continue` waits for admission: aiohttp's own handler would send it before.
+    app.router.add_route("*", "/{path:.*}", _upstream, expect_handler=_expect_nothing_yet)
+    return app
+
+
+def create_admin_app(public: web.Application) -> web.Application:
+    """What operators reach."""
+
+    async def ready(_: web.Request) -> web.Response:
+        return await readiness(public)
+
+    app = web.Application()
+    app.router.add_get("/gateway/healthz", healthz)
+    app.router.add_get("/gateway/readyz", ready)
+    return app
+
+
+async def _upstream(request: web.Request) -> web.StreamResponse:
+    if is_multipart_form(request.headers.get("Content-Type", "")):
+        return await take_upload(request)
+    return await pass_through(request)
+
+
+async def _expect_nothing_yet(_: web.Request) -> None:
+    return

@@ -1,0 +1,42 @@
+"""A request's body as it comes in, its faults as our own errors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+from aiohttp import web
+
+from gateway.errors import BodyTimeout, FileTooLarge, UploadAborted
+
+
+async def read_body(
+    request: web.BaseRequest, *, limit: int, patience: float
+) -> AsyncIterator[bytes]:
+    """The chunks of the body, as large as the socket gave them, without a copy.
+
+    Raises FileTooLarge beyond `limit` bytes, BodyTimeout after `patience` seconds of silence,
+    UploadAborted where the client went away or the framing broke.
+    """
+    received = 0
+    while True:
+        try:
+            async with asyncio.timeout(patience):
+                chunk = await request.content.readany()
+        except TimeoutError:
+            raise BodyTimeout("the rest of the body did not come") from None
+        except (aiohttp.ClientError, web.RequestPayloadError, ConnectionError) as error:
+            raise UploadAborted("the body ended before it was complete") from error
+        if not chunk:
+            return
+        received += len(chunk)
+        if received > limit:
+            raise FileTooLarge(f"the body is larger than the {limit} bytes that are taken here")
+        yield chunk
+
+
+async def send_continue(request: web.BaseRequest) -> None:
+    """Ask for the body of a request that waits to be asked (RFC 9110 section 10.1.1)."""
+    if "Expect" in request.headers:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What was written is no part of the answer, whose head is still to come.
+        request.writer.output_size = 0

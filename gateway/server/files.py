@@ -1,0 +1,116 @@
+"""Hosted files, under the URL that ChatKitty was given for them.
+
+The URL must bear an appended `?grant=…`, which ChatKitty's SDKs add to every file's URL.
+"""
+
+from typing import Final
+
+from aiohttp import web
+
+from gateway.errors import HostedFileNotFound, ObjectNotFound, UploadNotFound
+from gateway.server.ranges import requested_range
+from gateway.server.services import SERVICES, Services
+from gateway.settings import Serve
+from gateway.uploads import keys
+from gateway.uploads.ids import upload_of_token
+from gateway.uploads.lifecycle import SERVED
+from gateway.uploads.names import content_disposition
+from gateway.uploads.record import File
+
+_PRESIGNED_SECONDS = 300
+_CACHE_SECONDS = 240
+"""How long a redirect may be reused: less than the URL that it leads to holds."""
+
+_ACTIVE_TYPES: Final = (
+    "text/html",
+    "application/xhtml",
+    "image/svg",
+    "text/xml",
+    "application/xml",
+)
+_ACTIVE_WORDS: Final = ("javascript", "ecmascript", "+xml", "script", "vbs")
+
+_GUARD: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+_SANDBOX: Final = {"Content-Security-Policy": "sandbox; default-src 'none'"}
+
+
+async def get_file(request: web.Request) -> web.StreamResponse:
+    """`GET /gateway/files/{token}/{name}`: a redirect to the store, or the bytes.
+
+    Types that a browser would run are always streamed, since only then can they be confined.
+    """
+    services = request.app[SERVICES]
+    upload_id = upload_of_token(request.match_info["token"], services.backends.ring)
+    file = await _served_file(services, upload_id)
+    key = keys.incoming(upload_id or "")
+    headers = file_headers(file)
+    active = is_active(headers["Content-Type"])
+    if request.method == "GET" and services.settings.serve_files is Serve.REDIRECT and not active:
+        return await _redirect(services, key, headers)
+    return await _stream(request, services, key, headers, file.size)
+
+
+def file_headers(file: File) -> dict[str, str]:
+    """The headers under which a file is served, by its sniffed type."""
+    content_type = file.content_type or "application/octet-stream"
+    active = is_active(content_type)
+    return {
+        "Content-Type": content_type,
+        "Content-Disposition": content_disposition("attachment" if active else "inline", file.name),
+        **_GUARD,
+        **(_SANDBOX if active else {}),
+    }
+
+
+def is_active(content_type: str) -> bool:
+    """Whether a browser would run what is in a document of that type. Pure."""
+    plain = content_type.lower()
+    return plain.startswith(_ACTIVE_TYPES) or any(word in plain for word in _ACTIVE_WORDS)
+
+
+async def _served_file(services: Services, upload_id: str | None) -> File:
+    try:
+        upload = await services.backends.ledger.find(upload_id) if upload_id else None
+    except UploadNotFound:
+        upload = None
+    if upload is None or upload.state not in SERVED or not upload.files:
+        raise HostedFileNotFound("no such file")
+    return upload.file
+
+
+async def _redirect(services: Services, key: str, headers: dict[str, str]) -> web.Response:
+    location = await services.backends.store.presigned_get(
+        key,
+        expires=_PRESIGNED_SECONDS,
+        content_type=headers["Content-Type"],
+        content_disposition=headers["Content-Disposition"],
+    )
+    caching = {"Location": location, "Cache-Control": f"private, max-age={_CACHE_SECONDS}"}
+    return web.Response(status=302, headers={**_GUARD, **caching})
+
+
+async def _stream(
+    request: web.Request, services: Services, key: str, headers: dict[str, str], size: int
+) -> web.StreamResponse:
+    wanted = requested_range(request.headers.get("Range"), size)
+    headers |= {"Accept-Ranges": "bytes", "Cache-Control": "private, max-age=31536000, immutable"}
+    if wanted is None:
+        return web.Response(status=416, headers={**_GUARD, "Content-Range": f"bytes */{size}"})
+    headers["Content-Length"] = str(wanted.length)
+    if wanted.partial:
+        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{size}"
+    answer = web.StreamResponse(status=206 if wanted.partial else 200, headers=headers)
+    if request.method == "HEAD":
+        await answer.prepare(request)
+        return answer
+    try:
+        async for chunk in services.backends.store.stream(key, wanted.start, wanted.end):
+            if not answer.prepared:
+                await answer.prepare(request)
+            await answer.write(chunk)
+    except ObjectNotFound:
+        raise HostedFileNotFound("no such file") from None
+    return answer

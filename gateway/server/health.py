@@ -1,0 +1,75 @@
+"""Whether the process lives, and whether it can serve."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from gateway.errors import GatewayError
+from gateway.server.services import SERVICES, Services
+
+_PATIENCE = 3.0
+_BELIEVED_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Readiness:
+    """The last look at the parts, believed for a second however often it is asked for."""
+
+    at: float = float("-inf")
+    faults: Mapping[str, str] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def look(self, services: Services) -> Mapping[str, str]:
+        """What is wrong, by the name of the part; empty where the gateway can serve."""
+        async with self.lock:
+            if time.monotonic() - self.at > _BELIEVED_SECONDS:
+                self.faults = await _faults(services)
+                self.at = time.monotonic()
+        return self.faults
+
+
+READINESS = web.AppKey("readiness", Readiness)
+
+
+async def healthz(_: web.Request) -> web.Response:
+    """`GET /gateway/healthz`: the process lives."""
+    return web.json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """`GET /gateway/readyz`: upstream, store, Redis and broker can be reached."""
+    return await readiness(request.app)
+
+
+async def readiness(app: web.Application) -> web.Response:
+    """The answer about the application that clients reach."""
+    faults = await app[READINESS].look(app[SERVICES])
+    if faults:
+        return web.json_response({"status": "unready", "faults": dict(faults)}, status=503)
+    return web.json_response({"status": "ready"})
+
+
+async def _faults(services: Services) -> Mapping[str, str]:
+    backends = services.backends
+    checks: Mapping[str, Awaitable[object]] = {
+        "upstream": services.forwarder.reach(),
+        "store": backends.store.check(),
+        "redis": backends.redis.ping(),
+        "broker": asyncio.to_thread(backends.queue.check),
+    }
+    results = await asyncio.gather(*(_fault(check) for check in checks.values()))
+    return {name: fault for name, fault in zip(checks, results, strict=True) if fault}
+
+
+async def _fault(check: Awaitable[object]) -> str | None:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await check
+    except (GatewayError, RedisError, aiohttp.ClientError, OSError) as error:
+        return str(error) or type(error).__name__
+    return None

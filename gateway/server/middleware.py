@@ -1,0 +1,96 @@
+"""Around every request: its id, its faults as problems, and one event in the log."""
+
+import json
+import time
+import uuid
+from datetime import UTC, datetime
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway.errors import (
+    GatewayError,
+    MethodNotAllowed,
+    RouteNotFound,
+    UploadAborted,
+)
+from gateway.problems import MEDIA_TYPE, Problem, members, problem_of
+from gateway.server import headers
+from gateway.server.context import ANSWER, REQUEST_ID, UPLOAD_ID
+from gateway.telemetry import bind_ids, clear_ids, get_logger
+
+log = get_logger(__name__)
+
+_SERVER_FAULT = 500
+
+
+@web.middleware
+async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id, and log what came of it; a query is never logged."""
+    clear_ids()
+    request[REQUEST_ID] = (
+        headers.request_id(request.headers.get("X-Request-Id")) or uuid.uuid4().hex
+    )
+    bind_ids(request_id=request[REQUEST_ID])
+    started = time.monotonic()
+    response = await handler(request)
+    log.info(
+        "request",
+        method=request.method,
+        path=request.path,
+        status=response.status,
+        seconds=round(time.monotonic() - started, 6),
+    )
+    return response
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error as a problem; where the answer has begun, cut the connection instead."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed:
+        return _answer(request, MethodNotAllowed(f"{request.method} is not for this resource"))
+    except web.HTTPNotFound:
+        return _answer(request, RouteNotFound("the gateway has no such resource"))
+    except (ConnectionError, UploadAborted) as error:
+        log.info("request.aborted", reason=str(error))
+        return _answer(request, UploadAborted("the body ended before it was complete"))
+    except GatewayError as error:
+        return _answer(request, error)
+    except Exception as error:  # the last resort: a fault of ours becomes a 500
+        log.exception("request.failed")
+        return _answer(request, error)
+
+
+async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
+    """Before an answer's head is sent: the request's and the upload's id."""
+    request[ANSWER] = response
+    response.headers["X-Request-Id"] = request[REQUEST_ID]
+    if UPLOAD_ID in request:
+        response.headers["Upload-Id"] = request[UPLOAD_ID]
+
+
+def problem_response(request: web.Request, problem: Problem) -> web.Response:
+    """The problem as an answer to this request."""
+    ids = {"request_id": request[REQUEST_ID]}
+    if UPLOAD_ID in request:
+        ids["upload_id"] = request[UPLOAD_ID]
+    return web.Response(
+        status=problem.kind.status,
+        headers=problem.headers,
+        text=json.dumps(members(problem, datetime.now(UTC), ids)),
+        content_type=MEDIA_TYPE,
+    )
+
+
+def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
+    if (begun := request.get(ANSWER)) is not None:
+        log.warning("request.cut", reason=str(error))
+        if request.transport is not None:
+            request.transport.abort()
+        return begun
+    problem = problem_of(error)
+    if problem.kind.status >= _SERVER_FAULT:
+        log.warning("request.problem", slug=problem.kind.slug, detail=problem.detail)
+    return problem_response(request, problem)

@@ -1,0 +1,113 @@
+"""The upload resource: what became of an upload, for the subject that made it."""
+
+from datetime import datetime
+
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from gateway.errors import MalformedRequest, QueueUnavailable, UploadNotFound
+from gateway.server.admission import authenticate
+from gateway.server.services import SERVICES
+from gateway.uploads.ids import parse_id
+from gateway.uploads.record import File, State, Upload
+
+_PAGE = 25
+_LARGEST_PAGE = 100
+
+
+async def get_upload(request: web.Request) -> web.Response:
+    """`GET /gateway/uploads/{id}`: another subject's upload reads as if it did not exist."""
+    services = request.app[SERVICES]
+    principal = await authenticate(request, services.authenticator)
+    upload_id = parse_id(request.match_info["id"])
+    upload = await services.backends.ledger.find(upload_id) if upload_id else None
+    if upload is None or upload.subject != principal.subject:
+        raise UploadNotFound("no such upload")
+    return web.json_response(resource_of(upload))
+
+
+async def list_uploads(request: web.Request) -> web.Response:
+    """`GET /gateway/uploads`: the subject's own, newest first.
+
+    Query: `state` (only those in it), `size` (1 to 100), `before` (an id: the page after it).
+    """
+    services = request.app[SERVICES]
+    principal = await authenticate(request, services.authenticator)
+    state, size, before = _page_of(request)
+    found: list[Upload] = []
+    try:
+        async for upload in services.backends.ledger.list_of_subject(principal.subject, before):
+            if state is None or upload.state is state:
+                found.append(upload)
+            if len(found) > size:
+                break
+    except RedisError as error:
+        raise QueueUnavailable("the list of uploads cannot be read now") from error
+    page = {"uploads": [resource_of(upload) for upload in found[:size]]}
+    more = {"next": f"/gateway/uploads?before={found[size - 1].id}"} if len(found) > size else {}
+    return web.json_response(page | more)
+
+
+def upload_location(upload_id: str) -> str:
+    """The path of the upload resource."""
+    return f"/gateway/uploads/{upload_id}"
+
+
+def resource_of(upload: Upload) -> dict[str, object]:
+    """The upload as JSON members; those without a value are left out."""
+    return _present(
+        {
+            "id": upload.id,
+            "state": upload.state,
+            "delivery": upload.delivery,
+            "target": {"method": upload.target.method, "path": upload.target.path},
+            "history": [
+                {"state": change.state, "at": _time(change.at)} for change in upload.history
+            ],
+            "files": [_file(file) for file in upload.files],
+            "file": _file(upload.files[0]) if len(upload.files) == 1 else None,
+            "url": upload.url,
+            "ambiguities": list(upload.ambiguities) or None,
+            "result": {"status": upload.result.status} if upload.result else None,
+            "problem": (
+                {"type": upload.fault.slug, "detail": upload.fault.detail} if upload.fault else None
+            ),
+        }
+    )
+
+
+def _file(file: File) -> dict[str, object]:
+    digests = {
+        "crc32c": f"{file.crc32c:08x}" if file.crc32c is not None else None,
+        "sha256": file.sha256,
+    }
+    return _present(
+        {
+            "name": file.name,
+            "size": file.size,
+            "contentType": file.content_type,
+            "declaredContentType": file.declared_type,
+            "digests": _present(digests),
+        }
+    )
+
+
+def _present(members: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _page_of(request: web.Request) -> tuple[State | None, int, str | None]:
+    query = request.query
+    try:
+        state = State(query["state"]) if "state" in query else None
+        size = min(_LARGEST_PAGE, max(1, int(query.get("size", _PAGE))))
+    except ValueError:
+        raise MalformedRequest("`state` or `size` is no such thing") from None
+    before = query.get("before")
+    if before is not None and parse_id(before) is None:
+        raise MalformedRequest("`before` is not the id of an upload")
+    return state, size, before

@@ -1,0 +1,78 @@
+"""Sockets, signals, processes: from settings to a gateway that listens."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+from aiohttp import web
+
+from gateway.errors import ConfigurationError
+from gateway.server.app import create_admin_app, create_app
+from gateway.settings import Settings
+from gateway.telemetry import get_logger
+
+log = get_logger(__name__)
+
+_BACKLOG = 1024
+_SHUTDOWN_SECONDS = 30.0
+"""How long requests in flight may take to finish after SIGTERM."""
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; requests in flight are finished first.
+
+    Raises ConfigurationError where it cannot listen.
+    """
+    if os.environ.get("AIOHTTP_NO_EXTENSIONS"):
+        raise ConfigurationError(
+            "AIOHTTP_NO_EXTENSIONS is set, but only aiohttp's compiled HTTP parser is strict enough"
+        )
+    asyncio.run(_serve(settings))
+
+
+def serve_processes(count: int) -> int:
+    """Serve by `count` processes that share the ports; returns the worst exit status."""
+    command = [sys.executable, "-m", "gateway.cli", "serve"]
+    children = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - our own command
+
+    def stop(number: int, _: object) -> None:
+        for child in children:
+            child.send_signal(number)
+
+    for number in _STOP_SIGNALS:
+        signal.signal(number, stop)
+    return max(abs(child.wait()) for child in children)
+
+
+async def _serve(settings: Settings) -> None:
+    stopped = asyncio.Event()
+    for number in _STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    app = create_app(settings)
+    public = web.AppRunner(
+        app, access_log=None, auto_decompress=False, shutdown_timeout=_SHUTDOWN_SECONDS
+    )
+    admin = web.AppRunner(create_admin_app(app), access_log=None)
+    try:
+        await public.setup()
+        await admin.setup()
+        await _listen(public, settings.host, settings.port)
+        await _listen(admin, settings.host, settings.admin_port)
+        log.info("gateway.serving", host=settings.host, port=settings.port)
+        await stopped.wait()
+        log.info("gateway.stopping")
+    finally:
+        await public.cleanup()
+        await admin.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port, backlog=_BACKLOG, reuse_port=True).start()
+    except OSError as error:
+        msg = f"cannot listen on {host}:{port}: {error.strerror}"
+        raise ConfigurationError(msg) from None

@@ -1,0 +1,76 @@
+"""The composition root of a gateway process: everything that its handlers work with."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.auth.cache import PrincipalCache
+from gateway.auth.static import StaticVerifier
+from gateway.auth.upstream import UpstreamVerifier
+from gateway.auth.verifiers import Authenticator, Verifier
+from gateway.delivery.external import ExternalDelivery
+from gateway.delivery.forward import Forwarder, upstream_session
+from gateway.delivery.relay import RelayDelivery
+from gateway.limits.budget import Budget
+from gateway.routes import RouteTable
+from gateway.settings import Settings, VerifierName
+from gateway.uploads.backends import Backends, open_backends
+from gateway.uploads.notices import Notices
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What handlers work with."""
+
+    settings: Settings
+    routes: RouteTable
+    backends: Backends
+    authenticator: Authenticator
+    forwarder: Forwarder
+    relay: RelayDelivery
+    external: ExternalDelivery
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator[Services]:
+    """Open the clients of every part; none of the servers has to be reachable yet."""
+    async with AsyncExitStack() as stack:
+        backends = await stack.enter_async_context(open_backends(settings))
+        session = await stack.enter_async_context(upstream_session(settings.upstream_timeout))
+        notices = await stack.enter_async_context(_listening(Notices(backends.redis)))
+        forwarder = Forwarder(session, str(settings.upstream_url))
+        yield Services(
+            settings=settings,
+            routes=routes,
+            backends=backends,
+            authenticator=_authenticator(settings, backends),
+            forwarder=forwarder,
+            relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
+            external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),
+        )
+
+
+@asynccontextmanager
+async def _listening(notices: Notices) -> AsyncIterator[Notices]:
+    listener = asyncio.create_task(notices.listen(), name="notices")
+    try:
+        yield notices
+    finally:
+        listener.cancel()
+        with suppress(asyncio.CancelledError):
+            await listener
+
+
+def _authenticator(settings: Settings, backends: Backends) -> Authenticator:
+    makers = {
+        VerifierName.STATIC: lambda: StaticVerifier(settings.auth_static_tokens),
+        VerifierName.UPSTREAM: lambda: UpstreamVerifier(backends.chatkitty),
+    }
+    verifiers: list[Verifier] = [makers[name]() for name in settings.auth]
+    return Authenticator(verifiers, PrincipalCache(settings.auth_cache_seconds))

@@ -1,0 +1,69 @@
+"""What gateways and workers share besides their code: the bucket, Redis, broker and upstream."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from gateway.crypto import KeyRing
+from gateway.queue import TaskQueue
+from gateway.settings import Settings
+from gateway.store.objects import ObjectStore
+from gateway.store.s3 import S3Store
+from gateway.uploads.ledger import Ledger
+from gateway.upstream.client import ChatKitty
+
+_SECONDS = 2.0
+"""The longest that one call to Redis may take: a frozen one must hang nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Open clients of everything that an upload touches."""
+
+    settings: Settings
+    ring: KeyRing
+    store: ObjectStore
+    redis: Redis
+    ledger: Ledger
+    queue: TaskQueue
+    chatkitty: ChatKitty
+
+
+@asynccontextmanager
+async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
+    """Open the clients; none of the servers has to be reachable yet."""
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(_store(settings))
+        redis = Redis.from_url(
+            str(settings.redis_url), socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
+        )
+        stack.push_async_callback(redis.aclose)
+        queue = TaskQueue(settings.broker)
+        stack.callback(queue.close)
+        chatkitty = await stack.enter_async_context(
+            ChatKitty.open(str(settings.upstream_url), timeout=settings.upstream_timeout)
+        )
+        yield Backends(
+            settings=settings,
+            ring=settings.key_ring(),
+            store=store,
+            redis=redis,
+            ledger=Ledger(store, redis, settings.record_retention),
+            queue=queue,
+            chatkitty=chatkitty,
+        )
+
+
+@asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[S3Store]:
+    secret = settings.s3_secret_access_key
+    async with S3Store.open(
+        endpoint_url=str(settings.s3_endpoint_url) if settings.s3_endpoint_url else None,
+        bucket=settings.s3_bucket,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    ) as store:
+        yield store
