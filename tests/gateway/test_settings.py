@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from gateway.errors import ConfigurationError
+from gateway.settings import Delivery, VerifierName, load, unknown_names
+
+KEY = Fernet.generate_key().decode()
+
+
+def test_a_secret_key_is_all_that_must_be_set() -> None:
+    settings = load({"GATEWAY_SECRET_KEY": KEY})
+    assert settings.delivery is Delivery.RELAY
+    assert settings.auth == (VerifierName.UPSTREAM,)
+    assert settings.broker == str(settings.redis_url)
+
+
+def test_every_fault_has_its_own_line_that_names_the_variable() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load({"GATEWAY_PORT": "http", "GATEWAY_AUTH": "guess", "GATEWAY_MAX_FILE_SIZE": "huge"})
+    lines = str(caught.value).splitlines()
+    named = sorted(line.split(":")[0] for line in lines)
+    assert named == [
+        "GATEWAY_AUTH.0",
+        "GATEWAY_MAX_FILE_SIZE",
+        "GATEWAY_PORT",
+        "GATEWAY_SECRET_KEY",
+    ]
+
+
+@pytest.mark.parametrize("key", ["short", KEY + ",short", KEY[:-2]])
+def test_a_key_that_is_none_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="32 bytes") as caught:
+        load({"GATEWAY_SECRET_KEY": key})
+    assert key not in str(caught.value)
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(KEY + "\n")
+    settings = load({"GATEWAY_SECRET_KEY_FILE": str(file)})
+    assert settings.secret_key[0].get_secret_value() == KEY
+
+
+def test_the_environment_wins_over_the_configuration_file(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'secret_key = "{KEY}"\nport = 9000\nadmin_port = 9001\n')
+    settings = load({"GATEWAY_CONFIG": str(file), "GATEWAY_PORT": "9100"})
+    assert (settings.port, settings.admin_port) == (9100, 9001)
+
+
+def test_an_unknown_name_in_the_configuration_file_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'secret_key = "{KEY}"\nprot = 9000\n')
+    with pytest.raises(ConfigurationError, match="GATEWAY_PROT"):
+        load({"GATEWAY_CONFIG": str(file)})
+
+
+def test_an_unknown_variable_is_told_but_harms_nothing() -> None:
+    environ = {"GATEWAY_SECRET_KEY": KEY, "GATEWAY_SERVICE_HOST": "10.0.0.1"}
+    assert load(environ)
+    assert unknown_names(environ) == ["GATEWAY_SERVICE_HOST"]
+
+
+def test_static_tokens_are_subject_and_token() -> None:
+    settings = load(
+        {
+            "GATEWAY_SECRET_KEY": KEY,
+            "GATEWAY_AUTH": "static",
+            "GATEWAY_AUTH_STATIC_TOKENS": "alice:a-token, team:bob:b-token",
+        }
+    )
+    assert settings.auth_static_tokens == {"a-token": "alice", "b-token": "team:bob"}
+    assert "a-token" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variables", "fault"),
+    [
+        ({"GATEWAY_AUTH": "static"}, "auth_static_tokens"),
+        ({"GATEWAY_UPSTREAM_CLIENT_ID": "id"}, "belong together"),
+        ({"GATEWAY_S3_ACCESS_KEY_ID": "id"}, "belong together"),
+        ({"GATEWAY_ON_MISMATCH": "delete"}, "upstream_client_id"),
+        ({"GATEWAY_CONFIG": "/nowhere.toml"}, "cannot read"),
+        ({"GATEWAY_SECRET_KEY_FILE": "/nowhere", "GATEWAY_SECRET_KEY": ""}, "cannot read"),
+    ],
+)
+def test_settings_that_cannot_work_together_are_refused(
+    variables: dict[str, str], fault: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=fault):
+        load({"GATEWAY_SECRET_KEY": KEY, **variables})

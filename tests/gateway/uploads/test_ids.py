@@ -1,0 +1,54 @@
+import time
+import uuid
+
+import pytest
+from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.crypto import KeyRing
+from gateway.uploads import ids
+
+RING = KeyRing([Fernet.generate_key().decode()])
+
+
+def test_ids_sort_by_time_and_tell_it() -> None:
+    made = [ids.new_id() for _ in range(1000)]
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)
+    assert abs(ids.created_at(made[0]) - time.time()) < 60
+
+
+def test_the_first_id_of_a_time_is_before_every_id_made_then() -> None:
+    made = ids.new_id()
+    moment = ids.created_at(made)
+    assert ids.first_id_at(moment) <= made < ids.first_id_at(moment + 0.001)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "../records", str(uuid.uuid4()).upper(), uuid.uuid4().hex, f"{uuid.uuid4()}-"],
+)
+def test_only_the_canonical_form_is_an_id(text: str) -> None:
+    assert ids.parse_id(text) is None
+
+
+@given(st.uuids())
+def test_a_token_names_its_upload_and_can_stand_in_a_url(upload: uuid.UUID) -> None:
+    token = ids.file_token(str(upload), RING)
+    assert ids.upload_of_token(token, RING) == str(upload)
+    assert len(token) == 43
+    assert set(token) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+
+
+@given(st.uuids(), st.data())
+def test_no_other_text_is_a_token(upload: uuid.UUID, data: st.DataObject) -> None:
+    token = ids.file_token(str(upload), RING)
+    at = data.draw(st.integers(0, len(token) - 1))
+    changed = data.draw(st.sampled_from(sorted(set("AZaz09-_=+/ é") - {token[at]})))
+    assert ids.upload_of_token(token[:at] + changed + token[at + 1 :], RING) is None
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_answered(text: str) -> None:
+    assert ids.upload_of_token(text, RING) is None

@@ -1,0 +1,77 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.errors import IllegalTransition
+from gateway.settings import Delivery
+from gateway.uploads.lifecycle import NEXT_STEP, TRANSITIONS, advance, begin, is_end, next_step
+from gateway.uploads.record import Fault, State, Target, Terms, Upload, from_json, to_json
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+PATHS = {
+    "registered": [State.STORED, State.INSPECTED, State.REGISTERED],
+    "rejected by policy": [State.STORED, State.REJECTED],
+    "refused by the upstream": [State.STORED, State.INSPECTED, State.REJECTED],
+    "given up": [State.STORED, State.INSPECTED, State.FAILED],
+    "audited": [State.RELAYED, State.AUDITED],
+    "flagged": [State.RELAYED, State.FLAGGED],
+}
+
+
+def upload_in(state: State) -> Upload:
+    return Upload(
+        id="0",
+        subject="alice",
+        request_id="r",
+        delivery=Delivery.EXTERNAL,
+        target=Target("POST", "/v1/channels/1/messages"),
+        history=begin(NOW, state, NOW),
+        files=(),
+        terms=Terms(),
+    )
+
+
+@pytest.mark.parametrize("states", PATHS.values(), ids=PATHS)
+def test_an_upload_goes_its_way_to_an_end(states: list[State]) -> None:
+    upload = upload_in(states[0])
+    for state in states[1:]:
+        assert not is_end(upload.state)
+        assert next_step(upload) is not None
+        upload = advance(upload, state, NOW)
+    assert is_end(upload.state)
+    assert next_step(upload) is None
+    assert [change.state for change in upload.history] == [State.RECEIVING, *states]
+
+
+@pytest.mark.parametrize("state", [state for state in State if is_end(state)])
+def test_nothing_follows_an_end(state: State) -> None:
+    upload = next(advance_along(states) for states in ALL_WAYS if states[-1] is state)
+    for other in State:
+        with pytest.raises(IllegalTransition):
+            advance(upload, other, NOW)
+
+
+def test_an_upload_cannot_be_registered_before_it_was_inspected() -> None:
+    with pytest.raises(IllegalTransition, match="stored cannot become registered"):
+        advance(upload_in(State.STORED), State.REGISTERED, NOW)
+
+
+def test_every_state_that_is_kept_and_no_end_has_a_step() -> None:
+    waiting = set(TRANSITIONS) - {State.RECEIVING}
+    assert waiting == set(NEXT_STEP)
+
+
+def test_a_record_reads_back_as_it_was_written() -> None:
+    upload = advance(upload_in(State.STORED), State.REJECTED, NOW, Fault("slug", "detail"))
+    assert from_json(to_json(upload)) == upload
+
+
+ALL_WAYS = [*PATHS.values(), [State.ABORTED]]
+
+
+def advance_along(states: list[State]) -> Upload:
+    upload = upload_in(states[0])
+    for state in states[1:]:
+        upload = advance(upload, state, NOW)
+    return upload
