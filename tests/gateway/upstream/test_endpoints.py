@@ -1,0 +1,73 @@
+"""Which paths name an endpoint that takes a file."""
+
+import pytest
+
+from gateway.upstream.endpoints import Endpoint, Generation, Kind, generation_of, recognise
+
+V1, CURRENT = Generation.V1, Generation.CURRENT
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "generation", "resource_id"),
+    [
+        ("/v1/channels/702/messages", Kind.CHANNEL_MESSAGE, V1, 702),
+        ("/channels/702/messages", Kind.CHANNEL_MESSAGE, CURRENT, 702),
+        ("/v1/applications/1/channels/702/messages", Kind.CHANNEL_MESSAGE, V1, 702),
+        ("/applications/1/channels/702/messages", Kind.CHANNEL_MESSAGE, CURRENT, 702),
+        ("/v1/threads/9/messages", Kind.THREAD_MESSAGE, V1, 9),
+        ("/threads/9/messages", Kind.THREAD_MESSAGE, CURRENT, 9),
+        ("/v1/users/1/display-picture", Kind.DISPLAY_PICTURE, V1, 1),
+        ("/users/1/display-picture", Kind.DISPLAY_PICTURE, CURRENT, 1),
+        ("/v1/imports/users", Kind.IMPORT, V1, None),
+        ("/imports/channels", Kind.IMPORT, CURRENT, None),
+        ("/v1/imports/channels/5/members", Kind.IMPORT, V1, 5),
+        ("/v1/imports/messages", Kind.IMPORT, V1, None),
+        ("/v1/channels/9223372036854775807/messages", Kind.CHANNEL_MESSAGE, V1, 2**63 - 1),
+    ],
+)
+def test_a_documented_path_is_recognised(path, kind, generation, resource_id):
+    assert recognise(path) == Endpoint(kind, generation, path, resource_id)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/v1",
+        "/v2/channels/702/messages",
+        "/V1/channels/702/messages",
+        "/v1/v1/channels/702/messages",
+        "/v1/channels/702/messages/",
+        "/v1//channels/702/messages",
+        "/v1/channels//messages",
+        "/v1/channels/-1/messages",
+        "/v1/channels/abc/messages",
+        "/v1/channels/\N{ARABIC-INDIC DIGIT SEVEN}/messages",
+        "/v1/channels/702/messages\n",
+        "/v1/channels/702/messages?size=1",
+        "/v1/channels/%37/messages",
+        "/v1/channels%2F702/messages",
+        "/v1/channels/1/../702/messages",
+        "/v1/channels/9223372036854775808/messages",
+        "/v1/applications/channels/702/messages",
+        "/v1/users/1/messages",
+        "/v1/messages/1",
+        "/v1/imports/users/1",
+        "/v1/imports/channels/members",
+        "v1/channels/702/messages",
+    ],
+)
+def test_any_other_path_is_not(path):
+    assert recognise(path) is None
+
+
+def test_imports_alone_take_no_reference_to_an_external_file():
+    paths = ("/channels/1/messages", "/threads/1/messages", "/users/1/display-picture")
+    endpoints = [recognise(path) for path in (*paths, "/imports/users")]
+    assert [endpoint and endpoint.is_dual for endpoint in endpoints] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_a_generation_is_told_by_its_prefix(generation):
+    assert generation_of(f"{generation.prefix}/application") is generation
