@@ -43,7 +43,8 @@ def _checks(backends: Backends) -> Mapping[str, Callable[[], Awaitable[object]]]
         backends.queue.check()
 
     async def upstream() -> None:
-        await backends.credentials.check()
+        if backends.own_token is not None:
+            await backends.chatkitty.whoami(await backends.own_token.authorization())
 
     return {"store": store, "redis": redis, "broker": broker, "upstream": upstream}
 

@@ -1,13 +1,13 @@
 """Which delivery, limits and policy a path has: the first matching route wins. Pure."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.errors import ConfigurationError
 from gateway.settings import Delivery, RouteSettings, Settings
 from gateway.uploads.record import Terms
 from gateway.upstream.endpoints import Endpoint, recognise
+from gateway.upstream.paths import api_path
 
 _DUAL_SHAPES = "channel messages, thread messages and user display pictures"
 
@@ -41,8 +41,9 @@ class RouteTable:
                 )
             )
 
-    def match(self, path: str) -> Route:
-        """The route of an upload to `path` (as sent, without its query)."""
+    def match(self, target: str) -> Route:
+        """The route of an upload to a request target; routes are relative to the API's base."""
+        path = api_path(target, str(self._settings.upstream_url))
         row = next((row for pattern, row in self._rows if pattern.fullmatch(path)), None)
         endpoint = recognise(path)
         return Route(
@@ -51,11 +52,6 @@ class RouteTable:
             max_file_size=int((row and row.max_file_size) or self._settings.max_file_size),
             terms=self._terms(row),
         )
-
-    def hosts_files(self) -> bool:
-        """Whether any upload can be delivered as `external`."""
-        deliveries: Iterable[Delivery | None] = (row.delivery for row in self._settings.routes)
-        return Delivery.EXTERNAL in {self._settings.delivery, *deliveries}
 
     def _delivery(self, row: RouteSettings | None, endpoint: Endpoint | None) -> Delivery:
         wanted = (row and row.delivery) or self._settings.delivery

@@ -86,12 +86,12 @@ async def _resend_relayed(backends: Backends, before: datetime) -> int:
 
 async def _abort_abandoned(backends: Backends, before: datetime) -> int:
     aborted = 0
-    async for upload in backends.store.list_multipart(keys.INCOMING):
+    async for upload in backends.store.list_multipart_uploads(keys.INCOMING):
         try:
-            if await backends.store.last_activity(upload) >= before:
-                continue
-            await backends.store.abort_multipart(upload)
+            active = await backends.store.last_activity(upload) >= before
         except ObjectNotFound:
             continue
-        aborted += 1
+        if not active:
+            await backends.store.abort_multipart(upload.key, upload.upload_id)
+            aborted += 1
     return aborted

@@ -3,7 +3,6 @@
 from gateway.auth.principal import Principal
 from gateway.errors import UpstreamError, VerifierUnavailable
 from gateway.upstream.client import ChatKitty
-from gateway.upstream.identity import whoami
 
 
 class UpstreamVerifier:
@@ -15,7 +14,7 @@ class UpstreamVerifier:
     async def verify(self, token: str) -> Principal | None:
         """The application as a principal. Raises VerifierUnavailable where ChatKitty is away."""
         try:
-            identity = await whoami(self._chatkitty, f"Bearer {token}")
+            identity = await self._chatkitty.whoami(f"Bearer {token}")
         except UpstreamError as error:
             raise VerifierUnavailable("ChatKitty cannot be asked about the token now") from error
-        return Principal(f"application:{identity.id}") if identity is not None else None
+        return Principal(f"application:{identity.application_id}") if identity is not None else None

@@ -63,7 +63,9 @@ class ExternalDelivery:
 
         Raises BudgetExhausted where none is free within a moment.
         """
-        return self.budget.reserve(reservation(admitted.content_length), _BUDGET_PATIENCE)
+        return self.budget.reserve(
+            reservation(admitted.content_length or admitted.route.max_file_size), _BUDGET_PATIENCE
+        )
 
     async def wait_for_end(self, upload_id: str, limit: float) -> Upload:
         """The upload at its end, or as it stands after `limit` seconds.

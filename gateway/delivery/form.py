@@ -18,11 +18,9 @@ from gateway.errors import (
     MissingFile,
     SeveralFiles,
 )
-from gateway.multipart import PartBegin, PartData, PartEnd, Scanner
+from gateway.multipart import Event, PartBegin, PartData, PartEnd, Scanner
 from gateway.settings import Hash
 from gateway.uploads.record import File
-
-_PLAIN_ENCODINGS = frozenset({b"7bit", b"8bit", b"binary"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class FormReader:
         file = self._meter.describe(self._file_part.filename, self._file_part.content_type)
         return Form(file, tuple(self._fields))
 
-    def _take(self, event: "PartBegin | PartData | PartEnd") -> memoryview | None:
+    def _take(self, event: Event) -> memoryview | None:
         match event:
             case PartData():
                 return self._data(event.view)
@@ -86,7 +84,6 @@ class FormReader:
         return None
 
     def _begin(self, part: PartBegin) -> None:
-        _refuse_encoding(part)
         self._part = part
         if part.name != FILE_PART:
             if part.filename is not None:
@@ -124,11 +121,3 @@ def _decoded(text: bytes) -> str:
         return text.decode()
     except UnicodeDecodeError:
         raise InvalidField("a part beside the file is not UTF-8 text") from None
-
-
-def _refuse_encoding(part: PartBegin) -> None:
-    for name, value in part.headers:
-        if name.lower() == "content-transfer-encoding" and (
-            value.strip().lower() not in _PLAIN_ENCODINGS
-        ):
-            raise MalformedUpload("a part may only be sent as 7bit, 8bit or binary")

@@ -22,7 +22,8 @@ from gateway.settings import Delivery, Settings
 from gateway.telemetry import get_logger
 from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import Step, begin
-from gateway.uploads.record import Answer, State, Upload
+from gateway.uploads.record import State, Upload
+from gateway.upstream.answer import Answer
 
 log = get_logger(__name__)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gateway.delivery.meter import FileMeter
 from gateway.multipart import (
     Declared,
+    Event,
     Limits,
     MultipartError,
     PartBegin,
@@ -63,7 +64,7 @@ class Tap:
             self._reasons.extend(reason.value for reason in self._scanner.ambiguities)
         return Observation(tuple(self._files), tuple(self._reasons))
 
-    def _follow(self, events: "list[PartBegin | PartData | PartEnd]") -> None:
+    def _follow(self, events: list[Event]) -> None:
         for event in events:
             match event:
                 case PartData():

@@ -41,7 +41,7 @@ async def admit(
     principal = await authenticate_upload(request, services)
     check_expectation(request)
     path = upstream_path(request.raw_path, str(services.settings.upstream_url))
-    route = services.routes.match(path.partition("?")[0])
+    route = services.routes.match(path)
     boundaries = declared_boundaries(_content_type(request))
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise EncodedBody("send the multipart body as it is, without a Content-Encoding")

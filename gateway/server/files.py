@@ -3,6 +3,7 @@
 The URL must bear an appended `?grant=…`, which ChatKitty's SDKs add to every file's URL.
 """
 
+from contextlib import aclosing
 from typing import Final
 
 from aiohttp import web
@@ -107,10 +108,11 @@ async def _stream(
         await answer.prepare(request)
         return answer
     try:
-        async for chunk in services.backends.store.stream(key, wanted.start, wanted.end):
-            if not answer.prepared:
-                await answer.prepare(request)
-            await answer.write(chunk)
+        async with aclosing(services.backends.store.stream(key, wanted.start, wanted.end)) as file:
+            async for chunk in file:
+                if not answer.prepared:
+                    await answer.prepare(request)
+                await answer.write(chunk)
     except ObjectNotFound:
         raise HostedFileNotFound("no such file") from None
     return answer

@@ -58,7 +58,7 @@ async def _faults(services: Services) -> Mapping[str, str]:
     backends = services.backends
     checks: Mapping[str, Awaitable[object]] = {
         "upstream": services.forwarder.reach(),
-        "store": backends.store.check(),
+        "store": backends.store.ping(),
         "redis": backends.redis.ping(),
         "broker": asyncio.to_thread(backends.queue.check),
     }

@@ -85,7 +85,8 @@ def problem_response(request: web.Request, problem: Problem) -> web.Response:
 
 
 def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
-    if (begun := request.get(ANSWER)) is not None:
+    begun: web.StreamResponse | None = request.get(ANSWER)
+    if begun is not None:
         log.warning("request.cut", reason=str(error))
         if request.transport is not None:
             request.transport.abort()

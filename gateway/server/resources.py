@@ -1,5 +1,6 @@
 """The upload resource: what became of an upload, for the subject that made it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from aiohttp import web
@@ -92,7 +93,7 @@ def _file(file: File) -> dict[str, object]:
     )
 
 
-def _present(members: dict[str, object]) -> dict[str, object]:
+def _present(members: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 

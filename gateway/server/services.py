@@ -68,9 +68,9 @@ async def _listening(notices: Notices) -> AsyncIterator[Notices]:
 
 
 def _authenticator(settings: Settings, backends: Backends) -> Authenticator:
-    makers = {
-        VerifierName.STATIC: lambda: StaticVerifier(settings.auth_static_tokens),
-        VerifierName.UPSTREAM: lambda: UpstreamVerifier(backends.chatkitty),
+    verifiers: dict[VerifierName, Verifier] = {
+        VerifierName.STATIC: StaticVerifier(settings.auth_static_tokens),
+        VerifierName.UPSTREAM: UpstreamVerifier(backends.chatkitty),
     }
-    verifiers: list[Verifier] = [makers[name]() for name in settings.auth]
-    return Authenticator(verifiers, PrincipalCache(settings.auth_cache_seconds))
+    cache = PrincipalCache(settings.auth_cache_seconds)
+    return Authenticator([verifiers[name] for name in settings.auth], cache)

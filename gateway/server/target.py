@@ -2,9 +2,9 @@
 
 import re
 from typing import Final
-from urllib.parse import urlsplit
 
 from gateway.errors import MalformedRequest, RouteNotFound
+from gateway.upstream.paths import base_path, is_below
 
 OWN_PREFIX: Final = "/gateway"
 
@@ -21,10 +21,6 @@ def upstream_path(raw_path: str, upstream_url: str) -> str:
     path = raw_path.partition("?")[0]
     if not path.startswith("/") or _FORBIDDEN.search(raw_path) or _DOT_SEGMENT.search(path):
         raise MalformedRequest("the request target must be a plain path")
-    if _is_below(path, OWN_PREFIX) or not _is_below(path, urlsplit(upstream_url).path.rstrip("/")):
+    if is_below(path, OWN_PREFIX) or not is_below(path, base_path(upstream_url)):
         raise RouteNotFound("the path is neither ChatKitty's nor the gateway's")
     return raw_path
-
-
-def _is_below(path: str, prefix: str) -> bool:
-    return path == prefix or path.startswith(prefix + "/")

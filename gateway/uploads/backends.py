@@ -12,7 +12,11 @@ from gateway.settings import Settings
 from gateway.store.objects import ObjectStore
 from gateway.store.s3 import S3Store
 from gateway.uploads.ledger import Ledger
+from gateway.uploads.record import Upload
 from gateway.upstream.client import ChatKitty
+from gateway.upstream.credentials import CallersOwn, Credentials
+from gateway.upstream.shared_token import Seal
+from gateway.upstream.token import ClientCredentials, OwnToken
 
 _SECONDS = 2.0
 """The longest that one call to Redis may take: a frozen one must hang nobody."""
@@ -29,6 +33,18 @@ class Backends:
     ledger: Ledger
     queue: TaskQueue
     chatkitty: ChatKitty
+    own_token: OwnToken | None
+
+    def credentials(self, upload: Upload) -> Credentials | None:
+        """What an upload is registered with: the gateway's own token, else its caller's.
+
+        None where neither can be had: the key that sealed the caller's is gone.
+        """
+        if self.own_token is not None:
+            return self.own_token
+        sealed = upload.authorization
+        authorization = self.ring.decrypt(sealed) if sealed is not None else None
+        return CallersOwn(authorization) if authorization is not None else None
 
 
 @asynccontextmanager
@@ -45,22 +61,39 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
         chatkitty = await stack.enter_async_context(
             ChatKitty.open(str(settings.upstream_url), timeout=settings.upstream_timeout)
         )
+        ring = settings.key_ring()
+        own_token = None
+        if (client := _client_credentials(settings)) is not None:
+            seal = Seal(ring.encrypt, ring.decrypt)
+            own_token = await stack.enter_async_context(OwnToken.open(client, redis, seal))
         yield Backends(
             settings=settings,
-            ring=settings.key_ring(),
+            ring=ring,
             store=store,
             redis=redis,
             ledger=Ledger(store, redis, settings.record_retention),
             queue=queue,
             chatkitty=chatkitty,
+            own_token=own_token,
         )
+
+
+def _client_credentials(settings: Settings) -> ClientCredentials | None:
+    secret = settings.upstream_client_secret
+    if settings.upstream_client_id is None or secret is None:
+        return None
+    return ClientCredentials(
+        str(settings.upstream_token_url), settings.upstream_client_id, secret.get_secret_value()
+    )
 
 
 @asynccontextmanager
 async def _store(settings: Settings) -> AsyncIterator[S3Store]:
     secret = settings.s3_secret_access_key
     async with S3Store.open(
-        endpoint_url=str(settings.s3_endpoint_url) if settings.s3_endpoint_url else None,
+        endpoint_url=str(settings.s3_endpoint_url).rstrip("/")
+        if settings.s3_endpoint_url
+        else None,
         bucket=settings.s3_bucket,
         region=settings.s3_region,
         access_key_id=settings.s3_access_key_id,

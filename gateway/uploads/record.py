@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from gateway.settings import Delivery, OnMismatch
+from gateway.upstream.answer import Answer
 
 
 class State(StrEnum):
@@ -65,15 +66,6 @@ class Terms:
     denied_types: tuple[str, ...] | None = None
     require_match: bool = False
     on_mismatch: OnMismatch = OnMismatch.FLAG
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The upstream's answer, kept so that it can be given again."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

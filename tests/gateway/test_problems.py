@@ -1,0 +1,46 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway import errors
+from gateway.problems import PROBLEMS, chatkitty_error, members, problem_of
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def leaves(cls: type[Exception]) -> list[type[Exception]]:
+    return [leaf for sub in cls.__subclasses__() for leaf in (leaves(sub) or [sub])]
+
+
+@pytest.mark.parametrize("cls", leaves(errors.ClientError) + leaves(errors.Unavailable))
+def test_every_error_that_a_client_can_meet_has_its_row(cls: type[Exception]) -> None:
+    assert cls in PROBLEMS
+
+
+def test_a_problem_speaks_rfc_9457_and_chatkittys_own_words() -> None:
+    problem = problem_of(errors.FileTooLarge("a file may have at most 5 bytes here"))
+    document = members(problem, NOW, {"request_id": "r", "upload_id": "u"})
+    assert document["type"] == "urn:problem-type:chatkitty-gateway:file-too-large"
+    assert (document["status"], document["error"]) == (413, "FileTooLargeError")
+    assert document["detail"] == document["message"] == "a file may have at most 5 bytes here"
+    assert document["timestamp"] == "2026-01-02T03:04:05.000Z"
+    assert (document["request_id"], document["upload_id"]) == ("r", "u")
+
+
+def test_a_401_challenges_as_rfc_6750_asks() -> None:
+    missing = problem_of(errors.AuthenticationRequired("no token"))
+    refused = problem_of(errors.InvalidToken("unknown token"))
+    assert "error=" not in missing.headers["WWW-Authenticate"]
+    assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+    assert chatkitty_error(missing.kind) == "unauthorized"
+
+
+def test_an_unavailable_part_says_when_to_come_back() -> None:
+    problem = problem_of(errors.BudgetExhausted("full", retry_after=2.1))
+    assert (problem.kind.status, problem.headers["Retry-After"]) == (503, "3")
+
+
+def test_a_fault_of_ours_tells_nothing_of_itself() -> None:
+    problem = problem_of(RuntimeError("the password is hunter2"))
+    assert problem.kind.status == 500
+    assert "hunter2" not in problem.detail

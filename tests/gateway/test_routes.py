@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from gateway.errors import ConfigurationError
+from gateway.routes import RouteTable
+from gateway.settings import Delivery, load
+
+KEY = Fernet.generate_key().decode()
+
+
+def table(tmp_path: Path, toml: str = "", **variables: str) -> RouteTable:
+    file = tmp_path / "gateway.toml"
+    file.write_text(toml)
+    environ = {f"GATEWAY_{name.upper()}": value for name, value in variables.items()}
+    return RouteTable(load({"GATEWAY_SECRET_KEY": KEY, "GATEWAY_CONFIG": str(file), **environ}))
+
+
+def test_the_default_is_to_relay(tmp_path: Path) -> None:
+    assert table(tmp_path).match("/v1/channels/7/messages").delivery is Delivery.RELAY
+
+
+@pytest.mark.parametrize(
+    ("path", "delivery"),
+    [
+        ("/v1/channels/7/messages", Delivery.EXTERNAL),
+        ("/channels/7/messages?x=y", Delivery.EXTERNAL),
+        ("/v1/threads/7/messages", Delivery.EXTERNAL),
+        ("/v1/users/7/display-picture", Delivery.EXTERNAL),
+        ("/v1/applications/1/channels/7/messages", Delivery.EXTERNAL),
+        ("/v1/imports/users", Delivery.RELAY),
+        ("/runtime/channels/7/messages", Delivery.RELAY),
+        ("/v1/channels/7%2f/messages", Delivery.RELAY),
+        ("/v1/unknown", Delivery.RELAY),
+    ],
+)
+def test_an_external_default_is_for_the_dual_endpoints(
+    tmp_path: Path, path: str, delivery: Delivery
+) -> None:
+    assert table(tmp_path, delivery="external").match(path).delivery is delivery
+
+
+def test_the_first_route_that_matches_wins(tmp_path: Path) -> None:
+    routes = table(
+        tmp_path,
+        """
+        [[routes]]
+        path = "/v1/threads/*/messages"
+        delivery = "external"
+        max_file_size = "1MiB"
+        allowed_types = ["image/*"]
+        require_match = true
+
+        [[routes]]
+        path = "/v1/**"
+        max_file_size = "2MiB"
+        """,
+    )
+    thread = routes.match("/v1/threads/7/messages")
+    assert (thread.delivery, thread.max_file_size) == (Delivery.EXTERNAL, 1024**2)
+    assert thread.terms.allowed_types == ("image/*",)
+    assert thread.terms.require_match
+    channel = routes.match("/v1/channels/7/messages")
+    assert (channel.delivery, channel.max_file_size) == (Delivery.RELAY, 2 * 1024**2)
+    assert routes.match("/channels/7/messages").max_file_size > 1024**3
+
+
+@pytest.mark.parametrize("path", ["/v1/imports/users", "/**", "/v1/channels/*", "/runtime/x"])
+def test_a_route_that_wants_external_where_it_cannot_be_is_refused(
+    tmp_path: Path, path: str
+) -> None:
+    toml = f'[[routes]]\npath = "{path}"\ndelivery = "external"\n'
+    with pytest.raises(ConfigurationError, match="possible for channel messages"):
+        table(tmp_path, toml)
+
+
+def test_a_star_is_one_path_element(tmp_path: Path) -> None:
+    toml = '[[routes]]\npath = "/v1/*/messages"\nmax_file_size = 5\n'
+    routes = table(tmp_path, toml)
+    assert routes.match("/v1/x/messages").max_file_size == 5
+    assert routes.match("/v1/x/y/messages").max_file_size > 5
+    assert routes.match("/v1/x/messages/z").max_file_size > 5
+
+
+def test_routes_are_relative_to_the_upstreams_path(tmp_path: Path) -> None:
+    routes = table(tmp_path, delivery="external", upstream_url="https://proxy.example/chat")
+    assert routes.match("/chat/v1/channels/7/messages").delivery is Delivery.EXTERNAL
