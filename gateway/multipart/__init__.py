@@ -1,0 +1,43 @@
+"""A scanner of `multipart/form-data` bodies (RFC 7578) that does no I/O."""
+
+from gateway.multipart.ambiguity import Ambiguity
+from gateway.multipart.boundary import Declared, declared_boundaries, is_multipart_form
+from gateway.multipart.disposition import Disposition, parse_disposition
+from gateway.multipart.errors import (
+    EpilogueTooLong,
+    HeadersTooLong,
+    InvalidBoundary,
+    LimitExceeded,
+    MultipartError,
+    NameTooLong,
+    PreambleTooLong,
+    TooManyHeaders,
+    TooManyParts,
+)
+from gateway.multipart.events import Event, PartBegin, PartData, PartEnd
+from gateway.multipart.limits import Limits
+from gateway.multipart.scanner import Scanner
+
+__all__ = [
+    "Ambiguity",
+    "Declared",
+    "Disposition",
+    "EpilogueTooLong",
+    "Event",
+    "HeadersTooLong",
+    "InvalidBoundary",
+    "LimitExceeded",
+    "Limits",
+    "MultipartError",
+    "NameTooLong",
+    "PartBegin",
+    "PartData",
+    "PartEnd",
+    "PreambleTooLong",
+    "Scanner",
+    "TooManyHeaders",
+    "TooManyParts",
+    "declared_boundaries",
+    "is_multipart_form",
+    "parse_disposition",
+]

@@ -1,0 +1,34 @@
+"""What two readers of one body could see differently."""
+
+from enum import Enum
+
+
+class Ambiguity(Enum):
+    """A reason to distrust our own reading; the value is a sentence for the client.
+
+    The order is that of the body, from its Content-Type to its end.
+    """
+
+    BOUNDARY_PARAMETER = "The Content-Type's parameters can be read in more than one way."
+    BOUNDARY_UNUSED = "Several boundaries are declared, and the body begins with none of them."
+    BOUNDARIES_MIXED = "Lines begin with more than one of the declared boundaries."
+    FALSE_DELIMITER = "A line is nearly a delimiter: its line break is bare, or its end is wrong."
+    SHARED_LINE_BREAK = "A delimiter follows a part's headers without a line break of its own."
+    HEADER_LINE_BREAK = "A part's headers hold a bare carriage return or line feed."
+    HEADER_CONTROL = "A part's headers hold a control character."
+    HEADER_FOLDED = "A part's header continues on another line."
+    HEADER_MALFORMED = "A line among a part's headers is no header."
+    HEADER_REPEATED = "A part has two Content-Disposition or two Content-Type headers."
+    DELIMITER_IN_HEADERS = "A delimiter stands among a part's headers."
+    TRANSFER_ENCODING = "A part has a Content-Transfer-Encoding that some readers would undo."
+    DISPOSITION_TYPE = "A part's Content-Disposition is not form-data."
+    DISPOSITION_MALFORMED = "A part's Content-Disposition breaks the grammar of its parameters."
+    PARAMETER_REPEATED = "A parameter of a part's Content-Disposition occurs twice."
+    PARAMETER_EXTENDED = "A part's name or filename has an extended form, which forms do not use."
+    FILENAMES_DIFFER = "A part's filename and filename* are not the same name."
+    CHARSET_UNKNOWN = "A part's filename* is in a charset other than UTF-8 and ISO-8859-1."
+    ENCODING_INVALID = "A part's Content-Disposition is not valid UTF-8."
+    NAME_MISSING = "A part has no name."
+    CLOSING_LINE = "The line of the closing delimiter goes on."
+    SECOND_FORM = "Another delimiter follows the closing one."
+    TRUNCATED = "The body ends before its closing delimiter."

@@ -1,0 +1,222 @@
+"""The state machine of a body whose boundary is known: preamble, headers, data, epilogue."""
+
+from enum import Enum, auto
+from typing import Final
+
+from gateway.multipart.ambiguity import Ambiguity
+from gateway.multipart.delimiter import CRLF, Delimiter, LineWatch, Search, Verdict
+from gateway.multipart.errors import (
+    EpilogueTooLong,
+    HeadersTooLong,
+    NameTooLong,
+    PreambleTooLong,
+    TooManyHeaders,
+    TooManyParts,
+)
+from gateway.multipart.events import Event, PartBegin, PartData, PartEnd
+from gateway.multipart.headers import PartHead, parse_head
+from gateway.multipart.limits import Limits
+
+_BLANK_LINE: Final = CRLF + CRLF
+
+
+class _State(Enum):
+    PREAMBLE = auto()
+    HEADERS = auto()
+    DATA = auto()
+    EPILOGUE = auto()
+
+
+class Body:
+    """The scanner behind `Scanner`; adds what it doubts to the set that it is given."""
+
+    def __init__(self, boundary: bytes, limits: Limits, doubts: set[Ambiguity]) -> None:
+        self._limits = limits
+        self._doubts = doubts
+        self._delimiter = Delimiter(boundary)
+        self._search = Search(self._delimiter)
+        self._events: list[Event] = []
+        self._state = _State.PREAMBLE
+        # A delimiter begins with a line break. The first one's may be the body's own beginning,
+        # an empty part's the end of its headers: either is scanned with the data, but not counted.
+        self._held = CRLF
+        self._uncounted = len(CRLF)
+        self._size = 0
+        self._parts = 0
+        self._block = bytearray()
+        self._closing = b""
+        self._epilogue = LineWatch(boundary, at_line_start=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the closing delimiter has been met."""
+        return self._state is _State.EPILOGUE
+
+    def scan(self, chunk: bytes) -> list[Event]:
+        """The events of the next bytes. Raises LimitExceeded."""
+        events = self._events = list[Event]()
+        self._search.forget()
+        position = 0
+        while position < len(chunk):
+            if self._state is _State.HEADERS:
+                position = self._scan_headers(chunk, position)
+            elif self._state is _State.EPILOGUE:
+                position = self._scan_epilogue(chunk, position)
+            elif self._held:
+                position = self._scan_seam(chunk, position)
+            else:
+                position = self._scan_data(chunk, position)
+        return events
+
+    def finish(self) -> list[Event]:
+        """The last events: what was held back is data, if no more comes."""
+        events = self._events = list[Event]()
+        if self._state is _State.EPILOGUE:
+            if self._closing not in {b"", CRLF}:
+                self._doubts.add(Ambiguity.CLOSING_LINE)
+            return events
+        self._doubts.add(Ambiguity.TRUNCATED)
+        if self._state is _State.DATA:
+            self._take(self._held, 0, len(self._held))
+        return events
+
+    # --- data and preamble ----------------------------------------------------------------------
+
+    def _scan_data(self, data: bytes, start: int) -> int:
+        """Scan part data, or the preamble, from index `start`; returns where to go on."""
+        begin = start
+        while (at := self._search.next(data, begin)) != -1:
+            verdict = self._delimiter.verdict(data, start, at)
+            if verdict in _AFTER:
+                return self._end_part(data, start, at, _AFTER[verdict])
+            if verdict is Verdict.UNDECIDED:
+                return self._hold(data, start, at - len(CRLF))
+            self._note(verdict)
+            begin = at + 1
+        if self._state is _State.DATA:
+            return self._hold(data, start, self._delimiter.tail(data, start))
+        return self._hold(data, start, max(start, len(data) - self._delimiter.reach + 1))
+
+    def _scan_seam(self, chunk: bytes, position: int) -> int:
+        """Scan what was held back, with as many new bytes as tell what it is."""
+        held, self._held = self._held, b""
+        seam = held + chunk[position : position + self._delimiter.reach]
+        self._search.forget()
+        position += self._scan_data(seam, 0) - len(held)
+        self._search.forget()
+        if position < len(chunk):
+            # What is held back now lies in the chunk, and is found there again.
+            position -= len(self._held)
+            self._held = b""
+        return position
+
+    def _hold(self, data: bytes, start: int, end: int) -> int:
+        self._take(data, start, end)
+        self._held = data[end:]
+        return len(data)
+
+    def _take(self, data: bytes, start: int, end: int) -> None:
+        """Count and hand on bytes `start` to `end`: they are no delimiter."""
+        if start == end:
+            return
+        uncounted = min(self._uncounted, end - start)
+        self._uncounted -= uncounted
+        start += uncounted
+        self._size += end - start
+        if self._state is _State.PREAMBLE:
+            if self._size > self._limits.max_preamble_bytes:
+                raise PreambleTooLong("Too much stands before the first part.")
+        elif start < end:
+            self._events.append(PartData(data, start, end))
+
+    def _note(self, verdict: Verdict) -> None:
+        """Report, once, that the boundary occurs where it delimits nothing."""
+        if verdict is Verdict.INLINE and self._state is _State.DATA:
+            self._search.at_lines(self._delimiter)
+            return
+        # In the preamble an inline one counts too: some readers look for no line break there.
+        self._doubts.add(Ambiguity.FALSE_DELIMITER)
+        self._search.exactly(self._delimiter)
+
+    def _end_part(self, data: bytes, start: int, at: int, after: _State) -> int:
+        self._take(data, start, at - len(CRLF))
+        if self._state is _State.DATA:
+            self._events.append(PartEnd(self._size))
+            if self._uncounted:
+                self._doubts.add(Ambiguity.SHARED_LINE_BREAK)
+        self._size = 0
+        self._state = after
+        return at - len(CRLF) + self._delimiter.reach
+
+    # --- headers --------------------------------------------------------------------------------
+
+    def _scan_headers(self, chunk: bytes, position: int) -> int:
+        """Scan a header block, which begins after the delimiter's own line break."""
+        if self._block:
+            return self._scan_cut_headers(chunk, position)
+        if chunk.startswith(CRLF, position):
+            self._begin_part(b"")
+            return position
+        longest = self._limits.max_header_bytes + len(_BLANK_LINE)
+        end = chunk.find(_BLANK_LINE, position, position + longest)
+        if end == -1:
+            return self._scan_cut_headers(chunk, position)
+        self._begin_part(chunk[position:end])
+        return end + len(CRLF)
+
+    def _scan_cut_headers(self, chunk: bytes, position: int) -> int:
+        seen = len(self._block)
+        longest = self._limits.max_header_bytes + len(_BLANK_LINE)
+        self._block += chunk[position : position + longest - seen]
+        end = _end_of_headers(self._block, seen)
+        if end == -1 and len(self._block) == longest:
+            raise HeadersTooLong("The headers of a part are too long.")
+        if end == -1:
+            return len(chunk)
+        self._begin_part(bytes(self._block[: max(0, end - len(_BLANK_LINE))]))
+        self._block.clear()
+        self._held = CRLF
+        return position + end - seen
+
+    def _begin_part(self, block: bytes) -> None:
+        self._parts += 1
+        if self._parts > self._limits.max_parts:
+            raise TooManyParts("The body has too many parts.")
+        if block.count(CRLF) >= self._limits.max_header_count:
+            raise TooManyHeaders("A part has too many headers.")
+        if CRLF + self._delimiter.dashed in CRLF + block:
+            self._doubts.add(Ambiguity.DELIMITER_IN_HEADERS)
+        self._events.append(self._described(parse_head(block)))
+        self._uncounted = len(CRLF)
+        self._state = _State.DATA
+
+    def _described(self, head: PartHead) -> PartBegin:
+        name = head.disposition.name
+        if name is not None and len(name) > self._limits.max_name_length:
+            raise NameTooLong("The name of a part is too long.")
+        self._doubts |= head.ambiguities
+        return PartBegin(name, head.disposition.filename, head.content_type, head.headers)
+
+    # --- epilogue -------------------------------------------------------------------------------
+
+    def _scan_epilogue(self, chunk: bytes, position: int) -> int:
+        self._size += len(chunk) - position
+        if self._size > self._limits.max_epilogue_bytes:
+            raise EpilogueTooLong("Too much follows the last part.")
+        self._closing = (self._closing + chunk[position : position + 2])[: len(CRLF)]
+        if not CRLF.startswith(self._closing):
+            self._doubts.add(Ambiguity.CLOSING_LINE)
+        if self._epilogue.sees(chunk[position:]):
+            self._doubts.add(Ambiguity.SECOND_FORM)
+        return len(chunk)
+
+
+_AFTER: Final = {Verdict.PART: _State.HEADERS, Verdict.CLOSE: _State.EPILOGUE}
+
+
+def _end_of_headers(block: bytearray, seen: int) -> int:
+    """Where the blank line ends, -1 if not in the block; its first `seen` bytes were looked at."""
+    if block.startswith(CRLF):
+        return len(CRLF)
+    found = block.find(_BLANK_LINE, max(0, seen - len(_BLANK_LINE) + 1))
+    return found if found == -1 else found + len(_BLANK_LINE)

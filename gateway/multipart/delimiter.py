@@ -1,0 +1,139 @@
+"""Where a delimiter stands in some bytes, and where one may begin that the next bytes end.
+
+A delimiter (RFC 2046 section 5.1.1) is CRLF `--boundary`, then CRLF before a part or `--` after the
+last one. Nothing but its first byte and its last two can be a CR, which makes the search simple:
+of a run of bytes only the last CR or LF, or the CR in front of a whole delimiter line, can begin
+what is not all there yet.
+"""
+
+from enum import Enum, auto
+from typing import Final
+
+CR: Final = b"\r"
+LF: Final = b"\n"
+CRLF: Final = b"\r\n"
+CLOSE: Final = b"--"
+
+
+class Verdict(Enum):
+    """What an occurrence of `--boundary` is."""
+
+    PART = auto()
+    CLOSE = auto()
+    FALSE_LINE = auto()
+    """It begins a line, but the line break is bare or the line goes on."""
+    INLINE = auto()
+    """It stands within a line, where every reader sees data."""
+    UNDECIDED = auto()
+    """The bytes end before they tell."""
+
+
+class Delimiter:
+    """The forms of one boundary's delimiter, and the questions that bytes are asked about them."""
+
+    __slots__ = ("_bare", "_exact", "dashed", "reach")
+
+    def __init__(self, boundary: bytes) -> None:
+        self.dashed = CLOSE + boundary
+        self._exact = (CRLF + self.dashed + CRLF, CRLF + self.dashed + CLOSE)
+        self._bare = (CR + self.dashed, LF + self.dashed)
+        self.reach = len(self._exact[0])
+        """Bytes of the longest form; one less is the most that is ever held back."""
+
+    def verdict(self, data: bytes, start: int, at: int) -> Verdict:
+        """What `--boundary` at index `at` is, where `data` counts from index `start`."""
+        before = data[max(start, at - 2) : at]
+        if not before.endswith((CR, LF)):
+            return Verdict.INLINE
+        if before != CRLF:
+            return Verdict.FALSE_LINE
+        end = at + len(self.dashed)
+        after = data[end : end + 2]
+        if after == CRLF:
+            return Verdict.PART
+        if after == CLOSE:
+            return Verdict.CLOSE
+        return Verdict.UNDECIDED if after in (b"", CR, b"-") else Verdict.FALSE_LINE
+
+    def tail(self, data: bytes, start: int) -> int:
+        """From which index on `data` may begin a delimiter, exact or not; its length if none."""
+        end = len(data)
+        lowest = max(start, end - self.reach + 1)
+        line_feed = data.rfind(LF, lowest)
+        carriage_return = data.rfind(CR, lowest)
+        if line_feed == carriage_return == -1:
+            return end
+        if carriage_return == end - 1:
+            front = data.rfind(CR, lowest, end - 1)
+            return front if self._opens(data, front, self._exact) else end - 1
+        if self._opens(data, carriage_return, self._exact + self._bare[:1]):
+            return carriage_return
+        return line_feed if self._opens(data, line_feed, self._bare[1:]) else end
+
+    def _opens(self, data: bytes, at: int, forms: tuple[bytes, ...]) -> bool:
+        rest = data[at:]
+        return at >= 0 and any(form.startswith(rest) for form in forms)
+
+
+class Search:
+    """Finds where delimiters may be, each byte searched once per needle and buffer.
+
+    At first `--boundary` is looked for wherever it stands, which costs one pass. Hostile bytes can
+    be full of it: once it stood within a line, line breaks are looked for with it, and once a
+    false delimiter was met (and reported), only exact ones. So no occurrence that says nothing new
+    is looked at one by one.
+    """
+
+    __slots__ = ("_ahead", "_lead", "_needles")
+
+    def __init__(self, delimiter: Delimiter) -> None:
+        self._use(0, delimiter.dashed)
+
+    def at_lines(self, delimiter: Delimiter) -> None:
+        """From now on, find `--boundary` at the beginning of lines only."""
+        self._use(1, LF + delimiter.dashed, CR + delimiter.dashed)
+
+    def exactly(self, delimiter: Delimiter) -> None:
+        """From now on, find exact delimiters only."""
+        line = CRLF + delimiter.dashed
+        self._use(2, line + CRLF, line + CLOSE)
+
+    def forget(self) -> None:
+        """Other bytes follow: what was found in the last ones does not hold for them."""
+        self._ahead = [_UNKNOWN] * len(self._needles)
+
+    def next(self, data: bytes, begin: int) -> int:
+        """The index of the next `--boundary` whose needle is at `begin` or later, or -1."""
+        nearest = -1
+        for number, needle in enumerate(self._needles):
+            found = self._ahead[number]
+            if found < begin and found != -1:
+                found = self._ahead[number] = data.find(needle, begin)
+            if found != -1 and not 0 <= nearest <= found:
+                nearest = found
+        return nearest if nearest == -1 else nearest + self._lead
+
+    def _use(self, lead: int, *needles: bytes) -> None:
+        self._lead = lead
+        self._needles = needles
+        self.forget()
+
+
+class LineWatch:
+    """Whether a line of a stream begins with `--boundary`, however its line break is written."""
+
+    __slots__ = ("_needles", "_tail")
+
+    def __init__(self, boundary: bytes, *, at_line_start: bool) -> None:
+        self._needles = tuple(end + CLOSE + boundary for end in (LF, CR))
+        self._tail = LF if at_line_start else b""
+
+    def sees(self, chunk: bytes) -> bool:
+        """Whether such a line begins in the chunk, or began before and is complete with it."""
+        reach = len(self._needles[0]) - 1
+        seam = self._tail + chunk[:reach]
+        self._tail = (seam if len(chunk) < reach else chunk)[-reach:]
+        return any(seam.find(needle) >= 0 or chunk.find(needle) >= 0 for needle in self._needles)
+
+
+_UNKNOWN: Final = -2

@@ -1,0 +1,93 @@
+"""A part's Content-Disposition (RFC 7578 section 4.2, quoting by the WHATWG HTML standard)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from gateway.multipart.ambiguity import Ambiguity
+from gateway.multipart.parameters import Form, Parameter, split_parameters
+
+_QUOTED_PAIR: Final = re.compile(r'\\(["\\])')
+_CHARSETS: Final = {"utf-8": "utf-8", "iso-8859-1": "iso-8859-1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """What a part says of itself, and how far that can be trusted."""
+
+    name: str | None
+    filename: str | None
+    ambiguities: frozenset[Ambiguity] = frozenset()
+
+
+def parse_disposition(value: bytes) -> Disposition:
+    r"""The name and filename in a Content-Disposition's value; None where there is none.
+
+    Never raises, and takes time linear in the value. The bytes are UTF-8, with U+FFFD for what
+    is not. `%22`, `%0D` and `%0A` are decoded, as browsers and curl encode; `\"` and `\\` are
+    if there is a `\"`, as older clients escape. A lone backslash stays: it is part of a path.
+    The first of two parameters counts, and the plain filename before `filename*`.
+    """
+    text, doubts = _decode(value, "utf-8")
+    kind, parameters = split_parameters(text)
+    doubts |= set(_grammar_doubts(kind, parameters))
+    values: dict[str, str] = {}
+    for parameter in parameters:
+        values.setdefault(parameter.name, parameter.value)
+    name = _unquoted(values.get("name"))
+    filename, filename_doubts = _filename(values)
+    if name is None:
+        doubts.add(Ambiguity.NAME_MISSING)
+    return Disposition(name, filename, frozenset(doubts | filename_doubts))
+
+
+def _grammar_doubts(kind: str, parameters: tuple[Parameter, ...]) -> Iterator[Ambiguity]:
+    if kind != "form-data":
+        yield Ambiguity.DISPOSITION_TYPE
+    if len({p.name for p in parameters}) < len(parameters):
+        yield Ambiguity.PARAMETER_REPEATED
+    if any(p.form in {Form.BROKEN, Form.LOOSE} for p in parameters):
+        yield Ambiguity.DISPOSITION_MALFORMED
+    if any(p.name.startswith(("name*", "filename*")) and p.name != "filename*" for p in parameters):
+        yield Ambiguity.PARAMETER_EXTENDED
+
+
+def _unquoted(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if '\\"' in value:
+        return _QUOTED_PAIR.sub(r"\1", value)
+    if "%" in value:
+        return value.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+    return value
+
+
+def _filename(values: dict[str, str]) -> tuple[str | None, set[Ambiguity]]:
+    plain = _unquoted(values.get("filename"))
+    if "filename*" not in values:
+        return plain, set()
+    extended, doubts = _extended(values["filename*"])
+    if plain is None:
+        return extended, doubts | {Ambiguity.PARAMETER_EXTENDED}
+    # Some clients always send both (.NET does); the same name twice misleads nobody.
+    return plain, doubts | ({Ambiguity.FILENAMES_DIFFER} if extended != plain else set())
+
+
+def _extended(value: str) -> tuple[str | None, set[Ambiguity]]:
+    """The name in `charset'language'percent-encoded` (RFC 8187 section 3.2)."""
+    charset, quote, rest = value.partition("'")
+    _, second_quote, encoded = rest.partition("'")
+    if not (quote and second_quote):
+        return None, {Ambiguity.DISPOSITION_MALFORMED}
+    if charset.lower() not in _CHARSETS:
+        return None, {Ambiguity.CHARSET_UNKNOWN}
+    return _decode(unquote_to_bytes(encoded), _CHARSETS[charset.lower()])
+
+
+def _decode(value: bytes, charset: str) -> tuple[str, set[Ambiguity]]:
+    try:
+        return value.decode(charset), set()
+    except UnicodeDecodeError:
+        return value.decode(charset, "replace"), {Ambiguity.ENCODING_INVALID}

@@ -1,0 +1,19 @@
+"""How much of everything a body may have."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the scanner takes before it raises LimitExceeded; part data is the caller's to limit."""
+
+    max_parts: int = 100
+    max_header_bytes: int = 8192
+    """Of one part's header block."""
+    max_header_count: int = 16
+    """Lines in one part's header block."""
+    max_preamble_bytes: int = 1024
+    max_epilogue_bytes: int = 1024
+    """With the line break after the closing delimiter."""
+    max_name_length: int = 256
+    """Characters in a part's name; a filename is limited by the header block."""

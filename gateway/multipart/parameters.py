@@ -1,0 +1,84 @@
+"""The `; name=value` lists of Content-Type and Content-Disposition (RFC 9110 section 5.6.6)."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+BLANK: Final = " \t"
+TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+# The two loops of a quoted string cannot match the same character, so there is nothing to
+# backtrack into: a failed match costs one pass, too.
+_QUOTED: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+_NAME: Final = re.compile(r'[^;="]*')
+_REST: Final = re.compile(r"[^;]*")
+
+
+class Form(Enum):
+    """How a parameter's value is written."""
+
+    TOKEN = auto()
+    QUOTED = auto()
+    LOOSE = auto()
+    """Unquoted, with characters that ought to be quoted."""
+    BROKEN = auto()
+    """No value, an unclosed quote, blanks around the `=`, or more after the closing quote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter: its name in lower case, its value between the quotes but not unescaped."""
+
+    name: str
+    value: str
+    form: Form
+
+
+def split_parameters(value: str) -> tuple[str, tuple[Parameter, ...]]:
+    """A header's main value in lower case, and its parameters in order. Linear in its length.
+
+    After an unclosed quote nothing more is read.
+    """
+    main = _REST.match(value)
+    end = main.end() if main else 0
+    return value[:end].strip(BLANK).lower(), tuple(_parameters(value, end + 1))
+
+
+def _parameters(text: str, position: int) -> list[Parameter]:
+    found = []
+    while position < len(text):
+        name_end = _end(_NAME, text, position)
+        name = text[position:name_end].lstrip(BLANK).lower()
+        value, form, end = _value(text, name_end)
+        position = end + 1
+        if name != name.rstrip(BLANK):
+            name, form = name.rstrip(BLANK), Form.BROKEN
+        if name or value:
+            found.append(Parameter(name, value, form))
+    return found
+
+
+def _value(text: str, position: int) -> tuple[str, Form, int]:
+    """The value whose `=` should stand at `position`, and where the parameter ends."""
+    if not text.startswith('="', position):
+        end = _end(_REST, text, position)
+        return *_unquoted(text[position:end]), end
+    quoted = _QUOTED.match(text, position + 1)
+    if quoted is None:
+        return text[position + 2 :], Form.BROKEN, len(text)
+    end = _end(_REST, text, quoted.end())
+    more = text[quoted.end() : end].strip(BLANK)
+    return quoted[1], Form.BROKEN if more else Form.QUOTED, end
+
+
+def _unquoted(text: str) -> tuple[str, Form]:
+    value = text[1:].strip(BLANK)
+    if not text.startswith("=") or not value or text[1] in BLANK:
+        return value, Form.BROKEN
+    return value, Form.TOKEN if TOKEN.fullmatch(value) else Form.LOOSE
+
+
+def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
+    return match.end() if match else position

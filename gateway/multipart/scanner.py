@@ -1,0 +1,104 @@
+"""A multipart body as events: which boundary it goes by, and whether another would do as well."""
+
+from typing import Final
+
+from gateway.multipart.ambiguity import Ambiguity
+from gateway.multipart.body import Body
+from gateway.multipart.boundary import MAX_BOUNDARY, Declared, checked_boundary
+from gateway.multipart.delimiter import CLOSE, CRLF, LineWatch
+from gateway.multipart.errors import InvalidBoundary
+from gateway.multipart.events import Event
+from gateway.multipart.limits import Limits
+
+MAX_RIVALS: Final = 3
+"""Declared boundaries that are watched beside the one in use: each costs a pass of its own."""
+
+_LONGEST_LINE: Final = len(CLOSE) + MAX_BOUNDARY + len(CRLF)
+
+
+class Scanner:
+    """One multipart body, fed in chunks that may be cut anywhere.
+
+    How it is cut changes neither the events (but for the number of PartData) nor the ambiguities.
+    What is held back is one header block, or a beginning of a delimiter (the boundary, 4 bytes, and
+    the one after them while that does not tell). Time and memory do not grow with what went before.
+    After an error the scanner is of no more use.
+    """
+
+    def __init__(self, declared: Declared, limits: Limits | None = None) -> None:
+        self._candidates = declared.candidates
+        self._limits = limits or Limits()
+        self._doubts: set[Ambiguity] = set()
+        self._opening = b""
+        self._body: Body | None = None
+        self._rivals: list[LineWatch] = []
+        if declared.ambiguous:
+            self._doubts.add(Ambiguity.BOUNDARY_PARAMETER)
+        if len(declared.candidates) == 1:
+            self._body = self._settle(declared.candidates[0])
+
+    @property
+    def ambiguities(self) -> tuple[Ambiguity, ...]:
+        """What other readers could see differently in the body so far, each reason once."""
+        return tuple(reason for reason in Ambiguity if reason in self._doubts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the closing delimiter has been met."""
+        return self._body is not None and self._body.complete
+
+    def receive_data(self, chunk: bytes) -> list[Event]:
+        """The events of the body's next bytes.
+
+        Raises LimitExceeded, or InvalidBoundary if there is no boundary to go by.
+        """
+        if self._body is None:
+            return self._open(chunk)
+        if self._rivals:
+            self._watch(chunk)
+        return self._body.scan(chunk)
+
+    def finish(self) -> list[Event]:
+        """The last events, at the end of the body. A part that it cuts off gets no PartEnd.
+
+        Raises InvalidBoundary if there was no boundary to go by.
+        """
+        if self._body is not None:
+            return self._body.finish()
+        self._body = self._settle(self._boundary_in_use(self._opening))
+        return self.receive_data(self._opening) + self._body.finish()
+
+    def _open(self, chunk: bytes) -> list[Event]:
+        """Settle the boundary by the body's first line, as soon as that is there."""
+        waiting = self._opening
+        self._opening += chunk[: _LONGEST_LINE - len(waiting)]
+        if len(self._opening) < _LONGEST_LINE and CRLF not in self._opening:
+            return []
+        self._body = self._settle(self._boundary_in_use(self._opening))
+        return self.receive_data(waiting) + self.receive_data(chunk)
+
+    def _boundary_in_use(self, opening: bytes) -> bytes:
+        """The boundary that the first line uses, else the last one declared, as curl means it."""
+        line, line_break, _ = opening.partition(CRLF)
+        opened = line[len(CLOSE) :] if line_break and line.startswith(CLOSE) else b""
+        if opened in self._candidates:
+            return opened
+        if self._candidates:
+            self._doubts.add(Ambiguity.BOUNDARY_UNUSED)
+            return self._candidates[-1]
+        if not opened:
+            raise InvalidBoundary("No boundary is declared, and the body does not begin with one.")
+        return checked_boundary(opened.decode("latin-1"))
+
+    def _settle(self, boundary: bytes) -> Body:
+        rivals = [other for other in self._candidates if other != boundary]
+        if len(rivals) > MAX_RIVALS:
+            self._doubts.add(Ambiguity.BOUNDARY_PARAMETER)
+        else:
+            self._rivals = [LineWatch(rival, at_line_start=True) for rival in rivals]
+        return Body(boundary, self._limits, self._doubts)
+
+    def _watch(self, chunk: bytes) -> None:
+        if any(rival.sees(chunk) for rival in self._rivals):
+            self._doubts.add(Ambiguity.BOUNDARIES_MIXED)
+            self._rivals = []
