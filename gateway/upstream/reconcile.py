@@ -38,8 +38,13 @@ async def find_registered(
     try:
         message = await _find(client, endpoint, url, since - CLOCK_SLACK, credentials)
     except UpstreamError as error:
-        error.outcome_unknown = True
-        raise
+        # Not a Refusal even if it is one: what was refused is the look, not the registration.
+        raise UpstreamError(
+            f"it cannot be told whether the file was registered: {error}",
+            retryable=error.retryable,
+            outcome_unknown=True,
+            retry_after=error.retry_after,
+        ) from error
     if message is None:
         return None
     headers = (("Content-Type", "application/json"),)
@@ -60,7 +65,7 @@ async def _find(
         if older is None or _reaches(messages, horizon):
             return None
         params = older
-    raise UpstreamError("too many messages to tell whether the file was registered")
+    raise UpstreamError("there are too many messages to search")
 
 
 def _messages(page: Mapping[str, object]) -> list[dict[str, object]]:
