@@ -133,6 +133,10 @@ class ObjectNotFound(GatewayError):
     """The store has no object under that key."""
 
 
+class ObjectTooLarge(GatewayError):
+    """An object that was to be read at once is larger than any that we write so."""
+
+
 class PreconditionFailed(GatewayError):
     """A conditional write met another version of the object."""
 

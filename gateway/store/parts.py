@@ -1,0 +1,54 @@
+"""The plan of a multipart upload: how large each part is, and the memory that this costs. Pure."""
+
+from typing import Final
+
+from gateway.errors import PartLimitExceeded
+
+FIRST_PART: Final = 8 * 1024**2
+"""Bytes of the first part; a file that fits in it is one PUT."""
+
+PARTS_IN_FLIGHT: Final = 2
+"""Parts on their way to the store while the next one is being filled."""
+
+MAX_PARTS: Final = 10_000
+"""Parts of one upload. Source: S3 User Guide, multipart upload limits."""
+
+_PARTS_OF_A_SIZE = 2_000
+_SIZES = tuple(FIRST_PART * growth for growth in (1, 4, 16, 64, 256))
+
+
+def part_size(number: int) -> int:
+    """Bytes in S3 part `number` (1 to 10,000); grows so that all reach 5 TiB.
+
+    2,000 parts of 8 MiB (15.6 GiB), then four times as large every 2,000 parts: few files ever
+    need more memory than the first phase does.
+
+    Raises PartLimitExceeded. Source: S3 User Guide, multipart upload limits.
+    """
+    if not 1 <= number <= MAX_PARTS:
+        raise PartLimitExceeded(f"a multipart upload has parts 1 to {MAX_PARTS:,}")
+    return _SIZES[(number - 1) // _PARTS_OF_A_SIZE]
+
+
+def reservation(content_length: int | None) -> int:
+    """Bytes of memory that an upload of that declared length can hold at once.
+
+    That is the part being filled and those in flight, of the largest size that the length can
+    reach. An unknown length reserves what the first phase needs, so whoever knows the largest
+    length that would be accepted asks with that instead.
+
+    Raises PartLimitExceeded.
+    """
+    held = 1 + PARTS_IN_FLIGHT
+    if content_length is None:
+        return held * FIRST_PART
+    return min(content_length, held * _largest_part(content_length))
+
+
+def _largest_part(length: int) -> int:
+    """The size that the last part of a file of `length` bytes would have if it were full."""
+    for size in _SIZES:
+        length -= _PARTS_OF_A_SIZE * size
+        if length <= 0:
+            return size
+    raise PartLimitExceeded("more bytes than a multipart upload can hold")

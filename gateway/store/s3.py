@@ -1,0 +1,372 @@
+"""The object store over S3: any that speaks its API, by aiobotocore."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import TYPE_CHECKING, Final, cast
+
+import aiohttp
+from aiobotocore.session import get_session
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
+
+from gateway.errors import ObjectNotFound, ObjectTooLarge, PreconditionFailed, StoreUnavailable
+from gateway.store import checksum, faults
+from gateway.store.config import client_config
+from gateway.store.objects import Multipart, ObjectInfo, Part, UnfinishedMultipart
+
+if TYPE_CHECKING:
+    from aiobotocore.response import StreamingBody
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.literals import BucketLocationConstraintType
+    from types_aiobotocore_s3.type_defs import (
+        CompletedPartTypeDef,
+        CompleteMultipartUploadRequestTypeDef,
+        PutObjectRequestTypeDef,
+    )
+
+DOCUMENT_LIMIT: Final = 8 * 1024**2
+"""Bytes of the largest object that is read at once; records are far smaller."""
+
+_CALL_SECONDS = 30.0
+_COMPLETE_SECONDS = 300.0  # S3 says that a large Complete can take several minutes
+_SLOWEST_RATE = 256 * 1024  # bytes per second, below which a store is taken for stalled
+_CHUNK = 64 * 1024
+_PAGE = 1_000
+_HOME_REGION = "us-east-1"  # the one that must not be named when a bucket is made
+
+
+class S3Store:
+    """An `ObjectStore` (see there for the contract) in one bucket."""
+
+    def __init__(self, client: S3Client, presigner: S3Client, bucket: str, region: str) -> None:
+        """`presigner` signs the URLs that clients are given; see `open`."""
+        self._client = client
+        self._presigner = presigner
+        self._bucket = bucket
+        self._region = region
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        *,
+        endpoint_url: str | None,
+        bucket: str,
+        region: str,
+        access_key_id: str | None,
+        secret_access_key: str | None,
+        public_endpoint_url: str | None = None,
+    ) -> AsyncIterator[S3Store]:
+        """A client of the bucket; nothing is asked of the store yet.
+
+        No endpoint: AWS; no key: AWS's own chain of credentials. `public_endpoint_url` is where
+        clients find the store, if not at the endpoint: presigned URLs point there.
+        """
+
+        async def connect(endpoint: str | None) -> S3Client:
+            return await stack.enter_async_context(
+                get_session().create_client(
+                    "s3",
+                    endpoint_url=endpoint,
+                    region_name=region,
+                    aws_access_key_id=access_key_id,
+                    aws_secret_access_key=secret_access_key,
+                    config=client_config(endpoint),
+                )
+            )
+
+        async with AsyncExitStack() as stack:
+            client = await connect(endpoint_url)
+            # A 100 Continue costs each PUT a round trip, and waiting for it has no timeout.
+            client.meta.events.unregister("before-call.s3", add_expect_header)
+            presigner = await connect(public_endpoint_url) if public_endpoint_url else client
+            yield cls(client, presigner, bucket, region)
+
+    async def ensure_bucket(self) -> None:
+        """Make the bucket unless it is there. Raises StoreUnavailable."""
+        try:
+            await self.ping()
+        except ObjectNotFound:
+            await self._create_bucket()
+
+    async def ping(self) -> None:
+        """HeadBucket."""
+        async with _asking():
+            await self._client.head_bucket(Bucket=self._bucket)
+
+    async def put(
+        self,
+        key: str,
+        body: bytes | BytesIO,
+        *,
+        crc32c: int | None = None,
+        if_none_match: bool = False,
+        if_match: str | None = None,
+    ) -> str:
+        """PutObject; a refusal that our own repeated request met is none."""
+        if isinstance(body, BytesIO):
+            body.seek(0)
+        request: PutObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key, "Body": body}
+        if crc32c is not None:
+            request["ChecksumCRC32C"] = checksum.to_header(crc32c)
+        if if_none_match:
+            request["IfNoneMatch"] = "*"
+        if if_match is not None:
+            request["IfMatch"] = if_match
+        try:
+            async with _asking(_seconds_for(_size(body))):
+                return (await self._client.put_object(**request))["ETag"]
+        except PreconditionFailed as refusal:
+            return await self._etag_if_ours(key, body, refusal)
+        except ObjectNotFound as error:
+            # AWS answers an If-Match on a key without an object so.
+            raise PreconditionFailed(str(error)) from error
+
+    async def get(self, key: str) -> tuple[bytes, str]:
+        """GetObject, unless it is too large."""
+        async with _asking():
+            response = await self._client.get_object(Bucket=self._bucket, Key=key)
+            async with response["Body"] as body:
+                if response["ContentLength"] > DOCUMENT_LIMIT:
+                    raise ObjectTooLarge(f"the object has more than {DOCUMENT_LIMIT:,} bytes")
+                return await body.read(), response["ETag"]
+
+    async def read_range(self, key: str, start: int, length: int) -> bytes:
+        """GetObject with a Range."""
+        return b"".join([chunk async for chunk in self.stream(key, start, start + length)])
+
+    async def stream(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """GetObject with a Range; past the end, where S3 answers 416, there are no bytes."""
+        if start >= end:
+            return
+        async with _asking():
+            try:
+                response = await self._client.get_object(
+                    Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}"
+                )
+            except ClientError as error:
+                if faults.code_of(error) in faults.INVALID_RANGE:
+                    return
+                raise
+        async with response["Body"] as body:
+            while chunk := await _next_chunk(body):
+                yield chunk
+
+    async def head(self, key: str) -> ObjectInfo:
+        """HeadObject, which gives checksums only where it is asked to."""
+        async with _asking():
+            found = await self._client.head_object(
+                Bucket=self._bucket, Key=key, ChecksumMode="ENABLED"
+            )
+        return ObjectInfo(
+            key=key,
+            size=found["ContentLength"],
+            etag=found["ETag"],
+            modified=found["LastModified"].astimezone(UTC),
+            crc32c=checksum.from_header(found.get("ChecksumCRC32C")),
+        )
+
+    async def delete(self, key: str) -> None:
+        """DeleteObject, which S3 answers alike for a missing key."""
+        async with _asking():
+            await self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    async def list(
+        self, prefix: str, start_after: str | None = None
+    ) -> AsyncGenerator[ObjectInfo, None]:
+        """ListObjectsV2, page by page from the last key seen: no token that could expire."""
+        last, more = start_after or "", True
+        while more:
+            async with _asking():
+                page = await self._client.list_objects_v2(
+                    Bucket=self._bucket, Prefix=prefix, StartAfter=last, MaxKeys=_PAGE
+                )
+            for found in page.get("Contents", ()):
+                last = found["Key"]
+                modified = found["LastModified"].astimezone(UTC)
+                yield ObjectInfo(last, found["Size"], found["ETag"], modified)
+            more = page["IsTruncated"]
+
+    async def create_multipart(self, key: str) -> Multipart:
+        """CreateMultipartUpload with a checksum of the whole object, where the store knows that."""
+        async with _asking():
+            begun = await self._client.create_multipart_upload(
+                Bucket=self._bucket,
+                Key=key,
+                ChecksumAlgorithm="CRC32C",
+                ChecksumType="FULL_OBJECT",
+            )
+        # A store that knows parts' checksums only does not give the type back.
+        whole_checksum = begun.get("ChecksumType") == "FULL_OBJECT"
+        return Multipart(key, begun["UploadId"], whole_checksum)
+
+    async def upload_part(
+        self, multipart: Multipart, number: int, body: BytesIO, crc32c: int
+    ) -> Part:
+        """UploadPart."""
+        body.seek(0)
+        async with _asking(_seconds_for(_size(body))):
+            taken = await self._client.upload_part(
+                Bucket=self._bucket,
+                Key=multipart.key,
+                UploadId=multipart.upload_id,
+                PartNumber=number,
+                Body=body,
+                ChecksumCRC32C=checksum.to_header(crc32c),
+            )
+        return Part(number, taken["ETag"], crc32c)
+
+    async def complete_multipart(
+        self, multipart: Multipart, parts: Sequence[Part], *, size: int, crc32c: int
+    ) -> str:
+        """CompleteMultipartUpload."""
+        request: CompleteMultipartUploadRequestTypeDef = {
+            "Bucket": self._bucket,
+            "Key": multipart.key,
+            "UploadId": multipart.upload_id,
+            "MultipartUpload": {"Parts": [_completed(part) for part in parts]},
+        }
+        if multipart.whole_checksum:
+            request["ChecksumType"] = "FULL_OBJECT"
+            request["ChecksumCRC32C"] = checksum.to_header(crc32c)
+            request["MpuObjectSize"] = size
+        async with _asking(_COMPLETE_SECONDS):
+            return (await self._client.complete_multipart_upload(**request))["ETag"]
+
+    async def abort_multipart(self, key: str, upload_id: str) -> None:
+        """AbortMultipartUpload."""
+        try:
+            async with _asking():
+                await self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=key, UploadId=upload_id
+                )
+        except ObjectNotFound:
+            return
+
+    async def list_multipart_uploads(
+        self, prefix: str
+    ) -> AsyncGenerator[UnfinishedMultipart, None]:
+        """ListMultipartUploads, page by page."""
+        key_marker, id_marker, more = "", "", True
+        while more:
+            async with _asking():
+                page = await self._client.list_multipart_uploads(
+                    Bucket=self._bucket,
+                    Prefix=prefix,
+                    KeyMarker=key_marker,
+                    UploadIdMarker=id_marker,
+                    MaxUploads=_PAGE,
+                )
+            for found in page.get("Uploads", ()):
+                initiated = found["Initiated"].astimezone(UTC)
+                yield UnfinishedMultipart(found["Key"], found["UploadId"], initiated)
+            key_marker, id_marker = (
+                page.get("NextKeyMarker", ""),
+                page.get("NextUploadIdMarker", ""),
+            )
+            more = page["IsTruncated"]
+
+    async def last_activity(self, upload: UnfinishedMultipart) -> datetime:
+        """ListParts: the newest of them."""
+        latest, marker, more = upload.initiated, 0, True
+        while more:
+            async with _asking():
+                page = await self._client.list_parts(
+                    Bucket=self._bucket,
+                    Key=upload.key,
+                    UploadId=upload.upload_id,
+                    PartNumberMarker=marker,
+                )
+            for part in page.get("Parts", ()):
+                latest = max(latest, part["LastModified"].astimezone(UTC))
+                marker = part["PartNumber"]
+            more = page["IsTruncated"]
+        return latest
+
+    async def presigned_get(
+        self, key: str, *, expires: int, content_type: str, content_disposition: str
+    ) -> str:
+        """A GetObject signed in the URL's query; nothing is asked of the store."""
+        async with _asking():
+            return await self._presigner.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self._bucket,
+                    "Key": key,
+                    "ResponseContentType": content_type,
+                    "ResponseContentDisposition": content_disposition,
+                },
+                ExpiresIn=expires,
+            )
+
+    async def _create_bucket(self) -> None:
+        async with _asking():
+            try:
+                if self._region == _HOME_REGION:
+                    await self._client.create_bucket(Bucket=self._bucket)
+                else:
+                    await self._client.create_bucket(
+                        Bucket=self._bucket,
+                        CreateBucketConfiguration={
+                            "LocationConstraint": cast("BucketLocationConstraintType", self._region)
+                        },
+                    )
+            except ClientError as error:
+                if faults.code_of(error) not in faults.BUCKET_EXISTS:
+                    raise
+
+    async def _etag_if_ours(
+        self, key: str, body: bytes | BytesIO, refusal: PreconditionFailed
+    ) -> str:
+        """The ETag if what refused our write is that very write, whose first answer was lost."""
+        cause = refusal.__cause__
+        if not isinstance(cause, ClientError) or not faults.was_repeated(cause):
+            raise refusal
+        try:
+            found, etag = await self.get(key)
+        except (ObjectNotFound, ObjectTooLarge):
+            raise refusal from cause
+        if found != (body.getvalue() if isinstance(body, BytesIO) else body):
+            raise refusal
+        return etag
+
+
+@asynccontextmanager
+async def _asking(seconds: float = _CALL_SECONDS) -> AsyncIterator[None]:
+    """Bound a call, with botocore's repetitions of it, and translate its errors."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except ClientError as error:
+        raise faults.translated(error) from error
+    except TimeoutError as error:
+        raise StoreUnavailable("the store did not answer in time") from error
+    except (BotoCoreError, aiohttp.ClientError, OSError) as error:
+        raise StoreUnavailable("the store cannot be reached") from error
+
+
+async def _next_chunk(body: StreamingBody) -> bytes:
+    async with _asking():
+        return await body.read(_CHUNK)
+
+
+def _completed(part: Part) -> CompletedPartTypeDef:
+    return {
+        "PartNumber": part.number,
+        "ETag": part.etag,
+        "ChecksumCRC32C": checksum.to_header(part.crc32c),
+    }
+
+
+def _size(body: bytes | BytesIO) -> int:
+    return len(body) if isinstance(body, bytes) else body.getbuffer().nbytes
+
+
+def _seconds_for(size: int) -> float:
+    """The longest that a request with a body of `size` bytes may take."""
+    return _CALL_SECONDS + size / _SLOWEST_RATE

@@ -1,0 +1,27 @@
+"""Whether an object is what was sent, by asking the store and never by reading the object."""
+
+from enum import Enum
+
+from gateway.store.objects import ObjectStore
+
+
+class Verification(Enum):
+    """What a store says of an object's bytes."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    UNKNOWN = "unknown"
+    """The size is right and the store keeps no checksum of the whole object."""
+
+
+async def verify(store: ObjectStore, key: str, size: int, crc32c: int) -> Verification:
+    """Hold the object against the size (bytes) and CRC32C that it should have, by one HEAD.
+
+    Raises ObjectNotFound, StoreUnavailable.
+    """
+    info = await store.head(key)
+    if info.size != size:
+        return Verification.DIFFERENT
+    if info.crc32c is None:
+        return Verification.UNKNOWN
+    return Verification.SAME if info.crc32c == crc32c else Verification.DIFFERENT

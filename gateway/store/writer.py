@@ -1,0 +1,167 @@
+"""Bytes of unknown length into one object of the store, in parts that wait in memory."""
+
+import asyncio
+from dataclasses import dataclass
+from io import BytesIO
+
+import google_crc32c
+
+from gateway.errors import GatewayError, ObjectNotFound, StoreUnavailable
+from gateway.store.objects import Multipart, ObjectInfo, ObjectStore, Part
+from gateway.store.parts import PARTS_IN_FLIGHT, part_size
+from gateway.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as it was written: its size in bytes, CRC32C, number of parts, and ETag."""
+
+    size: int
+    crc32c: int
+    parts: int
+    etag: str
+
+
+class ObjectWriter:
+    """Writes one object. Whoever makes a writer ends it, by `finish` or by `abort`.
+
+    It holds one part that is being filled and at most two on their way; `write` waits while both
+    are. What fits in the first part becomes one PUT, anything else a multipart upload. Each part
+    is sent with its own CRC32C, and the whole object with that of all its bytes.
+    """
+
+    def __init__(self, store: ObjectStore, key: str) -> None:
+        """Write to `key`; the store is asked nothing before there is a part to send."""
+        self._store = store
+        self._key = key
+        self._part = _FillingPart(1)
+        self._size = 0
+        self._crc32c = 0
+        self._multipart: asyncio.Task[Multipart] | None = None
+        self._in_flight: set[asyncio.Task[Part]] = set()
+        self._parts: list[Part] = []
+        self._failure: BaseException | None = None
+        self._object_may_exist = False
+
+    async def write(self, view: memoryview | bytes) -> None:
+        """Take the next bytes, which may be reused as soon as this returns.
+
+        Raises StoreUnavailable, ChecksumMismatch (also for an earlier part that failed since),
+        PartLimitExceeded.
+        """
+        self._collect({task for task in self._in_flight if task.done()})
+        # A full part stays until more comes: if none does, it may be all there is.
+        while len(view) > self._part.room:
+            view = memoryview(view)
+            rest = view[self._part.room :]
+            self._take(view[: self._part.room])
+            await self._send_part()
+            view = rest
+        self._take(view)
+
+    async def finish(self) -> StoredObject:
+        """Make the object durable. Raises what `write` raises."""
+        self._object_may_exist = True
+        try:
+            etag = await self._finish()
+        except (StoreUnavailable, ObjectNotFound):
+            # The answer may be lost and the object there: only then the size and digest agree.
+            if (found := await self._look()) is None:
+                raise
+            etag = found.etag
+        return StoredObject(self._size, self._crc32c, max(1, len(self._parts)), etag)
+
+    async def abort(self) -> None:
+        """Leave nothing of the object behind, whatever was reached, and even after `finish`.
+
+        May be called again. Never fails: what the store does not give up now is left to the
+        sweeper.
+        """
+        in_flight, self._in_flight = self._in_flight, set()
+        for task in in_flight:
+            task.cancel()
+        await asyncio.gather(*in_flight, return_exceptions=True)
+        try:
+            await self._forget()
+        except GatewayError as error:
+            log.warning("store.left_behind", key=self._key, error=repr(error))
+
+    def _take(self, view: memoryview | bytes) -> None:
+        data = bytes(view)  # google-crc32c reads nothing else
+        self._part.append(data)
+        self._crc32c = google_crc32c.extend(self._crc32c, data)
+        self._size += len(data)
+
+    async def _send_part(self) -> None:
+        if self._multipart is None:
+            self._multipart = asyncio.create_task(self._store.create_multipart(self._key))
+        if len(self._in_flight) == PARTS_IN_FLIGHT:
+            await self._settle(asyncio.FIRST_COMPLETED)
+        part, self._part = self._part, _FillingPart(self._part.number + 1)
+        self._in_flight.add(asyncio.create_task(self._upload(self._multipart, part)))
+
+    async def _upload(self, creation: asyncio.Task[Multipart], part: "_FillingPart") -> Part:
+        # Shielded, so that an upload that the store has made is known to `abort`.
+        multipart = await asyncio.shield(creation)
+        return await self._store.upload_part(multipart, part.number, part.body, part.crc32c)
+
+    async def _settle(self, return_when: str) -> None:
+        done, _ = await asyncio.wait(self._in_flight, return_when=return_when)
+        self._collect(done)
+
+    def _collect(self, done: set[asyncio.Task[Part]]) -> None:
+        self._in_flight -= done
+        for task in done:
+            if (failure := task.exception()) is None:
+                self._parts.append(task.result())
+            else:
+                self._failure = failure
+        if self._failure is not None:
+            raise self._failure
+
+    async def _finish(self) -> str:
+        if self._multipart is None:
+            return await self._store.put(self._key, self._part.body, crc32c=self._crc32c)
+        await self._send_part()
+        await self._settle(asyncio.ALL_COMPLETED)
+        return await self._store.complete_multipart(
+            await self._multipart,
+            sorted(self._parts, key=lambda part: part.number),
+            size=self._size,
+            crc32c=self._crc32c,
+        )
+
+    async def _look(self) -> ObjectInfo | None:
+        """The object, if it is there and is what was written."""
+        try:
+            found = await self._store.head(self._key)
+        except (ObjectNotFound, StoreUnavailable):
+            return None
+        same = found.size == self._size and found.crc32c in {None, self._crc32c}
+        return found if same else None
+
+    async def _forget(self) -> None:
+        if self._multipart is not None:
+            multipart = await self._multipart
+            await self._store.abort_multipart(multipart.key, multipart.upload_id)
+            self._multipart = None
+        if self._object_may_exist:
+            await self._store.delete(self._key)
+            self._object_may_exist = False
+
+
+class _FillingPart:
+    """A part while its bytes come in; its buffer is also the body that is sent."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.room = part_size(number)
+        self.crc32c = 0
+        self.body = BytesIO()
+
+    def append(self, data: bytes) -> None:
+        self.room -= len(data)
+        self.crc32c = google_crc32c.extend(self.crc32c, data)
+        self.body.write(data)
