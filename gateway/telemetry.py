@@ -37,8 +37,8 @@ def configure_logs(level: str) -> None:
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
-    """The logger of a module; every event of it bears `logger`."""
-    return cast(FilteringBoundLogger, structlog.get_logger(logger=name))
+    """The logger of a module; every event of it bears `module`."""
+    return cast(FilteringBoundLogger, structlog.get_logger(module=name))
 
 
 def bind_ids(**ids: str) -> None:

@@ -6,7 +6,7 @@ The moment of acknowledgement is the end of `receive`: the object and its record
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from gateway.delivery.admitted import Admitted
 from gateway.delivery.form import Form, FormReader
 from gateway.limits.budget import Budget
 from gateway.multipart import Limits, Scanner
-from gateway.settings import Delivery
+from gateway.settings import Delivery, Hash
 from gateway.store.parts import reservation
 from gateway.store.writer import ObjectWriter
 from gateway.telemetry import get_logger
@@ -92,16 +92,16 @@ class ExternalDelivery:
             Scanner(admitted.boundaries, Limits()),
             max_file_size=admitted.route.max_file_size,
             max_form_size=self.backends.settings.max_form_size,
-            hash_=self.backends.settings.hash,
+            sha256=self.backends.settings.hash is Hash.SHA256,
         )
         async for chunk in body:
-            for view in reader.receive_data(chunk):
-                await writer.write(view)
+            for data in reader.receive_data(chunk):
+                await writer.write(data)
         form = reader.finish()
         if admitted.route.endpoint is not None:
             check_fields(admitted.route.endpoint, form.fields)
-        await writer.finish()
-        return form
+        stored = await writer.finish()
+        return replace(form, file=replace(form.file, crc32c=stored.crc32c))
 
     def _record(self, admitted: Admitted, form: Form) -> Upload:
         name = quote(form.file.name, safe="")

@@ -19,7 +19,6 @@ from gateway.errors import (
     SeveralFiles,
 )
 from gateway.multipart import Event, PartBegin, PartData, PartEnd, Scanner
-from gateway.settings import Hash
 from gateway.uploads.record import File
 
 
@@ -35,27 +34,30 @@ class FormReader:
     """Reads a form chunk by chunk and gives back the bytes of its file."""
 
     def __init__(
-        self, scanner: Scanner, *, max_file_size: int, max_form_size: int, hash_: Hash
+        self, scanner: Scanner, *, max_file_size: int, max_form_size: int, sha256: bool
     ) -> None:
-        """Refuse a file above `max_file_size` bytes, and other parts above `max_form_size`."""
+        """Refuse a file above `max_file_size` bytes, and other parts above `max_form_size`.
+
+        The CRC32C is left to whoever stores the bytes.
+        """
         self._scanner = scanner
         self._max_file_size = max_file_size
         self._form_left = max_form_size
-        self._meter = FileMeter(hash_, keep_head=False)
+        self._meter = FileMeter(crc32c=False, sha256=sha256)
         self._file_part: PartBegin | None = None
         self._part: PartBegin | None = None
         self._text = bytearray()
         self._fields: list[tuple[str, str]] = []
 
-    def receive_data(self, chunk: bytes) -> Iterator[memoryview]:
-        """The file's bytes in this chunk, without a copy.
+    def receive_data(self, chunk: bytes) -> Iterator[bytes]:
+        """The file's bytes in this chunk; a chunk that is all file is not copied.
 
         Raises MalformedUpload, SeveralFiles, FileTooLarge, FormTooLarge, InvalidField and what
         the scanner raises.
         """
         for event in self._scanner.receive_data(chunk):
-            if (view := self._take(event)) is not None:
-                yield view
+            if (data := self._take(event)) is not None:
+                yield data
         self._refuse_ambiguity()
 
     def finish(self) -> Form:
@@ -73,10 +75,10 @@ class FormReader:
         file = self._meter.describe(self._file_part.filename, self._file_part.content_type)
         return Form(file, tuple(self._fields))
 
-    def _take(self, event: Event) -> memoryview | None:
+    def _take(self, event: Event) -> bytes | None:
         match event:
             case PartData():
-                return self._data(event.view)
+                return self._data(event.data)
             case PartBegin():
                 self._begin(event)
             case PartEnd():
@@ -93,16 +95,16 @@ class FormReader:
             raise SeveralFiles("send exactly one part named `file`")
         self._file_part = part
 
-    def _data(self, view: memoryview) -> memoryview | None:
+    def _data(self, data: bytes) -> bytes | None:
         if self._part is self._file_part:
-            self._meter.update(view)
+            self._meter.update(data)
             if self._meter.size > self._max_file_size:
                 raise FileTooLarge(f"a file may have at most {self._max_file_size} bytes here")
-            return view
-        self._form_left -= len(view)
+            return data
+        self._form_left -= len(data)
         if self._form_left < 0:
             raise FormTooLarge("the parts beside the file are too large")
-        self._text += view
+        self._text += data
         return None
 
     def _end(self) -> None:

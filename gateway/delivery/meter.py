@@ -4,34 +4,30 @@ import hashlib
 
 import google_crc32c
 
-from gateway.settings import Hash
 from gateway.uploads.names import safe_name
 from gateway.uploads.record import File
-
-HEAD_BYTES = 4096
-"""Enough for libmagic's strongest tests; a head is kept in each relayed upload's record."""
 
 
 class FileMeter:
     """Sees a file's bytes go by, in order and once."""
 
-    def __init__(self, hash_: Hash, *, keep_head: bool) -> None:
-        """Take CRC32C unless `hash_` is off, SHA-256 where it asks for that."""
+    def __init__(self, *, crc32c: bool, sha256: bool, head_bytes: int = 0) -> None:
+        """Take the digests that are asked for, and keep the first `head_bytes`."""
         self.size = 0
-        self._crc32c: int | None = None if hash_ is Hash.OFF else 0
-        self._sha256 = hashlib.sha256() if hash_ is Hash.SHA256 else None
+        self._crc32c: int | None = 0 if crc32c else None
+        self._sha256 = hashlib.sha256() if sha256 else None
         self._head = bytearray()
-        self._head_wanted = HEAD_BYTES if keep_head else 0
+        self._head_bytes = head_bytes
 
-    def update(self, view: memoryview) -> None:
+    def update(self, data: bytes) -> None:
         """Take the next bytes of the file; they are not kept beyond the head."""
-        self.size += len(view)
+        self.size += len(data)
         if self._crc32c is not None:
-            self._crc32c = google_crc32c.extend(self._crc32c, view)
+            self._crc32c = google_crc32c.extend(self._crc32c, data)
         if self._sha256 is not None:
-            self._sha256.update(view)
-        if missing := self._head_wanted - len(self._head):
-            self._head += view[:missing]
+            self._sha256.update(data)
+        if missing := self._head_bytes - len(self._head):
+            self._head += data[:missing]
 
     def describe(self, original_name: str | None, declared_type: str | None) -> File:
         """The file, by what was counted and what the client said of it."""

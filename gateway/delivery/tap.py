@@ -21,6 +21,9 @@ from gateway.settings import Hash
 from gateway.uploads.record import File
 
 FILE_PART = "file"
+HEAD_BYTES = 4096
+"""Enough for libmagic's strongest tests; the head is kept in the upload's record."""
+
 MAX_FILES = 50
 """More `file` parts than any client sends are not described one by one."""
 
@@ -69,7 +72,7 @@ class Tap:
             match event:
                 case PartData():
                     if self._meter is not None:
-                        self._meter.update(event.view)
+                        self._meter.update(event.data)
                 case PartBegin():
                     self._begin(event)
                 case PartEnd():
@@ -78,7 +81,11 @@ class Tap:
     def _begin(self, part: PartBegin) -> None:
         self._part = part
         if part.name == FILE_PART and len(self._files) < MAX_FILES:
-            self._meter = FileMeter(self._hash, keep_head=True)
+            self._meter = FileMeter(
+                crc32c=self._hash is not Hash.OFF,
+                sha256=self._hash is Hash.SHA256,
+                head_bytes=HEAD_BYTES,
+            )
 
     def _end(self) -> None:
         if self._meter is not None and self._part is not None:

@@ -66,6 +66,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
     """Before an answer's head is sent: the request's and the upload's id."""
     request[ANSWER] = response
+    response.headers.setdefault("Server", "chatkitty-gateway")
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     if UPLOAD_ID in request:
         response.headers["Upload-Id"] = request[UPLOAD_ID]

@@ -1,0 +1,53 @@
+import hashlib
+
+import pytest
+
+from gateway.delivery.tap import HEAD_BYTES, MAX_FILES, Observation, Tap
+from gateway.multipart import Limits, declared_boundaries
+from gateway.settings import Hash
+from tests.gateway.delivery.bodies import CONTENT_TYPE, Part, cut, encode
+
+DATA = bytes(range(256)) * 40
+FILE = Part("file", DATA, "a.bin", "application/x-thing")
+
+
+def watch(body: bytes, *, chunk: int = 1000, limits: Limits | None = None) -> Observation:
+    tap = Tap(declared_boundaries(CONTENT_TYPE), limits or Limits(), Hash.SHA256)
+    for piece in cut(body, chunk):
+        tap.observe(piece)
+    return tap.finish()
+
+
+@pytest.mark.parametrize("chunk", [1, 13, 1000, 100_000])
+def test_a_passing_file_is_counted_hashed_and_sniffable(chunk: int) -> None:
+    seen = watch(encode(Part("groupTag", b'"g"'), FILE), chunk=chunk)
+    assert seen.ambiguities == ()
+    (file,) = seen.files
+    assert (file.size, file.sha256) == (len(DATA), hashlib.sha256(DATA).hexdigest())
+    assert file.head == DATA[:HEAD_BYTES]
+
+
+def test_every_file_part_is_seen() -> None:
+    seen = watch(encode(FILE, Part("file", b"second", "b.bin"), Part("other", b"x", "c.bin")))
+    assert [file.name for file in seen.files] == ["a.bin", "b.bin"]
+
+
+def test_more_files_than_any_client_sends_are_not_described_one_by_one() -> None:
+    parts = [Part("file", b"x", f"{n}.bin") for n in range(MAX_FILES + 5)]
+    assert len(watch(encode(*parts), limits=Limits(max_parts=100)).files) == MAX_FILES
+
+
+def test_a_body_that_cannot_be_read_is_given_up_with_a_reason() -> None:
+    seen = watch(
+        encode(*[Part(f"f{n}", b"x") for n in range(30)], FILE), limits=Limits(max_parts=5)
+    )
+    assert seen.files == ()
+    assert len(seen.ambiguities) == 1
+
+
+def test_a_body_of_another_boundary_never_harms_the_relay() -> None:
+    assert watch(b"no multipart at all" * 100).ambiguities
+
+
+def test_a_cut_body_is_ambiguous() -> None:
+    assert watch(encode(FILE)[:500]).ambiguities
