@@ -54,23 +54,29 @@ class Body:
 
     def scan(self, chunk: bytes) -> list[Event]:
         """The events of the next bytes. Raises LimitExceeded."""
-        events = self._events = list[Event]()
+        events: list[Event] = []
+        self._events = events
+        if self._state is _State.DATA and not self._held and self._delimiter.is_far_from(chunk):
+            self._take(chunk, 0, len(chunk))
+            return events
         self._search.forget()
         position = 0
-        while position < len(chunk):
-            if self._state is _State.HEADERS:
+        end = len(chunk)
+        while position < end:
+            if self._held:
+                position = self._scan_seam(chunk, position)
+            elif self._state is _State.HEADERS:
                 position = self._scan_headers(chunk, position)
             elif self._state is _State.EPILOGUE:
                 position = self._scan_epilogue(chunk, position)
-            elif self._held:
-                position = self._scan_seam(chunk, position)
             else:
                 position = self._scan_data(chunk, position)
         return events
 
     def finish(self) -> list[Event]:
         """The last events: what was held back is data, if no more comes."""
-        events = self._events = list[Event]()
+        events: list[Event] = []
+        self._events = events
         if self._state is _State.EPILOGUE:
             if self._closing not in {b"", CRLF}:
                 self._doubts.add(Ambiguity.CLOSING_LINE)
@@ -84,17 +90,20 @@ class Body:
 
     def _scan_data(self, data: bytes, start: int) -> int:
         """Scan part data, or the preamble, from index `start`; returns where to go on."""
-        begin = start
-        while (at := self._search.next(data, begin)) != -1:
+        at = self._search.next(data, start)
+        while at != -1:
             verdict = self._delimiter.verdict(data, start, at)
-            if verdict in _AFTER:
-                return self._end_part(data, start, at, _AFTER[verdict])
+            if verdict is Verdict.PART:
+                return self._end_part(data, start, at, _State.HEADERS)
+            if verdict is Verdict.CLOSE:
+                return self._end_part(data, start, at, _State.EPILOGUE)
             if verdict is Verdict.UNDECIDED:
                 return self._hold(data, start, at - len(CRLF))
             self._note(verdict)
-            begin = at + 1
+            at = self._search.next(data, at + 1)
         if self._state is _State.DATA:
             return self._hold(data, start, self._delimiter.tail(data, start))
+        # In the preamble the boundary is looked for within lines as well: see `_note`.
         return self._hold(data, start, max(start, len(data) - self._delimiter.reach + 1))
 
     def _scan_seam(self, chunk: bytes, position: int) -> int:
@@ -119,15 +128,16 @@ class Body:
         """Count and hand on bytes `start` to `end`: they are no delimiter."""
         if start == end:
             return
-        uncounted = min(self._uncounted, end - start)
-        self._uncounted -= uncounted
-        start += uncounted
+        if self._uncounted:
+            uncounted = min(self._uncounted, end - start)
+            self._uncounted -= uncounted
+            start += uncounted
         self._size += end - start
-        if self._state is _State.PREAMBLE:
-            if self._size > self._limits.max_preamble_bytes:
-                raise PreambleTooLong("Too much stands before the first part.")
-        elif start < end:
-            self._events.append(PartData(data, start, end))
+        if self._state is _State.DATA:
+            if start < end:
+                self._events.append(PartData(data, start, end))
+        elif self._size > self._limits.max_preamble_bytes:
+            raise PreambleTooLong("Too much stands before the first part.")
 
     def _note(self, verdict: Verdict) -> None:
         """Report, once, that the boundary occurs where it delimits nothing."""
@@ -194,7 +204,8 @@ class Body:
         name = head.disposition.name
         if name is not None and len(name) > self._limits.max_name_length:
             raise NameTooLong("The name of a part is too long.")
-        self._doubts |= head.ambiguities
+        if head.ambiguities:
+            self._doubts |= head.ambiguities
         return PartBegin(name, head.disposition.filename, head.content_type, head.headers)
 
     # --- epilogue -------------------------------------------------------------------------------
@@ -209,9 +220,6 @@ class Body:
         if self._epilogue.sees(chunk[position:]):
             self._doubts.add(Ambiguity.SECOND_FORM)
         return len(chunk)
-
-
-_AFTER: Final = {Verdict.PART: _State.HEADERS, Verdict.CLOSE: _State.EPILOGUE}
 
 
 def _end_of_headers(block: bytearray, seen: int) -> int:

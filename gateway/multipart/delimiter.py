@@ -15,6 +15,9 @@ CRLF: Final = b"\r\n"
 CLOSE: Final = b"--"
 
 
+_UNKNOWN: Final = -2
+
+
 class Verdict(Enum):
     """What an occurrence of `--boundary` is."""
 
@@ -39,6 +42,16 @@ class Delimiter:
         self._bare = (CR + self.dashed, LF + self.dashed)
         self.reach = len(self._exact[0])
         """Bytes of the longest form; one less is the most that is ever held back."""
+
+    def is_far_from(self, data: bytes) -> bool:
+        """Whether `data` neither holds the boundary nor ends in what may begin a delimiter line.
+
+        It is what most chunks of a file are, and told by three searches.
+        """
+        lowest = -self.reach
+        return (
+            data.rfind(LF, lowest) == data.rfind(CR, lowest) == -1 and data.find(self.dashed) == -1
+        )
 
     def verdict(self, data: bytes, start: int, at: int) -> Verdict:
         """What `--boundary` at index `at` is, where `data` counts from index `start`."""
@@ -87,36 +100,35 @@ class Search:
     __slots__ = ("_ahead", "_lead", "_needles")
 
     def __init__(self, delimiter: Delimiter) -> None:
-        self._use(0, delimiter.dashed)
+        self._ahead: dict[bytes, int] = {}
+        self._needles: tuple[bytes, ...] = (delimiter.dashed,)
+        self._lead = 0
 
     def at_lines(self, delimiter: Delimiter) -> None:
         """From now on, find `--boundary` at the beginning of lines only."""
-        self._use(1, LF + delimiter.dashed, CR + delimiter.dashed)
+        self._needles = (LF + delimiter.dashed, CR + delimiter.dashed)
+        self._lead = 1
 
     def exactly(self, delimiter: Delimiter) -> None:
         """From now on, find exact delimiters only."""
         line = CRLF + delimiter.dashed
-        self._use(2, line + CRLF, line + CLOSE)
+        self._needles = (line + CRLF, line + CLOSE)
+        self._lead = 2
 
     def forget(self) -> None:
         """Other bytes follow: what was found in the last ones does not hold for them."""
-        self._ahead = [_UNKNOWN] * len(self._needles)
+        self._ahead.clear()
 
     def next(self, data: bytes, begin: int) -> int:
         """The index of the next `--boundary` whose needle is at `begin` or later, or -1."""
         nearest = -1
-        for number, needle in enumerate(self._needles):
-            found = self._ahead[number]
+        for needle in self._needles:
+            found = self._ahead.get(needle, _UNKNOWN)
             if found < begin and found != -1:
-                found = self._ahead[number] = data.find(needle, begin)
-            if found != -1 and not 0 <= nearest <= found:
+                found = self._ahead[needle] = data.find(needle, begin)
+            if found != -1 and not -1 < nearest < found:
                 nearest = found
         return nearest if nearest == -1 else nearest + self._lead
-
-    def _use(self, lead: int, *needles: bytes) -> None:
-        self._lead = lead
-        self._needles = needles
-        self.forget()
 
 
 class LineWatch:
@@ -134,6 +146,3 @@ class LineWatch:
         seam = self._tail + chunk[:reach]
         self._tail = (seam if len(chunk) < reach else chunk)[-reach:]
         return any(seam.find(needle) >= 0 or chunk.find(needle) >= 0 for needle in self._needles)
-
-
-_UNKNOWN: Final = -2

@@ -9,6 +9,8 @@ from urllib.parse import unquote_to_bytes
 from gateway.multipart.ambiguity import Ambiguity
 from gateway.multipart.parameters import Form, Parameter, split_parameters
 
+# What nearly every part has; read by the whole grammar it would come out the same.
+_USUAL: Final = re.compile(r'form-data; name="([^"\\%]*)"(?:; filename="([^"\\%]*)")?')
 _QUOTED_PAIR: Final = re.compile(r'\\(["\\])')
 _CHARSETS: Final = {"utf-8": "utf-8", "iso-8859-1": "iso-8859-1"}
 
@@ -31,6 +33,8 @@ def parse_disposition(value: bytes) -> Disposition:
     The first of two parameters counts, and the plain filename before `filename*`.
     """
     text, doubts = _decode(value, "utf-8")
+    if not doubts and (usual := _USUAL.fullmatch(text)):
+        return Disposition(usual[1], usual[2])
     kind, parameters = split_parameters(text)
     doubts |= set(_grammar_doubts(kind, parameters))
     values: dict[str, str] = {}

@@ -11,6 +11,10 @@ CRLF: Final = b"\r\n"
 
 Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 
+_DISPOSITION: Final = "content-disposition"
+_TYPE: Final = "content-type"
+_TRANSFER_ENCODING: Final = "content-transfer-encoding"
+_USUAL_NAMES: Final = {b"Content-Disposition": _DISPOSITION, b"Content-Type": _TYPE}
 _CONTROLS: Final = bytes({*range(0x20), 0x7F} - {0x09})
 _UNDISTURBED: Final = frozenset({b"7bit", b"8bit", b"binary"})
 _NAMELESS: Final = Disposition(None, None, frozenset({Ambiguity.NAME_MISSING}))
@@ -32,15 +36,19 @@ def parse_head(block: bytes) -> PartHead:
     Never raises. A line that is no header is left out; of two headers that may occur once only,
     the first counts.
     """
-    if not block:
-        return PartHead((), _NAMELESS, None, _NAMELESS.ambiguities)
-    lines = block.split(CRLF)
+    lines = block.split(CRLF) if block else []
     headers, doubts = _fields(lines)
-    doubts |= _character_doubts(lines) | _repetition_doubts(headers)
-    values = dict(reversed(headers))
-    value = values.get("content-disposition")
+    # Where nothing is repeated and no control character stands, as always, that is told at once.
+    if len(block.translate(None, _CONTROLS)) < len(block) - len(CRLF) * (len(lines) - 1):
+        doubts |= _character_doubts(b"".join(lines))
+    first = dict(reversed(headers))
+    if len(first) < len(headers):
+        doubts |= _repetition_doubts([name for name, _ in headers])
+    if _TRANSFER_ENCODING in first:
+        doubts |= _encoding_doubts(headers)
+    value = first.get(_DISPOSITION)
     disposition = _NAMELESS if value is None else parse_disposition(value)
-    content_type = values.get("content-type")
+    content_type = first.get(_TYPE)
     return PartHead(
         headers=headers,
         disposition=disposition,
@@ -53,25 +61,26 @@ def _fields(lines: list[bytes]) -> tuple[Headers, set[Ambiguity]]:
     fields: list[tuple[str, bytes]] = []
     doubts: set[Ambiguity] = set()
     for line in lines:
-        if line.startswith((b" ", b"\t")):
+        raw_name, colon, value = line.partition(b":")
+        name = _USUAL_NAMES.get(raw_name) or _header_name(raw_name)
+        if name and colon:
+            fields.append((name, value.strip(b" \t")))
+        elif not line.startswith((b" ", b"\t")):
+            doubts.add(Ambiguity.HEADER_MALFORMED)
+        else:
             doubts.add(Ambiguity.HEADER_FOLDED)
             if fields:
                 name, value = fields.pop()
                 fields.append((name, value + b" " + line.strip(b" \t")))
-            continue
-        raw_name, colon, value = line.partition(b":")
-        name = raw_name.decode("latin-1")
-        if colon and TOKEN.fullmatch(name):
-            fields.append((name.lower(), value.strip(b" \t")))
-        else:
-            doubts.add(Ambiguity.HEADER_MALFORMED)
     return tuple(fields), doubts
 
 
-def _character_doubts(lines: list[bytes]) -> set[Ambiguity]:
-    text = b"".join(lines)
-    if len(text.translate(None, _CONTROLS)) == len(text):
-        return set()
+def _header_name(raw: bytes) -> str | None:
+    name = raw.decode("latin-1")
+    return name.lower() if TOKEN.fullmatch(name) else None
+
+
+def _character_doubts(text: bytes) -> set[Ambiguity]:
     doubts = set()
     if b"\r" in text or b"\n" in text:
         doubts.add(Ambiguity.HEADER_LINE_BREAK)
@@ -80,14 +89,12 @@ def _character_doubts(lines: list[bytes]) -> set[Ambiguity]:
     return doubts
 
 
-def _repetition_doubts(headers: Headers) -> set[Ambiguity]:
-    doubts = set()
-    names = [name for name, _ in headers]
-    if names.count("content-disposition") > 1 or names.count("content-type") > 1:
-        doubts.add(Ambiguity.HEADER_REPEATED)
-    if any(
-        name == "content-transfer-encoding" and value.lower() not in _UNDISTURBED
-        for name, value in headers
-    ):
-        doubts.add(Ambiguity.TRANSFER_ENCODING)
-    return doubts
+def _repetition_doubts(names: list[str]) -> set[Ambiguity]:
+    if names.count(_DISPOSITION) > 1 or names.count(_TYPE) > 1:
+        return {Ambiguity.HEADER_REPEATED}
+    return set()
+
+
+def _encoding_doubts(headers: Headers) -> set[Ambiguity]:
+    values = {value.lower() for name, value in headers if name == _TRANSFER_ENCODING}
+    return set() if values <= _UNDISTURBED else {Ambiguity.TRANSFER_ENCODING}
