@@ -100,6 +100,14 @@ async def test_without_redis_each_process_works_by_itself(upstream, process, ref
     assert [await one.get(), await one.get(), await two.get()] == ["t1", "t1", "t2"]
 
 
+async def test_without_redis_one_process_still_fetches_one_token_at_a_time(
+    upstream, process, refusing_url
+):
+    upstream.replies(issued("t1"), issued("t2"))
+    own = await process(url=refusing_url.replace("http", "redis"))
+    assert set(await asyncio.gather(*(own.get() for _ in range(5)))) == {"t1"}
+
+
 async def test_a_refused_token_is_replaced_once_for_all(upstream, process):
     upstream.replies(issued("old"), issued("new"))
     processes = [await process() for _ in range(4)]
