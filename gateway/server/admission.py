@@ -19,12 +19,14 @@ from gateway.errors import (
     GrantRefused,
     MalformedRequest,
     MalformedUpload,
+    TokenEndsTooSoon,
 )
 from gateway.multipart import declared_boundaries
 from gateway.server.services import Services
 from gateway.server.target import upstream_path
-from gateway.settings import Grants
+from gateway.settings import Delivery, Grants
 from gateway.uploads.record import Target
+from gateway.upstream.retry import RETRY_WINDOW
 
 _GRANTED = Principal("grant")
 
@@ -42,6 +44,8 @@ async def admit(
     check_expectation(request)
     path = upstream_path(request.raw_path, str(services.settings.upstream_url))
     route = services.routes.match(path)
+    if route.delivery is Delivery.EXTERNAL:
+        _check_token_outlives_retries(principal, services, received_at.timestamp())
     boundaries = declared_boundaries(_content_type(request))
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise EncodedBody("send the multipart body as it is, without a Content-Encoding")
@@ -88,6 +92,14 @@ def _content_type(request: web.Request) -> str:
     if len(values) != 1:
         raise MalformedRequest("send exactly one Content-Type header")
     return values[0]
+
+
+def _check_token_outlives_retries(principal: Principal, services: Services, now: float) -> None:
+    """Files are registered with the caller's token where the gateway has none of its own."""
+    if services.backends.own_token is not None or principal.expires is None:
+        return
+    if principal.expires < now + RETRY_WINDOW:
+        raise TokenEndsTooSoon("the token ends before the file is sure to be registered with it")
 
 
 def _check_length(request: web.Request, limit: int) -> None:

@@ -26,6 +26,8 @@ from workers.runtime import Services
 
 log = get_logger(__name__)
 
+_UNAUTHORIZED = frozenset({401, 403})
+
 _MARGIN = timedelta(seconds=30)
 """Beyond the upstream's timeout, for the token and for the record: then an attempt is over."""
 
@@ -118,14 +120,16 @@ class Registration:
             await self._save(replace(upload, attempt=over))
 
     async def _give_up(self, error: UpstreamError) -> None:
-        refused = isinstance(error, Refusal) and not error.retryable
-        answer = error.answer if isinstance(error, Refusal) else None
-        if refused:
-            fault = Fault("upstream-refused", str(error))
+        if isinstance(error, Refusal) and self._is_the_clients(error):
             await self._backends.store.delete(keys.incoming(self._entry.upload.id))
-            await self._end(State.REJECTED, answer, fault)
+            await self._end(State.REJECTED, error.answer, Fault("upstream-refused", str(error)))
             return
         await self._end(State.FAILED, None, Fault("registration-failed", str(error)))
+
+    def _is_the_clients(self, refusal: Refusal) -> bool:
+        """Whether the client has to mend what was refused: not where our own token was."""
+        ours = self._backends.own_token is not None and refusal.status in _UNAUTHORIZED
+        return not refusal.retryable and not ours
 
     async def _end(self, state: State, answer: Answer | None, fault: Fault | None) -> None:
         upload = advance(self._entry.upload, state, datetime.now(UTC), fault)

@@ -1,0 +1,99 @@
+"""`inspect`: what a stored file really is, whether all of it is there, and whether it may pass.
+
+Only the bytes that tell the type are read; size and digest are the store's own.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from gateway.uploads.policy import Rejected, judge
+
+from gateway.errors import ObjectNotFound, PreconditionFailed
+from gateway.store.verification import Verification, verify
+from gateway.telemetry import get_logger
+from gateway.uploads import keys
+from gateway.uploads.ledger import Entry
+from gateway.uploads.lifecycle import advance, next_step
+from gateway.uploads.notices import announce
+from gateway.uploads.record import Fault, State, Upload
+from workers.runtime import Services
+
+log = get_logger(__name__)
+
+
+async def inspect(upload_id: str, services: Services) -> None:
+    """Inspect a stored upload; one that is inspected already goes on to its next step."""
+    backends = services.backends
+    entry = await backends.ledger.open(upload_id)
+    if entry is None:
+        return
+    if entry.upload.state is State.STORED:
+        try:
+            entry = await _inspect(entry, services)
+        except PreconditionFailed:
+            log.info("inspection.taken")  # another worker has done it
+            return
+    if (step := next_step(entry.upload)) is not None:
+        backends.queue.send(step, upload_id)
+
+
+async def _inspect(entry: Entry, services: Services) -> Entry:
+    if entry.upload.fault is not None:  # an earlier run came to its verdict, but not to the end
+        return await _reject(entry, services)
+    try:
+        intact = await _is_intact(entry.upload, services)
+    except ObjectNotFound:
+        return await _fail(entry, Fault("file-lost", "the stored file is gone"), services)
+    if not intact:
+        fault = Fault("file-corrupt", "the stored file is not what was received")
+        return await _fail(entry, fault, services)
+    upload, fault = await _judge(entry.upload, services)
+    if fault is not None:
+        # Durable before the file is deleted: a crash in between must not change the verdict.
+        entry = await services.backends.ledger.save(entry, replace(upload, fault=fault))
+        return await _reject(entry, services)
+    log.info("upload.inspected", content_type=upload.file.content_type)
+    inspected = advance(upload, State.INSPECTED, datetime.now(UTC))
+    return await services.backends.ledger.save(entry, inspected)
+
+
+async def _is_intact(upload: Upload, services: Services) -> bool:
+    """Whether the object is what was received, by the store's own size and digest of it."""
+    file, key = upload.file, keys.incoming(upload.id)
+    if file.crc32c is None:
+        return (await services.backends.store.head(key)).size == file.size
+    verdict = await verify(services.backends.store, key, file.size, file.crc32c)
+    return verdict is not Verification.DIFFERENT
+
+
+async def _judge(upload: Upload, services: Services) -> tuple[Upload, Fault | None]:
+    """The upload with its sniffed type, and why it may not pass, if it may not."""
+    store, key = services.backends.store, keys.incoming(upload.id)
+
+    async def read_range(start: int, length: int) -> bytes:
+        return await store.read_range(key, start, length)
+
+    sniffed = await services.sniffer.sniff(upload.file.size, read_range)
+    upload = upload.with_file(replace(upload.file, content_type=sniffed.content_type))
+    verdict = judge(upload.terms, sniffed, upload.file.declared_type)
+    return upload, Fault(verdict.slug, verdict.detail) if isinstance(verdict, Rejected) else None
+
+
+async def _reject(entry: Entry, services: Services) -> Entry:
+    """End the upload by the fault in its record; of the file itself nothing stays."""
+    await services.backends.store.delete(keys.incoming(entry.upload.id))
+    return await _end(entry, State.REJECTED, services)
+
+
+async def _fail(entry: Entry, fault: Fault, services: Services) -> Entry:
+    failed = Entry(replace(entry.upload, fault=fault), entry.version)
+    return await _end(failed, State.FAILED, services)
+
+
+async def _end(entry: Entry, state: State, services: Services) -> Entry:
+    backends = services.backends
+    upload = advance(entry.upload, state, datetime.now(UTC))
+    entry = await backends.ledger.save(entry, replace(upload, authorization=None))
+    log.info("upload.ended", state=state, fault=upload.fault)
+    await announce(backends.redis, upload.id)
+    return entry
