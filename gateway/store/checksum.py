@@ -1,7 +1,6 @@
 """CRC32C as S3 writes it. Pure."""
 
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 
 _BYTES = 4
 
@@ -21,6 +20,6 @@ def from_header(value: str | None) -> int | None:
         return None
     try:
         digest = b64decode(value, validate=True)
-    except Base64Error:
+    except ValueError:
         return None
     return int.from_bytes(digest, "big") if len(digest) == _BYTES else None

@@ -34,11 +34,6 @@ def code_of(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
-def was_repeated(error: ClientError) -> bool:
-    """Whether the request had been sent before, so that an earlier one may have been acted on."""
-    return error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
-
-
 def translated(error: ClientError) -> GatewayError:
     """Our error for the store's; what means nothing to our callers is StoreUnavailable.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ _COMPLETE_SECONDS = 300.0  # S3 says that a large Complete can take several minu
 _SLOWEST_RATE = 256 * 1024  # bytes per second, below which a store is taken for stalled
 _CHUNK = 64 * 1024
 _PAGE = 1_000
+_WRITE_ID = "write-id"
 _HOME_REGION = "us-east-1"  # the one that must not be named when a bucket is made
 
 
@@ -108,24 +110,20 @@ class S3Store:
         if_none_match: bool = False,
         if_match: str | None = None,
     ) -> str:
-        """PutObject; a refusal that our own repeated request met is none."""
+        """PutObject."""
         if isinstance(body, BytesIO):
             body.seek(0)
         request: PutObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key, "Body": body}
         if crc32c is not None:
             request["ChecksumCRC32C"] = checksum.to_header(crc32c)
+        seconds = _seconds_for(_size(body))
         if if_none_match:
             request["IfNoneMatch"] = "*"
-        if if_match is not None:
+        elif if_match is not None:
             request["IfMatch"] = if_match
-        try:
-            async with _asking(_seconds_for(_size(body))):
-                return (await self._client.put_object(**request))["ETag"]
-        except PreconditionFailed as refusal:
-            return await self._etag_if_ours(key, body, refusal)
-        except ObjectNotFound as error:
-            # AWS answers an If-Match on a key without an object so.
-            raise PreconditionFailed(str(error)) from error
+        else:
+            return await self._put(request, seconds)
+        return await self._put_on_condition(request, seconds)
 
     async def get(self, key: str) -> tuple[bytes, str]:
         """GetObject, unless it is too large."""
@@ -320,20 +318,36 @@ class S3Store:
                 if faults.code_of(error) not in faults.BUCKET_EXISTS:
                     raise
 
-    async def _etag_if_ours(
-        self, key: str, body: bytes | BytesIO, refusal: PreconditionFailed
-    ) -> str:
-        """The ETag if what refused our write is that very write, whose first answer was lost."""
-        cause = refusal.__cause__
-        if not isinstance(cause, ClientError) or not faults.was_repeated(cause):
-            raise refusal
+    async def _put(self, request: PutObjectRequestTypeDef, seconds: float) -> str:
+        async with _asking(seconds):
+            return (await self._client.put_object(**request))["ETag"]
+
+    async def _put_on_condition(self, request: PutObjectRequestTypeDef, seconds: float) -> str:
+        """Put the object with an id of this write, by which it is known if its answer is lost.
+
+        botocore and aiohttp repeat a request without an answer, and the repetition is then refused
+        for what the first one wrote.
+        """
+        write_id = str(uuid.uuid4())
+        request["Metadata"] = {_WRITE_ID: write_id}
         try:
-            found, etag = await self.get(key)
-        except (ObjectNotFound, ObjectTooLarge):
-            raise refusal from cause
-        if found != (body.getvalue() if isinstance(body, BytesIO) else body):
-            raise refusal
-        return etag
+            return await self._put(request, seconds)
+        except PreconditionFailed:
+            if (etag := await self._etag_of_write(request["Key"], write_id)) is None:
+                raise
+            return etag
+        except ObjectNotFound as error:
+            # AWS answers an If-Match on a key without an object so.
+            raise PreconditionFailed(str(error)) from error
+
+    async def _etag_of_write(self, key: str, write_id: str) -> str | None:
+        """The object's ETag if that very write made it."""
+        try:
+            async with _asking():
+                found = await self._client.head_object(Bucket=self._bucket, Key=key)
+        except ObjectNotFound:
+            return None
+        return found["ETag"] if found["Metadata"].get(_WRITE_ID) == write_id else None
 
 
 @asynccontextmanager

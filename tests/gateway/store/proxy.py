@@ -1,0 +1,150 @@
+"""An HTTP/1.1 proxy in front of the real store, which fails the requests it is told to."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Self
+from urllib.parse import urlsplit
+
+BYTES_AT_ONCE = 64 * 1024
+
+
+class Fault(Enum):
+    CUT_ANSWER = auto()
+    """The store acts, and its answer is lost."""
+    SLOW_DOWN = auto()
+    """The store does not get the request, which is answered 503 SlowDown: try again."""
+    REFUSE = auto()
+    """The store does not get the request, which is answered 403 AccessDenied: do not try again."""
+    HOLD = auto()
+    """The store does not get the request, which is never answered."""
+
+
+ANSWERS = {
+    Fault.SLOW_DOWN: (b"503 Slow Down", b"<Error><Code>SlowDown</Code></Error>"),
+    Fault.REFUSE: (b"403 Forbidden", b"<Error><Code>AccessDenied</Code></Error>"),
+}
+
+
+@dataclass
+class Rule:
+    """What happens to the next `times` requests whose first line matches the pattern."""
+
+    pattern: re.Pattern[bytes]
+    fault: Fault
+    times: int
+    met: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def applies_to(self, request_line: bytes) -> bool:
+        if self.times == 0 or not self.pattern.search(request_line):
+            return False
+        self.times -= 1
+        self.met.set()
+        return True
+
+
+class FaultProxy:
+    def __init__(self, upstream: str) -> None:
+        parts = urlsplit(upstream)
+        self._host, self._port = parts.hostname, parts.port
+        self._rules: list[Rule] = []
+        self._connections: set[asyncio.Task[None]] = set()
+        self.url = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, upstream: str) -> AsyncIterator[Self]:
+        proxy = cls(upstream)
+        server = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
+        proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield proxy
+        finally:
+            server.close()
+            for task in proxy._connections:
+                task.cancel()
+            await asyncio.gather(*proxy._connections, return_exceptions=True)
+
+    def fail(self, pattern: bytes, fault: Fault, times: int = 1_000) -> Rule:
+        rule = Rule(re.compile(pattern), fault, times)
+        self._rules.append(rule)
+        return rule
+
+    def mend(self) -> None:
+        """Fail no request any more."""
+        self._rules.clear()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            upstream = await asyncio.open_connection(self._host, self._port)
+            try:
+                while await self._relay_one(reader, writer, *upstream):
+                    pass
+            finally:
+                upstream[1].close()
+                writer.transport.abort()
+
+    async def _relay_one(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        from_store: asyncio.StreamReader,
+        to_store: asyncio.StreamWriter,
+    ) -> bool:
+        """Relay one request and its answer; whether the connection goes on."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        rule = self._rule_for(head.partition(b"\r\n")[0])
+        if rule is not None and rule.fault is Fault.HOLD:
+            await reader.read()  # until the client goes away
+            return False
+        answer = ANSWERS.get(rule.fault) if rule is not None else None
+        await _copy(head, reader, None if answer else to_store)
+        if answer:
+            status, body = answer
+            writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+            await writer.drain()
+            return True
+        answer_head = await from_store.readuntil(b"\r\n\r\n")
+        if rule is not None:
+            return False
+        bodiless = head.startswith(b"HEAD ") or answer_head.startswith(b"HTTP/1.1 204")
+        await _copy(answer_head, from_store, writer, with_body=not bodiless)
+        return True
+
+    def _rule_for(self, request_line: bytes) -> Rule | None:
+        return next((rule for rule in self._rules if rule.applies_to(request_line)), None)
+
+
+async def _copy(
+    head: bytes,
+    source: asyncio.StreamReader,
+    sink: asyncio.StreamWriter | None,
+    *,
+    with_body: bool = True,
+) -> None:
+    """Copy a message, or read it to its end where there is no sink."""
+    if sink is not None:
+        sink.write(head)
+    left = _content_length(head) if with_body else 0
+    while left:
+        data = await source.read(min(left, BYTES_AT_ONCE))
+        if not data:
+            raise asyncio.IncompleteReadError(b"", left)
+        left -= len(data)
+        if sink is not None:
+            sink.write(data)
+            await sink.drain()
+
+
+def _content_length(head: bytes) -> int:
+    found = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    assert found or b"chunked" not in head.lower(), "the proxy copies no chunked message"
+    return int(found[1]) if found else 0
