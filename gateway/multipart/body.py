@@ -56,13 +56,14 @@ class Body:
         """The events of the next bytes. Raises LimitExceeded."""
         events: list[Event] = []
         self._events = events
-        if self._state is _State.DATA and not self._held and self._delimiter.is_far_from(chunk):
-            self._take(chunk, 0, len(chunk))
-            return events
+        if self._state is _State.DATA and not self._held:
+            certain = self._delimiter.certain(chunk)
+            if certain >= 0:
+                self._hold(chunk, 0, certain)
+                return events
         self._search.forget()
         position = 0
-        end = len(chunk)
-        while position < end:
+        while position < len(chunk):
             if self._held:
                 position = self._scan_seam(chunk, position)
             elif self._state is _State.HEADERS:

@@ -94,4 +94,4 @@ def _decode(value: bytes, charset: str) -> tuple[str, set[Ambiguity]]:
     try:
         return value.decode(charset), set()
     except UnicodeDecodeError:
-        return value.decode(charset, "replace"), {Ambiguity.ENCODING_INVALID}
+        return value.decode(charset, "replace"), {Ambiguity.HEADER_ENCODING}

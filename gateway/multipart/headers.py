@@ -41,6 +41,8 @@ def parse_head(block: bytes) -> PartHead:
     # Where nothing is repeated and no control character stands, as always, that is told at once.
     if len(block.translate(None, _CONTROLS)) < len(block) - len(CRLF) * (len(lines) - 1):
         doubts |= _character_doubts(b"".join(lines))
+    if not (block.isascii() or _is_utf8(block)):
+        doubts.add(Ambiguity.HEADER_ENCODING)
     first = dict(reversed(headers))
     if len(first) < len(headers):
         doubts |= _repetition_doubts([name for name, _ in headers])
@@ -87,6 +89,14 @@ def _character_doubts(text: bytes) -> set[Ambiguity]:
     if len(text.translate(None, _CONTROLS)) < len(text.translate(None, CRLF)):
         doubts.add(Ambiguity.HEADER_CONTROL)
     return doubts
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _repetition_doubts(names: list[str]) -> set[Ambiguity]:

@@ -1,0 +1,102 @@
+"""How other parsers read a body: their parts, or None where they refuse it or find no end."""
+
+from typing import TypeAlias
+
+import multipart
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
+
+Reading: TypeAlias = list[tuple[str | None, str | None, bytes]]
+
+
+def python_multipart(body: bytes, boundary: bytes) -> Reading | None:
+    parts: Reading = []
+    headers: list[tuple[bytes, bytes]] = []
+    collected = {"field": b"", "value": b"", "data": b""}
+    ended = []
+
+    def collect(what: str):
+        def callback(data: bytes, start: int, end: int) -> None:
+            collected[what] += data[start:end]
+
+        return callback
+
+    def end_header() -> None:
+        headers.append((collected["field"].lower(), collected["value"]))
+        collected.update(field=b"", value=b"")
+
+    def end_part() -> None:
+        _, options = parse_options_header(dict(reversed(headers)).get(b"content-disposition"))
+        name, filename = options.get(b"name"), options.get(b"filename")
+        parts.append(
+            (
+                None if name is None else name.decode("utf-8", "replace"),
+                None if filename is None else filename.decode("utf-8", "replace"),
+                collected["data"],
+            )
+        )
+        headers.clear()
+        collected["data"] = b""
+
+    parser = MultipartParser(
+        boundary,
+        {
+            "on_header_field": collect("field"),
+            "on_header_value": collect("value"),
+            "on_part_data": collect("data"),
+            "on_header_end": end_header,
+            "on_part_end": end_part,
+            "on_end": lambda: ended.append(True),
+        },
+        max_header_count=100,
+        max_header_size=10_000,
+    )
+    try:
+        parser.write(body)
+    except FormParserError:
+        return None
+    return parts if ended else None
+
+
+def push_multipart(body: bytes, boundary: bytes) -> Reading | None:
+    parts: Reading = []
+    try:
+        with multipart.PushMultipartParser(
+            boundary, max_header_count=100, max_header_size=10_000
+        ) as parser:
+            for event in parser.parse(body):
+                match event:
+                    case multipart.MultipartSegment():
+                        head = (event.name or None, event.filename)
+                        data = b""
+                    case None:
+                        parts.append((*head, data))
+                    case _:
+                        data += event
+    except multipart.MultipartError:
+        return None
+    return parts
+
+
+def werkzeug(body: bytes, boundary: bytes) -> Reading | None:
+    parts: Reading = []
+    decoder = MultipartDecoder(boundary)
+    decoder.receive_data(body)
+    decoder.receive_data(None)
+    try:
+        while not isinstance(event := decoder.next_event(), Epilogue | NeedData):
+            match event:
+                case File() | Field():
+                    head = (event.name, getattr(event, "filename", None))
+                    data = b""
+                case Data():
+                    data += event.data
+                    if not event.more_data:
+                        parts.append((*head, data))
+    except (ValueError, AttributeError):  # Some broken bodies trip its own code.
+        return None
+    return parts
+
+
+ORACLES = {"python-multipart": python_multipart, "multipart": push_multipart, "Werkzeug": werkzeug}
