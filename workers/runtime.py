@@ -5,9 +5,10 @@ Tasks of a threads pool share the loop; each child of a prefork pool has its own
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway.queue import STEP_LIMIT
 from gateway.settings import load
@@ -24,6 +25,7 @@ class Services:
     sniffer: Sniffer
 
 
+Result = TypeVar("Result")
 Work = Callable[[str, Services], Awaitable[None]]
 
 
@@ -59,7 +61,7 @@ class Runtime:
         async with asyncio.timeout(STEP_LIMIT):
             await work(upload_id, self._services)
 
-    def _call(self, coroutine: Awaitable[object]) -> object:
+    def _call(self, coroutine: Coroutine[None, None, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
 

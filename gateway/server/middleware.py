@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime
 
 from aiohttp import web
+from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler
 
 from gateway.errors import (
@@ -66,7 +67,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
     """Before an answer's head is sent: the request's and the upload's id."""
     request[ANSWER] = response
-    response.headers.setdefault("Server", "chatkitty-gateway")
+    if response.headers.get("Server") == SERVER_SOFTWARE:  # tells strangers our versions
+        response.headers["Server"] = "chatkitty-gateway"
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     if UPLOAD_ID in request:
         response.headers["Upload-Id"] = request[UPLOAD_ID]

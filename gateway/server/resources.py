@@ -65,8 +65,7 @@ def resource_of(upload: Upload) -> dict[str, object]:
             "history": [
                 {"state": change.state, "at": _time(change.at)} for change in upload.history
             ],
-            "files": [_file(file) for file in upload.files],
-            "file": _file(upload.files[0]) if len(upload.files) == 1 else None,
+            **_files(upload),
             "url": upload.url,
             "ambiguities": list(upload.ambiguities) or None,
             "result": {"status": upload.result.status} if upload.result else None,
@@ -75,6 +74,13 @@ def resource_of(upload: Upload) -> dict[str, object]:
             ),
         }
     )
+
+
+def _files(upload: Upload) -> dict[str, object]:
+    """The one file of nearly every upload, or the several that a relayed form may hold."""
+    if len(upload.files) == 1:
+        return {"file": _file(upload.file)}
+    return {"files": [_file(file) for file in upload.files]}
 
 
 def _file(file: File) -> dict[str, object]:

@@ -6,8 +6,6 @@ Only the bytes that tell the type are read; size and digest are the store's own.
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from gateway.uploads.policy import Rejected, judge
-
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.store.verification import Verification, verify
 from gateway.telemetry import get_logger
@@ -15,6 +13,7 @@ from gateway.uploads import keys
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance, next_step
 from gateway.uploads.notices import announce
+from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import Fault, State, Upload
 from workers.runtime import Services
 
@@ -45,8 +44,8 @@ async def _inspect(entry: Entry, services: Services) -> Entry:
     except ObjectNotFound:
         return await _fail(entry, Fault("file-lost", "the stored file is gone"), services)
     if not intact:
-        fault = Fault("file-corrupt", "the stored file is not what was received")
-        return await _fail(entry, fault, services)
+        corrupt = Fault("file-corrupt", "the stored file is not what was received")
+        return await _fail(entry, corrupt, services)
     upload, fault = await _judge(entry.upload, services)
     if fault is not None:
         # Durable before the file is deleted: a crash in between must not change the verdict.

@@ -1,0 +1,56 @@
+"""File names: what a client calls a file, as a safe last path element, and in a header. Pure."""
+
+import re
+import unicodedata
+from typing import Final, Literal
+from urllib.parse import quote
+
+LONGEST: Final = 255
+"""Bytes of UTF-8 in a name: what file systems take."""
+
+FALLBACK: Final = "file"
+
+_SEPARATORS = re.compile(r"[/\\]")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.IGNORECASE)
+_DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Controls, bidirectional and other format characters, surrogates, what has no meaning."""
+
+_LONGEST_EXTENSION = 32
+
+
+def safe_name(original: str) -> str:
+    """The last path element of a client's name, as one that harms no file system and no reader.
+
+    In NFC, at most 255 bytes of UTF-8 with its extension kept, never empty. Safe names stay as
+    they are.
+    """
+    last = _SEPARATORS.split(original.rstrip("/\\"))[-1]
+    printable = "".join(
+        char for char in last if unicodedata.category(char) not in _DROPPED_CATEGORIES
+    )
+    name = _shortened(unicodedata.normalize("NFC", printable).strip(" ."))
+    if not name:
+        return FALLBACK
+    return f"_{name}"[:LONGEST] if _DEVICE.match(name) else name
+
+
+def content_disposition(kind: Literal["attachment", "inline"], name: str) -> str:
+    """The header that names a file: RFC 6266, with RFC 8187 for what is not ASCII."""
+    ascii_name = re.sub(r'[^\x20-\x7e]|["\\%]', "_", name)
+    header = f'{kind}; filename="{ascii_name}"'
+    return header if ascii_name == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _shortened(name: str) -> str:
+    if len(name.encode()) <= LONGEST:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    if not stem or len(extension.encode()) > _LONGEST_EXTENSION:
+        stem, dot, extension = name, "", ""
+    room = LONGEST - len((dot + extension).encode())
+    return (_cut(stem, room).rstrip(" .") + dot + extension).strip(" .")
+
+
+def _cut(text: str, size: int) -> str:
+    """As many whole characters as fit in `size` bytes."""
+    return text.encode()[:size].decode(errors="ignore")

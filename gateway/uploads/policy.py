@@ -1,0 +1,225 @@
+"""What a file may be, and whether it is what it was taken for. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Final
+
+from gateway.uploads.record import Terms
+
+EXECUTABLES: Final = (
+    "application/x-dosexec",
+    "application/vnd.microsoft.portable-executable",
+    "application/x-msdownload",
+    "application/x-msi",
+    "application/x-ms-shortcut",
+    "application/x-executable",
+    "application/x-pie-executable",
+    "application/x-sharedlib",
+    "application/x-object",
+    "application/x-elf",
+    "application/x-mach-binary",
+    "application/x-java-applet",
+    "application/java-archive",
+    "application/vnd.android.package-archive",
+    "application/x-sh",
+    "text/x-shellscript",
+    "text/x-msdos-batch",
+    "text/x-python",
+    "text/x-script.python",
+    "text/x-perl",
+    "text/x-ruby",
+    "text/x-php",
+    "text/x-lua",
+    "text/x-tcl",
+    "text/x-awk",
+    "text/x-powershell",
+    "text/vbscript",
+)
+"""Denied unless a route says otherwise: what a device runs when its owner opens it."""
+
+UNKNOWN_TYPE: Final = "application/octet-stream"
+
+_ALIASES: Final = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "image/x-ms-bmp": "image/bmp",
+    "image/x-icon": "image/vnd.microsoft.icon",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/mp3": "audio/mpeg",
+    "audio/x-m4a": "audio/mp4",
+    "audio/m4a": "audio/mp4",
+    "video/x-m4v": "video/mp4",
+    "application/x-zip": "application/zip",
+    "application/x-zip-compressed": "application/zip",
+    "application/x-gzip": "application/gzip",
+    "application/x-pdf": "application/pdf",
+    "text/xml": "application/xml",
+    "text/javascript": "application/javascript",
+    "application/x-javascript": "application/javascript",
+}
+
+_TEXTUAL: Final = (
+    "text/*",
+    "application/json",
+    "application/*+json",
+    "application/xml",
+    "application/*+xml",
+    "application/javascript",
+    "application/x-ndjson",
+    "application/yaml",
+    "application/toml",
+    "application/rtf",
+    "message/*",
+)
+_ZIPPED: Final = (
+    "application/zip",
+    "application/vnd.openxmlformats-officedocument.*",
+    "application/vnd.oasis.opendocument.*",
+    "application/vnd.ms-*.macroenabled.12",
+    "application/epub+zip",
+    "application/java-archive",
+    "application/vnd.android.package-archive",
+    "application/*+zip",
+)
+_SAME_CONTAINER: Final = (
+    {"audio/mp4", "video/mp4", "video/quicktime", "image/heic", "image/heif", "video/3gpp"},
+    {"audio/webm", "video/webm", "video/x-matroska", "audio/x-matroska"},
+    {"audio/ogg", "video/ogg", "application/ogg", "audio/opus"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """What a file is by its content.
+
+    `alternatives` are further types that its head or tail admits (a GIF that is a ZIP too);
+    `certain` is False where the container was not seen whole; `ambiguous` where its readers could
+    disagree on what is in it.
+    """
+
+    content_type: str
+    alternatives: frozenset[str] = frozenset()
+    certain: bool = True
+    ambiguous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The file may pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The file may not pass: a problem's slug, and the reason for the client to read."""
+
+    slug: str
+    detail: str
+
+
+def judge(terms: Terms, sniffed: Sniffed, declared: str | None) -> Accepted | Rejected:
+    """Whether the terms of the upload let a file of that content pass.
+
+    Every type that the content admits is tested; one that is denied is enough.
+    """
+    denied = EXECUTABLES if terms.denied_types is None else terms.denied_types
+    for content_type in (sniffed.content_type, *sorted(sniffed.alternatives)):
+        if _is_any(content_type, denied):
+            return Rejected("denied-type", f"files of type {content_type} are not taken here")
+    if sniffed.ambiguous:
+        return Rejected("ambiguous-archive", "the archive can be read in more than one way")
+    if terms.allowed_types and not _is_any(sniffed.content_type, terms.allowed_types):
+        return Rejected(
+            "type-not-allowed", f"files of type {sniffed.content_type} are not taken here"
+        )
+    if terms.require_match and declared is not None and not admits(sniffed, declared):
+        return Rejected(
+            "type-mismatch", f"the file is {sniffed.content_type}, not {plain_type(declared)}"
+        )
+    return Accepted()
+
+
+class MismatchKind(StrEnum):
+    """In what a relayed file is not what the upstream took it for."""
+
+    TYPE = "type"
+    SIZE = "size"
+    COUNT = "count"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One difference, as a sentence."""
+
+    kind: MismatchKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the upstream says of a file that it took."""
+
+    content_type: str | None
+    size: int | None
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of the file on its way: its content's type, its size, the client's name."""
+
+    sniffed: Sniffed
+    size: int
+    name: str | None
+
+
+def compare(seen: Seen, claim: Claim) -> tuple[Mismatch, ...]:
+    """Where the upstream's claim is not what was seen; what it does not claim is no mismatch."""
+    found = []
+    if claim.size is not None and claim.size != seen.size:
+        found.append(
+            Mismatch(MismatchKind.SIZE, f"{seen.size} bytes were relayed, {claim.size} were taken")
+        )
+    if claim.content_type is not None and not admits(seen.sniffed, claim.content_type):
+        found.append(
+            Mismatch(
+                MismatchKind.TYPE,
+                f"the file is {seen.sniffed.content_type}, but was taken for"
+                f" {plain_type(claim.content_type)}",
+            )
+        )
+    if claim.name is not None and seen.name is not None and claim.name != seen.name:
+        found.append(Mismatch(MismatchKind.NAME, "the file was given another name"))
+    return tuple(found)
+
+
+def admits(sniffed: Sniffed, claimed: str) -> bool:
+    """Whether content of the sniffed type can be what it is claimed to be.
+
+    Text says little of what it is for, a container seen in part little of what is in it, and
+    `application/octet-stream` nothing at all, on either side.
+    """
+    ours, theirs = plain_type(sniffed.content_type), plain_type(claimed)
+    if ours == theirs or UNKNOWN_TYPE in (ours, theirs):
+        return True
+    if ours == "text/plain":
+        return _is_any(theirs, _TEXTUAL)
+    if ours == "application/zip" and not sniffed.certain:
+        return _is_any(theirs, _ZIPPED)
+    return any({ours, theirs} <= family for family in _SAME_CONTAINER)
+
+
+def plain_type(content_type: str) -> str:
+    """The media type alone, in lower case and by its usual name."""
+    plain = content_type.partition(";")[0].strip().lower()
+    return _ALIASES.get(plain, plain)
+
+
+def _is_any(content_type: str, patterns: Iterable[str]) -> bool:
+    plain = plain_type(content_type)
+    return any(fnmatchcase(plain, plain_type(pattern)) for pattern in patterns)

@@ -1,0 +1,104 @@
+"""`audit`: a relayed file is held against what ChatKitty took it for.
+
+The upstream's reading of a body counts: where its answer and what passed by here differ, the
+upload is flagged.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from gateway.errors import UpstreamError
+from gateway.settings import OnMismatch
+from gateway.telemetry import get_logger
+from gateway.uploads.lifecycle import advance
+from gateway.uploads.notices import announce
+from gateway.uploads.policy import Claim, Rejected, Seen, compare, judge
+from gateway.uploads.record import Fault, State, Upload
+from gateway.upstream.answer import Answer
+from gateway.upstream.endpoints import Kind, generation_of, recognise
+from gateway.upstream.paths import api_path
+from workers.runtime import Services
+
+log = get_logger(__name__)
+
+_TELLING = frozenset({Kind.CHANNEL_MESSAGE, Kind.THREAD_MESSAGE})
+
+
+async def audit(upload_id: str, services: Services) -> None:
+    """Audit a relayed upload."""
+    entry = await services.backends.ledger.open(upload_id)
+    if entry is None or entry.upload.state is not State.RELAYED:
+        return
+    upload, reasons = examine(entry.upload, services)
+    state = State.FLAGGED if reasons else State.AUDITED
+    fault = Fault("mismatch", "; ".join(reasons)) if reasons else None
+    if fault is not None:
+        log.warning("upload.flagged", reasons=reasons)
+        if upload.terms.on_mismatch is OnMismatch.DELETE:
+            await _delete_message(upload, services)
+    ended = advance(upload, state, datetime.now(UTC), fault)
+    await services.backends.ledger.save(entry, replace(ended, authorization=None))
+    log.info("upload.ended", state=state)
+    await announce(services.backends.redis, upload_id)
+
+
+def examine(upload: Upload, services: Services) -> tuple[Upload, list[str]]:
+    """The upload with its files' sniffed types and without their heads, and why to flag it."""
+    sniffed = [services.sniffer.sniff_head(file.head) for file in upload.files]
+    files = tuple(
+        replace(file, content_type=found.content_type, head=b"")
+        for file, found in zip(upload.files, sniffed, strict=True)
+    )
+    verdicts = [judge(upload.terms, found, None) for found in sniffed]
+    reasons = [verdict.detail for verdict in verdicts if isinstance(verdict, Rejected)]
+    seen = [
+        Seen(found, file.size, file.original_name)
+        for file, found in zip(files, sniffed, strict=True)
+    ]
+    return replace(upload, files=files), [*reasons, *_differences(upload, seen, services)]
+
+
+def _differences(upload: Upload, seen: list[Seen], services: Services) -> list[str]:
+    """Where ChatKitty's answer is not what passed by; only messages tell of their file."""
+    target = api_path(upload.target.path, str(services.backends.settings.upstream_url))
+    endpoint = recognise(target)
+    if endpoint is None or endpoint.kind not in _TELLING:
+        return []
+    claim = claim_of(upload.result)
+    if claim is None:
+        return ["files were relayed, but ChatKitty's answer tells of none"] if seen else []
+    if not seen:
+        return ["ChatKitty took a file that did not pass by here"]
+    # Of several files ChatKitty may answer with any one.
+    best = min((compare(one, claim) for one in seen), key=len)
+    return [mismatch.detail for mismatch in best]
+
+
+def claim_of(answer: Answer | None) -> Claim | None:
+    """What ChatKitty's answer says of the file that it took, in either generation's spelling."""
+    document = answer.json_object() if answer is not None else None
+    file = document.get("file") if document is not None else None
+    if not isinstance(file, dict):
+        return None
+    content_type = file.get("contentType", file.get("content_type"))
+    size, name = file.get("size"), file.get("name")
+    return Claim(
+        content_type=content_type if isinstance(content_type, str) else None,
+        size=size if isinstance(size, int) else None,
+        name=name if isinstance(name, str) else None,
+    )
+
+
+async def _delete_message(upload: Upload, services: Services) -> None:
+    """Delete what ChatKitty made of the file; a failure is logged, and the flag stays."""
+    backends = services.backends
+    document = upload.result.json_object() if upload.result is not None else None
+    message_id = document.get("id") if document is not None else None
+    if backends.own_token is None or not isinstance(message_id, int):
+        log.warning("audit.not_deleted", reason="no message or no credentials")
+        return
+    path = api_path(upload.target.path, str(backends.settings.upstream_url))
+    try:
+        await backends.chatkitty.delete_message(generation_of(path), message_id, backends.own_token)
+    except UpstreamError as error:
+        log.warning("audit.not_deleted", reason=str(error))
