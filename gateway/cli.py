@@ -57,7 +57,9 @@ def sandbox(
 
 
 @main.command()
-@click.option("--port", default=8080, show_default=True, help="0: any free one")
+@click.option(
+    "--port", default=8080, show_default=True, envvar="GATEWAY_PORT", help="0: any free one"
+)
 @click.option("--data-dir", default=Path("var/up"), type=click.Path(path_type=Path))
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256))
 @click.option("--no-sample", is_flag=True, help="upload no sample files")
@@ -72,17 +74,17 @@ def up(
     as_json: bool,
 ) -> None:
     """Start everything that the gateway needs, and the gateway, on this machine."""
-    from gateway.stack.up import UpOptions, run_up
+    from gateway.stack import up as stack
 
-    options = UpOptions(
+    options = stack.UpOptions(
         port=port,
-        data_dir=data_dir,
+        data_dir=data_dir.absolute(),
         processes=processes,
-        sample=not no_sample,
+        sample=not (no_sample or as_json),
         restart=not no_restart,
         as_json=as_json,
     )
-    sys.exit(asyncio.run(run_up(options)))
+    sys.exit(stack.up(options))
 
 
 @main.command()

@@ -1,11 +1,16 @@
 """The Celery application: `celery -A workers worker`, `celery -A workers beat`."""
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_shutdown, worker_shutdown
+from celery.signals import (
+    setup_logging,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+)
 
 from gateway import queue
 from gateway.settings import load
-from gateway.telemetry import configure_logs
+from gateway.telemetry import configure_logs, get_logger
 from gateway.uploads.lifecycle import Step
 from workers import runtime
 
@@ -36,6 +41,11 @@ app.conf.update(
 @setup_logging.connect
 def _configure_logs(**_: object) -> None:
     configure_logs(_settings.log_level)
+
+
+@worker_ready.connect
+def _say_ready(**_: object) -> None:
+    get_logger(__name__).info("worker.ready")
 
 
 @worker_shutdown.connect

@@ -1,0 +1,119 @@
+"""A part of the stack: a real server in a process of its own, started, awaited and stopped."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+_PR_SET_PDEATHSIG = 1
+_POLL_SECONDS = 0.02
+_TAIL_LINES = 20
+
+
+class PartError(Exception):
+    """A part did not start; the text holds the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How a part is started, and how to tell that it serves.
+
+    `ready` is asked again and again until it says so; `patience` is how many seconds it may take
+    to start, and `grace` how many to stop before it is killed.
+    """
+
+    name: str
+    argv: Sequence[str]
+    ready: Callable[[], bool]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    patience: float = 30.0
+    grace: float = 10.0
+
+
+class Part:
+    """One running process of a command. It ends with whoever started it, however that ends."""
+
+    def __init__(self, command: Command, log_dir: Path) -> None:
+        """Start it; its output goes to `{name}.log` in `log_dir`."""
+        self.command = command
+        log_dir.mkdir(parents=True, exist_ok=True)
+        self.log = log_dir / f"{command.name}.log"
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command.argv,
+                env={**os.environ, **command.environ},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """The status it exited with, None while it runs."""
+        return self._process.poll()
+
+    def wait_ready(self) -> Self:
+        """Wait until it serves. Raises PartError where it exits first, or takes too long."""
+        deadline = time.monotonic() + self.command.patience
+        while not self.command.ready():
+            if self.exit_status is not None:
+                raise PartError(
+                    f"{self.command.name} exited with {self.exit_status}\n{self.tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise PartError(f"{self.command.name} does not get ready\n{self.tail()}")
+            time.sleep(_POLL_SECONDS)
+        return self
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM."""
+        if self.exit_status is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Stop it, and wait for its end; killed where it takes longer than its grace."""
+        self.ask_to_stop()
+        try:
+            self._process.wait(self.command.grace)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
+    def tail(self) -> str:
+        """The end of its log."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-_TAIL_LINES:])
+
+    def __enter__(self) -> Self:
+        """Wait until it serves; where it does not, leave no process."""
+        try:
+            return self.wait_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        self.stop()
+
+
+def _die_with_parent() -> None:
+    """In the child: have the kernel kill it when its parent is gone, even by SIGKILL."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

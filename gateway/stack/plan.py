@@ -1,0 +1,171 @@
+"""Which parts an embedded stack has, with which settings: decided before anything is started."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.stack.part import Command
+from gateway.stack.ports import HOST, free_ports
+from gateway.stack.probes import answers, says
+from gateway.stack.seaweedfs import SeaweedFS
+from gateway.stack.secrets import StackSecrets
+from gateway.stack.valkey import Valkey
+
+CHANNEL = 702
+"""The channel that every sandbox begins with."""
+
+LOGS = "logs"
+"""Where, below the data directory, each part's output goes."""
+
+SUBJECTS = ("alice", "bob")
+
+_GATEWAY_GRACE = 40.0
+_WORKER_GRACE = 20.0
+_BUCKET = "uploads"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The parts in the order of their start, and what to tell of them.
+
+    `servers` are what the rest needs; a part that the environment already names a server for is
+    not among them. `environ` is that of the gateway and the workers.
+    """
+
+    servers: tuple[Command, ...]
+    gateways: tuple[Command, ...]
+    workers: tuple[Command, ...]
+    environ: Mapping[str, str] = field(repr=False)
+    sandbox_url: str | None
+    tokens: tuple[tuple[str, str], ...] = field(repr=False)
+
+    @property
+    def gateway_url(self) -> str:
+        """What clients call."""
+        return self.environ["GATEWAY_PUBLIC_URL"]
+
+    @property
+    def admin_url(self) -> str:
+        """What operators call."""
+        return f"http://{HOST}:{self.environ['GATEWAY_ADMIN_PORT']}"
+
+
+def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str, str]) -> Plan:
+    """The plan for a data directory; every `GATEWAY_*` variable of `configured` wins.
+
+    `port` 0 is any free one. Raises PartError where a part is not installed.
+    """
+    secrets = StackSecrets.of(data_dir)
+    redis_port, s3_port, sandbox_port, admin_port, any_port = free_ports(5)
+    port = port or any_port
+    valkey = Valkey(data_dir / "valkey", redis_port)
+    store = SeaweedFS(
+        data_dir / "s3", s3_port, secrets.s3_access_key_id, secrets.s3_secret_access_key, _BUCKET
+    )
+    sandbox_url = f"http://{HOST}:{sandbox_port}"
+    defaults = {
+        "GATEWAY_HOST": HOST,
+        "GATEWAY_ADMIN_PORT": str(admin_port),
+        "GATEWAY_PUBLIC_URL": f"http://{HOST}:{port}",
+        "GATEWAY_SECRET_KEY": secrets.secret_key,
+        "GATEWAY_AUTH": "static,upstream",
+        "GATEWAY_AUTH_STATIC_TOKENS": ",".join(
+            f"{subject}:{token}"
+            for subject, token in zip(SUBJECTS, (secrets.token, secrets.other_token), strict=True)
+        ),
+        "GATEWAY_DELIVERY": "external",
+    }
+    servers: list[Command] = []
+    if "GATEWAY_REDIS_URL" not in configured:
+        servers.append(valkey.command())
+        defaults["GATEWAY_REDIS_URL"] = valkey.url
+    if "GATEWAY_S3_ENDPOINT_URL" not in configured:
+        servers.append(store.command())
+        defaults |= _store_settings(store)
+    own_sandbox = "GATEWAY_UPSTREAM_URL" not in configured
+    if own_sandbox:
+        defaults |= _upstream_settings(sandbox_url)
+    environ = defaults | {
+        name: value for name, value in configured.items() if name.startswith("GATEWAY_")
+    }
+    environ["GATEWAY_PORT"] = str(port)
+    tokens = _pairs(environ.get("GATEWAY_AUTH_STATIC_TOKENS", ""))
+    if own_sandbox:
+        servers.append(_sandbox(sandbox_url, sandbox_port, data_dir / "sandbox", tokens))
+    return Plan(
+        servers=tuple(servers),
+        gateways=tuple(_gateway(number, environ) for number in range(1, processes + 1)),
+        workers=_workers(data_dir, environ),
+        environ=environ,
+        sandbox_url=sandbox_url if own_sandbox else None,
+        tokens=tokens,
+    )
+
+
+def _store_settings(store: SeaweedFS) -> dict[str, str]:
+    return {
+        "GATEWAY_S3_ENDPOINT_URL": store.endpoint_url,
+        "GATEWAY_S3_BUCKET": store.bucket,
+        "GATEWAY_S3_REGION": "us-east-1",
+        "GATEWAY_S3_ACCESS_KEY_ID": store.access_key_id,
+        "GATEWAY_S3_SECRET_ACCESS_KEY": store.secret_access_key,
+    }
+
+
+def _upstream_settings(sandbox_url: str) -> dict[str, str]:
+    return {
+        "GATEWAY_UPSTREAM_URL": sandbox_url,
+        "GATEWAY_UPSTREAM_TOKEN_URL": f"{sandbox_url}/oauth/token",
+        "GATEWAY_UPSTREAM_CLIENT_ID": "gateway",
+        "GATEWAY_UPSTREAM_CLIENT_SECRET": "sandbox",
+    }
+
+
+def _pairs(static_tokens: str) -> tuple[tuple[str, str], ...]:
+    """The (subject, token) pairs of the setting, in their order."""
+    pairs = (pair.strip().rpartition(":") for pair in static_tokens.split(",") if pair.strip())
+    return tuple((subject, token) for subject, _, token in pairs)
+
+
+def _sandbox(url: str, port: int, data_dir: Path, tokens: tuple[tuple[str, str], ...]) -> Command:
+    arguments = ["sandbox", "--port", str(port), "--data-dir", str(data_dir)]
+    for subject, token in tokens:
+        arguments += ["--token", f"{token}={subject}"]
+    return Command("sandbox", [*_OURS, *arguments], lambda: answers(f"{url}/sandbox/healthz"))
+
+
+def _gateway(number: int, environ: Mapping[str, str]) -> Command:
+    # Each process is a part of its own: none outlives the launcher, each is started again.
+    ready = f"http://{environ['GATEWAY_HOST']}:{environ['GATEWAY_PORT']}/gateway/readyz"
+    return Command(
+        f"gateway-{number}",
+        [*_OURS, "serve"],
+        lambda: answers(ready, below=300),
+        environ,
+        grace=_GATEWAY_GRACE,
+    )
+
+
+def _workers(data_dir: Path, environ: Mapping[str, str]) -> tuple[Command, ...]:
+    celery = [sys.executable, "-m", "celery", "-A", "workers"]
+    log = data_dir / LOGS / "worker.log"
+    before = log.stat().st_size if log.exists() else 0
+    return (
+        Command(
+            "worker",
+            [*celery, "worker", "--loglevel", "WARNING"],
+            lambda: says(log, before, "worker.ready"),
+            environ,
+            grace=_WORKER_GRACE,
+        ),
+        Command(
+            "beat",
+            [*celery, "beat", "--loglevel", "WARNING", "--schedule", str(data_dir / "beat")],
+            lambda: True,
+            environ,
+        ),
+    )
+
+
+_OURS = (sys.executable, "-m", "gateway.cli")

@@ -1,0 +1,40 @@
+"""Whether a server serves yet."""
+
+import http.client
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_SECONDS = 2.0
+
+
+def answers(url: str, *, below: int = 500) -> bool:
+    """Whether a GET of `url` is answered with a status below that."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.netloc, timeout=_SECONDS)
+    try:
+        connection.request("GET", address.path or "/")
+        return connection.getresponse().status < below
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def says(log: Path, since: int, word: str) -> bool:
+    """Whether a log has the word in what was written beyond its first `since` bytes."""
+    if not log.exists():
+        return False
+    with log.open("rb") as file:
+        file.seek(since)
+        return word.encode() in file.read()
+
+
+def pongs(host: str, port: int) -> bool:
+    """Whether a Redis answers PING."""
+    try:
+        with socket.create_connection((host, port), _SECONDS) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False

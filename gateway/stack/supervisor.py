@@ -1,0 +1,84 @@
+"""Keeps the parts of the stack running, and ends them in order."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.stack.part import Command, Part, PartError
+
+_QUICK_DEATH = 5.0
+_LONGEST_BACKOFF = 30.0
+
+
+class Supervised:
+    """One part, started again whenever it dies, with growing pauses where it does so at once."""
+
+    def __init__(self, command: Command, log_dir: Path) -> None:
+        self.command = command
+        self._log_dir = log_dir
+        self._backoff = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self.part = Part(self.command, self._log_dir)
+        self._started = time.monotonic()
+        self._restart_at: float | None = None
+
+    def revive(self) -> None:
+        """Start it again if it is dead and its pause is over."""
+        status = self.part.exit_status
+        if status is None:
+            return
+        now = time.monotonic()
+        if self._restart_at is None:
+            quick = now - self._started < _QUICK_DEATH
+            self._backoff = min(_LONGEST_BACKOFF, max(0.5, 2 * self._backoff)) if quick else 0.0
+            self._restart_at = now + self._backoff
+            _say(f"{self.command.name} died ({status}); starting it again in {self._backoff:g} s")
+            if quick:
+                _say(self.part.tail())
+        if now >= self._restart_at:
+            self._start()
+
+
+class Supervisor:
+    """The running parts, in the order in which they were started."""
+
+    def __init__(self, log_dir: Path, *, restart: bool) -> None:
+        self._log_dir = log_dir
+        self._restart = restart
+        self._parts: list[Supervised] = []
+
+    def start(self, commands: Sequence[Command]) -> None:
+        """Start parts side by side and wait until all serve. Raises PartError."""
+        started = [Supervised(command, self._log_dir) for command in commands]
+        self._parts += started
+        for supervised in started:
+            supervised.part.wait_ready()
+
+    def pids(self, name: str) -> list[int]:
+        """The processes of the parts of that name, or whose names are it and a number."""
+        return [
+            supervised.part.pid
+            for supervised in self._parts
+            if supervised.command.name.rpartition("-")[0] == name or supervised.command.name == name
+        ]
+
+    def look_after(self) -> None:
+        """Start again what died. Raises PartError where nothing may be started again."""
+        for supervised in self._parts:
+            if self._restart:
+                supervised.revive()
+            elif supervised.part.exit_status is not None:
+                raise PartError(f"{supervised.command.name} died\n{supervised.part.tail()}")
+
+    def stop(self) -> None:
+        """Stop all parts, the last one started first."""
+        for supervised in reversed(self._parts):
+            supervised.part.stop()
+        self._parts.clear()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

