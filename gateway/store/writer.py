@@ -33,7 +33,10 @@ class ObjectWriter:
     """
 
     def __init__(self, store: ObjectStore, key: str) -> None:
-        """Write to `key`; the store is asked nothing before there is a part to send."""
+        """Write to `key`, which nobody else writes.
+
+        The store is asked nothing before there is a part to send.
+        """
         self._store = store
         self._key = key
         self._part = _FillingPart(1)
@@ -63,11 +66,14 @@ class ObjectWriter:
 
     async def finish(self) -> StoredObject:
         """Make the object durable. Raises what `write` raises."""
+        if self._multipart is not None:
+            await self._send_part()
+            await self._settle(asyncio.ALL_COMPLETED)
         self._object_may_exist = True
         try:
-            etag = await self._finish()
+            etag = await self._make_object()
         except (StoreUnavailable, ObjectNotFound):
-            # The answer may be lost and the object there: only then the size and digest agree.
+            # The answer may be lost and the object there: only then its size and digest agree.
             if (found := await self._look()) is None:
                 raise
             etag = found.etag
@@ -121,11 +127,9 @@ class ObjectWriter:
         if self._failure is not None:
             raise self._failure
 
-    async def _finish(self) -> str:
+    async def _make_object(self) -> str:
         if self._multipart is None:
             return await self._store.put(self._key, self._part.body, crc32c=self._crc32c)
-        await self._send_part()
-        await self._settle(asyncio.ALL_COMPLETED)
         return await self._store.complete_multipart(
             await self._multipart,
             sorted(self._parts, key=lambda part: part.number),

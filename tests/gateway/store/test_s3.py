@@ -357,14 +357,6 @@ async def test_a_store_that_is_down_is_unavailable_to_every_call(bucket: str):
         assert [type(result) for result in results] == [StoreUnavailable] * len(calls)
 
 
-async def test_a_store_that_asks_to_slow_down_is_asked_again(
-    shaky_store: S3Store, proxy: FaultProxy, prefix: str
-):
-    proxy.fail(rb"^PUT .*/a", Fault.SLOW_DOWN, times=1)
-    await shaky_store.put(prefix + "a", PNG, crc32c=google_crc32c.value(PNG))
-    assert (await shaky_store.get(prefix + "a"))[0] == PNG
-
-
 async def test_a_store_that_keeps_asking_to_slow_down_is_unavailable(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
 ):
