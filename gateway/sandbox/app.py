@@ -1,0 +1,159 @@
+"""The sandbox's application: operations, the token endpoint, faults, and the log of requests."""
+
+import asyncio
+import re
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+from aiohttp import web
+
+from gateway.sandbox.call import Call
+from gateway.sandbox.failures import Failure, client_error, not_allowed, not_found, unauthorized
+from gateway.sandbox.faults import Faults, InvalidRule, Rule
+from gateway.sandbox.operations import GRANT, OPEN, OPERATIONS, Operation
+from gateway.sandbox.shapes import Generation
+from gateway.sandbox.state import State
+from gateway.sandbox.tokens import Tokens
+
+LOGGED_REQUESTS: Final = 10_000
+
+_PREFIX: Final = re.compile(r"(/v1)?(?:/applications/[0-9]+)?(?=/)")
+
+_HEADERS: Final = {
+    "x-api-version": "v1.10.11",
+    "x-content-type-options": "nosniff",
+    "x-xss-protection": "1; mode=block",
+    "x-frame-options": "DENY",
+    "cache-control": "no-cache, no-store, max-age=0, must-revalidate",
+    "pragma": "no-cache",
+    "expires": "0",
+    "vary": "origin,access-control-request-method,access-control-request-headers,accept-encoding",
+}
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """The sandbox behind its URLs."""
+
+    state: State
+    tokens: Tokens
+    faults: Faults
+    log: deque[dict[str, Any]]
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer as ChatKitty does, or fail as a rule has it."""
+        started = time.monotonic()
+        fault = self.faults.for_request(request.method, request.path)
+        call = Call(request, self.state, self.tokens, Generation.CURRENT, (), fault)
+        response: web.StreamResponse | None = None
+        try:
+            await asyncio.sleep(fault.delay)
+            if fault.cut == "before":
+                raise ConnectionResetError
+            response = await self._act(call)
+            if fault.cut == "after":
+                raise ConnectionResetError
+        except ConnectionResetError:
+            if request.transport is not None:
+                request.transport.abort()
+            raise
+        finally:
+            self.log.append(
+                {
+                    "method": request.method,
+                    "path": request.path,
+                    "status": response.status if response is not None else None,
+                    "seconds": round(time.monotonic() - started, 6),
+                    "bytes": call.received,
+                }
+            )
+        response.headers.update(_HEADERS)
+        response.headers["x-response-token"] = uuid4().hex.upper()
+        return response
+
+    async def _act(self, call: Call) -> web.StreamResponse:
+        fault = call.fault
+        if fault.status is not None:
+            return web.Response(
+                status=fault.status,
+                text=fault.body or "",
+                headers={"Content-Type": "application/json", **fault.headers},
+            )
+        try:
+            operation = self._operation_of(call)
+            self._check(call, operation)
+            return await operation.handler(call)
+        except Failure as failure:
+            return web.json_response(failure.document, status=failure.status)
+
+    def _operation_of(self, call: Call) -> Operation:
+        """The operation that the path names; the call learns its generation and ids."""
+        path = call.request.path
+        prefix = _PREFIX.match(path)
+        if prefix is not None:
+            path = path[prefix.end() :]
+            call.generation = Generation.V1 if prefix[1] else Generation.CURRENT
+        matches = [
+            (operation, match)
+            for operation in OPERATIONS
+            if (match := operation.pattern.fullmatch(path))
+        ]
+        for operation, match in matches:
+            if operation.method == call.request.method:
+                call.numbers = tuple(int(number) for number in match.groups())
+                return operation
+        raise not_allowed() if matches else not_found()
+
+    def _check(self, call: Call, operation: Operation) -> None:
+        if operation.scopes == GRANT:
+            if not call.request.headers.get("Grant"):
+                raise unauthorized()
+        elif operation.scopes != OPEN:
+            self.tokens.check(call.request, tuple(operation.scopes.split()))
+
+    async def put_faults(self, request: web.Request) -> web.Response:
+        """`PUT /sandbox/faults`."""
+        try:
+            rules = [Rule.parse(rule) for rule in await request.json()]
+        except (InvalidRule, ValueError, TypeError) as error:
+            return web.json_response(client_error(str(error)).document, status=400)
+        self.faults.rules = rules
+        return await self.get_faults(request)
+
+    async def get_faults(self, _: web.Request) -> web.Response:
+        """`GET /sandbox/faults`: what is left of each."""
+        return web.json_response([rule.shown() for rule in self.faults.rules])
+
+    async def delete_faults(self, request: web.Request) -> web.Response:
+        """`DELETE /sandbox/faults`."""
+        self.faults.rules = []
+        return await self.get_faults(request)
+
+    async def get_requests(self, _: web.Request) -> web.Response:
+        """`GET /sandbox/requests`: the last ones, oldest first."""
+        return web.json_response(list(self.log))
+
+    async def delete_requests(self, request: web.Request) -> web.Response:
+        """`DELETE /sandbox/requests`."""
+        self.log.clear()
+        return await self.get_requests(request)
+
+
+def create_app(sandbox: Sandbox) -> web.Application:
+    """The URLs of ChatKitty, and the controls beside them."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    app = web.Application()
+    app.router.add_get("/sandbox/healthz", healthz)
+    app.router.add_put("/sandbox/faults", sandbox.put_faults)
+    app.router.add_get("/sandbox/faults", sandbox.get_faults)
+    app.router.add_delete("/sandbox/faults", sandbox.delete_faults)
+    app.router.add_get("/sandbox/requests", sandbox.get_requests)
+    app.router.add_delete("/sandbox/requests", sandbox.delete_requests)
+    app.router.add_route("*", "/{path:.*}", sandbox.answer)
+    return app
