@@ -63,10 +63,6 @@ class HostedFileNotFound(ClientError):
     """The file token names no file that may be served."""
 
 
-class MethodNotAllowed(ClientError):
-    """The gateway's own resource does not take this method."""
-
-
 class ExpectationFailed(ClientError):
     """An `Expect` other than `100-continue` (RFC 9110 section 10.1.1)."""
 

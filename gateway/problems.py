@@ -39,7 +39,6 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.RouteNotFound: Kind(404, "not-found", "There is nothing under this path"),
     errors.UploadNotFound: Kind(404, "upload-not-found", "There is no such upload"),
     errors.HostedFileNotFound: Kind(404, "file-not-found", "There is no such file"),
-    errors.MethodNotAllowed: Kind(405, "method-not-allowed", "The method is not allowed here"),
     errors.ExpectationFailed: Kind(417, "expectation-failed", "The expectation cannot be met"),
     errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
     # the body

@@ -9,12 +9,7 @@ from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler
 
-from gateway.errors import (
-    GatewayError,
-    MethodNotAllowed,
-    RouteNotFound,
-    UploadAborted,
-)
+from gateway.errors import GatewayError, UploadAborted
 from gateway.problems import MEDIA_TYPE, Problem, members, problem_of
 from gateway.server import headers
 from gateway.server.context import ANSWER, REQUEST_ID, UPLOAD_ID
@@ -50,10 +45,6 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Answer every error as a problem; where the answer has begun, cut the connection instead."""
     try:
         return await handler(request)
-    except web.HTTPMethodNotAllowed:
-        return _answer(request, MethodNotAllowed(f"{request.method} is not for this resource"))
-    except web.HTTPNotFound:
-        return _answer(request, RouteNotFound("the gateway has no such resource"))
     except (ConnectionError, UploadAborted) as error:
         log.info("request.aborted", reason=str(error))
         return _answer(request, UploadAborted("the body ended before it was complete"))

@@ -1,6 +1,7 @@
 """A client of the gateway, as a mobile backend would be one."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -61,8 +62,8 @@ class Client:
         fields: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        form = aiohttp.FormData()
-        form.add_field("file", data, filename=name, content_type=content_type)
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field("file", io.BytesIO(data), filename=name, content_type=content_type)
         for field, value in (fields or {}).items():
             form.add_field(field, value)
         return await self.request("POST", path, data=form, headers=dict(headers or {}))

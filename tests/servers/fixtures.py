@@ -1,0 +1,150 @@
+"""Real servers, started once and stopped at the end; what a test changes, it changes back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from gateway.stack.part import Part
+from gateway.stack.ports import HOST, free_port
+from gateway.stack.seaweedfs import SeaweedFS
+from gateway.stack.valkey import Valkey
+from gateway.store.s3 import S3Store
+from tests.flows.client import Client
+from tests.servers.gateway import Gateway, start_worker
+from tests.servers.sandbox import TOKENS, Sandbox
+
+StartGateway = Callable[..., Gateway]
+
+
+@pytest.fixture(scope="session")
+def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def valkey(servers_dir: Path) -> Iterator[Valkey]:
+    server = Valkey(servers_dir / "valkey", free_port())
+    with Part(server.command(), servers_dir):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(servers_dir: Path) -> Iterator[SeaweedFS]:
+    server = SeaweedFS(servers_dir / "s3", free_port(), "test-key", "test-secret")
+    with Part(server.command(), servers_dir):
+        asyncio.run(_ensure_bucket(server))
+        yield server
+
+
+async def _ensure_bucket(server: SeaweedFS) -> None:
+    async with open_store(server) as store:
+        await store.ensure_bucket()
+
+
+@pytest.fixture(scope="session")
+def sandbox_server(servers_dir: Path) -> Iterator[Sandbox]:
+    with Sandbox.start(servers_dir / "sandbox") as server:
+        yield server
+
+
+@pytest.fixture
+async def sandbox(sandbox_server: Sandbox) -> AsyncIterator[Sandbox]:
+    """The sandbox; faults that a test asked for end with it."""
+    yield sandbox_server
+    await sandbox_server.heal()
+
+
+@pytest.fixture(scope="session")
+def environ(valkey: Valkey, seaweedfs: SeaweedFS, sandbox_server: Sandbox) -> dict[str, str]:
+    """The settings that gateways and workers share."""
+    return {
+        "GATEWAY_HOST": HOST,
+        "GATEWAY_SECRET_KEY": Fernet.generate_key().decode(),
+        "GATEWAY_UPSTREAM_URL": sandbox_server.url,
+        "GATEWAY_UPSTREAM_TOKEN_URL": f"{sandbox_server.url}/oauth/token",
+        "GATEWAY_UPSTREAM_CLIENT_ID": "gateway",
+        "GATEWAY_UPSTREAM_CLIENT_SECRET": "secret",
+        "GATEWAY_UPSTREAM_TIMEOUT": "5",
+        "GATEWAY_REDIS_URL": valkey.url,
+        "GATEWAY_S3_ENDPOINT_URL": seaweedfs.endpoint_url,
+        "GATEWAY_S3_BUCKET": seaweedfs.bucket,
+        "GATEWAY_S3_ACCESS_KEY_ID": seaweedfs.access_key_id,
+        "GATEWAY_S3_SECRET_ACCESS_KEY": seaweedfs.secret_access_key,
+        "GATEWAY_AUTH": "static,upstream",
+        "GATEWAY_AUTH_STATIC_TOKENS": ",".join(f"{s}:{t}" for s, t in TOKENS.items()),
+    }
+
+
+@pytest.fixture(scope="session")
+def worker(environ: dict[str, str], servers_dir: Path) -> Iterator[Part]:
+    with start_worker(environ, servers_dir) as part:
+        yield part
+
+
+@pytest.fixture(scope="session")
+def relay_gateway(environ: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
+    with Gateway.start({**environ, "GATEWAY_DELIVERY": "relay"}, servers_dir) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def external_gateway(environ: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
+    with Gateway.start({**environ, "GATEWAY_DELIVERY": "external"}, servers_dir) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def start_gateway(environ: dict[str, str], servers_dir: Path) -> Iterator[StartGateway]:
+    """Starts a gateway with settings of its own, for one test."""
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> Gateway:
+            changed = {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
+            return stack.enter_context(Gateway.start({**environ, **changed}, servers_dir))
+
+        yield start
+
+
+@pytest.fixture
+def everything(worker: Part, sandbox: Sandbox) -> tuple[Part, Sandbox]:
+    """What has to run beside a gateway."""
+    return worker, sandbox
+
+
+@pytest.fixture
+async def relay(relay_gateway: Gateway, everything: tuple[Part, Sandbox]) -> AsyncIterator[Client]:
+    """Alice, at a gateway that relays."""
+    assert everything[0].exit_status is None
+    async with Client.open(relay_gateway.url, TOKENS["alice"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def external(
+    external_gateway: Gateway, everything: tuple[Part, Sandbox]
+) -> AsyncIterator[Client]:
+    """Alice, at a gateway that hosts what it can."""
+    assert everything[0].exit_status is None
+    async with Client.open(external_gateway.url, TOKENS["alice"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def store(seaweedfs: SeaweedFS) -> AsyncIterator[S3Store]:
+    """The bucket."""
+    async with open_store(seaweedfs) as opened:
+        yield opened
+
+
+def open_store(server: SeaweedFS):
+    return S3Store.open(
+        endpoint_url=server.endpoint_url,
+        bucket=server.bucket,
+        region="us-east-1",
+        access_key_id=server.access_key_id,
+        secret_access_key=server.secret_access_key,
+    )
