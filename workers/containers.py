@@ -53,11 +53,15 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Where the central directory lies: its first byte, its size, and how many entries it has."""
+    """Where the central directory lies: its first byte, its size, and how many entries it has.
+
+    `shift` is by how many bytes it lies further back than the archive itself says.
+    """
 
     start: int
     size: int
     entries: int
+    shift: int
 
 
 def find_directory(tail: bytes, size: int) -> Directory | None:
@@ -75,22 +79,21 @@ def find_directory(tail: bytes, size: int) -> Directory | None:
         return None
     if start + length > end or length > LARGEST_DIRECTORY:
         return None
-    return Directory(start, length, entries)
+    # What was put before an archive moves it, and readers look right before the end's record.
+    zip64 = tail[max(0, at - _LOCATOR_SIZE) : at].startswith(_END64_LOCATOR)
+    shift = 0 if zip64 else end - length - start
+    return Directory(start + shift, length, entries, shift)
 
 
-def has_several_ends(tail: bytes, size: int, directory: Directory) -> bool:
-    """Whether something stands before, behind or between the parts of the archive.
+def is_confused(tail: bytes, directory: Directory) -> bool:
+    """Whether something stands before the archive, behind it, or looks like another end of one.
 
     Then a reader from the front and one from the back could see two archives.
     """
     at = tail.rfind(_END)
-    comment = struct.unpack_from("<H", tail, at + 20)[0]
+    (comment,) = struct.unpack_from("<H", tail, at + _END_SIZE - 2)
     behind = at + _END_SIZE + comment != len(tail)
-    end = size - len(tail) + at
-    gap = end - (directory.start + directory.size)
-    second = _END in tail[:at] or _END in tail[at + 4 :]
-    locator = _END64_LOCATOR in tail[max(0, at - _LOCATOR_SIZE) : at]
-    return behind or second or (gap != 0 and not locator)
+    return behind or directory.shift != 0 or _END in tail[:at]
 
 
 def classify(directory: Directory, data: bytes, head: bytes) -> Container:

@@ -91,7 +91,7 @@ async def _container(size: int, head: bytes, read_range: ReadRange) -> container
     else:
         data = await read_range(directory.start, directory.size)
     found = containers.classify(directory, data, head)
-    confused = found.ambiguous or containers.has_several_ends(tail, size, directory)
+    confused = found.ambiguous or containers.is_confused(tail, directory)
     return containers.Container(found.content_type, ambiguous=confused)
 
 

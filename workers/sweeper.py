@@ -37,10 +37,10 @@ async def sweep(_: str, services: Services) -> None:
     except RedisError as error:
         # Without Redis there is no lock to have, and the pass is needed all the more.
         log.warning("sweep.unlocked", error=repr(error))
-        await _sweep(backends, datetime.now(UTC))
+        await sweep_once(backends, datetime.now(UTC))
         return
     try:
-        await _sweep(backends, datetime.now(UTC))
+        await sweep_once(backends, datetime.now(UTC))
     finally:
         try:
             await lock.release()
@@ -48,7 +48,8 @@ async def sweep(_: str, services: Services) -> None:
             log.warning("sweep.lock_lost", error=repr(error))
 
 
-async def _sweep(backends: Backends, now: datetime) -> None:
+async def sweep_once(backends: Backends, now: datetime) -> None:
+    """Resend what is overdue at `now`, abort what is abandoned, forget what is past its time."""
     sent = await _resend_pending(backends, now - OVERDUE)
     sent += await _resend_relayed(backends, now - OVERDUE)
     aborted = await _abort_abandoned(backends, now - ABANDONED)

@@ -29,11 +29,6 @@ def created_at(upload_id: str) -> float:
     return (uuid.UUID(upload_id).int >> 80) / 1000
 
 
-def first_id_at(seconds: float) -> str:
-    """The smallest UUIDv7 of that time: where a listing by id starts."""
-    return str(uuid.UUID(int=(max(0, int(seconds * 1000)) << 80) | (0x7 << 76) | (0b10 << 62)))
-
-
 def file_token(upload_id: str, keys: KeyRing) -> str:
     """43 url-safe characters: the id with a signature, so that it cannot be guessed."""
     raw = uuid.UUID(upload_id).bytes

@@ -188,8 +188,7 @@ async def test_an_upstream_that_refuses_is_heard_by_the_client(
 async def test_an_upstream_that_is_down_for_a_moment_costs_only_time(
     external: Client, sandbox: Sandbox
 ) -> None:
-    fault = {"status": 503, "headers": {"Retry-After": "1"}}
-    await sandbox.fault("POST", CHANNEL_PATH, times=1, **fault)
+    await sandbox.fault("POST", CHANNEL_PATH, status=503, headers={"Retry-After": "1"})
     answer = await external.upload(CHANNEL_PATH, files.PNG)
     assert answer.status == 200
     assert answer.json()["file"]["type"] == "EXTERNAL"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import pytest
 
@@ -137,7 +138,7 @@ async def test_an_answer_before_the_end_of_the_body_reaches_the_client(
 
 @pytest.mark.parametrize("fault", [{"cut": "before"}, {"cut_body_at": 65_536}])
 async def test_an_upstream_that_breaks_off_is_a_502(
-    relay: Client, sandbox: Sandbox, fault: dict[str, object]
+    relay: Client, sandbox: Sandbox, fault: dict[str, Any]
 ) -> None:
     await sandbox.fault("POST", CHANNEL_PATH, **fault)
     answer = await relay.upload(CHANNEL_PATH, b"x" * 3_000_000)

@@ -20,7 +20,9 @@ def document() -> Any:
 
 @cache
 def _registry() -> Registry[Any]:
-    return Registry().with_resource(_ROOT, Resource(contents=document(), specification=DRAFT4))
+    resource: Resource[Any] = Resource.from_contents(document(), default_specification=DRAFT4)
+    registry: Registry[Any] = Registry().with_resource(_ROOT, resource)
+    return registry
 
 
 def faults(method: str, path: str, status: int, answer: Any) -> list[str]:

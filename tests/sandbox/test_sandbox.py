@@ -174,8 +174,12 @@ async def test_faults_are_shown_with_what_is_left_of_them(sandbox: Sandbox) -> N
             (rule,) = await answer.json()
         assert (rule["times"], rule["fault"]) == (3, {"delay": 0.5})
         url = f"{sandbox.url}/sandbox/faults"
-        for odd in ([{"path": "/x", "fault": {"explode": True}}], [{"fault": {}}], {"no": "list"}):
-            async with session.put(url, json=odd) as answer:
+        for odd in (
+            '[{"path": "/x", "fault": {"explode": true}}]',
+            '[{"fault": {}}]',
+            '{"a": "b"}',
+        ):
+            async with session.put(url, data=odd) as answer:
                 assert answer.status == 400
 
 

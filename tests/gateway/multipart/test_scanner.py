@@ -253,6 +253,11 @@ def test_a_limit_is_enforced_when_passed_and_not_at_the_end() -> None:
             scan_on(scanner, unit * 20_000)
 
 
+def test_a_first_line_without_a_boundary_is_refused_when_it_is_too_long_to_have_one() -> None:
+    with pytest.raises(InvalidBoundary):
+        Scanner(Declared(())).receive_data(b"--" + b"a" * 72)
+
+
 def test_a_part_that_the_body_cuts_off_has_its_bytes_but_no_end() -> None:
     for chunks in every_cut(part(b"0123") + b"--" + BOUNDARY):
         [found] = (scanned := scan(chunks)).parts

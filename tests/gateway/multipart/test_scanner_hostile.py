@@ -22,8 +22,8 @@ OPENING: Final = part(b"")[:-2]
 
 
 def within(data: bytes) -> bytes:
-    """A form whose only part would have this data, if it were read to its end."""
-    return form(part(data))
+    """A form whose first part would have this data, if it were read to its end."""
+    return form(part(data), part(b"", "b"))
 
 
 AMBIGUOUS: Final[dict[str, tuple[bytes, set[Ambiguity]]]] = {
@@ -244,12 +244,12 @@ def test_what_is_only_unusual_is_read_as_every_reader_would(case: str) -> None:
 
 def test_a_thousand_nested_forms_are_opaque_bytes() -> None:
     inner = b"".join(b"--%d\r\nContent-Type: multipart/mixed\r\n\r\n" % n for n in range(1000))
-    assert scan([within(inner)]).contents == [("file", None, inner)]
+    assert scan([within(inner)]).contents == [("file", None, inner), ("b", None, b"")]
 
 
 def test_a_header_in_form_data_is_no_reason_to_end_the_part_before_its_delimiter() -> None:
     data = b"\r\n\r\nContent-Disposition: form-data; name=x\r\n\r\n"
-    assert scan([within(data)]).contents == [("file", None, data)]
+    assert scan([within(data)]).contents == [("file", None, data), ("b", None, b"")]
 
 
 BOUNDARIES: Final[dict[str, tuple[str, bytes, set[Ambiguity]]]] = {

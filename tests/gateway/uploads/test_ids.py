@@ -19,12 +19,6 @@ def test_ids_sort_by_time_and_tell_it() -> None:
     assert abs(ids.created_at(made[0]) - time.time()) < 60
 
 
-def test_the_first_id_of_a_time_is_before_every_id_made_then() -> None:
-    made = ids.new_id()
-    moment = ids.created_at(made)
-    assert ids.first_id_at(moment) <= made < ids.first_id_at(moment + 0.001)
-
-
 @pytest.mark.parametrize(
     "text",
     ["", "x", "../records", str(uuid.uuid4()).upper(), uuid.uuid4().hex, f"{uuid.uuid4()}-"],

@@ -1,0 +1,90 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.uploads.policy import (
+    EXECUTABLES,
+    Accepted,
+    Claim,
+    MismatchKind,
+    Rejected,
+    Seen,
+    Sniffed,
+    admits,
+    compare,
+    judge,
+)
+from gateway.uploads.record import Terms
+
+PNG = Sniffed("image/png")
+TYPES = st.sampled_from(
+    ["image/png", "text/plain", "application/pdf", "application/zip", "video/mp4", *EXECUTABLES]
+)
+
+
+@pytest.mark.parametrize(
+    ("terms", "sniffed", "declared", "slug"),
+    [
+        (Terms(), PNG, None, None),
+        (Terms(), Sniffed("application/x-dosexec"), "image/png", "denied-type"),
+        (Terms(denied_types=()), Sniffed("application/x-dosexec"), None, None),
+        (Terms(denied_types=("image/*",)), PNG, None, "denied-type"),
+        (
+            Terms(),
+            Sniffed("image/gif", frozenset({"application/java-archive"})),
+            None,
+            "denied-type",
+        ),
+        (Terms(), Sniffed("application/zip", ambiguous=True), None, "ambiguous-archive"),
+        (Terms(allowed_types=("image/*",)), PNG, None, None),
+        (Terms(allowed_types=("image/*",)), Sniffed("text/plain"), None, "type-not-allowed"),
+        (Terms(require_match=True), PNG, "image/png; charset=x", None),
+        (Terms(require_match=True), Sniffed("image/jpeg"), "image/jpg", None),
+        (Terms(require_match=True), Sniffed("image/jpeg"), "image/png", "type-mismatch"),
+        (Terms(), Sniffed("image/jpeg"), "image/png", None),
+    ],
+)
+def test_the_terms_decide(
+    terms: Terms, sniffed: Sniffed, declared: str | None, slug: str | None
+) -> None:
+    verdict = judge(terms, sniffed, declared)
+    assert verdict == Accepted() if slug is None else isinstance(verdict, Rejected)
+    if isinstance(verdict, Rejected):
+        assert (verdict.slug, bool(verdict.detail)) == (slug, True)
+
+
+@pytest.mark.parametrize(
+    ("sniffed", "claimed", "expected"),
+    [
+        (PNG, "IMAGE/PNG", True),
+        (PNG, "image/jpeg", False),
+        (Sniffed("text/plain"), "text/csv", True),
+        (Sniffed("text/plain"), "application/json", True),
+        (Sniffed("text/plain"), "image/png", False),
+        (Sniffed("application/zip", certain=False), "application/epub+zip", True),
+        (Sniffed("application/zip"), "application/epub+zip", False),
+        (Sniffed("video/mp4"), "video/quicktime", True),
+        (Sniffed("application/octet-stream"), "image/png", True),
+        (PNG, "application/octet-stream", True),
+        (Sniffed("audio/wav"), "audio/x-wav", True),
+    ],
+)
+def test_what_content_can_be_claimed_to_be(sniffed: Sniffed, claimed: str, expected: bool) -> None:
+    assert admits(sniffed, claimed) is expected
+
+
+def test_every_difference_from_the_claim_is_named() -> None:
+    seen = Seen(PNG, 5, "a.png")
+    assert compare(seen, Claim("image/png", 5, "a.png")) == ()
+    assert compare(seen, Claim(None, None, None)) == ()
+    kinds = [mismatch.kind for mismatch in compare(seen, Claim("image/gif", 6, "b.png"))]
+    assert kinds == [MismatchKind.SIZE, MismatchKind.TYPE, MismatchKind.NAME]
+
+
+@given(TYPES, st.frozensets(TYPES), st.booleans())
+def test_one_denied_type_among_all_is_enough(
+    main: str, others: frozenset[str], ambiguous: bool
+) -> None:
+    verdict = judge(Terms(), Sniffed(main, others, ambiguous=ambiguous), None)
+    denied = bool(({main} | others) & set(EXECUTABLES))
+    assert isinstance(verdict, Rejected) == (denied or ambiguous)

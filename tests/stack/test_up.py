@@ -1,0 +1,127 @@
+"""`chatkitty-gateway up`, as a user runs it: real parts, all of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.flows import files
+from tests.flows.client import Client
+
+_PATIENCE = 40.0
+COMMAND = (sys.executable, "-m", "gateway.cli")
+SETTINGS = {"GATEWAY_SWEEP_INTERVAL": "5"}
+
+
+class Up:
+    """A running `up --json`."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        assert process.stdout is not None
+        self.line = process.stdout.readline()
+        self.told: dict[str, Any] = json.loads(self.line)
+
+    def pids(self) -> list[int]:
+        return [pid for pids in self.told["pids"].values() for pid in pids]
+
+
+@contextmanager
+def up(data_dir: Path, *options: str, **settings: str) -> Iterator[Up]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    process = subprocess.Popen(
+        [*COMMAND, "up", "--json", "--port", "0", "--data-dir", str(data_dir), *options],
+        env=environ | SETTINGS | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Up(process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=_PATIENCE)
+    assert process.returncode in (0, -signal.SIGKILL), errors
+
+
+def eventually(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not check():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "up"
+
+
+async def test_a_second_run_finds_what_the_first_one_left(data_dir: Path) -> None:
+    with up(data_dir, "--processes", "2") as first:
+        told = first.told
+        assert set(told) == {
+            "gateway", "admin", "sandbox", "token", "subject", "other_token", "channel", "redis",
+            "s3", "pids",
+        }  # fmt: skip
+        assert {name: len(pids) for name, pids in told["pids"].items()} == {
+            "gateway": 2, "worker": 1, "beat": 1, "redis": 1, "s3": 1, "sandbox": 1,
+        }  # fmt: skip
+        path = f"/v1/channels/{told['channel']}/messages"
+        async with Client.open(told["gateway"], told["token"]) as client:
+            answer = await client.upload(path, files.PNG, name="a.png")
+            assert answer.json()["file"]["type"] == "EXTERNAL", answer.body
+            stranger = client.as_another(told["other_token"])
+            hidden = await stranger.request("GET", f"/gateway/uploads/{answer.upload_id}")
+            assert hidden.status == 404
+            assert (await client.request("GET", told["admin"] + "/gateway/readyz")).status == 200
+    assert not [pid for pid in first.pids() if is_alive(pid)]
+    with up(data_dir) as second:
+        assert second.told["token"] == told["token"]
+        async with Client.open(second.told["gateway"], told["token"]) as client:
+            assert (await client.resource(answer.upload_id))["state"] == "registered"
+            messages = (await client.request("GET", path)).json()["_embedded"]["messages"]
+            assert messages[0]["id"] == answer.json()["id"]
+            served = answer.json()["file"]["url"].replace(told["gateway"], second.told["gateway"])
+            assert (await client.request("GET", served)).body == files.PNG
+
+
+def test_a_part_that_dies_is_started_again_and_none_outlives_a_killed_launcher(
+    data_dir: Path,
+) -> None:
+    with up(data_dir) as stack:
+        for part in ("redis", "gateway"):
+            (pid,) = stack.told["pids"][part]
+            os.kill(pid, signal.SIGKILL)
+        launcher = psutil.Process(stack.process.pid)
+        eventually(lambda: len([c for c in launcher.children() if is_alive(c.pid)]) == 6)
+        children = [child.pid for child in launcher.children()]
+        assert not set(stack.told["pids"]["redis"]) & set(children)
+        launcher.kill()
+        eventually(lambda: not [pid for pid in children if is_alive(pid)])
+
+
+def test_settings_of_the_environment_win_and_faults_are_told(data_dir: Path) -> None:
+    environ = os.environ | {"GATEWAY_HASH": "md5", "GATEWAY_AUTH": "nobody"}
+    done = subprocess.run(
+        [*COMMAND, "serve"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "error: GATEWAY_HASH:" in done.stderr
+    assert "error: GATEWAY_AUTH.0:" in done.stderr
+    assert not data_dir.exists()

@@ -1,0 +1,64 @@
+"""Whatever bytes a ZIP reader is given, it comes to an answer within its limits."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.flows.files import zip_of
+from workers.containers import (
+    TAIL_BYTES,
+    Container,
+    classify,
+    classify_head,
+    find_directory,
+    is_confused,
+)
+
+NAMES = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="/\\"), min_size=1, max_size=20),
+    min_size=1,
+    max_size=8,
+    unique=True,
+)
+
+
+def read(data: bytes) -> Container | None:
+    tail = data[-TAIL_BYTES:]
+    directory = find_directory(tail, len(data))
+    if directory is None:
+        return None
+    found = data[directory.start : directory.start + directory.size]
+    container = classify(directory, found, data[:4096])
+    confused = is_confused(tail, directory)
+    return Container(container.content_type, ambiguous=container.ambiguous or confused)
+
+
+@given(NAMES)
+def test_a_whole_archive_is_read_and_is_not_ambiguous(names: list[str]) -> None:
+    found = read(zip_of(*[f"folder/{name}" for name in names]))
+    assert found == Container("application/zip", ambiguous=False)
+
+
+@given(NAMES, st.binary(min_size=1, max_size=50), st.booleans())
+def test_bytes_around_an_archive_make_it_ambiguous(
+    names: list[str], junk: bytes, before: bool
+) -> None:
+    archive = zip_of(*[f"folder/{name}" for name in names])
+    found = read(junk + archive if before else archive + junk)
+    assert found is None or found.ambiguous
+
+
+@given(NAMES, st.data())
+def test_a_changed_archive_is_answered_all_the_same(names: list[str], data: st.DataObject) -> None:
+    archive = bytearray(zip_of(*[f"folder/{name}" for name in names]))
+    for _ in range(data.draw(st.integers(1, 5))):
+        archive[data.draw(st.integers(0, len(archive) - 1))] = data.draw(st.integers(0, 255))
+    read(bytes(archive))
+    classify_head(bytes(archive))
+
+
+@given(st.binary(max_size=500))
+def test_any_bytes_are_answered(data: bytes) -> None:
+    for prefix in (b"", b"PK\x03\x04", b"PK\x05\x06", b"PK\x01\x02"):
+        read(prefix + data)
+        classify_head(prefix + data)
+        read(data + b"PK\x05\x06" + data[:18].ljust(18, b"\0"))

@@ -1,0 +1,156 @@
+"""What was left behind is taken up again, by the bucket's listing alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+
+import google_crc32c
+import pytest
+from redis.asyncio import Redis
+
+from gateway.settings import Delivery, Settings, load
+from gateway.uploads import keys
+from gateway.uploads.backends import Backends, open_backends
+from gateway.uploads.ids import new_id
+from gateway.uploads.ledger import Ledger
+from gateway.uploads.lifecycle import advance, begin
+from gateway.uploads.record import File, State, Target, Terms, Upload
+from tests.flows import files
+from tests.flows.client import ENDS, PATIENCE
+from tests.servers.sandbox import CHANNEL, Sandbox
+from workers import sweeper
+
+LATER = timedelta(hours=1)
+
+
+@pytest.fixture
+def settings(environ: dict[str, str]) -> Settings:
+    return load(environ)
+
+
+@pytest.fixture
+async def backends(settings: Settings) -> AsyncIterator[Backends]:
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(open_backends(settings))
+
+
+def stored_upload(delivery: Delivery = Delivery.EXTERNAL) -> Upload:
+    now = datetime.now(UTC)
+    state = State.STORED if delivery is Delivery.EXTERNAL else State.RELAYED
+    upload_id = new_id()
+    return Upload(
+        id=upload_id,
+        subject="alice",
+        request_id="r",
+        delivery=delivery,
+        target=Target("POST", f"/v1/channels/{CHANNEL}/messages"),
+        history=begin(now, state, now),
+        files=(
+            File(
+                name="a.png",
+                original_name="a.png",
+                declared_type="image/png",
+                size=len(files.PNG),
+                crc32c=google_crc32c.value(files.PNG),
+                head=files.PNG if delivery is Delivery.RELAY else b"",
+            ),
+        ),
+        terms=Terms(),
+        url=f"http://files.example/{upload_id}",
+    )
+
+
+async def end_of(ledger: Ledger, upload_id: str) -> Upload:
+    async with asyncio.timeout(PATIENCE):
+        while (upload := await ledger.find(upload_id)).state not in ENDS:
+            await asyncio.sleep(0.05)
+    return upload
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_upload_whose_task_was_lost_is_registered_once(
+    backends: Backends, sandbox: Sandbox
+) -> None:
+    upload = stored_upload()
+    await backends.store.put(keys.incoming(upload.id), files.PNG)
+    await backends.ledger.accept(upload)
+    await backends.redis.flushall()
+    await sweeper.sweep_once(backends, datetime.now(UTC) + LATER)
+    assert (await end_of(backends.ledger, upload.id)).state is State.REGISTERED
+    urls = [message["file"]["url"] for message in await sandbox.messages() if "file" in message]
+    assert urls.count(upload.url) == 1
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_relayed_upload_whose_task_was_lost_is_audited(backends: Backends) -> None:
+    upload = stored_upload(Delivery.RELAY)
+    await backends.ledger.accept_relayed(upload)
+    await sweeper.sweep_once(backends, datetime.now(UTC) + LATER)
+    assert (await end_of(backends.ledger, upload.id)).state is State.FLAGGED
+
+
+async def test_what_is_fresh_is_left_alone(backends: Backends) -> None:
+    upload = stored_upload()
+    await backends.ledger.accept(upload)
+    await sweeper.sweep_once(backends, datetime.now(UTC))
+    entry = await backends.ledger.open(upload.id)
+    assert entry is not None
+    assert entry.upload == upload
+    await backends.ledger.forget_pending(upload.id)
+
+
+async def test_a_pending_record_of_an_upload_that_has_ended_is_removed(backends: Backends) -> None:
+    upload = stored_upload()
+    await backends.ledger.accept(upload)
+    entry = await backends.ledger.open(upload.id)
+    assert entry is not None
+    await backends.ledger.save(entry, advance(upload, State.REJECTED, datetime.now(UTC)))
+    await backends.ledger.accept(upload)  # as if the process had died before the removal
+    await sweeper.sweep_once(backends, datetime.now(UTC) + LATER)
+    assert await backends.ledger.open(upload.id) is None
+    assert (await backends.ledger.find(upload.id)).state is State.REJECTED
+
+
+async def test_an_abandoned_multipart_upload_is_aborted_and_one_at_work_is_not(
+    backends: Backends,
+) -> None:
+    key = keys.incoming(new_id())
+    multipart = await backends.store.create_multipart(key)
+    part = bytes(5 * 1024**2)
+    await backends.store.upload_part(multipart, 1, BytesIO(part), google_crc32c.value(part))
+    await sweeper.sweep_once(backends, datetime.now(UTC))
+    assert key in await unfinished(backends)
+    await sweeper.sweep_once(backends, datetime.now(UTC) + LATER)
+    assert key not in await unfinished(backends)
+
+
+async def unfinished(backends: Backends) -> list[str]:
+    uploads = backends.store.list_multipart_uploads(keys.INCOMING)
+    return [upload.key async for upload in uploads]
+
+
+async def test_a_record_is_forgotten_after_its_time(backends: Backends) -> None:
+    upload = stored_upload()
+    await backends.ledger.accept(upload)
+    entry = await backends.ledger.open(upload.id)
+    assert entry is not None
+    await backends.ledger.save(entry, advance(upload, State.REJECTED, datetime.now(UTC)))
+    await sweeper.sweep_once(backends, datetime.now(UTC))
+    assert await backends.ledger.has_ended(upload.id)
+    retention = timedelta(seconds=backends.settings.record_retention)
+    await sweeper.sweep_once(backends, datetime.now(UTC) + retention + LATER)
+    assert not await backends.ledger.has_ended(upload.id)
+
+
+async def test_a_relayed_upload_is_kept_in_the_bucket_where_redis_is_away(
+    backends: Backends,
+) -> None:
+    nowhere = Redis.from_url("redis://127.0.0.1:1/0")
+    ledger = Ledger(backends.store, nowhere, 60)
+    upload = stored_upload(Delivery.RELAY)
+    await ledger.accept_relayed(upload)
+    assert await ledger.find(upload.id) == upload
+    await ledger.forget_pending(upload.id)
+    await nowhere.aclose()
