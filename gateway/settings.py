@@ -235,7 +235,7 @@ class Settings(BaseModel):
     """A relayed file that is not what the upstream took it for: `flag`, or `delete` the message."""
 
     record_retention: Annotated[float, Field(gt=0)] = 30 * 86400.0
-    """Seconds that the record of a relayed upload is kept in Redis."""
+    """Seconds for which an upload can still be asked for after it was made."""
 
     sweep_interval: Annotated[float, Field(ge=1, le=3600)] = 30.0
     """Seconds between two looks for uploads that were left behind."""
