@@ -1,0 +1,1 @@
+"""Unmodified ChatKitty clients, each driven as its users drive it."""
