@@ -23,8 +23,8 @@ app.conf.update(
     # Without it a task whose pool child was killed is acknowledged, and lost.
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
-    # Steps wait for the store and the upstream: threads over one event loop carry four times
-    # what as many processes do, in a quarter of the memory.
+    # Steps wait for the store and the upstream, so threads over one event loop carry many of
+    # them at a time, and share one set of connections.
     worker_pool="threads",
     worker_concurrency=16,
     worker_send_task_events=False,

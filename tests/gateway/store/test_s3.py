@@ -14,10 +14,11 @@ from gateway.errors import (
     PreconditionFailed,
     StoreUnavailable,
 )
+from gateway.stack.ports import free_ports
+from gateway.stack.seaweedfs import SeaweedFS
 from gateway.store.objects import Multipart
 from gateway.store.s3 import DOCUMENT_LIMIT, S3Store
 from gateway.store.verification import Verification, verify
-from tests.gateway.store.conftest import SeaweedFS, free_ports
 from tests.gateway.store.proxy import Fault, FaultProxy
 
 # One client for all tests: to open one takes as long as a test.

