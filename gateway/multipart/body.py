@@ -45,7 +45,7 @@ class Body:
         self._parts = 0
         self._block = bytearray()
         self._closing = b""
-        self._epilogue = LineWatch(boundary, at_line_start=False)
+        self._epilogue = LineWatch(boundary)
 
     @property
     def complete(self) -> bool:
@@ -93,7 +93,7 @@ class Body:
         """Scan part data, or the preamble, from index `start`; returns where to go on."""
         at = self._search.next(data, start)
         while at != -1:
-            verdict = self._delimiter.verdict(data, start, at)
+            verdict = self._delimiter.verdict(data, at)
             if verdict is Verdict.PART:
                 return self._end_part(data, start, at, _State.HEADERS)
             if verdict is Verdict.CLOSE:
@@ -111,7 +111,6 @@ class Body:
         """Scan what was held back, with as many new bytes as tell what it is."""
         held, self._held = self._held, b""
         seam = held + chunk[position : position + self._delimiter.reach]
-        self._search.forget()
         position += self._scan_data(seam, 0) - len(held)
         self._search.forget()
         if position < len(chunk):

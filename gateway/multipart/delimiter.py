@@ -55,9 +55,9 @@ class Delimiter:
             return len(data)
         return self.tail(data, 0)
 
-    def verdict(self, data: bytes, start: int, at: int) -> Verdict:
-        """What `--boundary` at index `at` is, where `data` counts from index `start`."""
-        before = data[max(start, at - 2) : at]
+    def verdict(self, data: bytes, at: int) -> Verdict:
+        """What `--boundary` at index `at` is."""
+        before = data[max(0, at - len(CRLF)) : at]
         if not before.endswith((CR, LF)):
             return Verdict.INLINE
         if before != CRLF:
@@ -138,9 +138,9 @@ class LineWatch:
 
     __slots__ = ("_needles", "_tail")
 
-    def __init__(self, boundary: bytes, *, at_line_start: bool) -> None:
+    def __init__(self, boundary: bytes) -> None:
         self._needles = tuple(end + CLOSE + boundary for end in (LF, CR))
-        self._tail = LF if at_line_start else b""
+        self._tail = b""
 
     def sees(self, chunk: bytes) -> bool:
         """Whether such a line begins in the chunk, or began before and is complete with it."""

@@ -95,7 +95,7 @@ class Scanner:
         if len(rivals) > MAX_RIVALS:
             self._doubts.add(Ambiguity.BOUNDARY_PARAMETER)
         else:
-            self._rivals = [LineWatch(rival, at_line_start=True) for rival in rivals]
+            self._rivals = [LineWatch(rival) for rival in rivals]
         return Body(boundary, self._limits, self._doubts)
 
     def _watch(self, chunk: bytes) -> None:
