@@ -43,8 +43,11 @@ def _checks(backends: Backends) -> Mapping[str, Callable[[], Awaitable[object]]]
         backends.queue.check()
 
     async def upstream() -> None:
-        if backends.own_token is not None:
-            await backends.chatkitty.whoami(await backends.own_token.authorization())
+        if backends.own_token is None:
+            return
+        authorization = await backends.own_token.authorization()
+        if await backends.chatkitty.whoami(authorization) is None:
+            raise ConfigurationError("ChatKitty does not accept the gateway's own token")
 
     return {"store": store, "redis": redis, "broker": broker, "upstream": upstream}
 

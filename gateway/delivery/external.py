@@ -5,13 +5,14 @@ The moment of acknowledgement is the end of `receive`: the object and its record
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.form import Form, FormReader
+from gateway.errors import StoreUnavailable
 from gateway.limits.budget import Budget
 from gateway.multipart import Limits, Scanner
 from gateway.settings import Delivery, Hash
@@ -67,23 +68,31 @@ class ExternalDelivery:
             reservation(admitted.content_length or admitted.route.max_file_size), _BUDGET_PATIENCE
         )
 
-    async def wait_for_end(self, upload_id: str, limit: float) -> Upload:
-        """The upload at its end, or as it stands after `limit` seconds.
+    async def wait_for_end(self, upload: Upload, limit: float) -> Upload:
+        """An accepted upload at its end, or as it was seen last when `limit` seconds are over.
 
-        Raises StoreUnavailable.
+        A store that cannot be asked in the meantime is no reason to tell the client anything
+        else: the upload is safe.
         """
-        deadline = asyncio.get_running_loop().time() + limit
-        async with self.notices.watch(upload_id) as ended:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + limit
+        async with self.notices.watch(upload.id) as ended:
             while True:
-                upload = await self.backends.ledger.find(upload_id)
-                left = deadline - asyncio.get_running_loop().time()
+                upload = await self._look(upload)
+                left = deadline - clock()
                 if is_end(upload.state) or left <= 0:
                     return upload
-                try:
+                ended.clear()
+                with suppress(TimeoutError):
                     async with asyncio.timeout(min(left, _LOOK_AGAIN)):
                         await ended.wait()
-                except TimeoutError:
-                    continue
+
+    async def _look(self, upload: Upload) -> Upload:
+        try:
+            return await self.backends.ledger.find(upload.id)
+        except StoreUnavailable as error:
+            log.warning("upload.not_seen", error=repr(error))
+            return upload
 
     async def _store_file(
         self, admitted: Admitted, body: AsyncIterator[bytes], writer: ObjectWriter

@@ -51,7 +51,7 @@ async def _host(request: web.Request, services: Services, admitted: Admitted) ->
         await send_continue(request)
         upload = await services.external.receive(admitted, _body(request, services, admitted))
     if wanted.wait > 0:
-        upload = await services.external.wait_for_end(upload.id, wanted.wait)
+        upload = await services.external.wait_for_end(upload, wanted.wait)
     response = answer_to(upload, request[REQUEST_ID])
     if wanted.applied is not None:
         response.headers["Preference-Applied"] = wanted.applied
