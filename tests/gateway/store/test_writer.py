@@ -230,22 +230,22 @@ async def test_a_store_that_stumbles_at_each_step_still_gets_the_object(
     assert await verify(shaky_store, prefix + "a", len(data), stored.crc32c) is Verification.SAME
 
 
-@pytest.mark.parametrize(
-    ("size", "step"),
-    [(1_000, rb"^PUT \S+/a "), (FIRST_PART + 1, COMPLETE)],
-    ids=["put", "complete"],
-)
-async def test_an_object_whose_last_answers_were_all_lost_is_found(
-    shaky_store: S3Store, proxy: FaultProxy, prefix: str, size: int, step: bytes
+async def test_objects_whose_last_answers_were_all_lost_are_found(
+    shaky_store: S3Store, proxy: FaultProxy, prefix: str
 ):
-    lost = proxy.fail(step, Fault.CUT_ANSWER)
-    data = some_bytes(size)
-    writer = ObjectWriter(shaky_store, prefix + "a")
-    await write(writer, data)
-    stored = await writer.finish()
-    assert lost.met.is_set()
-    assert (stored.size, stored.crc32c) == (size, google_crc32c.value(data))
-    assert (await shaky_store.head(prefix + "a")).etag == stored.etag
+    lost = [proxy.fail(step, Fault.CUT_ANSWER) for step in (rb"^PUT \S+/one-put ", COMPLETE)]
+
+    async def store_all(key: str, data: bytes) -> None:
+        writer = ObjectWriter(shaky_store, key)
+        await write(writer, data)
+        stored = await writer.finish()
+        assert (stored.size, stored.crc32c) == (len(data), google_crc32c.value(data))
+        assert (await shaky_store.head(key)).etag == stored.etag
+
+    async with asyncio.TaskGroup() as both:  # at once: each repeats its request until it gives up
+        both.create_task(store_all(prefix + "one-put", some_bytes(1_000)))
+        both.create_task(store_all(prefix + "parts", some_bytes(FIRST_PART + 1)))
+    assert all(rule.met.is_set() for rule in lost)
 
 
 async def test_an_older_object_is_not_taken_for_the_one_that_failed(
