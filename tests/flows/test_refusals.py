@@ -190,3 +190,25 @@ async def test_a_grant_alone_is_refused_unless_grants_are_relayed(
     relaying = start_gateway(grants="relay")
     taken = await exchange(relaying.url, request + body, until=b"}}}")
     assert taken.status == 200
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize(
+    "tail", [b"zz\r\nabc", b"-1\r\n", b"f" * 17 + b"\r\n", b"5\r\nabcdefgh\r\n"]
+)
+async def test_broken_framing_is_a_client_error_and_frees_what_was_reserved(
+    start_gateway: StartGateway, sandbox: Sandbox, tail: bytes
+) -> None:
+    before = await sandbox.messages()
+    for delivery in ("relay", "external"):
+        gateway = start_gateway(delivery=delivery, upload_memory="32MiB")
+        body = form(bytes(1000))[:-20]
+        start = head(CHANNEL_PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked")
+        start += b"%x\r\n%s\r\n" % (len(body), body)
+        for _ in range(3):
+            answer = await exchange(gateway.url, start, tail, until=b"\r\n\r\n")
+            assert answer.status == 400
+        async with Client.open(gateway.url, TOKENS["alice"]) as client:
+            options = {"headers": {"Prefer": "respond-async"}}
+            assert (await client.upload(CHANNEL_PATH, files.PNG, **options)).status in (200, 202)
+    assert len(await sandbox.messages()) <= len(before) + 2
