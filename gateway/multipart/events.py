@@ -27,11 +27,6 @@ class PartData:
     end: int
 
     @property
-    def view(self) -> memoryview:
-        """The part's bytes, without a copy."""
-        return memoryview(self.chunk)[self.start : self.end]
-
-    @property
     def data(self) -> bytes:
         """The part's bytes; a chunk that is all of one part is not copied."""
         return self.chunk[self.start : self.end]

@@ -192,7 +192,6 @@ async def test_a_grant_alone_is_refused_unless_grants_are_relayed(
     assert taken.status == 200
 
 
-@pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize(
     "tail", [b"zz\r\nabc", b"-1\r\n", b"f" * 17 + b"\r\n", b"5\r\nabcdefgh\r\n"]
 )

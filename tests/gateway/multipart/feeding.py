@@ -47,7 +47,7 @@ class Scanned:
                 case PartData():
                     assert 0 <= event.start < event.end <= len(event.chunk)
                     assert self.parts[-1].size is None
-                    self.parts[-1].data += bytes(event.view)
+                    self.parts[-1].data += event.data
                 case PartEnd():
                     assert event.size == len(self.parts[-1].data)
                     self.parts[-1].size = event.size

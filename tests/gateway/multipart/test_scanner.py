@@ -81,7 +81,7 @@ def test_a_chunk_of_file_bytes_is_one_event_over_that_very_chunk() -> None:
     assert isinstance(event, PartData)
     assert event.chunk is chunk
     assert (event.start, event.end) == (0, 65536)
-    assert event.view.obj is chunk
+    assert event.data is chunk
 
 
 def test_a_chunk_with_a_whole_form_is_given_by_indexes() -> None:
@@ -89,7 +89,7 @@ def test_a_chunk_with_a_whole_form_is_given_by_indexes() -> None:
     events = Scanner(Declared((BOUNDARY,))).receive_data(body)
     data = [event for event in events if isinstance(event, PartData)]
     assert [event.chunk is body for event in data] == [True, True]
-    assert [bytes(event.view) for event in data] == [b"0123", b"456"]
+    assert [event.data for event in data] == [b"0123", b"456"]
     assert [event.size for event in events if isinstance(event, PartEnd)] == [4, 3]
 
 
@@ -190,7 +190,7 @@ def test_never_more_is_held_back_than_begins_a_delimiter() -> None:
         given = 0
         for fed, byte in enumerate(bytewise(data), start=1):
             events = scanner.receive_data(byte)
-            given += sum(len(e.view) for e in events if isinstance(e, PartData))
+            given += sum(len(e.data) for e in events if isinstance(e, PartData))
             assert fed - given <= len(BOUNDARY) + 4
 
 
