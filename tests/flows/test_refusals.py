@@ -208,6 +208,7 @@ async def test_broken_framing_is_a_client_error_and_frees_what_was_reserved(
             answer = await exchange(gateway.url, start, tail, until=b"\r\n\r\n")
             assert answer.status == 400
         async with Client.open(gateway.url, TOKENS["alice"]) as client:
-            options = {"headers": {"Prefer": "respond-async"}}
-            assert (await client.upload(CHANNEL_PATH, files.PNG, **options)).status in (200, 202)
+            at_once = {"Prefer": "respond-async"}
+            taken = await client.upload(CHANNEL_PATH, files.PNG, headers=at_once)
+            assert taken.status in (200, 202)
     assert len(await sandbox.messages()) <= len(before) + 2
