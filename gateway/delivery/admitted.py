@@ -13,8 +13,8 @@ from gateway.uploads.record import Target
 class Admitted:
     """An upload that may come in: whose it is, where it goes, and how its body is delimited.
 
-    `content_length` is in bytes, None where the body is chunked; `authorization` is the header
-    that the client sent, None for a relayed grant.
+    `content_length` is in bytes, None where the body is chunked, and `body_limit` what the body
+    may have; `authorization` is the header that the client sent, None for a relayed grant.
     """
 
     upload_id: str
@@ -25,4 +25,5 @@ class Admitted:
     target: Target
     boundaries: Declared
     content_length: int | None
+    body_limit: int
     received_at: datetime

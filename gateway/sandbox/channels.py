@@ -45,8 +45,8 @@ def member(state: State, reference: Any) -> Document:  # noqa: ANN401 - any JSON
     found = None
     if isinstance(reference, dict) and isinstance(reference.get("id"), int):
         found = state.get(Table.USERS, reference["id"])
-    elif isinstance(reference, dict):
-        found = state.user_named(str(reference.get("username")))
+    elif isinstance(reference, dict) and isinstance(reference.get("username"), str):
+        found = state.user_named(reference["username"])
     elif isinstance(reference, str):
         found = state.user_named(reference)
     if found is None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.sandbox import hosted, shapes
+from gateway.sandbox import channels, hosted, shapes
 from gateway.sandbox.call import Call
 from gateway.sandbox.failures import client_error
 from gateway.sandbox.forms import receive_form
@@ -40,28 +40,22 @@ async def list_of_user(call: Call) -> web.Response:
 
 async def send_to_channel(call: Call) -> web.Response:
     """`POST /channels/{id}/messages`."""
-    return await _send(call, {"channelId": call.find(Table.CHANNELS)["id"], "nestedLevel": 0})
+    return await _send(call, _in_channel(call))
 
 
 async def send_to_thread(call: Call) -> web.Response:
     """`POST /threads/{id}/messages`."""
-    thread = call.find(Table.THREADS)
-    place = {"channelId": thread["channelId"], "threadId": thread["id"], "nestedLevel": 1}
-    return await _send(call, place)
+    return await _send(call, _in_thread(call))
 
 
 async def stream_to_channel(call: Call) -> web.Response:
     """`POST /runtime/channels/{id}/messages`: the runtime SDK's upload, its fields in JSON."""
-    return await _send(
-        call, {"channelId": call.find(Table.CHANNELS)["id"], "nestedLevel": 0}, runtime=True
-    )
+    return await _send(call, _in_channel(call), runtime=True)
 
 
 async def stream_to_thread(call: Call) -> web.Response:
     """`POST /runtime/threads/{id}/messages`."""
-    thread = call.find(Table.THREADS)
-    place = {"channelId": thread["channelId"], "threadId": thread["id"], "nestedLevel": 1}
-    return await _send(call, place, runtime=True)
+    return await _send(call, _in_thread(call), runtime=True)
 
 
 async def get(call: Call) -> web.Response:
@@ -99,6 +93,15 @@ def _page(call: Call, place: str) -> web.Response:
         number = user["id"] if user is not None else None
         documents = [message for message in documents if message.get("userId") == number]
     return message_page(call, documents, lambda document: _shown(call, document))
+
+
+def _in_channel(call: Call) -> Document:
+    return {"channelId": call.find(Table.CHANNELS)["id"], "nestedLevel": 0}
+
+
+def _in_thread(call: Call) -> Document:
+    thread = call.find(Table.THREADS)
+    return {"channelId": thread["channelId"], "threadId": thread["id"], "nestedLevel": 1}
 
 
 async def _send(call: Call, place: Document, *, runtime: bool = False) -> web.Response:
@@ -147,15 +150,9 @@ def _authored(call: Call, kind: str, reference: Any) -> Document:  # noqa: ANN40
     """The message's type and author: without one it is the system's."""
     if reference is None:
         return {"type": f"SYSTEM_{kind}"}
-    author = None
-    if isinstance(reference, dict):
-        if isinstance(reference.get("id"), int):
-            author = call.state.get(Table.USERS, reference["id"])
-        elif isinstance(reference.get("username"), str):
-            author = call.state.user_named(reference["username"])
-    if author is None:
-        raise client_error("the user does not exist")
-    return {"type": kind, "userId": author["id"]}
+    if not isinstance(reference, dict):
+        raise client_error("the user is not an object")
+    return {"type": kind, "userId": channels.member(call.state, reference)["id"]}
 
 
 def _json_text(text: str) -> str:

@@ -49,7 +49,8 @@ async def admit(
     boundaries = declared_boundaries(_content_type(request))
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise EncodedBody("send the multipart body as it is, without a Content-Encoding")
-    _check_length(request, route.max_file_size + services.settings.max_form_size)
+    body_limit = route.max_file_size + services.settings.max_form_size
+    _check_length(request, body_limit)
     return Admitted(
         upload_id=upload_id,
         request_id=request_id,
@@ -59,6 +60,7 @@ async def admit(
         target=Target(request.method, path),
         boundaries=boundaries,
         content_length=request.content_length,
+        body_limit=body_limit,
         received_at=received_at,
     )
 

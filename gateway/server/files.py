@@ -16,7 +16,7 @@ from gateway.uploads import keys
 from gateway.uploads.ids import upload_of_token
 from gateway.uploads.lifecycle import SERVED
 from gateway.uploads.names import content_disposition
-from gateway.uploads.record import File
+from gateway.uploads.record import Upload
 
 _PRESIGNED_SECONDS = 300
 _CACHE_SECONDS = 240
@@ -44,26 +44,21 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     Types that a browser would run are always streamed, since only then can they be confined.
     """
     services = request.app[SERVICES]
-    upload_id = upload_of_token(request.match_info["token"], services.backends.ring)
-    file = await _served_file(services, upload_id)
-    key = keys.incoming(upload_id or "")
-    headers = file_headers(file)
-    active = is_active(headers["Content-Type"])
-    if request.method == "GET" and services.settings.serve_files is Serve.REDIRECT and not active:
-        return await _redirect(services, key, headers)
-    return await _stream(request, services, key, headers, file.size)
-
-
-def file_headers(file: File) -> dict[str, str]:
-    """The headers under which a file is served, by its sniffed type."""
-    content_type = file.content_type or "application/octet-stream"
+    upload = await _served_upload(services, request.match_info["token"])
+    content_type = upload.file.content_type or "application/octet-stream"
     active = is_active(content_type)
-    return {
+    headers = {
         "Content-Type": content_type,
-        "Content-Disposition": content_disposition("attachment" if active else "inline", file.name),
+        "Content-Disposition": content_disposition(
+            "attachment" if active else "inline", upload.file.name
+        ),
         **_GUARD,
         **(_SANDBOX if active else {}),
     }
+    key = keys.incoming(upload.id)
+    if request.method == "GET" and services.settings.serve_files is Serve.REDIRECT and not active:
+        return await _redirect(services, key, headers)
+    return await _stream(request, services, key, headers, upload.file.size)
 
 
 def is_active(content_type: str) -> bool:
@@ -72,14 +67,15 @@ def is_active(content_type: str) -> bool:
     return plain.startswith(_ACTIVE_TYPES) or any(word in plain for word in _ACTIVE_WORDS)
 
 
-async def _served_file(services: Services, upload_id: str | None) -> File:
+async def _served_upload(services: Services, token: str) -> Upload:
+    upload_id = upload_of_token(token, services.backends.ring)
     try:
         upload = await services.backends.ledger.find(upload_id) if upload_id else None
     except UploadNotFound:
         upload = None
     if upload is None or upload.state not in SERVED or not upload.files:
         raise HostedFileNotFound("no such file")
-    return upload.file
+    return upload
 
 
 async def _redirect(services: Services, key: str, headers: dict[str, str]) -> web.Response:

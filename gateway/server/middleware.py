@@ -1,17 +1,16 @@
 """Around every request: its id, its faults as problems, and one event in the log."""
 
-import json
 import time
 import uuid
-from datetime import UTC, datetime
 
 from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler
 
 from gateway.errors import GatewayError, UploadAborted
-from gateway.problems import MEDIA_TYPE, Problem, members, problem_of
+from gateway.problems import problem_of
 from gateway.server import headers
+from gateway.server.answers import problem_response
 from gateway.server.context import ANSWER, REQUEST_ID, UPLOAD_ID
 from gateway.telemetry import bind_ids, clear_ids, get_logger
 
@@ -63,19 +62,6 @@ async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     if UPLOAD_ID in request:
         response.headers["Upload-Id"] = request[UPLOAD_ID]
-
-
-def problem_response(request: web.Request, problem: Problem) -> web.Response:
-    """The problem as an answer to this request."""
-    ids = {"request_id": request[REQUEST_ID]}
-    if UPLOAD_ID in request:
-        ids["upload_id"] = request[UPLOAD_ID]
-    return web.Response(
-        status=problem.kind.status,
-        headers=problem.headers,
-        text=json.dumps(members(problem, datetime.now(UTC), ids)),
-        content_type=MEDIA_TYPE,
-    )
 
 
 def _answer(request: web.Request, error: Exception) -> web.StreamResponse:

@@ -1,15 +1,14 @@
 """An upload's way through the gateway: admitted, delivered, answered."""
 
-import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 from aiohttp import web
 
 from gateway.delivery.admitted import Admitted
-from gateway.problems import MEDIA_TYPE, failure, members, rejection
+from gateway.problems import failure, rejection
 from gateway.server import headers
 from gateway.server.admission import admit
+from gateway.server.answers import problem_response
 from gateway.server.body import read_body, send_continue
 from gateway.server.context import REQUEST_ID, UPLOAD_ID
 from gateway.server.prefer import preference
@@ -52,13 +51,13 @@ async def _host(request: web.Request, services: Services, admitted: Admitted) ->
         upload = await services.external.receive(admitted, _body(request, services, admitted))
     if wanted.wait > 0:
         upload = await services.external.wait_for_end(upload, wanted.wait)
-    response = answer_to(upload, request[REQUEST_ID])
+    response = answer_to(request, upload)
     if wanted.applied is not None:
         response.headers["Preference-Applied"] = wanted.applied
     return response
 
 
-def answer_to(upload: Upload, request_id: str) -> web.Response:
+def answer_to(request: web.Request, upload: Upload) -> web.Response:
     """What the client of a hosted upload is told, by where its upload stands."""
     if upload.result is not None:
         return web.Response(
@@ -67,17 +66,11 @@ def answer_to(upload: Upload, request_id: str) -> web.Response:
     if upload.fault is not None:
         describe = rejection if upload.state is State.REJECTED else failure
         problem = describe(upload.fault.slug, upload.fault.detail)
-        ids = {"upload_id": upload.id, "request_id": request_id}
-        document = members(problem, datetime.now(UTC), ids)
-        return web.Response(
-            status=problem.kind.status, text=json.dumps(document), content_type=MEDIA_TYPE
-        )
+        return problem_response(request, problem)
     return web.json_response(
         resource_of(upload), status=202, headers={"Location": upload_location(upload.id)}
     )
 
 
 def _body(request: web.Request, services: Services, admitted: Admitted) -> AsyncIterator[bytes]:
-    settings = services.settings
-    limit = admitted.route.max_file_size + settings.max_form_size
-    return read_body(request, limit=limit, patience=settings.body_timeout)
+    return read_body(request, limit=admitted.body_limit, patience=services.settings.body_timeout)

@@ -5,19 +5,17 @@ upload is flagged.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from gateway.errors import UpstreamError
 from gateway.settings import OnMismatch
 from gateway.telemetry import get_logger
-from gateway.uploads.lifecycle import advance
-from gateway.uploads.notices import announce
 from gateway.uploads.policy import Claim, Rejected, Seen, compare, judge
 from gateway.uploads.record import Fault, State, Upload
 from gateway.upstream.answer import Answer
 from gateway.upstream.endpoints import Kind, generation_of, recognise
 from gateway.upstream.paths import api_path
 from workers.runtime import Services
+from workers.steps.ending import end
 
 log = get_logger(__name__)
 
@@ -36,10 +34,7 @@ async def audit(upload_id: str, services: Services) -> None:
         log.warning("upload.flagged", reasons=reasons)
         if upload.terms.on_mismatch is OnMismatch.DELETE:
             await _delete_message(upload, services)
-    ended = advance(upload, state, datetime.now(UTC), fault)
-    await services.backends.ledger.save(entry, replace(ended, authorization=None))
-    log.info("upload.ended", state=state)
-    await announce(services.backends.redis, upload_id)
+    await end(services.backends, entry, upload, state, fault)
 
 
 def examine(upload: Upload, services: Services) -> tuple[Upload, list[str]]:

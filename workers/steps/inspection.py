@@ -12,10 +12,10 @@ from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance, next_step
-from gateway.uploads.notices import announce
 from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import Fault, State, Upload
 from workers.runtime import Services
+from workers.steps.ending import end
 
 log = get_logger(__name__)
 
@@ -81,18 +81,8 @@ async def _judge(upload: Upload, services: Services) -> tuple[Upload, Fault | No
 async def _reject(entry: Entry, services: Services) -> Entry:
     """End the upload by the fault in its record; of the file itself nothing stays."""
     await services.backends.store.delete(keys.incoming(entry.upload.id))
-    return await _end(entry, State.REJECTED, services)
+    return await end(services.backends, entry, entry.upload, State.REJECTED)
 
 
 async def _fail(entry: Entry, fault: Fault, services: Services) -> Entry:
-    failed = Entry(replace(entry.upload, fault=fault), entry.version)
-    return await _end(failed, State.FAILED, services)
-
-
-async def _end(entry: Entry, state: State, services: Services) -> Entry:
-    backends = services.backends
-    upload = advance(entry.upload, state, datetime.now(UTC))
-    entry = await backends.ledger.save(entry, replace(upload, authorization=None))
-    log.info("upload.ended", state=state, fault=upload.fault)
-    await announce(backends.redis, upload.id)
-    return entry
+    return await end(services.backends, entry, entry.upload, State.FAILED, fault)

@@ -12,8 +12,7 @@ from gateway.errors import PreconditionFailed, UpstreamError
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.ledger import Entry
-from gateway.uploads.lifecycle import Step, advance
-from gateway.uploads.notices import announce
+from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Attempt, Fault, State, Upload
 from gateway.upstream.answer import Answer, Refusal
 from gateway.upstream.credentials import Credentials
@@ -23,6 +22,7 @@ from gateway.upstream.reconcile import find_registered
 from gateway.upstream.reference import ExternalFile, reference_body
 from gateway.upstream.retry import GiveUp, Reconcile, after_failure
 from workers.runtime import Services
+from workers.steps.ending import end
 
 log = get_logger(__name__)
 
@@ -132,10 +132,8 @@ class Registration:
         return not refusal.retryable and not ours
 
     async def _end(self, state: State, answer: Answer | None, fault: Fault | None) -> None:
-        upload = advance(self._entry.upload, state, datetime.now(UTC), fault)
-        await self._save(replace(upload, result=answer, authorization=None))
-        log.info("upload.ended", state=state)
-        await announce(self._backends.redis, upload.id)
+        answered = replace(self._entry.upload, result=answer)
+        self._entry = await end(self._backends, self._entry, answered, state, fault)
 
     async def _save(self, upload: Upload) -> None:
         self._entry = await self._backends.ledger.save(self._entry, upload)
