@@ -1,60 +1,125 @@
-"""CPU time of the relay beside nginx's, in one run; then the scanner alone.
+"""CPU time of the relay beside other proxies', in one run.
 
 Each load goes through every side in turn, several times; the medians are compared. Seconds are of
-the proxy's own processes, and mean little on another machine; ratios do.
+the proxy's own processes, alone on one core, and mean little on another machine; ratios do. Load
+and sink have the other core, and carry more than any proxy: see the rates.
 """
 
-import asyncio
+import argparse
 import json
 import statistics
 import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import scanner
 from bench.load import Load, run_load
-from bench.sides import TOKEN, Side, all_sides
+from bench.sides import TOKEN, Bench, Side
 
-ROUNDS = 5
-RESULTS = Path(__file__).parent / "results" / "relay.json"
+RESULTS = Path(__file__).parent / "results"
 LOADS = {
-    "100 KiB, ms a request": Load(100 * 1024, 400, 4),
-    "64 MiB, s a GiB": Load(64 * 1024**2, 8, 2),
+    "100 KiB": Load(100 * 1024, 1200, 4),
+    "1 MiB": Load(1024**2, 400, 4),
+    "64 MiB": Load(64 * 1024**2, 8, 2),
+    "1 GiB": Load(1024**3, 1, 1),
 }
+SMALL = 1024**2
+"""From here on a body's cost is told per GiB, below per request."""
+
 BASELINE = "nginx"
+
+
+@dataclass
+class Cost:
+    """What one side cost under one load, once for each round."""
+
+    cpu: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.cpu)
+
+    @property
+    def rate(self) -> float:
+        return statistics.median(self.rates)
 
 
 def main() -> None:
     """Measure, print and save."""
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        all_sides(Path(directory)) as sides,
-    ):
-        figures = {name: _compare(load, sides) for name, load in LOADS.items()}
+    options = _options()
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
+        sides = _sides(Bench(stack, Path(directory)), options.sides)
+        loads = {name: load for name, load in LOADS.items() if name in options.loads}
+        figures = {name: _compare(load, sides, options.rounds) for name, load in loads.items()}
     for name, costs in figures.items():
-        print(f"\n{name}, of the proxy's CPU (median of {ROUNDS})")
-        for side, cost in costs.items():
-            ratio = cost / costs[BASELINE]
-            print(f"  {side:<16} {cost:8.3f}   {ratio:5.2f} x {BASELINE}")
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(figures, indent=2))
-    print()
-    scanner.main()
+        _print(name, costs, options.rounds)
+    RESULTS.mkdir(exist_ok=True)
+    document = {
+        name: {side: {"cpu": cost.median, "rate": cost.rate} for side, cost in costs.items()}
+        for name, costs in figures.items()
+    }
+    (RESULTS / "relay.json").write_text(json.dumps(document, indent=2))
 
 
-def _compare(load: Load, sides: list[Side]) -> dict[str, float]:
-    found: dict[str, list[float]] = {side.name: [] for side in sides}
-    for _ in range(ROUNDS + 1):
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--loads", nargs="+", default=list(LOADS), choices=list(LOADS))
+    parser.add_argument("--sides", nargs="+", default=[""], help="beginnings of their names")
+    return parser.parse_args()
+
+
+def _sides(bench: Bench, wanted: list[str]) -> list[Side]:
+    makers: dict[str, Callable[[str], Side]] = {
+        "no proxy": lambda _: bench.direct(),
+        "nginx": bench.nginx,
+        "nginx 256k": lambda name: bench.nginx(name, "client_body_buffer_size 256k;"),
+        "aiohttp": lambda name: bench.python(name, "aiohttp_relay"),
+        "starlette": lambda name: bench.python(name, "starlette_relay"),
+        "gateway plain": lambda name: bench.gateway(name, _settings("plain", "off")),
+        "gateway off": lambda name: bench.gateway(name, _settings("fast", "off")),
+        "gateway crc32c": lambda name: bench.gateway(name, _settings("fast", "crc32c")),
+        "gateway sha256": lambda name: bench.gateway(name, _settings("fast", "sha256")),
+    }
+    return [
+        make(name)
+        for name, make in makers.items()
+        if name == BASELINE or any(name.startswith(word) for word in wanted)
+    ]
+
+
+def _settings(engine: str, digest: str) -> dict[str, str]:
+    return {"GATEWAY_ENGINE": engine, "GATEWAY_HASH": digest}
+
+
+def _compare(load: Load, sides: list[Side], rounds: int) -> dict[str, Cost]:
+    found = {side.name: Cost() for side in sides}
+    for number in range(rounds + 1):
         for side in sides:
-            found[side.name].append(_cost(load, side))
-    # The first round fills caches and pools.
-    return {name: statistics.median(costs[1:]) for name, costs in found.items() if any(costs)}
+            before = side.cpu_seconds()
+            seconds = run_load(side.url, load, TOKEN)
+            used = side.cpu_seconds() - before
+            if number:  # the first round fills caches and pools
+                small = load.size < SMALL
+                found[side.name].cpu.append(
+                    1000 * used / load.uploads if small else used / load.gib
+                )
+                found[side.name].rates.append((load.uploads if small else load.gib) / seconds)
+    return found
 
 
-def _cost(load: Load, side: Side) -> float:
-    before = side.cpu_seconds()
-    asyncio.run(run_load(side.url, load, TOKEN))
-    used = side.cpu_seconds() - before
-    return 1000 * used / load.uploads if load.uploads >= 100 else used / load.gib
+def _print(name: str, costs: dict[str, Cost], rounds: int) -> None:
+    small = LOADS[name].size < SMALL
+    cost_unit, rate_unit = ("ms/request", "1/s") if small else ("s/GiB", "GiB/s")
+    print(f"\n{name}: the proxy's CPU, median of {rounds}")
+    for side, cost in costs.items():
+        ratio = cost.median / costs[BASELINE].median
+        print(
+            f"  {side:<16} {cost.median:8.3f} {cost_unit} {ratio:7.2f} x {BASELINE}"
+            f" {cost.rate:9.2f} {rate_unit}"
+        )
 
 
 if __name__ == "__main__":

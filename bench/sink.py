@@ -12,38 +12,65 @@ RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(ANSWER)
 ) + ANSWER
 
+_BUFFER = memoryview(bytearray(1024 * 1024))
 
-class Sink(asyncio.Protocol):
-    """Reads requests with a Content-Length one after the other."""
+
+class Sink(asyncio.BufferedProtocol):
+    """Reads requests one after the other, by length or in chunks; their bodies are not kept."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._head = b""
         self._missing = 0
+        self._chunked = False
+        self._tail = b""
 
-    def data_received(self, data: bytes) -> None:
-        while data:
-            if self._missing:
-                taken = min(self._missing, len(data))
-                self._missing -= taken
-                data = data[taken:]
-            else:
-                head, end, data = (self._head + data).partition(b"\r\n\r\n")
-                if not end:
-                    self._head = head
-                    return
-                self._head = b""
-                self._missing = _content_length(head)
-            if not self._missing:
-                self._transport.write(RESPONSE)
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
+        return _BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._missing >= nbytes:  # nothing but body
+            self._missing -= nbytes
+            self._end_if_done()
+        elif self._chunked:
+            self._read_chunks(bytes(_BUFFER[max(0, nbytes - 5) : nbytes]))
+        else:
+            self._read(bytes(_BUFFER[:nbytes]))
+
+    def _read(self, data: bytes) -> None:
+        rest = data[self._missing :]
+        if self._missing:
+            self._missing = 0
+            self._end_if_done()
+        head, end, body = (self._head + rest).partition(b"\r\n\r\n")
+        if not end:
+            self._head = head
+            return
+        self._head = b""
+        self._chunked = b"transfer-encoding: chunked" in head.lower()
+        if self._chunked:
+            self._read_chunks(body)
+            return
+        self._missing = max(0, _content_length(head) - len(body))
+        self._end_if_done()
+
+    def _read_chunks(self, data: bytes) -> None:
+        """The last chunk ends a body; nobody here sends another request with it."""
+        self._tail = (self._tail + data)[-5:]
+        if self._tail == b"0\r\n\r\n":
+            self._chunked = False
+            self._tail = b""
+            self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if not self._missing:
+            self._transport.write(RESPONSE)
 
 
 def _content_length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line.partition(b":")[2])
-    return 0
+    _, found, rest = head.lower().partition(b"content-length:")
+    return int(rest.partition(b"\r\n")[0]) if found else 0
 
 
 async def _serve(port: int) -> None:
