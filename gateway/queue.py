@@ -1,11 +1,11 @@
-"""Task name and upload id to the broker, never on the event loop.
+"""Task name and upload ids to the broker, never on the event loop.
 
 Publishing is a hint: the record is the truth, and the sweeper sends again what a broker lost.
 """
 
-import queue
 import threading
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,12 @@ STEP_LIMIT: Final = 600
 
 _CAPACITY = 10_000
 _SOCKET_SECONDS = 5
+
+GATHER_SECONDS: Final = 0.1
+"""How long uploads that nobody waits for may be gathered for one message."""
+
+LARGEST_MESSAGE: Final = 100
+"""Uploads in one message: a worker that dies with it delays no more than these."""
 
 
 def celery_settings(broker_url: str) -> Mapping[str, Any]:
@@ -56,20 +62,34 @@ class _Task:
 class TaskQueue:
     """Sends tasks from one thread, in the order in which they were given."""
 
-    def __init__(self, broker_url: str) -> None:
-        """Connect to the broker when the first task is sent."""
+    def __init__(self, broker_url: str, gathered: Collection[str]) -> None:
+        """Connect to the broker when the first task is sent.
+
+        Tasks whose names are among `gathered` take a list of ids: of uploads that nobody waits
+        for, and that come within a moment of each other.
+        """
+        self._gathered = gathered
         self._app = Celery(set_as_current=False)
         self._app.conf.update(celery_settings(broker_url))
-        self._tasks: queue.Queue[_Task | None] = queue.Queue(_CAPACITY)
+        self._tasks: deque[_Task] = deque()
+        self._changed = threading.Condition()
+        self._urgent = False
+        self._closing = False
         self._thread = threading.Thread(target=self._send_all, name="task-queue", daemon=True)
         self._thread.start()
 
     def send(self, name: str, upload_id: str, delay: float = 0.0) -> None:
         """Have the named task run for the upload, not before `delay` seconds. Never blocks."""
-        try:
-            self._tasks.put_nowait(_Task(name, upload_id, delay))
-        except queue.Full:
+        if len(self._tasks) >= _CAPACITY:
             log.warning("queue.full", task=name, upload_id=upload_id)
+            return
+        urgent = name not in self._gathered
+        first = not self._tasks
+        self._tasks.append(_Task(name, upload_id, delay))
+        if first or (urgent and not self._urgent):
+            with self._changed:
+                self._urgent = self._urgent or urgent
+                self._changed.notify()
 
     def check(self) -> None:
         """Raises QueueUnavailable where the broker cannot be reached. Blocks for some seconds."""
@@ -81,25 +101,39 @@ class TaskQueue:
 
     def close(self, patience: float = 5.0) -> None:
         """Send what is still to be sent, for at most `patience` seconds."""
-        try:
-            self._tasks.put(None, timeout=patience)
-        except queue.Full:
-            return
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         self._thread.join(patience)
 
     def _send_all(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            self._send(task)
+        while tasks := self._wait():
+            for name, delay, ids in _messages(tasks, self._gathered):
+                self._send(name, delay, ids)
 
-    def _send(self, task: _Task) -> None:
+    def _wait(self) -> list[_Task]:
+        """The tasks that are due; none at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._tasks or self._closing)
+            self._changed.wait_for(lambda: self._urgent or self._closing, GATHER_SECONDS)
+            self._urgent = False
+        return [self._tasks.popleft() for _ in range(len(self._tasks))]
+
+    def _send(self, name: str, delay: float, ids: str | list[str]) -> None:
         try:
-            self._app.send_task(
-                task.name,
-                args=[task.upload_id],
-                countdown=task.delay or None,
-                retry=False,
-            )
+            self._app.send_task(name, args=[ids], countdown=delay or None, retry=False)
         except (OperationalError, OSError) as error:
-            log.warning(
-                "queue.unavailable", task=task.name, upload_id=task.upload_id, error=repr(error)
-            )
+            log.warning("queue.unavailable", task=name, upload_ids=ids, error=repr(error))
+
+
+def _messages(
+    tasks: Iterable[_Task], gathered_names: Collection[str]
+) -> Iterator[tuple[str, float, str | list[str]]]:
+    """Task name, delay, and argument of each message that the tasks make."""
+    for task in tasks:
+        if task.name not in gathered_names:
+            yield task.name, task.delay, task.upload_id
+    for name in gathered_names:
+        ids = [task.upload_id for task in tasks if task.name == name]
+        for at in range(0, len(ids), LARGEST_MESSAGE):
+            yield name, 0.0, ids[at : at + LARGEST_MESSAGE]

@@ -7,6 +7,7 @@ import logging
 import sys
 from typing import cast
 
+import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger
 
@@ -28,12 +29,16 @@ def configure_logs(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_to_json),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
     )
     # Libraries log through the standard module; what they warn of belongs in the same stream.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+
+
+def _to_json(event: object, **_: object) -> bytes:
+    return msgspec.json.encode(event, enc_hook=repr)
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

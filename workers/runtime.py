@@ -5,16 +5,18 @@ Tasks of a threads pool share the loop; each child of a prefork pool has its own
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway.queue import STEP_LIMIT
 from gateway.settings import load
-from gateway.telemetry import bind_ids, clear_ids
+from gateway.telemetry import bind_ids, clear_ids, get_logger
 from gateway.uploads.backends import Backends, open_backends
 from workers.sniff import Sniffer
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,13 @@ class Runtime:
         """Do the work, for at most the limit of a step; raises what it raises."""
         self._call(self._bounded(upload_id, work))
 
+    def run_all(self, upload_ids: Sequence[str], work: Work) -> None:
+        """Do the work for each, all at a time; one that fails holds up no other.
+
+        Raises the first error once all have come to their end.
+        """
+        self._call(self._gathered(upload_ids, work))
+
     def close(self) -> None:
         """Close the clients and end the loop."""
         self._call(self._stack.aclose())
@@ -61,6 +70,18 @@ class Runtime:
         async with asyncio.timeout(STEP_LIMIT):
             await work(upload_id, self._services)
 
+    async def _gathered(self, upload_ids: Sequence[str], work: Work) -> None:
+        errors = await asyncio.gather(
+            *(asyncio.create_task(self._bounded(each, work)) for each in upload_ids),
+            return_exceptions=True,
+        )
+        failed = [error for error in errors if error is not None]
+        for upload_id, error in zip(upload_ids, errors, strict=True):
+            if error is not None:
+                log.warning("step.failed", upload_id=upload_id, error=repr(error))
+        if failed:
+            raise failed[0]
+
     def _call(self, coroutine: Coroutine[None, None, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
@@ -71,10 +92,19 @@ _runtime: Runtime | None = None
 
 def run(upload_id: str, work: Work) -> None:
     """Do a step for the upload on this process's loop."""
+    _started().run(upload_id, work)
+
+
+def run_all(upload_ids: Sequence[str], work: Work) -> None:
+    """Do a step for each of the uploads on this process's loop."""
+    _started().run_all(upload_ids, work)
+
+
+def _started() -> Runtime:
     global _runtime  # noqa: PLW0603 - one for each process, made by the first task it gets
     with _lock:
         _runtime = _runtime or Runtime()
-    _runtime.run(upload_id, work)
+    return _runtime
 
 
 def close() -> None:

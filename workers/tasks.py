@@ -19,9 +19,9 @@ def register_upload(upload_id: str) -> None:
 
 
 @app.task(name=Step.AUDIT.value)
-def audit_upload(upload_id: str) -> None:
-    """Hold a relayed file against what ChatKitty took it for."""
-    runtime.run(upload_id, audit.audit)
+def audit_uploads(upload_ids: list[str]) -> None:
+    """Hold relayed files against what ChatKitty took them for."""
+    runtime.run_all(upload_ids, audit.audit)
 
 
 @app.task(name=Step.SWEEP.value)

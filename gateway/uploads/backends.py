@@ -12,6 +12,7 @@ from gateway.settings import Settings
 from gateway.store.objects import ObjectStore
 from gateway.store.s3 import S3Store
 from gateway.uploads.ledger import Ledger
+from gateway.uploads.lifecycle import GATHERED
 from gateway.uploads.record import Upload
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import CallersOwn, Credentials
@@ -56,7 +57,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
             str(settings.redis_url), socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
         )
         stack.push_async_callback(redis.aclose)
-        queue = TaskQueue(settings.broker)
+        queue = TaskQueue(settings.broker, GATHERED)
         stack.callback(queue.close)
         chatkitty = await stack.enter_async_context(
             ChatKitty.open(str(settings.upstream_url), timeout=settings.upstream_timeout)

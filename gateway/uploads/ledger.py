@@ -21,11 +21,11 @@ from gateway.telemetry import get_logger
 from gateway.uploads import ids, keys
 from gateway.uploads.lifecycle import is_end
 from gateway.uploads.record import Upload, from_json, to_json
+from gateway.uploads.relayed import INDEX_LIMIT, RelayedRecords
 
 log = get_logger(__name__)
 
 _PAGE_SCAN = 500
-_INDEX_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Ledger:
         self._store = store
         self._redis = redis
         self._retention = int(retention)
+        self._relayed_records = RelayedRecords(redis, self._retention)
 
     async def accept(self, upload: Upload) -> None:
         """Make the record of a hosted upload durable; only then may it be acknowledged.
@@ -67,11 +68,7 @@ class Ledger:
         Raises StoreUnavailable where neither Redis nor the store takes it.
         """
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.set(keys.relayed(upload.id), to_json(upload), ex=self._retention)
-                pipeline.zadd(keys.RELAYED_SET, {upload.id: upload.since.timestamp()})
-                self._add_to_index(pipeline, upload)
-                await pipeline.execute()
+            await self._relayed_records.keep(upload)
         except (RedisError, OSError) as error:
             log.warning("record.redis_unavailable", error=repr(error))
             await self._store.put(keys.pending(upload.id), to_json(upload), if_none_match=True)
@@ -192,18 +189,15 @@ class Ledger:
 
     async def _remember(self, upload: Upload) -> None:
         """Add a durable upload to its subject's index, which nothing depends on."""
+        key = keys.of_subject(upload.subject)
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                self._add_to_index(pipeline, upload)
+                pipeline.zadd(key, {upload.id: 0})  # of one score: sorted by id, which is by time
+                pipeline.zremrangebyrank(key, 0, -INDEX_LIMIT - 1)
+                pipeline.expire(key, self._retention)
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             log.warning("record.redis_unavailable", error=repr(error))
-
-    def _add_to_index(self, pipeline: "Redis", upload: Upload) -> None:
-        key = keys.of_subject(upload.subject)
-        pipeline.zadd(key, {upload.id: 0})  # of one score: sorted by id, which is by time
-        pipeline.zremrangebyrank(key, 0, -_INDEX_LIMIT - 1)
-        pipeline.expire(key, self._retention)
 
 
 def _ids(members: object) -> list[str]:
