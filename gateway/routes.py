@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.errors import ConfigurationError
 from gateway.settings import Delivery, RouteSettings, Settings
@@ -9,6 +10,7 @@ from gateway.uploads.record import Terms
 from gateway.upstream.endpoints import Endpoint, recognise
 from gateway.upstream.paths import api_path
 
+_KNOWN_PATHS = 256
 _DUAL_SHAPES = "channel messages, thread messages and user display pictures"
 
 
@@ -32,6 +34,8 @@ class RouteTable:
         reference to an external file.
         """
         self._settings = settings
+        self._base = str(settings.upstream_url)
+        self._find_known = lru_cache(_KNOWN_PATHS)(self._find)
         self._rows = [(_compile(row.path), row) for row in settings.routes]
         if faults := [row.path for row in settings.routes if not _is_possible(row)]:
             raise ConfigurationError(
@@ -43,7 +47,9 @@ class RouteTable:
 
     def match(self, target: str) -> Route:
         """The route of an upload to a request target; routes are relative to the API's base."""
-        path = api_path(target, str(self._settings.upstream_url))
+        return self._find_known(api_path(target, self._base))
+
+    def _find(self, path: str) -> Route:
         row = next((row for pattern, row in self._rows if pattern.fullmatch(path)), None)
         endpoint = recognise(path)
         return Route(

@@ -54,6 +54,13 @@ class Grants(StrEnum):
     RELAY = "relay"
 
 
+class Engine(StrEnum):
+    """How the bytes of a relay are moved; what is decided about them is the same."""
+
+    FAST = "fast"
+    PLAIN = "plain"
+
+
 class OnMismatch(StrEnum):
     """What an audit does about a relayed file that is not what the upstream took it for."""
 
@@ -209,6 +216,9 @@ class Settings(BaseModel):
 
     delivery: Delivery = Delivery.RELAY
     """The delivery of the dual endpoints: `relay` or `external`."""
+
+    engine: Engine = Engine.FAST
+    """What moves a relay's bytes: `fast`, or `plain` (aiohttp's own handler and client)."""
 
     hash: Hash = Hash.SHA256
     """Digests of the bytes: `sha256` (with CRC32C), `crc32c`, or `off` (relays take none)."""

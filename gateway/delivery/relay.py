@@ -4,13 +4,13 @@ The client's answer is the upstream's own. Before its end is given, the upload's
 so that no relayed file goes unaudited.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import aiohttp
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.forward import Forwarder, Outgoing
@@ -34,6 +34,14 @@ ANSWER_LIMIT = 1024 * 1024
 
 _ANSWERED_EARLY = "the upstream answered before the end of the body"
 _ANSWER_TOO_LARGE = "the upstream's answer is too large to be audited"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of the upstream's answer."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +74,25 @@ class RelayDelivery:
         target = admitted.target
         outgoing = Outgoing(target.method, target.path, headers, aiter(tapped))
         async with self.forwarder.send(outgoing) as response:
-            held = await _hold(response)
-            if response.status in _SUCCESS:
-                observation = tapped.observation()
-                await self._accept(_record(admitted, observation, response, held))
+            held = await hold(response.content)
+            await self.keep(
+                admitted, tapped.observation, Head(response.status, response.headers), held
+            )
             yield Relayed(response, held)
 
-    async def _accept(self, upload: Upload) -> None:
+    async def keep(
+        self, admitted: Admitted, observe: Callable[[], Observation], head: Head, held: bytes
+    ) -> None:
+        """Make durable the record of an upload that the upstream took; of any other, none.
+
+        Raises StoreUnavailable.
+        """
+        if head.status not in _SUCCESS:
+            return
+        upload = _record(admitted, observe(), head, held)
         await self.ledger.accept_relayed(upload)
-        log.info("upload.relayed", files=[file.size for file in upload.files])
+        ids = {"upload_id": upload.id, "request_id": upload.request_id}
+        log.debug("upload.relayed", **ids, files=len(upload.files))
         self.queue.send(Step.AUDIT, upload.id)
 
 
@@ -93,28 +111,32 @@ class _Tapped:
         self._ended = True
 
     def observation(self) -> Observation:
-        seen = self._tap.finish()
-        if self._ended:
-            return seen
-        return Observation(seen.files, (*seen.ambiguities, _ANSWERED_EARLY))
+        return observed(self._tap, ended=self._ended)
 
 
-async def _hold(response: aiohttp.ClientResponse) -> bytes:
-    """The answer's body up to the limit; what is beyond stays in the stream."""
+def observed(tap: Tap, *, ended: bool) -> Observation:
+    """What the tap saw of a body, of which the end has passed by or not."""
+    seen = tap.finish()
+    return seen if ended else Observation(seen.files, (*seen.ambiguities, _ANSWERED_EARLY))
+
+
+async def hold(content: aiohttp.StreamReader) -> bytes:
+    """An answer's body up to the limit; what is beyond stays in the stream.
+
+    Raises UpstreamUnavailable.
+    """
     held = bytearray()
     try:
-        while len(held) <= ANSWER_LIMIT and (chunk := await response.content.readany()):
+        while len(held) <= ANSWER_LIMIT and (chunk := await content.readany()):
             held += chunk
     except aiohttp.ClientError as error:
         raise UpstreamUnavailable("ChatKitty's answer was cut") from error
     return bytes(held)
 
 
-def _record(
-    admitted: Admitted, seen: Observation, response: aiohttp.ClientResponse, held: bytes
-) -> Upload:
+def _record(admitted: Admitted, seen: Observation, head: Head, held: bytes) -> Upload:
     too_large = (_ANSWER_TOO_LARGE,) if len(held) > ANSWER_LIMIT else ()
-    content_type = response.headers.get("Content-Type", "application/octet-stream")
+    content_type = head.headers.get("Content-Type", "application/octet-stream")
     return Upload(
         id=admitted.upload_id,
         subject=admitted.principal.subject,
@@ -126,7 +148,7 @@ def _record(
         terms=admitted.route.terms,
         ambiguities=(*seen.ambiguities, *too_large),
         result=Answer(
-            response.status,
+            head.status,
             (("Content-Type", content_type),),
             b"" if too_large else held,
         ),

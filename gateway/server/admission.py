@@ -4,8 +4,9 @@ Nothing here reads the body, and `100 Continue` is sent only after it.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
-from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from gateway.auth.bearer import bearer_token
 from gateway.auth.principal import Principal
@@ -21,7 +22,8 @@ from gateway.errors import (
     MalformedUpload,
     TokenEndsTooSoon,
 )
-from gateway.multipart import declared_boundaries
+from gateway.multipart import Declared, declared_boundaries
+from gateway.server.head import Head
 from gateway.server.services import Services
 from gateway.server.target import upstream_path
 from gateway.settings import Delivery, Grants
@@ -29,71 +31,97 @@ from gateway.uploads.record import Target
 from gateway.upstream.retry import RETRY_WINDOW
 
 _GRANTED = Principal("grant")
+_CONTENT_TYPES = 1000
+"""Clients of one kind send one Content-Type, or one boundary for each request: few are kept."""
 
 
-async def admit(
-    request: web.Request, services: Services, upload_id: str, request_id: str
-) -> Admitted:
+async def admit(head: Head, services: Services, upload_id: str, request_id: str) -> Admitted:
     """The upload, as one that may come in.
 
-    Raises what refuses it: the errors of authentication, MalformedRequest, ExpectationFailed,
-    EncodedBody, InvalidBoundary, MalformedUpload, FileTooLarge.
+    Raises what refuses it: the errors of authentication and those of `settle`.
+    """
+    principal = await authenticate_upload(head.headers, services)
+    return settle(head, principal, services, upload_id, request_id)
+
+
+def settle(
+    head: Head, principal: Principal, services: Services, upload_id: str, request_id: str
+) -> Admitted:
+    """What the rest of the head decides, once it is known whose upload it is. Does no I/O.
+
+    Raises MalformedRequest, RouteNotFound, ExpectationFailed, TokenEndsTooSoon, EncodedBody,
+    InvalidBoundary, MalformedUpload, FileTooLarge.
     """
     received_at = datetime.now(UTC)
-    principal = await authenticate_upload(request, services)
-    check_expectation(request)
-    path = upstream_path(request.raw_path, str(services.settings.upstream_url))
+    check_expectation(head.headers)
+    path = upstream_path(head.target, str(services.settings.upstream_url))
     route = services.routes.match(path)
     if route.delivery is Delivery.EXTERNAL:
         _check_token_outlives_retries(principal, services, received_at.timestamp())
-    boundaries = declared_boundaries(_content_type(request))
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    boundaries = _boundaries(_content_type(head.headers))
+    if head.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise EncodedBody("send the multipart body as it is, without a Content-Encoding")
     body_limit = route.max_file_size + services.settings.max_form_size
-    _check_length(request, body_limit)
+    _check_length(head, body_limit)
     return Admitted(
         upload_id=upload_id,
         request_id=request_id,
         principal=principal,
-        authorization=request.headers.get("Authorization"),
+        authorization=head.headers.get("Authorization"),
         route=route,
-        target=Target(request.method, path),
+        target=Target(head.method, path),
         boundaries=boundaries,
-        content_length=request.content_length,
+        content_length=head.content_length,
         body_limit=body_limit,
         received_at=received_at,
     )
 
 
-async def authenticate(request: web.Request, authenticator: Authenticator) -> Principal:
+async def authenticate(headers: CIMultiDictProxy[str], authenticator: Authenticator) -> Principal:
     """Who sends the request. Raises the errors of authentication."""
-    token = bearer_token(request.headers.getall("Authorization", []))
-    return await authenticator.authenticate(token)
+    return await authenticator.authenticate(_token(headers))
 
 
-async def authenticate_upload(request: web.Request, services: Services) -> Principal:
+def recall(headers: CIMultiDictProxy[str], authenticator: Authenticator) -> Principal | None:
+    """Who sends the request, if the token was vouched for lately; asks nobody.
+
+    Raises AuthenticationRequired, MalformedAuthorization.
+    """
+    return authenticator.recall(_token(headers))
+
+
+async def authenticate_upload(headers: CIMultiDictProxy[str], services: Services) -> Principal:
     """Who sends the upload; a runtime client may bear a grant alone, where that is relayed."""
     try:
-        return await authenticate(request, services.authenticator)
+        return await authenticate(headers, services.authenticator)
     except AuthenticationRequired:
-        if "Grant" not in request.headers:
+        if "Grant" not in headers:
             raise
     if services.settings.grants is not Grants.RELAY:
         raise GrantRefused("uploads by grant alone are not taken here: send a bearer token")
     return _GRANTED
 
 
-def check_expectation(request: web.BaseRequest) -> None:
+def check_expectation(headers: CIMultiDictProxy[str]) -> None:
     """Raises ExpectationFailed for any expectation but `100-continue`."""
-    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+    if headers.get("Expect", "100-continue").lower() != "100-continue":
         raise ExpectationFailed("only 100-continue can be expected")
 
 
-def _content_type(request: web.Request) -> str:
-    values = request.headers.getall("Content-Type", [])
+def _token(headers: CIMultiDictProxy[str]) -> str:
+    return bearer_token(headers.getall("Authorization", []))
+
+
+def _content_type(headers: CIMultiDictProxy[str]) -> str:
+    values = headers.getall("Content-Type", [])
     if len(values) != 1:
         raise MalformedRequest("send exactly one Content-Type header")
     return values[0]
+
+
+@lru_cache(_CONTENT_TYPES)
+def _boundaries(content_type: str) -> Declared:
+    return declared_boundaries(content_type)
 
 
 def _check_token_outlives_retries(principal: Principal, services: Services, now: float) -> None:
@@ -104,9 +132,9 @@ def _check_token_outlives_retries(principal: Principal, services: Services, now:
         raise TokenEndsTooSoon("the token ends before the file is sure to be registered with it")
 
 
-def _check_length(request: web.Request, limit: int) -> None:
-    length = request.content_length
-    if not request.body_exists or length == 0:
+def _check_length(head: Head, limit: int) -> None:
+    length = head.content_length
+    if not head.has_body or length == 0:
         raise MalformedUpload("the upload has no body")
     if length is not None and length > limit:
         raise FileTooLarge(f"the body is larger than the {limit} bytes that are taken here")

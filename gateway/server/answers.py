@@ -1,6 +1,7 @@
 """A problem as an answer: the one place where its document is made."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -14,9 +15,12 @@ def problem_response(request: web.Request, problem: Problem) -> web.Response:
     ids = {"request_id": request[REQUEST_ID]}
     if UPLOAD_ID in request:
         ids["upload_id"] = request[UPLOAD_ID]
-    return web.Response(
-        status=problem.kind.status,
-        headers=problem.headers,
-        text=json.dumps(members(problem, datetime.now(UTC), ids)),
-        content_type=MEDIA_TYPE,
-    )
+    status, headers, body = document_of(problem, ids)
+    return web.Response(status=status, headers=headers, body=body)
+
+
+def document_of(problem: Problem, ids: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+    """The problem as status, headers and body; `ids` are members of its document."""
+    document = json.dumps(members(problem, datetime.now(UTC), ids)).encode()
+    headers = {**problem.headers, "Content-Type": f"{MEDIA_TYPE}; charset=utf-8"}
+    return problem.kind.status, headers, document

@@ -1,8 +1,22 @@
 """What a request carries on its way through the handlers."""
 
+import uuid
+from typing import Final
+
 from aiohttp import web
+from multidict import CIMultiDictProxy
+
+from gateway.server import headers
+
+SERVER: Final = "chatkitty-gateway"
+"""What answers call us: no versions, which strangers need not know."""
 
 REQUEST_ID = web.RequestKey("request_id", str)
 UPLOAD_ID = web.RequestKey("upload_id", str)
 ANSWER = web.RequestKey("answer", web.StreamResponse)
 """The answer whose head was sent; from then on a fault can only cut it."""
+
+
+def request_id_of(received: CIMultiDictProxy[str]) -> str:
+    """The client's own request id where it may be logged and sent back, else a new one."""
+    return headers.request_id(received.get("X-Request-Id")) or uuid.uuid4().hex

@@ -1,7 +1,6 @@
 """Around every request: its id, its faults as problems, and one event in the log."""
 
 import time
-import uuid
 
 from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
@@ -9,9 +8,8 @@ from aiohttp.typedefs import Handler
 
 from gateway.errors import GatewayError, UploadAborted
 from gateway.problems import problem_of
-from gateway.server import headers
 from gateway.server.answers import problem_response
-from gateway.server.context import ANSWER, REQUEST_ID, UPLOAD_ID
+from gateway.server.context import ANSWER, REQUEST_ID, SERVER, UPLOAD_ID, request_id_of
 from gateway.telemetry import bind_ids, clear_ids, get_logger
 
 log = get_logger(__name__)
@@ -23,9 +21,7 @@ _SERVER_FAULT = 500
 async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id, and log what came of it; a query is never logged."""
     clear_ids()
-    request[REQUEST_ID] = (
-        headers.request_id(request.headers.get("X-Request-Id")) or uuid.uuid4().hex
-    )
+    request[REQUEST_ID] = request_id_of(request.headers)
     bind_ids(request_id=request[REQUEST_ID])
     started = time.monotonic()
     response = await handler(request)
@@ -57,8 +53,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
     """Before an answer's head is sent: the request's and the upload's id."""
     request[ANSWER] = response
-    if response.headers.get("Server") == SERVER_SOFTWARE:  # tells strangers our versions
-        response.headers["Server"] = "chatkitty-gateway"
+    if response.headers.get("Server") == SERVER_SOFTWARE:
+        response.headers["Server"] = SERVER
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     if UPLOAD_ID in request:
         response.headers["Upload-Id"] = request[UPLOAD_ID]

@@ -15,7 +15,7 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     """The upstream's answer to the request as it came; the upstream alone judges its token."""
     services = request.app[SERVICES]
     settings = services.settings
-    check_expectation(request)
+    check_expectation(request.headers)
     path = upstream_path(request.raw_path, str(settings.upstream_url))
     await send_continue(request)
     body = (

@@ -19,7 +19,7 @@ _LARGEST_PAGE = 100
 async def get_upload(request: web.Request) -> web.Response:
     """`GET /gateway/uploads/{id}`: another subject's upload reads as if it did not exist."""
     services = request.app[SERVICES]
-    principal = await authenticate(request, services.authenticator)
+    principal = await authenticate(request.headers, services.authenticator)
     upload_id = parse_id(request.match_info["id"])
     upload = await services.backends.ledger.find(upload_id) if upload_id else None
     if upload is None or upload.subject != principal.subject:
@@ -33,7 +33,7 @@ async def list_uploads(request: web.Request) -> web.Response:
     Query: `state` (only those in it), `size` (1 to 100), `before` (an id: the page after it).
     """
     services = request.app[SERVICES]
-    principal = await authenticate(request, services.authenticator)
+    principal = await authenticate(request.headers, services.authenticator)
     state, size, before = _page_of(request)
     found: list[Upload] = []
     try:

@@ -5,12 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any, Final
 
 from aiohttp import web
 
 from gateway.errors import ConfigurationError
 from gateway.server.app import create_admin_app, create_app
-from gateway.settings import Settings
+from gateway.server.fast import Connection
+from gateway.server.services import SERVICES
+from gateway.settings import Engine, Settings
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -18,6 +22,11 @@ log = get_logger(__name__)
 _BACKLOG = 1024
 _SHUTDOWN_SECONDS = 30.0
 """How long requests in flight may take to finish after SIGTERM."""
+
+_HANDLER: Final[dict[str, Any]] = {"access_log": None, "auto_decompress": False}
+"""What aiohttp's handlers are made with, whichever engine stands before them."""
+
+Protocols = Callable[[], asyncio.Protocol]
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -53,26 +62,44 @@ async def _serve(settings: Settings) -> None:
     for number in _STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     app = create_app(settings)
-    public = web.AppRunner(
-        app, access_log=None, auto_decompress=False, shutdown_timeout=_SHUTDOWN_SECONDS
-    )
+    public = web.AppRunner(app, shutdown_timeout=_SHUTDOWN_SECONDS, **_HANDLER)
     admin = web.AppRunner(create_admin_app(app), access_log=None)
+    listening: list[asyncio.Server] = []
     try:
         await public.setup()
         await admin.setup()
-        await _listen(public, settings.host, settings.port)
-        await _listen(admin, settings.host, settings.admin_port)
+        protocols = _protocols(public, app, settings)
+        listening.append(await _listen(protocols, settings.host, settings.port))
+        listening.append(await _listen(_server(admin), settings.host, settings.admin_port))
         log.info("gateway.serving", host=settings.host, port=settings.port)
         await stopped.wait()
         log.info("gateway.stopping")
     finally:
+        for server in listening:
+            server.close()
         await public.cleanup()
         await admin.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+def _protocols(runner: web.AppRunner, app: web.Application, settings: Settings) -> Protocols:
+    """What makes a protocol for each client's connection."""
+    server = _server(runner)
+    if settings.engine is Engine.PLAIN:
+        return server
+    loop = asyncio.get_running_loop()
+    return lambda: Connection(server, app[SERVICES], loop=loop, **_HANDLER)
+
+
+def _server(runner: web.AppRunner) -> web.Server:
+    if runner.server is None:
+        raise RuntimeError("the runner was not set up")
+    return runner.server
+
+
+async def _listen(protocols: Protocols, host: str, port: int) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
     try:
-        await web.TCPSite(runner, host, port, backlog=_BACKLOG, reuse_port=True).start()
+        return await loop.create_server(protocols, host, port, backlog=_BACKLOG, reuse_port=True)
     except OSError as error:
         msg = f"cannot listen on {host}:{port}: {error.strerror}"
         raise ConfigurationError(msg) from None

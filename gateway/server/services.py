@@ -13,6 +13,7 @@ from gateway.auth.upstream import UpstreamVerifier
 from gateway.auth.verifiers import Authenticator, Verifier
 from gateway.delivery.external import ExternalDelivery
 from gateway.delivery.forward import Forwarder, upstream_session
+from gateway.delivery.pool import UpstreamPool
 from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
 from gateway.routes import RouteTable
@@ -30,6 +31,7 @@ class Services:
     backends: Backends
     authenticator: Authenticator
     forwarder: Forwarder
+    pool: UpstreamPool
     relay: RelayDelivery
     external: ExternalDelivery
 
@@ -45,12 +47,15 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         session = await stack.enter_async_context(upstream_session(settings.upstream_timeout))
         notices = await stack.enter_async_context(_listening(Notices(backends.redis)))
         forwarder = Forwarder(session, str(settings.upstream_url))
+        pool = UpstreamPool(str(settings.upstream_url))
+        stack.callback(pool.close)
         yield Services(
             settings=settings,
             routes=routes,
             backends=backends,
             authenticator=_authenticator(settings, backends),
             forwarder=forwarder,
+            pool=pool,
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
             external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),
         )

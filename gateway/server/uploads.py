@@ -11,6 +11,7 @@ from gateway.server.admission import admit
 from gateway.server.answers import problem_response
 from gateway.server.body import read_body, send_continue
 from gateway.server.context import REQUEST_ID, UPLOAD_ID
+from gateway.server.head import head_of
 from gateway.server.prefer import preference
 from gateway.server.resources import resource_of, upload_location
 from gateway.server.services import SERVICES, Services
@@ -26,7 +27,7 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     upload_id = request[UPLOAD_ID] = new_id()
     bind_ids(upload_id=upload_id)
-    admitted = await admit(request, services, upload_id, request[REQUEST_ID])
+    admitted = await admit(head_of(request), services, upload_id, request[REQUEST_ID])
     if admitted.route.delivery is Delivery.RELAY:
         return await _relay(request, services, admitted)
     return await _host(request, services, admitted)

@@ -27,7 +27,7 @@ def python_sdk() -> Path:
     return install_python()
 
 
-@pytest.fixture(params=["relay", "external"])
+@pytest.fixture(params=["relay", "plain_relay", "external"])
 def delivery(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

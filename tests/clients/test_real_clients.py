@@ -13,7 +13,7 @@ from tests.clients.samples import GROUP_TAG, PROPERTIES, png, write_form
 
 pytestmark = pytest.mark.usefixtures("worker")
 
-KIND = {"relay": "HOSTED", "external": "EXTERNAL"}
+KIND = {"relay": "HOSTED", "plain_relay": "HOSTED", "external": "EXTERNAL"}
 
 
 @pytest.fixture

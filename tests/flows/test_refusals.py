@@ -17,7 +17,7 @@ CHANNEL_PATH = f"/v1/channels/{CHANNEL}/messages"
 AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
 
 
-@pytest.fixture(params=["relay", "external"])
+@pytest.fixture(params=["fast_relay", "plain_relay", "external"])
 def client(request: pytest.FixtureRequest) -> Client:
     found: Client = request.getfixturevalue(request.param)
     return found

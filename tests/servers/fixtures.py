@@ -92,6 +92,13 @@ def relay_gateway(environ: dict[str, str], servers_dir: Path) -> Iterator[Gatewa
 
 
 @pytest.fixture(scope="session")
+def plain_relay_gateway(environ: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
+    settings = {"GATEWAY_DELIVERY": "relay", "GATEWAY_ENGINE": "plain"}
+    with Gateway.start({**environ, **settings}, servers_dir) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
 def external_gateway(environ: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
     with Gateway.start({**environ, "GATEWAY_DELIVERY": "external"}, servers_dir) as gateway:
         yield gateway
@@ -116,10 +123,29 @@ def everything(worker: Part, sandbox: Sandbox) -> tuple[Part, Sandbox]:
 
 
 @pytest.fixture
-async def relay(relay_gateway: Gateway, everything: tuple[Part, Sandbox]) -> AsyncIterator[Client]:
-    """Alice, at a gateway that relays."""
+async def fast_relay(
+    relay_gateway: Gateway, everything: tuple[Part, Sandbox]
+) -> AsyncIterator[Client]:
+    """Alice, at a gateway that relays by the fast engine."""
     assert everything[0].exit_status is None
     async with Client.open(relay_gateway.url, TOKENS["alice"]) as client:
+        yield client
+
+
+@pytest.fixture(params=["fast_relay", "plain_relay"])
+def relay(request: pytest.FixtureRequest) -> Client:
+    """Alice, at a gateway that relays, by either engine."""
+    found: Client = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+async def plain_relay(
+    plain_relay_gateway: Gateway, everything: tuple[Part, Sandbox]
+) -> AsyncIterator[Client]:
+    """Alice, at a gateway that relays by the plain engine."""
+    assert everything[0].exit_status is None
+    async with Client.open(plain_relay_gateway.url, TOKENS["alice"]) as client:
         yield client
 
 

@@ -1,0 +1,201 @@
+"""Connections to the upstream for the fast engine: each carries one exchange at a time.
+
+A connection is kept for the next exchange only after one that went well to its end.
+"""
+
+import asyncio
+import ssl
+from contextlib import suppress
+from typing import Protocol, cast
+
+import aiohttp
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMessage
+from yarl import URL
+
+from gateway.errors import UpstreamTimeout, UpstreamUnavailable
+
+_CONNECT_SECONDS = 10.0
+_IDLE_SECONDS = 15.0
+_ANSWER_BUFFER = 256 * 1024
+_WRITE_BUFFER = 256 * 1024
+
+
+class Exchange(Protocol):
+    """Who uses a connection, and is told what happens on it."""
+
+    def upstream_answers(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
+        """The head of the answer has come; its body may still be coming."""
+
+    def upstream_lost(self) -> None:
+        """The connection broke before the answer's head had come."""
+
+    def upstream_full(self) -> None:
+        """More bytes than are good wait to be sent."""
+
+    def upstream_drained(self) -> None:
+        """Most of what waited has been sent."""
+
+
+class UpstreamConnection(BaseProtocol):
+    """One connection: bytes out as they are given, answers in by aiohttp's own parser."""
+
+    __slots__ = ("_answers", "_exchange", "_idle", "_lasts", "_pool", "_stream")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, pool: "UpstreamPool") -> None:
+        super().__init__(loop)
+        self._pool = pool
+        self._exchange: Exchange | None = None
+        self._stream: aiohttp.StreamReader | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._lasts = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is still open, as far as one can tell."""
+        return self.transport is not None and not self.transport.is_closing()
+
+    def begin(self, exchange: Exchange) -> None:
+        """Use it for an exchange."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        self._exchange = exchange
+        self._stream = None
+        self._lasts = False
+        self._answers = self._parser = HttpResponseParser(
+            self, self._loop, _ANSWER_BUFFER, max_line_size=8190, max_field_size=8190,
+            max_headers=128, read_until_eof=True, auto_decompress=False,
+        )  # fmt: skip
+
+    def write(self, data: bytes) -> None:
+        """Send the next bytes of the request, if the connection still stands."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def end(self, *, reusable: bool) -> None:
+        """The exchange is over.
+
+        The connection is kept if its request was `reusable` and its answer was read to the end.
+        """
+        self._exchange = None
+        done = self._stream is not None and self._stream.is_eof()
+        if reusable and done and self._lasts and self.usable:
+            self._idle = self._loop.call_later(_IDLE_SECONDS, self._close)
+            self._pool.put(self)
+        else:
+            self._close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Bound what waits to be sent: it is what one upload holds here."""
+        super().connection_made(transport)
+        cast(asyncio.Transport, transport).set_write_buffer_limits(_WRITE_BUFFER)
+
+    def data_received(self, data: bytes) -> None:
+        """The bytes of an answer; what nobody asked for ends the connection."""
+        if self._exchange is None:
+            self._close()
+            return
+        try:
+            messages, upgraded, _ = self._answers.feed_data(data)
+        except HttpProcessingError as error:
+            self._break(error)
+            return
+        for head, stream in messages:
+            if head.code < 200 and head.code != 101:
+                continue  # an interim answer, RFC 9110 section 15.2
+            self._lasts = not (head.should_close or upgraded or self._stream is not None)
+            if self._stream is None:
+                self._stream = stream
+                self._exchange.upstream_answers(head, stream)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Tell whoever uses it; an answer may end with its connection (RFC 9112 section 6.3)."""
+        super().connection_lost(exc)
+        self._pool.forget(self)
+        self._break(exc or ConnectionResetError("the upstream closed the connection"))
+
+    def pause_writing(self) -> None:
+        """Pass the upstream's back-pressure on."""
+        super().pause_writing()
+        if self._exchange is not None:
+            self._exchange.upstream_full()
+
+    def resume_writing(self) -> None:
+        """Pass its end on."""
+        super().resume_writing()
+        if self._exchange is not None:
+            self._exchange.upstream_drained()
+
+    def _break(self, error: BaseException) -> None:
+        exchange, stream = self._exchange, self._stream
+        if exchange is not None and stream is None:
+            self._exchange = None
+            exchange.upstream_lost()
+        elif stream is not None and not stream.is_eof():
+            with suppress(HttpProcessingError):
+                self._answers.feed_eof()
+            if not stream.is_eof():
+                stream.set_exception(aiohttp.ClientPayloadError(str(error)))
+        self._close()
+
+    def _close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+
+class UpstreamPool:
+    """The idle connections to one upstream, the last one used first."""
+
+    def __init__(self, base_url: str) -> None:
+        self._url = URL(base_url)
+        self._idle: list[UpstreamConnection] = []
+        self._open: set[UpstreamConnection] = set()
+        self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
+
+    @property
+    def host(self) -> str:
+        """What the `Host` header names."""
+        return self._url.host_port_subcomponent or ""
+
+    def take(self) -> UpstreamConnection | None:
+        """An idle connection, or None where there is none."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    async def connect(self) -> UpstreamConnection:
+        """A new connection. Raises UpstreamUnavailable, UpstreamTimeout."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                _, connection = await loop.create_connection(
+                    lambda: UpstreamConnection(loop, self),
+                    self._url.host or "",
+                    self._url.port or 0,
+                    ssl=self._tls,
+                )
+        except TimeoutError as error:
+            raise UpstreamTimeout("ChatKitty did not answer in time") from error
+        except OSError as error:
+            raise UpstreamUnavailable("ChatKitty cannot be reached") from error
+        self._open.add(connection)
+        return connection
+
+    def put(self, connection: UpstreamConnection) -> None:
+        """Keep a connection for the next exchange."""
+        self._idle.append(connection)
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """A connection has ended."""
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def close(self) -> None:
+        """Close the connections, idle or not."""
+        for connection in self._open:
+            if connection.transport is not None:
+                connection.transport.close()

@@ -1,0 +1,31 @@
+"""A request's head, as what is decided by it needs it, whoever parsed it."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+from multidict import CIMultiDictProxy
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """`target` is the path and query as the client wrote them, `content_length` is in bytes.
+
+    `content_length` is None where the body is chunked, or where there is none.
+    """
+
+    method: str
+    target: str
+    headers: CIMultiDictProxy[str]
+    content_length: int | None
+    has_body: bool
+
+
+def head_of(request: web.BaseRequest) -> Head:
+    """The head of a request that aiohttp's handler has."""
+    return Head(
+        request.method,
+        request.raw_path,
+        request.headers,
+        request.content_length,
+        request.body_exists,
+    )
