@@ -1,0 +1,89 @@
+"""An upstream that writes down what it is sent; a real HTTP server, on a loop in a thread."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.stack.ports import HOST
+
+ANSWER = b'{"id": 1, "file": {"type": "HOSTED"}}'
+EARLY_PATH = "/v1/channels/429/messages"
+CHUNKED_PATH = "/v1/channels/200/messages"
+_VARIES = {"host", "content-length", "transfer-encoding", "accept-encoding"}
+"""Headers that are between the gateway and the upstream alone."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One whole request."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Recorder:
+    """What came, in its order."""
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self.url = ""
+
+    def take(self) -> list[Seen]:
+        """What came since the last look."""
+        seen, self.seen = self.seen, []
+        return seen
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path == EARLY_PATH:
+            return web.Response(
+                status=429, body=ANSWER, headers={"Retry-After": "7", "Server": "x"}
+            )
+        body = await request.read()
+        headers = tuple(
+            sorted(
+                (name.lower(), value)
+                for name, value in request.headers.items()
+                if name.lower() not in _VARIES
+            )
+        )
+        self.seen.append(Seen(request.method, request.raw_path, headers, body))
+        response = web.StreamResponse(headers={"Content-Type": "application/json", "Server": "x"})
+        if request.path != CHUNKED_PATH:
+            response.content_length = len(ANSWER)
+        await response.prepare(request)
+        await response.write(ANSWER[:10])
+        await response.write(ANSWER[10:])
+        await response.write_eof()
+        return response
+
+
+@contextmanager
+def recording() -> Iterator[Recorder]:
+    recorder = Recorder()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    app = web.Application(client_max_size=1024**3)
+    app.router.add_route("*", "/{path:.*}", recorder.answer)
+    runner = web.AppRunner(app, handler_cancellation=True)
+
+    async def start() -> None:
+        await runner.setup()
+        site = web.TCPSite(runner, HOST, 0)
+        await site.start()
+        recorder.url = f"http://{HOST}:{runner.addresses[0][1]}"
+
+    try:
+        asyncio.run_coroutine_threadsafe(start(), loop).result()
+        yield recorder
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
