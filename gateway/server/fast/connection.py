@@ -39,6 +39,7 @@ class Connection(web.RequestHandler):
         "_exchange",
         "_later",
         "_lent",
+        "_returning",
         "_services",
         "_shadow",
     )
@@ -55,6 +56,7 @@ class Connection(web.RequestHandler):
         self._shadow: Shadow | None = None
         self._drained: asyncio.Future[None] | None = None
         self._answered = 0
+        self._returning = False
         self._closing = False
 
     # --- what the transport tells ----------------------------------------------------------------
@@ -64,6 +66,8 @@ class Connection(web.RequestHandler):
         if self._exchange is not None:
             if rest := self._exchange.client_sends(data):
                 self._keep(rest)
+        elif self._returning:
+            self._keep(data)
         elif self._lent:
             self._lend(data)
         elif data:
@@ -233,6 +237,7 @@ class Connection(web.RequestHandler):
             over = self._asked == 0 and self._answered == 1
         if self._lent and over and not self._closing:
             self._lent = False
+            self._returning = True
             # Whoever called is not done with the answer yet.
             self._loop.call_soon(self._go_on)
 
@@ -248,6 +253,7 @@ class Connection(web.RequestHandler):
     def _go_on(self) -> None:
         if self._exchange is not None or self._lent or self.transport is None:
             return
+        self._returning = False
         data, self._later = self._later, b""
         self.transport.resume_reading()
         if data:
