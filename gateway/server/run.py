@@ -23,7 +23,7 @@ _BACKLOG = 1024
 _SHUTDOWN_SECONDS = 30.0
 """How long requests in flight may take to finish after SIGTERM."""
 
-_HANDLER: Final[dict[str, Any]] = {"access_log": None, "auto_decompress": False}
+HANDLER: Final[dict[str, Any]] = {"access_log": None, "auto_decompress": False}
 """What aiohttp's handlers are made with, whichever engine stands before them."""
 
 Protocols = Callable[[], asyncio.Protocol]
@@ -62,13 +62,13 @@ async def _serve(settings: Settings) -> None:
     for number in _STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     app = create_app(settings)
-    public = web.AppRunner(app, shutdown_timeout=_SHUTDOWN_SECONDS, **_HANDLER)
+    public = web.AppRunner(app, shutdown_timeout=_SHUTDOWN_SECONDS, **HANDLER)
     admin = web.AppRunner(create_admin_app(app), access_log=None)
     listening: list[asyncio.Server] = []
     try:
         await public.setup()
         await admin.setup()
-        protocols = _protocols(public, app, settings)
+        protocols = protocols_of(public, app, settings)
         listening.append(await _listen(protocols, settings.host, settings.port))
         listening.append(await _listen(_server(admin), settings.host, settings.admin_port))
         log.info("gateway.serving", host=settings.host, port=settings.port)
@@ -81,13 +81,13 @@ async def _serve(settings: Settings) -> None:
         await admin.cleanup()
 
 
-def _protocols(runner: web.AppRunner, app: web.Application, settings: Settings) -> Protocols:
+def protocols_of(runner: web.AppRunner, app: web.Application, settings: Settings) -> Protocols:
     """What makes a protocol for each client's connection."""
     server = _server(runner)
     if settings.engine is Engine.PLAIN:
         return server
     loop = asyncio.get_running_loop()
-    return lambda: Connection(server, app[SERVICES], loop=loop, **_HANDLER)
+    return lambda: Connection(server, app[SERVICES], loop=loop, **HANDLER)
 
 
 def _server(runner: web.AppRunner) -> web.Server:

@@ -1,6 +1,8 @@
 """What was left behind is taken up again, by the bucket's listing alone."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -18,8 +20,9 @@ from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import advance, begin
 from gateway.uploads.record import File, State, Target, Terms, Upload
 from tests.flows import files
-from tests.flows.client import ENDS, PATIENCE
-from tests.servers.sandbox import CHANNEL, Sandbox
+from tests.flows.client import ENDS, PATIENCE, Client
+from tests.servers.fixtures import StartGateway
+from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from workers import sweeper
 
 LATER = timedelta(hours=1)
@@ -89,6 +92,26 @@ async def test_a_relayed_upload_whose_task_was_lost_is_audited(backends: Backend
     await backends.ledger.accept_relayed(upload)
     await sweeper.sweep_once(backends, datetime.now(UTC) + LATER)
     assert (await end_of(backends.ledger, upload.id)).state is State.FLAGGED
+
+
+@pytest.mark.usefixtures("worker")
+async def test_audits_that_a_killed_gateway_never_handed_over_are_done(
+    start_gateway: StartGateway, backends: Backends
+) -> None:
+    gateway = start_gateway(broker_url="redis://127.0.0.1:1/0")  # so that none is handed over
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        path = f"/v1/channels/{CHANNEL}/messages"
+        answers = await asyncio.gather(*(client.upload(path, files.PNG) for _ in range(8)))
+        os.kill(gateway.pid, signal.SIGKILL)
+    assert [answer.status for answer in answers] == [200] * 8
+    states = [(await backends.ledger.find(answer.upload_id)).state for answer in answers]
+    assert states == [State.RELAYED] * 8
+    await sweeper.sweep_once(backends, datetime.now(UTC) + LATER)
+    for answer in answers:
+        assert (await end_of(backends.ledger, answer.upload_id)).state in {
+            State.AUDITED,
+            State.FLAGGED,
+        }
 
 
 async def test_what_is_fresh_is_left_alone(backends: Backends) -> None:

@@ -1,0 +1,99 @@
+"""The hot path does not grow unseen: what it calls is counted, and held against a baseline.
+
+A count does not depend on the clock. After a change that makes the path shorter, or one that is
+worth what it adds, write the new counts: `UPDATE_BASELINE=1 pytest tests/flows/test_hot_path.py`.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+import pytest
+from aiohttp import web
+
+import gateway
+from gateway.server.app import create_app
+from gateway.server.run import HANDLER, protocols_of
+from gateway.settings import load
+from gateway.stack.ports import HOST
+from gateway.telemetry import configure_logs
+from tests.flows.raw import FORM_TYPE, form, head
+from tests.flows.recorder import recording
+from tests.servers.sandbox import TOKENS
+
+BASELINE = Path(__file__).parents[1] / "data" / "hot_path.json"
+TOLERANCES = {"calls per upload": 1.03, "calls per read": 1.2}
+"""How often a read is answered with a pause of the client is not for us to say."""
+
+PACKAGE = str(Path(gateway.__file__).parent)
+AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
+UPLOADS = 50
+
+
+class Calls:
+    """Counts the functions of the gateway that are called, and the reads of its sockets."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
+            self.counts["calls"] += 1
+            self.counts["reads"] += frame.f_code.co_name == "client_sends"
+
+    def __enter__(self) -> Self:
+        sys.setprofile(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+
+@pytest.fixture
+async def port(environ: dict[str, str]) -> AsyncIterator[int]:
+    """A gateway in this very process, so that its calls can be counted."""
+    configure_logs("warning")
+    with recording() as upstream:
+        settings = load({**environ, "GATEWAY_UPSTREAM_URL": upstream.url, "GATEWAY_HASH": "off"})
+        app = create_app(settings)
+        runner = web.AppRunner(app, **HANDLER)
+        await runner.setup()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(protocols_of(runner, app, settings), HOST, 0)
+        yield server.sockets[0].getsockname()[1]
+        server.close()
+        await runner.cleanup()
+
+
+async def test_an_upload_calls_no_more_than_before(port: int) -> None:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    await _upload(reader, writer, 1000)  # caches, pools and scripts are filled
+    await _upload(reader, writer, 1000)
+    with Calls() as small:
+        for _ in range(UPLOADS):
+            await _upload(reader, writer, 1000)
+    with Calls() as large:
+        await _upload(reader, writer, 64 * 1024**2)
+    writer.close()
+    per_upload = small.counts["calls"] / UPLOADS
+    per_read = (large.counts["calls"] - per_upload) / large.counts["reads"]
+    found = {"calls per upload": round(per_upload, 1), "calls per read": round(per_read, 1)}
+    if os.environ.get("UPDATE_BASELINE"):
+        BASELINE.write_text(json.dumps(found, indent=2) + "\n")
+    allowed = json.loads(BASELINE.read_text())
+    for name, tolerance in TOLERANCES.items():
+        assert found[name] <= tolerance * allowed[name], (name, found, allowed)
+
+
+async def _upload(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int) -> None:
+    body = form(bytes(size))
+    path = "/v1/channels/702/messages"
+    writer.write(head(path, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}") + body)
+    answer = await reader.readuntil(b"}}")
+    assert answer.startswith(b"HTTP/1.1 200 ")

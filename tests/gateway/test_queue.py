@@ -1,0 +1,61 @@
+"""Tasks reach the broker: those that somebody waits for at once, the others many at a time."""
+
+import base64
+import json
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from gateway.queue import LARGEST_MESSAGE, QUEUE_NAME, TaskQueue
+from gateway.stack.valkey import Valkey
+
+
+@pytest.fixture
+def broker(valkey: Valkey) -> Iterator[Redis]:
+    """A database of its own, which no worker reads."""
+    with Redis.from_url(valkey.url.removesuffix("/0") + "/7") as client:
+        client.flushdb()
+        yield client
+
+
+def url_of(valkey: Valkey) -> str:
+    return valkey.url.removesuffix("/0") + "/7"
+
+
+def messages(broker: Redis) -> list[tuple[str, object]]:
+    """Task name and argument of each message, in the order in which they were sent."""
+    found = []
+    for text in reversed(broker.lrange(QUEUE_NAME, 0, -1)):
+        message = json.loads(text)
+        arguments = json.loads(base64.b64decode(message["body"]))[0]
+        found.append((message["headers"]["task"], arguments[0]))
+    return found
+
+
+def test_gathered_tasks_share_messages(valkey: Valkey, broker: Redis) -> None:
+    queue = TaskQueue(url_of(valkey), {"many"})
+    ids = [f"upload-{number}" for number in range(2 * LARGEST_MESSAGE + 50)]
+    for upload_id in ids:
+        queue.send("many", upload_id)
+    queue.close()
+    sent = messages(broker)
+    assert len(sent) <= 4  # the first may have gone alone
+    assert [upload_id for _, group in sent for upload_id in group] == ids  # type: ignore[attr-defined]
+    assert {name for name, _ in sent} == {"many"}
+
+
+def test_a_task_that_somebody_waits_for_goes_by_itself(valkey: Valkey, broker: Redis) -> None:
+    queue = TaskQueue(url_of(valkey), {"many"})
+    queue.send("many", "a")
+    queue.send("one", "b")
+    queue.send("one", "c")
+    queue.close()
+    assert sorted(messages(broker), key=str) == [("many", ["a"]), ("one", "b"), ("one", "c")]
+
+
+def test_what_is_left_is_sent_at_the_end(valkey: Valkey, broker: Redis) -> None:
+    queue = TaskQueue(url_of(valkey), {"many"})
+    queue.send("many", "a")
+    queue.close()
+    assert messages(broker) == [("many", ["a"])]
