@@ -30,6 +30,8 @@ format: install
 
 bench: install
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.slow
+	$(BIN)/python -m bench.scanner
 
 # The lock names versions and hashes for every platform and Python that we support.
 lock:

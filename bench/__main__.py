@@ -14,10 +14,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.chart import draw
 from bench.load import Load, run_load
 from bench.sides import TOKEN, Bench, Side
 
 RESULTS = Path(__file__).parent / "results"
+CHART = Path(__file__).parents[1] / "docs" / "speed.svg"
 LOADS = {
     "100 KiB": Load(100 * 1024, 1200, 4),
     "1 MiB": Load(1024**2, 400, 4),
@@ -61,6 +63,12 @@ def main() -> None:
         for name, costs in figures.items()
     }
     (RESULTS / "relay.json").write_text(json.dumps(document, indent=2))
+    draw({name: _ratios(costs) for name, costs in figures.items()}, BASELINE, CHART)
+
+
+def _ratios(costs: dict[str, Cost]) -> dict[str, float]:
+    baseline = costs[BASELINE].median
+    return {side: cost.median / baseline for side, cost in costs.items() if cost.median}
 
 
 def _options() -> argparse.Namespace:

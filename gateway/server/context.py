@@ -1,10 +1,10 @@
 """What a request carries on its way through the handlers."""
 
-import uuid
 from typing import Final
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
+from uuid_utils import uuid4
 
 from gateway.server import headers
 
@@ -19,4 +19,4 @@ ANSWER = web.RequestKey("answer", web.StreamResponse)
 
 def request_id_of(received: CIMultiDictProxy[str]) -> str:
     """The client's own request id where it may be logged and sent back, else a new one."""
-    return headers.request_id(received.get("X-Request-Id")) or uuid.uuid4().hex
+    return headers.request_id(received.get("X-Request-Id")) or uuid4().hex

@@ -143,7 +143,7 @@ class Exchange:
         self._active = time.monotonic()
         if not self._answered:
             self._client.pause()
-            self._set_read_size(_SMALLEST_READ)
+            self._set_read_size(max(_SMALLEST_READ, self._read_size // 2))
 
     def upstream_drained(self) -> None:
         """Let the client go on."""
