@@ -52,8 +52,13 @@ class UpstreamConnection(BaseProtocol):
 
     @property
     def usable(self) -> bool:
-        """Whether it is still open, as far as one can tell."""
-        return self.transport is not None and not self.transport.is_closing()
+        """Whether it is still open, as far as one can tell, and all that was written is sent."""
+        transport = self.transport
+        return (
+            transport is not None
+            and not transport.is_closing()
+            and not transport.get_write_buffer_size()
+        )
 
     def begin(self, exchange: Exchange) -> None:
         """Use it for an exchange."""

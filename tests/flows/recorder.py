@@ -1,6 +1,7 @@
 """An upstream that writes down what it is sent; a real HTTP server, on a loop in a thread."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +65,7 @@ class Recorder:
 
 
 @contextmanager
-def recording() -> Iterator[Recorder]:
+def recording(tls: ssl.SSLContext | None = None) -> Iterator[Recorder]:
     recorder = Recorder()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -75,9 +76,10 @@ def recording() -> Iterator[Recorder]:
 
     async def start() -> None:
         await runner.setup()
-        site = web.TCPSite(runner, HOST, 0)
+        site = web.TCPSite(runner, HOST, 0, ssl_context=tls)
         await site.start()
-        recorder.url = f"http://{HOST}:{runner.addresses[0][1]}"
+        scheme = "https" if tls is not None else "http"
+        recorder.url = f"{scheme}://{HOST}:{runner.addresses[0][1]}"
 
     try:
         asyncio.run_coroutine_threadsafe(start(), loop).result()

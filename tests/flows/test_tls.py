@@ -1,0 +1,73 @@
+"""ChatKitty is reached over TLS, and nobody who cannot prove to be it gets an upload."""
+
+import ipaddress
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway.stack.ports import HOST
+from tests.flows.client import Client
+from tests.flows.raw import form
+from tests.flows.recorder import recording
+from tests.servers.gateway import Gateway
+from tests.servers.sandbox import TOKENS
+
+PATH = "/v1/channels/702/messages"
+
+
+@pytest.fixture(scope="module")
+def certificate(servers_dir: Path) -> Path:
+    """A key and a certificate that it signed itself, for this host."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "upstream")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = servers_dir / "upstream.pem"
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + signed.public_bytes(pem))
+    return path
+
+
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_the_upstreams_certificate_is_checked(
+    environ: dict[str, str], servers_dir: Path, certificate: Path, engine: str, trusted: bool
+) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    trust = {"SSL_CERT_FILE": str(certificate)} if trusted else {}
+    with recording(tls) as upstream:
+        settings = {"GATEWAY_UPSTREAM_URL": upstream.url, "GATEWAY_ENGINE": engine, **trust}
+        with Gateway.start({**environ, **settings}, servers_dir) as gateway:
+            async with Client.open(gateway.url, TOKENS["alice"]) as client:
+                answers = [await client.upload(PATH, bytes(size)) for size in (10, 20, 3_000_000)]
+        bodies = [len(seen.body) for seen in upstream.take()]
+    if trusted:
+        assert [answer.status for answer in answers] == [200, 200, 200]
+        assert len(bodies) == 3
+        assert bodies[2] > 3_000_000 > len(form(b"")) + bodies[1]
+    else:
+        assert [answer.status for answer in answers] == [502, 502, 502]
+        assert not bodies
