@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -122,13 +122,17 @@ def everything(worker: Part, sandbox: Sandbox) -> tuple[Part, Sandbox]:
     return worker, sandbox
 
 
+def _alice_at(gateway: Gateway, worker: Part) -> AbstractAsyncContextManager[Client]:
+    assert worker.exit_status is None
+    return Client.open(gateway.url, TOKENS["alice"])
+
+
 @pytest.fixture
 async def fast_relay(
     relay_gateway: Gateway, everything: tuple[Part, Sandbox]
 ) -> AsyncIterator[Client]:
     """Alice, at a gateway that relays by the fast engine."""
-    assert everything[0].exit_status is None
-    async with Client.open(relay_gateway.url, TOKENS["alice"]) as client:
+    async with _alice_at(relay_gateway, everything[0]) as client:
         yield client
 
 
@@ -144,8 +148,7 @@ async def plain_relay(
     plain_relay_gateway: Gateway, everything: tuple[Part, Sandbox]
 ) -> AsyncIterator[Client]:
     """Alice, at a gateway that relays by the plain engine."""
-    assert everything[0].exit_status is None
-    async with Client.open(plain_relay_gateway.url, TOKENS["alice"]) as client:
+    async with _alice_at(plain_relay_gateway, everything[0]) as client:
         yield client
 
 
@@ -154,8 +157,7 @@ async def external(
     external_gateway: Gateway, everything: tuple[Part, Sandbox]
 ) -> AsyncIterator[Client]:
     """Alice, at a gateway that hosts what it can."""
-    assert everything[0].exit_status is None
-    async with Client.open(external_gateway.url, TOKENS["alice"]) as client:
+    async with _alice_at(external_gateway, everything[0]) as client:
         yield client
 
 

@@ -75,9 +75,9 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client has gone."""
+        super().connection_lost(exc)
         if self._exchange is not None:
             self._exchange.client_lost()
-        super().connection_lost(exc)
         self._wake()
 
     def resume_writing(self) -> None:

@@ -170,6 +170,9 @@ class Exchange:
         connection = await self._services.pool.connect()
         self._task = None
         self._attach(connection)
+        if self._left and not self._client.connected:  # it went away in the meantime
+            self.client_lost()
+            return
         if self._left < (self._admitted.content_length or 0):
             connection.write(self._unsent)
             self._unsent = b""
@@ -280,7 +283,7 @@ class Exchange:
             self._upstream.end(reusable=not self._left)
         self._upstream = None
         self._log("request", status=status)
-        if not self._left:
+        if not self._left or not self._client.connected:
             self._leave(reusable=not self._head.should_close)
         else:
             self._client.resume()
