@@ -19,4 +19,9 @@ ANSWER = web.RequestKey("answer", web.StreamResponse)
 
 def request_id_of(received: CIMultiDictProxy[str]) -> str:
     """The client's own request id where it may be logged and sent back, else a new one."""
-    return headers.request_id(received.get("X-Request-Id")) or uuid4().hex
+    return headers.request_id(received.get("X-Request-Id")) or new_request_id()
+
+
+def new_request_id() -> str:
+    """An id for a request that brought none."""
+    return uuid4().hex

@@ -39,13 +39,16 @@ def form(data: bytes, name: str = "file", filename: str = "a.bin") -> bytes:
 FORM_TYPE = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
 
 
-async def exchange(url: str, *pieces: bytes, until: bytes | None = None) -> RawAnswer:
+async def exchange(
+    url: str, *pieces: bytes, until: bytes | None = None, pause: float = 0.0
+) -> RawAnswer:
     """Send the pieces, and read until the peer closes, or until the bytes come."""
     reader, writer = await _connect(url)
     try:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
+            await asyncio.sleep(pause)
         return await _read(reader, until)
     finally:
         writer.close()

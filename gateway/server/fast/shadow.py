@@ -33,7 +33,7 @@ class Shadow:
         self._parser = request_parser(BaseProtocol(loop), loop, _UNBOUNDED)
         self._body: aiohttp.StreamReader | None = None
         self._tail = b""
-        self._broken = False
+        self.broken = False
 
     @property
     def ended(self) -> bool:
@@ -42,19 +42,19 @@ class Shadow:
         A request whose length is told by its head may end in any byte; then it is not known.
         """
         complete = self._body is None or self._body.is_eof()
-        return not self._broken and complete and self._tail == _BLANK_LINE
+        return not self.broken and complete and self._tail == _BLANK_LINE
 
     def see(self, data: bytes) -> None:
         """The next bytes; those of bodies are not kept."""
         self._tail = (self._tail + data[-len(_BLANK_LINE) :])[-len(_BLANK_LINE) :]
-        if self._broken:
+        if self.broken:
             return
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
         except HttpProcessingError:
-            self._broken = True
+            self.broken = True
             return
-        self._broken = upgraded
+        self.broken = upgraded
         self.requests += len(messages)
         if messages:
             self._body = messages[-1][1]
