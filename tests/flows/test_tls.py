@@ -1,7 +1,10 @@
 """ChatKitty is reached over TLS, and nobody who cannot prove to be it gets an upload."""
 
+import asyncio
 import ipaddress
+import socket
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,12 +16,13 @@ from cryptography.x509.oid import NameOID
 
 from gateway.stack.ports import HOST
 from tests.flows.client import Client
-from tests.flows.raw import form
+from tests.flows.raw import FORM_TYPE, PATIENCE, exchange, form, head
 from tests.flows.recorder import recording
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS
 
 PATH = "/v1/channels/702/messages"
+AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,46 @@ def certificate(servers_dir: Path) -> Path:
     )
     path.write_bytes(private + signed.public_bytes(pem))
     return path
+
+
+async def test_an_upload_that_was_given_up_is_not_sent_late(
+    environ: dict[str, str], servers_dir: Path, certificate: Path
+) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    body = form(b"x")
+    upload = head(PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}") + body
+    with socket.create_server((HOST, 0)) as upstream:
+        upstream.settimeout(PATIENCE)
+        settings = {
+            "GATEWAY_UPSTREAM_URL": f"https://{HOST}:{upstream.getsockname()[1]}",
+            "GATEWAY_UPSTREAM_TIMEOUT": "1",
+            "SSL_CERT_FILE": str(certificate),
+        }
+        with Gateway.start({**environ, **settings}, servers_dir) as gateway:
+            # The first makes the token known, so that the fast engine has the second.
+            served = asyncio.create_task(asyncio.to_thread(_serve, upstream, tls, 0.0))
+            known = await exchange(gateway.url, upload, until=b"{}")
+            assert (known.status, (await served)[-9:]) == (200, body[-9:])
+            served = asyncio.create_task(asyncio.to_thread(_serve, upstream, tls, 2.0))
+            late = await exchange(gateway.url, upload, until=b"\r\n\r\n")
+            assert (late.status, await served) == (504, b"")
+
+
+def _serve(upstream: socket.socket, tls: ssl.SSLContext, delay: float) -> bytes:
+    """What one client sends, to whom TLS is spoken only after so many seconds."""
+    connection, _ = upstream.accept()
+    time.sleep(delay)
+    connection.settimeout(PATIENCE)
+    data = b""
+    try:
+        with tls.wrap_socket(connection, server_side=True) as secured:
+            while not data.endswith(b"--b--\r\n") and (more := secured.recv(65_536)):
+                data += more
+            secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+    except OSError:  # it went away in the meantime
+        connection.close()
+    return data
 
 
 @pytest.mark.parametrize("engine", ["fast", "plain"])

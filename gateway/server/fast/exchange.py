@@ -254,8 +254,10 @@ class Exchange:
 
     def _close(self, error: Exception) -> None:
         """End without an answer of the upstream's: a problem is the answer, or the cut."""
-        if self._over or self._timer.cancelled():
+        if self._over:
             return
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()  # nothing is to be sent for a request that was given up
         if self._answered:
             log.warning("request.cut", reason=str(error), **self._ids())
             self._client.cut()
