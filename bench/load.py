@@ -13,7 +13,7 @@ _OPENING = (
     b"--" + BOUNDARY + b'\r\nContent-Disposition: form-data; name="file"; filename="f.bin"\r\n'
     b"Content-Type: application/octet-stream\r\n\r\n"
 )
-_CLOSING = b"\r\n--" + BOUNDARY + b"--\r\n"
+CLOSING = b"\r\n--" + BOUNDARY + b"--\r\n"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def run_load(url: str, load: Load, token: str) -> float:
 
 def request_head(host: str, token: str, size: int) -> bytes:
     """The head of an upload and the beginning of its form."""
-    length = len(_OPENING) + size + len(_CLOSING)
+    length = len(_OPENING) + size + len(CLOSING)
     return (
         f"POST {PATH} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
         f"User-Agent: bench\r\nAccept: */*\r\n"
@@ -64,12 +64,12 @@ def _uploads(url: str, token: str, size: int, count: int) -> None:
 def upload(connection: socket.socket, head: bytes, size: int) -> None:
     """One upload on an open connection, to the end of its answer."""
     if size < len(_PIECE):
-        connection.sendall(head + _PIECE[:size] + _CLOSING)
+        connection.sendall(head + _PIECE[:size] + CLOSING)
     else:
         connection.sendall(head)
         for left in range(size, 0, -len(_PIECE)):
             connection.sendall(_PIECE[:left])
-        connection.sendall(_CLOSING)
+        connection.sendall(CLOSING)
     _answered(connection)
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.load import Load, request_head, run_load
+from bench.load import CLOSING, Load, request_head, run_load
 from bench.sides import TOKEN, Bench, Side
 
 UPLOADS = 1000
@@ -70,7 +70,6 @@ async def _upload_slowly(url: str) -> bytes:
     address = urlsplit(url)
     size = RATE * SECONDS
     head = request_head(str(address.hostname), TOKEN, size)
-    closing = b"\r\n--------------------------4672aa91bc03de5f--\r\n"
     await asyncio.sleep(TICK * (hash(asyncio.current_task()) % 100) / 100)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(head)
@@ -78,7 +77,7 @@ async def _upload_slowly(url: str) -> bytes:
         writer.write(bytes(int(RATE * TICK)))
         await writer.drain()
         await asyncio.sleep(TICK)
-    writer.write(closing)
+    writer.write(CLOSING)
     answer = await reader.readuntil(b"\r\n\r\n")
     writer.close()
     return answer

@@ -5,7 +5,7 @@ Publishing is a hint: the record is the truth, and the sweeper sends again what 
 
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -127,7 +127,7 @@ class TaskQueue:
 
 
 def _messages(
-    tasks: Iterable[_Task], gathered_names: Collection[str]
+    tasks: Sequence[_Task], gathered_names: Collection[str]
 ) -> Iterator[tuple[str, float, str | list[str]]]:
     """Task name, delay, and argument of each message that the tasks make."""
     for task in tasks:

@@ -71,16 +71,18 @@ class Runtime:
             await work(upload_id, self._services)
 
     async def _gathered(self, upload_ids: Sequence[str], work: Work) -> None:
-        errors = await asyncio.gather(
-            *(asyncio.create_task(self._bounded(each, work)) for each in upload_ids),
-            return_exceptions=True,
+        outcomes = await asyncio.gather(
+            *(self._bounded(each, work) for each in upload_ids), return_exceptions=True
         )
-        failed = [error for error in errors if error is not None]
-        for upload_id, error in zip(upload_ids, errors, strict=True):
-            if error is not None:
-                log.warning("step.failed", upload_id=upload_id, error=repr(error))
+        failed = [
+            (upload_id, error)
+            for upload_id, error in zip(upload_ids, outcomes, strict=True)
+            if error is not None
+        ]
+        for upload_id, error in failed:
+            log.warning("step.failed", upload_id=upload_id, error=repr(error))
         if failed:
-            raise failed[0]
+            raise failed[0][1]
 
     def _call(self, coroutine: Coroutine[None, None, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

@@ -10,7 +10,7 @@ from yarl import URL
 
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 
-_CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
 _OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -37,7 +37,7 @@ def upstream_session(timeout: float) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         connector=aiohttp.TCPConnector(limit=0),
         skip_auto_headers=_OWN_HEADERS,
-        timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=timeout),
+        timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=timeout),
     )
 
 

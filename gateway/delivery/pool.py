@@ -13,9 +13,9 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMessage
 from yarl import URL
 
+from gateway.delivery.forward import CONNECT_SECONDS
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 
-_CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 15.0
 _ANSWER_BUFFER = 256 * 1024
 _WRITE_BUFFER = 256 * 1024
@@ -69,9 +69,8 @@ class UpstreamConnection(BaseProtocol):
         self._stream = None
         self._lasts = False
         self._answers = self._parser = HttpResponseParser(
-            self, self._loop, _ANSWER_BUFFER, max_line_size=8190, max_field_size=8190,
-            max_headers=128, read_until_eof=True, auto_decompress=False,
-        )  # fmt: skip
+            self, self._loop, _ANSWER_BUFFER, read_until_eof=True, auto_decompress=False
+        )
 
     def write(self, data: bytes) -> None:
         """Send the next bytes of the request, if the connection still stands."""
@@ -175,7 +174,7 @@ class UpstreamPool:
         """A new connection. Raises UpstreamUnavailable, UpstreamTimeout."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(CONNECT_SECONDS):
                 _, connection = await loop.create_connection(
                     lambda: UpstreamConnection(loop, self),
                     self._url.host or "",

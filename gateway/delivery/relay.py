@@ -37,7 +37,7 @@ _ANSWER_TOO_LARGE = "the upstream's answer is too large to be audited"
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class AnswerHead:
     """The head of the upstream's answer."""
 
     status: int
@@ -76,12 +76,12 @@ class RelayDelivery:
         async with self.forwarder.send(outgoing) as response:
             held = await hold(response.content)
             await self.keep(
-                admitted, tapped.observation, Head(response.status, response.headers), held
+                admitted, tapped.observation, AnswerHead(response.status, response.headers), held
             )
             yield Relayed(response, held)
 
     async def keep(
-        self, admitted: Admitted, observe: Callable[[], Observation], head: Head, held: bytes
+        self, admitted: Admitted, observe: Callable[[], Observation], head: AnswerHead, held: bytes
     ) -> None:
         """Make durable the record of an upload that the upstream took; of any other, none.
 
@@ -134,7 +134,7 @@ async def hold(content: aiohttp.StreamReader) -> bytes:
     return bytes(held)
 
 
-def _record(admitted: Admitted, seen: Observation, head: Head, held: bytes) -> Upload:
+def _record(admitted: Admitted, seen: Observation, head: AnswerHead, held: bytes) -> Upload:
     too_large = (_ANSWER_TOO_LARGE,) if len(held) > ANSWER_LIMIT else ()
     content_type = head.headers.get("Content-Type", "application/octet-stream")
     return Upload(

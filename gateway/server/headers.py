@@ -41,6 +41,13 @@ def to_upstream(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     )
 
 
+def of_relay(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """An upload's headers for the upstream; its answer is to come as the audit can read it."""
+    outgoing = to_upstream(received)
+    outgoing["Accept-Encoding"] = "identity"
+    return outgoing
+
+
 def to_client(answered: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     """An answer's headers for the client: the end-to-end ones."""
     dropped = _NOT_FROM_THE_UPSTREAM | _listed(answered)

@@ -36,12 +36,9 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
 async def _relay(
     request: web.Request, services: Services, admitted: Admitted
 ) -> web.StreamResponse:
-    outgoing = headers.to_upstream(request.headers)
-    # The audit reads the answer, and no compression is worth undoing one there.
-    outgoing["Accept-Encoding"] = "identity"
     await send_continue(request)
     body = _body(request, services, admitted)
-    async with services.relay.send(admitted, outgoing, body) as relayed:
+    async with services.relay.send(admitted, headers.of_relay(request.headers), body) as relayed:
         return await stream_answer(request, relayed.response, relayed.held)
 
 

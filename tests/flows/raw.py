@@ -36,6 +36,12 @@ def form(data: bytes, name: str = "file", filename: str = "a.bin") -> bytes:
     return start.encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
+def chunked(body: bytes, size: int) -> bytes:
+    """The body in chunks of so many bytes, with the last one."""
+    pieces = (body[at : at + size] for at in range(0, len(body), size))
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
 FORM_TYPE = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
 
 

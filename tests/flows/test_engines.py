@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.flows.raw import FORM_TYPE, exchange, form, head
+from tests.flows.raw import FORM_TYPE, chunked, exchange, form, head
 from tests.flows.recorder import ANSWER, CHUNKED_PATH, EARLY_PATH, Recorder, recording
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS
@@ -50,11 +50,7 @@ def upload(data: bytes, *, path: str = PATH, framing: str = "length", extra: str
         headers.append(extra)
     if framing == "length":
         return head(path, *headers, f"Content-Length: {len(body)}") + body
-    chunks = b"".join(
-        b"%x\r\n%b\r\n" % (len(piece), piece)
-        for piece in (body[at : at + 5000] for at in range(0, len(body), 5000))
-    )
-    return head(path, *headers, "Transfer-Encoding: chunked") + chunks + b"0\r\n\r\n"
+    return head(path, *headers, "Transfer-Encoding: chunked") + chunked(body, 5000)
 
 
 DATA = st.one_of(

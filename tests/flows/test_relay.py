@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows import files
 from tests.flows.client import Client
-from tests.flows.raw import FORM_TYPE, exchange, form, head
+from tests.flows.raw import FORM_TYPE, chunked, exchange, form, head
 from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 
@@ -77,12 +77,8 @@ async def test_the_body_arrives_byte_for_byte(
     if framing == "length":
         sent = head(CHANNEL_PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}") + body
     else:
-        chunks = b"".join(
-            b"%x\r\n%s\r\n" % (len(piece), piece)
-            for piece in (body[at : at + 7000] for at in range(0, len(body), 7000))
-        )
-        sent = head(CHANNEL_PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked") + chunks
-        sent += b"0\r\n\r\n"
+        sent = head(CHANNEL_PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked")
+        sent += chunked(body, 7000)
     answer = await exchange(relay.url, sent, until=b"}}}")
     assert answer.status == 200
     url = json.loads(answer.body)["file"]["url"]

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -23,7 +24,7 @@ def url_of(valkey: Valkey) -> str:
     return valkey.url.removesuffix("/0") + "/7"
 
 
-def messages(broker: Redis) -> list[tuple[str, object]]:
+def messages(broker: Redis) -> list[tuple[str, Any]]:
     """Task name and argument of each message, in the order in which they were sent."""
     found = []
     for text in reversed(broker.lrange(QUEUE_NAME, 0, -1)):
@@ -41,7 +42,7 @@ def test_gathered_tasks_share_messages(valkey: Valkey, broker: Redis) -> None:
     queue.close()
     sent = messages(broker)
     assert len(sent) <= 4  # the first may have gone alone
-    assert [upload_id for _, group in sent for upload_id in group] == ids  # type: ignore[attr-defined]
+    assert [upload_id for _, group in sent for upload_id in group] == ids
     assert {name for name, _ in sent} == {"many"}
 
 

@@ -181,7 +181,7 @@ class Connection(web.RequestHandler):
         self.keep_alive(val=True)  # aiohttp's timer must not see an idle connection
         self._exchange = Exchange(self, self._services, admitted, message)
         self._exchange.begin()
-        if body or not admitted.content_length:
+        if body:
             self.data_received(body)
 
     def _parsed(self, head: bytes) -> RawRequestMessage | None:
@@ -240,13 +240,8 @@ class Connection(web.RequestHandler):
         request_id = new_request_id()
         problem = problem_of(MalformedRequest("the chunks of the body are broken"))
         status, fields, body = document_of(problem, {"request_id": request_id})
-        fields |= {
-            "X-Request-Id": request_id,
-            "Server": SERVER,
-            "Content-Length": str(len(body)),
-            "Connection": "close",
-        }
-        self.send(wire.answer_head(status, None, fields.items()) + body)
+        fields |= {"X-Request-Id": request_id, "Server": SERVER, "Connection": "close"}
+        self.send(wire.whole_answer(status, fields.items(), body))
         self.force_close()
 
     def _take_back_if_over(self) -> None:

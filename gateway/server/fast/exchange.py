@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -81,8 +82,7 @@ class Exchange:
     def begin(self) -> None:
         """Ask for the body, and find a connection to the upstream."""
         received = self._head.headers
-        outgoing = headers.to_upstream(received)
-        outgoing["Accept-Encoding"] = "identity"  # as the plain engine has it
+        outgoing = headers.of_relay(received)
         target = self._admitted.target
         pool = self._services.pool
         self._unsent = wire.request_head(target.method, target.path, pool.host, outgoing.items())
@@ -187,7 +187,7 @@ class Exchange:
         held = await relay.hold(body)
         self._keeping = True
         await self._services.relay.keep(
-            self._admitted, self._observation, relay.Head(head.code, head.headers), held
+            self._admitted, self._observation, relay.AnswerHead(head.code, head.headers), held
         )
         self._keeping = False
         answer = self._answer_headers(headers.to_client(head.headers))
@@ -273,9 +273,8 @@ class Exchange:
             )
         status, fields, body = document_of(problem, self._ids())
         answer = self._answer_headers(CIMultiDict(fields))
-        answer["Content-Length"] = str(len(body))
         self._answered = True
-        self._client.send(wire.answer_head(status, None, answer.items()) + body)
+        self._client.send(wire.whole_answer(status, answer.items(), body))
         self._finish(status)
 
     def _finish(self, status: int) -> None:
@@ -286,7 +285,7 @@ class Exchange:
         self._upstream = None
         self._log("request", status=status)
         if not self._left or not self._client.connected:
-            self._leave(reusable=not self._head.should_close)
+            self._leave(reusable=True)
         else:
             self._client.resume()
             self._timer = self._client.loop.call_later(
@@ -321,12 +320,7 @@ class Exchange:
         )
 
 
-_known_date: tuple[int, str] = (0, "")
-
-
+@lru_cache(maxsize=1)
 def _date(now: int) -> str:
     """The `Date` of an answer, made once a second."""
-    global _known_date  # noqa: PLW0603 - a cache of one entry
-    if _known_date[0] != now:
-        _known_date = (now, formatdate(now, usegmt=True))
-    return _known_date[1]
+    return formatdate(now, usegmt=True)

@@ -10,19 +10,13 @@ from aiohttp.http import HttpProcessingError, HttpRequestParser
 _BLANK_LINE: Final = b"\r\n\r\n"
 _BUFFER: Final = 65_536
 _UNBOUNDED: Final = 2**30
-_LINE_LIMIT: Final = 8190
-_HEADER_LIMIT: Final = 128
-"""aiohttp's own defaults, which its handler has."""
 
 
 def request_parser(
     protocol: BaseProtocol, loop: asyncio.AbstractEventLoop, buffer: int = _BUFFER
 ) -> HttpRequestParser:
-    """A parser as strict as that of aiohttp's handler."""
-    return HttpRequestParser(
-        protocol, loop, buffer, max_line_size=_LINE_LIMIT, max_field_size=_LINE_LIMIT,
-        max_headers=_HEADER_LIMIT, auto_decompress=False,
-    )  # fmt: skip
+    """A parser as strict as that of aiohttp's handler, which has the default limits as well."""
+    return HttpRequestParser(protocol, loop, buffer, auto_decompress=False)
 
 
 class Shadow:
