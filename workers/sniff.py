@@ -16,6 +16,9 @@ from workers import containers
 
 HEAD_BYTES: Final = 16_384
 
+WHOLE_BYTES: Final = 128 * 1024
+"""A file of this size is read by one request: more of them cost more than more bytes."""
+
 ReadRange = Callable[[int, int], Awaitable[bytes]]
 """Reads so many bytes from an offset of the file."""
 
@@ -63,9 +66,10 @@ class Sniffer:
 
     async def sniff(self, size: int, read_range: ReadRange) -> Sniffed:
         """What a file of `size` bytes is: its head is read, and the directory of a ZIP."""
-        head = await read_range(0, min(size, HEAD_BYTES))
+        first = await read_range(0, size if size <= WHOLE_BYTES else HEAD_BYTES)
+        head = first[:HEAD_BYTES]
         by_head = self.sniff_head(head)
-        container = await _container(size, head, read_range)
+        container = await _container(size, first, read_range)
         if container is None:
             return by_head
         if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -79,10 +83,14 @@ class Sniffer:
         return found
 
 
-async def _container(size: int, head: bytes, read_range: ReadRange) -> containers.Container | None:
-    """The ZIP that ends where the file ends, whatever the file begins with."""
+async def _container(
+    size: int, first: bytes, read_range: ReadRange
+) -> containers.Container | None:
+    """The ZIP that ends where the file ends, whatever its `first` bytes are."""
     start = max(0, size - containers.TAIL_BYTES)
-    tail = head if size <= len(head) else await read_range(start, size - start)
+    whole = len(first) == size
+    tail = first[start:] if whole else await read_range(start, size - start)
+    head = first[:HEAD_BYTES]
     directory = containers.find_directory(tail, size)
     if directory is None:
         return _unreadable(head)

@@ -77,19 +77,17 @@ class ExternalDelivery:
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit
         async with self.notices.watch(upload.id) as ended:
-            while True:
-                upload = await self._look(upload)
-                left = deadline - clock()
-                if is_end(upload.state) or left <= 0:
-                    return upload
-                ended.clear()
+            while not is_end(upload.state) and (left := deadline - clock()) > 0:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(left, _LOOK_AGAIN)):
                         await ended.wait()
+                ended.clear()
+                upload = await self._look(upload)
+        return upload
 
     async def _look(self, upload: Upload) -> Upload:
         try:
-            return await self.backends.ledger.find(upload.id)
+            return await self.backends.ledger.find_hosted(upload.id)
         except StoreUnavailable as error:
             log.warning("upload.not_seen", error=repr(error))
             return upload

@@ -111,6 +111,17 @@ class Ledger:
             raise UploadNotFound("no such upload") from None
         return from_json(document)
 
+    async def find_hosted(self, upload_id: str) -> Upload:
+        """An `external` upload that has most likely ended, by one request if it has.
+
+        Raises UploadNotFound, StoreUnavailable.
+        """
+        try:
+            document, _ = await self._store.get(keys.record(upload_id))
+        except ObjectNotFound:
+            return await self.find(upload_id)
+        return from_json(document)
+
     async def has_ended(self, upload_id: str) -> bool:
         """Whether the record of the upload's end is durable. Raises StoreUnavailable."""
         try:

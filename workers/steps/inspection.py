@@ -11,19 +11,19 @@ from gateway.store.verification import Verification, verify
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.ledger import Entry
-from gateway.uploads.lifecycle import advance, next_step
+from gateway.uploads.lifecycle import advance
 from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import Fault, State, Upload
 from workers.runtime import Services
 from workers.steps.ending import end
+from workers.steps.registration import register_entry
 
 log = get_logger(__name__)
 
 
 async def inspect(upload_id: str, services: Services) -> None:
-    """Inspect a stored upload; one that is inspected already goes on to its next step."""
-    backends = services.backends
-    entry = await backends.ledger.open(upload_id)
+    """Inspect a stored upload; one that passes, or has passed before, is registered at once."""
+    entry = await services.backends.ledger.open(upload_id)
     if entry is None:
         return
     if entry.upload.state is State.STORED:
@@ -32,8 +32,8 @@ async def inspect(upload_id: str, services: Services) -> None:
         except PreconditionFailed:
             log.info("inspection.taken")  # another worker has done it
             return
-    if (step := next_step(entry.upload)) is not None:
-        backends.queue.send(step, upload_id)
+    if entry.upload.state is State.INSPECTED:
+        await register_entry(entry, services)
 
 
 async def _inspect(entry: Entry, services: Services) -> Entry:
@@ -52,8 +52,7 @@ async def _inspect(entry: Entry, services: Services) -> Entry:
         entry = await services.backends.ledger.save(entry, replace(upload, fault=fault))
         return await _reject(entry, services)
     log.info("upload.inspected", content_type=upload.file.content_type)
-    inspected = advance(upload, State.INSPECTED, datetime.now(UTC))
-    return await services.backends.ledger.save(entry, inspected)
+    return replace(entry, upload=advance(upload, State.INSPECTED, datetime.now(UTC)))
 
 
 async def _is_intact(upload: Upload, services: Services) -> bool:

@@ -35,13 +35,20 @@ _MARGIN = timedelta(seconds=30)
 async def register(upload_id: str, services: Services) -> None:
     """Register an inspected upload, or find out that it is registered."""
     entry = await services.backends.ledger.open(upload_id)
-    if entry is None or entry.upload.state is not State.INSPECTED:
-        return
+    if entry is not None and entry.upload.state is State.INSPECTED:
+        await register_entry(entry, services)
+
+
+async def register_entry(entry: Entry, services: Services) -> None:
+    """Register an inspected upload whose state need not have been written yet.
+
+    It is written with the attempt, which spares the store a request.
+    """
     attempt = entry.upload.attempt
     now = datetime.now(UTC)
     if attempt is not None and now < attempt.until:
         delay = (attempt.until - now).total_seconds()
-        services.backends.queue.send(Step.REGISTER, upload_id, delay)
+        services.backends.queue.send(Step.REGISTER, entry.upload.id, delay)
         return
     await Registration(services, entry).run(now)
 

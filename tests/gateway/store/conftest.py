@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.store.s3 import S3Store
-from tests.gateway.store.proxy import FaultProxy
+from tests.servers.store_proxy import FaultProxy
 
 
 @pytest.fixture(scope="session")

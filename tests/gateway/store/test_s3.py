@@ -19,7 +19,7 @@ from gateway.stack.seaweedfs import SeaweedFS
 from gateway.store.objects import Multipart
 from gateway.store.s3 import DOCUMENT_LIMIT, S3Store
 from gateway.store.verification import Verification, verify
-from tests.gateway.store.proxy import Fault, FaultProxy
+from tests.servers.store_proxy import Fault, FaultProxy
 
 # One client for all tests: to open one takes as long as a test.
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -12,7 +12,7 @@ from gateway.store.parts import FIRST_PART, reservation
 from gateway.store.s3 import S3Store
 from gateway.store.verification import Verification, verify
 from gateway.store.writer import ObjectWriter, StoredObject
-from tests.gateway.store.proxy import Fault, FaultProxy
+from tests.servers.store_proxy import Fault, FaultProxy
 
 # One client for all tests: to open one takes as long as a test.
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -53,6 +53,8 @@ class FaultProxy:
         self._rules: list[Rule] = []
         self._connections: set[asyncio.Task[None]] = set()
         self.url = ""
+        self.asked: list[str] = []
+        """The method of each request that came."""
 
     @classmethod
     @asynccontextmanager
@@ -101,6 +103,7 @@ class FaultProxy:
     ) -> bool:
         """Relay one request and its answer; whether the connection goes on."""
         head = await reader.readuntil(b"\r\n\r\n")
+        self.asked.append(head.partition(b" ")[0].decode())
         rule = self._rule_for(head.partition(b"\r\n")[0])
         if rule is not None and rule.fault is Fault.HOLD:
             await reader.read()  # until the client goes away

@@ -1,0 +1,47 @@
+"""What a hosted upload costs at the store, which is paid for by the request."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from gateway.stack.seaweedfs import SeaweedFS
+from gateway.stack.valkey import Valkey
+from tests.flows import files
+from tests.flows.client import Client
+from tests.servers.fixtures import StartGateway
+from tests.servers.gateway import start_worker
+from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+from tests.servers.store_proxy import FaultProxy
+
+
+@pytest.mark.usefixtures("sandbox_server")
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        # file, record, claim, end; read: record, checksum, file, end
+        (100_000, {"PUT": 4, "GET": 3, "HEAD": 1, "DELETE": 1}),
+        # three parts in place of one file, begun and completed; its first and last bytes
+        (20_000_000, {"PUT": 6, "POST": 2, "GET": 4, "HEAD": 1, "DELETE": 1}),
+    ],
+)
+async def test_requests_of_an_upload(
+    size: int,
+    expected: dict[str, int],
+    environ: dict[str, str],
+    seaweedfs: SeaweedFS,
+    valkey: Valkey,
+    start_gateway: StartGateway,
+    tmp_path: Path,
+) -> None:
+    async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
+        ways = {"s3_endpoint_url": proxy.url, "broker_url": valkey.url.replace("/0", "/9")}
+        gateway = start_gateway(delivery="external", **ways)
+        through = {f"GATEWAY_{name.upper()}": value for name, value in ways.items()}
+        with start_worker({**environ, **through}, tmp_path):
+            async with Client.open(gateway.url, TOKENS["alice"]) as client:
+                answer = await client.upload(
+                    f"/v1/channels/{CHANNEL}/messages", files.PNG.ljust(size, b"\0")
+                )
+    assert answer.status == 200, answer.body
+    assert Counter(proxy.asked) == expected
