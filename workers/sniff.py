@@ -83,9 +83,7 @@ class Sniffer:
         return found
 
 
-async def _container(
-    size: int, first: bytes, read_range: ReadRange
-) -> containers.Container | None:
+async def _container(size: int, first: bytes, read_range: ReadRange) -> containers.Container | None:
     """The ZIP that ends where the file ends, whatever its `first` bytes are."""
     start = max(0, size - containers.TAIL_BYTES)
     whole = len(first) == size

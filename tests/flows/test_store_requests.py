@@ -11,7 +11,7 @@ from tests.flows import files
 from tests.flows.client import Client
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import start_worker
-from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+from tests.servers.sandbox import CHANNEL, TOKENS
 from tests.servers.store_proxy import FaultProxy
 
 
