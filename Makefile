@@ -31,6 +31,7 @@ format: install
 bench: install
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.slow
+	$(BIN)/python -m bench.external
 	$(BIN)/python -m bench.scanner
 
 # The lock names versions and hashes for every platform and Python that we support.

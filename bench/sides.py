@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_port, free_ports
 from gateway.stack.probes import answers
+from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 
 TOKEN = "bench-token"
@@ -83,6 +84,12 @@ class Bench:
     @property
     def sink_url(self) -> str:
         return f"http://{HOST}:{self._sink}"
+
+    def seaweedfs(self) -> SeaweedFS:
+        """A store beside the sink."""
+        store = SeaweedFS(self._directory / "s3", free_port(), "bench-key", "bench-secret")
+        _pin(self._stack.enter_context(Part(store.command(), self._directory)).pid, 1)
+        return store
 
     def direct(self) -> Side:
         """No proxy at all: what load and sink can do at most."""
