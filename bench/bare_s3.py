@@ -14,6 +14,7 @@ from typing import Any
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
+from bench.sides import pin
 from gateway.store.config import client_config
 
 PART = 8 * 1024**2
@@ -21,7 +22,7 @@ PART = 8 * 1024**2
 
 def main() -> None:
     endpoint, bucket, size, count, mode = sys.argv[1:]
-    os.sched_setaffinity(0, {0})
+    pin(os.getpid(), core=0)
     config = client_config(endpoint) if mode == "ours" else AioConfig()
     print(asyncio.run(_measure(endpoint, bucket, int(size), int(count), config)))
 

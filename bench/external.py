@@ -8,16 +8,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench.load import Load, run_load
-from bench.sides import TOKEN, Bench
+from bench.sides import TOKEN, Bench, Side
 from gateway.stack.seaweedfs import SeaweedFS
 
+ACCEPTED = 202
 LOADS = {
-    "100 KiB": Load(100 * 1024, 200, 4),
-    "64 MiB": Load(64 * 1024**2, 4, 2),
+    "100 KiB": Load(100 * 1024, 200, 4, ACCEPTED),
+    "64 MiB": Load(64 * 1024**2, 4, 2, ACCEPTED),
 }
 ROUNDS = 3
 
@@ -30,10 +32,7 @@ def main() -> None:
         settings = {
             "GATEWAY_DELIVERY": "external",
             "GATEWAY_REGISTRATION_WAIT": "0",
-            "GATEWAY_S3_ENDPOINT_URL": store.endpoint_url,
-            "GATEWAY_S3_BUCKET": store.bucket,
-            "GATEWAY_S3_ACCESS_KEY_ID": store.access_key_id,
-            "GATEWAY_S3_SECRET_ACCESS_KEY": store.secret_access_key,
+            **store.settings(),
         }
         sides = [
             bench.gateway(f"gateway {digest}", settings | {"GATEWAY_HASH": digest})
@@ -42,15 +41,20 @@ def main() -> None:
         for side in sides:
             run_load(side.url, LOADS["64 MiB"], TOKEN)
         for name, load in LOADS.items():
-            cost: dict[str, list[float]] = {}
-            for _ in range(ROUNDS):
-                for mode in ("default", "ours"):
-                    cost.setdefault(f"bare, {mode}", []).append(_bare(store, load, mode))
-                for side in sides:
-                    before = side.cpu_seconds()
-                    run_load(side.url, load, TOKEN)
-                    cost.setdefault(side.name, []).append(side.cpu_seconds() - before)
-            _print(name, load, {side: statistics.median(each) for side, each in cost.items()})
+            _print(name, load, _compare(load, store, sides))
+
+
+def _compare(load: Load, store: SeaweedFS, sides: list[Side]) -> dict[str, float]:
+    """The median CPU seconds of each side."""
+    cost: dict[str, list[float]] = defaultdict(list)
+    for _ in range(ROUNDS):
+        for mode in ("default", "ours"):
+            cost[f"bare, {mode}"].append(_bare(store, load, mode))
+        for side in sides:
+            before = side.cpu_seconds()
+            run_load(side.url, load, TOKEN)
+            cost[side.name].append(side.cpu_seconds() - before)
+    return {side: statistics.median(each) for side, each in cost.items()}
 
 
 def _bare(store: SeaweedFS, load: Load, mode: str) -> float:

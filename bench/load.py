@@ -18,11 +18,12 @@ CLOSING = b"\r\n--" + BOUNDARY + b"--\r\n"
 
 @dataclass(frozen=True)
 class Load:
-    """So many uploads of `size` bytes each, over `connections`."""
+    """So many uploads of `size` bytes each, over `connections`; `status` answers each."""
 
     size: int
     uploads: int
     connections: int
+    status: int = 200
 
     @property
     def gib(self) -> float:
@@ -30,12 +31,12 @@ class Load:
 
 
 def run_load(url: str, load: Load, token: str) -> float:
-    """Upload all of it; the seconds it took. Raises AssertionError for any answer but a success."""
+    """Upload all of it; the seconds it took. Raises AssertionError for any other answer."""
     started = time.perf_counter()
     with ThreadPoolExecutor(load.connections) as pool:
         share = load.uploads // load.connections
         for done in [
-            pool.submit(_uploads, url, token, load.size, share) for _ in range(load.connections)
+            pool.submit(_uploads, url, token, load, share) for _ in range(load.connections)
         ]:
             done.result()
     return time.perf_counter() - started
@@ -52,17 +53,17 @@ def request_head(host: str, token: str, size: int) -> bytes:
     ).encode() + _OPENING
 
 
-def _uploads(url: str, token: str, size: int, count: int) -> None:
+def _uploads(url: str, token: str, load: Load, count: int) -> None:
     address = urlsplit(url)
-    head = request_head(str(address.hostname), token, size)
+    head = request_head(str(address.hostname), token, load.size)
     with socket.create_connection((address.hostname, address.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(count):
-            upload(connection, head, size)
+            _upload(connection, head, load.size)
+            _answered(connection, load.status)
 
 
-def upload(connection: socket.socket, head: bytes, size: int) -> None:
-    """One upload on an open connection, to the end of its answer."""
+def _upload(connection: socket.socket, head: bytes, size: int) -> None:
     if size < len(_PIECE):
         connection.sendall(head + _PIECE[:size] + CLOSING)
     else:
@@ -70,15 +71,15 @@ def upload(connection: socket.socket, head: bytes, size: int) -> None:
         for left in range(size, 0, -len(_PIECE)):
             connection.sendall(_PIECE[:left])
         connection.sendall(CLOSING)
-    _answered(connection)
 
 
-def _answered(connection: socket.socket) -> None:
+def _answered(connection: socket.socket, status: int) -> None:
+    """Read the answer to its end."""
     data = b""
     while (end := data.find(b"\r\n\r\n")) < 0:
         data += _received(connection)
     head = data[:end].lower()
-    assert b" 20" in head.split(b"\r\n", 1)[0], data
+    assert b" %d " % status in head.split(b"\r\n", 1)[0], data
     _, named, rest = head.partition(b"content-length:")
     if named:
         missing = int(rest.partition(b"\r\n")[0]) - (len(data) - end - 4)

@@ -78,8 +78,8 @@ class Bench:
         ready = f"http://{HOST}:{self._sink}/"
         self._start("sink", ["-m", "bench.sink", str(self._sink)], ready, core=1)
         self._valkey = Valkey(directory / "valkey", free_port())
-        _pin(stack.enter_context(Part(self._valkey.command(), directory)).pid, 1)
-        _pin(psutil.Process().pid, 1)
+        pin(stack.enter_context(Part(self._valkey.command(), directory)).pid, 1)
+        pin(psutil.Process().pid, 1)
 
     @property
     def sink_url(self) -> str:
@@ -88,7 +88,7 @@ class Bench:
     def seaweedfs(self) -> SeaweedFS:
         """A store beside the sink."""
         store = SeaweedFS(self._directory / "s3", free_port(), "bench-key", "bench-secret")
-        _pin(self._stack.enter_context(Part(store.command(), self._directory)).pid, 1)
+        pin(self._stack.enter_context(Part(store.command(), self._directory)).pid, 1)
         return store
 
     def direct(self) -> Side:
@@ -110,7 +110,7 @@ class Bench:
         command = Command(root.name, argv, lambda: answers(url))
         part = self._stack.enter_context(Part(command, self._directory))
         for process in (psutil.Process(part.pid), *psutil.Process(part.pid).children()):
-            _pin(process.pid, 0)
+            pin(process.pid, 0)
         return Side(name, url, part.pid)
 
     def python(self, name: str, module: str) -> Side:
@@ -144,10 +144,11 @@ class Bench:
     ) -> int:
         command = Command(name, [sys.executable, *argv], lambda: answers(ready), environ)
         pid = self._stack.enter_context(Part(command, self._directory)).pid
-        _pin(pid, core)
+        pin(pid, core)
         return pid
 
 
-def _pin(pid: int, core: int) -> None:
+def pin(pid: int, core: int) -> None:
+    """Have the process run on that core, where there is one."""
     if (psutil.cpu_count() or 1) > core:
         psutil.Process(pid).cpu_affinity([core])

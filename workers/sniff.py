@@ -17,7 +17,7 @@ from workers import containers
 HEAD_BYTES: Final = 16_384
 
 WHOLE_BYTES: Final = 128 * 1024
-"""A file of this size is read by one request: more of them cost more than more bytes."""
+"""A file of up to this size is read by one request: another costs more than the bytes."""
 
 ReadRange = Callable[[int, int], Awaitable[bytes]]
 """Reads so many bytes from an offset of the file."""
@@ -65,7 +65,7 @@ class Sniffer:
         return Sniffed(signed if found in _GENERIC else found, frozenset({signed}))
 
     async def sniff(self, size: int, read_range: ReadRange) -> Sniffed:
-        """What a file of `size` bytes is: its head is read, and the directory of a ZIP."""
+        """What a file of `size` bytes is: a small one is read, of others the head and the tail."""
         first = await read_range(0, size if size <= WHOLE_BYTES else HEAD_BYTES)
         head = first[:HEAD_BYTES]
         by_head = self.sniff_head(head)

@@ -82,7 +82,7 @@ def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str
         defaults["GATEWAY_REDIS_URL"] = valkey.url
     if "GATEWAY_S3_ENDPOINT_URL" not in configured:
         servers.append(store.command())
-        defaults |= _store_settings(store)
+        defaults |= store.settings()
     own_sandbox = "GATEWAY_UPSTREAM_URL" not in configured
     if own_sandbox:
         defaults |= _upstream_settings(sandbox_url)
@@ -101,16 +101,6 @@ def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str
         sandbox_url=sandbox_url if own_sandbox else None,
         tokens=tokens,
     )
-
-
-def _store_settings(store: SeaweedFS) -> dict[str, str]:
-    return {
-        "GATEWAY_S3_ENDPOINT_URL": store.endpoint_url,
-        "GATEWAY_S3_BUCKET": store.bucket,
-        "GATEWAY_S3_REGION": "us-east-1",
-        "GATEWAY_S3_ACCESS_KEY_ID": store.access_key_id,
-        "GATEWAY_S3_SECRET_ACCESS_KEY": store.secret_access_key,
-    }
 
 
 def _upstream_settings(sandbox_url: str) -> dict[str, str]:

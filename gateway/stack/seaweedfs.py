@@ -28,6 +28,16 @@ class SeaweedFS:
         """What S3 clients connect to."""
         return f"http://{HOST}:{self.port}"
 
+    def settings(self) -> dict[str, str]:
+        """The gateway's settings by which it is used."""
+        return {
+            "GATEWAY_S3_ENDPOINT_URL": self.endpoint_url,
+            "GATEWAY_S3_BUCKET": self.bucket,
+            "GATEWAY_S3_REGION": "us-east-1",
+            "GATEWAY_S3_ACCESS_KEY_ID": self.access_key_id,
+            "GATEWAY_S3_SECRET_ACCESS_KEY": self.secret_access_key,
+        }
+
     def command(self) -> Command:
         """How it is started. Raises PartError where none is installed."""
         self.data_dir.mkdir(parents=True, exist_ok=True)

@@ -105,22 +105,16 @@ class Ledger:
         """The upload, wherever it stands. Raises UploadNotFound, StoreUnavailable."""
         if (entry := await self.open(upload_id)) is not None:
             return entry.upload
-        try:
-            document, _ = await self._store.get(keys.record(upload_id))
-        except ObjectNotFound:
-            raise UploadNotFound("no such upload") from None
-        return from_json(document)
+        if (ended := await self._ended(upload_id)) is not None:
+            return ended
+        raise UploadNotFound("no such upload")
 
     async def find_hosted(self, upload_id: str) -> Upload:
         """An `external` upload that has most likely ended, by one request if it has.
 
         Raises UploadNotFound, StoreUnavailable.
         """
-        try:
-            document, _ = await self._store.get(keys.record(upload_id))
-        except ObjectNotFound:
-            return await self.find(upload_id)
-        return from_json(document)
+        return await self._ended(upload_id) or await self.find(upload_id)
 
     async def has_ended(self, upload_id: str) -> bool:
         """Whether the record of the upload's end is durable. Raises StoreUnavailable."""
@@ -174,6 +168,13 @@ class Ledger:
                 yield await self.find(upload_id)
             except UploadNotFound:
                 continue
+
+    async def _ended(self, upload_id: str) -> Upload | None:
+        try:
+            document, _ = await self._store.get(keys.record(upload_id))
+        except ObjectNotFound:
+            return None
+        return from_json(document)
 
     async def _end(self, upload: Upload) -> None:
         await self._store.put(keys.record(upload.id), to_json(upload))

@@ -9,8 +9,7 @@ from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 from tests.flows import files
 from tests.flows.client import Client
-from tests.servers.fixtures import StartGateway
-from tests.servers.gateway import start_worker
+from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import CHANNEL, TOKENS
 from tests.servers.store_proxy import FaultProxy
 
@@ -31,14 +30,15 @@ async def test_requests_of_an_upload(
     environ: dict[str, str],
     seaweedfs: SeaweedFS,
     valkey: Valkey,
-    start_gateway: StartGateway,
     tmp_path: Path,
 ) -> None:
     async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
-        ways = {"s3_endpoint_url": proxy.url, "broker_url": valkey.url.replace("/0", "/9")}
-        gateway = start_gateway(delivery="external", **ways)
-        through = {f"GATEWAY_{name.upper()}": value for name, value in ways.items()}
-        with start_worker({**environ, **through}, tmp_path):
+        settings = environ | {
+            "GATEWAY_DELIVERY": "external",
+            "GATEWAY_S3_ENDPOINT_URL": proxy.url,
+            "GATEWAY_BROKER_URL": valkey.url.replace("/0", "/9"),  # no other worker's
+        }
+        with start_worker(settings, tmp_path), Gateway.start(settings, tmp_path) as gateway:
             async with Client.open(gateway.url, TOKENS["alice"]) as client:
                 answer = await client.upload(
                     f"/v1/channels/{CHANNEL}/messages", files.PNG.ljust(size, b"\0")

@@ -70,10 +70,7 @@ def environ(valkey: Valkey, seaweedfs: SeaweedFS, sandbox_server: Sandbox) -> di
         "GATEWAY_UPSTREAM_CLIENT_SECRET": "secret",
         "GATEWAY_UPSTREAM_TIMEOUT": "5",
         "GATEWAY_REDIS_URL": valkey.url,
-        "GATEWAY_S3_ENDPOINT_URL": seaweedfs.endpoint_url,
-        "GATEWAY_S3_BUCKET": seaweedfs.bucket,
-        "GATEWAY_S3_ACCESS_KEY_ID": seaweedfs.access_key_id,
-        "GATEWAY_S3_SECRET_ACCESS_KEY": seaweedfs.secret_access_key,
+        **seaweedfs.settings(),
         "GATEWAY_AUTH": "static,upstream",
         "GATEWAY_AUTH_STATIC_TOKENS": ",".join(f"{s}:{t}" for s, t in TOKENS.items()),
     }

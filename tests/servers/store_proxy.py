@@ -9,6 +9,8 @@ from enum import Enum, auto
 from typing import Self
 from urllib.parse import urlsplit
 
+from tests.servers.listening import listening
+
 BYTES_AT_ONCE = 64 * 1024
 
 
@@ -51,7 +53,6 @@ class FaultProxy:
         parts = urlsplit(upstream)
         self._host, self._port = parts.hostname, parts.port
         self._rules: list[Rule] = []
-        self._connections: set[asyncio.Task[None]] = set()
         self.url = ""
         self.asked: list[str] = []
         """The method of each request that came."""
@@ -60,15 +61,8 @@ class FaultProxy:
     @asynccontextmanager
     async def start(cls, upstream: str) -> AsyncIterator[Self]:
         proxy = cls(upstream)
-        server = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
-        proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
+        async with listening(proxy._serve) as proxy.url:
             yield proxy
-        finally:
-            server.close()
-            for task in proxy._connections:
-                task.cancel()
-            await asyncio.gather(*proxy._connections, return_exceptions=True)
 
     def fail(self, pattern: bytes, fault: Fault, times: int = 1_000) -> Rule:
         rule = Rule(re.compile(pattern), fault, times)
@@ -78,11 +72,6 @@ class FaultProxy:
     def mend(self) -> None:
         """Fail no request any more."""
         self._rules.clear()
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):

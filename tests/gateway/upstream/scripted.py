@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Self
 
+from tests.servers.listening import listening
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -35,7 +37,6 @@ class ScriptedServer:
 
     url: str = ""
     requests: list[Received] = field(default_factory=list)
-    _connections: set[asyncio.Task[None]] = field(default_factory=set)
     _script: deque[Reply] = field(default_factory=deque)
 
     @classmethod
@@ -43,16 +44,8 @@ class ScriptedServer:
     async def start(cls) -> AsyncIterator[Self]:
         """Serve on a free port of 127.0.0.1."""
         scripted = cls()
-        server = await asyncio.start_server(scripted._serve, "127.0.0.1", 0)
-        host, port = server.sockets[0].getsockname()
-        scripted.url = f"http://{host}:{port}"
-        try:
+        async with listening(scripted._serve) as scripted.url:
             yield scripted
-        finally:
-            server.close()
-            for connection in scripted._connections:
-                connection.cancel()
-            await asyncio.gather(*scripted._connections, return_exceptions=True)
 
     def replies(self, *script: Reply) -> None:
         """Set the script."""
@@ -64,9 +57,6 @@ class ScriptedServer:
         return [f"{request.method} {request.target}" for request in self.requests]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = asyncio.current_task()
-        assert connection is not None
-        self._connections.add(connection)
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
                 answer = b""
