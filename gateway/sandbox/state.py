@@ -49,6 +49,8 @@ class State:
         self._database.execute(_SCHEMA)
         self._tables: dict[Table, dict[int, Document]] = {table: {} for table in Table}
         self._messages_of: dict[str, list[int]] = defaultdict(list)
+        self._last: dict[Table, int] = dict.fromkeys(Table, 0)
+        """Ids are not given twice, even where the newest document was deleted."""
         self._load()
         if not self._tables[Table.APPLICATIONS]:
             self._seed()
@@ -67,8 +69,7 @@ class State:
 
     def insert(self, table: Table, document: Document) -> Document:
         """Add a document under the next id, or its own, and the time of now."""
-        documents = self._tables[table]
-        number = document.get("id") or max(documents, default=0) + 1
+        number = document.get("id") or self._last[table] + 1
         whole = {"id": number, "createdTime": now(), **document}
         self._remember(table, whole)
         self.save(table, whole)
@@ -85,7 +86,10 @@ class State:
     def delete(self, table: Table, number: int) -> Document | None:
         """Remove a document."""
         self._database.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (table, number))
-        return self._tables[table].pop(number, None)
+        document = self._tables[table].pop(number, None)
+        if document is not None and table is Table.MESSAGES:
+            self._messages_of[place_of(document)].remove(number)
+        return document
 
     def messages_of(self, place: str) -> list[Document]:
         """The messages of a `channel/{id}` or `thread/{id}`, newest first."""
@@ -106,6 +110,7 @@ class State:
             self._remember(Table(kind), document)
 
     def _remember(self, table: Table, document: Document) -> None:
+        self._last[table] = max(self._last[table], document["id"])
         if table is Table.MESSAGES:
             self._messages_of[place_of(document)].append(document["id"])
 

@@ -131,6 +131,19 @@ async def test_messages_are_paged_by_cursor_newest_first(client: Client, sandbox
     assert [message["id"] for message in found] == sorted((m["id"] for m in found), reverse=True)
 
 
+async def test_the_id_of_a_deleted_message_is_not_given_again(
+    client: Client, sandbox: Sandbox
+) -> None:
+    first = (await client.upload(PATH, files.PNG)).json()["id"]
+    deleted = await client.request("DELETE", f"/v1/messages/{first}")
+    assert deleted.status == 200
+    second = (await client.upload(PATH, files.PNG)).json()["id"]
+    assert second > first
+    listed = [message["id"] for message in await sandbox.messages()]
+    assert listed.count(second) == 1
+    assert first not in listed
+
+
 async def test_pages_are_numbered_and_an_empty_one_embeds_nothing(client: Client) -> None:
     first = (await client.request("GET", "/v1/users?size=1")).json()
     assert (first["page"]["size"], first["page"]["number"]) == (1, 0)
