@@ -65,6 +65,14 @@ def stored_upload(delivery: Delivery = Delivery.EXTERNAL) -> Upload:
     )
 
 
+@pytest.fixture(autouse=True)
+async def nothing_left_behind(backends: Backends) -> None:
+    """What other tests left would be swept up as well, and keep the worker from our own."""
+    await backends.redis.delete(keys.RELAYED_SET)
+    for pending in [each async for each in backends.ledger.list_pending()]:
+        await backends.ledger.forget_pending(pending.upload_id)
+
+
 async def end_of(ledger: Ledger, upload_id: str) -> Upload:
     async with asyncio.timeout(PATIENCE):
         while (upload := await ledger.find(upload_id)).state not in ENDS:
