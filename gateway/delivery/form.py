@@ -5,7 +5,8 @@ is refused.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.delivery.meter import FileMeter
 from gateway.delivery.tap import FILE_PART
@@ -22,8 +23,7 @@ from gateway.multipart import Event, PartBegin, PartData, PartEnd, Scanner
 from gateway.uploads.record import File
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(msgspec.Struct, frozen=True):
     """A complete form: its file as it was counted, and the other parts in their order."""
 
     file: File
@@ -78,7 +78,7 @@ class FormReader:
     def _take(self, event: Event) -> bytes | None:
         match event:
             case PartData():
-                return self._data(event.data)
+                return self._data(event)
             case PartBegin():
                 self._begin(event)
             case PartEnd():
@@ -95,9 +95,10 @@ class FormReader:
             raise SeveralFiles("send exactly one part named `file`")
         self._file_part = part
 
-    def _data(self, data: bytes) -> bytes | None:
+    def _data(self, event: PartData) -> bytes | None:
+        data = event.data
         if self._part is self._file_part:
-            self._meter.update(data)
+            self._meter.update(event)
             if self._meter.size > self._max_file_size:
                 raise FileTooLarge(f"a file may have at most {self._max_file_size} bytes here")
             return data

@@ -4,6 +4,7 @@ import hashlib
 
 import google_crc32c
 
+from gateway.multipart import PartData
 from gateway.uploads.names import safe_name
 from gateway.uploads.record import File
 
@@ -16,18 +17,18 @@ class FileMeter:
         self.size = 0
         self._crc32c: int | None = 0 if crc32c else None
         self._sha256 = hashlib.sha256() if sha256 else None
-        self._head = bytearray()
+        self._head = b""
         self._head_bytes = head_bytes
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: PartData) -> None:
         """Take the next bytes of the file; they are not kept beyond the head."""
-        self.size += len(data)
+        self.size += data.end - data.start
         if self._crc32c is not None:
-            self._crc32c = google_crc32c.extend(self._crc32c, data)
+            self._crc32c = google_crc32c.extend(self._crc32c, data.data)
         if self._sha256 is not None:
-            self._sha256.update(data)
+            self._sha256.update(memoryview(data.chunk)[data.start : data.end])
         if missing := self._head_bytes - len(self._head):
-            self._head += data[:missing]
+            self._head += data.chunk[data.start : min(data.end, data.start + missing)]
 
     def describe(self, original_name: str | None, declared_type: str | None) -> File:
         """The file, by what was counted and what the client said of it."""
@@ -38,5 +39,5 @@ class FileMeter:
             size=self.size,
             crc32c=self._crc32c,
             sha256=self._sha256.hexdigest() if self._sha256 is not None else None,
-            head=bytes(self._head),
+            head=self._head,
         )

@@ -4,10 +4,11 @@ The tap never holds a body up and never refuses one: the upstream's reading of i
 cannot read it gives up on, in constant memory, and says so.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from gateway.delivery.meter import FileMeter
 from gateway.multipart import (
+    DEFAULT_LIMITS,
     Declared,
     Event,
     Limits,
@@ -28,8 +29,7 @@ MAX_FILES = 50
 """More `file` parts than any client sends are not described one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True):
     """What the tap saw: the files in their order, and why its reading may not be the upstream's."""
 
     files: tuple[File, ...]
@@ -39,7 +39,7 @@ class Observation:
 class Tap:
     """Observes the chunks of one body in their order."""
 
-    def __init__(self, boundaries: Declared, limits: Limits, hash_: Hash) -> None:
+    def __init__(self, boundaries: Declared, hash_: Hash, limits: Limits = DEFAULT_LIMITS) -> None:
         self._scanner: Scanner | None = Scanner(boundaries, limits)
         self._hash = hash_
         self._part: PartBegin | None = None
@@ -72,7 +72,7 @@ class Tap:
             match event:
                 case PartData():
                     if self._meter is not None:
-                        self._meter.update(event.data)
+                        self._meter.update(event)
                 case PartBegin():
                     self._begin(event)
                 case PartEnd():

@@ -15,10 +15,11 @@ from gateway.multipart.errors import (
     TooManyParts,
 )
 from gateway.multipart.events import Event, PartBegin, PartData, PartEnd
-from gateway.multipart.limits import Limits
+from gateway.multipart.limits import DEFAULT_LIMITS, Limits
 from gateway.multipart.scanner import Scanner
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "Ambiguity",
     "Declared",
     "Disposition",

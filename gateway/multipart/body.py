@@ -4,7 +4,7 @@ from enum import Enum, auto
 from typing import Final
 
 from gateway.multipart.ambiguity import Ambiguity
-from gateway.multipart.delimiter import CRLF, Delimiter, LineWatch, Search, Verdict
+from gateway.multipart.delimiter import CLOSE, CRLF, Delimiter, LineWatch, Search, Verdict
 from gateway.multipart.errors import (
     EpilogueTooLong,
     HeadersTooLong,
@@ -45,7 +45,8 @@ class Body:
         self._parts = 0
         self._block = bytearray()
         self._closing = b""
-        self._epilogue = LineWatch(boundary)
+        self._boundary = boundary
+        self._epilogue: LineWatch | None = None
 
     @property
     def complete(self) -> bool:
@@ -62,7 +63,7 @@ class Body:
                 self._hold(chunk, 0, certain)
                 return events
         self._search.forget()
-        position = 0
+        position = self._opened(chunk) if self._state is _State.PREAMBLE else 0
         while position < len(chunk):
             if self._held:
                 position = self._scan_seam(chunk, position)
@@ -86,6 +87,15 @@ class Body:
         if self._state is _State.DATA:
             self._take(self._held, 0, len(self._held))
         return events
+
+    def _opened(self, chunk: bytes) -> int:
+        """Where to begin: behind the first delimiter if, as always, the body opens with it."""
+        opening = self._delimiter.opening
+        if self._size or self._held is not CRLF or not chunk.startswith(opening):
+            return 0
+        self._held = b""
+        self._state = _State.HEADERS
+        return len(opening)
 
     # --- data and preamble ----------------------------------------------------------------------
 
@@ -194,7 +204,7 @@ class Body:
             raise TooManyParts("The body has too many parts.")
         if block.count(CRLF) >= self._limits.max_header_count:
             raise TooManyHeaders("A part has too many headers.")
-        if CRLF + self._delimiter.dashed in CRLF + block:
+        if CLOSE in block and CRLF + self._delimiter.dashed in CRLF + block:
             self._doubts.add(Ambiguity.DELIMITER_IN_HEADERS)
         self._events.append(self._described(parse_head(block)))
         self._uncounted = len(CRLF)
@@ -206,7 +216,7 @@ class Body:
             raise NameTooLong("The name of a part is too long.")
         if head.ambiguities:
             self._doubts |= head.ambiguities
-        return PartBegin(name, head.disposition.filename, head.content_type, head.headers)
+        return PartBegin(name, head.disposition.filename, head.content_type)
 
     # --- epilogue -------------------------------------------------------------------------------
 
@@ -214,9 +224,15 @@ class Body:
         self._size += len(chunk) - position
         if self._size > self._limits.max_epilogue_bytes:
             raise EpilogueTooLong("Too much follows the last part.")
-        self._closing = (self._closing + chunk[position : position + 2])[: len(CRLF)]
+        before = self._closing
+        self._closing = (before + chunk[position : position + 2])[: len(CRLF)]
         if not CRLF.startswith(self._closing):
             self._doubts.add(Ambiguity.CLOSING_LINE)
+        if self._size <= len(CRLF):
+            return len(chunk)
+        if self._epilogue is None:
+            self._epilogue = LineWatch(self._boundary)
+            self._epilogue.sees(before)
         if self._epilogue.sees(chunk[position:]):
             self._doubts.add(Ambiguity.SECOND_FORM)
         return len(chunk)

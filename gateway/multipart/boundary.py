@@ -1,19 +1,21 @@
 """Whether a request is an upload, and which boundaries its Content-Type declares."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from gateway.multipart.errors import InvalidBoundary
 from gateway.multipart.parameters import BLANK, Form, Parameter, split_parameters
 
 MAX_BOUNDARY: Final = 70
 
+# What nearly every client sends; read by the whole grammar it would come out the same.
+_USUAL: Final = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'+_.-]{1,70})")
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(msgspec.Struct, frozen=True):
     """The boundaries that a Content-Type declares, in order, each once; there may be none.
 
     `ambiguous`: readers may find others in it, as in `boundary*0=a; boundary*1=b`.
@@ -35,6 +37,8 @@ def declared_boundaries(content_type: str) -> Declared:
     that RFC 2046 section 5.1.1 does not allow, or an unclosed quote. Quotes are not asked for
     where RFC 9110 has them: real clients leave them out.
     """
+    if usual := _USUAL.fullmatch(content_type):
+        return Declared((usual[1].encode("ascii"),))
     _, parameters = split_parameters(content_type)
     candidates = dict.fromkeys(_boundary(p) for p in parameters if p.name == "boundary")
     return Declared(tuple(candidates), any(_is_doubtful(p) for p in parameters))

@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from gateway.multipart.ambiguity import Ambiguity
 from gateway.multipart.parameters import Form, Parameter, split_parameters
 
 # What nearly every part has; read by the whole grammar it would come out the same.
 _USUAL: Final = re.compile(r'form-data; name="([^"\\%]*)"(?:; filename="([^"\\%]*)")?')
+# RFC 9110 lets tabs stand there; some readers lose the parameter behind them.
+_TAB_BEFORE_NAME: Final = re.compile(r";[ \t]*\t")
 _QUOTED_PAIR: Final = re.compile(r'\\(["\\])')
 _CHARSETS: Final = {"utf-8": "utf-8", "iso-8859-1": "iso-8859-1"}
 
 
-@dataclass(frozen=True, slots=True)
-class Disposition:
+class Disposition(msgspec.Struct, frozen=True):
     """What a part says of itself, and how far that can be trusted."""
 
     name: str | None
@@ -37,6 +39,8 @@ def parse_disposition(value: bytes) -> Disposition:
         return Disposition(usual[1], usual[2])
     kind, parameters = split_parameters(text)
     doubts |= set(_grammar_doubts(kind, parameters))
+    if _TAB_BEFORE_NAME.search(text):
+        doubts.add(Ambiguity.DISPOSITION_MALFORMED)
     values: dict[str, str] = {}
     for parameter in parameters:
         values.setdefault(parameter.name, parameter.value)

@@ -1,25 +1,23 @@
 """What the scanner tells: a part begins, some of its bytes, it ends."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class PartBegin:
+
+class PartBegin(msgspec.Struct, frozen=True):
     """A part's headers are complete.
 
     `name` and `filename` are decoded as UTF-8, an invalid byte sequence as U+FFFD, and are not
-    made safe. `headers` are in order, their names in lower case, their values as they came.
+    made safe.
     """
 
     name: str | None
     filename: str | None
     content_type: str | None
-    headers: tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PartData:
+class PartData(msgspec.Struct, frozen=True):
     """Bytes `start` to `end` of `chunk` are the part's; never empty."""
 
     chunk: bytes
@@ -32,8 +30,7 @@ class PartData:
         return self.chunk[self.start : self.end]
 
 
-@dataclass(frozen=True, slots=True)
-class PartEnd:
+class PartEnd(msgspec.Struct, frozen=True):
     """A delimiter has ended the part, which had `size` bytes."""
 
     size: int

@@ -1,6 +1,7 @@
 """How much of everything a body may have."""
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +18,6 @@ class Limits:
     """With the line break after the closing delimiter."""
     max_name_length: int = 256
     """Characters in a part's name; a filename is limited by the header block."""
+
+
+DEFAULT_LIMITS: Final = Limits()

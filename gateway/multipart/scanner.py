@@ -8,7 +8,7 @@ from gateway.multipart.boundary import MAX_BOUNDARY, Declared, checked_boundary
 from gateway.multipart.delimiter import CLOSE, CRLF, LineWatch
 from gateway.multipart.errors import InvalidBoundary
 from gateway.multipart.events import Event
-from gateway.multipart.limits import Limits
+from gateway.multipart.limits import DEFAULT_LIMITS, Limits
 
 MAX_RIVALS: Final = 3
 """Declared boundaries that are watched beside the one in use: each costs a pass of its own."""
@@ -25,9 +25,9 @@ class Scanner:
     After an error the scanner is of no more use.
     """
 
-    def __init__(self, declared: Declared, limits: Limits | None = None) -> None:
+    def __init__(self, declared: Declared, limits: Limits = DEFAULT_LIMITS) -> None:
         self._candidates = declared.candidates
-        self._limits = limits or Limits()
+        self._limits = limits
         self._doubts: set[Ambiguity] = set()
         self._opening = b""
         self._body: Body | None = None
@@ -40,6 +40,8 @@ class Scanner:
     @property
     def ambiguities(self) -> tuple[Ambiguity, ...]:
         """What other readers could see differently in the body so far, each reason once."""
+        if not self._doubts:
+            return ()
         return tuple(reason for reason in Ambiguity if reason in self._doubts)
 
     @property
@@ -91,12 +93,15 @@ class Scanner:
         return checked_boundary(opened.decode("latin-1"))
 
     def _settle(self, boundary: bytes) -> Body:
-        rivals = [other for other in self._candidates if other != boundary]
+        if self._candidates != (boundary,):
+            self._watch_rivals([other for other in self._candidates if other != boundary])
+        return Body(boundary, self._limits, self._doubts)
+
+    def _watch_rivals(self, rivals: list[bytes]) -> None:
         if len(rivals) > MAX_RIVALS:
             self._doubts.add(Ambiguity.BOUNDARY_PARAMETER)
         else:
             self._rivals = [LineWatch(rival) for rival in rivals]
-        return Body(boundary, self._limits, self._doubts)
 
     def _watch(self, chunk: bytes) -> None:
         if any(rival.sees(chunk) for rival in self._rivals):

@@ -17,6 +17,9 @@ _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 _LONGEST_EXTENSION = 32
 
+_USUAL = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_ .-]{0,200}[A-Za-z0-9_-])?")
+"""Names that are safe as they are, but for devices; read by the whole rules they stay the same."""
+
 
 def safe_name(original: str) -> str:
     """The last path element of a client's name, as one that harms no file system and no reader.
@@ -24,6 +27,8 @@ def safe_name(original: str) -> str:
     In NFC, at most 255 bytes of UTF-8 with its extension kept, never empty. Safe names stay as
     they are.
     """
+    if _USUAL.fullmatch(original) and not _DEVICE.match(original):
+        return original
     last = _SEPARATORS.split(original.rstrip("/\\"))[-1]
     printable = "".join(
         char for char in last if unicodedata.category(char) not in _DROPPED_CATEGORIES

@@ -12,7 +12,7 @@ FILE = Part("file", DATA, "a.bin", "application/x-thing")
 
 
 def watch(body: bytes, *, chunk: int = 1000, limits: Limits | None = None) -> Observation:
-    tap = Tap(declared_boundaries(CONTENT_TYPE), limits or Limits(), Hash.SHA256)
+    tap = Tap(declared_boundaries(CONTENT_TYPE), Hash.SHA256, limits or Limits())
     for piece in cut(body, chunk):
         tap.observe(piece)
     return tap.finish()

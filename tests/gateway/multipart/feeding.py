@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from gateway.multipart import (
+    DEFAULT_LIMITS,
     Ambiguity,
     Declared,
     Event,
@@ -54,7 +55,7 @@ class Scanned:
 
 
 def scan(
-    chunks: Iterable[bytes], declared: Declared | None = None, limits: Limits | None = None
+    chunks: Iterable[bytes], declared: Declared | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Scanned:
     """Scan a body to its end; `declared` is BOUNDARY unless told otherwise."""
     scanner = Scanner(declared or Declared((BOUNDARY,)), limits)
@@ -68,7 +69,7 @@ def scan(
 
 
 def outcome(
-    chunks: Iterable[bytes], declared: Declared | None = None, limits: Limits | None = None
+    chunks: Iterable[bytes], declared: Declared | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Scanned | type[MultipartError]:
     """What scanning gives, or the type of the error that it raises."""
     try:
@@ -97,7 +98,7 @@ def every_cut(body: bytes) -> Iterator[list[bytes]]:
 
 
 def scan_every_way(
-    body: bytes, declared: Declared | None = None, limits: Limits | None = None
+    body: bytes, declared: Declared | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Scanned | type[MultipartError]:
     """The outcome, which has to be the same however the body is cut."""
     whole = outcome([body], declared, limits)

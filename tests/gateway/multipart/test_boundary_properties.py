@@ -43,3 +43,11 @@ def test_several_are_found_in_order(several: list[str]) -> None:
     parameters = "".join(f'; boundary="{boundary}"' for boundary in several)
     found = declared_boundaries("multipart/form-data" + parameters)
     assert found.candidates == tuple(dict.fromkeys(b.encode() for b in several))
+
+
+@given(boundaries)
+def test_the_usual_shape_reads_as_any_other(boundary: str) -> None:
+    usual = f"multipart/form-data; boundary={boundary}"
+    # A parameter that says nothing changes nothing but the way that is taken.
+    with contextlib.suppress(InvalidBoundary):
+        assert declared_boundaries(usual) == declared_boundaries(f"{usual};x=y")

@@ -40,6 +40,7 @@ def test_what_clients_write_is_read_without_doubt(
         (b"form-data; name=a b", "a b", None, Ambiguity.DISPOSITION_MALFORMED),
         (b'form-data; name ="a"', "a", None, Ambiguity.DISPOSITION_MALFORMED),
         (b'form-data; name= "a"', '"a"', None, Ambiguity.DISPOSITION_MALFORMED),
+        (b'form-data;\t name="a"', "a", None, Ambiguity.DISPOSITION_MALFORMED),
         (b"form-data; name=a; filename", "a", "", Ambiguity.DISPOSITION_MALFORMED),
         (b"form-data; name=a; filename*=x", "a", None, Ambiguity.DISPOSITION_MALFORMED),
         (b"form-data; name=a; filename*=''x", "a", None, Ambiguity.CHARSET_UNKNOWN),

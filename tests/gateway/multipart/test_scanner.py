@@ -58,18 +58,13 @@ def test_a_file_and_its_fields_come_out_as_they_were_put_in() -> None:
     ]
 
 
-def test_a_part_begins_with_its_headers_as_they_came() -> None:
+def test_a_part_begins_with_what_its_headers_say() -> None:
     head = b"content-DISPOSITION:form-data; name=file\r\nX-Trace:  a b \r\nContent-Type: text/plain"
     [found] = accepted(raw_part(head)).parts
     assert found.begin == PartBegin(
         name="file",
         filename=None,
         content_type="text/plain",
-        headers=(
-            ("content-disposition", b"form-data; name=file"),
-            ("x-trace", b"a b"),
-            ("content-type", b"text/plain"),
-        ),
     )
 
 

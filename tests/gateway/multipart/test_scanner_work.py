@@ -5,7 +5,7 @@ from typing import SupportsIndex
 
 import pytest
 
-from gateway.multipart import Declared, Limits, PartData, Scanner
+from gateway.multipart import Declared, Limits, PartData, Scanner, delimiter
 from tests.gateway.multipart.feeding import BOUNDARY, form, part
 
 DELIMITER = b"\r\n--" + BOUNDARY
@@ -40,6 +40,12 @@ class Watched(bytes):
     def __add__(self, other):
         self.copied += len(self)
         return super().__add__(other)
+
+
+@pytest.fixture(autouse=True)
+def watched_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's search as a method of the bytes that it searches, so that these count it."""
+    monkeypatch.setattr(delimiter, "find", lambda data, needle, start: data.find(needle, start))
 
 
 HOSTILE = {

@@ -1,0 +1,27 @@
+"""The usual part headers are read at once, to the same as by the whole grammar."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.multipart.headers import parse_head
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
+    ["file", "a.png", 'a"b', "a\\b", "%22", "a;b", "\t", "", " a ", "ä"]
+)
+TYPES = st.sampled_from(
+    ["", "image/png", " image/png", "text/plain; charset=utf-8 ", "a/b\tc", "\x7f"]
+)
+
+
+@given(TEXT, st.none() | TEXT, st.none() | TYPES)
+def test_the_usual_shape_reads_as_any_other(
+    name: str, filename: str | None, content_type: str | None
+) -> None:
+    block = f'Content-Disposition: form-data; name="{name}"'
+    if filename is not None:
+        block += f'; filename="{filename}"'
+    if content_type is not None:
+        block += f"\r\nContent-Type: {content_type}"
+    # The case of a header's name changes nothing but the way that is taken.
+    other = block.replace("Content-D", "content-d", 1)
+    assert parse_head(block.encode()) == parse_head(other.encode())
