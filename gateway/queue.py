@@ -4,11 +4,12 @@ Publishing is a hint: the record is the truth, and the sweeper sends again what 
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from celery import Celery
 from kombu.exceptions import OperationalError
 
@@ -24,10 +25,10 @@ STEP_LIMIT: Final = 600
 _CAPACITY = 10_000
 _SOCKET_SECONDS = 5
 
-GATHER_SECONDS: Final = 0.1
-"""How long uploads that nobody waits for may be gathered for one message."""
+GATHER_SECONDS: Final = 0.5
+"""How long uploads that nobody waits for may be gathered, after the message before."""
 
-LARGEST_MESSAGE: Final = 100
+LARGEST_MESSAGE: Final = 500
 """Uploads in one message: a worker that dies with it delays no more than these."""
 
 
@@ -52,8 +53,7 @@ def celery_settings(broker_url: str) -> Mapping[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(msgspec.Struct, frozen=True):
     name: str
     upload_id: str
     delay: float
@@ -73,7 +73,9 @@ class TaskQueue:
         self._app.conf.update(celery_settings(broker_url))
         self._tasks: deque[_Task] = deque()
         self._changed = threading.Condition()
+        self._idle = False
         self._urgent = False
+        self._sent_at = -GATHER_SECONDS
         self._closing = False
         self._thread = threading.Thread(target=self._send_all, name="task-queue", daemon=True)
         self._thread.start()
@@ -84,9 +86,9 @@ class TaskQueue:
             log.warning("queue.full", task=name, upload_id=upload_id)
             return
         urgent = name not in self._gathered
-        first = not self._tasks
         self._tasks.append(_Task(name, upload_id, delay))
-        if first or (urgent and not self._urgent):
+        # Only now: the thread looks at the tasks once more after it said that it is idle.
+        if self._idle or (urgent and not self._urgent):
             with self._changed:
                 self._urgent = self._urgent or urgent
                 self._changed.notify()
@@ -114,15 +116,19 @@ class TaskQueue:
     def _wait(self) -> list[_Task]:
         """The tasks that are due; none at the end."""
         with self._changed:
+            self._idle = True
             self._changed.wait_for(lambda: self._tasks or self._closing)
-            self._changed.wait_for(lambda: self._urgent or self._closing, GATHER_SECONDS)
+            self._idle = False
+            quiet = time.monotonic() - self._sent_at
+            self._changed.wait_for(lambda: self._urgent or self._closing, GATHER_SECONDS - quiet)
             self._urgent = False
+            self._sent_at = time.monotonic()
         return [self._tasks.popleft() for _ in range(len(self._tasks))]
 
     def _send(self, name: str, delay: float, ids: str | list[str]) -> None:
         try:
             self._app.send_task(name, args=[ids], countdown=delay or None, retry=False)
-        except (OperationalError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a broker does, the next is sent too
             log.warning("queue.unavailable", task=name, upload_ids=ids, error=repr(error))
 
 
