@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from gateway.errors import ConfigurationError
 from gateway.settings import Delivery, RouteSettings, Settings
@@ -10,7 +9,6 @@ from gateway.uploads.record import Terms
 from gateway.upstream.endpoints import Endpoint, recognise
 from gateway.upstream.paths import api_path
 
-_KNOWN_PATHS = 256
 _DUAL_SHAPES = "channel messages, thread messages and user display pictures"
 
 
@@ -35,7 +33,6 @@ class RouteTable:
         """
         self._settings = settings
         self._base = str(settings.upstream_url)
-        self._find_known = lru_cache(_KNOWN_PATHS)(self._find)
         self._rows = [(_compile(row.path), row) for row in settings.routes]
         if faults := [row.path for row in settings.routes if not _is_possible(row)]:
             raise ConfigurationError(
@@ -47,9 +44,7 @@ class RouteTable:
 
     def match(self, target: str) -> Route:
         """The route of an upload to a request target; routes are relative to the API's base."""
-        return self._find_known(api_path(target, self._base))
-
-    def _find(self, path: str) -> Route:
+        path = api_path(target, self._base)
         row = next((row for pattern, row in self._rows if pattern.fullmatch(path)), None)
         endpoint = recognise(path)
         return Route(

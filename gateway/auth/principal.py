@@ -1,10 +1,9 @@
 """Who a request comes from."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """The subject that a verifier vouches for, what it may do, and until when (epoch seconds)."""
 
     subject: str

@@ -1,7 +1,8 @@
 """What was settled about an upload before its body is taken."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from gateway.auth.principal import Principal
 from gateway.multipart import Declared
@@ -9,8 +10,7 @@ from gateway.routes import Route
 from gateway.uploads.record import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """An upload that may come in: whose it is, where it goes, and how its body is delimited.
 
     `content_length` is in bytes, None where the body is chunked, and `body_limit` what the body

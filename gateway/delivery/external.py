@@ -6,15 +6,17 @@ The moment of acknowledgement is the end of `receive`: the object and its record
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.form import Form, FormReader
 from gateway.errors import StoreUnavailable
 from gateway.limits.budget import Budget
-from gateway.multipart import Limits, Scanner
+from gateway.multipart import Scanner
 from gateway.settings import Delivery, Hash
 from gateway.store.parts import reservation
 from gateway.store.writer import ObjectWriter
@@ -96,7 +98,7 @@ class ExternalDelivery:
         self, admitted: Admitted, body: AsyncIterator[bytes], writer: ObjectWriter
     ) -> Form:
         reader = FormReader(
-            Scanner(admitted.boundaries, Limits()),
+            Scanner(admitted.boundaries),
             max_file_size=admitted.route.max_file_size,
             max_form_size=self.backends.settings.max_form_size,
             sha256=self.backends.settings.hash is Hash.SHA256,

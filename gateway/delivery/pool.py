@@ -5,6 +5,7 @@ A connection is kept for the next exchange only after one that went well to its 
 
 import asyncio
 import ssl
+import time
 from contextlib import suppress
 from typing import Protocol, cast
 
@@ -15,6 +16,7 @@ from yarl import URL
 
 from gateway.delivery.forward import CONNECT_SECONDS
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
+from gateway.limits.watch import Watch
 
 _IDLE_SECONDS = 15.0
 _ANSWER_BUFFER = 256 * 1024
@@ -40,15 +42,18 @@ class Exchange(Protocol):
 class UpstreamConnection(BaseProtocol):
     """One connection: bytes out as they are given, answers in by aiohttp's own parser."""
 
-    __slots__ = ("_answers", "_exchange", "_idle", "_lasts", "_pool", "_stream")
+    __slots__ = ("_answers", "_exchange", "_idle_since", "_lasts", "_pool", "_stream")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: "UpstreamPool") -> None:
         super().__init__(loop)
         self._pool = pool
         self._exchange: Exchange | None = None
         self._stream: aiohttp.StreamReader | None = None
-        self._idle: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
         self._lasts = False
+        self._answers = self._parser = HttpResponseParser(
+            self, loop, _ANSWER_BUFFER, read_until_eof=True, auto_decompress=False
+        )
 
     @property
     def usable(self) -> bool:
@@ -62,15 +67,9 @@ class UpstreamConnection(BaseProtocol):
 
     def begin(self, exchange: Exchange) -> None:
         """Use it for an exchange."""
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
         self._exchange = exchange
         self._stream = None
         self._lasts = False
-        self._answers = self._parser = HttpResponseParser(
-            self, self._loop, _ANSWER_BUFFER, read_until_eof=True, auto_decompress=False
-        )
 
     def write(self, data: bytes) -> None:
         """Send the next bytes of the request, if the connection still stands."""
@@ -85,9 +84,14 @@ class UpstreamConnection(BaseProtocol):
         self._exchange = None
         done = self._stream is not None and self._stream.is_eof()
         if reusable and done and self._lasts and self.usable:
-            self._idle = self._loop.call_later(_IDLE_SECONDS, self._close)
+            self._idle_since = time.monotonic()
             self._pool.put(self)
         else:
+            self._close()
+
+    def look(self, now: float) -> None:
+        """Close a connection that nobody has used for a while."""
+        if now - self._idle_since > _IDLE_SECONDS:
             self._close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -153,19 +157,18 @@ class UpstreamPool:
 
     def __init__(self, base_url: str) -> None:
         self._url = URL(base_url)
+        self.host = self._url.host_port_subcomponent or ""
+        """What the `Host` header names."""
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
+        self._watch = Watch(_IDLE_SECONDS)
         self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
-
-    @property
-    def host(self) -> str:
-        """What the `Host` header names."""
-        return self._url.host_port_subcomponent or ""
 
     def take(self) -> UpstreamConnection | None:
         """An idle connection, or None where there is none."""
         while self._idle:
             connection = self._idle.pop()
+            self._watch.discard(connection)
             if connection.usable:
                 return connection
         return None
@@ -190,11 +193,13 @@ class UpstreamPool:
 
     def put(self, connection: UpstreamConnection) -> None:
         """Keep a connection for the next exchange."""
+        self._watch.add(connection)
         self._idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection has ended."""
         self._open.discard(connection)
+        self._watch.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 

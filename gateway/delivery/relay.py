@@ -4,30 +4,27 @@ The client's answer is the upstream's own. Before its end is given, the upload's
 so that no relayed file goes unaudited.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import aiohttp
+import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.forward import Forwarder, Outgoing
 from gateway.delivery.tap import Observation, Tap
 from gateway.errors import UpstreamUnavailable
-from gateway.multipart import Limits
 from gateway.queue import TaskQueue
 from gateway.settings import Delivery, Settings
-from gateway.telemetry import get_logger
 from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import Step, begin
 from gateway.uploads.record import State, Upload
 from gateway.upstream.answer import Answer
 
-log = get_logger(__name__)
-
-_SUCCESS = range(200, 300)
+SUCCESS = range(200, 300)
 
 ANSWER_LIMIT = 1024 * 1024
 """Bytes of the upstream's answer that are held; ChatKitty's are a few kilobytes."""
@@ -36,8 +33,7 @@ _ANSWERED_EARLY = "the upstream answered before the end of the body"
 _ANSWER_TOO_LARGE = "the upstream's answer is too large to be audited"
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerHead:
+class AnswerHead(msgspec.Struct, frozen=True):
     """The head of the upstream's answer."""
 
     status: int
@@ -69,30 +65,21 @@ class RelayDelivery:
 
         Raises what the body, the upstream and the ledger raise.
         """
-        tap = Tap(admitted.boundaries, Limits(), self.settings.hash)
+        tap = Tap(admitted.boundaries, self.settings.hash)
         tapped = _Tapped(body, tap)
         target = admitted.target
         outgoing = Outgoing(target.method, target.path, headers, aiter(tapped))
         async with self.forwarder.send(outgoing) as response:
             held = await hold(response.content)
-            await self.keep(
-                admitted, tapped.observation, AnswerHead(response.status, response.headers), held
-            )
+            if response.status in SUCCESS:
+                head = AnswerHead(response.status, response.headers)
+                upload = record_of(admitted, tapped.observation(), head, held)
+                await self.ledger.accept_relayed(upload)
+                self.hand_over(upload)
             yield Relayed(response, held)
 
-    async def keep(
-        self, admitted: Admitted, observe: Callable[[], Observation], head: AnswerHead, held: bytes
-    ) -> None:
-        """Make durable the record of an upload that the upstream took; of any other, none.
-
-        Raises StoreUnavailable.
-        """
-        if head.status not in _SUCCESS:
-            return
-        upload = _record(admitted, observe(), head, held)
-        await self.ledger.accept_relayed(upload)
-        ids = {"upload_id": upload.id, "request_id": upload.request_id}
-        log.debug("upload.relayed", **ids, files=len(upload.files))
+    def hand_over(self, upload: Upload) -> None:
+        """Give an upload whose record is kept to the workers."""
         self.queue.send(Step.AUDIT, upload.id)
 
 
@@ -134,7 +121,8 @@ async def hold(content: aiohttp.StreamReader) -> bytes:
     return bytes(held)
 
 
-def _record(admitted: Admitted, seen: Observation, head: AnswerHead, held: bytes) -> Upload:
+def record_of(admitted: Admitted, seen: Observation, head: AnswerHead, held: bytes) -> Upload:
+    """The record of an upload that the upstream took, as it answered."""
     too_large = (_ANSWER_TOO_LARGE,) if len(held) > ANSWER_LIMIT else ()
     content_type = head.headers.get("Content-Type", "application/octet-stream")
     return Upload(

@@ -4,7 +4,6 @@ Nothing here reads the body, and `100 Continue` is sent only after it.
 """
 
 from datetime import UTC, datetime
-from functools import lru_cache
 
 from multidict import CIMultiDictProxy
 
@@ -22,17 +21,14 @@ from gateway.errors import (
     MalformedUpload,
     TokenEndsTooSoon,
 )
-from gateway.multipart import Declared, declared_boundaries
+from gateway.multipart import declared_boundaries
 from gateway.server.head import Head
 from gateway.server.services import Services
-from gateway.server.target import upstream_path
 from gateway.settings import Delivery, Grants
 from gateway.uploads.record import Target
 from gateway.upstream.retry import RETRY_WINDOW
 
 _GRANTED = Principal("grant")
-_CONTENT_TYPES = 1000
-"""Clients of one kind send one Content-Type, or one boundary for each request: few are kept."""
 
 
 async def admit(head: Head, services: Services, upload_id: str, request_id: str) -> Admitted:
@@ -54,12 +50,12 @@ def settle(
     """
     received_at = datetime.now(UTC)
     check_expectation(head.headers)
-    path = upstream_path(head.target, str(services.settings.upstream_url))
-    route = services.routes.match(path)
+    route = services.route_of(head.target)
     if route.delivery is Delivery.EXTERNAL:
         _check_token_outlives_retries(principal, services, received_at.timestamp())
-    boundaries = _boundaries(_content_type(head.headers))
-    if head.headers.get("Content-Encoding", "identity").lower() != "identity":
+    boundaries = declared_boundaries(_content_type(head.headers))
+    encoding = head.headers.get("Content-Encoding")
+    if encoding is not None and encoding.lower() != "identity":
         raise EncodedBody("send the multipart body as it is, without a Content-Encoding")
     body_limit = route.max_file_size + services.settings.max_form_size
     _check_length(head, body_limit)
@@ -69,7 +65,7 @@ def settle(
         principal=principal,
         authorization=head.headers.get("Authorization"),
         route=route,
-        target=Target(head.method, path),
+        target=Target(head.method, head.target),
         boundaries=boundaries,
         content_length=head.content_length,
         body_limit=body_limit,
@@ -104,7 +100,8 @@ async def authenticate_upload(headers: CIMultiDictProxy[str], services: Services
 
 def check_expectation(headers: CIMultiDictProxy[str]) -> None:
     """Raises ExpectationFailed for any expectation but `100-continue`."""
-    if headers.get("Expect", "100-continue").lower() != "100-continue":
+    expected = headers.get("Expect")
+    if expected is not None and expected.lower() != "100-continue":
         raise ExpectationFailed("only 100-continue can be expected")
 
 
@@ -117,11 +114,6 @@ def _content_type(headers: CIMultiDictProxy[str]) -> str:
     if len(values) != 1:
         raise MalformedRequest("send exactly one Content-Type header")
     return values[0]
-
-
-@lru_cache(_CONTENT_TYPES)
-def _boundaries(content_type: str) -> Declared:
-    return declared_boundaries(content_type)
 
 
 def _check_token_outlives_retries(principal: Principal, services: Services, now: float) -> None:

@@ -12,11 +12,16 @@ from gateway.server.context import REQUEST_ID, UPLOAD_ID
 
 def problem_response(request: web.Request, problem: Problem) -> web.Response:
     """The problem as an answer to this request."""
+    status, headers, body = document_of(problem, ids_of(request))
+    return web.Response(status=status, headers=headers, body=body)
+
+
+def ids_of(request: web.Request) -> dict[str, str]:
+    """By what a request is known: its own id, and its upload's if it is one."""
     ids = {"request_id": request[REQUEST_ID]}
     if UPLOAD_ID in request:
         ids["upload_id"] = request[UPLOAD_ID]
-    status, headers, body = document_of(problem, ids)
-    return web.Response(status=status, headers=headers, body=body)
+    return ids
 
 
 def document_of(problem: Problem, ids: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:

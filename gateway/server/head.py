@@ -1,13 +1,11 @@
 """A request's head, as what is decided by it needs it, whoever parsed it."""
 
-from dataclasses import dataclass
-
+import msgspec
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """`target` is the path and query as the client wrote them, `content_length` is in bytes.
 
     `content_length` is None where the body is chunked, or where there is none.

@@ -1,7 +1,9 @@
 """Which headers go on, in either direction. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final, TypeAlias
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -24,6 +26,11 @@ _NOT_FOR_THE_UPSTREAM = frozenset(
     {"host", "expect", "forwarded", "x-real-ip", "upload-id", "x-request-id", "idempotency-key"}
 )
 _NOT_FROM_THE_UPSTREAM = frozenset({"upload-id", "x-request-id"})
+_KNOWN_NAMES: Final = 512
+
+RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
+"""Names and values as they came."""
+
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -32,12 +39,11 @@ def to_upstream(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
     No proxy in front is trusted yet, so what says where a request came from is left out.
     """
-    dropped = _NOT_FOR_THE_UPSTREAM | _listed(received)
+    listed = _listed(received)
     return CIMultiDict(
         (name, value)
         for name, value in received.items()
-        if (plain := name.lower().replace("_", "-")) not in dropped
-        and not plain.startswith("x-forwarded-")
+        if _reaches_upstream(name) and name.lower() not in listed
     )
 
 
@@ -50,10 +56,34 @@ def of_relay(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 def to_client(answered: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     """An answer's headers for the client: the end-to-end ones."""
-    dropped = _NOT_FROM_THE_UPSTREAM | _listed(answered)
+    listed = _listed(answered)
     return CIMultiDict(
-        (name, value) for name, value in answered.items() if name.lower() not in dropped
+        (name, value)
+        for name, value in answered.items()
+        if _reaches_client(name) and name.lower() not in listed
     )
+
+
+def raw_of_relay(received: RawHeaders, folded: CIMultiDictProxy[str]) -> list[tuple[bytes, bytes]]:
+    """What `of_relay` makes of the same headers, as bytes; `folded` are these as text."""
+    listed = _listed(folded)
+    kept = [
+        (name, value)
+        for name, value in received
+        if _reaches_upstream_raw(name) and not (listed and _folded(name) in listed)
+    ]
+    kept.append((b"Accept-Encoding", b"identity"))
+    return kept
+
+
+def raw_to_client(answered: RawHeaders, folded: CIMultiDictProxy[str]) -> list[tuple[bytes, bytes]]:
+    """What `to_client` makes of the same headers, as bytes; `folded` are these as text."""
+    listed = _listed(folded)
+    return [
+        (name, value)
+        for name, value in answered
+        if _reaches_client_raw(name) and not (listed and _folded(name) in listed)
+    ]
 
 
 def request_id(received: str | None) -> str | None:
@@ -62,6 +92,38 @@ def request_id(received: str | None) -> str | None:
 
 
 def _listed(headers: CIMultiDictProxy[str]) -> frozenset[str]:
-    """Hop-by-hop headers, and those that Connection names as such."""
-    options: Iterable[str] = ",".join(headers.getall("Connection", ())).split(",")
-    return _HOP_BY_HOP | {option.strip().lower() for option in options}
+    """The headers that Connection names as hop-by-hop."""
+    if "Connection" not in headers:
+        return frozenset()
+    options: Iterable[str] = ",".join(headers.getall("Connection")).split(",")
+    return frozenset(option.strip().lower() for option in options)
+
+
+def _reaches_upstream(name: str) -> bool:
+    plain = name.lower().replace("_", "-")
+    return (
+        plain not in _NOT_FOR_THE_UPSTREAM
+        and plain not in _HOP_BY_HOP
+        and not plain.startswith("x-forwarded-")
+    )
+
+
+def _reaches_client(name: str) -> bool:
+    plain = name.lower()
+    return plain not in _NOT_FROM_THE_UPSTREAM and plain not in _HOP_BY_HOP
+
+
+def _folded(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
+# Names are few, and come with every request.
+@lru_cache(_KNOWN_NAMES)
+def _reaches_upstream_raw(name: bytes) -> bool:
+    folded = _folded(name)
+    return folded != "accept-encoding" and _reaches_upstream(folded)
+
+
+@lru_cache(_KNOWN_NAMES)
+def _reaches_client_raw(name: bytes) -> bool:
+    return _reaches_client(_folded(name))

@@ -8,9 +8,9 @@ from aiohttp.typedefs import Handler
 
 from gateway.errors import GatewayError, UploadAborted
 from gateway.problems import problem_of
-from gateway.server.answers import problem_response
+from gateway.server.answers import ids_of, problem_response
 from gateway.server.context import ANSWER, REQUEST_ID, SERVER, UPLOAD_ID, request_id_of
-from gateway.telemetry import bind_ids, clear_ids, get_logger
+from gateway.telemetry import bind_ids, clear_ids, get_logger, log_request
 
 log = get_logger(__name__)
 
@@ -25,12 +25,12 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     bind_ids(request_id=request[REQUEST_ID])
     started = time.monotonic()
     response = await handler(request)
-    log.info(
-        "request",
+    log_request(
         method=request.method,
         path=request.path,
         status=response.status,
-        seconds=round(time.monotonic() - started, 6),
+        seconds=time.monotonic() - started,
+        **ids_of(request),
     )
     return response
 

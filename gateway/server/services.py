@@ -1,9 +1,10 @@
 """The composition root of a gateway process: everything that its handlers work with."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -16,7 +17,9 @@ from gateway.delivery.forward import Forwarder, upstream_session
 from gateway.delivery.pool import UpstreamPool
 from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
-from gateway.routes import RouteTable
+from gateway.limits.watch import Watch
+from gateway.routes import Route, RouteTable
+from gateway.server.target import upstream_path
 from gateway.settings import Settings, VerifierName
 from gateway.uploads.backends import Backends, open_backends
 from gateway.uploads.notices import Notices
@@ -27,14 +30,18 @@ class Services:
     """What handlers work with."""
 
     settings: Settings
-    routes: RouteTable
     backends: Backends
     authenticator: Authenticator
     forwarder: Forwarder
     pool: UpstreamPool
+    exchanges: Watch
     relay: RelayDelivery
     external: ExternalDelivery
+    route_of: Callable[[str], Route]
+    """The route of a request target. Raises what `upstream_path` raises."""
 
+
+_KNOWN_TARGETS = 1000
 
 SERVICES = web.AppKey("services", Services)
 
@@ -51,14 +58,21 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         stack.callback(pool.close)
         yield Services(
             settings=settings,
-            routes=routes,
             backends=backends,
             authenticator=_authenticator(settings, backends),
             forwarder=forwarder,
             pool=pool,
+            exchanges=Watch(min(settings.body_timeout, settings.upstream_timeout)),
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
+            route_of=_router(settings, routes),
             external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),
         )
+
+
+def _router(settings: Settings, routes: RouteTable) -> Callable[[str], Route]:
+    base = str(settings.upstream_url)
+    # Targets are few, and come with every request.
+    return lru_cache(_KNOWN_TARGETS)(lambda target: routes.match(upstream_path(target, base)))
 
 
 @asynccontextmanager

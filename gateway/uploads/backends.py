@@ -67,12 +67,14 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
         if (client := _client_credentials(settings)) is not None:
             seal = Seal(ring.encrypt, ring.decrypt)
             own_token = await stack.enter_async_context(OwnToken.open(client, redis, seal))
+        ledger = Ledger(store, redis, settings.record_retention)
+        stack.callback(ledger.close)
         yield Backends(
             settings=settings,
             ring=ring,
             store=store,
             redis=redis,
-            ledger=Ledger(store, redis, settings.record_retention),
+            ledger=ledger,
             queue=queue,
             chatkitty=chatkitty,
             own_token=own_token,

@@ -1,6 +1,7 @@
 """The names under which uploads are kept: in the bucket, and in Redis. Pure."""
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 INCOMING: Final = "incoming/"
@@ -39,6 +40,7 @@ def relayed(upload_id: str) -> str:
     return f"uploads:relayed:{upload_id}"
 
 
+@lru_cache(1000)
 def of_subject(subject: str) -> str:
     """The Redis sorted set of a subject's uploads, by time."""
     return f"uploads:of:{hashlib.sha256(subject.encode()).hexdigest()}"

@@ -6,11 +6,13 @@ A `relay` upload, whose bytes the upstream already has, waits in Redis for its a
 hosted here.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -20,16 +22,15 @@ from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
 from gateway.uploads import ids, keys
 from gateway.uploads.lifecycle import is_end
-from gateway.uploads.record import Upload, from_json, to_json
-from gateway.uploads.relayed import INDEX_LIMIT, RelayedRecords
+from gateway.uploads.record import Upload, from_json, pack, to_json, unpack
+from gateway.uploads.relayed import INDEX_LIMIT, Kept, RelayedRecords
 
 log = get_logger(__name__)
 
 _PAGE_SCAN = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A pending upload as it was read; `version` is its ETag, or None while it is in Redis."""
 
     upload: Upload
@@ -52,26 +53,41 @@ class Ledger:
         self._store = store
         self._redis = redis
         self._retention = int(retention)
-        self._relayed_records = RelayedRecords(redis, self._retention)
+        self._relayed_records = RelayedRecords(redis, self._retention, self._keep_in_store)
+
+    def close(self) -> None:
+        """Let go of what the ledger alone uses."""
+        self._relayed_records.close()
 
     async def accept(self, upload: Upload) -> None:
         """Make the record of a hosted upload durable; only then may it be acknowledged.
 
         Raises StoreUnavailable.
         """
-        await self._store.put(keys.pending(upload.id), to_json(upload), if_none_match=True)
+        await self._keep_in_store(upload)
         await self._remember(upload)
 
-    async def accept_relayed(self, upload: Upload) -> None:
-        """Keep the record of a relayed upload until its audit.
+    def keep_relayed(self, upload: Upload, company: int, kept: Kept) -> None:
+        """Keep the record of a relayed upload until its audit; `kept` is told when it is durable.
+
+        It is told StoreUnavailable where neither Redis nor the store takes the record. `company`
+        uploads, this one among them, may want the same before long, and share the way.
+        """
+        self._relayed_records.keep(upload, company, kept)
+
+    async def accept_relayed(self, upload: Upload, company: int = 1) -> None:
+        """Return when the record of a relayed upload is kept until its audit.
 
         Raises StoreUnavailable where neither Redis nor the store takes it.
         """
-        try:
-            await self._relayed_records.keep(upload)
-        except (RedisError, OSError) as error:
-            log.warning("record.redis_unavailable", error=repr(error))
-            await self._store.put(keys.pending(upload.id), to_json(upload), if_none_match=True)
+        done = asyncio.get_running_loop().create_future()
+
+        def kept(error: Exception | None) -> None:
+            if not done.done():
+                done.set_exception(error) if error is not None else done.set_result(None)
+
+        self.keep_relayed(upload, company, kept)
+        await done
 
     async def open(self, upload_id: str) -> Entry | None:
         """The upload if something is still to do for it, else None.
@@ -79,7 +95,7 @@ class Ledger:
         Raises StoreUnavailable.
         """
         if (document := await self._relayed(upload_id)) is not None:
-            return Entry(from_json(document), None)
+            return Entry(unpack(document), None)
         try:
             document, version = await self._store.get(keys.pending(upload_id))
         except ObjectNotFound:
@@ -95,7 +111,7 @@ class Ledger:
             await self._end(upload)
             return Entry(upload, None)
         if entry.version is None:
-            await self._redis.set(keys.relayed(upload.id), to_json(upload), keepttl=True)
+            await self._redis.set(keys.relayed(upload.id), pack(upload), keepttl=True)
             return Entry(upload, None)
         key = keys.pending(upload.id)
         version = await self._store.put(key, to_json(upload), if_match=entry.version)
@@ -198,6 +214,9 @@ class Ledger:
         except (RedisError, OSError) as error:
             log.warning("record.redis_unavailable", error=repr(error))
             return None
+
+    async def _keep_in_store(self, upload: Upload) -> None:
+        await self._store.put(keys.pending(upload.id), to_json(upload), if_none_match=True)
 
     async def _remember(self, upload: Upload) -> None:
         """Add a durable upload to its subject's index, which nothing depends on."""

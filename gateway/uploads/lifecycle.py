@@ -1,10 +1,11 @@
 """Which state may follow which, and what is to be done in each: two tables, and no I/O."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.errors import IllegalTransition
 from gateway.uploads.record import Change, Fault, State, Upload

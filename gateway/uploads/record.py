@@ -1,10 +1,10 @@
 """The record of an upload: all that is known of it and still to do for it, and its JSON form."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.settings import Delivery, OnMismatch
 from gateway.upstream.answer import Answer
@@ -25,24 +25,21 @@ class State(StrEnum):
     ABORTED = "aborted"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A state and the time (UTC) at which it was reached."""
 
     state: State
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """The upstream request that the client made: its method, and its path and query as sent."""
 
     method: str
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
+class File(msgspec.Struct, frozen=True, kw_only=True):
     """One `file` part: what the client said of it and what was counted and found.
 
     `head` holds a relayed file's first bytes until its audit; a hosted file's are in the store.
@@ -58,8 +55,7 @@ class File:
     head: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """The limits and the policy under which an upload was accepted; workers read no settings."""
 
     allowed_types: tuple[str, ...] = ()
@@ -68,16 +64,14 @@ class Terms:
     on_mismatch: OnMismatch = OnMismatch.FLAG
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """Why an upload did not reach the end that it was meant for: a problem's slug and detail."""
 
     slug: str
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The registrations that were tried; it is durable before each request is sent.
 
     `unknown`: the last one may have reached the upstream, so whoever comes next looks first.
@@ -90,8 +84,7 @@ class Attempt:
     unknown: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """An upload, from its acceptance to its end."""
 
     id: str
@@ -132,6 +125,8 @@ class Upload:
 
 _decoder = msgspec.json.Decoder(Upload)
 _encoder = msgspec.json.Encoder()
+_unpacker = msgspec.msgpack.Decoder(Upload)
+_packer = msgspec.msgpack.Encoder()
 
 
 def to_json(upload: Upload) -> bytes:
@@ -142,3 +137,13 @@ def to_json(upload: Upload) -> bytes:
 def from_json(document: bytes) -> Upload:
     """The upload of a kept record. Raises msgspec.ValidationError for any other document."""
     return _decoder.decode(document)
+
+
+def pack(upload: Upload) -> bytes:
+    """The record as Redis has it: MessagePack, which takes a file's first bytes as they are."""
+    return _packer.encode(upload)
+
+
+def unpack(document: bytes) -> Upload:
+    """The upload of a packed record. Raises msgspec.DecodeError for any other document."""
+    return _unpacker.decode(document)

@@ -1,16 +1,22 @@
 """Records of relayed uploads on their way into Redis: many at a time, in one round trip.
 
-Uploads that end within the same moment share the trip; each waits for its own record to be there.
+Uploads that end within the same moment share the trip; each is told when its own record is there.
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import Final
 
+import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.record import Upload, to_json
+from gateway.uploads.record import Upload, pack
+from gateway.uploads.script_pipe import Argument, ScriptPipe
+
+log = get_logger(__name__)
 
 _GATHER_SECONDS: Final = 0.001
 _LARGEST_BATCH: Final = 100
@@ -31,61 +37,106 @@ for upload = 1, (#KEYS - 1) / 2 do
 end
 """
 
+Kept = Callable[[Exception | None], None]
+"""Told once: the record is durable, or why it is not."""
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+Fallback = Callable[[Upload], Awaitable[None]]
+
+
+class _Waiting(msgspec.Struct, frozen=True):
     upload: Upload
-    kept: asyncio.Future[None]
+    kept: Kept
 
 
 class RelayedRecords:
-    """Writes records to Redis in batches."""
+    """Writes records to Redis in batches, and elsewhere where Redis does not take them."""
 
-    def __init__(self, redis: Redis, retention: int) -> None:
+    def __init__(self, redis: Redis, retention: int, fallback: Fallback) -> None:
         """Keep each for `retention` seconds."""
+        self._redis = redis
         self._retention = retention
-        self._script = redis.register_script(_KEEP)
+        self._fallback = fallback
         self._waiting: list[_Waiting] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._company = 1
+        self._pipe: ScriptPipe | None = None
+        self._writing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def keep(self, upload: Upload) -> None:
-        """Return when Redis has the record. Raises RedisError, OSError."""
-        loop = asyncio.get_running_loop()
-        kept = loop.create_future()
+    def keep(self, upload: Upload, company: int, kept: Kept) -> None:
+        """Have the record kept; `company` uploads, this one among them, may share the trip.
+
+        Where all of them wait already, nobody else is waited for.
+        """
         self._waiting.append(_Waiting(upload, kept))
-        if self._writer is None:
-            self._writer = loop.create_task(self._write_all())
-        await kept
+        self._company = company
+        if not self._writing:
+            self._write_soon()
 
-    async def _write_all(self) -> None:
-        try:
-            while self._waiting:
-                await asyncio.sleep(_GATHER_SECONDS)
-                batch = self._waiting[:_LARGEST_BATCH]
-                del self._waiting[:_LARGEST_BATCH]
-                await self._write(batch)
-        finally:
-            self._writer = None
+    def close(self) -> None:
+        """Let the connection go."""
+        if self._pipe is not None:
+            self._pipe.close()
 
-    async def _write(self, batch: list[_Waiting]) -> None:
+    def _write_soon(self) -> None:
+        if len(self._waiting) >= min(self._company, _LARGEST_BATCH):
+            self._write()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._write)
+
+    def _write(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch = self._waiting[:_LARGEST_BATCH]
+        del self._waiting[:_LARGEST_BATCH]
+        self._writing = True
+        if self._pipe is not None and self._pipe.usable:
+            self._call(self._pipe, batch)
+        else:
+            self._start(self._connect_and_call(batch))
+
+    async def _connect_and_call(self, batch: list[_Waiting]) -> None:
         try:
-            await self._script(*_arguments([each.upload for each in batch], self._retention))
-        except Exception as error:  # noqa: BLE001 - every one that waits is told
+            self._pipe = await ScriptPipe.open(self._redis, _KEEP)
+        except (RedisError, OSError) as error:
+            self._written(batch, error)
+        else:
+            self._call(self._pipe, batch)
+
+    def _call(self, pipe: ScriptPipe, batch: list[_Waiting]) -> None:
+        names = [keys.RELAYED_SET]
+        values: list[Argument] = [self._retention, INDEX_LIMIT]
+        for upload in [each.upload for each in batch]:
+            names += (keys.relayed(upload.id), keys.of_subject(upload.subject))
+            values += (upload.id, pack(upload), upload.since.timestamp())
+        pipe.call(names, values, lambda error: self._written(batch, error))
+
+    def _written(self, batch: list[_Waiting], error: Exception | None) -> None:
+        self._writing = False
+        if error is not None:
+            log.warning("record.redis_unavailable", error=repr(error))
+            self._start(self._keep_elsewhere(batch))
+        else:
             for each in batch:
-                if not each.kept.done():
-                    each.kept.set_exception(error)
-            return
-        for each in batch:
-            if not each.kept.done():
-                each.kept.set_result(None)
+                each.kept(None)
+        if self._waiting and not self._writing:
+            self._write_soon()
 
+    async def _keep_elsewhere(self, batch: list[_Waiting]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for each in batch:
+                group.create_task(self._keep_one_elsewhere(each))
 
-def _arguments(
-    uploads: list[Upload], retention: int
-) -> tuple[list[str], list[str | bytes | float]]:
-    names = [keys.RELAYED_SET]
-    values: list[str | bytes | float] = [retention, INDEX_LIMIT]
-    for upload in uploads:
-        names += (keys.relayed(upload.id), keys.of_subject(upload.subject))
-        values += (upload.id, to_json(upload), upload.since.timestamp())
-    return names, values
+    async def _keep_one_elsewhere(self, waiting: _Waiting) -> None:
+        try:
+            await self._fallback(waiting.upload)
+        except Exception as error:  # noqa: BLE001 - whoever waits is told
+            waiting.kept(error)
+        else:
+            waiting.kept(None)
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,13 +1,13 @@
 """An answer of the upstream, small enough to be kept, and the error that one can be."""
 
 import json
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.errors import UpstreamRefused
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A complete answer: `headers` are those that matter to a client, `body` at most 1 MiB."""
 
     status: int

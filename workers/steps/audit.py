@@ -4,7 +4,7 @@ The upstream's reading of a body counts: where its answer and what passed by her
 upload is flagged.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from gateway.errors import UpstreamError
 from gateway.settings import OnMismatch

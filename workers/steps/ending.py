@@ -1,7 +1,8 @@
 """How every step brings an upload to its end."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends

@@ -3,8 +3,9 @@
 Only the bytes that tell the type are read; size and digest are the store's own.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.store.verification import Verification, verify

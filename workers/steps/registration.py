@@ -5,8 +5,9 @@ for the message before sending another, and waits while the last one may still b
 """
 
 import random
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from gateway.errors import PreconditionFailed, UpstreamError
 from gateway.telemetry import get_logger

@@ -241,7 +241,7 @@ class Connection(web.RequestHandler):
         problem = problem_of(MalformedRequest("the chunks of the body are broken"))
         status, fields, body = document_of(problem, {"request_id": request_id})
         fields |= {"X-Request-Id": request_id, "Server": SERVER, "Connection": "close"}
-        self.send(wire.whole_answer(status, fields.items(), body))
+        self.send(wire.whole_answer(status, wire.lines(fields.items()), body))
         self.force_close()
 
     def _take_back_if_over(self) -> None:

@@ -2,33 +2,32 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.http import RawRequestMessage, RawResponseMessage
-from multidict import CIMultiDict
 
 from gateway.delivery import relay
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.pool import UpstreamConnection
-from gateway.delivery.tap import Observation, Tap
+from gateway.delivery.tap import Tap
 from gateway.errors import (
     BodyTimeout,
     UploadAborted,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.multipart import Limits
 from gateway.problems import problem_of
 from gateway.server import headers
 from gateway.server.answers import document_of
 from gateway.server.context import SERVER
 from gateway.server.fast import wire
 from gateway.server.services import Services
-from gateway.telemetry import get_logger
+from gateway.telemetry import get_logger, log_request
+from gateway.uploads.record import Upload
 
 if TYPE_CHECKING:
     from gateway.server.fast.connection import Connection
@@ -46,6 +45,7 @@ A client that fills its reads gets larger ones, an upstream that does not keep u
 """
 
 _NO_BODY: Final = frozenset({204, 304})
+_SERVER: Final = SERVER.encode()
 
 
 class Exchange:
@@ -53,8 +53,8 @@ class Exchange:
 
     __slots__ = (
         "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_keeping",
-        "_left", "_over", "_read_size", "_services", "_started", "_tap", "_task", "_timer",
-        "_unsent", "_upstream",
+        "_left", "_over", "_read_size", "_services", "_started", "_tap", "_task", "_unsent",
+        "_upstream",
     )  # fmt: skip
 
     def __init__(
@@ -65,7 +65,7 @@ class Exchange:
         self._admitted = admitted
         self._head = head
         self._left = admitted.content_length or 0
-        self._tap = Tap(admitted.boundaries, Limits(), services.settings.hash)
+        self._tap = Tap(admitted.boundaries, services.settings.hash)
         self._started = self._active = time.monotonic()
         self._read_size = client.read_size()
         self._unsent = b""
@@ -77,16 +77,16 @@ class Exchange:
         self._answered = False
         self._over = False
         self._end: asyncio.Future[None] | None = None
-        self._timer = self._client.loop.call_later(self._shortest(), self._check)
 
     def begin(self) -> None:
         """Ask for the body, and find a connection to the upstream."""
-        received = self._head.headers
-        outgoing = headers.of_relay(received)
+        self._services.exchanges.add(self)
+        received = self._head
         target = self._admitted.target
         pool = self._services.pool
-        self._unsent = wire.request_head(target.method, target.path, pool.host, outgoing.items())
-        if "Expect" in received:
+        outgoing = headers.raw_of_relay(received.raw_headers, received.headers)
+        self._unsent = wire.request_head(target.method, target.path, pool.host, outgoing)
+        if "Expect" in received.headers:
             self._client.send(wire.CONTINUE)
         if (connection := pool.take()) is not None:
             self._attach(connection)
@@ -98,6 +98,21 @@ class Exchange:
         """Return when the exchange is over, or after so many seconds."""
         self._end = self._end or self._client.loop.create_future()
         await asyncio.wait([self._end], timeout=seconds)
+
+    def look(self, now: float) -> None:
+        """Whether whoever is to act has been silent for too long."""
+        settings = self._services.settings
+        if self._keeping:  # nobody but ourselves is to act
+            self._active = now
+        silence = now - self._active
+        if self._answered and self._upstream is None:
+            if silence > _LINGER_SECONDS:
+                self._leave(reusable=False)
+        elif self._left and not self._full and self._task is None:
+            if silence > settings.body_timeout:
+                self._close(BodyTimeout("the rest of the body did not come"))
+        elif silence > settings.upstream_timeout:
+            self._close(UpstreamTimeout("ChatKitty did not answer in time"))
 
     # --- the client's side -----------------------------------------------------------------------
 
@@ -131,8 +146,8 @@ class Exchange:
         """The client has gone: an upload that is not whole goes no further."""
         if self._answered:
             self._leave(reusable=False)
-        elif self._left and self._task is None:
-            self._log("request.aborted", reason="the client went away")
+        elif self._left and self._task is None and not self._keeping:
+            log.info("request.aborted", reason="the client went away", **self._ids())
             self._close(UploadAborted("the body ended before it was complete"))
 
     # --- the upstream's side ---------------------------------------------------------------------
@@ -158,7 +173,10 @@ class Exchange:
     def upstream_answers(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
         """The upstream answers, perhaps before it has read all of the body."""
         self._active = time.monotonic()
-        self._run(self._pass_on(head, body))
+        if body.is_eof():
+            self._guard(lambda: self._keep(head, body.read_nowait(), body))
+        else:
+            self._run(self._hold(head, body))
 
     # --- within ----------------------------------------------------------------------------------
 
@@ -182,52 +200,97 @@ class Exchange:
         self._upstream = connection
         connection.begin(self)
 
-    async def _pass_on(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
-        """Hold the answer until the upload's record is kept, then give it to the client."""
+    async def _hold(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
         held = await relay.hold(body)
+        self._keep(head, held, body)
+
+    def _keep(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
+        """Hold the answer until the record of an upload that the upstream took is kept."""
+        if head.code not in relay.SUCCESS:
+            self._answer(head, held, body)
+            return
+        seen = relay.observed(self._tap, ended=not self._left)
+        answered = relay.AnswerHead(head.code, head.headers)
+        upload = relay.record_of(self._admitted, seen, answered, held)
         self._keeping = True
-        await self._services.relay.keep(
-            self._admitted, self._observation, relay.AnswerHead(head.code, head.headers), held
+        self._services.backends.ledger.keep_relayed(
+            upload,
+            len(self._services.exchanges),
+            lambda error: self._kept(upload, error, lambda: self._answer(head, held, body)),
         )
+
+    def _kept(self, upload: Upload, error: Exception | None, answer: Callable[[], None]) -> None:
         self._keeping = False
-        answer = self._answer_headers(headers.to_client(head.headers))
-        chunked = self._frame(answer, head.code, held if body.is_eof() else None)
-        opening = wire.answer_head(head.code, head.reason, answer.items())
+        if error is None:
+            self._services.relay.hand_over(upload)
+        if self._answered:
+            return
+        if error is not None:
+            self._close(error)
+        else:
+            self._guard(answer)  # other uploads were kept with this one, and are told after it
+
+    def _answer(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
+        """Give the client the upstream's answer: what is `held` of it, then what comes."""
+        whole = body.at_eof()
+        lines, chunked = self._answer_lines(head, held if whole else None)
+        opening = wire.answer_head(head.code, head.reason, lines)
         self._answered = True
-        self._client.send(opening + (wire.chunk(held) if chunked and held else held))
+        self._active = time.monotonic()
+        if whole:
+            self._client.send(opening + held)
+            self._finish(head.code)
+        else:
+            self._client.send(opening + (wire.chunk(held) if chunked and held else held))
+            self._run(self._stream(head.code, body, chunked=chunked))
+
+    async def _stream(self, status: int, body: aiohttp.StreamReader, *, chunked: bool) -> None:
         while data := await body.readany():
             self._active = time.monotonic()
             self._client.send(wire.chunk(data) if chunked else data)
             await self._client.drained()
         if chunked:
             self._client.send(wire.chunk(b""))
-        self._finish(head.code)
+        self._finish(status)
 
-    def _observation(self) -> Observation:
-        return relay.observed(self._tap, ended=not self._left)
-
-    def _answer_headers(self, answer: CIMultiDict[str]) -> CIMultiDict[str]:
-        answer["X-Request-Id"] = self._admitted.request_id
-        answer["Upload-Id"] = self._admitted.upload_id
-        answer.setdefault("Server", SERVER)
-        answer.setdefault("Date", _date(int(time.time())))
-        if self._head.should_close:
-            answer["Connection"] = "close"
-        return answer
-
-    def _frame(self, answer: CIMultiDict[str], status: int, whole: bytes | None) -> bool:
-        """Say how long the answer is; whether it goes in chunks since that is not known."""
-        if status in _NO_BODY or "Content-Length" in answer:
-            return False
-        answer.setdefault("Content-Type", "application/octet-stream")
+    def _answer_lines(
+        self, head: RawResponseMessage, whole: bytes | None
+    ) -> tuple[list[tuple[bytes, bytes]], bool]:
+        """The headers of the answer, and whether it goes in chunks since its length is unknown."""
+        answered = head.headers
+        lines = headers.raw_to_client(head.raw_headers, answered)
+        if "Server" not in answered:
+            lines.append((b"Server", _SERVER))
+        if "Date" not in answered:
+            lines.append((b"Date", _date(int(time.time()))))
+        lines += self._own_lines()
+        if head.code in _NO_BODY or "Content-Length" in answered:
+            return lines, False
+        if "Content-Type" not in answered:
+            lines.append((b"Content-Type", b"application/octet-stream"))
         if whole is not None:
-            answer["Content-Length"] = str(len(whole))
-            return False
-        answer["Transfer-Encoding"] = "chunked"
-        return True
+            lines.append((b"Content-Length", b"%d" % len(whole)))
+            return lines, False
+        lines.append((b"Transfer-Encoding", b"chunked"))
+        return lines, True
+
+    def _own_lines(self) -> list[tuple[bytes, bytes]]:
+        own = [
+            (b"X-Request-Id", self._admitted.request_id.encode()),
+            (b"Upload-Id", self._admitted.upload_id.encode()),
+        ]
+        if self._head.should_close:
+            own.append((b"Connection", b"close"))
+        return own
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         self._task = self._client.loop.create_task(self._guarded(work))
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
+            self._close(error)
 
     async def _guarded(self, work: Coroutine[None, None, None]) -> None:
         try:
@@ -236,21 +299,6 @@ class Exchange:
             self._close(UpstreamUnavailable("ChatKitty's answer was cut"))
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
             self._close(error)
-
-    def _check(self) -> None:
-        """Whether whoever is to act has been silent for too long."""
-        settings = self._services.settings
-        if self._keeping:  # nobody but ourselves is to act
-            self._active = time.monotonic()
-        waits_for_client = self._left and not self._full and self._task is None
-        limit = settings.body_timeout if waits_for_client else settings.upstream_timeout
-        left = limit - (time.monotonic() - self._active)
-        if left > 0:
-            self._timer = self._client.loop.call_later(left, self._check)
-        elif waits_for_client:
-            self._close(BodyTimeout("the rest of the body did not come"))
-        else:
-            self._close(UpstreamTimeout("ChatKitty did not answer in time"))
 
     def _close(self, error: Exception) -> None:
         """End without an answer of the upstream's: a problem is the answer, or the cut."""
@@ -272,55 +320,50 @@ class Exchange:
                 **self._ids(),
             )
         status, fields, body = document_of(problem, self._ids())
-        answer = self._answer_headers(CIMultiDict(fields))
+        fields |= {"Server": SERVER, "Date": _date(int(time.time())).decode()}
         self._answered = True
-        self._client.send(wire.whole_answer(status, answer.items(), body))
+        answer = [*wire.lines(fields.items()), *self._own_lines()]
+        self._client.send(wire.whole_answer(status, answer, body))
         self._finish(status)
 
     def _finish(self, status: int) -> None:
         """The client has its answer: let the upstream go, and what is left of the body pass."""
-        self._timer.cancel()
         if self._upstream is not None:
             self._upstream.end(reusable=not self._left)
         self._upstream = None
-        self._log("request", status=status)
+        target = self._admitted.target
+        log_request(
+            method=target.method,
+            path=target.path.partition("?")[0],
+            status=status,
+            seconds=time.monotonic() - self._started,
+            **self._ids(),
+        )
         if not self._left or not self._client.connected:
             self._leave(reusable=True)
         else:
+            self._active = time.monotonic()
             self._client.resume()
-            self._timer = self._client.loop.call_later(
-                _LINGER_SECONDS, lambda: self._leave(reusable=False)
-            )
 
     def _leave(self, *, reusable: bool) -> None:
         if self._over:
             return
         self._over = True
-        self._timer.cancel()
+        if self._upstream is not None:
+            self._upstream.end(reusable=False)
+            self._upstream = None
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+        self._services.exchanges.discard(self)
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
         self._client.exchange_ended(reusable=reusable and not self._head.should_close)
 
-    def _shortest(self) -> float:
-        settings = self._services.settings
-        return min(settings.body_timeout, settings.upstream_timeout)
-
     def _ids(self) -> dict[str, str]:
         return {"request_id": self._admitted.request_id, "upload_id": self._admitted.upload_id}
 
-    def _log(self, event: str, **values: object) -> None:
-        target = self._admitted.target
-        log.info(
-            event,
-            method=target.method,
-            path=target.path.partition("?")[0],
-            seconds=round(time.monotonic() - self._started, 6),
-            **values,
-            **self._ids(),
-        )
-
 
 @lru_cache(maxsize=1)
-def _date(now: int) -> str:
+def _date(now: int) -> bytes:
     """The `Date` of an answer, made once a second."""
-    return formatdate(now, usegmt=True)
+    return formatdate(now, usegmt=True).encode()

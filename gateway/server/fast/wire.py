@@ -3,30 +3,39 @@
 from collections.abc import Iterable
 from http.client import responses
 
+Lines = Iterable[tuple[bytes, bytes]]
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def request_head(method: str, target: str, host: str, headers: Iterable[tuple[str, str]]) -> bytes:
+def request_head(method: str, target: str, host: str, headers: Lines) -> bytes:
     """A request's head; what was received is written as it came."""
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    return _bytes(f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n")
+    return _head(_bytes(f"{method} {target} HTTP/1.1\r\nHost: {host}"), headers)
 
 
-def answer_head(status: int, reason: str | None, headers: Iterable[tuple[str, str]]) -> bytes:
+def answer_head(status: int, reason: str | None, headers: Lines) -> bytes:
     """An answer's head; where `reason` is None, the status has its usual one."""
     phrase = responses.get(status, "") if reason is None else reason
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    return _bytes(f"HTTP/1.1 {status} {phrase}\r\n{lines}\r\n")
+    return _head(_bytes(f"HTTP/1.1 {status} {phrase}"), headers)
 
 
-def whole_answer(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
+def lines(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Headers that were made here, as bytes."""
+    return [(_bytes(name), _bytes(value)) for name, value in headers]
+
+
+def whole_answer(status: int, headers: Lines, body: bytes) -> bytes:
     """An answer whose body is all there; `headers` do not tell its length."""
-    return answer_head(status, None, (*headers, ("Content-Length", str(len(body))))) + body
+    return answer_head(status, None, (*headers, (b"Content-Length", b"%d" % len(body)))) + body
 
 
 def chunk(data: bytes) -> bytes:
     """One chunk of a chunked body; the last one for no data."""
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _head(opening: bytes, headers: Lines) -> bytes:
+    return b"\r\n".join([opening, *[b"%b: %b" % line for line in headers], b"", b""])
 
 
 def _bytes(text: str) -> bytes:

@@ -1,19 +1,41 @@
-"""Records of relayed uploads share their trips to Redis, and each knows of its own."""
+"""Records of relayed uploads share their trips to Redis, and each is told of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from typing import cast
 
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from gateway.errors import StoreUnavailable
 from gateway.settings import Delivery
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
-from gateway.uploads.record import Upload, from_json
+from gateway.uploads.record import Upload, unpack
 from gateway.uploads.relayed import RelayedRecords
 from tests.workers.test_sweeper import stored_upload
+
+MANY = 1000
+"""More company than any test has: the moment has to pass."""
+
+
+class Elsewhere:
+    """Takes what Redis does not take, or refuses it as well."""
+
+    def __init__(self) -> None:
+        self.kept: list[Upload] = []
+        self.away = False
+
+    async def keep(self, upload: Upload) -> None:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.kept.append(upload)
+
+
+@pytest.fixture
+def elsewhere() -> Elsewhere:
+    return Elsewhere()
 
 
 @pytest.fixture
@@ -22,8 +44,27 @@ async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
         yield client
 
 
+@pytest.fixture
+def records(redis: Redis, elsewhere: Elsewhere) -> Iterator[RelayedRecords]:
+    with closing(RelayedRecords(redis, 60, elsewhere.keep)) as opened:
+        yield opened
+
+
 def uploads(count: int) -> list[Upload]:
     return [stored_upload(Delivery.RELAY) for _ in range(count)]
+
+
+def keep(records: RelayedRecords, upload: Upload, company: int = MANY) -> asyncio.Future[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def tell(error: Exception | None) -> None:
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    records.keep(upload, company, tell)
+    return done
 
 
 async def trips(redis: Redis) -> int:
@@ -31,43 +72,79 @@ async def trips(redis: Redis) -> int:
     return int(stats.get("cmdstat_evalsha", {}).get("calls", 0))
 
 
-async def test_uploads_of_one_moment_share_a_trip(redis: Redis) -> None:
-    records = RelayedRecords(redis, 60)
-    await records.keep(uploads(1)[0])  # loads the script
+async def test_uploads_of_one_moment_share_a_trip(redis: Redis, records: RelayedRecords) -> None:
+    await keep(records, uploads(1)[0])  # connects, and loads the script
     before = await trips(redis)
     many = uploads(150)
-    await asyncio.gather(*(records.keep(upload) for upload in many))
+    await asyncio.gather(*(keep(records, upload) for upload in many))
     assert await trips(redis) - before == 2
     for upload in many:
         document = cast(bytes, await redis.get(keys.relayed(upload.id)))
-        assert from_json(document) == upload
+        assert unpack(document) == upload
         assert await redis.zscore(keys.RELAYED_SET, upload.id) == upload.since.timestamp()
         assert await redis.zscore(keys.of_subject("alice"), upload.id) == 0
         assert 0 < await redis.ttl(keys.relayed(upload.id)) <= 60
 
 
-async def test_a_record_that_comes_later_is_kept_too(redis: Redis) -> None:
-    records = RelayedRecords(redis, 60)
+async def test_nobody_is_waited_for_once_all_are_there(
+    redis: Redis, records: RelayedRecords
+) -> None:
+    await keep(records, uploads(1)[0])
+    before = await trips(redis)
+    first = keep(records, uploads(1)[0], company=1)
+    second = keep(records, uploads(1)[0], company=2)  # too late: the first is on its way
+    await asyncio.gather(first, second)
+    assert await trips(redis) - before == 2
+
+
+async def test_a_record_that_comes_later_is_kept_too(redis: Redis, records: RelayedRecords) -> None:
     for upload in uploads(3):
-        await records.keep(upload)
+        await keep(records, upload)
         assert await redis.exists(keys.relayed(upload.id))
 
 
-async def test_all_who_wait_are_told_that_redis_is_away() -> None:
+async def test_what_redis_does_not_take_is_kept_elsewhere(elsewhere: Elsewhere) -> None:
     async with Redis.from_url("redis://127.0.0.1:1/0") as nowhere:
-        records = RelayedRecords(nowhere, 60)
-        kept = await asyncio.gather(
-            *(records.keep(upload) for upload in uploads(3)), return_exceptions=True
-        )
-        assert all(isinstance(error, RedisError) for error in kept)
+        with closing(RelayedRecords(nowhere, 60, elsewhere.keep)) as records:
+            many = uploads(3)
+            await asyncio.gather(*(keep(records, upload) for upload in many))
+            assert elsewhere.kept == many
 
 
-async def test_one_who_stops_waiting_stops_nobody_else(redis: Redis) -> None:
-    records = RelayedRecords(redis, 60)
-    first, second = uploads(2)
-    waiting = asyncio.create_task(records.keep(first))
-    other = asyncio.create_task(records.keep(second))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    await other
-    assert await redis.exists(keys.relayed(second.id))
+async def test_all_who_wait_are_told_where_nobody_takes_it(elsewhere: Elsewhere) -> None:
+    elsewhere.away = True
+    async with Redis.from_url("redis://127.0.0.1:1/0") as nowhere:
+        with closing(RelayedRecords(nowhere, 60, elsewhere.keep)) as records:
+            told = await asyncio.gather(
+                *(keep(records, upload) for upload in uploads(3)), return_exceptions=True
+            )
+            assert all(isinstance(error, StoreUnavailable) for error in told)
+
+
+@pytest.mark.parametrize("fault", ["the script is forgotten", "the connection is cut"])
+async def test_after_a_fault_of_redis_the_next_goes_there_again(
+    redis: Redis, records: RelayedRecords, elsewhere: Elsewhere, fault: str
+) -> None:
+    await keep(records, uploads(1)[0])
+    if fault == "the script is forgotten":
+        await redis.script_flush()
+    else:
+        for client in await redis.client_list():
+            if client["cmd"] == "evalsha":
+                await redis.client_kill_filter(_id=client["id"])
+    during, after = uploads(2)
+    await keep(records, during)
+    assert elsewhere.kept == [during] or await redis.exists(keys.relayed(during.id))
+    await keep(records, after)
+    assert await redis.exists(keys.relayed(after.id))
+
+
+async def test_a_frozen_redis_hangs_nobody(
+    redis: Redis, records: RelayedRecords, elsewhere: Elsewhere
+) -> None:
+    await keep(records, uploads(1)[0])
+    await redis.client_pause(2500)
+    upload = uploads(1)[0]
+    await keep(records, upload)
+    assert elsewhere.kept == [upload]
+    await redis.client_unpause()

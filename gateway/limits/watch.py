@@ -1,0 +1,51 @@
+"""One timer for all that must not be silent for too long: setting one for each costs more."""
+
+import asyncio
+import time
+from typing import Final, Protocol
+
+_LONGEST_INTERVAL: Final = 1.0
+_LOOKS: Final = 4
+"""Looks within the shortest silence that matters: how much later than due one is noticed."""
+
+
+class Watched(Protocol):
+    """Who is looked at from time to time."""
+
+    def look(self, now: float) -> None:
+        """See whether it has been silent for too long; `now` is of `time.monotonic`."""
+
+
+class Watch:
+    """Looks at its members, as long as there are any."""
+
+    def __init__(self, shortest: float) -> None:
+        """Look often enough for a silence of `shortest` seconds."""
+        self._interval = min(_LONGEST_INTERVAL, shortest / _LOOKS)
+        self._members: set[Watched] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def add(self, member: Watched) -> None:
+        """Look at it from now on."""
+        self._members.add(member)
+        if self._timer is None:
+            self._set_timer()
+
+    def discard(self, member: Watched) -> None:
+        """Look at it no more."""
+        self._members.discard(member)
+
+    def _set_timer(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._interval, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._members:
+            return
+        self._set_timer()
+        now = time.monotonic()
+        for member in tuple(self._members):
+            member.look(now)

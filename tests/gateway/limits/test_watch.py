@@ -1,0 +1,72 @@
+"""Whoever must not be silent for too long is looked at, for as long as it is a member."""
+
+import asyncio
+
+from gateway.limits.watch import Watch
+
+SHORTEST = 0.04
+PATIENCE = 5.0
+
+
+class Member:
+    """Counts the looks, and tells of the one that it was waited for."""
+
+    def __init__(self, wanted: int = 1) -> None:
+        self.looks: list[float] = []
+        self.enough = asyncio.Event()
+        self._wanted = wanted
+
+    def look(self, now: float) -> None:
+        self.looks.append(now)
+        if len(self.looks) >= self._wanted:
+            self.enough.set()
+
+
+async def seen(member: Member) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await member.enough.wait()
+
+
+async def test_a_member_is_looked_at_again_and_again() -> None:
+    watch = Watch(SHORTEST)
+    member = Member(wanted=3)
+    watch.add(member)
+    await seen(member)
+    assert member.looks == sorted(member.looks)
+    watch.discard(member)
+
+
+async def test_one_who_left_is_not_looked_at() -> None:
+    watch = Watch(SHORTEST)
+    gone, stays = Member(), Member(wanted=2)
+    watch.add(gone)
+    watch.add(stays)
+    watch.discard(gone)
+    assert len(watch) == 1
+    await seen(stays)
+    assert not gone.looks
+    watch.discard(stays)
+
+
+async def test_after_all_have_left_the_next_is_looked_at_too() -> None:
+    watch = Watch(SHORTEST)
+    for _ in range(2):
+        member = Member()
+        watch.add(member)
+        await seen(member)
+        watch.discard(member)
+        await asyncio.sleep(2 * SHORTEST)  # the timer finds nobody, and ends
+
+
+async def test_a_member_that_fails_ends_no_watch() -> None:
+    class Failing(Member):
+        def look(self, now: float) -> None:
+            super().look(now)
+            raise ValueError
+
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    watch = Watch(SHORTEST)
+    failing = Failing(wanted=3)
+    watch.add(failing)
+    await seen(failing)
+    watch.discard(failing)
