@@ -1,19 +1,14 @@
 """Uploads over keep-alive connections, by blocking sockets: as cheap as Python can send bytes."""
 
+import secrets
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-BOUNDARY = b"------------------------4672aa91bc03de5f"  # as curl makes them
 PATH = "/v1/channels/702/messages"
 _PIECE = memoryview(bytes(range(256)) * 4096)
-_OPENING = (
-    b"--" + BOUNDARY + b'\r\nContent-Disposition: form-data; name="file"; filename="f.bin"\r\n'
-    b"Content-Type: application/octet-stream\r\n\r\n"
-)
-CLOSING = b"\r\n--" + BOUNDARY + b"--\r\n"
 
 
 @dataclass(frozen=True)
@@ -42,35 +37,45 @@ def run_load(url: str, load: Load, token: str) -> float:
     return time.perf_counter() - started
 
 
-def request_head(host: str, token: str, size: int) -> bytes:
-    """The head of an upload and the beginning of its form."""
-    length = len(_OPENING) + size + len(CLOSING)
-    return (
+def around(host: str, token: str, size: int) -> tuple[bytes, bytes]:
+    """What comes before the bytes of a file and what comes after them.
+
+    Boundary and name are new for each upload, as curl and browsers have them: nothing that is
+    remembered of one helps with the next.
+    """
+    unique = secrets.token_hex(8)
+    boundary = f"------------------------{unique}"
+    opening = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{unique}.bin"\r\n'
+        f"Content-Type: application/octet-stream\r\n\r\n"
+    )
+    closing = f"\r\n--{boundary}--\r\n"
+    head = (
         f"POST {PATH} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
         f"User-Agent: bench\r\nAccept: */*\r\n"
-        f"Content-Type: multipart/form-data; boundary={BOUNDARY.decode()}\r\n"
-        f"Content-Length: {length}\r\n\r\n"
-    ).encode() + _OPENING
+        f"Content-Type: multipart/form-data; boundary={boundary}\r\n"
+        f"Content-Length: {len(opening) + size + len(closing)}\r\n\r\n"
+    )
+    return (head + opening).encode(), closing.encode()
 
 
 def _uploads(url: str, token: str, load: Load, count: int) -> None:
     address = urlsplit(url)
-    head = request_head(str(address.hostname), token, load.size)
     with socket.create_connection((address.hostname, address.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(count):
-            _upload(connection, head, load.size)
+            _upload(connection, *around(str(address.hostname), token, load.size), load.size)
             _answered(connection, load.status)
 
 
-def _upload(connection: socket.socket, head: bytes, size: int) -> None:
+def _upload(connection: socket.socket, before: bytes, after: bytes, size: int) -> None:
     if size < len(_PIECE):
-        connection.sendall(head + _PIECE[:size] + CLOSING)
+        connection.sendall(before + _PIECE[:size] + after)
     else:
-        connection.sendall(head)
+        connection.sendall(before)
         for left in range(size, 0, -len(_PIECE)):
             connection.sendall(_PIECE[:left])
-        connection.sendall(CLOSING)
+        connection.sendall(after)
 
 
 def _answered(connection: socket.socket, status: int) -> None:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.load import CLOSING, Load, request_head, run_load
+from bench.load import Load, around, run_load
 from bench.sides import TOKEN, Bench, Side
 
 UPLOADS = 1000
@@ -69,15 +69,15 @@ async def _wait(url: str) -> float:
 async def _upload_slowly(url: str) -> bytes:
     address = urlsplit(url)
     size = RATE * SECONDS
-    head = request_head(str(address.hostname), TOKEN, size)
+    before, after = around(str(address.hostname), TOKEN, size)
     await asyncio.sleep(TICK * (hash(asyncio.current_task()) % 100) / 100)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    writer.write(head)
+    writer.write(before)
     for _ in range(int(SECONDS / TICK)):
         writer.write(bytes(int(RATE * TICK)))
         await writer.drain()
         await asyncio.sleep(TICK)
-    writer.write(CLOSING)
+    writer.write(after)
     answer = await reader.readuntil(b"\r\n\r\n")
     writer.close()
     return answer
