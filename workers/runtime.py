@@ -18,6 +18,9 @@ from workers.sniff import Sniffer
 
 log = get_logger(__name__)
 
+_AT_A_TIME = 16
+"""Steps of one message that are done together: more only wait for each other's connections."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -46,7 +49,7 @@ class Runtime:
         self._call(self._bounded(upload_id, work))
 
     def run_all(self, upload_ids: Sequence[str], work: Work) -> None:
-        """Do the work for each, all at a time; one that fails holds up no other.
+        """Do the work for each, some at a time; one that fails holds up no other.
 
         Raises the first error once all have come to their end.
         """
@@ -71,9 +74,13 @@ class Runtime:
             await work(upload_id, self._services)
 
     async def _gathered(self, upload_ids: Sequence[str], work: Work) -> None:
-        outcomes = await asyncio.gather(
-            *(self._bounded(each, work) for each in upload_ids), return_exceptions=True
-        )
+        turns = asyncio.Semaphore(_AT_A_TIME)
+
+        async def in_turn(upload_id: str) -> None:
+            async with turns:
+                await self._bounded(upload_id, work)
+
+        outcomes = await asyncio.gather(*map(in_turn, upload_ids), return_exceptions=True)
         failed = [
             (upload_id, error)
             for upload_id, error in zip(upload_ids, outcomes, strict=True)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from gateway.crypto import KeyRing
 from gateway.queue import TaskQueue
@@ -21,6 +21,10 @@ from gateway.upstream.token import ClientCredentials, OwnToken
 
 _SECONDS = 2.0
 """The longest that one call to Redis may take: a frozen one must hang nobody."""
+
+
+_CONNECTIONS = 50
+"""Who finds them all in use waits: being busy is not being away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,14 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
     """Open the clients; none of the servers has to be reachable yet."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_store(settings))
-        redis = Redis.from_url(
-            str(settings.redis_url), socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
+        redis = Redis.from_pool(
+            BlockingConnectionPool.from_url(
+                str(settings.redis_url),
+                max_connections=_CONNECTIONS,
+                timeout=_SECONDS,
+                socket_timeout=_SECONDS,
+                socket_connect_timeout=_SECONDS,
+            )
         )
         stack.push_async_callback(redis.aclose)
         queue = TaskQueue(settings.broker, GATHERED)

@@ -16,7 +16,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway.errors import ObjectNotFound, UploadNotFound
+from gateway.errors import ObjectNotFound, StoreUnavailable, UploadNotFound
 from gateway.settings import Delivery
 from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
@@ -92,13 +92,21 @@ class Ledger:
     async def open(self, upload_id: str) -> Entry | None:
         """The upload if something is still to do for it, else None.
 
-        Raises StoreUnavailable.
+        Raises StoreUnavailable, also where Redis alone could tell and cannot be asked.
         """
-        if (document := await self._relayed(upload_id)) is not None:
-            return Entry(unpack(document), None)
+        silent: Exception | None = None
+        try:
+            packed = cast(bytes | None, await self._redis.get(keys.relayed(upload_id)))
+            if packed is not None:
+                return Entry(unpack(packed), None)
+        except (RedisError, OSError) as error:
+            log.warning("record.redis_unavailable", error=repr(error))
+            silent = error
         try:
             document, version = await self._store.get(keys.pending(upload_id))
         except ObjectNotFound:
+            if silent is not None:
+                raise StoreUnavailable("Redis cannot be asked for the upload now") from silent
             return None
         return Entry(from_json(document), version)
 
@@ -119,11 +127,15 @@ class Ledger:
 
     async def find(self, upload_id: str) -> Upload:
         """The upload, wherever it stands. Raises UploadNotFound, StoreUnavailable."""
-        if (entry := await self.open(upload_id)) is not None:
-            return entry.upload
+        unknown: Exception = UploadNotFound("no such upload")
+        try:
+            if (entry := await self.open(upload_id)) is not None:
+                return entry.upload
+        except StoreUnavailable as error:
+            unknown = error
         if (ended := await self._ended(upload_id)) is not None:
             return ended
-        raise UploadNotFound("no such upload")
+        raise unknown
 
     async def find_hosted(self, upload_id: str) -> Upload:
         """An `external` upload that has most likely ended, by one request if it has.
@@ -207,13 +219,6 @@ class Ledger:
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             log.warning("record.redis_unavailable", error=repr(error))
-
-    async def _relayed(self, upload_id: str) -> bytes | None:
-        try:
-            return cast(bytes | None, await self._redis.get(keys.relayed(upload_id)))
-        except (RedisError, OSError) as error:
-            log.warning("record.redis_unavailable", error=repr(error))
-            return None
 
     async def _keep_in_store(self, upload: Upload) -> None:
         await self._store.put(keys.pending(upload.id), to_json(upload), if_none_match=True)

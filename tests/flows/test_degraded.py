@@ -23,12 +23,20 @@ async def test_without_redis_an_upload_is_still_acknowledged(
     valkey = Valkey(tmp_path / "valkey", free_port())
     with Part(valkey.command(), tmp_path):
         gateway = start_gateway(redis_url=valkey.url, delivery="external")
+        async with Client.open(gateway.url, TOKENS["alice"]) as client:
+            before = await client.upload("/v1/imports/users", b"[]", name="users.json")
+            assert before.status == 202
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         answer = await client.upload(CHANNEL_PATH, files.PNG, headers={"Prefer": "wait=1"})
         assert answer.status == 202, answer.body
         assert (await client.resource(answer.upload_id))["state"] == "stored"
         relayed = await client.upload("/v1/imports/users", b"[]", name="users.json")
         assert relayed.status == 202
+        assert (await client.resource(relayed.upload_id))["state"] == "relayed"
+        # Only Redis knows of this one: nobody may be told that there is no such upload.
+        known = await client.request("GET", f"/gateway/uploads/{before.upload_id}")
+        assert known.status == 503
+        assert int(known.headers["Retry-After"]) >= 1
         ready = await client.request("GET", "/gateway/readyz")
         assert ready.status == 503
         assert "redis" in ready.json()["faults"]

@@ -12,6 +12,7 @@ import google_crc32c
 import pytest
 from redis.asyncio import Redis
 
+from gateway.queue import LARGEST_MESSAGE
 from gateway.settings import Delivery, Settings, load
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends, open_backends
@@ -100,6 +101,18 @@ async def test_a_relayed_upload_whose_task_was_lost_is_audited(backends: Backend
     await backends.ledger.accept_relayed(upload)
     await sweeper.sweep_once(backends, datetime.now(UTC) + LATER)
     assert (await end_of(backends.ledger, upload.id)).state is State.FLAGGED
+
+
+@pytest.mark.usefixtures("worker")
+async def test_many_audits_in_one_message_are_all_done(backends: Backends) -> None:
+    many = [stored_upload(Delivery.RELAY) for _ in range(LARGEST_MESSAGE)]
+    await asyncio.gather(*map(backends.ledger.accept_relayed, many))
+    await sweeper.sweep_once(backends, datetime.now(UTC) + LATER)
+    ended = await asyncio.gather(*(end_of(backends.ledger, upload.id) for upload in many[::10]))
+    assert {upload.state for upload in ended} == {State.FLAGGED}
+    async with asyncio.timeout(PATIENCE):
+        while await backends.redis.exists(*(keys.relayed(upload.id) for upload in many)):
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.usefixtures("worker")
