@@ -26,6 +26,9 @@ _NOT_FOR_THE_UPSTREAM = frozenset(
     {"host", "expect", "forwarded", "x-real-ip", "upload-id", "x-request-id", "idempotency-key"}
 )
 _NOT_FROM_THE_UPSTREAM = frozenset({"upload-id", "x-request-id"})
+_FRAMING = frozenset({"content-length"})
+"""What Connection cannot name: without it, a body would be read as the next message."""
+
 _KNOWN_NAMES: Final = 512
 
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
@@ -43,7 +46,7 @@ def to_upstream(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     return CIMultiDict(
         (name, value)
         for name, value in received.items()
-        if _reaches_upstream(name) and name.lower() not in listed
+        if _reaches_upstream(plain := _plain(name)) and plain not in listed
     )
 
 
@@ -60,7 +63,7 @@ def to_client(answered: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     return CIMultiDict(
         (name, value)
         for name, value in answered.items()
-        if _reaches_client(name) and name.lower() not in listed
+        if _reaches_client(folded := name.lower()) and folded not in listed
     )
 
 
@@ -70,7 +73,7 @@ def raw_of_relay(received: RawHeaders, folded: CIMultiDictProxy[str]) -> list[tu
     kept = [
         (name, value)
         for name, value in received
-        if _reaches_upstream_raw(name) and not (listed and _folded(name) in listed)
+        if _reaches_upstream_raw(name) and not (listed and _plain(_folded(name)) in listed)
     ]
     kept.append((b"Accept-Encoding", b"identity"))
     return kept
@@ -96,11 +99,15 @@ def _listed(headers: CIMultiDictProxy[str]) -> frozenset[str]:
     if "Connection" not in headers:
         return frozenset()
     options: Iterable[str] = ",".join(headers.getall("Connection")).split(",")
-    return frozenset(option.strip().lower() for option in options)
+    return frozenset(option.strip().lower() for option in options) - _FRAMING
 
 
-def _reaches_upstream(name: str) -> bool:
-    plain = name.lower().replace("_", "-")
+def _plain(name: str) -> str:
+    """A header's name as servers read it that take an underscore for a hyphen."""
+    return name.lower().replace("_", "-")
+
+
+def _reaches_upstream(plain: str) -> bool:
     return (
         plain not in _NOT_FOR_THE_UPSTREAM
         and plain not in _HOP_BY_HOP
@@ -108,9 +115,8 @@ def _reaches_upstream(name: str) -> bool:
     )
 
 
-def _reaches_client(name: str) -> bool:
-    plain = name.lower()
-    return plain not in _NOT_FROM_THE_UPSTREAM and plain not in _HOP_BY_HOP
+def _reaches_client(folded: str) -> bool:
+    return folded not in _NOT_FROM_THE_UPSTREAM and folded not in _HOP_BY_HOP
 
 
 def _folded(name: bytes) -> str:
@@ -121,7 +127,7 @@ def _folded(name: bytes) -> str:
 @lru_cache(_KNOWN_NAMES)
 def _reaches_upstream_raw(name: bytes) -> bool:
     folded = _folded(name)
-    return folded != "accept-encoding" and _reaches_upstream(folded)
+    return folded != "accept-encoding" and _reaches_upstream(_plain(folded))
 
 
 @lru_cache(_KNOWN_NAMES)

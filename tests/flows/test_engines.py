@@ -132,6 +132,17 @@ def _assert_the_same(pair: Pair, pieces: list[bytes], count: int) -> None:
     assert answers[0]
 
 
+@pytest.mark.parametrize("option", ["content-length", "X-Client, Content-Length"])
+def test_no_client_takes_the_length_from_a_body(warm: Pair, option: str) -> None:
+    """Without it the upstream would take the body for a second request."""
+    hidden = head("/v1/users", method="GET")
+    request = upload(hidden, extra=f"Connection: {option}")
+    for gateway in (warm.fast, warm.plain):
+        answer = asyncio.run(exchange(gateway.url, request, until=b"HOSTED"))
+        assert answer.status == 200
+        assert [seen.body for seen in warm.upstream.take()] == [form(hidden)]
+
+
 @settings(max_examples=15, deadline=None)
 @given(at=st.integers(1, 399_000))
 def test_a_cut_upload_reaches_the_upstream_in_neither(warm: Pair, at: int) -> None:
