@@ -63,6 +63,18 @@ class HostedFileNotFound(ClientError):
     """The file token names no file that may be served."""
 
 
+class UploadInProgress(Unavailable):
+    """The first request with this idempotency key is still being worked on."""
+
+
+class IdempotencyKeyReused(ClientError):
+    """The idempotency key came with another target, or another length, than before."""
+
+
+class UploadSuperseded(Unavailable):
+    """The upload was given up while it was received, and another request may have taken over."""
+
+
 class ExpectationFailed(ClientError):
     """An `Expect` other than `100-continue` (RFC 9110 section 10.1.1)."""
 

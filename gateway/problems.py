@@ -23,6 +23,8 @@ class Kind:
     title: str
 
 
+_MAY_HAVE: Final = "it may have taken the upload all the same, which was not sent again"
+
 INTERNAL: Final = Kind(500, "internal-error", "The gateway failed")
 
 PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
@@ -39,6 +41,11 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.RouteNotFound: Kind(404, "not-found", "There is nothing under this path"),
     errors.UploadNotFound: Kind(404, "upload-not-found", "There is no such upload"),
     errors.HostedFileNotFound: Kind(404, "file-not-found", "There is no such file"),
+    errors.UploadInProgress: Kind(409, "upload-in-progress", "The first request is still at work"),
+    errors.IdempotencyKeyReused: Kind(
+        422, "idempotency-key-reused", "The idempotency key belongs to another request"
+    ),
+    errors.UploadSuperseded: Kind(503, "upload-superseded", "The upload was given up meanwhile"),
     errors.ExpectationFailed: Kind(417, "expectation-failed", "The expectation cannot be met"),
     errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
     # the body
@@ -64,24 +71,33 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.UpstreamError: Kind(502, "upstream-unavailable", "ChatKitty cannot be reached"),
 }
 
+OUTCOME_UNKNOWN: Final = Kind(409, "outcome-unknown", "Nobody knows what the first request did")
+
 REJECTION_STATUS: Final = 422
 """A file that verification or the content policy rejected after it was received."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem as it is answered: `detail` is for the client's developer to read."""
+    """A problem as it is answered: `detail` is for the client's developer to read.
+
+    `outcome_unknown`: the upstream may have done what it was asked; the client is told.
+    """
 
     kind: Kind
     detail: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    outcome_unknown: bool = False
 
 
 def problem_of(error: Exception) -> Problem:
     """The problem that `error` is answered with; one that no table row knows is ours: a 500."""
     for cls in type(error).__mro__:
         if (kind := PROBLEMS.get(cls)) is not None:
-            return Problem(kind, str(error) or kind.title, _headers(error, kind))
+            headers = _headers(error, kind)
+            if isinstance(error, errors.UpstreamError) and error.outcome_unknown:
+                return Problem(kind, f"{error}; {_MAY_HAVE}", headers, outcome_unknown=True)
+            return Problem(kind, str(error) or kind.title, headers)
     return Problem(INTERNAL, "the fault is ours and was logged")
 
 
@@ -95,7 +111,7 @@ def failure(slug: str, detail: str) -> Problem:
     return Problem(Kind(502, slug, "The upload could not be registered"), detail)
 
 
-def members(problem: Problem, at: datetime, ids: Mapping[str, str]) -> dict[str, object]:
+def members(problem: Problem, at: datetime, ids: Mapping[str, object]) -> dict[str, object]:
     """The members of the problem document (RFC 9457 section 3), with ChatKitty's own beside them.
 
     `ids` are the request's and the upload's, each a member by its name.
@@ -106,6 +122,7 @@ def members(problem: Problem, at: datetime, ids: Mapping[str, str]) -> dict[str,
         "title": kind.title,
         "status": kind.status,
         "detail": problem.detail,
+        **({"outcome": "unknown"} if problem.outcome_unknown else {}),
         **ids,
         "error": chatkitty_error(kind),
         "error_description": problem.detail,

@@ -7,11 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 from gateway.errors import QueueUnavailable
 from gateway.telemetry import get_logger
@@ -93,6 +93,18 @@ class TaskQueue:
                 self._urgent = self._urgent or urgent
                 self._changed.notify()
 
+    def depth(self) -> int:
+        """How many messages wait for a worker. Blocks; raises QueueUnavailable."""
+        try:
+            with self._app.connection_for_read() as connection:
+                connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
+                channel = cast(Any, connection.default_channel)
+                return int(channel.queue_declare(QUEUE_NAME, passive=True).message_count)
+        except ChannelError:  # no such queue: nothing was ever sent
+            return 0
+        except Exception as error:  # each kind of broker has its own errors
+            raise QueueUnavailable("the broker cannot be asked") from error
+
     def check(self) -> None:
         """Raises QueueUnavailable where the broker cannot be reached. Blocks for some seconds."""
         try:
@@ -127,7 +139,13 @@ class TaskQueue:
 
     def _send(self, name: str, delay: float, ids: str | list[str]) -> None:
         try:
-            self._app.send_task(name, args=[ids], countdown=delay or None, retry=False)
+            self._app.send_task(
+                name,
+                args=[ids],
+                task_id=f"{name}:{ids if isinstance(ids, str) else ids[0]}",
+                countdown=delay or None,
+                retry=False,
+            )
         except Exception as error:  # noqa: BLE001 - whatever a broker does, the next is sent too
             log.warning("queue.unavailable", task=name, upload_ids=ids, error=repr(error))
 

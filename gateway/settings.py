@@ -247,6 +247,9 @@ class Settings(BaseModel):
     record_retention: Annotated[float, Field(gt=0)] = 30 * 86400.0
     """Seconds for which an upload can still be asked for after it was made."""
 
+    idempotency_retention: Annotated[float, Field(ge=60)] = 86400.0
+    """Seconds for which an `Idempotency-Key` stands for the upload that it came with first."""
+
     sweep_interval: Annotated[float, Field(ge=1, le=3600)] = 30.0
     """Seconds between two looks for uploads that were left behind."""
 

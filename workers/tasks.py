@@ -1,30 +1,36 @@
 """The tasks: one per step, each a shell over the step that bears its name."""
 
 from gateway.uploads.lifecycle import Step
-from workers import runtime, sweeper
+from workers import runtime, sweep
 from workers.celery import app
-from workers.steps import audit, inspection, registration
+from workers.steps import audit, guard, inspection, registration, resumption
 
 
 @app.task(name=Step.INSPECT.value)
 def inspect_upload(upload_id: str) -> None:
-    """Sniff, verify and judge the stored file."""
-    runtime.run(upload_id, inspection.inspect)
+    """Sniff, verify and judge the stored file, and register it."""
+    runtime.run(guard.one(Step.INSPECT, upload_id, inspection.inspect))
 
 
 @app.task(name=Step.REGISTER.value)
 def register_upload(upload_id: str) -> None:
     """Give ChatKitty the reference to the file."""
-    runtime.run(upload_id, registration.register)
+    runtime.run(guard.one(Step.REGISTER, upload_id, registration.register))
 
 
 @app.task(name=Step.AUDIT.value)
 def audit_uploads(upload_ids: list[str]) -> None:
     """Hold relayed files against what ChatKitty took them for."""
-    runtime.run_all(upload_ids, audit.audit)
+    runtime.run(guard.several(Step.AUDIT, upload_ids, audit.audit))
+
+
+@app.task(name=Step.RESUME.value)
+def resume_upload(upload_id: str) -> None:
+    """Do what is to be done next."""
+    runtime.run(guard.one(Step.RESUME, upload_id, resumption.resume))
 
 
 @app.task(name=Step.SWEEP.value)
-def sweep() -> None:
-    """Send again what was left behind."""
-    runtime.run("", sweeper.sweep)
+def sweep_bucket() -> None:
+    """Take up what was left behind."""
+    runtime.run(sweep.sweep)

@@ -4,6 +4,7 @@ The moment of acknowledgement is the end of `receive`: the object and its record
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
@@ -12,18 +13,20 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from gateway import crash
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.form import Form, FormReader
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreUnavailable, UploadSuperseded
 from gateway.limits.budget import Budget
 from gateway.multipart import Scanner
 from gateway.settings import Delivery, Hash
 from gateway.store.parts import reservation
-from gateway.store.writer import ObjectWriter
+from gateway.store.writer import ObjectWriter, StoredObject
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.ids import file_token
+from gateway.uploads.ledger import ORPHANED_AFTER
 from gateway.uploads.lifecycle import Step, begin, is_end
 from gateway.uploads.notices import Notices
 from gateway.uploads.record import State, Upload
@@ -37,6 +40,19 @@ _LOOK_AGAIN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """An upload whose file is stored and whose record is not.
+
+    `completed_after` is a time of the monotonic clock before which the file was not complete.
+    """
+
+    upload: Upload
+    writer: ObjectWriter
+    several_parts: bool
+    completed_after: float
+
+
+@dataclass(frozen=True, slots=True)
 class ExternalDelivery:
     """What the delivery works with."""
 
@@ -44,20 +60,40 @@ class ExternalDelivery:
     notices: Notices
     budget: Budget
 
-    async def receive(self, admitted: Admitted, body: AsyncIterator[bytes]) -> Upload:
-        """Store the file of the form, write its record, and hand it to the workers.
+    async def receive(self, admitted: Admitted, body: AsyncIterator[bytes]) -> "Received":
+        """Store the file of the form.
 
         Raises what the form and the store refuse; then nothing is left behind.
         """
         writer = ObjectWriter(self.backends.store, keys.incoming(admitted.upload_id))
         try:
-            form = await self._store_file(admitted, body, writer)
-            upload = self._record(admitted, form)
-            await self.backends.ledger.accept(upload)
+            form, stored, begun = await self._store_file(admitted, body, writer)
         except BaseException:
             await asyncio.shield(writer.abort())
             raise
-        log.info("upload.stored", size=form.file.size, delivery=Delivery.EXTERNAL)
+        crash.point("external.stored")
+        return Received(self._record(admitted, form), writer, stored.parts > 1, begun)
+
+    async def accept(self, received: "Received", *, contested: bool = False) -> Upload:
+        """Write the upload's record, which is the acknowledgement, and hand it to the workers.
+
+        `contested`: somebody may take its place. Raises UploadSuperseded; then nothing is left
+        behind. Raises StoreUnavailable; then it is not known whether it was accepted, and what
+        remains of one that was not is the sweeper's to remove.
+        """
+        # A sweeper takes a file for an orphan by its age, which for several parts may be that of
+        # the first.
+        late = time.monotonic() - received.completed_after > ORPHANED_AFTER / 2
+        upload = received.upload
+        try:
+            await self.backends.ledger.accept(
+                upload, contested=contested or late or received.several_parts
+            )
+        except UploadSuperseded:
+            await asyncio.shield(received.writer.abort())
+            raise
+        crash.point("external.accepted")
+        log.info("upload.stored", size=upload.file.size, delivery=Delivery.EXTERNAL)
         self.backends.queue.send(Step.INSPECT, upload.id)
         return upload
 
@@ -96,7 +132,8 @@ class ExternalDelivery:
 
     async def _store_file(
         self, admitted: Admitted, body: AsyncIterator[bytes], writer: ObjectWriter
-    ) -> Form:
+    ) -> tuple[Form, StoredObject, float]:
+        """The form, its file as it was stored, and a time before which it was not complete."""
         reader = FormReader(
             Scanner(admitted.boundaries),
             max_file_size=admitted.route.max_file_size,
@@ -109,8 +146,10 @@ class ExternalDelivery:
         form = reader.finish()
         if admitted.route.endpoint is not None:
             check_fields(admitted.route.endpoint, form.fields)
+        begun = time.monotonic()
         stored = await writer.finish()
-        return replace(form, file=replace(form.file, crc32c=stored.crc32c))
+        form = replace(form, file=replace(form.file, crc32c=stored.crc32c))
+        return form, stored, begun
 
     def _record(self, admitted: Admitted, form: Form) -> Upload:
         name = quote(form.file.name, safe="")

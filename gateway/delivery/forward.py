@@ -71,10 +71,14 @@ class Forwarder:
             )
         except TimeoutError as error:
             _raise_of_body(body)
-            raise UpstreamTimeout("ChatKitty did not answer in time") from error
+            raise UpstreamTimeout(
+                "ChatKitty did not answer in time", outcome_unknown=_may_act(body)
+            ) from error
         except aiohttp.ClientError as error:
             _raise_of_body(body)
-            raise UpstreamUnavailable("ChatKitty cannot be reached") from error
+            raise UpstreamUnavailable(
+                "ChatKitty cannot be reached", outcome_unknown=_may_act(body)
+            ) from error
         try:
             yield response
         finally:
@@ -87,14 +91,21 @@ class _Watched:
     def __init__(self, body: AsyncIterator[bytes]) -> None:
         self._body = body
         self.error: Exception | None = None
+        self.begun = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun = True
         try:
             async for chunk in self._body:
                 yield chunk
         except Exception as error:
             self.error = error
             raise
+
+
+def _may_act(body: _Watched | None) -> bool:
+    """Whether a body, once begun, leaves open what the upstream makes of it."""
+    return body is not None and body.begun
 
 
 def _raise_of_body(body: _Watched | None) -> None:

@@ -13,16 +13,17 @@ import aiohttp
 import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from gateway import crash
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.forward import Forwarder, Outgoing
 from gateway.delivery.tap import Observation, Tap
 from gateway.errors import UpstreamUnavailable
 from gateway.queue import TaskQueue
 from gateway.settings import Delivery, Settings
-from gateway.uploads.ledger import Ledger
+from gateway.uploads.ledger import Entry, Ledger
 from gateway.uploads.lifecycle import Step, begin
 from gateway.uploads.record import State, Upload
-from gateway.upstream.answer import Answer
+from gateway.upstream.answer import KEPT_HEADERS, Answer
 
 SUCCESS = range(200, 300)
 
@@ -59,10 +60,15 @@ class RelayDelivery:
 
     @asynccontextmanager
     async def send(
-        self, admitted: Admitted, headers: CIMultiDict[str], body: AsyncIterator[bytes]
+        self,
+        admitted: Admitted,
+        headers: CIMultiDict[str],
+        body: AsyncIterator[bytes],
+        entry: Entry | None = None,
     ) -> AsyncIterator[Relayed]:
         """Relay the body, and keep the record of an upload that the upstream took.
 
+        It is kept in the place of `entry`, in the bucket, where the upload has a record already.
         Raises what the body, the upstream and the ledger raise.
         """
         tap = Tap(admitted.boundaries, self.settings.hash)
@@ -71,10 +77,15 @@ class RelayDelivery:
         outgoing = Outgoing(target.method, target.path, headers, aiter(tapped))
         async with self.forwarder.send(outgoing) as response:
             held = await hold(response.content)
+            crash.point("relay.answered")
             if response.status in SUCCESS:
                 head = AnswerHead(response.status, response.headers)
                 upload = record_of(admitted, tapped.observation(), head, held)
-                await self.ledger.accept_relayed(upload)
+                if entry is None:
+                    await self.ledger.accept_relayed(upload)
+                else:
+                    await self.ledger.complete_relayed(upload, entry)
+                crash.point("relay.kept")
                 self.hand_over(upload)
             yield Relayed(response, held)
 
@@ -117,14 +128,13 @@ async def hold(content: aiohttp.StreamReader) -> bytes:
         while len(held) <= ANSWER_LIMIT and (chunk := await content.readany()):
             held += chunk
     except aiohttp.ClientError as error:
-        raise UpstreamUnavailable("ChatKitty's answer was cut") from error
+        raise UpstreamUnavailable("ChatKitty's answer was cut", outcome_unknown=True) from error
     return bytes(held)
 
 
 def record_of(admitted: Admitted, seen: Observation, head: AnswerHead, held: bytes) -> Upload:
     """The record of an upload that the upstream took, as it answered."""
     too_large = (_ANSWER_TOO_LARGE,) if len(held) > ANSWER_LIMIT else ()
-    content_type = head.headers.get("Content-Type", "application/octet-stream")
     return Upload(
         id=admitted.upload_id,
         subject=admitted.principal.subject,
@@ -137,7 +147,7 @@ def record_of(admitted: Admitted, seen: Observation, head: AnswerHead, held: byt
         ambiguities=(*seen.ambiguities, *too_large),
         result=Answer(
             head.status,
-            (("Content-Type", content_type),),
+            tuple((name, head.headers[name]) for name in KEPT_HEADERS if name in head.headers),
             b"" if too_large else held,
         ),
     )

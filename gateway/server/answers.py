@@ -10,9 +10,9 @@ from gateway.problems import MEDIA_TYPE, Problem, members
 from gateway.server.context import REQUEST_ID, UPLOAD_ID
 
 
-def problem_response(request: web.Request, problem: Problem) -> web.Response:
-    """The problem as an answer to this request."""
-    status, headers, body = document_of(problem, ids_of(request))
+def problem_response(request: web.Request, problem: Problem, **extensions: object) -> web.Response:
+    """The problem as an answer to this request; `extensions` are members of its document."""
+    status, headers, body = document_of(problem, {**ids_of(request), **extensions})
     return web.Response(status=status, headers=headers, body=body)
 
 
@@ -24,7 +24,7 @@ def ids_of(request: web.Request) -> dict[str, str]:
     return ids
 
 
-def document_of(problem: Problem, ids: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+def document_of(problem: Problem, ids: Mapping[str, object]) -> tuple[int, dict[str, str], bytes]:
     """The problem as status, headers and body; `ids` are members of its document."""
     document = json.dumps(members(problem, datetime.now(UTC), ids)).encode()
     headers = {**problem.headers, "Content-Type": f"{MEDIA_TYPE}; charset=utf-8"}

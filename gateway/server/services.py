@@ -1,7 +1,7 @@
 """The composition root of a gateway process: everything that its handlers work with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +14,7 @@ from gateway.auth.upstream import UpstreamVerifier
 from gateway.auth.verifiers import Authenticator, Verifier
 from gateway.delivery.external import ExternalDelivery
 from gateway.delivery.forward import Forwarder, upstream_session
+from gateway.delivery.once import Once
 from gateway.delivery.pool import UpstreamPool
 from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
@@ -22,7 +23,9 @@ from gateway.routes import Route, RouteTable
 from gateway.server.target import upstream_path
 from gateway.settings import Settings, VerifierName
 from gateway.uploads.backends import Backends, open_backends
+from gateway.uploads.claims import Claims
 from gateway.uploads.notices import Notices
+from gateway.uploads.presence import Presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Services:
     exchanges: Watch
     relay: RelayDelivery
     external: ExternalDelivery
+    once: Once
+    presence: Presence
     route_of: Callable[[str], Route]
     """The route of a request target. Raises what `upstream_path` raises."""
 
@@ -53,6 +58,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         backends = await stack.enter_async_context(open_backends(settings))
         session = await stack.enter_async_context(upstream_session(settings.upstream_timeout))
         notices = await stack.enter_async_context(_listening(Notices(backends.redis)))
+        presence = await stack.enter_async_context(_beating(Presence(backends.redis)))
+        claims = Claims(backends.store, settings.idempotency_retention)
         forwarder = Forwarder(session, str(settings.upstream_url))
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
@@ -66,6 +73,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
             route_of=_router(settings, routes),
             external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),
+            once=Once(backends, claims),
+            presence=presence,
         )
 
 
@@ -77,13 +86,26 @@ def _router(settings: Settings, routes: RouteTable) -> Callable[[str], Route]:
 
 @asynccontextmanager
 async def _listening(notices: Notices) -> AsyncIterator[Notices]:
-    listener = asyncio.create_task(notices.listen(), name="notices")
-    try:
+    async with _at_work(notices.listen()):
         yield notices
+
+
+@asynccontextmanager
+async def _beating(presence: Presence) -> AsyncIterator[Presence]:
+    async with _at_work(presence.beat()):
+        yield presence
+
+
+@asynccontextmanager
+async def _at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Something that goes on beside the requests, as long as the process serves."""
+    task = asyncio.create_task(work)
+    try:
+        yield
     finally:
-        listener.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await listener
+            await task
 
 
 def _authenticator(settings: Settings, backends: Backends) -> Authenticator:

@@ -1,25 +1,33 @@
 """An upload's way through the gateway: admitted, delivered, answered."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 from aiohttp import web
 
 from gateway.delivery.admitted import Admitted
-from gateway.problems import failure, rejection
+from gateway.delivery.external import Received
+from gateway.delivery.once import Unknown
+from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
 from gateway.server import headers
 from gateway.server.admission import admit
 from gateway.server.answers import problem_response
 from gateway.server.body import read_body, send_continue
 from gateway.server.context import REQUEST_ID, UPLOAD_ID
 from gateway.server.head import head_of
+from gateway.server.idempotency import idempotency_key
 from gateway.server.prefer import preference
 from gateway.server.resources import resource_of, upload_location
 from gateway.server.services import SERVICES, Services
 from gateway.server.streaming import stream_answer
 from gateway.settings import Delivery
-from gateway.telemetry import bind_ids
+from gateway.telemetry import bind_ids, get_logger
+from gateway.uploads.claims import Held
 from gateway.uploads.ids import new_id
 from gateway.uploads.record import State, Upload
+
+log = get_logger(__name__)
 
 
 async def take_upload(request: web.Request) -> web.StreamResponse:
@@ -28,9 +36,22 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     upload_id = request[UPLOAD_ID] = new_id()
     bind_ids(upload_id=upload_id)
     admitted = await admit(head_of(request), services, upload_id, request[REQUEST_ID])
-    if admitted.route.delivery is Delivery.RELAY:
+    key = idempotency_key(request.headers.getall("Idempotency-Key", []))
+    relayed = admitted.route.delivery is Delivery.RELAY
+    if relayed and key is None:
         return await _relay(request, services, admitted)
-    return await _host(request, services, admitted)
+    async with services.presence.of(upload_id, at_once=key is not None):
+        if key is None:
+            return await _host(request, services, admitted)
+        try:
+            claimed = await services.once.claim(admitted, key, services.settings.registration_wait)
+        except Unknown as unknown:
+            return _unknown(request, unknown.upload)
+        if isinstance(claimed, Upload):
+            return await _repeat(request, services, claimed)
+        if relayed:
+            return await _relay_once(request, services, admitted, claimed)
+        return await _host_once(request, services, admitted, claimed)
 
 
 async def _relay(
@@ -42,17 +63,75 @@ async def _relay(
         return await stream_answer(request, relayed.response, relayed.held)
 
 
+async def _relay_once(
+    request: web.Request, services: Services, admitted: Admitted, held: Held
+) -> web.StreamResponse:
+    attempt = await services.once.begin(held, admitted)
+    await send_continue(request)
+    body = _body(request, services, admitted)
+    sent = headers.of_relay(request.headers)
+    async with AsyncExitStack() as stack:
+        try:
+            relaying = services.relay.send(admitted, sent, body, attempt.entry)
+            relayed = await stack.enter_async_context(relaying)
+        except Exception as error:
+            await services.once.broke(attempt, error)
+            raise
+        response = relayed.response
+        await services.once.answered(attempt, response.status, response.headers)
+        return await stream_answer(request, response, relayed.held)
+
+
 async def _host(request: web.Request, services: Services, admitted: Admitted) -> web.Response:
-    wanted = preference(request.headers.getall("Prefer", []), services.settings.registration_wait)
+    received = await _receive(request, services, admitted)
+    return await _answer_hosted(request, services, await services.external.accept(received))
+
+
+async def _host_once(
+    request: web.Request, services: Services, admitted: Admitted, held: Held
+) -> web.Response:
+    try:
+        received = await _receive(request, services, admitted)
+    except BaseException:
+        await asyncio.shield(services.once.release(held))
+        raise
+    # From here on the claim stays, whatever happens: the upload may have been accepted.
+    upload = await services.external.accept(received, contested=True)
+    return await _answer_hosted(request, services, upload)
+
+
+async def _receive(request: web.Request, services: Services, admitted: Admitted) -> Received:
     async with services.external.reserve(admitted):
         await send_continue(request)
-        upload = await services.external.receive(admitted, _body(request, services, admitted))
+        return await services.external.receive(admitted, _body(request, services, admitted))
+
+
+async def _repeat(request: web.Request, services: Services, upload: Upload) -> web.Response:
+    """Answer a repeated request as the first one, without its body."""
+    request[UPLOAD_ID] = upload.id
+    log.info("upload.repeated", first=upload.id)
+    if upload.delivery is Delivery.RELAY:
+        return answer_to(request, upload)
+    return await _answer_hosted(request, services, upload)
+
+
+async def _answer_hosted(request: web.Request, services: Services, upload: Upload) -> web.Response:
+    wanted = preference(request.headers.getall("Prefer", []), services.settings.registration_wait)
     if wanted.wait > 0:
         upload = await services.external.wait_for_end(upload, wanted.wait)
     response = answer_to(request, upload)
     if wanted.applied is not None:
         response.headers["Preference-Applied"] = wanted.applied
     return response
+
+
+def _unknown(request: web.Request, upload: Upload) -> web.Response:
+    """A repeated relay of which nobody knows the outcome: the upload resource is all there is."""
+    request[UPLOAD_ID] = upload.id
+    detail = "the first request may have been carried out: it is not sent a second time"
+    location = {"Location": upload_location(upload.id)}
+    problem = Problem(OUTCOME_UNKNOWN, detail, location, outcome_unknown=True)
+    return problem_response(request, problem, upload=resource_of(upload))
 
 
 def answer_to(request: web.Request, upload: Upload) -> web.Response:

@@ -1,5 +1,8 @@
 """The border to the object store: what its callers need of it, and what they may rely on.
 
+Ages are in seconds, by the store's own clock and to the second: the one clock that all who share
+the bucket have in common, however wrong their own ones are.
+
 Every method raises StoreUnavailable where the store cannot be asked, answers with an error of
 its own, or takes too long; a write has an unknown outcome then. Keys are unique in one bucket and
 ordered by their UTF-8 bytes. A CRC32C is an unsigned 32-bit integer.
@@ -7,14 +10,13 @@ ordered by their UTF-8 bytes. A CRC32C is an unsigned 32-bit integer.
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from io import BytesIO
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """An object as the store describes it: `size` in bytes, `modified` in UTC.
+    """An object as the store describes it: `size` in bytes, `age` since it was written.
 
     `etag` is opaque: it changes with the content and is good for conditional writes only.
     `crc32c` is the store's own, of the whole object; None where it has none, or in listings.
@@ -23,8 +25,16 @@ class ObjectInfo:
     key: str
     size: int
     etag: str
-    modified: datetime
+    age: float
     crc32c: int | None = None
+
+
+class Document(NamedTuple):
+    """A small object that was read whole, and its age."""
+
+    content: bytes
+    etag: str
+    age: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +57,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedMultipart:
-    """A multipart upload that was neither completed nor aborted, and when it began (UTC)."""
+    """A multipart upload that was neither completed nor aborted, and how long ago it began."""
 
     key: str
     upload_id: str
-    initiated: datetime
+    age: float
 
 
 class ObjectStore(Protocol):
@@ -76,8 +86,8 @@ class ObjectStore(Protocol):
         do not have the given CRC32C.
         """
 
-    async def get(self, key: str) -> tuple[bytes, str]:
-        """A document of at most 8 MiB, and its ETag. Raises ObjectNotFound, ObjectTooLarge."""
+    async def get(self, key: str) -> Document:
+        """A document of at most 8 MiB. Raises ObjectNotFound, ObjectTooLarge."""
 
     async def read_range(self, key: str, start: int, length: int) -> bytes:
         """The bytes from `start`, `length` of them or as many as there are.
@@ -127,8 +137,8 @@ class ObjectStore(Protocol):
     def list_multipart_uploads(self, prefix: str) -> AsyncGenerator[UnfinishedMultipart, None]:
         """The unfinished multipart uploads of keys that begin with `prefix`."""
 
-    async def last_activity(self, upload: UnfinishedMultipart) -> datetime:
-        """When the last part came in (UTC), or when the upload began where it has none.
+    async def idle(self, upload: UnfinishedMultipart) -> float:
+        """Seconds since the last part came in, or since the upload began where it has none.
 
         Raises ObjectNotFound where the upload has ended.
         """

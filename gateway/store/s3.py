@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
 
@@ -18,7 +19,7 @@ from botocore.handlers import add_expect_header
 from gateway.errors import ObjectNotFound, ObjectTooLarge, PreconditionFailed, StoreUnavailable
 from gateway.store import checksum, faults
 from gateway.store.config import client_config
-from gateway.store.objects import Multipart, ObjectInfo, Part, UnfinishedMultipart
+from gateway.store.objects import Document, Multipart, ObjectInfo, Part, UnfinishedMultipart
 
 if TYPE_CHECKING:
     from aiobotocore.response import StreamingBody
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         CompletedPartTypeDef,
         CompleteMultipartUploadRequestTypeDef,
         PutObjectRequestTypeDef,
+        ResponseMetadataTypeDef,
     )
 
 DOCUMENT_LIMIT: Final = 8 * 1024**2
@@ -125,14 +127,15 @@ class S3Store:
             return await self._put(request, seconds)
         return await self._put_on_condition(request, seconds)
 
-    async def get(self, key: str) -> tuple[bytes, str]:
+    async def get(self, key: str) -> Document:
         """GetObject, unless it is too large."""
         async with _asking():
             response = await self._client.get_object(Bucket=self._bucket, Key=key)
             async with response["Body"] as body:
                 if response["ContentLength"] > DOCUMENT_LIMIT:
                     raise ObjectTooLarge(f"the object has more than {DOCUMENT_LIMIT:,} bytes")
-                return await body.read(), response["ETag"]
+                age = _age(response["LastModified"], response["ResponseMetadata"])
+                return Document(await body.read(), response["ETag"], age)
 
     async def read_range(self, key: str, start: int, length: int) -> bytes:
         """GetObject with a Range."""
@@ -165,7 +168,7 @@ class S3Store:
             key=key,
             size=found["ContentLength"],
             etag=found["ETag"],
-            modified=found["LastModified"].astimezone(UTC),
+            age=_age(found["LastModified"], found["ResponseMetadata"]),
             crc32c=checksum.from_header(found.get("ChecksumCRC32C")),
         )
 
@@ -186,8 +189,8 @@ class S3Store:
                 )
             for found in page.get("Contents", ()):
                 last = found["Key"]
-                modified = found["LastModified"].astimezone(UTC)
-                yield ObjectInfo(last, found["Size"], found["ETag"], modified)
+                age = _age(found["LastModified"], page["ResponseMetadata"])
+                yield ObjectInfo(last, found["Size"], found["ETag"], age)
             more = page["IsTruncated"]
 
     async def create_multipart(self, key: str) -> Multipart:
@@ -261,17 +264,17 @@ class S3Store:
                     MaxUploads=_PAGE,
                 )
             for found in page.get("Uploads", ()):
-                initiated = found["Initiated"].astimezone(UTC)
-                yield UnfinishedMultipart(found["Key"], found["UploadId"], initiated)
+                age = _age(found["Initiated"], page["ResponseMetadata"])
+                yield UnfinishedMultipart(found["Key"], found["UploadId"], age)
             key_marker, id_marker = (
                 page.get("NextKeyMarker", ""),
                 page.get("NextUploadIdMarker", ""),
             )
             more = page["IsTruncated"]
 
-    async def last_activity(self, upload: UnfinishedMultipart) -> datetime:
+    async def idle(self, upload: UnfinishedMultipart) -> float:
         """ListParts: the newest of them."""
-        latest, marker, more = upload.initiated, 0, True
+        idle, marker, more = upload.age, 0, True
         while more:
             async with _asking():
                 page = await self._client.list_parts(
@@ -281,10 +284,10 @@ class S3Store:
                     PartNumberMarker=marker,
                 )
             for part in page.get("Parts", ()):
-                latest = max(latest, part["LastModified"].astimezone(UTC))
+                idle = min(idle, _age(part["LastModified"], page["ResponseMetadata"]))
                 marker = part["PartNumber"]
             more = page["IsTruncated"]
-        return latest
+        return idle
 
     async def presigned_get(
         self, key: str, *, expires: int, content_type: str, content_disposition: str
@@ -375,6 +378,13 @@ def _completed(part: Part) -> CompletedPartTypeDef:
         "ETag": part.etag,
         "ChecksumCRC32C": checksum.to_header(part.crc32c),
     }
+
+
+def _age(written: datetime, metadata: ResponseMetadataTypeDef) -> float:
+    """Seconds between a time that the store tells and its answer, both by the store's clock."""
+    date = metadata["HTTPHeaders"].get("date")
+    answered = parsedate_to_datetime(date) if date is not None else datetime.now(UTC)
+    return max(0.0, (answered - written).total_seconds())
 
 
 def _size(body: bytes | BytesIO) -> int:

@@ -14,6 +14,7 @@ from gateway.store.s3 import S3Store
 from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import GATHERED
 from gateway.uploads.record import Upload
+from gateway.upstream.breaker import SharedBreaker
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import CallersOwn, Credentials
 from gateway.upstream.shared_token import Seal
@@ -38,6 +39,7 @@ class Backends:
     ledger: Ledger
     queue: TaskQueue
     chatkitty: ChatKitty
+    breaker: SharedBreaker
     own_token: OwnToken | None
 
     def credentials(self, upload: Upload) -> Credentials | None:
@@ -87,6 +89,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
             ledger=ledger,
             queue=queue,
             chatkitty=chatkitty,
+            breaker=SharedBreaker(redis, str(settings.upstream_url)),
             own_token=own_token,
         )
 

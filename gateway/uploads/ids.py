@@ -29,6 +29,12 @@ def created_at(upload_id: str) -> float:
     return (uuid.UUID(upload_id).int >> 80) / 1000
 
 
+def first_id_at(seconds: float) -> str:
+    """The least id that can be made at a time (seconds since the epoch)."""
+    milliseconds = int(max(0.0, seconds) * 1000)
+    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62))
+
+
 def file_token(upload_id: str, keys: KeyRing) -> str:
     """43 url-safe characters: the id with a signature, so that it cannot be guessed."""
     raw = uuid.UUID(upload_id).bytes

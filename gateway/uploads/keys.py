@@ -7,6 +7,11 @@ from typing import Final
 INCOMING: Final = "incoming/"
 PENDING: Final = "pending/"
 RECORDS: Final = "records/"
+CLAIMS: Final = "claims/"
+DEAD: Final = "dead/"
+
+SWEEP: Final = "sweep"
+"""The object that is the sweepers' lease and memory."""
 
 ENDED_CHANNEL: Final = "uploads:ended"
 """Redis channel on which the id of each upload is published when it comes to its end."""
@@ -30,6 +35,16 @@ def record(upload_id: str) -> str:
     return RECORDS + upload_id
 
 
+def claim(subject: str, idempotency_key: str) -> str:
+    """The claim of a subject's `Idempotency-Key`, which may hold any characters."""
+    return CLAIMS + hashlib.sha256(f"{subject}\0{idempotency_key}".encode()).hexdigest()
+
+
+def dead(upload_id: str) -> str:
+    """Where a record that nobody can read is set aside."""
+    return DEAD + upload_id
+
+
 def id_of(key: str) -> str:
     """The upload's id in any of the keys above."""
     return key.rpartition("/")[2]
@@ -38,6 +53,21 @@ def id_of(key: str) -> str:
 def relayed(upload_id: str) -> str:
     """The Redis key of a relayed upload's record."""
     return f"uploads:relayed:{upload_id}"
+
+
+def scheduled(upload_id: str) -> str:
+    """The Redis key of the mark that a step of the upload is to be tried again."""
+    return f"uploads:scheduled:{upload_id}"
+
+
+def tries(upload_id: str) -> str:
+    """The Redis key that counts the steps of the upload that came to no end."""
+    return f"uploads:tries:{upload_id}"
+
+
+def presence(upload_id: str) -> str:
+    """The Redis key of the mark that a process is receiving the upload."""
+    return f"uploads:present:{upload_id}"
 
 
 @lru_cache(1000)

@@ -9,40 +9,56 @@ hosted here.
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import cast
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway.errors import ObjectNotFound, StoreUnavailable, UploadNotFound
+from gateway import crash
+from gateway.errors import (
+    ObjectNotFound,
+    PreconditionFailed,
+    StoreUnavailable,
+    UploadNotFound,
+    UploadSuperseded,
+)
 from gateway.settings import Delivery
 from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
-from gateway.uploads import ids, keys
+from gateway.uploads import keys
 from gateway.uploads.lifecycle import is_end
-from gateway.uploads.record import Upload, from_json, pack, to_json, unpack
+from gateway.uploads.record import State, Upload, from_json, pack, to_json, unpack
 from gateway.uploads.relayed import INDEX_LIMIT, Kept, RelayedRecords
 
 log = get_logger(__name__)
 
 _PAGE_SCAN = 500
 
+ORPHANED_AFTER = 45.0
+"""Seconds, by the store's clock, after which a file without a record may be fenced off.
+
+Who is slower than half of that to write the record looks whether that happened.
+"""
+
 
 class Entry(msgspec.Struct, frozen=True):
-    """A pending upload as it was read; `version` is its ETag, or None while it is in Redis."""
+    """A pending upload as it was read; `version` is its ETag, or None while it is in Redis.
+
+    `age`: seconds since the record was written, by the store's clock.
+    """
 
     upload: Upload
     version: str | None
+    age: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A key of the pending listing: the upload's id and when its record was written last."""
+    """A key of the pending listing: the upload's id, and the age of its record in seconds."""
 
     upload_id: str
-    modified: datetime
+    age: float
 
 
 class Ledger:
@@ -53,19 +69,53 @@ class Ledger:
         self._store = store
         self._redis = redis
         self._retention = int(retention)
-        self._relayed_records = RelayedRecords(redis, self._retention, self._keep_in_store)
+        self._relayed_records = RelayedRecords(redis, self._retention, self._keep_relayed)
 
     def close(self) -> None:
         """Let go of what the ledger alone uses."""
         self._relayed_records.close()
 
-    async def accept(self, upload: Upload) -> None:
-        """Make the record of a hosted upload durable; only then may it be acknowledged.
+    async def accept(self, upload: Upload, *, contested: bool = False) -> Entry:
+        """Make the record of an upload durable in the bucket; only then may it be acknowledged.
 
-        Raises StoreUnavailable.
+        `contested`: somebody may have fenced the upload off in the meantime, and it is looked
+        whether he has. Raises UploadSuperseded where he did, and StoreUnavailable.
         """
-        await self._keep_in_store(upload)
+        try:
+            version = await self._keep_in_store(upload)
+        except PreconditionFailed as error:
+            raise UploadSuperseded("the upload was given up meanwhile: send it again") from error
+        if contested and await self.ended(upload.id) is not None:
+            await self.forget_pending(upload.id)
+            raise UploadSuperseded("the upload was given up meanwhile: send it again")
         await self._remember(upload)
+        return Entry(upload, version)
+
+    async def fence(self, upload: Upload) -> bool:
+        """See to it that an upload that nobody accepted never will be; returns whether it is so.
+
+        `upload` is in state `aborted`. Its record takes the place that the acceptance needs, and
+        goes on to where an acceptance that comes later still looks. Of its file nothing stays.
+        Raises StoreUnavailable; then it may be called again.
+        """
+        try:
+            await self._keep_in_store(upload)
+        except PreconditionFailed:
+            return False
+        return await self.bury(upload)
+
+    async def bury(self, upload: Upload) -> bool:
+        """The second half of `fence`, also after a crash in the midst of it."""
+        try:
+            await self._store.put(keys.record(upload.id), to_json(upload), if_none_match=True)
+        except PreconditionFailed:
+            ended = await self.ended(upload.id)
+            if ended is None or ended.state is not State.ABORTED:
+                await self.forget_pending(upload.id)
+                return False
+        await self._store.delete(keys.incoming(upload.id))
+        await self.forget_pending(upload.id)
+        return True
 
     def keep_relayed(self, upload: Upload, company: int, kept: Kept) -> None:
         """Keep the record of a relayed upload until its audit; `kept` is told when it is durable.
@@ -89,6 +139,13 @@ class Ledger:
         self.keep_relayed(upload, company, kept)
         await done
 
+    async def complete_relayed(self, upload: Upload, entry: Entry) -> None:
+        """Keep the record of a relayed upload in the place of `entry`, which was durable before.
+
+        Whoever took the relay for lost meanwhile was wrong. Raises StoreUnavailable.
+        """
+        await self._store.put(keys.pending(entry.upload.id), to_json(upload))
+
     async def open(self, upload_id: str) -> Entry | None:
         """The upload if something is still to do for it, else None.
 
@@ -103,12 +160,16 @@ class Ledger:
             log.warning("record.redis_unavailable", error=repr(error))
             silent = error
         try:
-            document, version = await self._store.get(keys.pending(upload_id))
+            return await self.open_kept(upload_id)
         except ObjectNotFound:
             if silent is not None:
                 raise StoreUnavailable("Redis cannot be asked for the upload now") from silent
             return None
-        return Entry(from_json(document), version)
+
+    async def open_kept(self, upload_id: str) -> Entry:
+        """The upload if the bucket has it as pending. Raises ObjectNotFound, StoreUnavailable."""
+        document, version, age = await self._store.get(keys.pending(upload_id))
+        return Entry(from_json(document), version, age)
 
     async def save(self, entry: Entry, upload: Upload) -> Entry:
         """Write what became of the upload that `entry` was read as.
@@ -133,7 +194,7 @@ class Ledger:
                 return entry.upload
         except StoreUnavailable as error:
             unknown = error
-        if (ended := await self._ended(upload_id)) is not None:
+        if (ended := await self.ended(upload_id)) is not None:
             return ended
         raise unknown
 
@@ -142,44 +203,61 @@ class Ledger:
 
         Raises UploadNotFound, StoreUnavailable.
         """
-        return await self._ended(upload_id) or await self.find(upload_id)
+        return await self.ended(upload_id) or await self.find(upload_id)
 
-    async def has_ended(self, upload_id: str) -> bool:
-        """Whether the record of the upload's end is durable. Raises StoreUnavailable."""
+    async def ended(self, upload_id: str) -> Upload | None:
+        """The upload at its end, or None where it has not come to one. Raises StoreUnavailable."""
         try:
-            await self._store.head(keys.record(upload_id))
+            document = await self._store.get(keys.record(upload_id))
         except ObjectNotFound:
-            return False
-        return True
+            return None
+        return from_json(document.content)
+
+    async def reopen(self, upload: Upload) -> None:
+        """Put an upload that had failed back among those for which something is to be done.
+
+        Raises PreconditionFailed where it is there already, StoreUnavailable. Until the next line
+        is done the bucket has both records, of which the longer history counts.
+        """
+        await self._keep_in_store(upload)
+        await self.forget_record(upload.id)
+
+    async def forget_record(self, upload_id: str) -> None:
+        """Remove the record of an end. Raises StoreUnavailable."""
+        await self._store.delete(keys.record(upload_id))
 
     async def forget_pending(self, upload_id: str) -> None:
         """Remove the pending record of an upload whose end is durable. Raises StoreUnavailable."""
         await self._store.delete(keys.pending(upload_id))
 
-    async def list_pending(self) -> AsyncIterator[Pending]:
-        """The pending records in the bucket, oldest upload first. Raises StoreUnavailable."""
-        async for info in self._store.list(keys.PENDING):
-            yield Pending(keys.id_of(info.key), info.modified)
+    async def set_aside(self, upload_id: str) -> None:
+        """Move a record that cannot be read out of the way, as it is. Raises StoreUnavailable."""
+        try:
+            document = await self._store.get(keys.pending(upload_id))
+        except ObjectNotFound:
+            return
+        await self._store.put(keys.dead(upload_id), document.content)
+        await self.forget_pending(upload_id)
 
-    async def list_relayed(self, before: datetime) -> list[str]:
-        """Ids of relayed uploads that were accepted before that time and still wait in Redis."""
+    async def list_pending(self, after: str | None = None) -> AsyncIterator[Pending]:
+        """The pending records in the bucket, oldest upload first, from after that id on.
+
+        Raises StoreUnavailable.
+        """
+        start = keys.pending(after) if after is not None else None
+        async for info in self._store.list(keys.PENDING, start):
+            yield Pending(keys.id_of(info.key), info.age)
+
+    async def list_relayed(self, age: float, limit: int) -> list[str]:
+        """Ids of relayed uploads that were accepted so many seconds ago and still wait in Redis.
+
+        The oldest ones first. Raises RedisError.
+        """
+        seconds, _ = await self._redis.time()
         found = await self._redis.zrange(
-            keys.RELAYED_SET, "-inf", before.timestamp(), byscore=True, offset=0, num=_PAGE_SCAN
+            keys.RELAYED_SET, "-inf", seconds - age, byscore=True, offset=0, num=limit
         )
         return _ids(found)
-
-    async def forget_records(self, older_than: float) -> int:
-        """Delete records at their end whose uploads were made before that time (epoch seconds).
-
-        Returns how many. Raises StoreUnavailable.
-        """
-        forgotten = 0
-        async for info in self._store.list(keys.RECORDS):
-            if ids.created_at(keys.id_of(info.key)) >= older_than:
-                break
-            await self._store.delete(info.key)
-            forgotten += 1
-        return forgotten
 
     async def list_of_subject(self, subject: str, before: str | None) -> AsyncIterator[Upload]:
         """A subject's uploads, newest first, from the one made before the id `before`.
@@ -197,15 +275,9 @@ class Ledger:
             except UploadNotFound:
                 continue
 
-    async def _ended(self, upload_id: str) -> Upload | None:
-        try:
-            document, _ = await self._store.get(keys.record(upload_id))
-        except ObjectNotFound:
-            return None
-        return from_json(document)
-
     async def _end(self, upload: Upload) -> None:
         await self._store.put(keys.record(upload.id), to_json(upload))
+        crash.point("end.recorded")
         await self._store.delete(keys.pending(upload.id))
         if upload.delivery is Delivery.RELAY:
             await self._forget_relayed(upload.id)
@@ -220,8 +292,12 @@ class Ledger:
         except (RedisError, OSError) as error:
             log.warning("record.redis_unavailable", error=repr(error))
 
-    async def _keep_in_store(self, upload: Upload) -> None:
-        await self._store.put(keys.pending(upload.id), to_json(upload), if_none_match=True)
+    async def _keep_relayed(self, upload: Upload) -> None:
+        await self._keep_in_store(upload)
+
+    async def _keep_in_store(self, upload: Upload) -> str:
+        document = to_json(upload)
+        return await self._store.put(keys.pending(upload.id), document, if_none_match=True)
 
     async def _remember(self, upload: Upload) -> None:
         """Add a durable upload to its subject's index, which nothing depends on."""

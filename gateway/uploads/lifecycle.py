@@ -17,6 +17,7 @@ class Step(StrEnum):
     INSPECT = "uploads.inspect"
     REGISTER = "uploads.register"
     AUDIT = "uploads.audit"
+    RESUME = "uploads.resume"
     SWEEP = "uploads.sweep"
 
 
@@ -24,18 +25,12 @@ GATHERED: Final = frozenset({Step.AUDIT})
 """Steps that nobody waits for: their tasks take the ids of many uploads."""
 
 TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
-    State.RECEIVING: frozenset({State.STORED, State.RELAYED, State.REJECTED, State.ABORTED}),
+    State.RECEIVING: frozenset({State.STORED, State.RELAYED, State.FAILED, State.ABORTED}),
     State.STORED: frozenset({State.INSPECTED, State.REJECTED, State.FAILED}),
     State.INSPECTED: frozenset({State.REGISTERED, State.REJECTED, State.FAILED}),
     State.RELAYED: frozenset({State.AUDITED, State.FLAGGED, State.FAILED}),
 }
 """States that are not listed are ends."""
-
-NEXT_STEP: Final[Mapping[State, Step]] = {
-    State.STORED: Step.INSPECT,
-    State.INSPECTED: Step.REGISTER,
-    State.RELAYED: Step.AUDIT,
-}
 
 SERVED: Final = frozenset({State.INSPECTED, State.REGISTERED})
 """States in which a hosted file may be read: inspection has passed."""
@@ -56,9 +51,26 @@ def advance(upload: Upload, state: State, at: datetime, fault: Fault | None = No
     return replace(upload, history=_follow(upload.history, state, at), fault=fault or upload.fault)
 
 
-def next_step(upload: Upload) -> Step | None:
-    """What is to be done next, or None at an end."""
-    return NEXT_STEP.get(upload.state)
+def reopen(upload: Upload, at: datetime) -> Upload:
+    """A failed upload taken up again by hand, from where it failed.
+
+    Raises IllegalTransition for one that has not failed, or whose outcome nobody can know.
+    """
+    before = upload.history[-2].state
+    if upload.state is not State.FAILED or before not in {State.STORED, State.INSPECTED}:
+        raise IllegalTransition(f"an upload that is {upload.state} cannot be taken up again")
+    attempt = replace(upload.attempt, count=0) if upload.attempt is not None else None
+    history = (*upload.history, Change(before, at))
+    return replace(upload, history=history, fault=None, result=None, attempt=attempt)
+
+
+def supersedes(pending: Upload, ended: Upload) -> bool:
+    """Whether the pending record of an upload is newer than the record of its end.
+
+    It is where the upload was reopened. A relay that was taken for lost, and yet came through, is
+    audited anew, which does no harm.
+    """
+    return pending.state is State.RELAYED or len(pending.history) > len(ended.history)
 
 
 def _follow(history: tuple[Change, ...], state: State, at: datetime) -> tuple[Change, ...]:

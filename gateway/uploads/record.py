@@ -74,14 +74,18 @@ class Fault(msgspec.Struct, frozen=True):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The registrations that were tried; it is durable before each request is sent.
 
-    `unknown`: the last one may have reached the upstream, so whoever comes next looks first.
-    `until`: nobody else may try before that time, since the last one may still be under way.
+    `lease` and `pause` are in seconds from when the record was written, by the store's clock: so
+    long the last attempt may be under way, and nobody else may try; and so long nobody should.
+    `unknown`: the last one may have reached the upstream, so whoever comes next looks first, and
+    that it finds nothing counts only after `settling` seconds.
     """
 
     count: int
     first_at: datetime
-    until: datetime
     unknown: bool
+    lease: float = 0.0
+    pause: float = 0.0
+    settling: float = 0.0
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +125,21 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     def with_file(self, file: File) -> "Upload":
         """The same upload with its one file described anew."""
         return replace(self, files=(file,))
+
+
+def abandoned(upload_id: str, began: datetime, at: datetime) -> Upload:
+    """The record of an upload of which nothing is known but that it came to no end."""
+    return Upload(
+        id=upload_id,
+        subject="",
+        request_id="",
+        delivery=Delivery.EXTERNAL,
+        target=Target("", ""),
+        history=(Change(State.RECEIVING, began), Change(State.ABORTED, at)),
+        files=(),
+        terms=Terms(),
+        fault=Fault("abandoned", "the upload came to no end"),
+    )
 
 
 _decoder = msgspec.json.Decoder(Upload)

@@ -26,11 +26,12 @@ INDEX_LIMIT: Final = 10_000
 # One script is one command to write and one answer to read, however many records it holds.
 _KEEP: Final = """
 local retention, limit = ARGV[1], ARGV[2]
+local now = redis.call('TIME')[1]
 for upload = 1, (#KEYS - 1) / 2 do
     local record, index = KEYS[2 * upload], KEYS[2 * upload + 1]
-    local id, document, at = ARGV[3 * upload], ARGV[3 * upload + 1], ARGV[3 * upload + 2]
+    local id, document = ARGV[2 * upload + 1], ARGV[2 * upload + 2]
     redis.call('SET', record, document, 'EX', retention)
-    redis.call('ZADD', KEYS[1], at, id)
+    redis.call('ZADD', KEYS[1], now, id)
     redis.call('ZADD', index, 0, id)
     redis.call('ZREMRANGEBYRANK', index, 0, -limit - 1)
     redis.call('EXPIRE', index, retention)
@@ -109,7 +110,7 @@ class RelayedRecords:
         values: list[Argument] = [self._retention, INDEX_LIMIT]
         for upload in [each.upload for each in batch]:
             names += (keys.relayed(upload.id), keys.of_subject(upload.subject))
-            values += (upload.id, pack(upload), upload.since.timestamp())
+            values += (upload.id, pack(upload))
         pipe.call(names, values, lambda error: self._written(batch, error))
 
     def _written(self, batch: list[_Waiting], error: Exception | None) -> None:

@@ -1,10 +1,21 @@
 """An answer of the upstream, small enough to be kept, and the error that one can be."""
 
 import json
+from typing import Final
 
 import msgspec
 
 from gateway.errors import UpstreamRefused
+
+KEPT_HEADERS: Final = (
+    "Content-Type",
+    "Cache-Control",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Api-Version",
+    "X-Response-Token",
+)
+"""What of an answer's headers means something to the client of an upload."""
 
 
 class Answer(msgspec.Struct, frozen=True):

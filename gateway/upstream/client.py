@@ -51,14 +51,22 @@ class ChatKitty:
             yield cls(transport, base_url)
 
     async def register(
-        self, endpoint: Endpoint, body: Mapping[str, object], credentials: Credentials
+        self,
+        endpoint: Endpoint,
+        body: Mapping[str, object],
+        credentials: Credentials,
+        *,
+        send_by: float | None = None,
     ) -> Answer:
         """Post the reference of an external file; the answer is the message or the user.
 
-        An error bears `outcome_unknown` where ChatKitty may have made the message all the same.
+        It is sent by that time of the monotonic clock, or not at all. An error bears
+        `outcome_unknown` where ChatKitty may have made the message all the same.
         """
         request = self._request("POST", endpoint.path, {"Content-Type": "application/json"})
-        request = replace(request, body=json.dumps(body).encode(), idempotent=False)
+        request = replace(
+            request, body=json.dumps(body).encode(), idempotent=False, send_by=send_by
+        )
         answer = await self._authorized(request, credentials)
         if answer.json_object() is None:
             raise UpstreamError("ChatKitty's answer is no JSON object", outcome_unknown=True)

@@ -16,7 +16,7 @@ from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, Kind
 
-CLOCK_SLACK: Final = timedelta(minutes=10)
+CLOCK_SLACK: Final = timedelta(minutes=15)
 """How far ChatKitty's clock may be behind ours without a message being missed."""
 
 _PAGE_SIZE: Final = 100

@@ -9,7 +9,9 @@ from gateway.errors import UpstreamError, UpstreamTimeout
 
 MAX_ATTEMPTS: Final = 20
 BACKOFF_BASE: Final = 0.5
-BACKOFF_CAP: Final = 300.0
+BACKOFF_CAP: Final = 30.0
+"""Seconds: how late a retry may come after the upstream has come back."""
+
 RETRY_AFTER_CAP: Final = 3600.0
 """Seconds: a longer wait that the upstream asks for would look like a lost upload."""
 
@@ -19,8 +21,18 @@ SETTLING: Final = 1.0
 SETTLING_AFTER_TIMEOUT: Final = 10.0
 """Seconds, too, where it fell silent: it may still be at work on the request."""
 
-RETRY_WINDOW: Final = sum(min(BACKOFF_CAP, BACKOFF_BASE * 2**n) for n in range(1, MAX_ATTEMPTS))
-"""Seconds within which all retries fall, where the upstream asks for no longer waits."""
+LISTING: Final = 15.0
+LISTING_AFTER_TIMEOUT: Final = 45.0
+"""Seconds after which a message that is still not listed was not made."""
+
+LOOK_AGAIN: Final = 5.0
+"""Seconds between two looks within that time."""
+
+RETRY_WINDOW: Final = 3600.0
+"""Seconds that a caller's token must still hold, so that the retries can be made with it."""
+
+GIVE_UP_AFTER: Final = 86400.0
+"""Seconds after the first attempt when an upstream that is away is not waited for any longer."""
 
 _TRY_AGAIN: Final = frozenset({408, 425, 429})
 
@@ -34,9 +46,13 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """After so many seconds, find out what the last request did before any other is sent."""
+    """After so many seconds, find out what the last request did before any other is sent.
+
+    That nothing is found counts only `settling` seconds after the failure.
+    """
 
     after: float
+    settling: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +74,9 @@ def after_failure(error: UpstreamError, attempt: int, jitter: float) -> Decision
     wait = max(backoff, error.retry_after)
     if not error.outcome_unknown:
         return Retry(wait)
-    settling = SETTLING_AFTER_TIMEOUT if isinstance(error, UpstreamTimeout) else SETTLING
-    return Reconcile(max(wait, settling))
+    if isinstance(error, UpstreamTimeout):
+        return Reconcile(max(wait, SETTLING_AFTER_TIMEOUT), LISTING_AFTER_TIMEOUT)
+    return Reconcile(max(wait, SETTLING), LISTING)
 
 
 def is_retryable(status: int) -> bool:

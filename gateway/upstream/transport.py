@@ -1,5 +1,6 @@
 """A small HTTP exchange with the upstream: bounded, not redirected, its outcome not guessed."""
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,26 +11,19 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from gateway.upstream.answer import Answer
+from gateway.upstream.answer import KEPT_HEADERS, Answer
 
 LARGEST_ANSWER: Final = 1024 * 1024
 _CONNECT_SECONDS: Final = 10.0
 _USER_AGENT: Final = "chatkitty-gateway"
-_KEPT_HEADERS: Final = (
-    "Content-Type",
-    "Cache-Control",
-    "Retry-After",
-    "WWW-Authenticate",
-    "X-Api-Version",
-    "X-Response-Token",
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request with a small body; `url` is absolute and sent as it is written.
 
-    `idempotent`: sending it twice does what sending it once does.
+    `idempotent`: sending it twice does what sending it once does. `send_by`: the time, by the
+    monotonic clock, after which it may not be sent any more.
     """
 
     method: str
@@ -37,6 +31,7 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
     idempotent: bool = True
+    send_by: float | None = None
 
 
 class Transport:
@@ -64,7 +59,7 @@ class Transport:
         large. Each bears `outcome_unknown` if the request is not idempotent and may have been
         read: from the moment that its first byte was handed to the connection.
         """
-        body = _Body(request.body)
+        body = _Body(request.body, request.send_by)
         try:
             return await self._exchange(request, body)
         except aiohttp.ConnectionTimeoutError as error:
@@ -107,11 +102,15 @@ class _Body:
     aiohttp holds the head back until the first bytes of the body are there to go with it.
     """
 
-    def __init__(self, content: bytes | None) -> None:
+    def __init__(self, content: bytes | None, send_by: float | None) -> None:
         self._content = content or b""
+        self._send_by = send_by
         self.begun = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        # Looked at last of all: the process may have stood still for any time before.
+        if self._send_by is not None and time.monotonic() > self._send_by:
+            raise TimeoutError("too late to send the request")
         self.begun = True
         yield self._content
 
@@ -123,5 +122,5 @@ def _may_act(request: Request, body: _Body) -> bool:
 
 def _kept(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
     return tuple(
-        (name, response.headers[name]) for name in _KEPT_HEADERS if name in response.headers
+        (name, response.headers[name]) for name in KEPT_HEADERS if name in response.headers
     )

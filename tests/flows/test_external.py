@@ -223,6 +223,6 @@ async def test_a_file_of_several_parts_arrives_whole(external: Client) -> None:
 
 async def test_the_record_keeps_no_token(external: Client, store: S3Store) -> None:
     answer = await external.upload(CHANNEL_PATH, files.PNG)
-    document, _ = await store.get(keys.record(answer.upload_id))
+    document, *_ = await store.get(keys.record(answer.upload_id))
     assert TOKENS["alice"] not in document.decode()
     assert json.loads(document)["authorization"] is None

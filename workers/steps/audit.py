@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from gateway.errors import UpstreamError
 from gateway.settings import OnMismatch
 from gateway.telemetry import get_logger
+from gateway.uploads.ledger import Entry
 from gateway.uploads.policy import Claim, Rejected, Seen, compare, judge
 from gateway.uploads.record import Fault, State, Upload
 from gateway.upstream.answer import Answer
@@ -25,8 +26,12 @@ _TELLING = frozenset({Kind.CHANNEL_MESSAGE, Kind.THREAD_MESSAGE})
 async def audit(upload_id: str, services: Services) -> None:
     """Audit a relayed upload."""
     entry = await services.backends.ledger.open(upload_id)
-    if entry is None or entry.upload.state is not State.RELAYED:
-        return
+    if entry is not None and entry.upload.state is State.RELAYED:
+        await audit_entry(entry, services)
+
+
+async def audit_entry(entry: Entry, services: Services) -> None:
+    """Audit a relayed upload that was read."""
     upload, reasons = examine(entry.upload, services)
     state = State.FLAGGED if reasons else State.AUDITED
     fault = Fault("mismatch", "; ".join(reasons)) if reasons else None

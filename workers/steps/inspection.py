@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from gateway.errors import ObjectNotFound, PreconditionFailed
+from gateway import crash
+from gateway.errors import ObjectNotFound
 from gateway.store.verification import Verification, verify
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
@@ -25,14 +26,14 @@ log = get_logger(__name__)
 async def inspect(upload_id: str, services: Services) -> None:
     """Inspect a stored upload; one that passes, or has passed before, is registered at once."""
     entry = await services.backends.ledger.open(upload_id)
-    if entry is None:
-        return
+    if entry is not None:
+        await inspect_entry(entry, services)
+
+
+async def inspect_entry(entry: Entry, services: Services) -> None:
+    """Inspect an upload that was read, and register it."""
     if entry.upload.state is State.STORED:
-        try:
-            entry = await _inspect(entry, services)
-        except PreconditionFailed:
-            log.info("inspection.taken")  # another worker has done it
-            return
+        entry = await _inspect(entry, services)
     if entry.upload.state is State.INSPECTED:
         await register_entry(entry, services)
 
@@ -51,8 +52,10 @@ async def _inspect(entry: Entry, services: Services) -> Entry:
     if fault is not None:
         # Durable before the file is deleted: a crash in between must not change the verdict.
         entry = await services.backends.ledger.save(entry, replace(upload, fault=fault))
+        crash.point("inspect.rejected")
         return await _reject(entry, services)
     log.info("upload.inspected", content_type=upload.file.content_type)
+    crash.point("inspect.passed")
     return replace(entry, upload=advance(upload, State.INSPECTED, datetime.now(UTC)))
 
 

@@ -1,36 +1,50 @@
 """`register`: ChatKitty is given the reference to the file, once.
 
-An attempt is durable before its request is sent. Whoever finds one whose outcome is unknown looks
-for the message before sending another, and waits while the last one may still be under way.
+An attempt is durable before its request is sent, as a conditional write, which only one worker can
+win. It is a lease, too: until it has run out nobody else tries, and its holder sends nothing once
+it may have. Whoever finds an attempt whose outcome is unknown looks for the message before sending
+another request, and looks again until ChatKitty would list the message if there were one.
+
+A task that comes before its time does nothing: another is on its way, or the sweeper sends one.
 """
 
 import random
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from gateway import crash
 from gateway.errors import PreconditionFailed, UpstreamError
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Attempt, Fault, State, Upload
+from gateway.upstream import retry
 from gateway.upstream.answer import Answer, Refusal
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, recognise
 from gateway.upstream.paths import api_path
 from gateway.upstream.reconcile import find_registered
 from gateway.upstream.reference import ExternalFile, reference_body
-from gateway.upstream.retry import GiveUp, Reconcile, after_failure
 from workers.runtime import Services
 from workers.steps.ending import end
+from workers.steps.schedule import later
 
 log = get_logger(__name__)
 
 _UNAUTHORIZED = frozenset({401, 403})
 
-_MARGIN = timedelta(seconds=30)
-"""Beyond the upstream's timeout, for the token and for the record: then an attempt is over."""
+_SEND_SECONDS = 15.0
+"""Within which the request has to be sent: for the token, and to find a connection."""
+
+_MARGIN = 5.0
+_CLOCK_STEP = 1.0
+"""The store tells whole seconds."""
+
+_SPREAD = 10.0
+"""Seconds over which uploads that wait for the upstream come back to it."""
 
 
 async def register(upload_id: str, services: Services) -> None:
@@ -45,49 +59,72 @@ async def register_entry(entry: Entry, services: Services) -> None:
 
     It is written with the attempt, which spares the store a request.
     """
-    attempt = entry.upload.attempt
-    now = datetime.now(UTC)
-    if attempt is not None and now < attempt.until:
-        delay = (attempt.until - now).total_seconds()
-        services.backends.queue.send(Step.REGISTER, entry.upload.id, delay)
+    if not is_due(entry):
         return
-    await Registration(services, entry).run(now)
+    wait = await services.backends.breaker.permit()
+    if wait > 0:
+        delay = wait + random.uniform(0, _SPREAD)  # noqa: S311 - jitter, no secret
+        await later(services, Step.REGISTER, entry.upload.id, delay)
+        return
+    await Registration(services, entry).run()
+
+
+def is_due(entry: Entry) -> bool:
+    """Whether nobody is at the upload, and it is time for the next attempt."""
+    attempt = entry.upload.attempt
+    if attempt is None:
+        return True
+    lease = attempt.lease + _CLOCK_STEP if attempt.lease else 0.0
+    return entry.age >= max(lease, attempt.pause)
+
+
+class NotListedYet(Exception):
+    """The message was not found, but that does not mean yet that there is none."""
 
 
 class Registration:
     """One attempt at registering one upload."""
 
     def __init__(self, services: Services, entry: Entry) -> None:
+        self._services = services
         self._backends = services.backends
         self._entry = entry
+        self._send_by = 0.0
 
-    async def run(self, now: datetime) -> None:
+    async def run(self) -> None:
         """Claim the attempt, find or make the message, and write down what came of it."""
-        before = self._entry.upload.attempt
         try:
-            await self._claim(before, now)
+            await self._attempt(self._entry.upload.attempt, self._entry.age)
         except PreconditionFailed:
             log.info("registration.taken")  # another worker is at it
-            return
+
+    async def _attempt(self, before: Attempt | None, age: float) -> None:
+        await self._claim(before)
+        crash.point("register.claimed")
         try:
-            answer = await self._find_or_post(before)
+            answer = await self._find_or_post(before, age)
+        except NotListedYet:
+            await self._look_again(before, age)
+            return
         except UpstreamError as error:
             await self._after(error)
             return
+        crash.point("register.acted")
+        await self._backends.breaker.succeeded()
         await self._end(State.REGISTERED, answer, None)
 
-    async def _claim(self, before: Attempt | None, now: datetime) -> None:
+    async def _claim(self, before: Attempt | None) -> None:
         """Make the attempt durable, as nobody else has since the record was read."""
-        limit = timedelta(seconds=self._backends.settings.upstream_timeout)
+        self._send_by = time.monotonic() + _SEND_SECONDS
         attempt = Attempt(
             count=before.count + 1 if before else 1,
-            first_at=before.first_at if before else now,
-            until=now + limit + _MARGIN,
+            first_at=before.first_at if before else datetime.now(UTC),
             unknown=True,
+            lease=_SEND_SECONDS + self._backends.settings.upstream_timeout + _MARGIN,
         )
         await self._save(replace(self._entry.upload, attempt=attempt))
 
-    async def _find_or_post(self, before: Attempt | None) -> Answer:
+    async def _find_or_post(self, before: Attempt | None, age: float) -> Answer:
         upload = self._entry.upload
         endpoint = self._endpoint(upload)
         credentials = self._backends.credentials(upload)
@@ -97,8 +134,13 @@ class Registration:
             found = await self._find(endpoint, upload.url, before, credentials)
             if found is not None:
                 return found
+            if age < before.settling + _CLOCK_STEP:
+                raise NotListedYet
+            await self._claim(before)  # the search took its time
         body = reference_body(endpoint, _external_file(upload, upload.url), upload.fields)
-        return await self._backends.chatkitty.register(endpoint, body, credentials)
+        return await self._backends.chatkitty.register(
+            endpoint, body, credentials, send_by=self._send_by
+        )
 
     async def _find(
         self, endpoint: Endpoint, url: str, before: Attempt, credentials: Credentials
@@ -108,24 +150,46 @@ class Registration:
         log.info("registration.reconciled", found=found is not None)
         return found
 
+    async def _look_again(self, before: Attempt | None, age: float) -> None:
+        if before is not None:
+            settling = before.settling - age
+            pause = min(retry.LOOK_AGAIN, settling + _CLOCK_STEP)
+            await self._release(replace(before, settling=settling, pause=pause))
+
     async def _after(self, error: UpstreamError) -> None:
         attempt = self._entry.upload.attempt
-        count = attempt.count if attempt else 1
-        decision = after_failure(error, count, random.random())  # noqa: S311 - jitter, no secret
-        log.warning("registration.failed", attempt=count, error=str(error))
-        if isinstance(decision, GiveUp):
+        if attempt is None:
+            return
+        log.warning("registration.failed", attempt=attempt.count, error=str(error))
+        if not error.retryable:
+            await self._backends.breaker.succeeded()
             await self._give_up(error)
             return
-        unknown = isinstance(decision, Reconcile)
-        await self._release(unknown=unknown)
-        self._backends.queue.send(Step.REGISTER, self._entry.upload.id, decision.after)
+        # What fails because the upstream is away counts against no upload.
+        away = await self._backends.breaker.failed(error.retry_after)
+        count = attempt.count - 1 if away else attempt.count
+        jitter = random.random()  # noqa: S311 - no secret
+        decision = retry.after_failure(error, max(1, count), jitter)
+        waited = (datetime.now(UTC) - attempt.first_at).total_seconds()
+        if isinstance(decision, retry.GiveUp) or waited > retry.GIVE_UP_AFTER:
+            await self._give_up(error)
+            return
+        settling = decision.settling if isinstance(decision, retry.Reconcile) else 0.0
+        await self._release(
+            Attempt(
+                count=count,
+                first_at=attempt.first_at,
+                unknown=settling > 0,
+                pause=decision.after,
+                settling=settling,
+            )
+        )
 
-    async def _release(self, *, unknown: bool) -> None:
-        """Let the next attempt begin: nothing of this one is under way any more."""
-        upload = self._entry.upload
-        if upload.attempt is not None:
-            over = replace(upload.attempt, until=datetime.now(UTC), unknown=unknown)
-            await self._save(replace(upload, attempt=over))
+    async def _release(self, attempt: Attempt) -> None:
+        """Let the next attempt begin after its pause: nothing of this one is under way any more."""
+        await self._save(replace(self._entry.upload, attempt=attempt))
+        delay = attempt.pause + _CLOCK_STEP
+        await later(self._services, Step.REGISTER, self._entry.upload.id, delay)
 
     async def _give_up(self, error: UpstreamError) -> None:
         if isinstance(error, Refusal) and self._is_the_clients(error):

@@ -200,6 +200,7 @@ class Connection(web.RequestHandler):
             or message.chunked
             or message.upgrade
             or message.version != HttpVersion11
+            or "Idempotency-Key" in head.headers
             or not is_multipart_form(head.headers.get("Content-Type", ""))
         ):
             return None

@@ -112,7 +112,11 @@ class Exchange:
             if silence > settings.body_timeout:
                 self._close(BodyTimeout("the rest of the body did not come"))
         elif silence > settings.upstream_timeout:
-            self._close(UpstreamTimeout("ChatKitty did not answer in time"))
+            self._close(
+                UpstreamTimeout(
+                    "ChatKitty did not answer in time", outcome_unknown=not self._unsent
+                )
+            )
 
     # --- the client's side -----------------------------------------------------------------------
 
@@ -168,7 +172,9 @@ class Exchange:
 
     def upstream_lost(self) -> None:
         """The upstream has gone without an answer."""
-        self._close(UpstreamUnavailable("ChatKitty cannot be reached"))
+        self._close(
+            UpstreamUnavailable("ChatKitty cannot be reached", outcome_unknown=not self._unsent)
+        )
 
     def upstream_answers(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
         """The upstream answers, perhaps before it has read all of the body."""
@@ -296,7 +302,7 @@ class Exchange:
         try:
             await work
         except aiohttp.ClientError:
-            self._close(UpstreamUnavailable("ChatKitty's answer was cut"))
+            self._close(UpstreamUnavailable("ChatKitty's answer was cut", outcome_unknown=True))
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
             self._close(error)
 

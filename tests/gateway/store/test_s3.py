@@ -16,7 +16,7 @@ from gateway.errors import (
 )
 from gateway.stack.ports import free_ports
 from gateway.stack.seaweedfs import SeaweedFS
-from gateway.store.objects import Multipart
+from gateway.store.objects import Multipart, UnfinishedMultipart
 from gateway.store.s3 import DOCUMENT_LIMIT, S3Store
 from gateway.store.verification import Verification, verify
 from tests.servers.store_proxy import Fault, FaultProxy
@@ -30,7 +30,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
 
 async def test_a_document_comes_back_as_it_was_put(store: S3Store, prefix: str):
     etag = await store.put(prefix + "a", b"{}", crc32c=google_crc32c.value(b"{}"))
-    assert await store.get(prefix + "a") == (b"{}", etag)
+    assert (await store.get(prefix + "a"))[:2] == (b"{}", etag)
 
 
 async def test_odd_characters_in_a_key_are_kept(store: S3Store, prefix: str):
@@ -60,7 +60,7 @@ async def test_head_tells_size_time_and_the_stores_own_checksum(store: S3Store, 
     info = await store.head(prefix + "a")
     assert (info.key, info.size, info.etag) == (prefix + "a", len(PNG), etag)
     assert info.crc32c == google_crc32c.value(PNG)
-    assert info.modified.tzname() == "UTC"
+    assert info.age < 60
 
 
 async def test_bytes_with_a_wrong_checksum_are_not_taken(store: S3Store, prefix: str):
@@ -201,13 +201,20 @@ async def test_an_aborted_upload_is_gone(store: S3Store, prefix: str):
 
 async def test_activity_is_the_beginning_and_then_the_last_part(store: S3Store, prefix: str):
     multipart = await store.create_multipart(prefix + "a")
-    (upload,) = [upload async for upload in store.list_multipart_uploads(prefix)]
-    assert await store.last_activity(upload) == upload.initiated
+    upload = await listed(store, prefix)
+    assert await store.idle(upload) <= upload.age
     async with asyncio.timeout(10):  # the store keeps whole seconds
-        while await store.last_activity(upload) == upload.initiated:
-            await store.upload_part(multipart, 1, BytesIO(b"x"), google_crc32c.value(b"x"))
-    assert await store.last_activity(upload) > upload.initiated
+        while (aged := await listed(store, prefix)).age < 2:
+            await asyncio.sleep(0.1)
+    assert await store.idle(aged) >= 1
+    await store.upload_part(multipart, 1, BytesIO(b"x"), google_crc32c.value(b"x"))
+    assert await store.idle(aged) < aged.age
     await store.abort_multipart(upload.key, upload.upload_id)
+
+
+async def listed(store: S3Store, prefix: str) -> UnfinishedMultipart:
+    (upload,) = [upload async for upload in store.list_multipart_uploads(prefix)]
+    return upload
 
 
 async def test_what_is_verified_is_size_and_checksum(store: S3Store, prefix: str):
@@ -372,7 +379,7 @@ async def test_a_claim_whose_answer_was_lost_is_still_ours(
     lost = proxy.fail(rb"^PUT .*/claim", Fault.CUT_ANSWER, times=1)
     etag = await shaky_store.put(prefix + "claim", b"ours", if_none_match=True)
     assert lost.met.is_set()
-    assert await shaky_store.get(prefix + "claim") == (b"ours", etag)
+    assert (await shaky_store.get(prefix + "claim"))[:2] == (b"ours", etag)
 
 
 async def test_a_claim_of_somebody_else_is_not_ours_after_a_lost_answer(

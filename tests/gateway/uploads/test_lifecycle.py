@@ -1,11 +1,21 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.errors import IllegalTransition
 from gateway.settings import Delivery
-from gateway.uploads.lifecycle import NEXT_STEP, TRANSITIONS, advance, begin, is_end, next_step
-from gateway.uploads.record import Fault, State, Target, Terms, Upload, from_json, to_json
+from gateway.uploads.lifecycle import advance, begin, is_end, reopen, supersedes
+from gateway.uploads.record import (
+    Attempt,
+    Fault,
+    State,
+    Target,
+    Terms,
+    Upload,
+    from_json,
+    to_json,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -37,10 +47,8 @@ def test_an_upload_goes_its_way_to_an_end(states: list[State]) -> None:
     upload = upload_in(states[0])
     for state in states[1:]:
         assert not is_end(upload.state)
-        assert next_step(upload) is not None
         upload = advance(upload, state, NOW)
     assert is_end(upload.state)
-    assert next_step(upload) is None
     assert [change.state for change in upload.history] == [State.RECEIVING, *states]
 
 
@@ -57,9 +65,33 @@ def test_an_upload_cannot_be_registered_before_it_was_inspected() -> None:
         advance(upload_in(State.STORED), State.REGISTERED, NOW)
 
 
-def test_every_state_that_is_kept_and_no_end_has_a_step() -> None:
-    waiting = set(TRANSITIONS) - {State.RECEIVING}
-    assert waiting == set(NEXT_STEP)
+@pytest.mark.parametrize("before", [State.STORED, State.INSPECTED])
+def test_what_has_failed_is_taken_up_again_from_there_and_is_newer_than_its_end(
+    before: State,
+) -> None:
+    attempt = Attempt(count=20, first_at=NOW, unknown=True, settling=15)
+    way = [State.STORED] if before is State.STORED else [State.STORED, State.INSPECTED]
+    failed = advance_along([*way, State.FAILED])
+    failed = replace(failed, attempt=attempt, fault=Fault("slug", "detail"))
+    again = reopen(failed, NOW)
+    assert again.state is before
+    assert again.fault is None
+    # What may have reached the upstream is looked for all the same.
+    assert again.attempt == replace(attempt, count=0)
+    assert supersedes(again, failed)
+    assert not supersedes(advance_along([State.STORED]), failed)
+
+
+@pytest.mark.parametrize("states", [[State.STORED], [State.STORED, State.REJECTED]])
+def test_nothing_else_is_taken_up_again(states: list[State]) -> None:
+    with pytest.raises(IllegalTransition):
+        reopen(advance_along(states), NOW)
+
+
+def test_a_relay_that_was_lost_is_not_sent_again() -> None:
+    lost = advance(advance_along([State.RELAYED]), State.FAILED, NOW)
+    with pytest.raises(IllegalTransition):
+        reopen(lost, NOW)
 
 
 def test_a_record_reads_back_as_it_was_written() -> None:

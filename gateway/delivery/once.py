@@ -1,0 +1,189 @@
+"""An upload with an idempotency key: however often it is sent, it is carried out once.
+
+Whoever has the claim of the key takes the body. Everybody else is led to the upload that the key
+stands for, or takes the claim over once it is sure that its upload was not and will not be
+accepted: a relay of which nobody knows the outcome is never sent a second time.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec.structs import replace
+from redis.exceptions import RedisError
+
+from gateway import crash
+from gateway.delivery.admitted import Admitted
+from gateway.errors import (
+    ClientError,
+    ObjectNotFound,
+    StoreUnavailable,
+    UploadInProgress,
+    UpstreamError,
+)
+from gateway.settings import Delivery
+from gateway.telemetry import get_logger
+from gateway.uploads import keys
+from gateway.uploads.backends import Backends
+from gateway.uploads.claims import Claim, Claims, Held
+from gateway.uploads.ledger import Entry
+from gateway.uploads.lifecycle import advance
+from gateway.uploads.presence import is_gone
+from gateway.uploads.record import Change, Fault, State, Upload, abandoned
+from gateway.upstream import retry
+
+log = get_logger(__name__)
+
+_LOOK_SECONDS: Final = 0.25
+_COME_BACK: Final = 2.0
+
+
+class Unknown(Exception):
+    """The key stands for a relay of which nobody knows the outcome."""
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(upload.id)
+        self.upload = upload
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A relay under a claim, and its record."""
+
+    held: Held
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What it works with."""
+
+    backends: Backends
+    claims: Claims
+
+    async def claim(self, admitted: Admitted, key: str, patience: float) -> Held | Upload:
+        """The claim, if the body is to be taken, else the upload that the key stands for.
+
+        A first request that is still at work is waited for, for `patience` seconds. Raises
+        IdempotencyKeyReused, UploadInProgress, StoreUnavailable, and Unknown.
+        """
+        place = keys.claim(admitted.principal.subject, key)
+        ours = Claim(admitted.upload_id, admitted.target, admitted.content_length)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + patience
+        while True:
+            held, taken = await self.claims.take(place, ours)
+            if taken:
+                return held
+            held.claim.check(admitted.target, admitted.content_length)
+            if (settled := await self._settled(held.claim.upload_id)) is not None:
+                return settled
+            again = await self._take_over(held, ours, admitted)
+            if again is not None:
+                return again
+            if clock() > deadline:
+                raise UploadInProgress("the first request with the key is at work", _COME_BACK)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def begin(self, held: Held, admitted: Admitted) -> "Attempt":
+        """Make a relay known before its first byte is sent.
+
+        Raises UploadSuperseded, StoreUnavailable.
+        """
+        entry = await self.backends.ledger.accept(receiving(admitted), contested=True)
+        crash.point("relay.begun")
+        return Attempt(held, entry)
+
+    async def answered(self, attempt: "Attempt", status: int, headers: Mapping[str, str]) -> None:
+        """The upstream has answered the relay; a success is kept already."""
+        if status in range(200, 300):
+            return
+        if retry.may_have_acted(status, asks_to_wait="Retry-After" in headers):
+            await self._lose(attempt, f"ChatKitty answered {status}")
+        else:
+            await self._undo(attempt)
+
+    async def broke(self, attempt: "Attempt", error: Exception) -> None:
+        """The relay ended without an answer, or with one that could not be kept."""
+        if isinstance(error, UpstreamError) and error.outcome_unknown:
+            await self._lose(attempt, str(error))
+        elif isinstance(error, UpstreamError | ClientError):
+            await self._undo(attempt)  # the upstream has not seen the end of the body
+
+    async def _undo(self, attempt: "Attempt") -> None:
+        """Nothing was done: nothing stays."""
+        with suppress(StoreUnavailable):
+            await self.backends.ledger.forget_pending(attempt.entry.upload.id)
+            await self.claims.release(attempt.held)
+
+    async def _lose(self, attempt: "Attempt", detail: str) -> None:
+        upload = outcome_unknown(attempt.entry.upload, detail)
+        with suppress(StoreUnavailable):
+            await self.backends.ledger.save(attempt.entry, upload)
+
+    async def release(self, held: Held) -> None:
+        """The request has done nothing: the next one with its key begins anew.
+
+        Where the store does not take that, the claim is taken over as a dead one's later.
+        """
+        with suppress(StoreUnavailable):
+            await self.claims.release(held)
+
+    async def _settled(self, upload_id: str) -> Upload | None:
+        """The upload if it was accepted. Raises Unknown for a relay that came to nothing known."""
+        upload = await self._find(upload_id)
+        if upload is None or upload.state in {State.RECEIVING, State.ABORTED}:
+            return None
+        if upload.delivery is Delivery.RELAY and upload.state is State.FAILED:
+            raise Unknown(upload)
+        return upload
+
+    async def _find(self, upload_id: str) -> Upload | None:
+        """The upload by the bucket alone, where each upload with a key is."""
+        try:
+            return (await self.backends.ledger.open_kept(upload_id)).upload
+        except ObjectNotFound:
+            return await self.backends.ledger.ended(upload_id)
+
+    async def _take_over(self, held: Held, ours: Claim, admitted: Admitted) -> Held | None:
+        """The claim of a request that died, unless it had got further than nothing."""
+        try:
+            if not await is_gone(self.backends.redis, held.claim.upload_id):
+                return None
+        except (RedisError, OSError) as error:
+            log.warning("claim.redis_unavailable", error=repr(error))
+        upload = await self._find(held.claim.upload_id)
+        if upload is not None and upload.state is State.RECEIVING:
+            raise Unknown(upload)
+        if upload is None:
+            now = datetime.now(UTC)
+            dead = abandoned(held.claim.upload_id, admitted.received_at, now)
+            dead = replace(dead, subject=admitted.principal.subject, target=admitted.target)
+            if not await self.backends.ledger.fence(dead):
+                return None
+        elif upload.state is not State.ABORTED:
+            return None
+        log.info("claim.taken_over", dead=held.claim.upload_id)
+        return await self.claims.replace(held, ours)
+
+
+def receiving(admitted: Admitted) -> Upload:
+    """The record of a relay before its first byte is sent: what a repetition of it will find."""
+    return Upload(
+        id=admitted.upload_id,
+        subject=admitted.principal.subject,
+        request_id=admitted.request_id,
+        delivery=Delivery.RELAY,
+        target=admitted.target,
+        history=(Change(State.RECEIVING, admitted.received_at),),
+        files=(),
+        terms=admitted.route.terms,
+    )
+
+
+def outcome_unknown(upload: Upload, detail: str) -> Upload:
+    """The relay at its end, since nobody will ever know more of it."""
+    return advance(upload, State.FAILED, datetime.now(UTC), Fault("outcome-unknown", detail))

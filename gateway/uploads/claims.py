@@ -1,0 +1,94 @@
+"""Claims of idempotency keys: one object in the bucket each, written before a body is taken.
+
+Source: draft-ietf-httpapi-idempotency-key-header. Claims change by conditional writes only, so
+of any number of replicas one has the key; Redis has no part in it.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.errors import IdempotencyKeyReused, ObjectNotFound, PreconditionFailed
+from gateway.store.objects import ObjectStore
+from gateway.uploads.record import Target
+
+LONGEST_KEY: Final = 255
+_TRIES: Final = 20
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What the key stands for: an upload, and the request that began it.
+
+    `content_length` is None for a chunked body. `released`: the request did nothing, and the next
+    one with the key may begin anew.
+    """
+
+    upload_id: str
+    target: Target
+    content_length: int | None
+    released: bool = False
+
+    def check(self, target: Target, content_length: int | None) -> None:
+        """Raises IdempotencyKeyReused where another request comes with the same key."""
+        lengths = {self.content_length, content_length} - {None}
+        if self.target != target or len(lengths) > 1:
+            raise IdempotencyKeyReused("the key was used for another target or another length")
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A claim as it was read or written, under its key in the bucket; `version` is its ETag."""
+
+    key: str
+    claim: Claim
+    version: str
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Claim)
+
+
+class Claims:
+    """The claims in one bucket."""
+
+    def __init__(self, store: ObjectStore, retention: float) -> None:
+        """A claim that is older than `retention` seconds claims nothing any more."""
+        self._store = store
+        self._retention = retention
+
+    async def take(self, key: str, claim: Claim) -> tuple[Held, bool]:
+        """The claim that holds the key from now on, and whether it is the one given.
+
+        Raises StoreUnavailable.
+        """
+        for _ in range(_TRIES):
+            try:
+                version = await self._store.put(key, _encoder.encode(claim), if_none_match=True)
+                return Held(key, claim, version), True
+            except PreconditionFailed:
+                pass
+            try:
+                document = await self._store.get(key)
+            except ObjectNotFound:
+                continue
+            held = Held(key, _decoder.decode(document.content), document.etag)
+            if not held.claim.released and document.age <= self._retention:
+                return held, False
+            if (taken := await self.replace(held, claim)) is not None:
+                return taken, True
+        raise PreconditionFailed("others keep changing the claim")
+
+    async def replace(self, held: Held, claim: Claim) -> Held | None:
+        """Put another claim in the place of one; None where somebody else has meanwhile.
+
+        Raises StoreUnavailable.
+        """
+        try:
+            version = await self._store.put(held.key, _encoder.encode(claim), if_match=held.version)
+        except PreconditionFailed:
+            return None
+        return Held(held.key, claim, version)
+
+    async def release(self, held: Held) -> None:
+        """Let the next request with the key begin anew. Raises StoreUnavailable."""
+        await self.replace(held, replace(held.claim, released=True))

@@ -1,0 +1,82 @@
+"""Which uploads are being received at this moment, by whichever process: marks in Redis that fade.
+
+A mark is a hint. Where one is missing, whoever takes the upload over fences it off first, so that
+it cannot be accepted as well.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway.telemetry import get_logger
+from gateway.uploads import keys
+
+log = get_logger(__name__)
+
+BEAT_SECONDS: Final = 4.0
+_FADING_SECONDS: Final = 12
+
+
+class Presence:
+    """The marks of the uploads that this process receives."""
+
+    def __init__(self, redis: Redis) -> None:
+        """Keep the marks in `redis`."""
+        self._redis = redis
+        self._present: set[str] = set()
+
+    @asynccontextmanager
+    async def of(self, upload_id: str, *, at_once: bool = False) -> AsyncIterator[None]:
+        """While the upload is received. `at_once`: somebody may look before the next beat."""
+        self._present.add(upload_id)
+        try:
+            if at_once:
+                await self._mark([upload_id])
+            yield
+        finally:
+            self._present.discard(upload_id)
+            if at_once:
+                await asyncio.shield(self._unmark(upload_id))
+
+    async def beat(self) -> None:
+        """Renew the marks until cancelled."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await self._mark(tuple(self._present))
+
+    async def _mark(self, upload_ids: Collection[str]) -> None:
+        if not upload_ids:
+            return
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for upload_id in upload_ids:
+                    pipeline.set(keys.presence(upload_id), b"", ex=_FADING_SECONDS)
+                await pipeline.execute()
+        except (RedisError, OSError) as error:
+            log.warning("presence.redis_unavailable", error=repr(error))
+
+    async def _unmark(self, upload_id: str) -> None:
+        try:
+            await self._redis.delete(keys.presence(upload_id))
+        except (RedisError, OSError) as error:
+            log.warning("presence.redis_unavailable", error=repr(error))
+
+
+async def is_present(redis: Redis, upload_id: str) -> bool:
+    """Whether a process receives the upload. Raises RedisError, OSError where nobody can tell."""
+    return bool(await redis.exists(keys.presence(upload_id)))
+
+
+async def is_gone(redis: Redis, upload_id: str) -> bool:
+    """Whether no process receives the upload, even after every mark was renewed.
+
+    A wiped Redis has forgotten those that do. Raises RedisError, OSError where nobody can tell.
+    """
+    if await is_present(redis, upload_id):
+        return False
+    await asyncio.sleep(BEAT_SECONDS + 1)
+    return not await is_present(redis, upload_id)

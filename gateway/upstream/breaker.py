@@ -1,0 +1,147 @@
+"""A circuit breaker: an upstream that fails is left alone, and asked again by single requests.
+
+The decisions are pure; `SharedBreaker` keeps their state in Redis, so that all workers leave the
+upstream alone together, and in the process where there is no Redis.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar, cast
+
+import msgspec
+from msgspec.structs import replace
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import RedisError, WatchError
+
+from gateway.telemetry import get_logger
+
+log = get_logger(__name__)
+
+THRESHOLD: Final = 5
+"""Failures in a row after which the upstream is left alone."""
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 15.0
+"""Seconds between two probes, which double: also how late its return is noticed at the most."""
+
+LONGEST_ASKED: Final = 60.0
+"""Seconds that all leave the upstream alone because it asked one of them to wait."""
+
+PROBE: Final = 5.0
+"""Seconds that one probe has before the next may be sent beside it."""
+
+_STATE_SECONDS: Final = 600
+_TRIES: Final = 3
+
+Outcome = TypeVar("Outcome")
+
+
+class Circuit(msgspec.Struct, frozen=True):
+    """What is known of the upstream: failures in a row, and the times before which to wait."""
+
+    failures: int = 0
+    open_until: float = 0.0
+    probe_until: float = 0.0
+
+    @property
+    def tripped(self) -> bool:
+        """Whether the failures are the upstream's rather than any one request's."""
+        return self.failures >= THRESHOLD
+
+
+CLOSED: Final = Circuit()
+
+
+def permit(circuit: Circuit, now: float) -> tuple[Circuit, float]:
+    """Seconds to wait at `now` before anything is sent: 0 permits one request."""
+    if now < circuit.open_until:
+        return circuit, circuit.open_until - now
+    if not circuit.tripped:
+        return circuit, 0.0
+    if now < circuit.probe_until:
+        return circuit, circuit.probe_until - now
+    return replace(circuit, probe_until=now + PROBE), 0.0
+
+
+def failed(circuit: Circuit, now: float, asked: float) -> tuple[Circuit, bool]:
+    """After a failure; `asked` are the seconds that the upstream wants to be left alone.
+
+    Whether the failure is the upstream's, by then, and not only of the one request.
+    """
+    failures = circuit.failures + 1
+    pause = min(asked, LONGEST_ASKED)
+    if failures >= THRESHOLD:
+        doubled = FIRST_PAUSE * 2 ** min(failures - THRESHOLD, 10)
+        pause = max(pause, min(LONGEST_PAUSE, doubled))
+    after = Circuit(failures=failures, open_until=max(circuit.open_until, now + pause))
+    return after, after.tripped
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Circuit)
+
+
+class SharedBreaker:
+    """The breaker of one upstream. Whatever happens to Redis, nothing here raises."""
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        """Share the state of the upstream called `name`."""
+        self._redis = redis
+        self._key = f"breaker:{name}"
+        self._local = CLOSED
+
+    async def permit(self) -> float:
+        """Seconds to wait before anything is sent: 0 permits one request."""
+        return await self._change(permit)
+
+    async def succeeded(self) -> None:
+        """The upstream answered as one that works."""
+        await self._change(lambda _, __: (CLOSED, None))
+
+    async def failed(self, asked: float) -> bool:
+        """The upstream failed; see the function of that name."""
+        return await self._change(lambda circuit, now: failed(circuit, now, asked))
+
+    async def _change(self, decide: Callable[[Circuit, float], tuple[Circuit, Outcome]]) -> Outcome:
+        try:
+            for _ in range(_TRIES):
+                try:
+                    return await self._change_shared(decide)
+                except WatchError:
+                    continue
+        except (RedisError, OSError) as error:
+            log.warning("breaker.redis_unavailable", error=repr(error))
+        self._local, outcome = decide(self._local, time.monotonic())
+        return outcome
+
+    async def _change_shared(
+        self, decide: Callable[[Circuit, float], tuple[Circuit, Outcome]]
+    ) -> Outcome:
+        if await self._redis.get(self._key) is None:
+            # The upstream works, as nearly always: one command is all that it costs.
+            circuit, outcome = decide(CLOSED, 0.0)
+            if circuit == CLOSED:
+                return outcome
+        async with self._redis.pipeline() as pipeline:
+            await pipeline.watch(self._key)
+            before, now = await self._read(pipeline)
+            circuit, outcome = decide(before, now)
+            if circuit == before:
+                return outcome
+            pipeline.multi()  # type: ignore[no-untyped-call]
+            if circuit == CLOSED:
+                pipeline.delete(self._key)
+            else:
+                pipeline.set(self._key, _encoder.encode(circuit), ex=_STATE_SECONDS)
+            await pipeline.execute()
+        if circuit.tripped != before.tripped:
+            log.warning("breaker.changed", tripped=circuit.tripped, failures=circuit.failures)
+        return outcome
+
+    async def _read(self, pipeline: Pipeline) -> tuple[Circuit, float]:
+        """The state, and the time by Redis' clock, which all share."""
+        state = await pipeline.get(self._key)
+        seconds, microseconds = await pipeline.time()
+        circuit = _decoder.decode(cast(bytes, state)) if state is not None else CLOSED
+        return circuit, seconds + microseconds / 1e6

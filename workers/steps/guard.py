@@ -1,0 +1,129 @@
+"""Around every step: its time limit, and what follows if it comes to no orderly end.
+
+Steps that are begun are counted, so that an upload that kills its worker, or fails it in a way
+that nobody foresaw, ends as a dead letter instead of coming back for good.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import msgspec
+from redis.exceptions import RedisError
+
+from gateway.errors import PreconditionFailed, StoreUnavailable
+from gateway.queue import STEP_LIMIT
+from gateway.telemetry import bind_ids, clear_ids, get_logger
+from gateway.uploads import keys
+from gateway.uploads.lifecycle import Step, is_end
+from gateway.uploads.record import Fault, State
+from workers.runtime import Services, Work
+from workers.steps.ending import end
+from workers.steps.schedule import later
+
+log = get_logger(__name__)
+
+MOST_TRIES: Final = 8
+"""Steps of one upload that may come to no end before it is given up."""
+
+_AT_A_TIME: Final = 16
+"""Steps of one message that are done together: more only wait for each other's connections."""
+
+_REMEMBERED: Final = 86_400
+_PAUSE: Final = 10.0
+_LONGEST_PAUSE: Final = 60.0
+
+StepWork = Callable[[str, Services], Awaitable[None]]
+
+
+def one(step: Step, upload_id: str, work: StepWork) -> Work:
+    """The step of one upload."""
+    return several(step, [upload_id], work)
+
+
+def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
+    """The same step of many uploads, some at a time; one that fails holds up no other."""
+
+    async def guarded(services: Services) -> None:
+        tries = await _begin(services, upload_ids)
+        if len(upload_ids) > 1 and max(tries.values(), default=0) > 1:
+            # One of them may be what kills workers: each by itself, so that it is found.
+            for upload_id in upload_ids:
+                services.backends.queue.send(Step.RESUME, upload_id)
+            return
+        turns = asyncio.Semaphore(_AT_A_TIME)
+
+        async def in_turn(upload_id: str) -> str | None:
+            async with turns:
+                ended = await _guarded(step, upload_id, work, services, tries.get(upload_id, 1))
+                return upload_id if ended else None
+
+        over = await asyncio.gather(*map(in_turn, upload_ids))
+        await _end(services, [upload_id for upload_id in over if upload_id is not None])
+
+    return guarded
+
+
+async def _guarded(
+    step: Step, upload_id: str, work: StepWork, services: Services, tries: int
+) -> bool:
+    """Do the step; whether it came to an orderly end, which includes that a part was away."""
+    clear_ids()
+    bind_ids(upload_id=upload_id)
+    try:
+        # A threads pool ignores Celery's own time limits.
+        async with asyncio.timeout(STEP_LIMIT):
+            await (work if tries <= MOST_TRIES else _give_up)(upload_id, services)
+    except (StoreUnavailable, RedisError, ConnectionError) as error:
+        log.warning("step.postponed", step=step, error=repr(error))
+        await later(services, step, upload_id, _PAUSE * random.uniform(0.5, 1.5))  # noqa: S311
+    except PreconditionFailed:
+        log.info("step.taken")  # somebody else is at it, or it is cancelled
+    except Exception:
+        log.exception("step.failed", step=step, tries=tries)
+        pause = min(_LONGEST_PAUSE, 2.0**tries) * random.random()  # noqa: S311 - jitter
+        await later(services, Step.RESUME, upload_id, max(1.0, pause))
+        return False
+    return True
+
+
+async def _give_up(upload_id: str, services: Services) -> None:
+    """The upload becomes a dead letter, which an operator can look at and retry."""
+    ledger = services.backends.ledger
+    log.error("upload.dead_letter", tries=MOST_TRIES)
+    try:
+        entry = await ledger.open(upload_id)
+    except msgspec.MsgspecError:
+        await ledger.set_aside(upload_id)
+        return
+    if entry is None or is_end(entry.upload.state):
+        return
+    fault = Fault("dead-letter", f"given up: {MOST_TRIES} attempts came to no end")
+    await end(services.backends, entry, entry.upload, State.FAILED, fault)
+
+
+async def _begin(services: Services, upload_ids: Sequence[str]) -> dict[str, int]:
+    """How often a step of each was begun without an end, this time included.
+
+    Without Redis nobody counts, and tasks hardly come.
+    """
+    try:
+        async with services.backends.redis.pipeline(transaction=False) as pipeline:
+            for upload_id in upload_ids:
+                pipeline.incr(keys.tries(upload_id))
+                pipeline.expire(keys.tries(upload_id), _REMEMBERED)
+            counts = (await pipeline.execute())[::2]
+    except (RedisError, OSError) as error:
+        log.warning("step.not_counted", error=repr(error))
+        return {}
+    return dict(zip(upload_ids, counts, strict=True))
+
+
+async def _end(services: Services, upload_ids: Sequence[str]) -> None:
+    if not upload_ids:
+        return
+    try:
+        await services.backends.redis.delete(*map(keys.tries, upload_ids))
+    except (RedisError, OSError) as error:
+        log.warning("step.not_counted", error=repr(error))

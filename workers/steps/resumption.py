@@ -1,0 +1,50 @@
+"""`resume`: whatever is to be done next for an upload, by its record alone."""
+
+from redis.exceptions import RedisError
+
+from gateway.telemetry import get_logger
+from gateway.uploads.ledger import Entry
+from gateway.uploads.lifecycle import supersedes
+from gateway.uploads.presence import is_gone
+from gateway.uploads.record import Fault, State
+from workers.runtime import Services
+from workers.steps.audit import audit_entry
+from workers.steps.ending import end
+from workers.steps.inspection import inspect_entry
+
+log = get_logger(__name__)
+
+
+async def resume(upload_id: str, services: Services) -> None:
+    """Take up an upload that was left behind, or finish what was begun for its end."""
+    ledger = services.backends.ledger
+    entry = await ledger.open(upload_id)
+    if entry is None:
+        return
+    state = entry.upload.state
+    if state is State.ABORTED:
+        await ledger.bury(entry.upload)
+        return
+    if (ended := await ledger.ended(upload_id)) is not None:
+        if not supersedes(entry.upload, ended):
+            await ledger.forget_pending(upload_id)
+            return
+        await ledger.forget_record(upload_id)
+    if state is State.RECEIVING:
+        await _settle(entry, services)
+    elif state is State.RELAYED:
+        await audit_entry(entry, services)
+    else:
+        await inspect_entry(entry, services)
+
+
+async def _settle(entry: Entry, services: Services) -> None:
+    """A relay whose process died: nobody knows what ChatKitty made of it."""
+    try:
+        gone = await is_gone(services.backends.redis, entry.upload.id)
+    except (RedisError, OSError) as error:
+        log.warning("resume.redis_unavailable", error=repr(error))
+        return
+    if gone:
+        fault = Fault("outcome-unknown", "the gateway died before ChatKitty's answer was kept")
+        await end(services.backends, entry, entry.upload, State.FAILED, fault)

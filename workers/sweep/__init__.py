@@ -1,0 +1,52 @@
+"""What was left behind is taken up again or cleared away: by the bucket's listing, the truth.
+
+A pass costs what there is to do, and a fixed number of listings beside it, however many uploads
+have ended. A second sweeper at the same time is harmless, since every step may run twice; the
+lease, an object in the bucket, only spares the work, and remembers where the last pass came to.
+"""
+
+import time
+
+from gateway.telemetry import get_logger
+from gateway.uploads.backends import Backends
+from workers.runtime import Services
+from workers.sweep.backlog import resend
+from workers.sweep.lease import Lease, LeaseLost, take
+from workers.sweep.leftovers import abort_abandoned, clear
+
+__all__ = ["sweep", "sweep_once"]
+
+log = get_logger(__name__)
+
+
+async def sweep(services: Services) -> None:
+    """One pass, unless another sweeper is at it."""
+    backends = services.backends
+    lease = await take(backends.store)
+    if lease is None:
+        return
+    try:
+        await sweep_once(backends, lease)
+        await lease.release()
+    except LeaseLost:
+        log.warning("sweep.lease_lost")
+
+
+async def sweep_once(backends: Backends, lease: Lease) -> None:
+    """Send again what is overdue, and clear away what nobody will ever ask for.
+
+    Raises LeaseLost where another sweeper has taken over, StoreUnavailable.
+    """
+    started = time.monotonic()
+    sent = await resend(backends, lease)
+    aborted = await abort_abandoned(backends)
+    removed, forgotten = await clear(backends, lease)
+    if sent or aborted or removed or forgotten:
+        log.info(
+            "sweep.done",
+            sent=sent,
+            aborted=aborted,
+            removed=removed,
+            forgotten=forgotten,
+            seconds=round(time.monotonic() - started, 3),
+        )

@@ -1,0 +1,94 @@
+"""One sweeper at a time, by an object in the bucket that outlives Redis; its memory, too."""
+
+import time
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.errors import ObjectNotFound, PreconditionFailed
+from gateway.store.objects import ObjectStore
+from gateway.uploads import keys
+
+LEASE_SECONDS: Final = 120.0
+"""Without a sign of its holder for so long, by the store's clock, the lease is free."""
+
+_RENEW_SECONDS: Final = 20.0
+
+
+class LeaseLost(Exception):
+    """Another sweeper has taken over."""
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds the lease, for how many seconds, and up to which keys the passes have come."""
+
+    holder: str
+    seconds: float
+    pending: str | None = None
+    walk: str | None = None
+    fresh: str | None = None
+    claims: str | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Memory)
+
+
+class Lease:
+    """The lease that this process holds; `memory` is what the next holder shall know."""
+
+    def __init__(self, store: ObjectStore, memory: Memory, version: str) -> None:
+        """Hold the lease that was written as `version`."""
+        self._store = store
+        self._version = version
+        self._renewed = time.monotonic()
+        self.memory = memory
+
+    async def renew(self) -> None:
+        """Keep the lease, if it is time to say so. Raises LeaseLost, StoreUnavailable."""
+        if time.monotonic() - self._renewed > _RENEW_SECONDS:
+            await self._write()
+
+    async def release(self) -> None:
+        """Give the lease back. Raises LeaseLost, StoreUnavailable."""
+        self.memory = replace(self.memory, seconds=0.0)
+        await self._write()
+
+    async def _write(self) -> None:
+        document = _encoder.encode(self.memory)
+        try:
+            self._version = await self._store.put(keys.SWEEP, document, if_match=self._version)
+        except PreconditionFailed:
+            raise LeaseLost from None
+        self._renewed = time.monotonic()
+
+
+async def take(store: ObjectStore) -> Lease | None:
+    """The lease, or None where somebody else has it. Raises StoreUnavailable."""
+    memory = Memory(holder=str(uuid4()), seconds=LEASE_SECONDS)
+    try:
+        document = await store.get(keys.SWEEP)
+    except ObjectNotFound:
+        document = None
+    try:
+        if document is None:
+            version = await store.put(keys.SWEEP, _encoder.encode(memory), if_none_match=True)
+            return Lease(store, memory, version)
+        before = _memory(document.content)
+        if document.age < before.seconds:
+            return None
+        memory = replace(before, holder=memory.holder, seconds=LEASE_SECONDS)
+        version = await store.put(keys.SWEEP, _encoder.encode(memory), if_match=document.etag)
+    except PreconditionFailed:
+        return None
+    return Lease(store, memory, version)
+
+
+def _memory(document: bytes) -> Memory:
+    """What the last holder knew; of another version's memory nothing is needed."""
+    try:
+        return _decoder.decode(document)
+    except msgspec.MsgspecError:
+        return Memory(holder="", seconds=0.0)

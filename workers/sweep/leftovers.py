@@ -1,0 +1,202 @@
+"""What was begun and will never be asked for: files without a record, parts without an end.
+
+Two walks over the ids, a bounded number of keys in each pass: one follows the newest uploads, the
+other goes round all of them. Either finds out by comparing three listings, and asks for nothing
+else unless something is to be removed.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec.structs import replace
+from redis.exceptions import RedisError
+
+from gateway.errors import ObjectNotFound
+from gateway.store.objects import ObjectInfo, UnfinishedMultipart
+from gateway.telemetry import get_logger
+from gateway.uploads import keys
+from gateway.uploads.backends import Backends
+from gateway.uploads.ids import created_at, first_id_at, parse_id
+from gateway.uploads.ledger import ORPHANED_AFTER
+from gateway.uploads.presence import BEAT_SECONDS, is_present
+from gateway.uploads.record import abandoned
+from workers.sweep.lease import Lease
+
+log = get_logger(__name__)
+
+SILENT: Final = 20.0
+"""Seconds without a part, after which it is looked whether a process is still at an upload."""
+
+ABANDONED: Final = 1800.0
+"""The same where Redis cannot tell of any process: so long no client is waited for."""
+
+_WALK: Final = 5_000
+_FRESH: Final = 20_000
+_FRESH_SECONDS: Final = 1200.0
+_CLAIMS: Final = 5_000
+_CLAIM_GRACE: Final = 3600.0
+_PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What the bucket has of one upload."""
+
+    upload_id: str
+    incoming: ObjectInfo | None
+    pending: ObjectInfo | None
+    record: ObjectInfo | None
+
+
+def is_orphan(traces: Traces) -> bool:
+    """Whether a file is there that no record tells of, nor will any more. Pure."""
+    known = traces.pending is not None or traces.record is not None
+    return traces.incoming is not None and not known and traces.incoming.age > ORPHANED_AFTER
+
+
+def is_past(traces: Traces, retention: float) -> bool:
+    """Whether a record has been kept for long enough; that of a hosted file stays with it. Pure."""
+    if traces.incoming is not None or traces.pending is not None:
+        return False
+    return traces.record is not None and traces.record.age > retention
+
+
+async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
+    """Remove orphaned files, and forget records and claims that are past their time.
+
+    Returns how many of either. Raises LeaseLost, StoreUnavailable.
+    """
+    removed, forgotten = 0, 0
+    walks = ((lease.memory.walk, _WALK, None), (_fresh(lease), _FRESH, _settled()))
+    ends: list[str | None] = []
+    for after, most, until in walks:
+        last: str | None = None
+        examined = 0
+        async with aclosing(_traces(backends, after)) as listing:
+            async for traces in listing:
+                if examined >= most or (until is not None and traces.upload_id > until):
+                    break
+                last, examined = traces.upload_id, examined + 1
+                removed += await _remove(backends, traces) if is_orphan(traces) else 0
+                forgotten += await _forget(backends, traces)
+                await lease.renew()
+            else:
+                last = None if until is None else last
+        ends.append(last)
+    lease.memory = replace(lease.memory, walk=ends[0], fresh=ends[1] or _fresh(lease))
+    return removed, forgotten + await _forget_claims(backends, lease)
+
+
+def _fresh(lease: Lease) -> str:
+    """Where the walk over the newest uploads goes on, or begins where it was left long ago."""
+    earliest = first_id_at(time.time() - _FRESH_SECONDS)
+    return max(earliest, lease.memory.fresh or "")
+
+
+def _settled() -> str:
+    """Up to where no file may still be about to get its record, but of the slowest uploads."""
+    return first_id_at(time.time() - ORPHANED_AFTER)
+
+
+async def _traces(backends: Backends, after: str | None) -> AsyncGenerator[Traces, None]:
+    """What the bucket has of each upload, in the order of their ids: three listings merged."""
+    async with AsyncExitStack() as stack:
+        listings: list[AsyncGenerator[ObjectInfo, None]] = []
+        for prefix in _PREFIXES:
+            listing = backends.store.list(prefix, prefix + after if after is not None else None)
+            listings.append(await stack.enter_async_context(aclosing(listing)))
+        heads = [await anext(listing, None) for listing in listings]
+        while known := [keys.id_of(head.key) for head in heads if head is not None]:
+            first = min(known)
+            found = [head if head and keys.id_of(head.key) == first else None for head in heads]
+            yield Traces(first, *found)
+            for at, head in enumerate(found):
+                if head is not None:
+                    heads[at] = await anext(listings[at], None)
+
+
+async def _remove(backends: Backends, traces: Traces) -> int:
+    upload_id = traces.upload_id
+    if parse_id(upload_id) is None:  # no upload of ours
+        await backends.store.delete(keys.incoming(upload_id))
+        return 1
+    began = datetime.fromtimestamp(created_at(upload_id), UTC)
+    gone = await backends.ledger.fence(abandoned(upload_id, began, datetime.now(UTC)))
+    if gone:
+        log.info("sweep.removed", upload_id=upload_id)
+    return int(gone)
+
+
+async def _forget(backends: Backends, traces: Traces) -> int:
+    if not is_past(traces, backends.settings.record_retention):
+        return 0
+    await backends.ledger.forget_record(traces.upload_id)
+    return 1
+
+
+async def _forget_claims(backends: Backends, lease: Lease) -> int:
+    """Claims claim nothing any more long before they are removed: nobody can be taking one over."""
+    forgotten, examined = 0, 0
+    oldest = backends.settings.idempotency_retention + _CLAIM_GRACE
+    last: str | None = None
+    async with aclosing(backends.store.list(keys.CLAIMS, lease.memory.claims)) as claims:
+        async for claim in claims:
+            if examined >= _CLAIMS:
+                break
+            last, examined = claim.key, examined + 1
+            if claim.age > oldest:
+                await backends.store.delete(claim.key)
+                forgotten += 1
+            await lease.renew()
+        else:
+            last = None
+    lease.memory = replace(lease.memory, claims=last)
+    return forgotten
+
+
+async def abort_abandoned(backends: Backends) -> int:
+    """Abort multipart uploads that nobody works on; returns how many. Raises StoreUnavailable."""
+    silent = [upload async for upload in _silent(backends)]
+    gone = await _without_a_process(backends, silent)
+    for upload in gone:
+        await backends.store.abort_multipart(upload.key, upload.upload_id)
+    return len(gone)
+
+
+async def _silent(backends: Backends) -> AsyncIterator[UnfinishedMultipart]:
+    """Multipart uploads whose last part came a while ago, each with that age."""
+    async for upload in backends.store.list_multipart_uploads(keys.INCOMING):
+        try:
+            idle = await backends.store.idle(upload)
+        except ObjectNotFound:
+            continue
+        if idle >= SILENT:
+            yield UnfinishedMultipart(upload.key, upload.upload_id, idle)
+
+
+async def _without_a_process(
+    backends: Backends, uploads: Sequence[UnfinishedMultipart]
+) -> list[UnfinishedMultipart]:
+    try:
+        gone = await _absent(backends, uploads)
+        if gone:
+            # A wiped Redis knows of nobody until the next beat of each.
+            await asyncio.sleep(BEAT_SECONDS + 1)
+            gone = await _absent(backends, gone)
+    except (RedisError, OSError) as error:
+        log.warning("sweep.redis_unavailable", error=repr(error))
+        return [upload for upload in uploads if upload.age >= ABANDONED]
+    return gone
+
+
+async def _absent(
+    backends: Backends, uploads: Sequence[UnfinishedMultipart]
+) -> list[UnfinishedMultipart]:
+    return [
+        upload for upload in uploads if not await is_present(backends.redis, keys.id_of(upload.key))
+    ]
