@@ -2,7 +2,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: install run test check format bench lock clean
+.PHONY: install run test check format bench chaos lock clean
 
 install: $(VENV)/.installed
 
@@ -33,6 +33,11 @@ bench: install
 	$(BIN)/python -m bench.slow
 	$(BIN)/python -m bench.external
 	$(BIN)/python -m bench.scanner
+
+# UPLOADS, SECONDS and SEED may be given: `make chaos UPLOADS=300 SEED=7`.
+chaos: install
+	$(BIN)/python -m chaos $(if $(UPLOADS),--uploads $(UPLOADS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 # The lock names versions and hashes for every platform and Python that we support.
 lock:

@@ -1,0 +1,148 @@
+"""Which faults strike when: decided beforehand by the seed, for a run to be had again. Pure."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+PARTS: Final = ("gateway", "worker", "beat", "redis", "s3", "sandbox")
+
+
+class Kind(StrEnum):
+    """The kinds of faults: what is done, and to which part."""
+
+    KILL_GATEWAY = "kill-gateway"
+    KILL_WORKER = "kill-worker"
+    KILL_BEAT = "kill-beat"
+    KILL_REDIS = "kill-redis"
+    KILL_S3 = "kill-s3"
+    KILL_SANDBOX = "kill-sandbox"
+    STOP_GATEWAY = "stop-gateway"
+    STOP_WORKER = "stop-worker"
+    STOP_BEAT = "stop-beat"
+    STOP_REDIS = "stop-redis"
+    STOP_S3 = "stop-s3"
+    STOP_SANDBOX = "stop-sandbox"
+    FLUSHALL = "flushall"
+    UPSTREAM_503 = "upstream-503"
+    UPSTREAM_429 = "upstream-429"
+    UPSTREAM_DELAY = "upstream-delay"
+    UPSTREAM_LATE = "upstream-late"
+    UPSTREAM_CUT_BEFORE = "upstream-cut-before"
+    UPSTREAM_CUT_AFTER = "upstream-cut-after"
+
+    @property
+    def action(self) -> str:
+        """`kill`, `stop`, `flushall` or `upstream`."""
+        return self.partition("-")[0]
+
+    @property
+    def part(self) -> str:
+        """The part that is killed or stopped."""
+        return self.partition("-")[2]
+
+
+LOSES_REDIS: Final = frozenset({Kind.FLUSHALL, Kind.KILL_REDIS})
+"""Faults after which Redis need not know any more what it knew."""
+
+UPSTREAM_TIMEOUT: Final = 10
+"""Seconds that the gateway and the workers wait for the upstream in these runs."""
+
+_SPACING = 5.0
+"""Seconds between two faults, on the average."""
+
+_STOP = (1.0, 8.0)
+_DELAY = (0.5, 0.8 * UPSTREAM_TIMEOUT)
+_LATE = (1.1 * UPSTREAM_TIMEOUT, 1.5 * UPSTREAM_TIMEOUT)
+_TIMES = (2, 8)
+_QUIET_EDGE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault. `seconds`: how long the part stands still, or the upstream's answers are late.
+
+    `times` is how many requests to the upstream meet it; `pick`, in [0, 1), is which of several
+    processes it strikes.
+    """
+
+    kind: Kind
+    seconds: float = 0.0
+    times: int = 0
+    pick: float = 0.0
+
+    def __str__(self) -> str:
+        """As it is told to the reader."""
+        told = [str(self.kind)]
+        if self.times:
+            told.append(f"x {self.times}")
+        if self.seconds:
+            told.append(f"{self.seconds:.1f} s")
+        return " ".join(told)
+
+
+def plan(
+    seed: int, seconds: float, kinds: Sequence[Kind] = tuple(Kind)
+) -> list[tuple[float, Fault]]:
+    """The faults of a load that takes so many seconds, by the time after its start.
+
+    Every kind comes up once before any comes up again.
+    """
+    if not kinds:
+        return []
+    chance = random.Random(f"faults/{seed}")
+    count = max(1, round(seconds / _SPACING))
+    slot = seconds * (1 - 2 * _QUIET_EDGE) / count
+    return [
+        (seconds * _QUIET_EDGE + (number + chance.random()) * slot, _fault(chance, kind))
+        for number, kind in enumerate(_deal(chance, kinds, count))
+    ]
+
+
+def chosen(text: str) -> tuple[Kind, ...]:
+    """The kinds that a comma-separated list names, singly or by their action (`kill`).
+
+    `all` and `none` are what they say. Raises ValueError for a word that names no kind.
+    """
+    if text in ("all", "none"):
+        return tuple(Kind) if text == "all" else ()
+    found: list[Kind] = []
+    for word in (word.strip() for word in text.split(",")):
+        named = [kind for kind in Kind if word in (kind, kind.action)]
+        if not named:
+            raise ValueError(f"no fault is called {word!r}; there are: {', '.join(Kind)}")
+        found += named
+    return tuple(dict.fromkeys(found))
+
+
+def rule_of(fault: Fault) -> dict[str, object]:
+    """The sandbox's rule for an upstream fault: it strikes uploads and registrations alike."""
+    effects: dict[Kind, dict[str, object]] = {
+        Kind.UPSTREAM_503: {"status": 503},
+        Kind.UPSTREAM_429: {"status": 429, "headers": {"Retry-After": "1"}},
+        Kind.UPSTREAM_DELAY: {"delay": fault.seconds},
+        Kind.UPSTREAM_LATE: {"delay": fault.seconds},
+        Kind.UPSTREAM_CUT_BEFORE: {"cut": "before"},
+        Kind.UPSTREAM_CUT_AFTER: {"cut": "after"},
+    }
+    effect = effects[fault.kind]
+    return {"method": "POST", "path": "*/messages", "times": fault.times, "fault": effect}
+
+
+def _deal(chance: random.Random, kinds: Sequence[Kind], count: int) -> list[Kind]:
+    dealt: list[Kind] = []
+    while len(dealt) < count:
+        dealt += chance.sample(kinds, len(kinds))
+    return dealt[:count]
+
+
+def _fault(chance: random.Random, kind: Kind) -> Fault:
+    pick = chance.random()
+    if kind.action == "stop":
+        return Fault(kind, seconds=chance.uniform(*_STOP), pick=pick)
+    if kind.action == "upstream":
+        times = chance.randint(*_TIMES)
+        ranges = {Kind.UPSTREAM_DELAY: _DELAY, Kind.UPSTREAM_LATE: _LATE}
+        return Fault(kind, seconds=chance.uniform(*ranges.get(kind, (0.0, 0.0))), times=times)
+    return Fault(kind, pick=pick)
