@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from redis.exceptions import RedisError
 
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.errors import ConfigurationError, GatewayError, PreconditionFailed
 from gateway.routes import RouteTable
 from gateway.settings import Settings
+from gateway.store.objects import ObjectStore
 from gateway.uploads.backends import Backends, open_backends
 
 _PROBE = "doctor/probe"
@@ -32,8 +33,9 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> int:
 
 def _checks(backends: Backends) -> Mapping[str, Callable[[], Awaitable[object]]]:
     async def store() -> None:
-        await backends.store.put(_PROBE, b"probe")
+        etag = await backends.store.put(_PROBE, b"probe")
         await backends.store.head(_PROBE)
+        await _check_conditions(backends.store, etag)
         await backends.store.delete(_PROBE)
 
     async def redis() -> None:
@@ -50,6 +52,20 @@ def _checks(backends: Backends) -> Mapping[str, Callable[[], Awaitable[object]]]
             raise ConfigurationError("ChatKitty does not accept the gateway's own token")
 
     return {"store": store, "redis": redis, "broker": broker, "upstream": upstream}
+
+
+async def _check_conditions(store: ObjectStore, etag: str) -> None:
+    """Acceptances and leases are conditional writes. Raises ConfigurationError without them."""
+    await store.put(_PROBE, b"another", if_match=etag)
+    for write in (
+        store.put(_PROBE, b"again", if_none_match=True),
+        store.put(_PROBE, b"again", if_match=etag),
+    ):
+        try:
+            await write
+        except PreconditionFailed:
+            continue
+        raise ConfigurationError("the store ignores If-Match or If-None-Match: use another one")
 
 
 def _advice(settings: Settings) -> list[str]:

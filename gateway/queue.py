@@ -42,6 +42,7 @@ def celery_settings(broker_url: str) -> Mapping[str, Any]:
             "visibility_timeout": 2 * STEP_LIMIT,
             "socket_timeout": _SOCKET_SECONDS,
             "socket_connect_timeout": _SOCKET_SECONDS,
+            "confirm_publish": True,  # Redis answers anyway, AMQP only where it is asked to
             # Without these two a dead worker's tasks come back only minutes after the timeout.
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,

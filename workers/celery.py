@@ -29,11 +29,8 @@ app.conf.update(
     worker_concurrency=16,
     worker_send_task_events=False,
     beat_schedule={
-        "sweep": {
-            "task": Step.SWEEP.value,
-            "schedule": _settings.sweep_interval,
-            "options": {"expires": _settings.sweep_interval},
-        }
+        # It must not expire: a worker whose clock is fast would never sweep.
+        "sweep": {"task": Step.SWEEP.value, "schedule": _settings.sweep_interval}
     },
 )
 

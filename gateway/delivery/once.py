@@ -77,6 +77,7 @@ class Once:
         while True:
             held, taken = await self.claims.take(place, ours)
             if taken:
+                crash.point("claim.taken")
                 return held
             held.claim.check(admitted.target, admitted.content_length)
             if (settled := await self._settled(held.claim.upload_id)) is not None:

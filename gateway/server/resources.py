@@ -1,8 +1,5 @@
 """The upload resource: what became of an upload, for the subject that made it."""
 
-from collections.abc import Mapping
-from datetime import datetime
-
 from aiohttp import web
 from redis.exceptions import RedisError
 
@@ -10,7 +7,8 @@ from gateway.errors import MalformedRequest, QueueUnavailable, UploadNotFound
 from gateway.server.admission import authenticate
 from gateway.server.services import SERVICES
 from gateway.uploads.ids import parse_id
-from gateway.uploads.record import File, State, Upload
+from gateway.uploads.record import State, Upload
+from gateway.uploads.resource import resource_of
 
 _PAGE = 25
 _LARGEST_PAGE = 100
@@ -52,59 +50,6 @@ async def list_uploads(request: web.Request) -> web.Response:
 def upload_location(upload_id: str) -> str:
     """The path of the upload resource."""
     return f"/gateway/uploads/{upload_id}"
-
-
-def resource_of(upload: Upload) -> dict[str, object]:
-    """The upload as JSON members; those without a value are left out."""
-    return _present(
-        {
-            "id": upload.id,
-            "state": upload.state,
-            "delivery": upload.delivery,
-            "target": {"method": upload.target.method, "path": upload.target.path},
-            "history": [
-                {"state": change.state, "at": _time(change.at)} for change in upload.history
-            ],
-            **_files(upload),
-            "url": upload.url,
-            "ambiguities": list(upload.ambiguities) or None,
-            "result": {"status": upload.result.status} if upload.result else None,
-            "problem": (
-                {"type": upload.fault.slug, "detail": upload.fault.detail} if upload.fault else None
-            ),
-        }
-    )
-
-
-def _files(upload: Upload) -> dict[str, object]:
-    """The one file of nearly every upload, or the several that a relayed form may hold."""
-    if len(upload.files) == 1:
-        return {"file": _file(upload.file)}
-    return {"files": [_file(file) for file in upload.files]}
-
-
-def _file(file: File) -> dict[str, object]:
-    digests = {
-        "crc32c": f"{file.crc32c:08x}" if file.crc32c is not None else None,
-        "sha256": file.sha256,
-    }
-    return _present(
-        {
-            "name": file.name,
-            "size": file.size,
-            "contentType": file.content_type,
-            "declaredContentType": file.declared_type,
-            "digests": _present(digests),
-        }
-    )
-
-
-def _present(members: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def _time(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _page_of(request: web.Request) -> tuple[State | None, int, str | None]:

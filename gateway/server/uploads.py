@@ -18,14 +18,16 @@ from gateway.server.context import REQUEST_ID, UPLOAD_ID
 from gateway.server.head import head_of
 from gateway.server.idempotency import idempotency_key
 from gateway.server.prefer import preference
-from gateway.server.resources import resource_of, upload_location
+from gateway.server.resources import upload_location
 from gateway.server.services import SERVICES, Services
 from gateway.server.streaming import stream_answer
 from gateway.settings import Delivery
 from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads.claims import Held
 from gateway.uploads.ids import new_id
+from gateway.uploads.lifecycle import Step, is_end
 from gateway.uploads.record import State, Upload
+from gateway.uploads.resource import resource_of
 
 log = get_logger(__name__)
 
@@ -112,6 +114,8 @@ async def _repeat(request: web.Request, services: Services, upload: Upload) -> w
     log.info("upload.repeated", first=upload.id)
     if upload.delivery is Delivery.RELAY:
         return answer_to(request, upload)
+    if not is_end(upload.state):
+        services.backends.queue.send(Step.RESUME, upload.id)  # its task may be lost
     return await _answer_hosted(request, services, upload)
 
 

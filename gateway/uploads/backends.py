@@ -58,7 +58,7 @@ class Backends:
 async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
     """Open the clients; none of the servers has to be reachable yet."""
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(_store(settings))
+        store = await stack.enter_async_context(open_store(settings))
         redis = Redis.from_pool(
             BlockingConnectionPool.from_url(
                 str(settings.redis_url),
@@ -104,7 +104,8 @@ def _client_credentials(settings: Settings) -> ClientCredentials | None:
 
 
 @asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[S3Store]:
+async def open_store(settings: Settings) -> AsyncIterator[S3Store]:
+    """A client of the bucket alone."""
     secret = settings.s3_secret_access_key
     async with S3Store.open(
         endpoint_url=str(settings.s3_endpoint_url).rstrip("/")

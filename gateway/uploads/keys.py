@@ -70,6 +70,10 @@ def presence(upload_id: str) -> str:
     return f"uploads:present:{upload_id}"
 
 
+PRESENT_SINCE: Final = "uploads:present-since"
+"""Redis key that tells since when (by Redis' clock) every mark of a presence is kept."""
+
+
 @lru_cache(1000)
 def of_subject(subject: str) -> str:
     """The Redis sorted set of a subject's uploads, by time."""

@@ -61,12 +61,122 @@ class Pending:
     age: float
 
 
-class Ledger:
+class BucketRecords:
+    """What the bucket alone tells of uploads, and takes of them; Redis may be away."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Keep records in this bucket."""
+        self._store = store
+
+    async def fence(self, upload: Upload) -> bool:
+        """See to it that an upload that nobody accepted never will be; returns whether it is so.
+
+        `upload` is in state `aborted`. Its record takes the place that the acceptance needs, and
+        goes on to where an acceptance that comes later still looks. Of its file nothing stays.
+        Raises StoreUnavailable; then it may be called again.
+        """
+        try:
+            await self._keep_in_store(upload)
+        except PreconditionFailed:
+            return False
+        crash.point("fence.placed")
+        return await self.bury(upload)
+
+    async def bury(self, upload: Upload) -> bool:
+        """The second half of `fence`, also after a crash in the midst of it."""
+        try:
+            await self._store.put(keys.record(upload.id), to_json(upload), if_none_match=True)
+        except PreconditionFailed:
+            ended = await self.ended(upload.id)
+            if ended is None or ended.state is not State.ABORTED:
+                await self.forget_pending(upload.id)
+                return False
+        crash.point("fence.recorded")
+        await self._store.delete(keys.incoming(upload.id))
+        await self.forget_pending(upload.id)
+        return True
+
+    async def open_kept(self, upload_id: str) -> Entry:
+        """The upload if the bucket has it as pending. Raises ObjectNotFound, StoreUnavailable."""
+        document, version, age = await self._store.get(keys.pending(upload_id))
+        return Entry(from_json(document), version, age)
+
+    async def open_ended(self, upload_id: str) -> Entry:
+        """The upload at its end. Raises ObjectNotFound, StoreUnavailable."""
+        document, version, age = await self._store.get(keys.record(upload_id))
+        return Entry(from_json(document), version, age)
+
+    async def ended(self, upload_id: str) -> Upload | None:
+        """The upload at its end, or None where it has not come to one. Raises StoreUnavailable."""
+        try:
+            return (await self.open_ended(upload_id)).upload
+        except ObjectNotFound:
+            return None
+
+    async def save(self, entry: Entry, upload: Upload) -> Entry:
+        """Write what became of the upload that `entry` was read as.
+
+        Raises PreconditionFailed where somebody else has written it since, StoreUnavailable.
+        """
+        if is_end(upload.state):
+            await self._end(upload)
+            return Entry(upload, None)
+        key = keys.pending(upload.id)
+        version = await self._store.put(key, to_json(upload), if_match=entry.version)
+        return Entry(upload, version)
+
+    async def reopen(self, upload: Upload) -> None:
+        """Put an upload that had failed back among those for which something is to be done.
+
+        Raises PreconditionFailed where it is there already, StoreUnavailable. The record of its
+        end stays until the next end takes its place: of the two the longer history counts. Who
+        removed it later than he meant to might remove that next end.
+        """
+        await self._keep_in_store(upload)
+        crash.point("reopen.kept")
+
+    async def forget_record(self, upload_id: str) -> None:
+        """Remove the record of an end. Raises StoreUnavailable."""
+        await self._store.delete(keys.record(upload_id))
+
+    async def forget_pending(self, upload_id: str) -> None:
+        """Remove the pending record of an upload whose end is durable. Raises StoreUnavailable."""
+        await self._store.delete(keys.pending(upload_id))
+
+    async def set_aside(self, upload_id: str) -> None:
+        """Move a record that cannot be read out of the way, as it is. Raises StoreUnavailable."""
+        try:
+            document = await self._store.get(keys.pending(upload_id))
+        except ObjectNotFound:
+            return
+        await self._store.put(keys.dead(upload_id), document.content)
+        await self.forget_pending(upload_id)
+
+    async def list_pending(self, after: str | None = None) -> AsyncIterator[Pending]:
+        """The pending records in the bucket, oldest upload first, from after that id on.
+
+        Raises StoreUnavailable.
+        """
+        start = keys.pending(after) if after is not None else None
+        async for info in self._store.list(keys.PENDING, start):
+            yield Pending(keys.id_of(info.key), info.age)
+
+    async def _end(self, upload: Upload) -> None:
+        await self._store.put(keys.record(upload.id), to_json(upload))
+        crash.point("end.recorded")
+        await self._store.delete(keys.pending(upload.id))
+
+    async def _keep_in_store(self, upload: Upload) -> str:
+        document = to_json(upload)
+        return await self._store.put(keys.pending(upload.id), document, if_none_match=True)
+
+
+class Ledger(BucketRecords):
     """Records of uploads: accepted, advanced, brought to their end, found again."""
 
     def __init__(self, store: ObjectStore, redis: Redis, retention: float) -> None:
         """Keep relayed uploads in Redis for at most `retention` seconds."""
-        self._store = store
+        super().__init__(store)
         self._redis = redis
         self._retention = int(retention)
         self._relayed_records = RelayedRecords(redis, self._retention, self._keep_relayed)
@@ -90,32 +200,6 @@ class Ledger:
             raise UploadSuperseded("the upload was given up meanwhile: send it again")
         await self._remember(upload)
         return Entry(upload, version)
-
-    async def fence(self, upload: Upload) -> bool:
-        """See to it that an upload that nobody accepted never will be; returns whether it is so.
-
-        `upload` is in state `aborted`. Its record takes the place that the acceptance needs, and
-        goes on to where an acceptance that comes later still looks. Of its file nothing stays.
-        Raises StoreUnavailable; then it may be called again.
-        """
-        try:
-            await self._keep_in_store(upload)
-        except PreconditionFailed:
-            return False
-        return await self.bury(upload)
-
-    async def bury(self, upload: Upload) -> bool:
-        """The second half of `fence`, also after a crash in the midst of it."""
-        try:
-            await self._store.put(keys.record(upload.id), to_json(upload), if_none_match=True)
-        except PreconditionFailed:
-            ended = await self.ended(upload.id)
-            if ended is None or ended.state is not State.ABORTED:
-                await self.forget_pending(upload.id)
-                return False
-        await self._store.delete(keys.incoming(upload.id))
-        await self.forget_pending(upload.id)
-        return True
 
     def keep_relayed(self, upload: Upload, company: int, kept: Kept) -> None:
         """Keep the record of a relayed upload until its audit; `kept` is told when it is durable.
@@ -166,25 +250,15 @@ class Ledger:
                 raise StoreUnavailable("Redis cannot be asked for the upload now") from silent
             return None
 
-    async def open_kept(self, upload_id: str) -> Entry:
-        """The upload if the bucket has it as pending. Raises ObjectNotFound, StoreUnavailable."""
-        document, version, age = await self._store.get(keys.pending(upload_id))
-        return Entry(from_json(document), version, age)
-
     async def save(self, entry: Entry, upload: Upload) -> Entry:
-        """Write what became of the upload that `entry` was read as.
-
-        Raises PreconditionFailed where somebody else has written it since, StoreUnavailable.
-        """
-        if is_end(upload.state):
-            await self._end(upload)
-            return Entry(upload, None)
-        if entry.version is None:
+        """As above; a relayed upload's record may be in Redis."""
+        if entry.version is None and not is_end(upload.state):
             await self._redis.set(keys.relayed(upload.id), pack(upload), keepttl=True)
             return Entry(upload, None)
-        key = keys.pending(upload.id)
-        version = await self._store.put(key, to_json(upload), if_match=entry.version)
-        return Entry(upload, version)
+        saved = await super().save(entry, upload)
+        if is_end(upload.state) and upload.delivery is Delivery.RELAY:
+            await self._forget_relayed(upload.id)
+        return saved
 
     async def find(self, upload_id: str) -> Upload:
         """The upload, wherever it stands. Raises UploadNotFound, StoreUnavailable."""
@@ -203,50 +277,10 @@ class Ledger:
 
         Raises UploadNotFound, StoreUnavailable.
         """
-        return await self.ended(upload_id) or await self.find(upload_id)
-
-    async def ended(self, upload_id: str) -> Upload | None:
-        """The upload at its end, or None where it has not come to one. Raises StoreUnavailable."""
-        try:
-            document = await self._store.get(keys.record(upload_id))
-        except ObjectNotFound:
-            return None
-        return from_json(document.content)
-
-    async def reopen(self, upload: Upload) -> None:
-        """Put an upload that had failed back among those for which something is to be done.
-
-        Raises PreconditionFailed where it is there already, StoreUnavailable. Until the next line
-        is done the bucket has both records, of which the longer history counts.
-        """
-        await self._keep_in_store(upload)
-        await self.forget_record(upload.id)
-
-    async def forget_record(self, upload_id: str) -> None:
-        """Remove the record of an end. Raises StoreUnavailable."""
-        await self._store.delete(keys.record(upload_id))
-
-    async def forget_pending(self, upload_id: str) -> None:
-        """Remove the pending record of an upload whose end is durable. Raises StoreUnavailable."""
-        await self._store.delete(keys.pending(upload_id))
-
-    async def set_aside(self, upload_id: str) -> None:
-        """Move a record that cannot be read out of the way, as it is. Raises StoreUnavailable."""
-        try:
-            document = await self._store.get(keys.pending(upload_id))
-        except ObjectNotFound:
-            return
-        await self._store.put(keys.dead(upload_id), document.content)
-        await self.forget_pending(upload_id)
-
-    async def list_pending(self, after: str | None = None) -> AsyncIterator[Pending]:
-        """The pending records in the bucket, oldest upload first, from after that id on.
-
-        Raises StoreUnavailable.
-        """
-        start = keys.pending(after) if after is not None else None
-        async for info in self._store.list(keys.PENDING, start):
-            yield Pending(keys.id_of(info.key), info.age)
+        ended = await self.ended(upload_id)
+        if ended is not None and ended.state is not State.FAILED:
+            return ended
+        return await self.find(upload_id)  # what had failed may have been taken up again
 
     async def list_relayed(self, age: float, limit: int) -> list[str]:
         """Ids of relayed uploads that were accepted so many seconds ago and still wait in Redis.
@@ -275,13 +309,6 @@ class Ledger:
             except UploadNotFound:
                 continue
 
-    async def _end(self, upload: Upload) -> None:
-        await self._store.put(keys.record(upload.id), to_json(upload))
-        crash.point("end.recorded")
-        await self._store.delete(keys.pending(upload.id))
-        if upload.delivery is Delivery.RELAY:
-            await self._forget_relayed(upload.id)
-
     async def _forget_relayed(self, upload_id: str) -> None:
         """What Redis keeps of it all the same is audited once more, to the same end."""
         try:
@@ -294,10 +321,6 @@ class Ledger:
 
     async def _keep_relayed(self, upload: Upload) -> None:
         await self._keep_in_store(upload)
-
-    async def _keep_in_store(self, upload: Upload) -> str:
-        document = to_json(upload)
-        return await self._store.put(keys.pending(upload.id), document, if_none_match=True)
 
     async def _remember(self, upload: Upload) -> None:
         """Add a durable upload to its subject's index, which nothing depends on."""

@@ -45,14 +45,14 @@ class Presence:
     async def beat(self) -> None:
         """Renew the marks until cancelled."""
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
             await self._mark(tuple(self._present))
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def _mark(self, upload_ids: Collection[str]) -> None:
-        if not upload_ids:
-            return
         try:
+            seconds, _ = await self._redis.time()
             async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.set(keys.PRESENT_SINCE, seconds, nx=True)
                 for upload_id in upload_ids:
                     pipeline.set(keys.presence(upload_id), b"", ex=_FADING_SECONDS)
                 await pipeline.execute()
@@ -72,11 +72,21 @@ async def is_present(redis: Redis, upload_id: str) -> bool:
 
 
 async def is_gone(redis: Redis, upload_id: str) -> bool:
-    """Whether no process receives the upload, even after every mark was renewed.
+    """Whether no process receives the upload.
 
-    A wiped Redis has forgotten those that do. Raises RedisError, OSError where nobody can tell.
+    A wiped Redis has forgotten those that do: then their next beat is waited for. Raises
+    RedisError, OSError where nobody can tell.
     """
     if await is_present(redis, upload_id):
         return False
+    if await knows_all(redis):
+        return True
     await asyncio.sleep(BEAT_SECONDS + 1)
     return not await is_present(redis, upload_id)
+
+
+async def knows_all(redis: Redis) -> bool:
+    """Whether Redis was not wiped since the last beat of every process."""
+    since = await redis.get(keys.PRESENT_SINCE)
+    seconds, _ = await redis.time()
+    return since is not None and seconds - int(since) > BEAT_SECONDS + 1

@@ -16,6 +16,7 @@ from gateway.store.s3 import S3Store
 from tests.flows.client import Client
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS, Sandbox
+from tests.servers.zygote import ForkedPart
 
 StartGateway = Callable[..., Gateway]
 
@@ -77,7 +78,7 @@ def environ(valkey: Valkey, seaweedfs: SeaweedFS, sandbox_server: Sandbox) -> di
 
 
 @pytest.fixture(scope="session")
-def worker(environ: dict[str, str], servers_dir: Path) -> Iterator[Part]:
+def worker(environ: dict[str, str], servers_dir: Path) -> Iterator[ForkedPart]:
     with start_worker(environ, servers_dir) as part:
         yield part
 
@@ -114,19 +115,19 @@ def start_gateway(environ: dict[str, str], servers_dir: Path) -> Iterator[StartG
 
 
 @pytest.fixture
-def everything(worker: Part, sandbox: Sandbox) -> tuple[Part, Sandbox]:
+def everything(worker: ForkedPart, sandbox: Sandbox) -> tuple[ForkedPart, Sandbox]:
     """What has to run beside a gateway."""
     return worker, sandbox
 
 
-def _alice_at(gateway: Gateway, worker: Part) -> AbstractAsyncContextManager[Client]:
+def _alice_at(gateway: Gateway, worker: ForkedPart) -> AbstractAsyncContextManager[Client]:
     assert worker.exit_status is None
     return Client.open(gateway.url, TOKENS["alice"])
 
 
 @pytest.fixture
 async def fast_relay(
-    relay_gateway: Gateway, everything: tuple[Part, Sandbox]
+    relay_gateway: Gateway, everything: tuple[ForkedPart, Sandbox]
 ) -> AsyncIterator[Client]:
     """Alice, at a gateway that relays by the fast engine."""
     async with _alice_at(relay_gateway, everything[0]) as client:
@@ -142,7 +143,7 @@ def relay(request: pytest.FixtureRequest) -> Client:
 
 @pytest.fixture
 async def plain_relay(
-    plain_relay_gateway: Gateway, everything: tuple[Part, Sandbox]
+    plain_relay_gateway: Gateway, everything: tuple[ForkedPart, Sandbox]
 ) -> AsyncIterator[Client]:
     """Alice, at a gateway that relays by the plain engine."""
     async with _alice_at(plain_relay_gateway, everything[0]) as client:
@@ -151,7 +152,7 @@ async def plain_relay(
 
 @pytest.fixture
 async def external(
-    external_gateway: Gateway, everything: tuple[Part, Sandbox]
+    external_gateway: Gateway, everything: tuple[ForkedPart, Sandbox]
 ) -> AsyncIterator[Client]:
     """Alice, at a gateway that hosts what it can."""
     async with _alice_at(external_gateway, everything[0]) as client:

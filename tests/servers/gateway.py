@@ -1,14 +1,14 @@
 """The gateway and its workers, each in a process of its own, on real servers."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
-from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import answers, says
+from tests.servers.zygote import ForkedPart
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,24 @@ class Gateway:
             "GATEWAY_ADMIN_PORT": str(admin_port),
             "GATEWAY_PUBLIC_URL": url,
         }
-        command = Command(
-            f"gateway-{port}",
-            [sys.executable, "-m", "gateway.cli", "serve"],
+        with ForkedPart(
+            ["gateway.cli", "serve"],
+            {**own, **environ},
+            directory / f"gateway-{port}.log",
             # Alive is enough: what is tested may be a gateway that is not ready.
             lambda: answers(f"{url}/gateway/healthz", below=300),
-            {**own, **environ},
-        )
-        with Part(command, directory) as part:
+        ) as part:
             yield cls(url, port, part.pid, part.log)
 
 
 @contextmanager
-def start_worker(environ: Mapping[str, str], directory: Path) -> Iterator[Part]:
+def start_worker(environ: Mapping[str, str], directory: Path) -> Iterator[ForkedPart]:
     """A Celery worker, as a user starts one."""
-    log = directory / "worker.log"
-    command = Command(
-        "worker",
-        [sys.executable, "-m", "celery", "-A", "workers", "worker", "--loglevel", "WARNING"],
-        lambda: says(log, 0, "worker.ready"),
+    log = directory / f"worker-{uuid4()}.log"
+    with ForkedPart(
+        ["celery.__main__", "-A", "workers", "worker", "--loglevel", "WARNING"],
         environ,
-    )
-    with Part(command, directory) as part:
+        log,
+        lambda: says(log, 0, "worker.ready"),
+    ) as part:
         yield part

@@ -6,9 +6,8 @@ The worker's clock is the store's: what has to be old is made so by a store that
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import cast
@@ -17,10 +16,9 @@ import google_crc32c
 import pytest
 from redis.asyncio import Redis
 
+from gateway.errors import ObjectNotFound, UploadSuperseded
 from gateway.queue import LARGEST_MESSAGE
 from gateway.settings import Delivery, Settings, load
-from gateway.store.objects import Document, ObjectInfo, UnfinishedMultipart
-from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends, open_backends
 from gateway.uploads.ids import new_id
@@ -29,10 +27,12 @@ from gateway.uploads.lifecycle import advance, begin
 from gateway.uploads.record import File, State, Target, Terms, Upload
 from tests.flows import files
 from tests.flows.client import ENDS, PATIENCE, Client
+from tests.servers.aged_store import AgedStore
 from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from workers.sweep import lease as leases
 from workers.sweep import sweep_once
+from workers.sweep.backlog import resend
 
 LATER = 3600.0
 
@@ -40,25 +40,6 @@ LATER = 3600.0
 @pytest.fixture
 def settings(environ: dict[str, str]) -> Settings:
     return load(environ)
-
-
-class AgedStore(S3Store):
-    """The store, for which everything is older by so many seconds."""
-
-    ageing = 0.0
-
-    async def get(self, key: str) -> Document:
-        document = await super().get(key)
-        return document._replace(age=document.age + self.ageing)
-
-    async def list(
-        self, prefix: str, start_after: str | None = None
-    ) -> AsyncGenerator[ObjectInfo, None]:
-        async for info in super().list(prefix, start_after):
-            yield replace(info, age=info.age + self.ageing)
-
-    async def idle(self, upload: UnfinishedMultipart) -> float:
-        return await super().idle(upload) + self.ageing
 
 
 @pytest.fixture
@@ -75,6 +56,7 @@ async def sweep(backends: Backends, ageing: float = 0.0) -> None:
     version = await store.put(keys.SWEEP, b"{}")
     lease = leases.Lease(store, leases.Memory(holder="test", seconds=LATER), version)
     store.ageing = ageing
+    await backends.redis.set(keys.PRESENT_SINCE, 0)  # no process has come since a wipe
     waiting = await backends.redis.zrange(keys.RELAYED_SET, 0, -1, withscores=True)
     for member, accepted in cast(list[tuple[bytes, float]], waiting):
         await backends.redis.zadd(keys.RELAYED_SET, {member: accepted - ageing})
@@ -241,3 +223,86 @@ async def test_a_relayed_upload_is_kept_in_the_bucket_where_redis_is_away(
     assert await ledger.find(upload.id) == upload
     await ledger.forget_pending(upload.id)
     await nowhere.aclose()
+
+
+async def test_a_file_that_no_record_tells_of_is_removed_and_can_never_be_accepted(
+    backends: Backends,
+) -> None:
+    upload = stored_upload()
+    await backends.store.put(keys.incoming(upload.id), files.PNG)
+    await sweep(backends)
+    await backends.store.head(keys.incoming(upload.id))  # its record may be on its way
+    await sweep(backends, LATER)
+    with pytest.raises(ObjectNotFound):
+        await backends.store.head(keys.incoming(upload.id))
+    assert (await backends.ledger.find(upload.id)).state is State.ABORTED
+    with pytest.raises(UploadSuperseded):
+        await backends.ledger.accept(upload, contested=True)
+    with pytest.raises(ObjectNotFound):
+        await backends.ledger.open_kept(upload.id)
+
+
+async def test_what_no_upload_of_ours_can_be_is_removed_as_well(backends: Backends) -> None:
+    await backends.store.put(keys.INCOMING + "strange", b"x")
+    await sweep(backends, LATER)
+    with pytest.raises(ObjectNotFound):
+        await backends.store.head(keys.INCOMING + "strange")
+
+
+async def test_a_file_with_a_record_stays_and_its_record_with_it(backends: Backends) -> None:
+    upload = stored_upload()
+    await backends.store.put(keys.incoming(upload.id), files.PNG)
+    entry = await backends.ledger.accept(upload)
+    inspected = advance(upload, State.INSPECTED, datetime.now(UTC))
+    await backends.ledger.save(entry, advance(inspected, State.REGISTERED, datetime.now(UTC)))
+    await sweep(backends, backends.settings.record_retention + LATER)
+    await backends.store.head(keys.incoming(upload.id))
+    assert await backends.ledger.ended(upload.id)
+
+
+async def test_a_multipart_upload_that_a_process_works_on_is_left_alone(
+    backends: Backends,
+) -> None:
+    upload_id = new_id()
+    multipart = await backends.store.create_multipart(keys.incoming(upload_id))
+    await backends.redis.set(keys.presence(upload_id), b"", ex=60)
+    await sweep(backends, LATER)
+    assert multipart.key in await unfinished(backends)
+    await backends.redis.delete(keys.presence(upload_id))
+    await sweep(backends, LATER)
+    assert multipart.key not in await unfinished(backends)
+
+
+async def test_a_claim_is_forgotten_long_after_it_means_nothing(backends: Backends) -> None:
+    key = keys.claim("alice", new_id())
+    await backends.store.put(key, b"{}")
+    await sweep(backends, backends.settings.idempotency_retention)
+    await backends.store.head(key)
+    await sweep(backends, backends.settings.idempotency_retention + 2 * LATER)
+    with pytest.raises(ObjectNotFound):
+        await backends.store.head(key)
+
+
+async def test_a_pass_ends_where_too_many_tasks_wait_and_the_next_goes_on_there(
+    backends: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.sweep.backlog.MOST_WAITING", 3)
+    sent: list[str] = []
+    monkeypatch.setattr(backends.queue, "depth", lambda: 0)
+    monkeypatch.setattr(backends.queue, "send", lambda _, upload_id: sent.append(upload_id))
+    uploads = [stored_upload() for _ in range(5)]
+    for upload in uploads:
+        await backends.ledger.accept(upload)
+    store = backends.store
+    assert isinstance(store, AgedStore)
+    store.ageing = LATER
+    version = await store.put(keys.SWEEP, b"{}")
+    lease = leases.Lease(store, leases.Memory(holder="test", seconds=LATER), version)
+    for _ in range(3):
+        await resend(backends, lease)
+    store.ageing = 0.0
+    ids = sorted(upload.id for upload in uploads)
+    assert sent[:5] == ids
+    assert sent[5:] == ids[:3]  # and round again
+    for upload in uploads:
+        await backends.ledger.forget_pending(upload.id)

@@ -18,8 +18,9 @@ from gateway import crash
 from gateway.errors import PreconditionFailed, UpstreamError
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
+from gateway.uploads.attempts import CLOCK_STEP, is_due
 from gateway.uploads.ledger import Entry
-from gateway.uploads.lifecycle import Step
+from gateway.uploads.lifecycle import Step, supersedes
 from gateway.uploads.record import Attempt, Fault, State, Upload
 from gateway.upstream import retry
 from gateway.upstream.answer import Answer, Refusal
@@ -40,8 +41,6 @@ _SEND_SECONDS = 15.0
 """Within which the request has to be sent: for the token, and to find a connection."""
 
 _MARGIN = 5.0
-_CLOCK_STEP = 1.0
-"""The store tells whole seconds."""
 
 _SPREAD = 10.0
 """Seconds over which uploads that wait for the upstream come back to it."""
@@ -57,9 +56,13 @@ async def register(upload_id: str, services: Services) -> None:
 async def register_entry(entry: Entry, services: Services) -> None:
     """Register an inspected upload whose state need not have been written yet.
 
-    It is written with the attempt, which spares the store a request.
+    It is written with the attempt, which spares the store a request. One with a fault was
+    cancelled, by an operator who came no further.
     """
-    if not is_due(entry):
+    if entry.upload.fault is not None:
+        await _finish_cancelling(entry, services)
+        return
+    if not is_due(entry.upload.attempt, entry.age):
         return
     wait = await services.backends.breaker.permit()
     if wait > 0:
@@ -69,13 +72,14 @@ async def register_entry(entry: Entry, services: Services) -> None:
     await Registration(services, entry).run()
 
 
-def is_due(entry: Entry) -> bool:
-    """Whether nobody is at the upload, and it is time for the next attempt."""
-    attempt = entry.upload.attempt
-    if attempt is None:
-        return True
-    lease = attempt.lease + _CLOCK_STEP if attempt.lease else 0.0
-    return entry.age >= max(lease, attempt.pause)
+async def _finish_cancelling(entry: Entry, services: Services) -> None:
+    backends, upload = services.backends, entry.upload
+    ended = await backends.ledger.ended(upload.id)
+    if ended is not None and not supersedes(upload, ended):
+        await backends.ledger.forget_pending(upload.id)
+        return
+    await backends.store.delete(keys.incoming(upload.id))
+    await end(backends, entry, upload, State.FAILED)
 
 
 class NotListedYet(Exception):
@@ -134,7 +138,7 @@ class Registration:
             found = await self._find(endpoint, upload.url, before, credentials)
             if found is not None:
                 return found
-            if age < before.settling + _CLOCK_STEP:
+            if age < before.settling + CLOCK_STEP:
                 raise NotListedYet
             await self._claim(before)  # the search took its time
         body = reference_body(endpoint, _external_file(upload, upload.url), upload.fields)
@@ -153,7 +157,7 @@ class Registration:
     async def _look_again(self, before: Attempt | None, age: float) -> None:
         if before is not None:
             settling = before.settling - age
-            pause = min(retry.LOOK_AGAIN, settling + _CLOCK_STEP)
+            pause = min(retry.LOOK_AGAIN, settling + CLOCK_STEP)
             await self._release(replace(before, settling=settling, pause=pause))
 
     async def _after(self, error: UpstreamError) -> None:
@@ -188,7 +192,7 @@ class Registration:
     async def _release(self, attempt: Attempt) -> None:
         """Let the next attempt begin after its pause: nothing of this one is under way any more."""
         await self._save(replace(self._entry.upload, attempt=attempt))
-        delay = attempt.pause + _CLOCK_STEP
+        delay = attempt.pause + CLOCK_STEP
         await later(self._services, Step.REGISTER, self._entry.upload.id, delay)
 
     async def _give_up(self, error: UpstreamError) -> None:

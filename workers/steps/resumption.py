@@ -25,11 +25,10 @@ async def resume(upload_id: str, services: Services) -> None:
     if state is State.ABORTED:
         await ledger.bury(entry.upload)
         return
-    if (ended := await ledger.ended(upload_id)) is not None:
-        if not supersedes(entry.upload, ended):
-            await ledger.forget_pending(upload_id)
-            return
-        await ledger.forget_record(upload_id)
+    ended = await ledger.ended(upload_id)
+    if ended is not None and not supersedes(entry.upload, ended):
+        await ledger.forget_pending(upload_id)
+        return
     if state is State.RECEIVING:
         await _settle(entry, services)
     elif state is State.RELAYED:

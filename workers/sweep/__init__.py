@@ -22,7 +22,7 @@ log = get_logger(__name__)
 async def sweep(services: Services) -> None:
     """One pass, unless another sweeper is at it."""
     backends = services.backends
-    lease = await take(backends.store)
+    lease = await take(backends.store, backends.settings.sweep_interval / 2)
     if lease is None:
         return
     try:

@@ -65,8 +65,12 @@ class Lease:
         self._renewed = time.monotonic()
 
 
-async def take(store: ObjectStore) -> Lease | None:
-    """The lease, or None where somebody else has it. Raises StoreUnavailable."""
+async def take(store: ObjectStore, rest: float) -> Lease | None:
+    """The lease, or None where somebody else has it. Raises StoreUnavailable.
+
+    Nobody gets it within `rest` seconds after a pass: beats of several schedulers, or of a time
+    without workers, are no reason for several passes.
+    """
     memory = Memory(holder=str(uuid4()), seconds=LEASE_SECONDS)
     try:
         document = await store.get(keys.SWEEP)
@@ -77,7 +81,7 @@ async def take(store: ObjectStore) -> Lease | None:
             version = await store.put(keys.SWEEP, _encoder.encode(memory), if_none_match=True)
             return Lease(store, memory, version)
         before = _memory(document.content)
-        if document.age < before.seconds:
+        if document.age < (before.seconds or rest):
             return None
         memory = replace(before, holder=memory.holder, seconds=LEASE_SECONDS)
         version = await store.put(keys.SWEEP, _encoder.encode(memory), if_match=document.etag)

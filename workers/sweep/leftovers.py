@@ -23,7 +23,7 @@ from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.ids import created_at, first_id_at, parse_id
 from gateway.uploads.ledger import ORPHANED_AFTER
-from gateway.uploads.presence import BEAT_SECONDS, is_present
+from gateway.uploads.presence import BEAT_SECONDS, is_present, knows_all
 from gateway.uploads.record import abandoned
 from workers.sweep.lease import Lease
 
@@ -184,7 +184,7 @@ async def _without_a_process(
 ) -> list[UnfinishedMultipart]:
     try:
         gone = await _absent(backends, uploads)
-        if gone:
+        if gone and not await knows_all(backends.redis):
             # A wiped Redis knows of nobody until the next beat of each.
             await asyncio.sleep(BEAT_SECONDS + 1)
             gone = await _absent(backends, gone)

@@ -1,0 +1,37 @@
+"""Whether an attempt at a registration is under way, by the age of the record that tells of it.
+
+Pure. Ages are in seconds by the store's clock, and as coarse as that.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.uploads.record import Attempt
+
+CLOCK_STEP: Final = 1.0
+"""The store tells whole seconds."""
+
+
+def under_way_for(attempt: Attempt | None, age: float) -> float:
+    """Seconds for which the last attempt may still be under way; 0 where it cannot be."""
+    if attempt is None or not attempt.lease:
+        return 0.0
+    return max(0.0, attempt.lease + CLOCK_STEP - age)
+
+
+def is_due(attempt: Attempt | None, age: float) -> bool:
+    """Whether nobody is at the upload, and it is time for the next attempt."""
+    if attempt is None:
+        return True
+    return under_way_for(attempt, age) == 0.0 and age >= attempt.pause
+
+
+def carried_over(attempt: Attempt, age: float) -> Attempt:
+    """The attempt of a record of that age in one that is written now, with as long to wait."""
+    return replace(
+        attempt,
+        lease=max(0.0, attempt.lease - age),
+        pause=max(0.0, attempt.pause - age),
+        settling=max(0.0, attempt.settling - age),
+    )

@@ -1,0 +1,151 @@
+"""A gateway and a worker that die where they are told to, and the hand that takes up the rest."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from redis import Redis
+
+from gateway.settings import load
+from gateway.stack.valkey import Valkey
+from gateway.uploads import keys
+from gateway.uploads.backends import Backends, open_backends
+from gateway.uploads.record import Upload
+from tests.flows import files
+from tests.flows.client import PATIENCE, Answer, Client
+from tests.servers.aged_store import AgedStore
+from tests.servers.gateway import Gateway, start_worker
+from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+from tests.servers.zygote import ForkedPart
+from workers.runtime import Services
+from workers.sniff import Sniffer
+from workers.steps.resumption import resume
+from workers.sweep import lease as leases
+from workers.sweep import sweep_once
+
+PATH = f"/v1/channels/{CHANNEL}/messages"
+LATER = 3600.0
+
+
+@dataclass
+class Stage:
+    """What a test of a crash plays on: processes of its own, and servers that all share."""
+
+    environ: dict[str, str]
+    directory: Path
+    backends: Backends
+    sandbox: Sandbox
+    stack: ExitStack
+    name: str = field(default_factory=lambda: f"{uuid4()}.png")
+
+    def gateway(self, crash_at: str = "") -> Gateway:
+        environ = {**self.environ, "CRASH_AT": crash_at}
+        return self.stack.enter_context(Gateway.start(environ, self.directory))
+
+    def worker(self, crash_at: str) -> ForkedPart:
+        environ = {**self.environ, "CRASH_AT": crash_at}
+        return self.stack.enter_context(start_worker(environ, self.directory))
+
+    async def upload(self, gateway: Gateway, key: str | None = None, **more: Any) -> Answer | None:
+        """The answer to an upload of the test's file; None where the connection was cut."""
+        headers = {"Idempotency-Key": key} if key is not None else {}
+        async with Client.open(gateway.url, TOKENS["alice"]) as client:
+            with suppress(aiohttp.ClientError):
+                return await client.upload(
+                    PATH, more.get("data", files.PNG), name=self.name, headers=headers
+                )
+        return None
+
+    async def messages(self) -> list[dict[str, Any]]:
+        """What ChatKitty has of the test's file."""
+        found = await self.sandbox.messages()
+        return [message for message in found if message.get("file", {}).get("name") == self.name]
+
+    async def ours(self) -> Upload | None:
+        """The upload of the test's file, at whatever point it stands in the bucket."""
+        for prefix in (keys.PENDING, keys.RECORDS):
+            async for info in self.backends.store.list(prefix):
+                upload = await self.backends.ledger.find(keys.id_of(info.key))
+                if any(file.name == self.name for file in upload.files):
+                    return upload
+        return None
+
+    async def take_up(self) -> None:
+        """What sweepers and workers do later, all that is old enough by then."""
+        store = self.backends.store
+        assert isinstance(store, AgedStore)
+        store.ageing = LATER
+        services = Services(self.backends, Sniffer())
+        try:
+            async for pending in self.backends.ledger.list_pending():
+                await resume(pending.upload_id, services)
+            version = await store.put(keys.SWEEP, b"{}")
+            lease = leases.Lease(store, leases.Memory(holder="test", seconds=LATER), version)
+            await sweep_once(self.backends, lease)
+        finally:
+            store.ageing = 0.0
+
+    async def forget_presence(self) -> None:
+        """As if the marks of processes that died had faded."""
+        redis = self.backends.redis
+        async for key in redis.scan_iter(match=keys.presence("*")):
+            await redis.delete(key)
+        seconds, _ = await redis.time()
+        await redis.set(keys.PRESENT_SINCE, seconds - 3600)
+
+    async def left(self, prefix: str) -> list[str]:
+        return [keys.id_of(info.key) async for info in self.backends.store.list(prefix)]
+
+
+@pytest.fixture
+def lonely_environ(environ: dict[str, str], valkey: Valkey) -> dict[str, str]:
+    """Settings of a stack whose tasks no other worker takes, and whose bucket no other fills."""
+    url = valkey.url.removesuffix("/0") + "/8"
+    with Redis.from_url(url) as redis:
+        redis.flushdb()
+    bucket = f"crash-{uuid4()}"
+    return {
+        **environ,
+        "GATEWAY_BROKER_URL": url,
+        "GATEWAY_REDIS_URL": url,
+        "GATEWAY_S3_BUCKET": bucket,
+    }
+
+
+@pytest.fixture
+async def stage(
+    lonely_environ: dict[str, str],
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Stage]:
+    monkeypatch.setattr("gateway.uploads.backends.S3Store", AgedStore)
+    async with open_backends(load(lonely_environ)) as backends:
+        store = backends.store
+        assert isinstance(store, AgedStore)
+        await store.ensure_bucket()
+        with ExitStack() as stack:
+            yield Stage(lonely_environ, tmp_path, backends, sandbox, stack)
+
+
+async def died(pid: int) -> None:
+    """Wait for the end of a process that kills itself, whether or not its status was read."""
+    async with asyncio.timeout(PATIENCE):
+        while not _is_dead(pid):
+            await asyncio.sleep(0.01)
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"

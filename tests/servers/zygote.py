@@ -1,0 +1,163 @@
+"""Gateways and workers by fork from a process that has imported everything: tests start dozens.
+
+What runs in the child is the command line that a user has, in a process of its own with its own
+environment and log. Only the second of importing is spared.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from gateway.stack.part import PartError
+
+_PRELOADED = (
+    "celery.__main__",
+    "celery.bin.celery",
+    "celery.apps.worker",
+    "celery.concurrency.thread",
+    "celery.worker.consumer",
+    "kombu.transport.redis",
+    "gateway.cli",
+    "gateway.server.app",
+    "gateway.server.run",
+    "workers.sniff",
+)
+_POLL_SECONDS = 0.01
+
+
+class Zygote:
+    """The process that has imported everything, made when it is first needed."""
+
+    _only: "Zygote | None" = None
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.servers.zygote"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    @classmethod
+    def get(cls) -> "Zygote":
+        """The one of this process; it ends when its standard input does."""
+        cls._only = cls._only or cls()
+        return cls._only
+
+    def ask(self, **order: Any) -> Any:
+        """Give an order and read its answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+class ForkedPart:
+    """A running command line; for tests what `gateway.stack.part.Part` is for users."""
+
+    def __init__(
+        self, argv: Sequence[str], environ: Mapping[str, str], log: Path, ready: Callable[[], bool]
+    ) -> None:
+        """Start `argv`: the module to run, and its arguments."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+        self.log = log
+        self._ready = ready
+        self._status: int | None = None
+        environ = {**os.environ, **environ}
+        self.pid: int = Zygote.get().ask(argv=list(argv), environ=environ, log=str(log))
+
+    @property
+    def exit_status(self) -> int | None:
+        """The status it exited with, None while it runs."""
+        if self._status is None:
+            self._status = Zygote.get().ask(pid=self.pid)
+        return self._status
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._end(signal.SIGKILL, 10.0)
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL where that takes too long."""
+        if not self._end(signal.SIGTERM, 10.0):
+            self.kill()
+
+    def __enter__(self) -> Self:
+        """Wait until it serves."""
+        deadline = time.monotonic() + 30.0
+        while not self._ready():
+            if self.exit_status is not None or time.monotonic() > deadline:
+                self.kill()
+                raise PartError(f"{self.log.stem} does not get ready\n{self.tail()}")
+            time.sleep(_POLL_SECONDS)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        self.stop()
+
+    def _end(self, number: signal.Signals, patience: float) -> bool:
+        deadline = time.monotonic() + patience
+        if self.exit_status is None:
+            os.kill(self.pid, number)
+        while self.exit_status is None and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        return self.exit_status is not None
+
+
+def _main() -> None:
+    for module in _PRELOADED:
+        importlib.import_module(module)
+    for line in sys.stdin:
+        order = json.loads(line)
+        answer = _status(order["pid"]) if "pid" in order else _fork(order)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _status(pid: int) -> int | None:
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def _fork(order: dict[str, Any]) -> int:
+    if (pid := os.fork()) != 0:
+        return pid
+    os.setsid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # with the zygote, which ends with the tests
+    log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    for target in (1, 2):
+        os.dup2(log, target)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.clear()
+    os.environ.update(order["environ"])
+    importlib.reload(importlib.import_module("gateway.crash"))  # it reads the environment once
+    module, *arguments = order["argv"]
+    sys.argv = [module, *arguments]
+    status = 1
+    try:
+        importlib.import_module(module).main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,132 @@
+"""Steps that come to no orderly end are counted, and their upload ends as a dead letter."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.errors import StoreUnavailable
+from gateway.queue import QUEUE_NAME
+from gateway.settings import Delivery, load
+from gateway.stack.valkey import Valkey
+from gateway.uploads import keys
+from gateway.uploads.backends import open_backends
+from gateway.uploads.ids import new_id
+from gateway.uploads.lifecycle import Step
+from gateway.uploads.record import State
+from tests.workers.test_sweep import stored_upload
+from workers.runtime import Services
+from workers.sniff import Sniffer
+from workers.steps import guard
+from workers.steps.resumption import resume
+
+
+@pytest.fixture
+async def services(environ: dict[str, str], valkey: Valkey) -> AsyncIterator[Services]:
+    """With a broker that no worker listens to."""
+    url = valkey.url.removesuffix("/0") + "/10"
+    async with open_backends(load({**environ, "GATEWAY_REDIS_URL": url})) as backends:
+        await backends.redis.flushdb()
+        yield Services(backends, Sniffer())
+
+
+async def raises(upload_id: str, _: Services) -> None:
+    raise ZeroDivisionError(upload_id)
+
+
+async def succeeds(_: str, __: Services) -> None:
+    return
+
+
+async def tries(services: Services, upload_id: str) -> int:
+    return int(await services.backends.redis.get(keys.tries(upload_id)) or 0)
+
+
+async def test_an_upload_that_fails_its_worker_again_and_again_is_a_dead_letter(
+    services: Services,
+) -> None:
+    upload = stored_upload()
+    ledger = services.backends.ledger
+    await ledger.accept(upload)
+    for _ in range(guard.MOST_TRIES):
+        await guard.one(Step.INSPECT, upload.id, raises)(services)
+        assert await ledger.find(upload.id) == upload
+    await guard.one(Step.INSPECT, upload.id, raises)(services)
+    ended = await ledger.find(upload.id)
+    assert ended.state is State.FAILED
+    assert ended.fault is not None
+    assert ended.fault.slug == "dead-letter"
+    assert await tries(services, upload.id) == 0
+
+
+async def test_a_record_that_nobody_can_read_is_set_aside(services: Services) -> None:
+    upload_id = new_id()
+    store = services.backends.store
+    await store.put(keys.pending(upload_id), b"{not a record")
+    for _ in range(guard.MOST_TRIES + 1):
+        await guard.one(Step.RESUME, upload_id, resume)(services)
+    assert await services.backends.ledger.open(upload_id) is None
+    assert (await store.get(keys.dead(upload_id))).content == b"{not a record"
+
+
+async def test_an_orderly_end_and_a_part_that_is_away_count_for_nothing(
+    services: Services,
+) -> None:
+    async def away(_: str, __: Services) -> None:
+        raise StoreUnavailable("away")
+
+    await guard.one(Step.RESUME, "a", raises)(services)
+    assert await tries(services, "a") == 1
+    await guard.one(Step.RESUME, "a", succeeds)(services)
+    assert await tries(services, "a") == 0
+    await guard.one(Step.RESUME, "b", away)(services)
+    assert await tries(services, "b") == 0
+
+
+async def test_a_step_that_failed_is_tried_again_by_one_task(services: Services) -> None:
+    redis = services.backends.redis
+    for _ in range(5):
+        await guard.one(Step.RESUME, "a", raises)(services)
+    services.backends.queue.close()
+    # Delayed tasks are messages like all others: it is the worker that keeps them back.
+    assert await redis.llen(QUEUE_NAME) == 1
+
+
+async def test_of_many_that_die_together_each_is_tried_by_itself(services: Services) -> None:
+    done: list[str] = []
+
+    async def work(upload_id: str, _: Services) -> None:
+        done.append(upload_id)
+
+    ids = [f"id-{number}" for number in range(20)]
+    await guard.several(Step.AUDIT, ids, work)(services)
+    assert sorted(done) == sorted(ids)
+    await services.backends.redis.incr(keys.tries("id-7"))  # its worker was killed
+    done.clear()
+    await guard.several(Step.AUDIT, ids, work)(services)
+    assert done == []
+    services.backends.queue.close()
+    assert await services.backends.redis.llen(QUEUE_NAME) == len(ids)
+
+
+async def test_one_that_fails_holds_up_no_other(services: Services) -> None:
+    done: list[str] = []
+
+    async def work(upload_id: str, services: Services) -> None:
+        if upload_id == "id-3":
+            await raises(upload_id, services)
+        await asyncio.sleep(0)
+        done.append(upload_id)
+
+    ids = [f"id-{number}" for number in range(6)]
+    await guard.several(Step.AUDIT, ids, work)(services)
+    assert len(done) == 5
+    assert await tries(services, "id-3") == 1
+
+
+async def test_an_audit_of_a_dead_letter_ends_it(services: Services) -> None:
+    upload = stored_upload(Delivery.RELAY)
+    await services.backends.ledger.accept_relayed(upload)
+    await services.backends.redis.set(keys.tries(upload.id), guard.MOST_TRIES)
+    await guard.one(Step.RESUME, upload.id, resume)(services)
+    assert (await services.backends.ledger.find(upload.id)).state is State.FAILED
