@@ -2,15 +2,25 @@
 
 import asyncio
 import os
+import re
 import sys
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from gateway import settings as configuration
 from gateway.errors import ConfigurationError
 from gateway.telemetry import configure_logs, get_logger
+from gateway.uploads.record import State
+
+if TYPE_CHECKING:
+    from gateway.operate.bucket import Desk
+
+_STATES: Final = (*(state.value for state in State), "dead")
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,6 +103,96 @@ def doctor() -> None:
     from gateway.doctor import examine
 
     sys.exit(asyncio.run(examine(_load_settings(), click.echo)))
+
+
+def _ago(text: str) -> float:
+    """The time that was so long ago, in seconds since the epoch."""
+    found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no such time as 90, 5m, 2h or 1d")
+    return time.time() - int(found[1]) * _UNITS[found[2]]
+
+
+@main.group()
+def uploads() -> None:
+    """Look at uploads and take them in hand, by the bucket alone.
+
+    Redis, the broker and ChatKitty may be away. Relayed uploads that await their audit are in
+    Redis as a rule, and not seen here.
+    """
+
+
+@uploads.command("list")
+@click.option("--state", "states", multiple=True, type=click.Choice(_STATES))
+@click.option("--all", "everything", is_flag=True, help="those that have ended, too")
+@click.option("--older-than", "until", type=_ago, metavar="AGE", help="begun so long ago: 90, 5m")
+@click.option("--newer-than", "since", type=_ago, metavar="AGE", help="begun since then: 2h, 1d")
+@click.option("--subject", help="of whom")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1))
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object a line")
+def list_uploads(  # noqa: PLR0913, PLR0917 - click passes options by name
+    states: tuple[str, ...],
+    everything: bool,
+    until: float | None,
+    since: float | None,
+    subject: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List uploads, the oldest first; those that are pending unless asked for others.
+
+    The state `dead` is that of records that nobody could read, and that were set aside.
+    """
+    from gateway import operate
+
+    query = operate.Query(frozenset(states), everything, subject, since, until)
+    _operate(lambda desk: operate.list_uploads(desk, query, limit, as_json=as_json))
+
+
+@uploads.command("show")
+@click.argument("upload_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+def show_upload(upload_id: str, as_json: bool) -> None:
+    """Show all that the bucket has of an upload."""
+    from gateway import operate
+
+    _operate(lambda desk: operate.show(desk, upload_id, as_json=as_json))
+
+
+@uploads.command("retry")
+@click.argument("upload_ids", metavar="[ID]...", nargs=-1)
+@click.option("--all-failed", is_flag=True, help="whatever has failed and still has its file")
+def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool) -> None:
+    """Take hosted uploads that have failed up again, from where they failed.
+
+    The sweeper takes them up within its period (GATEWAY_SWEEP_INTERVAL).
+    """
+    from gateway import operate
+
+    if all_failed == bool(upload_ids):
+        raise click.UsageError("give either ids or --all-failed")
+    _operate(
+        lambda desk: operate.retry_all(desk) if all_failed else operate.retry(desk, upload_ids)
+    )
+
+
+@uploads.command("cancel")
+@click.argument("upload_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--force", is_flag=True, help="also where ChatKitty may have the message already")
+def cancel_uploads(upload_ids: tuple[str, ...], force: bool) -> None:
+    """End pending hosted uploads as failed, and delete their files."""
+    from gateway import operate
+
+    _operate(lambda desk: operate.cancel(desk, upload_ids, force=force))
+
+
+def _operate(work: "Callable[[Desk], Awaitable[bool]]") -> NoReturn:
+    from gateway import operate
+
+    def complain(line: str) -> None:
+        click.echo(line, err=True)
+
+    sys.exit(asyncio.run(operate.run(_load_settings(), work, click.echo, complain)))
 
 
 def _load_settings() -> configuration.Settings:

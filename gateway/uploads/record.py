@@ -71,6 +71,9 @@ class Fault(msgspec.Struct, frozen=True):
     detail: str
 
 
+CANCELLED = Fault("cancelled", "cancelled by an operator")
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The registrations that were tried; it is durable before each request is sent.
 

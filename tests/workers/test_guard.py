@@ -19,6 +19,7 @@ from workers.runtime import Services
 from workers.sniff import Sniffer
 from workers.steps import guard
 from workers.steps.resumption import resume
+from workers.steps.schedule import later
 
 
 @pytest.fixture
@@ -83,13 +84,20 @@ async def test_an_orderly_end_and_a_part_that_is_away_count_for_nothing(
     assert await tries(services, "b") == 0
 
 
-async def test_a_step_that_failed_is_tried_again_by_one_task(services: Services) -> None:
-    redis = services.backends.redis
+async def test_however_many_ask_for_it_a_step_is_tried_again_by_one_task(
+    services: Services,
+) -> None:
     for _ in range(5):
-        await guard.one(Step.RESUME, "a", raises)(services)
+        await later(services, Step.RESUME, "a", 30.0)
     services.backends.queue.close()
     # Delayed tasks are messages like all others: it is the worker that keeps them back.
-    assert await redis.llen(QUEUE_NAME) == 1
+    assert await services.backends.redis.llen(QUEUE_NAME) == 1
+
+
+async def test_a_step_that_failed_is_tried_again(services: Services) -> None:
+    await guard.one(Step.RESUME, "a", raises)(services)
+    services.backends.queue.close()
+    assert await services.backends.redis.llen(QUEUE_NAME) == 1
 
 
 async def test_of_many_that_die_together_each_is_tried_by_itself(services: Services) -> None:

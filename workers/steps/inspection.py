@@ -15,12 +15,17 @@ from gateway.uploads import keys
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance
 from gateway.uploads.policy import Rejected, judge
-from gateway.uploads.record import Fault, State, Upload
+from gateway.uploads.record import CANCELLED, Fault, State, Upload
 from workers.runtime import Services
 from workers.steps.ending import end
 from workers.steps.registration import register_entry
 
 log = get_logger(__name__)
+
+_LOST = Fault("file-lost", "the stored file is gone")
+_CORRUPT = Fault("file-corrupt", "the stored file is not what was received")
+_OURS = frozenset({_LOST.slug, _CORRUPT.slug, CANCELLED.slug})
+"""Faults that no client can mend; all others are why a file was rejected."""
 
 
 async def inspect(upload_id: str, services: Services) -> None:
@@ -32,28 +37,25 @@ async def inspect(upload_id: str, services: Services) -> None:
 
 async def inspect_entry(entry: Entry, services: Services) -> None:
     """Inspect an upload that was read, and register it."""
-    if entry.upload.state is State.STORED:
+    written = entry.upload.state is not State.STORED
+    if not written:
         entry = await _inspect(entry, services)
     if entry.upload.state is State.INSPECTED:
-        await register_entry(entry, services)
+        await register_entry(entry, services, written=written)
 
 
 async def _inspect(entry: Entry, services: Services) -> Entry:
     if entry.upload.fault is not None:  # an earlier run came to its verdict, but not to the end
-        return await _reject(entry, services)
+        return await _carry_out(entry, services)
     try:
         intact = await _is_intact(entry.upload, services)
     except ObjectNotFound:
-        return await _fail(entry, Fault("file-lost", "the stored file is gone"), services)
+        return await _judged(entry, entry.upload, _LOST, services)
     if not intact:
-        corrupt = Fault("file-corrupt", "the stored file is not what was received")
-        return await _fail(entry, corrupt, services)
+        return await _judged(entry, entry.upload, _CORRUPT, services)
     upload, fault = await _judge(entry.upload, services)
     if fault is not None:
-        # Durable before the file is deleted: a crash in between must not change the verdict.
-        entry = await services.backends.ledger.save(entry, replace(upload, fault=fault))
-        crash.point("inspect.rejected")
-        return await _reject(entry, services)
+        return await _judged(entry, upload, fault, services)
     log.info("upload.inspected", content_type=upload.file.content_type)
     crash.point("inspect.passed")
     return replace(entry, upload=advance(upload, State.INSPECTED, datetime.now(UTC)))
@@ -81,11 +83,16 @@ async def _judge(upload: Upload, services: Services) -> tuple[Upload, Fault | No
     return upload, Fault(verdict.slug, verdict.detail) if isinstance(verdict, Rejected) else None
 
 
-async def _reject(entry: Entry, services: Services) -> Entry:
+async def _judged(entry: Entry, upload: Upload, fault: Fault, services: Services) -> Entry:
+    """Make the verdict durable before the file is deleted: a crash must not change it."""
+    entry = await services.backends.ledger.save(entry, replace(upload, fault=fault))
+    crash.point("inspect.rejected")
+    return await _carry_out(entry, services)
+
+
+async def _carry_out(entry: Entry, services: Services) -> Entry:
     """End the upload by the fault in its record; of the file itself nothing stays."""
+    fault = entry.upload.fault
+    state = State.FAILED if fault is not None and fault.slug in _OURS else State.REJECTED
     await services.backends.store.delete(keys.incoming(entry.upload.id))
-    return await end(services.backends, entry, entry.upload, State.REJECTED)
-
-
-async def _fail(entry: Entry, fault: Fault, services: Services) -> Entry:
-    return await end(services.backends, entry, entry.upload, State.FAILED, fault)
+    return await end(services.backends, entry, entry.upload, state)

@@ -50,11 +50,11 @@ async def register(upload_id: str, services: Services) -> None:
     """Register an inspected upload, or find out that it is registered."""
     entry = await services.backends.ledger.open(upload_id)
     if entry is not None and entry.upload.state is State.INSPECTED:
-        await register_entry(entry, services)
+        await register_entry(entry, services, written=True)
 
 
-async def register_entry(entry: Entry, services: Services) -> None:
-    """Register an inspected upload whose state need not have been written yet.
+async def register_entry(entry: Entry, services: Services, *, written: bool) -> None:
+    """Register an inspected upload whose state need not have been `written` yet.
 
     It is written with the attempt, which spares the store a request. One with a fault was
     cancelled, by an operator who came no further.
@@ -66,6 +66,8 @@ async def register_entry(entry: Entry, services: Services) -> None:
         return
     wait = await services.backends.breaker.permit()
     if wait > 0:
+        if not written:
+            await services.backends.ledger.save(entry, entry.upload)
         delay = wait + random.uniform(0, _SPREAD)  # noqa: S311 - jitter, no secret
         await later(services, Step.REGISTER, entry.upload.id, delay)
         return

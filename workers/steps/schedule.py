@@ -11,6 +11,8 @@ from workers.runtime import Services
 
 log = get_logger(__name__)
 
+_EARLY = 0.5
+
 
 async def later(services: Services, step: Step, upload_id: str, delay: float) -> None:
     """Have the step run after `delay` seconds, unless it is to run within that time already.
@@ -18,7 +20,8 @@ async def later(services: Services, step: Step, upload_id: str, delay: float) ->
     Without the mark in Redis it is sent all the same: steps may run twice, but their tasks must
     not become more and more.
     """
-    milliseconds = max(1, ceil(delay * 1000))
+    # It fades a little before the task is due, which must not find its own mark.
+    milliseconds = max(1, ceil((delay - _EARLY) * 1000))
     try:
         alone = await services.backends.redis.set(
             keys.scheduled(upload_id), b"", nx=True, px=milliseconds

@@ -36,7 +36,7 @@ ABANDONED: Final = 1800.0
 """The same where Redis cannot tell of any process: so long no client is waited for."""
 
 _WALK: Final = 5_000
-_FRESH: Final = 20_000
+_FRESH: Final = 10_000
 _FRESH_SECONDS: Final = 1200.0
 _CLAIMS: Final = 5_000
 _CLAIM_GRACE: Final = 3600.0

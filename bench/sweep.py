@@ -1,0 +1,95 @@
+"""What one pass of the sweeper costs, by how many uploads are pending and how many have ended."""
+
+import asyncio
+import resource
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from gateway.settings import Delivery, Settings, load
+from gateway.stack.part import Part
+from gateway.stack.ports import free_port
+from gateway.stack.seaweedfs import SeaweedFS
+from gateway.stack.valkey import Valkey
+from gateway.uploads import keys
+from gateway.uploads.backends import Backends, open_backends
+from gateway.uploads.ids import new_id
+from gateway.uploads.lifecycle import begin
+from gateway.uploads.record import File, State, Target, Terms, Upload, to_json
+from workers.sweep import lease as leases
+from workers.sweep import sweep_once
+
+AT_A_TIME = 64
+
+
+def main() -> None:
+    """Measure and print; the numbers of pending uploads may be given."""
+    steps = [int(text) for text in sys.argv[1:]] or [0, 1_000, 10_000, 100_000]
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
+        valkey = Valkey(Path(directory) / "valkey", free_port())
+        store = SeaweedFS(Path(directory) / "s3", free_port(), "bench-key", "bench-secret")
+        for server in (valkey, store):
+            stack.enter_context(Part(server.command(), Path(directory)))
+        environ = {
+            "GATEWAY_SECRET_KEY": Fernet.generate_key().decode(),
+            "GATEWAY_REDIS_URL": valkey.url,
+            **store.settings(),
+        }
+        asyncio.run(_measure(steps, load(environ)))
+
+
+async def _measure(steps: list[int], settings: Settings) -> None:
+    async with open_backends(settings) as backends:
+        await backends.store.ensure_bucket()  # type: ignore[attr-defined] # the real one has it
+        made = 0
+        for pending in steps:
+            await _fill(backends, pending - made)
+            made = pending
+            await _pass(backends, f"{pending:,} pending")
+
+
+async def _fill(backends: Backends, count: int) -> None:
+    """More pending records, as they are when an upload was accepted."""
+    left = iter(range(count))
+
+    async def writer() -> None:
+        for _ in left:
+            upload = _stored()
+            await backends.store.put(keys.pending(upload.id), to_json(upload))
+
+    await asyncio.gather(*(writer() for _ in range(AT_A_TIME)))
+
+
+def _stored() -> Upload:
+    now = datetime.now(UTC)
+    return Upload(
+        id=new_id(),
+        subject="bench",
+        request_id="bench",
+        delivery=Delivery.EXTERNAL,
+        target=Target("POST", "/v1/channels/1/messages"),
+        history=begin(now, State.STORED, now),
+        files=(File(name="a.png", original_name="a.png", declared_type="image/png", size=1),),
+        terms=Terms(),
+        url="http://files.example/a.png",
+    )
+
+
+async def _pass(backends: Backends, name: str) -> None:
+    """One pass of a sweeper that finds nothing overdue yet, and one that sends what it may."""
+    version = await backends.store.put(keys.SWEEP, b"{}")
+    lease = leases.Lease(backends.store, leases.Memory(holder="bench", seconds=3600.0), version)
+    wall, cpu = time.perf_counter(), time.process_time()
+    await sweep_once(backends, lease)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{name:<18} {wall:7.2f} s  {cpu:6.2f} s CPU  {memory:6.1f} MiB at the most", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The bucket as an operator opens it, and what it has of one upload."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from gateway.errors import GatewayError, ObjectNotFound, ObjectTooLarge
+from gateway.settings import Settings
+from gateway.store.objects import ObjectInfo, ObjectStore
+from gateway.uploads import keys
+from gateway.uploads.ids import parse_id
+from gateway.uploads.ledger import BucketRecords
+from gateway.uploads.lifecycle import supersedes
+from gateway.uploads.record import Upload, from_json
+
+DEAD: Final = "dead"
+"""What stands in the place of a state where a record was set aside."""
+
+UNREADABLE: Final = "unreadable"
+
+Say = Callable[[str], None]
+"""Is given one line."""
+
+
+class Refused(GatewayError):
+    """What an operator asked for is not done; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the commands work with; they `say` what was asked for, and `complain` of the rest."""
+
+    settings: Settings
+    store: ObjectStore
+    records: BucketRecords
+    say: Say
+    complain: Say
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record in the bucket: its key, and its age in seconds by the store's clock.
+
+    `upload` is None where the record cannot be read.
+    """
+
+    key: str
+    age: float
+    upload: Upload | None = None
+
+    @property
+    def upload_id(self) -> str:
+        """The upload's id, whatever can be read."""
+        return keys.id_of(self.key)
+
+    @property
+    def state(self) -> str:
+        """The upload's state, or what stands in its place."""
+        if self.upload is not None:
+            return self.upload.state
+        return DEAD if self.key.startswith(keys.DEAD) else UNREADABLE
+
+
+class NoSuchUpload(Refused):
+    """The bucket has no record of the upload."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no such upload in the bucket;"
+            " a relayed one that awaits its audit may be in Redis alone"
+        )
+
+
+def checked_id(text: str) -> str:
+    """The text, if it is the id of an upload. Raises Refused."""
+    if parse_id(text) is None:
+        raise Refused("this is not the id of an upload")
+    return text
+
+
+async def find(store: ObjectStore, upload_id: str) -> Found:
+    """The record that counts, or else the one that was set aside.
+
+    Raises Refused where there is none, StoreUnavailable.
+    """
+    found = await read(store, keys.pending(upload_id), keys.record(upload_id))
+    found = found or await _read(store, keys.dead(upload_id))
+    if found is None:
+        raise NoSuchUpload
+    return found
+
+
+async def read(store: ObjectStore, *places: str) -> Found | None:
+    """Of the records under the keys, pending one first, the one that counts."""
+    found = [each for key in places if (each := await _read(store, key)) is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    pending, ended = found
+    if pending.upload is None or ended.upload is None:
+        return pending
+    return pending if supersedes(pending.upload, ended.upload) else ended
+
+
+async def file_of(store: ObjectStore, upload_id: str) -> ObjectInfo | None:
+    """The upload's file, if the bucket has it. Raises StoreUnavailable."""
+    try:
+        return await store.head(keys.incoming(upload_id))
+    except ObjectNotFound:
+        return None
+
+
+async def _read(store: ObjectStore, key: str) -> Found | None:
+    try:
+        document = await store.get(key)
+    except ObjectNotFound:
+        return None
+    except ObjectTooLarge:
+        return Found(key, 0.0)
+    if key.startswith(keys.DEAD):
+        return Found(key, document.age)
+    try:
+        return Found(key, document.age, from_json(document.content))
+    except msgspec.MsgspecError:
+        return Found(key, document.age)

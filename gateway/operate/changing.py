@@ -1,0 +1,181 @@
+"""`uploads retry` and `uploads cancel`: what an operator decides, as workers will find it.
+
+Both change records by conditional writes only, so that no worker is at an upload unawares.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from math import ceil
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.errors import IllegalTransition, ObjectNotFound, PreconditionFailed
+from gateway.operate.bucket import Desk, NoSuchUpload, Refused, checked_id, file_of
+from gateway.operate.search import Query, search
+from gateway.settings import Delivery
+from gateway.uploads import keys
+from gateway.uploads.attempts import carried_over, under_way_for
+from gateway.uploads.ledger import Entry
+from gateway.uploads.lifecycle import advance, is_end, reopen, supersedes
+from gateway.uploads.record import CANCELLED, State, Upload
+
+Act = Callable[[Desk, str], Awaitable[str]]
+
+
+class FileGone(Refused):
+    """There is nothing left that could be registered."""
+
+
+async def retry(desk: Desk, upload_ids: Sequence[str]) -> bool:
+    """Take failed uploads up again; returns whether all of them were."""
+    return all([await _do(desk, upload_id, _retry) for upload_id in upload_ids])
+
+
+async def retry_all(desk: Desk) -> bool:
+    """Take up again whatever has failed and still can be; returns whether that was done."""
+    done = True
+    async with aclosing(search(desk.store, Query(states=frozenset({State.FAILED})))) as failed:
+        async for found in failed:
+            upload = found.upload
+            if upload is not None and upload.delivery is Delivery.EXTERNAL:
+                done = await _do(desk, upload.id, _retry, but=FileGone) and done
+    return done
+
+
+async def cancel(desk: Desk, upload_ids: Sequence[str], *, force: bool) -> bool:
+    """Bring pending uploads to their end; returns whether all of them were.
+
+    `force`: also those that ChatKitty may have a message of.
+    """
+
+    async def act(desk: Desk, upload_id: str) -> str:
+        return await _cancel(desk, upload_id, force=force)
+
+    return all([await _do(desk, upload_id, act) for upload_id in upload_ids])
+
+
+def why_not_retry(upload: Upload, *, has_credentials: bool) -> str | None:
+    """What speaks against taking a failed upload up again. Pure."""
+    if upload.delivery is Delivery.RELAY:
+        return "a relay cannot be taken up again: nobody but ChatKitty has had its bytes"
+    if not has_credentials and upload.authorization is None:
+        return (
+            "it was to be registered with its caller's token, which is not kept after the end:"
+            " set GATEWAY_UPSTREAM_CLIENT_ID and _SECRET, here and for the workers"
+        )
+    return None
+
+
+def why_not_cancel(entry: Entry, *, force: bool) -> str | None:
+    """What speaks against cancelling a pending upload. Pure."""
+    upload, attempt = entry.upload, entry.upload.attempt
+    if is_end(upload.state):
+        return f"it is {upload.state}"
+    if upload.delivery is Delivery.RELAY:
+        return "a relay cannot be cancelled: ChatKitty has had its bytes"
+    if upload.fault is not None:
+        cancelled = upload.fault.slug == CANCELLED.slug  # by somebody who came no further
+        return None if cancelled else f"it is about to end by itself: {upload.fault.slug}"
+    if (seconds := under_way_for(attempt, entry.age)) > 0:
+        return f"it is being registered at the moment: try again in {ceil(seconds)} seconds"
+    if attempt is not None and attempt.unknown and not force:
+        return (
+            "an earlier attempt may have reached ChatKitty, which then has a message of a file"
+            " that would be gone: --force cancels all the same"
+        )
+    return None
+
+
+async def _do(desk: Desk, upload_id: str, act: Act, but: type[Refused] | None = None) -> bool:
+    """Act on one upload and say how it went; a refusal of the type `but` is none."""
+    try:
+        said = await act(desk, checked_id(upload_id))
+    except msgspec.MsgspecError:
+        desk.complain(f"error: {upload_id}: its record cannot be read")
+        return False
+    except (Refused, IllegalTransition) as error:
+        if but is not None and isinstance(error, but):
+            return True
+        desk.complain(f"error: {upload_id}: {error}")
+        return False
+    desk.say(f"{upload_id}: {said}")
+    return True
+
+
+async def _retry(desk: Desk, upload_id: str) -> str:
+    ended = await _open_ended(desk, upload_id)
+    has_credentials = desk.settings.upstream_client_id is not None
+    reason = why_not_retry(ended.upload, has_credentials=has_credentials)
+    if reason is not None and ended.upload.state is State.FAILED:
+        raise Refused(reason)
+    again = reopen(ended.upload, datetime.now(UTC))
+    if await file_of(desk.store, upload_id) is None:
+        raise FileGone("its file is no longer in the bucket")
+    if again.attempt is not None:
+        again = replace(again, attempt=carried_over(again.attempt, ended.age))
+    try:
+        await desk.records.reopen(again)
+    except PreconditionFailed:
+        raise Refused("it is pending already") from None
+    return f"{again.state} again; {_when(desk, again)}"
+
+
+def _when(desk: Desk, upload: Upload) -> str:
+    period = f"the sweeper takes it up within its period of {desk.settings.sweep_interval:g} s"
+    seconds = under_way_for(upload.attempt, 0.0)
+    if seconds == 0:
+        return period
+    return f"{period}, {ceil(seconds)} s from now at the earliest: its last attempt may still run"
+
+
+async def _open_ended(desk: Desk, upload_id: str) -> Entry:
+    try:
+        return await desk.records.open_ended(upload_id)
+    except ObjectNotFound:
+        pending = await _open_pending(desk, upload_id)
+        raise Refused(f"it is {pending.upload.state}, and has not failed") from None
+
+
+async def _open_pending(desk: Desk, upload_id: str) -> Entry:
+    try:
+        return await desk.records.open_kept(upload_id)
+    except ObjectNotFound:
+        raise NoSuchUpload from None
+
+
+async def _cancel(desk: Desk, upload_id: str, *, force: bool) -> str:
+    entry = await _open_to_cancel(desk, upload_id)
+    if reason := why_not_cancel(entry, force=force):
+        raise Refused(reason)
+    entry = await _mark(desk, entry)
+    ended = await desk.records.ended(upload_id)
+    if ended is not None and not supersedes(entry.upload, ended):
+        await desk.records.forget_pending(upload_id)
+        raise Refused(f"it has ended as {ended.state}")
+    await desk.store.delete(keys.incoming(upload_id))
+    upload = replace(entry.upload, authorization=None)
+    await desk.records.save(entry, advance(upload, State.FAILED, datetime.now(UTC)))
+    return "cancelled"
+
+
+async def _open_to_cancel(desk: Desk, upload_id: str) -> Entry:
+    try:
+        return await _open_pending(desk, upload_id)
+    except NoSuchUpload:
+        ended = await desk.records.ended(upload_id)
+        if ended is None:
+            raise
+        raise Refused(f"it has ended as {ended.state}") from None
+
+
+async def _mark(desk: Desk, entry: Entry) -> Entry:
+    """Have the record say that the upload is cancelled: no worker gets past that write."""
+    upload = replace(entry.upload, fault=CANCELLED)
+    if upload.attempt is not None:
+        upload = replace(upload, attempt=carried_over(upload.attempt, entry.age))
+    try:
+        return await desk.records.save(entry, upload)
+    except PreconditionFailed:
+        raise Refused("a worker is at it: try again in a moment") from None

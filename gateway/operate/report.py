@@ -1,0 +1,103 @@
+"""Uploads as operators read them: members for programs, lines for people. Pure.
+
+Neither an authorization nor a byte of a file is ever among them.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from gateway.operate.bucket import Found
+from gateway.store.objects import ObjectInfo
+from gateway.uploads.ids import created_at
+from gateway.uploads.record import Attempt
+from gateway.uploads.resource import present, resource_of, timestamp
+
+_COLUMNS: Final = "{:36}  {:10}  {:8}  {:>5}  {:>12}  {:>5}  {:20}  {}"
+_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+
+HEADINGS: Final = _COLUMNS.format(
+    "ID", "STATE", "DELIVERY", "AGE", "BYTES", "TRIES", "PROBLEM", "SUBJECT"
+)
+
+
+def members_of(found: Found) -> dict[str, object]:
+    """The upload resource, with whose it is; less where the record cannot be read."""
+    upload = found.upload
+    if upload is None:
+        return {"id": found.upload_id, "state": found.state, "record": _record(found)}
+    return {**resource_of(upload), "subject": upload.subject, "requestId": upload.request_id}
+
+
+def details_of(found: Found, file: ObjectInfo | None) -> dict[str, object]:
+    """All that an operator may want to know of one upload; `file` is what the bucket has of it."""
+    attempt = found.upload.attempt if found.upload is not None else None
+    incoming = {"present": file is not None, "size": file.size if file is not None else None}
+    return members_of(found) | present(
+        {
+            "attempt": _attempt(attempt) if attempt is not None else None,
+            "record": _record(found),
+            "incoming": present(incoming),
+        }
+    )
+
+
+def line_of(found: Found, now: float) -> str:
+    """The upload in one line of a table; `now` is in seconds since the epoch."""
+    age = _duration(now - created_at(found.upload_id))
+    upload = found.upload
+    if upload is None:
+        return _COLUMNS.format(found.upload_id, found.state, "", age, "", "", "", "").rstrip()
+    size = sum(file.size for file in upload.files)
+    tries = upload.attempt.count if upload.attempt is not None else 0
+    problem = upload.fault.slug if upload.fault is not None else ""
+    line = _COLUMNS.format(
+        upload.id, upload.state, upload.delivery, age, size, tries, problem, upload.subject
+    )
+    return harmless(line)
+
+
+def lines_of(members: Mapping[str, object]) -> Iterator[str]:
+    """The members one below the other, those within another indented."""
+    for name, value in members.items():
+        yield from _indented(f"{name}:", value)
+
+
+def harmless(text: str) -> str:
+    """The text without what a terminal would obey: names come from clients."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+def _indented(title: str, value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield title
+        for line in lines_of(value):
+            yield f"  {line}"
+    elif isinstance(value, list):
+        yield title
+        for each in value:
+            plain = " ".join(map(str, each.values())) if isinstance(each, Mapping) else each
+            yield harmless(f"  - {plain}")
+    else:
+        yield harmless(f"{title} {value}")
+
+
+def _record(found: Found) -> dict[str, object]:
+    return {"key": found.key, "age": round(found.age)}
+
+
+def _attempt(attempt: Attempt) -> dict[str, object]:
+    return {
+        "count": attempt.count,
+        "firstAt": timestamp(attempt.first_at),
+        "unknown": attempt.unknown,
+    }
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit that there is two of."""
+    for size, unit in _UNITS:
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(0, int(seconds))}s"

@@ -1,0 +1,138 @@
+"""Uploads by what is asked of them, oldest first, however many the bucket has.
+
+Three listings, as far as they are needed, are merged page by page; records are read a few at a
+time.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.operate.bucket import DEAD, Found, read
+from gateway.store.objects import ObjectInfo, ObjectStore
+from gateway.uploads import keys
+from gateway.uploads.ids import first_id_at, parse_id
+from gateway.uploads.lifecycle import is_end
+from gateway.uploads.record import State
+
+_AT_A_TIME: Final = 16
+
+Place = dict[str, ObjectInfo]
+"""The records of one upload, by the prefixes of their keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for; without states: what is pending, or all that is readable.
+
+    Uploads that were begun between `since` and `until`, in seconds since the epoch.
+    """
+
+    states: frozenset[str] = frozenset()
+    everything: bool = False
+    subject: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Where it has to be looked."""
+        if self.states == {DEAD}:
+            return (keys.DEAD,)
+        dead = (keys.DEAD,) if DEAD in self.states else ()
+        # What failed and was taken up again has a record of its end yet: both are looked at.
+        return (keys.PENDING, *((keys.RECORDS,) if self._ends else ()), *dead)
+
+    @property
+    def first_id(self) -> str | None:
+        """The id after which the listings begin."""
+        return first_id_at(self.since) if self.since is not None else None
+
+    def is_past(self, upload_id: str) -> bool:
+        """Whether neither this upload is looked for nor any that comes after it."""
+        return self.until is not None and upload_id >= first_id_at(self.until)
+
+    def may_want(self, place: Place) -> bool:
+        """Whether the records have to be read; those that are pending only have no end."""
+        pending_only = place.keys() == {keys.PENDING}
+        return not (pending_only and self.states and self._only_ends)
+
+    def wants(self, found: Found) -> bool:
+        """Whether the upload is one of those looked for."""
+        if self.states and found.state not in self.states:
+            return False
+        subject = found.upload.subject if found.upload is not None else None
+        return self.subject is None or self.subject == subject
+
+    @property
+    def _known_states(self) -> list[State]:
+        return [State(state) for state in self.states - {DEAD}]
+
+    @property
+    def _ends(self) -> bool:
+        return self.everything or any(map(is_end, self._known_states))
+
+    @property
+    def _only_ends(self) -> bool:
+        return all(map(is_end, self._known_states))
+
+
+async def search(store: ObjectStore, query: Query) -> AsyncGenerator[Found, None]:
+    """The uploads that are looked for. Raises StoreUnavailable."""
+    async with aclosing(_places(store, query)) as places:
+        batch: list[Place] = []
+        async for place in places:
+            batch.append(place)
+            if len(batch) == _AT_A_TIME:
+                for found in await _read_all(store, query, batch):
+                    yield found
+                batch.clear()
+        for found in await _read_all(store, query, batch):
+            yield found
+
+
+async def _places(store: ObjectStore, query: Query) -> AsyncGenerator[Place, None]:
+    async with AsyncExitStack() as stack:
+        listings = {
+            prefix: await stack.enter_async_context(aclosing(_listing(store, query, prefix)))
+            for prefix in query.prefixes
+        }
+        heads = {prefix: await anext(listing, None) for prefix, listing in listings.items()}
+        while known := [keys.id_of(head.key) for head in heads.values() if head is not None]:
+            first = min(known)
+            if query.is_past(first):
+                return
+            place = {
+                prefix: head
+                for prefix, head in heads.items()
+                if head is not None and keys.id_of(head.key) == first
+            }
+            if query.may_want(place):
+                yield place
+            for prefix in place:
+                heads[prefix] = await anext(listings[prefix], None)
+
+
+async def _listing(
+    store: ObjectStore, query: Query, prefix: str
+) -> AsyncGenerator[ObjectInfo, None]:
+    start = prefix + query.first_id if query.first_id is not None else None
+    async with aclosing(store.list(prefix, start)) as listing:
+        async for info in listing:
+            if parse_id(info.key.removeprefix(prefix)) is not None:  # else no upload of ours
+                yield info
+
+
+async def _read_all(store: ObjectStore, query: Query, places: list[Place]) -> list[Found]:
+    rows = await asyncio.gather(*(_read_place(store, place) for place in places))
+    return [found for row in rows for found in row if query.wants(found)]
+
+
+async def _read_place(store: ObjectStore, place: Place) -> list[Found]:
+    dead = place.get(keys.DEAD)
+    kept = [place[prefix].key for prefix in (keys.PENDING, keys.RECORDS) if prefix in place]
+    found = await read(store, *kept)
+    rows = [Found(dead.key, dead.age)] if dead is not None else []
+    return rows if found is None else [*rows, found]
