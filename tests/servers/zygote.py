@@ -31,6 +31,7 @@ _PRELOADED = (
     "workers.sniff",
 )
 _POLL_SECONDS = 0.01
+_imported: dict[str, str] = {}
 
 
 class Zygote:
@@ -120,8 +121,11 @@ class ForkedPart:
 
 
 def _main() -> None:
+    given = set(os.environ)
     for module in _PRELOADED:
         importlib.import_module(module)
+    # What imports have set is set in every child as well.
+    _imported.update({name: os.environ[name] for name in set(os.environ) - given})
     for line in sys.stdin:
         order = json.loads(line)
         answer = _status(order["pid"]) if "pid" in order else _fork(order)
@@ -144,8 +148,10 @@ def _fork(order: dict[str, Any]) -> int:
         os.dup2(log, target)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.clear()
-    os.environ.update(order["environ"])
+    os.environ.update(_imported | order["environ"])
     importlib.reload(importlib.import_module("gateway.crash"))  # it reads the environment once
+    if (seconds := os.environ.get("CLOCK_OFF_BY")) is not None:
+        importlib.import_module("tests.servers.clock").be_off_by(float(seconds))
     module, *arguments = order["argv"]
     sys.argv = [module, *arguments]
     status = 1

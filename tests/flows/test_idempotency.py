@@ -1,0 +1,203 @@
+"""A request that is repeated with its `Idempotency-Key` is carried out once, from any replica."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from gateway.store.s3 import S3Store
+from gateway.uploads import keys
+from tests.flows import files, raw
+from tests.flows.client import Answer, Client
+from tests.servers.fixtures import StartGateway
+from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+
+CHANNEL_PATH = f"/v1/channels/{CHANNEL}/messages"
+FORM_TYPE = f"multipart/form-data; boundary={raw.BOUNDARY}"
+
+
+@pytest.fixture
+def key() -> str:
+    return f'"{uuid4()}"'
+
+
+@pytest.fixture
+def name() -> str:
+    return f"{uuid4()}.png"
+
+
+@pytest.fixture(params=["external", "fast_relay"])
+def either(request: pytest.FixtureRequest) -> Client:
+    """Alice, in either delivery."""
+    client: Client = request.getfixturevalue(request.param)
+    return client
+
+
+async def upload(client: Client, key: str, name: str, **more: Any) -> Answer:
+    path = more.pop("path", CHANNEL_PATH)
+    headers = {"Idempotency-Key": key, **more.pop("headers", {})}
+    return await client.upload(path, more.pop("data", files.PNG), name=name, headers=headers)
+
+
+async def made(sandbox: Sandbox, name: str) -> int:
+    found = await sandbox.messages()
+    return sum(message.get("file", {}).get("name") == name for message in found)
+
+
+async def test_the_same_key_gets_the_same_answer(
+    either: Client, sandbox: Sandbox, key: str, name: str
+) -> None:
+    first = await upload(either, key, name)
+    again = await upload(either, key, name)
+    assert first.status == again.status == 200
+    assert first.body == again.body
+    assert first.upload_id == again.upload_id
+    for header in ("Content-Type", "X-Api-Version", "X-Response-Token"):
+        assert first.headers[header] == again.headers[header]
+    assert await made(sandbox, name) == 1
+
+
+async def test_many_at_once_are_one(either: Client, sandbox: Sandbox, key: str, name: str) -> None:
+    await sandbox.fault("POST", CHANNEL_PATH, delay=0.5)
+    answers = await asyncio.gather(*(upload(either, key, name) for _ in range(6)))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
+    assert len({answer.upload_id for answer in answers}) == 1
+    assert await made(sandbox, name) == 1
+
+
+@pytest.mark.usefixtures("worker", "sandbox")
+@pytest.mark.parametrize("delivery", ["external", "relay"])
+async def test_any_replica_knows_the_key(
+    start_gateway: StartGateway, sandbox: Sandbox, key: str, name: str, delivery: str
+) -> None:
+    bodies = []
+    for _ in range(2):
+        gateway = start_gateway(delivery=delivery, public_url="http://files.example")
+        async with Client.open(gateway.url, TOKENS["alice"]) as client:
+            answer = await upload(client, key, name)
+            assert answer.status == 200
+            bodies.append(answer.body)
+    assert bodies[0] == bodies[1]
+    assert await made(sandbox, name) == 1
+
+
+async def test_another_subjects_key_is_another_key(
+    either: Client, sandbox: Sandbox, key: str, name: str
+) -> None:
+    await upload(either, key, name)
+    await upload(either.as_another(TOKENS["bob"]), key, name)
+    assert await made(sandbox, name) == 2
+
+
+async def test_another_request_with_the_key_is_refused(either: Client, key: str, name: str) -> None:
+    await upload(either, key, name)
+    elsewhere = await upload(either, key, name, path="/v1/threads/801/messages")
+    longer = await upload(either, key, name, data=files.PNG + b"x")
+    assert (elsewhere.status, longer.status) == (422, 422)
+    assert elsewhere.json()["type"].endswith("idempotency-key-reused")
+
+
+@pytest.mark.parametrize("bad", ["", "k" * 256])
+async def test_what_is_no_key_is_refused_before_the_body(either: Client, bad: str) -> None:
+    assert (await upload(either, bad, "a.png")).status == 400
+
+
+async def test_what_was_refused_may_be_sent_again(
+    either: Client, sandbox: Sandbox, key: str, name: str
+) -> None:
+    body = raw.form(files.PNG, filename=name)
+    broken = await either.request(
+        "POST",
+        CHANNEL_PATH,
+        data=body[:-6] + b"xxxxxx",
+        headers={"Content-Type": FORM_TYPE, "Idempotency-Key": key},
+    )
+    assert broken.status == 400
+    mended = await either.request(
+        "POST",
+        CHANNEL_PATH,
+        data=body,
+        headers={"Content-Type": FORM_TYPE, "Idempotency-Key": key},
+    )
+    assert mended.status == 200, mended.body
+    assert await made(sandbox, name) == 1
+
+
+async def test_a_refusal_by_the_upstream_leaves_a_relays_key_free(
+    fast_relay: Client, sandbox: Sandbox, key: str, name: str, store: S3Store
+) -> None:
+    await sandbox.fault("POST", CHANNEL_PATH, status=429, headers={"Retry-After": "1"})
+    refused = await upload(fast_relay, key, name)
+    assert refused.status == 429
+    assert refused.upload_id not in {keys.id_of(i.key) async for i in store.list(keys.PENDING)}
+    assert (await upload(fast_relay, key, name)).status == 200
+    assert await made(sandbox, name) == 1
+
+
+@pytest.mark.parametrize("fault", [{"cut": "after"}, {"status": 500}])
+async def test_a_relay_whose_outcome_is_unknown_is_not_repeated(
+    fast_relay: Client, sandbox: Sandbox, key: str, name: str, fault: dict[str, Any]
+) -> None:
+    await sandbox.fault("POST", CHANNEL_PATH, **fault)
+    first = await upload(fast_relay, key, name)
+    assert first.status in {500, 502}
+    before = await made(sandbox, name)
+    again = await upload(fast_relay, key, name)
+    assert again.status == 409
+    assert again.json()["type"].endswith("outcome-unknown")
+    assert again.json()["upload"]["id"] == first.upload_id == again.upload_id
+    resource = await fast_relay.request("GET", again.headers["Location"])
+    assert resource.json()["state"] == "failed"
+    assert await made(sandbox, name) == before
+
+
+async def test_a_client_that_leaves_in_the_body_leaves_nothing(
+    either: Client, sandbox: Sandbox, key: str, name: str, store: S3Store
+) -> None:
+    before = set(await added(store, set()))
+
+    async def half() -> Any:
+        yield raw.form(files.PNG, filename=name)[:100]
+        raise ConnectionResetError
+
+    with pytest.raises(aiohttp.ClientError):
+        await either.request(
+            "POST",
+            CHANNEL_PATH,
+            data=half(),
+            headers={"Content-Type": FORM_TYPE, "Idempotency-Key": key},
+        )
+    assert (await upload(either, key, name)).status == 200
+    assert await made(sandbox, name) == 1
+    async with asyncio.timeout(10):
+        while len(await added(store, before)) > 2:  # file and record of the one that came whole
+            await asyncio.sleep(0.1)
+
+
+PREFIXES = (keys.INCOMING, keys.PENDING, keys.RECORDS)
+
+
+async def added(store: S3Store, before: set[str]) -> list[str]:
+    return [
+        info.key
+        for prefix in PREFIXES
+        async for info in store.list(prefix)
+        if info.key not in before
+    ]
+
+
+async def test_who_waits_no_longer_is_told_the_upload_that_the_key_stands_for(
+    external: Client, sandbox: Sandbox, key: str, name: str
+) -> None:
+    await sandbox.fault("POST", CHANNEL_PATH, delay=1.0)
+    asynchronous = {"Prefer": "respond-async"}
+    first = await upload(external, key, name, headers=asynchronous)
+    again = await upload(external, key, name, headers=asynchronous)
+    assert (first.status, again.status) == (202, 202)
+    assert first.headers["Location"] == again.headers["Location"]
+    final = await upload(external, key, name)
+    assert final.status == 200
+    assert await made(sandbox, name) == 1
