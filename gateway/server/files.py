@@ -18,9 +18,13 @@ from gateway.uploads.lifecycle import SERVED
 from gateway.uploads.names import content_disposition
 from gateway.uploads.record import Upload
 
-_PRESIGNED_SECONDS = 300
+_CLOCK_SLACK = 900
+"""How far our clock may be behind the store's, which takes none that is off by more."""
+
 _CACHE_SECONDS = 240
 """How long a redirect may be reused: less than the URL that it leads to holds."""
+
+_PRESIGNED_SECONDS = _CLOCK_SLACK + _CACHE_SECONDS + 60
 
 _ACTIVE_TYPES: Final = (
     "text/html",

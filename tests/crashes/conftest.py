@@ -1,7 +1,6 @@
 """A gateway and a worker that die where they are told to, and the hand that takes up the rest."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -45,8 +44,8 @@ class Stage:
     stack: ExitStack
     name: str = field(default_factory=lambda: f"{uuid4()}.png")
 
-    def gateway(self, crash_at: str = "") -> Gateway:
-        environ = {**self.environ, "CRASH_AT": crash_at}
+    def gateway(self, crash_at: str = "", stop_at: str = "") -> Gateway:
+        environ = {**self.environ, "CRASH_AT": crash_at, "STOP_AT": stop_at}
         return self.stack.enter_context(Gateway.start(environ, self.directory))
 
     def worker(self, crash_at: str) -> ForkedPart:
@@ -100,6 +99,16 @@ class Stage:
         seconds, _ = await redis.time()
         await redis.set(keys.PRESENT_SINCE, seconds - 3600)
 
+    def command(self, *arguments: str, crash_at: str) -> ForkedPart:
+        """An operator's command line."""
+        environ = {**self.environ, "CRASH_AT": crash_at}
+        log = self.directory / "command.log"
+        return ForkedPart(["gateway.cli", *arguments], environ, log, lambda: True)
+
+    async def open_multiparts(self) -> list[str]:
+        found = self.backends.store.list_multipart_uploads(keys.INCOMING)
+        return [upload.key async for upload in found]
+
     async def left(self, prefix: str) -> list[str]:
         return [keys.id_of(info.key) async for info in self.backends.store.list(prefix)]
 
@@ -135,17 +144,24 @@ async def stage(
             yield Stage(lonely_environ, tmp_path, backends, sandbox, stack)
 
 
-async def died(pid: int) -> None:
-    """Wait for the end of a process that kills itself, whether or not its status was read."""
+async def stopped(pid: int) -> None:
+    """Wait until a process stands still."""
     async with asyncio.timeout(PATIENCE):
-        while not _is_dead(pid):
+        while _state(pid) != "T":
             await asyncio.sleep(0.01)
 
 
-def _is_dead(pid: int) -> bool:
+async def died(pid: int) -> None:
+    """Wait for the end of a process that kills itself, whether or not its status was read."""
+    async with asyncio.timeout(PATIENCE):
+        while _state(pid) != "Z":
+            await asyncio.sleep(0.01)
+
+
+def _state(pid: int) -> str:
+    """The kernel's letter for it, Z also where it has gone altogether."""
     try:
-        os.kill(pid, 0)
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (ProcessLookupError, FileNotFoundError):
-        return True
-    return stat.rpartition(")")[2].split()[0] == "Z"
+        return "Z"
+    return stat.rpartition(")")[2].split()[0]

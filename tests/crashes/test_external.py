@@ -1,14 +1,19 @@
 """`external`: a process dies at each line of it, and the file is registered once, or not at all."""
 
 import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
+import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from gateway.uploads import keys
-from gateway.uploads.record import State
-from tests.crashes.conftest import PATH, Stage, died
-from tests.flows import files
+from gateway.uploads.record import Change, State, to_json
+from tests.crashes.conftest import PATH, Stage, died, stopped
+from tests.flows import files, raw
 from tests.flows.client import PATIENCE, Client
 from tests.servers.sandbox import TOKENS
 
@@ -57,10 +62,83 @@ async def test_what_a_worker_left_is_registered_once(stage: Stage, point: str, b
         assert answer.status == 202
         await died(stage.worker(point).pid)
         assert len(await stage.messages()) == before
+        await stage.sandbox.forget_requests()
         await stage.take_up()
         assert (await client.resource(answer.upload_id))["state"] == "registered"
+    if point == "end.recorded":  # nothing is left to be asked
+        assert [each["path"] for each in await stage.sandbox.requests()].count(PATH) == 0
     assert len(await stage.messages()) == 1
     assert await stage.left(keys.PENDING) == []
+
+
+async def test_parts_of_a_file_are_given_up(stage: Stage) -> None:
+    gateway = stage.gateway()
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield raw.form(bytes(10_000_000), filename=stage.name)[:-20]
+            await asyncio.sleep(PATIENCE)
+
+        headers = {"Content-Type": f"multipart/form-data; boundary={raw.BOUNDARY}"}
+        sending = asyncio.create_task(client.request("POST", PATH, data=slowly(), headers=headers))
+        async with asyncio.timeout(PATIENCE):
+            while not await stage.open_multiparts():
+                await asyncio.sleep(0.02)
+        os.kill(gateway.pid, signal.SIGKILL)
+        with pytest.raises(aiohttp.ClientError):
+            await sending
+    await stage.forget_presence()
+    await stage.take_up()
+    assert await stage.open_multiparts() == []
+    assert await stage.left(keys.INCOMING) == []
+
+
+@pytest.mark.parametrize("key", ["with a key", None])
+async def test_who_stood_still_while_another_took_over_is_not_accepted(
+    stage: Stage, key: str | None
+) -> None:
+    frozen = stage.gateway(stop_at="external.stored")
+    # Of several parts, whose age at the store tells nothing: the gateway has to look.
+    data = files.PNG.ljust(9_000_000, b"\0")
+    first = asyncio.create_task(stage.upload(frozen, key, data=data))
+    await stopped(frozen.pid)
+    worker = stage.worker("")
+    await stage.forget_presence()
+    if key is None:
+        await stage.take_up()  # the sweeper takes the file for an orphan
+    else:
+        again = await stage.upload(stage.gateway(), key, data=data)
+        assert again is not None
+        assert again.status == 200
+    os.kill(frozen.pid, signal.SIGCONT)
+    late = await first
+    assert late is not None
+    assert late.status == 503
+    await stage.take_up()
+    assert len(await stage.messages()) == (0 if key is None else 1)
+    assert len(await stage.left(keys.INCOMING)) == (0 if key is None else 1)
+    assert worker.exit_status is None
+
+
+async def test_a_retry_by_hand_that_was_cut_short_is_carried_out_once(stage: Stage) -> None:
+    await stage.sandbox.fault("POST", PATH, status=400, body="{}")
+    gateway = stage.gateway()
+    worker = stage.worker("")
+    answer = await stage.upload(gateway)
+    assert answer is not None
+    failed = await stage.backends.ledger.find(answer.upload_id)
+    # A rejected upload is the client's to mend: make it one that an operator may retry.
+    changes = (*failed.history[:-1], Change(State.FAILED, failed.since))
+    again = replace(failed, history=changes, result=None)
+    await stage.backends.store.put(keys.incoming(again.id), files.PNG)
+    await stage.backends.store.put(keys.record(again.id), to_json(again))
+    await died(stage.command("uploads", "retry", again.id, crash_at="reopen.kept").pid)
+    await stage.take_up()
+    ended = await stage.backends.ledger.find_hosted(again.id)
+    assert ended.state is State.REGISTERED
+    assert len(await stage.messages()) == 1
+    assert await stage.left(keys.PENDING) == []
+    assert worker.exit_status is None
 
 
 async def test_a_request_whose_answer_and_sender_are_lost_is_not_repeated(stage: Stage) -> None:
@@ -85,6 +163,7 @@ async def test_a_verdict_stands_whatever_becomes_of_the_file(stage: Stage) -> No
         headers = {"Prefer": "respond-async"}
         answer = await client.upload(PATH, files.EXE, name=stage.name, headers=headers)
         await died(stage.worker("inspect.rejected").pid)
+        await stage.backends.store.delete(keys.incoming(answer.upload_id))  # as it does next
         await stage.take_up()
         resource = await client.resource(answer.upload_id)
     assert resource["state"] == "rejected"

@@ -1,4 +1,4 @@
-"""A server within the test, on a free port, whose connections end with it."""
+"""A server within the test, whose connections end with it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,8 +8,8 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def listening(serve: Serve) -> AsyncIterator[str]:
-    """The URL at which `serve` is given each connection."""
+async def listening(serve: Serve, port: int = 0) -> AsyncIterator[str]:
+    """The URL at which `serve` is given each connection; at a free port, unless one is given."""
     connections: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -19,7 +19,7 @@ async def listening(serve: Serve) -> AsyncIterator[str]:
         connection.add_done_callback(connections.discard)
         await serve(reader, writer)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", port)
     host, port = server.sockets[0].getsockname()
     try:
         yield f"http://{host}:{port}"

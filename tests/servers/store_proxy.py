@@ -23,6 +23,8 @@ class Fault(Enum):
     """The store does not get the request, which is answered 403 AccessDenied: do not try again."""
     HOLD = auto()
     """The store does not get the request, which is never answered."""
+    WAIT = auto()
+    """The store gets the request once all is mended."""
 
 
 ANSWERS = {
@@ -39,6 +41,7 @@ class Rule:
     fault: Fault
     times: int
     met: asyncio.Event = field(default_factory=asyncio.Event)
+    lifted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def applies_to(self, request_line: bytes) -> bool:
         if self.times == 0 or not self.pattern.search(request_line):
@@ -59,9 +62,9 @@ class FaultProxy:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, upstream: str) -> AsyncIterator[Self]:
+    async def start(cls, upstream: str, port: int = 0) -> AsyncIterator[Self]:
         proxy = cls(upstream)
-        async with listening(proxy._serve) as proxy.url:
+        async with listening(proxy._serve, port) as proxy.url:
             yield proxy
 
     def fail(self, pattern: bytes, fault: Fault, times: int = 1_000) -> Rule:
@@ -71,6 +74,8 @@ class FaultProxy:
 
     def mend(self) -> None:
         """Fail no request any more."""
+        for rule in self._rules:
+            rule.lifted.set()
         self._rules.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -97,6 +102,9 @@ class FaultProxy:
         if rule is not None and rule.fault is Fault.HOLD:
             await reader.read()  # until the client goes away
             return False
+        if rule is not None and rule.fault is Fault.WAIT:
+            await rule.lifted.wait()
+            rule = None
         answer = ANSWERS.get(rule.fault) if rule is not None else None
         await _copy(head, reader, None if answer else to_store)
         if answer:

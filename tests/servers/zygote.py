@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -157,6 +158,8 @@ def _fork(order: dict[str, Any]) -> int:
     status = 1
     try:
         importlib.import_module(module).main()
+    except Exception:  # noqa: BLE001 - the log is all that is left to tell of it
+        traceback.print_exc()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:

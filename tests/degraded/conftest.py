@@ -1,0 +1,160 @@
+"""A stack of the test's own, whose parts it takes away, freezes, wipes and brings back."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from gateway.settings import load
+from gateway.stack.part import Command, Part
+from gateway.stack.ports import free_port
+from gateway.stack.valkey import Valkey
+from gateway.uploads import keys
+from gateway.uploads.backends import open_backends
+from tests.crashes.conftest import LATER, PATH, Stage
+from tests.flows.client import PATIENCE, Answer, Client
+from tests.servers.aged_store import AgedStore
+from tests.servers.gateway import Gateway, start_worker
+from tests.servers.sandbox import TOKENS, Sandbox
+from tests.servers.zygote import ForkedPart
+from workers.sweep import lease as leases
+from workers.sweep import sweep_once
+
+IMPORTS = "/v1/imports/users"
+RESPOND_ASYNC = {"Prefer": "respond-async"}
+
+__all__ = ["IMPORTS", "PATH", "RESPOND_ASYNC", "Scene", "Server", "eventually", "told_to_return"]
+
+
+class Server:
+    """A server of the test's own, which comes back at the same address."""
+
+    def __init__(self, command: Callable[[], Command], directory: Path) -> None:
+        self._command = command
+        self._directory = directory
+        self._part = self._start()
+
+    def _start(self) -> Part:
+        return Part(self._command(), self._directory).wait_ready()
+
+    def stop(self) -> None:
+        self._part.kill()
+
+    def start(self) -> None:
+        self._part = self._start()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Its connections stand, and nothing is answered."""
+        os.kill(self._part.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._part.pid, signal.SIGCONT)
+
+
+@dataclass
+class Scene(Stage):
+    """The stage of a test in which parts are away, and processes go on."""
+
+    def start_gateway(self, **settings: str) -> Gateway:
+        changed = {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
+        environ = {**self.environ, **changed}
+        return self.stack.enter_context(Gateway.start(environ, self.directory))
+
+    def start_worker(self, **environ: str) -> ForkedPart:
+        return self.stack.enter_context(start_worker({**self.environ, **environ}, self.directory))
+
+    def alice(self, gateway: Gateway) -> AbstractAsyncContextManager[Client]:
+        return Client.open(gateway.url, TOKENS["alice"])
+
+    async def sweep(self) -> None:
+        """One pass of a sweeper later, which leaves the work to the workers."""
+        store = self.backends.store
+        assert isinstance(store, AgedStore)
+        version = await store.put(keys.SWEEP, b"{}")
+        lease = leases.Lease(store, leases.Memory(holder="test", seconds=LATER), version)
+        store.ageing = LATER
+        try:
+            await sweep_once(self.backends, lease)
+        finally:
+            store.ageing = 0.0
+
+    async def is_registered_once(self, client: Client, answer: Answer) -> bool:
+        """Whether the upload comes to its good end, and ChatKitty has its file once."""
+        resource = await client.end_of(answer.upload_id)
+        urls = [message["file"]["url"] for message in await self.messages()]
+        return resource["state"] == "registered" and urls.count(resource["url"]) == 1
+
+    async def is_in_doubt(self, answer: Answer) -> bool:
+        """Whether it is unknown what ChatKitty did with the file, and nobody is at it now."""
+        attempt = (await self.backends.ledger.find(answer.upload_id)).attempt
+        return attempt is not None and attempt.unknown and not attempt.lease
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[tuple[Server, str]]:
+    """A Valkey that no other test uses, and its URL."""
+    valkey = Valkey(tmp_path / "valkey", free_port())
+    server = Server(valkey.command, tmp_path)
+    yield server, valkey.url
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(own_redis: tuple[Server, str]) -> Server:
+    return own_redis[0]
+
+
+@pytest.fixture
+def own_environ(environ: dict[str, str], own_redis: tuple[Server, str]) -> dict[str, str]:
+    """Settings of a stack whose Redis, broker and bucket are the test's; it may change them."""
+    return {
+        **environ,
+        "GATEWAY_DELIVERY": "external",
+        "GATEWAY_REDIS_URL": own_redis[1],
+        "GATEWAY_S3_BUCKET": f"degraded-{uuid4()}",
+    }
+
+
+@pytest.fixture
+async def scene(
+    own_environ: dict[str, str],
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Scene]:
+    monkeypatch.setattr("gateway.uploads.backends.S3Store", AgedStore)
+    async with open_backends(load(own_environ)) as backends:
+        store = backends.store
+        assert isinstance(store, AgedStore)
+        await store.ensure_bucket()
+        with ExitStack() as stack:
+            yield Scene(own_environ, tmp_path, backends, sandbox, stack)
+
+
+async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
+    """Look again and again, until it is so."""
+    async with asyncio.timeout(PATIENCE):
+        while not await look():
+            await asyncio.sleep(0.05)
+
+
+def told_to_return(answer: Answer, slug: str) -> bool:
+    """Whether the answer is a 503 of that kind which says when to come back."""
+    assert answer.status == 503, answer.body
+    return answer.json()["type"].endswith(f":{slug}") and int(answer.headers["Retry-After"]) >= 1

@@ -1,0 +1,97 @@
+"""Redis away, frozen, or wiped: uploads are taken, and come to their end once it is back."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from uuid import uuid4
+
+import pytest
+
+from gateway.uploads import keys
+from tests.degraded.conftest import (
+    IMPORTS,
+    PATH,
+    RESPOND_ASYNC,
+    Scene,
+    Server,
+    eventually,
+    told_to_return,
+)
+from tests.flows import files
+
+How = Callable[[Server], AbstractContextManager[None]]
+
+
+@pytest.mark.parametrize("how", [Server.away, Server.frozen])
+async def test_what_is_uploaded_without_redis_ends_well_later(
+    scene: Scene, redis_server: Server, how: How
+) -> None:
+    gateway = scene.start_gateway()
+    scene.start_worker()
+    async with scene.alice(gateway) as client:
+        with how(redis_server):
+            headers = {"Prefer": "wait=1"}
+            hosted = await client.upload(PATH, files.PNG, name=scene.name, headers=headers)
+            assert hosted.status == 202, hosted.body
+            relayed = await client.upload(IMPORTS, b"[]", name="users.json")
+            assert relayed.status == 202
+            assert set(await scene.left(keys.PENDING)) == {hosted.upload_id, relayed.upload_id}
+            ready = await client.request("GET", "/gateway/readyz")
+            assert ready.status == 503
+            assert "redis" in ready.json()["faults"]
+        await scene.sweep()
+        assert await scene.is_registered_once(client, hosted)
+        assert (await client.end_of(relayed.upload_id))["state"] == "audited"
+        assert await scene.left(keys.PENDING) == []
+
+        async def is_ready() -> bool:
+            return (await client.request("GET", "/gateway/readyz")).status == 200
+
+        await eventually(is_ready)
+
+
+async def test_what_only_redis_knows_is_not_denied(scene: Scene, redis_server: Server) -> None:
+    gateway = scene.start_gateway()
+    async with scene.alice(gateway) as client:
+        relayed = await client.upload(IMPORTS, b"[]", name="users.json")
+        place = f"/gateway/uploads/{relayed.upload_id}"
+        with redis_server.away():
+            assert told_to_return(await client.request("GET", place), "store-unavailable")
+        assert (await client.resource(relayed.upload_id))["state"] == "relayed"
+
+
+async def test_a_wiped_redis_forgets_no_upload(scene: Scene) -> None:
+    gateway, relaying = scene.start_gateway(), scene.start_gateway(delivery="relay")
+    async with scene.alice(gateway) as client, scene.alice(relaying) as relay:
+        hosted = [
+            await client.upload(PATH, files.PNG, name=scene.name, headers=RESPOND_ASYNC)
+            for _ in range(3)
+        ]
+        relayed = await relay.upload(PATH, files.PNG, name=scene.name)
+        headers = {"Idempotency-Key": str(uuid4())}
+        with_key = await relay.upload(PATH, files.PNG, name=scene.name, headers=headers)
+        assert [answer.status for answer in (*hosted, relayed, with_key)] == [202] * 3 + [200] * 2
+        await scene.backends.redis.flushall()
+        assert (await client.resource(hosted[0].upload_id))["state"] == "stored"
+        scene.start_worker()
+        await scene.sweep()
+        for answer in hosted:
+            assert await scene.is_registered_once(client, answer)
+        assert (await relay.end_of(with_key.upload_id))["state"] == "audited"
+        # The audit of the other one is lost, not what was relayed.
+        lost = await relay.request("GET", f"/gateway/uploads/{relayed.upload_id}")
+        assert lost.status == 404
+        assert len(await scene.messages()) == 5
+        repeated = await relay.upload(PATH, files.PNG, name=scene.name, headers=headers)
+        assert (repeated.status, repeated.body) == (200, with_key.body)
+        assert len(await scene.messages()) == 5
+
+
+async def test_a_redis_that_is_wiped_under_way_is_noticed_by_no_client(scene: Scene) -> None:
+    gateway = scene.start_gateway()
+    scene.start_worker()
+    async with scene.alice(gateway) as client:
+        for _ in range(2):
+            answer = await client.upload(PATH, files.PNG, name=scene.name)
+            assert answer.status == 200
+            assert await scene.is_registered_once(client, answer)
+            await scene.backends.redis.flushall()

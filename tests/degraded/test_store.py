@@ -1,0 +1,176 @@
+"""The store away, refusing, slow or full: hosted uploads are told to come back, relays go on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from gateway.errors import StoreUnavailable
+from gateway.stack.part import Command
+from gateway.stack.ports import HOST, free_port
+from gateway.stack.seaweedfs import SeaweedFS
+from gateway.uploads import keys
+from tests.degraded.conftest import (
+    IMPORTS,
+    PATH,
+    RESPOND_ASYNC,
+    Scene,
+    Server,
+    eventually,
+    told_to_return,
+)
+from tests.flows import files
+from tests.flows.client import PATIENCE, Client
+from tests.servers.fixtures import open_store
+from tests.servers.store_proxy import Fault, FaultProxy
+
+ANY = rb"^\S+ /degraded-"
+A_FILE = rb"^PUT \S+/incoming/"
+
+
+@pytest.fixture
+async def proxy(seaweedfs: SeaweedFS) -> AsyncIterator[FaultProxy]:
+    async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
+        yield proxy
+
+
+async def _relays_go_on(client: Client) -> None:
+    relayed = await client.upload(IMPORTS, b"[]", name="users.json")
+    assert relayed.status == 202, relayed.body
+    assert (await client.resource(relayed.upload_id))["state"] == "relayed"
+
+
+async def _is_refused(client: Client) -> bool:
+    refused = await client.upload(PATH, files.PNG, headers=RESPOND_ASYNC)
+    return told_to_return(refused, "store-unavailable")
+
+
+async def _is_taken(client: Client) -> bool:
+    return (await client.upload(PATH, files.PNG, headers=RESPOND_ASYNC)).status == 202
+
+
+async def test_a_store_that_is_away_is_one_to_come_back_to(
+    scene: Scene, seaweedfs: SeaweedFS
+) -> None:
+    port = free_port()
+    gateway = scene.start_gateway(s3_endpoint_url=f"http://{HOST}:{port}")
+    async with scene.alice(gateway) as client:
+        assert await _is_refused(client)
+        await _relays_go_on(client)
+        headers = {"Idempotency-Key": str(uuid4())}
+        with_key = await client.upload(IMPORTS, b"[]", name="users.json", headers=headers)
+        assert told_to_return(with_key, "store-unavailable")
+        async with FaultProxy.start(seaweedfs.endpoint_url, port):
+            assert await _is_taken(client)
+            again = await client.upload(IMPORTS, b"[]", name="users.json", headers=headers)
+            assert again.status == 202
+
+
+async def test_a_store_that_says_slow_down_is_one_to_come_back_to(
+    scene: Scene, proxy: FaultProxy
+) -> None:
+    gateway = scene.start_gateway(s3_endpoint_url=proxy.url)
+    async with scene.alice(gateway) as client:
+        proxy.fail(ANY, Fault.SLOW_DOWN)
+        assert await _is_refused(client)
+        await _relays_go_on(client)
+        proxy.mend()
+        assert await _is_taken(client)
+
+
+async def test_a_step_that_finds_no_store_is_put_off(scene: Scene, proxy: FaultProxy) -> None:
+    gateway = scene.start_gateway()
+    scene.start_worker(GATEWAY_S3_ENDPOINT_URL=proxy.url)
+    proxy.fail(ANY, Fault.SLOW_DOWN)
+    async with scene.alice(gateway) as client:
+        answer = await client.upload(PATH, files.PNG, name=scene.name, headers=RESPOND_ASYNC)
+        assert answer.status == 202
+
+        async def is_put_off() -> bool:
+            return bool(await scene.backends.redis.exists(keys.scheduled(answer.upload_id)))
+
+        await eventually(is_put_off)
+        assert (await client.resource(answer.upload_id))["state"] == "stored"
+        proxy.mend()
+        await scene.sweep()  # which comes sooner than the step by itself
+        assert await scene.is_registered_once(client, answer)
+
+
+async def test_a_slow_store_slows_uploads_and_fills_no_memory(
+    scene: Scene, proxy: FaultProxy
+) -> None:
+    gateway = scene.start_gateway(s3_endpoint_url=proxy.url, upload_memory="32MiB")
+    held = proxy.fail(A_FILE, Fault.WAIT)
+    large = files.PNG.ljust(30_000_000, b"\0")
+    async with scene.alice(gateway) as client, asyncio.TaskGroup() as group:
+        first = group.create_task(client.upload(PATH, large, headers=RESPOND_ASYNC))
+        async with asyncio.timeout(PATIENCE):
+            await held.met.wait()
+        second = await client.upload(PATH, large, headers=RESPOND_ASYNC)
+        assert told_to_return(second, "busy")
+        await _relays_go_on(client)
+        assert not first.done()
+        proxy.mend()
+        assert (await first).status == 202
+        assert await _is_taken(client)
+
+
+@dataclass
+class Disk:
+    """A SeaweedFS of the test's own, and whether its disk is small."""
+
+    seaweedfs: SeaweedFS
+    small: bool = True
+
+    def command(self) -> Command:
+        command = self.seaweedfs.command()
+        limits = ("-volume.max=1", "-master.volumeSizeLimitMB=1") if self.small else ()
+        return replace(command, argv=[*command.argv, *limits])
+
+    async def fill(self) -> None:
+        """Write until nothing more is taken."""
+        async with open_store(self.seaweedfs) as store, asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    await store.put(str(uuid4()), bytes(600_000))
+                except StoreUnavailable:
+                    return
+
+
+@pytest.fixture
+def disk(tmp_path: Path, own_environ: dict[str, str]) -> Disk:
+    disk = Disk(SeaweedFS(tmp_path / "s3", free_port(), "own-key", "own-secret"))
+    own_environ.update(disk.seaweedfs.settings())
+    return disk
+
+
+@pytest.fixture
+def disk_server(disk: Disk, tmp_path: Path) -> Iterator[Server]:
+    server = Server(disk.command, tmp_path)
+    yield server
+    server.stop()
+
+
+async def test_a_full_disk_is_one_to_come_back_to_and_to_read(
+    disk_server: Server, disk: Disk, scene: Scene
+) -> None:
+    gateway = scene.start_gateway()
+    scene.start_worker()
+    async with scene.alice(gateway) as client:
+        before = await client.upload(PATH, files.PNG, name=scene.name)
+        assert before.status == 200, before.body
+        await disk.fill()
+        assert await _is_refused(client)
+        await _relays_go_on(client)
+        resource = await client.resource(before.upload_id)
+        assert resource["state"] == "registered"
+        assert (await client.request("GET", resource["url"])).body == files.PNG
+        with disk_server.away():
+            disk.small = False
+        after = await client.upload(PATH, files.PNG, name=scene.name)
+        assert after.status == 200, after.body
+        assert await scene.is_registered_once(client, after)
+        assert (await client.request("GET", resource["url"])).body == files.PNG
