@@ -1,29 +1,26 @@
 """Free ports of this machine's loopback address."""
 
 import socket
-from contextlib import ExitStack
 
 HOST = "127.0.0.1"
 
 
-_given: set[int] = set()
-"""Ports that were given out, whose servers need not listen yet."""
-
-
 def free_ports(count: int) -> list[int]:
-    """So many ports that nobody listens on, and that this process has not been given before."""
-    found: list[int] = []
-    with ExitStack() as stack:
-        while len(found) < count:
-            each = stack.enter_context(socket.socket())
-            each.bind((HOST, 0))
-            port = each.getsockname()[1]
-            if port not in _given:
-                found.append(port)
-    _given.update(found)
-    return found
+    """So many distinct ports that nobody listens on, and that nobody else is given for a while.
+
+    A connection to each has just ended, which the kernel remembers (TIME_WAIT, a minute on
+    Linux). Until it forgets, it gives the port to no process that leaves the choice to it, be it
+    to listen or to connect; a server that names the port, and sets SO_REUSEADDR as all do, gets it.
+    """
+    return [free_port() for _ in range(count)]
 
 
 def free_port() -> int:
     """One port that nobody listens on."""
-    return free_ports(1)[0]
+    with socket.create_server((HOST, 0)) as listening, socket.socket() as client:
+        client.connect(listening.getsockname())
+        served, _ = listening.accept()
+        served.close()  # who closes first is who remembers
+        client.recv(1)
+        port: int = listening.getsockname()[1]
+        return port
