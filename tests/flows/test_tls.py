@@ -2,9 +2,11 @@
 
 import asyncio
 import ipaddress
+import os
+import signal
 import socket
 import ssl
-import time
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -65,23 +67,26 @@ async def test_an_upload_that_was_given_up_is_not_sent_late(
         upstream.settimeout(PATIENCE)
         settings = {
             "GATEWAY_UPSTREAM_URL": f"https://{HOST}:{upstream.getsockname()[1]}",
-            "GATEWAY_UPSTREAM_TIMEOUT": "1",
+            "GATEWAY_UPSTREAM_TIMEOUT": "2",
             "SSL_CERT_FILE": str(certificate),
         }
         with Gateway.start({**environ, **settings}, servers_dir) as gateway:
             # The first makes the token known, so that the fast engine has the second.
-            served = asyncio.create_task(asyncio.to_thread(_serve, upstream, tls, 0.0))
+            at_once, given_up = threading.Event(), threading.Event()
+            at_once.set()
+            served = asyncio.create_task(asyncio.to_thread(_serve, upstream, tls, at_once))
             known = await exchange(gateway.url, upload, until=b"{}")
             assert (known.status, (await served)[-9:]) == (200, body[-9:])
-            served = asyncio.create_task(asyncio.to_thread(_serve, upstream, tls, 2.0))
+            served = asyncio.create_task(asyncio.to_thread(_serve, upstream, tls, given_up))
             late = await exchange(gateway.url, upload, until=b"\r\n\r\n")
+            given_up.set()
             assert (late.status, await served) == (504, b"")
 
 
-def _serve(upstream: socket.socket, tls: ssl.SSLContext, delay: float) -> bytes:
-    """What one client sends, to whom TLS is spoken only after so many seconds."""
+def _serve(upstream: socket.socket, tls: ssl.SSLContext, begin: threading.Event) -> bytes:
+    """What one client sends, to whom TLS is spoken only once it may begin."""
     connection, _ = upstream.accept()
-    time.sleep(delay)
+    begin.wait(PATIENCE)
     connection.settimeout(PATIENCE)
     data = b""
     try:
@@ -107,6 +112,8 @@ async def test_the_upstreams_certificate_is_checked(
         with Gateway.start({**environ, **settings}, servers_dir) as gateway:
             async with Client.open(gateway.url, TOKENS["alice"]) as client:
                 answers = [await client.upload(PATH, bytes(size)) for size in (10, 20, 3_000_000)]
+            # Not by SIGTERM: it would wait ten seconds for the rest of an upload that was refused.
+            os.kill(gateway.pid, signal.SIGKILL)
         bodies = [len(seen.body) for seen in upstream.take()]
     if trusted:
         assert [answer.status for answer in answers] == [200, 200, 200]
