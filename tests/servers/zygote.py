@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from aiohttp import connector
+
 from gateway.stack.part import PartError
 
 _PRELOADED = (
@@ -156,6 +158,8 @@ def _fork(order: dict[str, Any]) -> int:
     module, *arguments = order["argv"]
     sys.argv = [module, *arguments]
     status = 1
+    if "SSL_CERT_FILE" in os.environ:  # aiohttp has read it as it was imported
+        connector._SSL_CONTEXT_VERIFIED = connector._make_ssl_context(verified=True)
     try:
         importlib.import_module(module).main()
     except Exception:  # noqa: BLE001 - the log is all that is left to tell of it
