@@ -17,16 +17,19 @@ async def test_more_uploads_than_there_is_memory_for_are_told_to_come_back(
 ) -> None:
     gateway = start_gateway(delivery="external", upload_memory="32MiB")
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
-        gate = asyncio.Event()
+        admitted, gate = asyncio.Event(), asyncio.Event()
 
         async def slowly():
+            admitted.set()
             yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
             await gate.wait()
             yield files.PNG + b"\r\n--b--\r\n"
 
         headers = {"Content-Type": "multipart/form-data; boundary=b", "Prefer": "respond-async"}
-        first = asyncio.create_task(client.request("POST", PATH, data=slowly(), headers=headers))
-        await asyncio.sleep(0.3)  # the first has to be let in before the second
+        first = asyncio.create_task(
+            client.request("POST", PATH, data=slowly(), headers=headers, expect100=True)
+        )
+        await admitted.wait()  # its body is sent once the gateway has said to go on
         second = await client.upload(PATH, bytes(20_000_000))
         assert told_to_return(second, "busy")
         gate.set()
