@@ -24,13 +24,21 @@ _SECONDS = 2.0
 """The longest that one call to Redis may take: a frozen one must hang nobody."""
 
 
+_EXCHANGE_SECONDS = 30.0
+"""The longest that ChatKitty may take for a request without a file: so long, too, does a worker
+that died with one keep others from it.
+"""
+
 _CONNECTIONS = 50
 """Who finds them all in use waits: being busy is not being away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Open clients of everything that an upload touches."""
+    """Open clients of everything that an upload touches.
+
+    `exchange_seconds` is how long ChatKitty may take for a request without a file.
+    """
 
     settings: Settings
     ring: KeyRing
@@ -39,6 +47,7 @@ class Backends:
     ledger: Ledger
     queue: TaskQueue
     chatkitty: ChatKitty
+    exchange_seconds: float
     breaker: SharedBreaker
     own_token: OwnToken | None
 
@@ -71,8 +80,9 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
         stack.push_async_callback(redis.aclose)
         queue = TaskQueue(settings.broker, GATHERED)
         stack.callback(queue.close)
+        exchange_seconds = min(settings.upstream_timeout, _EXCHANGE_SECONDS)
         chatkitty = await stack.enter_async_context(
-            ChatKitty.open(str(settings.upstream_url), timeout=settings.upstream_timeout)
+            ChatKitty.open(str(settings.upstream_url), timeout=exchange_seconds)
         )
         ring = settings.key_ring()
         own_token = None
@@ -89,6 +99,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
             ledger=ledger,
             queue=queue,
             chatkitty=chatkitty,
+            exchange_seconds=exchange_seconds,
             breaker=SharedBreaker(redis, str(settings.upstream_url)),
             own_token=own_token,
         )

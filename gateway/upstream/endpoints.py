@@ -60,6 +60,11 @@ class Endpoint:
         """Whether it takes a JSON reference to an external file as well as a multipart body."""
         return self.kind is not Kind.IMPORT
 
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether the same reference sent twice does what it does once."""
+        return self.kind is Kind.DISPLAY_PICTURE
+
 
 _KINDS: Final = {
     "channels/#/messages": Kind.CHANNEL_MESSAGE,

@@ -14,7 +14,7 @@ from gateway.errors import UpstreamError
 from gateway.upstream.answer import Answer
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import Credentials
-from gateway.upstream.endpoints import Endpoint, Kind
+from gateway.upstream.endpoints import Endpoint
 
 CLOCK_SLACK: Final = timedelta(minutes=15)
 """How far ChatKitty's clock may be behind ours without a message being missed."""
@@ -33,7 +33,7 @@ async def find_registered(
     again does no harm. Raises UpstreamError, always with `outcome_unknown`, where it cannot be
     told: then it must be asked again before anything is sent.
     """
-    if endpoint.kind is Kind.DISPLAY_PICTURE:
+    if endpoint.is_idempotent:
         return None
     try:
         message = await _find(client, endpoint, url, since - CLOCK_SLACK, credentials)

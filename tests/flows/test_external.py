@@ -203,6 +203,27 @@ async def test_a_cut_answer_leaves_exactly_one_message(external: Client, sandbox
     assert urls.count(url) == 1
 
 
+async def test_a_message_that_is_not_listed_yet_is_waited_for(
+    external: Client, sandbox: Sandbox
+) -> None:
+    nothing = {"page": {"size": 0}, "_links": {}}
+    await sandbox.fault("POST", CHANNEL_PATH, cut="after")
+    await sandbox.fault("GET", CHANNEL_PATH, status=200, body=nothing)
+    answer = await external.upload(CHANNEL_PATH, files.PNG)
+    assert answer.status == 200
+    url = answer.json()["file"]["url"]
+    urls = [message["file"]["url"] for message in await sandbox.messages() if "file" in message]
+    assert urls.count(url) == 1
+
+
+async def test_a_display_picture_whose_answer_was_cut_is_set_again(
+    external: Client, sandbox: Sandbox
+) -> None:
+    await sandbox.fault("POST", "/v1/users/1/display-picture", cut="after")
+    answer = await external.upload("/v1/users/1/display-picture", files.PNG, name="me.png")
+    assert answer.status == 200, answer.body
+
+
 async def test_a_request_that_was_cut_before_it_was_heard_is_sent_again(
     external: Client, sandbox: Sandbox
 ) -> None:

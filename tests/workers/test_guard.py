@@ -57,7 +57,6 @@ async def test_an_upload_that_fails_its_worker_again_and_again_is_a_dead_letter(
     assert ended.state is State.FAILED
     assert ended.fault is not None
     assert ended.fault.slug == "dead-letter"
-    assert await tries(services, upload.id) == 0
 
 
 async def test_a_record_that_nobody_can_read_is_set_aside(services: Services) -> None:
@@ -77,9 +76,10 @@ async def test_an_orderly_end_and_a_part_that_is_away_count_for_nothing(
         raise StoreUnavailable("away")
 
     await guard.one(Step.RESUME, "a", raises)(services)
-    assert await tries(services, "a") == 1
     await guard.one(Step.RESUME, "a", succeeds)(services)
-    assert await tries(services, "a") == 0
+    assert await tries(services, "a") == 1  # which may have been a step with nothing to do
+    await guard.one(Step.RESUME, "c", succeeds)(services)
+    assert not await services.backends.redis.exists(keys.tries("c"))
     await guard.one(Step.RESUME, "b", away)(services)
     assert await tries(services, "b") == 0
 

@@ -34,6 +34,13 @@ _REMEMBERED: Final = 86_400
 _PAUSE: Final = 10.0
 _LONGEST_PAUSE: Final = 60.0
 
+# A step that had nothing to do must not make those forgotten that came to no end before it.
+_COUNT_DOWN: Final = """
+for _, key in ipairs(KEYS) do
+    if redis.call('DECR', key) <= 0 then redis.call('DEL', key) end
+end
+"""
+
 StepWork = Callable[[str, Services], Awaitable[None]]
 
 
@@ -124,6 +131,8 @@ async def _end(services: Services, upload_ids: Sequence[str]) -> None:
     if not upload_ids:
         return
     try:
-        await services.backends.redis.delete(*map(keys.tries, upload_ids))
+        await services.backends.redis.eval(
+            _COUNT_DOWN, len(upload_ids), *map(keys.tries, upload_ids)
+        )
     except (RedisError, OSError) as error:
         log.warning("step.not_counted", error=repr(error))

@@ -126,7 +126,7 @@ class Registration:
             count=before.count + 1 if before else 1,
             first_at=before.first_at if before else datetime.now(UTC),
             unknown=True,
-            lease=_SEND_SECONDS + self._backends.settings.upstream_timeout + _MARGIN,
+            lease=_SEND_SECONDS + self._backends.exchange_seconds + _MARGIN,
         )
         await self._save(replace(self._entry.upload, attempt=attempt))
 
@@ -136,7 +136,7 @@ class Registration:
         credentials = self._backends.credentials(upload)
         if endpoint is None or credentials is None or upload.url is None:
             raise UpstreamError("the record cannot be registered with", retryable=False)
-        if before is not None and before.unknown:
+        if before is not None and before.unknown and not endpoint.is_idempotent:
             found = await self._find(endpoint, upload.url, before, credentials)
             if found is not None:
                 return found

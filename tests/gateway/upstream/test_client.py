@@ -1,6 +1,7 @@
 """Requests to ChatKitty, and what each odd answer to one means."""
 
 import json
+import time
 
 import pytest
 
@@ -46,6 +47,14 @@ async def test_a_reference_is_posted_as_json_to_the_very_path(upstream, client):
     assert request.headers["authorization"] == TOKEN
     assert request.headers["accept"] == "application/json"
     assert "transfer-encoding" not in request.headers
+
+
+async def test_what_comes_too_late_is_not_sent_and_that_is_known(upstream, client):
+    upstream.replies(answer(200, MESSAGE))
+    with pytest.raises(UpstreamTimeout) as raised:
+        await client.register(CHANNEL, {}, CALLER, send_by=time.monotonic() - 1)
+    assert not raised.value.outcome_unknown
+    assert upstream.requests == []
 
 
 async def test_the_current_generation_is_asked_for_by_its_media_type(upstream, client):
