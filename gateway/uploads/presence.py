@@ -52,7 +52,9 @@ class Presence:
         try:
             seconds, _ = await self._redis.time()
             async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.set(keys.PRESENT_SINCE, seconds, nx=True)
+                # It fades with the marks, which nobody could renew while Redis was away.
+                pipeline.set(keys.PRESENT_SINCE, seconds, nx=True, ex=_FADING_SECONDS)
+                pipeline.expire(keys.PRESENT_SINCE, _FADING_SECONDS)
                 for upload_id in upload_ids:
                     pipeline.set(keys.presence(upload_id), b"", ex=_FADING_SECONDS)
                 await pipeline.execute()
@@ -74,8 +76,8 @@ async def is_present(redis: Redis, upload_id: str) -> bool:
 async def is_gone(redis: Redis, upload_id: str) -> bool:
     """Whether no process receives the upload.
 
-    A wiped Redis has forgotten those that do: then their next beat is waited for. Raises
-    RedisError, OSError where nobody can tell.
+    A Redis that was wiped or away has forgotten those that do: then their next beat is waited
+    for. Raises RedisError, OSError where nobody can tell.
     """
     if await is_present(redis, upload_id):
         return False
@@ -86,7 +88,7 @@ async def is_gone(redis: Redis, upload_id: str) -> bool:
 
 
 async def knows_all(redis: Redis) -> bool:
-    """Whether Redis was not wiped since the last beat of every process."""
+    """Whether Redis was there, and not wiped, since the last beat of every process."""
     since = await redis.get(keys.PRESENT_SINCE)
     seconds, _ = await redis.time()
     return since is not None and seconds - int(since) > BEAT_SECONDS + 1

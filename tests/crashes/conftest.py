@@ -12,14 +12,13 @@ import aiohttp
 import pytest
 from redis import Redis
 
-from gateway.settings import load
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends, open_backends
+from gateway.uploads.backends import Backends
 from gateway.uploads.record import Upload
 from tests.flows import files
 from tests.flows.client import PATIENCE, Answer, Client
-from tests.servers.aged_store import AgedStore
+from tests.servers.aged_store import AgedStore, open_aged_backends
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
@@ -130,16 +129,9 @@ def lonely_environ(environ: dict[str, str], valkey: Valkey) -> dict[str, str]:
 
 @pytest.fixture
 async def stage(
-    lonely_environ: dict[str, str],
-    sandbox: Sandbox,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    lonely_environ: dict[str, str], sandbox: Sandbox, tmp_path: Path
 ) -> AsyncIterator[Stage]:
-    monkeypatch.setattr("gateway.uploads.backends.S3Store", AgedStore)
-    async with open_backends(load(lonely_environ)) as backends:
-        store = backends.store
-        assert isinstance(store, AgedStore)
-        await store.ensure_bucket()
+    async with open_aged_backends(lonely_environ) as backends:
         with ExitStack() as stack:
             yield Stage(lonely_environ, tmp_path, backends, sandbox, stack)
 

@@ -11,15 +11,13 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.settings import load
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
-from gateway.uploads.backends import open_backends
 from tests.crashes.conftest import LATER, PATH, Stage
 from tests.flows.client import PATIENCE, Answer, Client
-from tests.servers.aged_store import AgedStore
+from tests.servers.aged_store import AgedStore, open_aged_backends
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
@@ -133,16 +131,9 @@ def own_environ(environ: dict[str, str], own_redis: tuple[Server, str]) -> dict[
 
 @pytest.fixture
 async def scene(
-    own_environ: dict[str, str],
-    sandbox: Sandbox,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    own_environ: dict[str, str], sandbox: Sandbox, tmp_path: Path
 ) -> AsyncIterator[Scene]:
-    monkeypatch.setattr("gateway.uploads.backends.S3Store", AgedStore)
-    async with open_backends(load(own_environ)) as backends:
-        store = backends.store
-        assert isinstance(store, AgedStore)
-        await store.ensure_bucket()
+    async with open_aged_backends(own_environ) as backends:
         with ExitStack() as stack:
             yield Scene(own_environ, tmp_path, backends, sandbox, stack)
 

@@ -1,10 +1,15 @@
 """A store that says that everything in it is older than it is: time, without waiting for it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import pytest
+
+from gateway.settings import load
 from gateway.store.objects import Document, ObjectInfo, UnfinishedMultipart
 from gateway.store.s3 import S3Store
+from gateway.uploads.backends import Backends, open_backends
 
 
 class AgedStore(S3Store):
@@ -24,3 +29,14 @@ class AgedStore(S3Store):
 
     async def idle(self, upload: UnfinishedMultipart) -> float:
         return await super().idle(upload) + self.ageing
+
+
+@asynccontextmanager
+async def open_aged_backends(environ: Mapping[str, str]) -> AsyncIterator[Backends]:
+    """Backends with such a store, whose bucket is there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.uploads.backends.S3Store", AgedStore)
+        async with open_backends(load(environ)) as backends:
+            assert isinstance(backends.store, AgedStore)
+            await backends.store.ensure_bucket()
+            yield backends

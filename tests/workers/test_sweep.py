@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import cast
@@ -18,16 +17,16 @@ from redis.asyncio import Redis
 
 from gateway.errors import ObjectNotFound, UploadSuperseded
 from gateway.queue import LARGEST_MESSAGE
-from gateway.settings import Delivery, Settings, load
+from gateway.settings import Delivery
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends, open_backends
+from gateway.uploads.backends import Backends
 from gateway.uploads.ids import new_id
 from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import advance, begin
 from gateway.uploads.record import File, State, Target, Terms, Upload
 from tests.flows import files
 from tests.flows.client import ENDS, PATIENCE, Client
-from tests.servers.aged_store import AgedStore
+from tests.servers.aged_store import AgedStore, open_aged_backends
 from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from workers.sweep import lease as leases
@@ -38,15 +37,9 @@ LATER = 3600.0
 
 
 @pytest.fixture
-def settings(environ: dict[str, str]) -> Settings:
-    return load(environ)
-
-
-@pytest.fixture
-async def backends(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Backends]:
-    monkeypatch.setattr("gateway.uploads.backends.S3Store", AgedStore)
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(open_backends(settings))
+async def backends(environ: dict[str, str]) -> AsyncIterator[Backends]:
+    async with open_aged_backends(environ) as opened:
+        yield opened
 
 
 async def sweep(backends: Backends, ageing: float = 0.0) -> None:

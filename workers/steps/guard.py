@@ -84,7 +84,8 @@ async def _guarded(
             await (work if tries <= MOST_TRIES else _give_up)(upload_id, services)
     except (StoreUnavailable, RedisError, ConnectionError) as error:
         log.warning("step.postponed", step=step, error=repr(error))
-        await later(services, step, upload_id, _PAUSE * random.uniform(0.5, 1.5))  # noqa: S311
+        pause = _PAUSE * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+        await later(services, Step.RESUME, upload_id, pause)
     except PreconditionFailed:
         log.info("step.taken")  # somebody else is at it, or it is cancelled
     except Exception:

@@ -7,6 +7,7 @@ lease, an object in the bucket, only spares the work, and remembers where the la
 
 import time
 
+from gateway.errors import StoreUnavailable
 from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends
 from workers.runtime import Services
@@ -22,14 +23,15 @@ log = get_logger(__name__)
 async def sweep(services: Services) -> None:
     """One pass, unless another sweeper is at it."""
     backends = services.backends
-    lease = await take(backends.store, backends.settings.sweep_interval / 2)
-    if lease is None:
-        return
     try:
-        await sweep_once(backends, lease)
-        await lease.release()
+        lease = await take(backends.store, backends.settings.sweep_interval / 2)
+        if lease is not None:
+            await sweep_once(backends, lease)
+            await lease.release()
     except LeaseLost:
         log.warning("sweep.lease_lost")
+    except StoreUnavailable as error:
+        log.warning("sweep.store_unavailable", error=repr(error))
 
 
 async def sweep_once(backends: Backends, lease: Lease) -> None:
