@@ -45,6 +45,8 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     async with services.presence.of(upload_id, at_once=key is not None):
         if key is None:
             return await _host(request, services, admitted)
+        if admitted.authorization is None:  # all grants are one subject, and strangers
+            key = f"{request.headers['Grant']} {key}"
         try:
             claimed = await services.once.claim(admitted, key, services.settings.registration_wait)
         except Unknown as unknown:

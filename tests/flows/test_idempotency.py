@@ -203,3 +203,24 @@ async def test_who_waits_no_longer_is_told_the_upload_that_the_key_stands_for(
     final = await upload(external, key, name)
     assert final.status == 200
     assert await made(sandbox, name) == 1
+
+
+@pytest.mark.usefixtures("worker", "sandbox")
+async def test_a_key_is_the_grants_own_where_there_is_no_subject(
+    start_gateway: StartGateway, key: str
+) -> None:
+    gateway = start_gateway(grants="relay", delivery="relay")
+    ids = []
+    for grant in ("ONE", "ONE", "ANOTHER"):
+        body = raw.form(files.PNG)
+        request = raw.head(
+            f"/runtime/channels/{CHANNEL}/messages",
+            f"Grant: {grant}",
+            f"Idempotency-Key: {key}",
+            raw.FORM_TYPE,
+            f"Content-Length: {len(body)}",
+        )
+        answer = await raw.exchange(gateway.url, request + body, until=b"}}}")
+        assert answer.status == 200
+        ids.append(answer.body)
+    assert ids[0] == ids[1] != ids[2]

@@ -56,6 +56,7 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
         tries = await _begin(services, upload_ids)
         if len(upload_ids) > 1 and max(tries.values(), default=0) > 1:
             # One of them may be what kills workers: each by itself, so that it is found.
+            await _end(services, upload_ids)
             for upload_id in upload_ids:
                 services.backends.queue.send(Step.RESUME, upload_id)
             return
