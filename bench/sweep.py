@@ -17,7 +17,7 @@ from gateway.stack.ports import free_port
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends, open_backends
+from gateway.uploads.backends import Backends, open_backends, open_store
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import begin
 from gateway.uploads.record import File, State, Target, Terms, Upload, to_json
@@ -44,8 +44,8 @@ def main() -> None:
 
 
 async def _measure(steps: list[int], settings: Settings) -> None:
-    async with open_backends(settings) as backends:
-        await backends.store.ensure_bucket()  # type: ignore[attr-defined] # the real one has it
+    async with open_store(settings) as store, open_backends(settings) as backends:
+        await store.ensure_bucket()
         made = 0
         for pending in steps:
             await _fill(backends, pending - made)

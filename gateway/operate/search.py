@@ -5,8 +5,8 @@ time.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,11 +15,12 @@ from gateway.store.objects import ObjectInfo, ObjectStore
 from gateway.uploads import keys
 from gateway.uploads.ids import first_id_at, parse_id
 from gateway.uploads.lifecycle import is_end
+from gateway.uploads.listing import merged
 from gateway.uploads.record import State
 
 _AT_A_TIME: Final = 16
 
-Place = dict[str, ObjectInfo]
+Place = Mapping[str, ObjectInfo]
 """The records of one upload, by the prefixes of their keys."""
 
 
@@ -94,35 +95,15 @@ async def search(store: ObjectStore, query: Query) -> AsyncGenerator[Found, None
 
 
 async def _places(store: ObjectStore, query: Query) -> AsyncGenerator[Place, None]:
-    async with AsyncExitStack() as stack:
-        listings = {
-            prefix: await stack.enter_async_context(aclosing(_listing(store, query, prefix)))
-            for prefix in query.prefixes
-        }
-        heads = {prefix: await anext(listing, None) for prefix, listing in listings.items()}
-        while known := [keys.id_of(head.key) for head in heads.values() if head is not None]:
-            first = min(known)
-            if query.is_past(first):
+    async with aclosing(merged(store, query.prefixes, query.first_id)) as uploads:
+        async for place in uploads:
+            upload_id = keys.id_of(next(iter(place.values())).key)
+            if parse_id(upload_id) is None:  # no upload of ours
+                continue
+            if query.is_past(upload_id):
                 return
-            place = {
-                prefix: head
-                for prefix, head in heads.items()
-                if head is not None and keys.id_of(head.key) == first
-            }
             if query.may_want(place):
                 yield place
-            for prefix in place:
-                heads[prefix] = await anext(listings[prefix], None)
-
-
-async def _listing(
-    store: ObjectStore, query: Query, prefix: str
-) -> AsyncGenerator[ObjectInfo, None]:
-    start = prefix + query.first_id if query.first_id is not None else None
-    async with aclosing(store.list(prefix, start)) as listing:
-        async for info in listing:
-            if parse_id(info.key.removeprefix(prefix)) is not None:  # else no upload of ours
-                yield info
 
 
 async def _read_all(store: ObjectStore, query: Query, places: list[Place]) -> list[Found]:

@@ -72,6 +72,8 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 CANCELLED = Fault("cancelled", "cancelled by an operator")
+FILE_LOST = Fault("file-lost", "the stored file is gone")
+FILE_CORRUPT = Fault("file-corrupt", "the stored file is not what was received")
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,15 +18,13 @@ from gateway.uploads.backends import Backends
 from gateway.uploads.record import Upload
 from tests.flows import files
 from tests.flows.client import PATIENCE, Answer, Client
-from tests.servers.aged_store import AgedStore, open_aged_backends
+from tests.servers.aged_store import later, open_aged_backends, sweep_later
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
 from workers.runtime import Services
 from workers.sniff import Sniffer
 from workers.steps.resumption import resume
-from workers.sweep import lease as leases
-from workers.sweep import sweep_once
 
 PATH = f"/v1/channels/{CHANNEL}/messages"
 LATER = 3600.0
@@ -77,18 +75,11 @@ class Stage:
 
     async def take_up(self) -> None:
         """What sweepers and workers do later, all that is old enough by then."""
-        store = self.backends.store
-        assert isinstance(store, AgedStore)
-        store.ageing = LATER
         services = Services(self.backends, Sniffer())
-        try:
+        with later(self.backends, LATER):
             async for pending in self.backends.ledger.list_pending():
                 await resume(pending.upload_id, services)
-            version = await store.put(keys.SWEEP, b"{}")
-            lease = leases.Lease(store, leases.Memory(holder="test", seconds=LATER), version)
-            await sweep_once(self.backends, lease)
-        finally:
-            store.ageing = 0.0
+        await sweep_later(self.backends, LATER)
 
     async def forget_presence(self) -> None:
         """As if the marks of processes that died had faded."""

@@ -14,15 +14,12 @@ import pytest
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
-from gateway.uploads import keys
 from tests.crashes.conftest import LATER, PATH, Stage
 from tests.flows.client import PATIENCE, Answer, Client
-from tests.servers.aged_store import AgedStore, open_aged_backends
+from tests.servers.aged_store import open_aged_backends, sweep_later
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
-from workers.sweep import lease as leases
-from workers.sweep import sweep_once
 
 IMPORTS = "/v1/imports/users"
 RESPOND_ASYNC = {"Prefer": "respond-async"}
@@ -82,15 +79,7 @@ class Scene(Stage):
 
     async def sweep(self) -> None:
         """One pass of a sweeper later, which leaves the work to the workers."""
-        store = self.backends.store
-        assert isinstance(store, AgedStore)
-        version = await store.put(keys.SWEEP, b"{}")
-        lease = leases.Lease(store, leases.Memory(holder="test", seconds=LATER), version)
-        store.ageing = LATER
-        try:
-            await sweep_once(self.backends, lease)
-        finally:
-            store.ageing = 0.0
+        await sweep_later(self.backends, LATER)
 
     async def is_registered_once(self, client: Client, answer: Answer) -> bool:
         """Whether the upload comes to its good end, and ChatKitty has its file once."""

@@ -1,7 +1,7 @@
 """A store that says that everything in it is older than it is: time, without waiting for it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -9,7 +9,10 @@ import pytest
 from gateway.settings import load
 from gateway.store.objects import Document, ObjectInfo, UnfinishedMultipart
 from gateway.store.s3 import S3Store
+from gateway.uploads import keys
 from gateway.uploads.backends import Backends, open_backends
+from workers.sweep import lease as leases
+from workers.sweep import sweep_once
 
 
 class AgedStore(S3Store):
@@ -40,3 +43,28 @@ async def open_aged_backends(environ: Mapping[str, str]) -> AsyncIterator[Backen
             assert isinstance(backends.store, AgedStore)
             await backends.store.ensure_bucket()
             yield backends
+
+
+@contextmanager
+def later(backends: Backends, seconds: float) -> Iterator[None]:
+    """As if so many seconds had passed."""
+    assert isinstance(backends.store, AgedStore)
+    backends.store.ageing = seconds
+    try:
+        yield
+    finally:
+        backends.store.ageing = 0.0
+
+
+async def own_lease(backends: Backends) -> leases.Lease:
+    """The sweepers' lease, whoever else has it."""
+    version = await backends.store.put(keys.SWEEP, b"{}")
+    memory = leases.Memory(holder="test", seconds=leases.LEASE_SECONDS)
+    return leases.Lease(backends.store, memory, version)
+
+
+async def sweep_later(backends: Backends, seconds: float) -> None:
+    """One pass of a sweeper, so many seconds later."""
+    lease = await own_lease(backends)
+    with later(backends, seconds):
+        await sweep_once(backends, lease)

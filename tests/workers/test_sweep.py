@@ -26,11 +26,9 @@ from gateway.uploads.lifecycle import advance, begin
 from gateway.uploads.record import File, State, Target, Terms, Upload
 from tests.flows import files
 from tests.flows.client import ENDS, PATIENCE, Client
-from tests.servers.aged_store import AgedStore, open_aged_backends
+from tests.servers.aged_store import later, open_aged_backends, own_lease, sweep_later
 from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
-from workers.sweep import lease as leases
-from workers.sweep import sweep_once
 from workers.sweep.backlog import resend
 
 LATER = 3600.0
@@ -44,19 +42,11 @@ async def backends(environ: dict[str, str]) -> AsyncIterator[Backends]:
 
 async def sweep(backends: Backends, ageing: float = 0.0) -> None:
     """One pass, so many seconds later."""
-    store = backends.store
-    assert isinstance(store, AgedStore)
-    version = await store.put(keys.SWEEP, b"{}")
-    lease = leases.Lease(store, leases.Memory(holder="test", seconds=LATER), version)
-    store.ageing = ageing
     await backends.redis.set(keys.PRESENT_SINCE, 0)  # no process has come since a wipe
     waiting = await backends.redis.zrange(keys.RELAYED_SET, 0, -1, withscores=True)
     for member, accepted in cast(list[tuple[bytes, float]], waiting):
         await backends.redis.zadd(keys.RELAYED_SET, {member: accepted - ageing})
-    try:
-        await sweep_once(backends, lease)
-    finally:
-        store.ageing = 0.0
+    await sweep_later(backends, ageing)
 
 
 def stored_upload(delivery: Delivery = Delivery.EXTERNAL) -> Upload:
@@ -289,14 +279,10 @@ async def test_a_pass_ends_where_too_many_tasks_wait_and_the_next_goes_on_there(
     uploads = [stored_upload() for _ in range(5)]
     for upload in uploads:
         await backends.ledger.accept(upload)
-    store = backends.store
-    assert isinstance(store, AgedStore)
-    store.ageing = LATER
-    version = await store.put(keys.SWEEP, b"{}")
-    lease = leases.Lease(store, leases.Memory(holder="test", seconds=LATER), version)
-    for _ in range(3):
-        await resend(backends, lease)
-    store.ageing = 0.0
+    lease = await own_lease(backends)
+    with later(backends, LATER):
+        for _ in range(3):
+            await resend(backends, lease)
     ids = sorted(upload.id for upload in uploads)
     assert sent[:5] == ids
     assert sent[5:] == ids[:3]  # and round again

@@ -15,17 +15,12 @@ from gateway.uploads import keys
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance
 from gateway.uploads.policy import Rejected, judge
-from gateway.uploads.record import CANCELLED, Fault, State, Upload
+from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, State, Upload
 from workers.runtime import Services
-from workers.steps.ending import end
+from workers.steps.ending import carry_out
 from workers.steps.registration import register_entry
 
 log = get_logger(__name__)
-
-_LOST = Fault("file-lost", "the stored file is gone")
-_CORRUPT = Fault("file-corrupt", "the stored file is not what was received")
-_OURS = frozenset({_LOST.slug, _CORRUPT.slug, CANCELLED.slug})
-"""Faults that no client can mend; all others are why a file was rejected."""
 
 
 async def inspect(upload_id: str, services: Services) -> None:
@@ -46,13 +41,13 @@ async def inspect_entry(entry: Entry, services: Services) -> None:
 
 async def _inspect(entry: Entry, services: Services) -> Entry:
     if entry.upload.fault is not None:  # an earlier run came to its verdict, but not to the end
-        return await _carry_out(entry, services)
+        return await carry_out(services.backends, entry)
     try:
         intact = await _is_intact(entry.upload, services)
     except ObjectNotFound:
-        return await _judged(entry, entry.upload, _LOST, services)
+        return await _judged(entry, entry.upload, FILE_LOST, services)
     if not intact:
-        return await _judged(entry, entry.upload, _CORRUPT, services)
+        return await _judged(entry, entry.upload, FILE_CORRUPT, services)
     upload, fault = await _judge(entry.upload, services)
     if fault is not None:
         return await _judged(entry, upload, fault, services)
@@ -87,12 +82,4 @@ async def _judged(entry: Entry, upload: Upload, fault: Fault, services: Services
     """Make the verdict durable before the file is deleted: a crash must not change it."""
     entry = await services.backends.ledger.save(entry, replace(upload, fault=fault))
     crash.point("inspect.rejected")
-    return await _carry_out(entry, services)
-
-
-async def _carry_out(entry: Entry, services: Services) -> Entry:
-    """End the upload by the fault in its record; of the file itself nothing stays."""
-    fault = entry.upload.fault
-    state = State.FAILED if fault is not None and fault.slug in _OURS else State.REJECTED
-    await services.backends.store.delete(keys.incoming(entry.upload.id))
-    return await end(services.backends, entry, entry.upload, state)
+    return await carry_out(services.backends, entry)

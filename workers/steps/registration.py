@@ -18,7 +18,7 @@ from gateway import crash
 from gateway.errors import PreconditionFailed, UpstreamError
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.attempts import CLOCK_STEP, is_due
+from gateway.uploads.attempts import CLOCK_STEP, carried_over, is_due
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import Step, supersedes
 from gateway.uploads.record import Attempt, Fault, State, Upload
@@ -30,7 +30,7 @@ from gateway.upstream.paths import api_path
 from gateway.upstream.reconcile import find_registered
 from gateway.upstream.reference import ExternalFile, reference_body
 from workers.runtime import Services
-from workers.steps.ending import end
+from workers.steps.ending import carry_out, end
 from workers.steps.schedule import later
 
 log = get_logger(__name__)
@@ -80,12 +80,18 @@ async def _finish_cancelling(entry: Entry, services: Services) -> None:
     if ended is not None and not supersedes(upload, ended):
         await backends.ledger.forget_pending(upload.id)
         return
-    await backends.store.delete(keys.incoming(upload.id))
-    await end(backends, entry, upload, State.FAILED)
+    await carry_out(backends, entry)
 
 
 class NotListedYet(Exception):
-    """The message was not found, but that does not mean yet that there is none."""
+    """The message was not found, but that does not mean yet that there is none.
+
+    `attempt` is what the next look goes by.
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__()
+        self.attempt = attempt
 
 
 class Registration:
@@ -109,8 +115,8 @@ class Registration:
         crash.point("register.claimed")
         try:
             answer = await self._find_or_post(before, age)
-        except NotListedYet:
-            await self._look_again(before, age)
+        except NotListedYet as unlisted:
+            await self._release(unlisted.attempt)
             return
         except UpstreamError as error:
             await self._after(error)
@@ -141,7 +147,9 @@ class Registration:
             if found is not None:
                 return found
             if age < before.settling + CLOCK_STEP:
-                raise NotListedYet
+                left = carried_over(before, age)
+                pause = min(retry.LOOK_AGAIN, left.settling + CLOCK_STEP)
+                raise NotListedYet(replace(left, pause=pause))
             await self._claim(before)  # the search took its time
         body = reference_body(endpoint, _external_file(upload, upload.url), upload.fields)
         return await self._backends.chatkitty.register(
@@ -155,12 +163,6 @@ class Registration:
         found = await find_registered(chatkitty, endpoint, url, before.first_at, credentials)
         log.info("registration.reconciled", found=found is not None)
         return found
-
-    async def _look_again(self, before: Attempt | None, age: float) -> None:
-        if before is not None:
-            settling = before.settling - age
-            pause = min(retry.LOOK_AGAIN, settling + CLOCK_STEP)
-            await self._release(replace(before, settling=settling, pause=pause))
 
     async def _after(self, error: UpstreamError) -> None:
         attempt = self._entry.upload.attempt

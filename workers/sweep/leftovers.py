@@ -8,7 +8,7 @@ else unless something is to be removed.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -23,6 +23,7 @@ from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.ids import created_at, first_id_at, parse_id
 from gateway.uploads.ledger import ORPHANED_AFTER
+from gateway.uploads.listing import merged
 from gateway.uploads.presence import BEAT_SECONDS, is_present, knows_all
 from gateway.uploads.record import abandoned
 from workers.sweep.lease import Lease
@@ -104,20 +105,11 @@ def _settled() -> str:
 
 
 async def _traces(backends: Backends, after: str | None) -> AsyncGenerator[Traces, None]:
-    """What the bucket has of each upload, in the order of their ids: three listings merged."""
-    async with AsyncExitStack() as stack:
-        listings: list[AsyncGenerator[ObjectInfo, None]] = []
-        for prefix in _PREFIXES:
-            listing = backends.store.list(prefix, prefix + after if after is not None else None)
-            listings.append(await stack.enter_async_context(aclosing(listing)))
-        heads = [await anext(listing, None) for listing in listings]
-        while known := [keys.id_of(head.key) for head in heads if head is not None]:
-            first = min(known)
-            found = [head if head and keys.id_of(head.key) == first else None for head in heads]
-            yield Traces(first, *found)
-            for at, head in enumerate(found):
-                if head is not None:
-                    heads[at] = await anext(listings[at], None)
+    """What the bucket has of each upload, in the order of their ids."""
+    async with aclosing(merged(backends.store, _PREFIXES, after)) as uploads:
+        async for found in uploads:
+            upload_id = keys.id_of(next(iter(found.values())).key)
+            yield Traces(upload_id, *map(found.get, _PREFIXES))
 
 
 async def _remove(backends: Backends, traces: Traces) -> int:
