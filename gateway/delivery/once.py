@@ -138,7 +138,7 @@ class Once:
         upload = await self._find(upload_id)
         if upload is None or upload.state in {State.RECEIVING, State.ABORTED}:
             return None
-        if upload.delivery is Delivery.RELAY and upload.state is State.FAILED:
+        if upload.delivery is Delivery.RELAY and upload.result is None:
             raise Unknown(upload)
         return upload
 

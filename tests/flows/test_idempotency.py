@@ -6,10 +6,12 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
+from gateway.uploads.record import Change, Fault, State, from_json, to_json
 from tests.flows import files, raw
 from tests.flows.client import Answer, Client
 from tests.servers.fixtures import StartGateway
@@ -153,6 +155,20 @@ async def test_a_relay_whose_outcome_is_unknown_is_not_repeated(
     resource = await fast_relay.request("GET", again.headers["Location"])
     assert resource.json()["state"] == "failed"
     assert await made(sandbox, name) == before
+
+
+async def test_an_answer_that_was_kept_is_given_whatever_becomes_of_the_audit(
+    fast_relay: Client, store: S3Store, key: str, name: str
+) -> None:
+    first = await upload(fast_relay, key, name)
+    await fast_relay.end_of(first.upload_id)
+    place = keys.record(first.upload_id)
+    audited = from_json((await store.get(place)).content)
+    history = (*audited.history[:-1], Change(State.FAILED, audited.since))
+    dead = replace(audited, history=history, fault=Fault("dead-letter", "given up"))
+    await store.put(place, to_json(dead))
+    again = await upload(fast_relay, key, name)
+    assert (again.status, again.body) == (first.status, first.body)
 
 
 async def test_a_client_that_leaves_in_the_body_leaves_nothing(
