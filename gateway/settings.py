@@ -127,7 +127,8 @@ def _static_tokens(value: object) -> object:
 
 def _is_anothers_subject(subject: str) -> bool:
     """Whether it reads as one that `upstream`, `jwt` or `introspection` vouch for, or a grant's."""
-    return subject == "grant" or subject.startswith("application:") or " " in subject
+    labelled = " sub " in subject or " client " in subject
+    return subject == "grant" or subject.startswith("application:") or labelled
 
 
 CommaSeparated = Annotated[tuple[Item, ...], BeforeValidator(_split)]

@@ -20,7 +20,9 @@ from gateway.upstream.transport import Request, Transport
 
 log = get_logger(__name__)
 
-_FETCH_SECONDS: Final = 5.0
+FETCH_SECONDS: Final = 5.0
+"""The longest that the provider may take."""
+
 _FIRST_RETRY: Final = 1.0
 _LAST_RETRY: Final = 15.0
 """Seconds between two attempts in the background while the provider is away; they double."""
@@ -81,7 +83,7 @@ class Jwks:
     @asynccontextmanager
     async def open(cls, source: KeySource) -> AsyncIterator[Self]:
         """The keys, kept fresh until the end; the provider need not be reachable yet."""
-        async with Transport.open(_FETCH_SECONDS) as transport:
+        async with Transport.open(FETCH_SECONDS) as transport:
             jwks = cls(transport, source)
             task = asyncio.create_task(jwks.keep_fresh())
             try:
