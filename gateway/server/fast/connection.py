@@ -21,6 +21,7 @@ from gateway.server.context import SERVER, new_request_id, request_id_of
 from gateway.server.fast import wire
 from gateway.server.fast.exchange import Exchange
 from gateway.server.fast.shadow import Shadow, request_parser
+from gateway.server.handler import Handler
 from gateway.server.head import Head
 from gateway.server.services import Services
 from gateway.settings import Delivery
@@ -31,7 +32,7 @@ _BLANK_LINE: Final = b"\r\n\r\n"
 _METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
-class Connection(web.RequestHandler):
+class Connection(Handler):
     """One client's connection."""
 
     __slots__ = (
