@@ -1,8 +1,10 @@
 """What files are by their content, on a real libmagic."""
 
-import threading
+import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from gateway.uploads.policy import EXECUTABLES, Accepted, Rejected, Sniffed, judge
 from gateway.uploads.record import Terms
@@ -10,7 +12,8 @@ from tests.flows import files
 from tests.flows.files import zip_of
 from workers.sniff import Sniffer
 
-SNIFFER = Sniffer()
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 OOXML = "application/vnd.openxmlformats-officedocument."
 
 PROGRAMS = {
@@ -63,50 +66,61 @@ PLAIN = {
 }
 
 
-async def sniff(data: bytes) -> tuple[Sniffed, int]:
-    """What the file is, and how many of its bytes had to be read."""
-    read = 0
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sniffer() -> AsyncIterator[Sniffer]:
+    async with Sniffer.open() as opened:
+        yield opened
+
+
+async def sniff(sniffer: Sniffer, data: bytes) -> tuple[Sniffed, list[int]]:
+    """What the file is, and how many of its bytes each request read."""
+    read = []
 
     async def read_range(start: int, length: int) -> bytes:
-        nonlocal read
         found = data[start : start + length]
-        read += len(found)
+        assert len(found) == length
+        read.append(length)
         return found
 
-    return await SNIFFER.sniff(len(data), read_range), read
+    return await sniffer.sniff(len(data), read_range), read
 
 
 @pytest.mark.parametrize("data", PROGRAMS.values(), ids=PROGRAMS)
-async def test_a_program_is_denied_however_it_is_wrapped(data: bytes) -> None:
-    sniffed, _ = await sniff(data)
+async def test_a_program_is_denied_however_it_is_wrapped(sniffer: Sniffer, data: bytes) -> None:
+    sniffed, _ = await sniff(sniffer, data)
     assert isinstance(judge(Terms(), sniffed, "image/png"), Rejected), sniffed
 
 
 @pytest.mark.parametrize(("content_type", "data"), PLAIN.items(), ids=PLAIN)
-async def test_a_file_is_known_by_its_content_and_may_pass(content_type: str, data: bytes) -> None:
-    sniffed, _ = await sniff(data)
+async def test_a_file_is_known_by_its_content_and_may_pass(
+    sniffer: Sniffer, content_type: str, data: bytes
+) -> None:
+    sniffed, _ = await sniff(sniffer, data)
     assert sniffed.content_type == content_type
     assert isinstance(judge(Terms(), sniffed, None), Accepted)
 
 
-async def test_an_empty_file_is_known_as_such() -> None:
-    assert (await sniff(b""))[0].content_type == "application/x-empty"
+async def test_an_empty_file_is_known_as_such(sniffer: Sniffer) -> None:
+    assert (await sniff(sniffer, b""))[0].content_type == "application/x-empty"
 
 
 @pytest.mark.parametrize("late", [0, 70_000])
-async def test_a_document_is_known_wherever_its_directory_lies(late: int) -> None:
+async def test_a_document_is_known_wherever_its_directory_lies(sniffer: Sniffer, late: int) -> None:
     names = [
         "word/document.xml",
         "[Content_Types].xml",
         *(f"word/{n}.xml" for n in range(late // 50)),
     ]
-    sniffed, _ = await sniff(zip_of(*names))
+    sniffed, _ = await sniff(sniffer, zip_of(*names))
     assert sniffed.content_type == files.DOCX_TYPE
 
 
-async def test_only_the_ends_of_a_large_file_are_read() -> None:
-    _, read = await sniff(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(20_000_000))
-    assert read < 100_000
+async def test_only_the_ends_of_a_large_file_are_read(sniffer: Sniffer) -> None:
+    _, read = await sniff(
+        sniffer, b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(20_000_000)
+    )
+    assert sum(read) < 100_000
+    assert len(read) == 2
 
 
 @pytest.mark.parametrize(
@@ -119,31 +133,25 @@ async def test_only_the_ends_of_a_large_file_are_read() -> None:
     ],
     ids=["suffix", "prefix", "two archives", "broken directory"],
 )
-async def test_an_archive_that_can_be_read_in_two_ways_is_not_certain(data: bytes) -> None:
-    sniffed, _ = await sniff(data)
+async def test_an_archive_that_can_be_read_in_two_ways_is_not_certain(
+    sniffer: Sniffer, data: bytes
+) -> None:
+    sniffed, _ = await sniff(sniffer, data)
     assert sniffed.ambiguous or sniffed.alternatives or sniffed.content_type != "application/zip"
 
 
-def test_the_head_alone_tells_the_usual_document() -> None:
-    sniffed = SNIFFER.sniff_head(zip_of("[Content_Types].xml", "word/document.xml")[:300])
+async def test_the_head_alone_tells_the_usual_document(sniffer: Sniffer) -> None:
+    sniffed = await sniffer.sniff_head(zip_of("[Content_Types].xml", "word/document.xml")[:300])
     assert sniffed.content_type == files.DOCX_TYPE
     assert not sniffed.certain
 
 
-def test_each_thread_has_a_libmagic_of_its_own() -> None:
-    found: list[str] = []
-
-    def look() -> None:
-        for _ in range(50):
-            found.append(SNIFFER.sniff_head(files.PNG).content_type)  # noqa: PERF401 - by threads
-
-    threads = [threading.Thread(target=look) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == ["image/png"] * 400
+async def test_many_ask_at_a_time_and_each_gets_its_own_answer(sniffer: Sniffer) -> None:
+    heads = {"image/png": files.PNG, "application/pdf": files.PDF, "image/jpeg": files.JPEG}
+    asked = [kind for kind in heads for _ in range(40)]
+    found = await asyncio.gather(*(sniffer.sniff_head(heads[kind]) for kind in asked))
+    assert [sniffed.content_type for sniffed in found] == asked
 
 
-def test_every_type_that_is_denied_is_a_plain_media_type() -> None:
+async def test_every_type_that_is_denied_is_a_plain_media_type() -> None:
     assert all(name == name.lower() and name.count("/") == 1 for name in EXECUTABLES)
