@@ -7,7 +7,7 @@ from typing import Final
 from gateway.uploads.policy import UNKNOWN_TYPE, UNSNIFFED, Sniffed, plain_type
 from workers import containers, signatures
 from workers.containers import Container, Piece
-from workers.libmagic.process import COMMAND, Libmagic
+from workers.libmagic.process import Libmagic
 
 HEAD_BYTES: Final = 16_384
 
@@ -41,8 +41,8 @@ class Sniffer:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, command: Sequence[str] = COMMAND) -> "AsyncIterator[Sniffer]":
-        """With a libmagic, started by that command.
+    async def open(cls, command: Sequence[str] = ()) -> "AsyncIterator[Sniffer]":
+        """With a libmagic, started by another command if one is given.
 
         Raises ConfigurationError where libmagic does not know the plainest files.
         """
@@ -89,7 +89,7 @@ class Sniffer:
 
 
 def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
-    """What libmagic says and what the first bytes give away, as one: the more telling comes first."""
+    """What libmagic says and what the first bytes give away; the more telling comes first."""
     if not signed or found == signed[0]:
         return Sniffed(found, frozenset(signed) - {found})
     # libmagic knows kinds of programs that a signature does not tell apart, and the reverse.

@@ -74,7 +74,7 @@ def described_type(head: bytes) -> str | None:
 
 
 def leading_entries(head: bytes) -> Iterator[Entry]:
-    """The entries that begin in the first bytes of an archive, as a reader from the front sees them."""
+    """The entries that begin in the first bytes of an archive, as read from the front."""
     at = 0
     while (entry := local_entry(head, at, at)) is not None:
         yield entry

@@ -1,4 +1,4 @@
-"""Whether all readers of an archive see the same: from the back, from the front, by its directory."""
+"""Whether all readers of an archive see the same: from its front, its back, or its directory."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -157,7 +157,7 @@ def _agree(
 
 
 def _is_gap(size: int, allowed: tuple[int, ...]) -> bool:
-    """Whether so many bytes may follow an entry: a descriptor, and its extra where it is unknown."""
+    """Whether so many bytes may follow an entry: its descriptor, and an extra of unknown size."""
     return size in allowed if allowed else 0 <= size <= _LONGEST_EXTRA + max(_DESCRIPTORS)
 
 

@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def load() -> Callable[[bytes], str]:
-    """libmagic with its database in memory: no file can be opened later. Raises what it raises."""
+    """Load libmagic with its database: no file can be opened later. Raises what it raises."""
     # In here: it fails where there is no libmagic, and the worker has no use for it.
     with suppress(ImportError):  # its libmagic is used where it is installed, else the system's
         import pylibmagic  # noqa: F401, PLC0415 - must be imported before magic

@@ -49,7 +49,7 @@ class Child:
         self._process = process
 
     @classmethod
-    async def start(cls, command: Sequence[str] = COMMAND) -> "Child":
+    async def start(cls, command: Sequence[str]) -> "Child":
         """A child that has tried whether its libmagic works.
 
         Raises ConfigurationError where it does not, OSError where no process can be started.
@@ -118,7 +118,7 @@ class Child:
 class Libmagic:
     """Children enough that one which hangs or dies keeps nobody else waiting."""
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         # A place is a child, or None for one that is yet to be started.
         self._places: asyncio.LifoQueue[Child | None] = asyncio.LifoQueue()
@@ -128,9 +128,12 @@ class Libmagic:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, command: Sequence[str] = COMMAND) -> "AsyncIterator[Libmagic]":
-        """Raises ConfigurationError where libmagic does not work."""
-        libmagic = cls(command)
+    async def open(cls, command: Sequence[str] = ()) -> "AsyncIterator[Libmagic]":
+        """With children of another command, if one is given.
+
+        Raises ConfigurationError where libmagic does not work.
+        """
+        libmagic = cls(command or COMMAND)
         try:
             async with libmagic._child():
                 pass
