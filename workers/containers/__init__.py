@@ -1,7 +1,8 @@
 """What containers are by their directories: ZIP archives and what is made of them, OLE compounds.
 
-Pure; nothing is unpacked. Where readers of an archive could disagree on what is in it, it is
-ambiguous. Sources: PKWARE APPNOTE 6.3.10; [MS-CFB].
+Pure; nothing is unpacked but an Office document's list of content types, within a limit. Where
+readers of an archive could disagree on what is in it, it is ambiguous. Sources: PKWARE APPNOTE
+6.3.10; [MS-CFB].
 """
 
 from workers.containers.archive import (
@@ -13,8 +14,9 @@ from workers.containers.archive import (
     is_confused,
 )
 from workers.containers.compound import COMPOUND, classify_compound, directory_at
+from workers.containers.entries import Piece, central_entries
 from workers.containers.kinds import ZIP, classify_head
-from workers.containers.views import Container, Piece, classify, headers_to_read, judge_views
+from workers.containers.views import Container, classify, headers_to_read, judge_views
 from workers.containers.weights import gzip_weight, is_bomb
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Container",
     "Directory",
     "Piece",
+    "central_entries",
     "classify",
     "classify_compound",
     "classify_head",

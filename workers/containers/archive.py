@@ -63,7 +63,7 @@ def find_directory(tail: bytes, size: int) -> Directory | None:
     end = size - len(tail) + at
     said = (entries, length, start)
     sound = disk == 0 and first_disk == 0 and here == entries
-    if tail[max(0, at - _LOCATOR_SIZE) :].startswith(_LOCATOR):
+    if at >= _LOCATOR_SIZE and tail.startswith(_LOCATOR, at - _LOCATOR_SIZE):
         found = _in_zip64(tail, at - _LOCATOR_SIZE, size)
         if found is None:
             return None
@@ -90,7 +90,7 @@ def _in_zip64(tail: bytes, locator: int, size: int) -> tuple[int, tuple[int, int
     index = at - (size - len(tail))
     if index < 0 or index + _END64_SIZE > locator or disk != 0 or disks > 1:
         return None
-    if not tail[index:].startswith(_END64):
+    if not tail.startswith(_END64, index):
         return None
     (length,) = struct.unpack_from("<Q", tail, index + 4)
     here, entries, directory_size, start = struct.unpack_from("<QQQQ", tail, index + 24)

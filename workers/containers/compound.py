@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from workers.containers.kinds import MACROS
+from workers.containers.office import MACROS
 from workers.containers.views import Container
 
 COMPOUND: Final = bytes.fromhex("d0cf11e0a1b11ae1")

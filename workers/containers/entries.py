@@ -4,7 +4,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from workers.containers.archive import IN_ZIP64, MOST_ENTRIES
 
@@ -19,8 +19,7 @@ _ZIP64: Final = 0x0001
 _UNICODE_PATH: Final = 0x7075
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry: `packed` and `unpacked` in bytes, `offset` of its header in the archive.
 
     `renamed` is the name that some readers take instead; `sound` is False where they could read
@@ -39,6 +38,19 @@ class Entry:
     extra: int
     length: int
     sound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of a file, from `start`."""
+
+    start: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """The byte behind the last."""
+        return self.start + len(self.data)
 
 
 def central_entries(directory: bytes) -> Iterator[Entry]:
@@ -60,9 +72,8 @@ def _central_entry(data: bytes, at: int) -> Entry:
         "<IIIHHH", data, at + 16
     )
     disk, _, _, offset = struct.unpack_from("<HHII", data, at + 34)
-    start = at + CENTRAL_SIZE
-    name = data[start : start + name_size]
-    extra = data[start + name_size :][:extra_size]
+    middle = at + CENTRAL_SIZE + name_size
+    name, extra = data[at + CENTRAL_SIZE : middle], data[middle : middle + extra_size]
     large, renamed, sound = _read_extra(extra, name, (unpacked, packed, offset))
     return Entry(
         name=name,
@@ -86,8 +97,8 @@ def local_entry(data: bytes, at: int, offset: int) -> Entry | None:
         return None
     flags, method = struct.unpack_from("<HH", data, at + 6)
     crc, packed, unpacked, name_size, extra_size = struct.unpack_from("<IIIHH", data, at + 14)
-    start = at + LOCAL_SIZE
-    name, extra = data[start : start + name_size], data[start + name_size :][:extra_size]
+    middle = at + LOCAL_SIZE + name_size
+    name, extra = data[at + LOCAL_SIZE : middle], data[middle : middle + extra_size]
     if len(name) < name_size or len(extra) < extra_size:
         return None
     large, renamed, sound = _read_extra(extra, name, (unpacked, packed, 0))
@@ -116,6 +127,8 @@ def _read_extra(
     extra: bytes, name: bytes, short: tuple[int, int, int]
 ) -> tuple[tuple[int, int, int], bytes | None, bool]:
     """Sizes and offset in full, another name, and whether all of it can be read in one way only."""
+    if not extra:
+        return short, None, IN_ZIP64 not in short
     fields = _extra_fields(extra)
     if fields is None:
         return short, None, False

@@ -3,29 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from workers.containers.entries import LOCAL, LOCAL_SIZE, Entry, local_entry
+from workers.containers.entries import LOCAL, LOCAL_SIZE, Entry, Piece, local_entry
+from workers.containers.office import LIST, LIST_BYTES, office_types, unpacked_list
 
 ZIP: Final = "application/zip"
-
-MACROS: Final = "application/vnd.ms-office.vbaproject"
-"""What a document with macros is besides: in old formats nothing else tells them apart."""
-
-_OOXML = "application/vnd.openxmlformats-officedocument."
-_OFFICE: Final = {
-    "word/": (
-        _OOXML + "wordprocessingml.document",
-        "application/vnd.ms-word.document.macroenabled.12",
-    ),
-    "xl/": (_OOXML + "spreadsheetml.sheet", "application/vnd.ms-excel.sheet.macroenabled.12"),
-    "ppt/": (
-        _OOXML + "presentationml.presentation",
-        "application/vnd.ms-powerpoint.presentation.macroenabled.12",
-    ),
-    "visio/": ("application/vnd.ms-visio.drawing", "application/vnd.ms-visio.drawing.macroenabled"),
-}
-_BINARY_SHEET: Final = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
-_MACRO_NAMES: Final = ("vbaproject.bin", "vbadata.xml", "vbaprojectsignature.bin")
-_MACRO_SHEETS: Final = "xl/macrosheets/"
 
 _SELF_DESCRIBED: Final = ("application/vnd.oasis.opendocument.", "application/epub+zip")
 
@@ -43,11 +24,14 @@ _BY_NAME: Final = (
 )
 
 
-def types_of(names: Iterable[str]) -> list[str]:
-    """Every type that the names admit, the likeliest first; empty for a mere archive."""
+def types_of(names: Iterable[str], content_types: bytes = b"") -> list[str]:
+    """Every type that the names admit, the likeliest first; empty for a mere archive.
+
+    `content_types` is an Office document's list of them, as far as it is at hand.
+    """
     entries = list(names)
     known = set(entries)
-    found = _office_types(entries) if "[Content_Types].xml" in known else []
+    found = office_types(entries, content_types) if LIST.decode() in known else []
     found += [content_type for name, content_type in _BY_NAME if name in known]
     if any(name.startswith("Payload/") and ".app/" in name for name in entries):
         found.append("application/x-ios-app")
@@ -59,8 +43,20 @@ def types_of(names: Iterable[str]) -> list[str]:
 def classify_head(head: bytes) -> str:
     """The best guess at what an archive is of which only the first bytes were kept."""
     described = described_type(head)
-    found = types_of(entry.name.decode(errors="replace") for entry in leading_entries(head))
+    entries = list(leading_entries(head))
+    listed = content_types(entries, Piece(0, head))
+    found = types_of([entry.name.decode(errors="replace") for entry in entries], listed)
     return described or (found[0] if found else ZIP)
+
+
+def content_types(own: Iterable[Entry], piece: Piece) -> bytes:
+    """An Office document's list of content types, if the piece has it; `own` are own headers."""
+    for entry in own:
+        if entry.name == LIST and piece.start <= entry.offset < piece.end:
+            start = entry.offset - piece.start + entry.length
+            size = entry.packed or LIST_BYTES  # which may be told behind it
+            return unpacked_list(entry, piece.data[start : start + size])
+    return b""
 
 
 def described_type(head: bytes) -> str | None:
@@ -84,15 +80,3 @@ def leading_entries(head: bytes) -> Iterator[Entry]:
             at = head.find(LOCAL, max(at, entry.offset + LOCAL_SIZE))
         if at < 0:
             return
-
-
-def _office_types(names: list[str]) -> list[str]:
-    lowered = [name.lower() for name in names]
-    macros = any(name.endswith(_MACRO_NAMES) or name.startswith(_MACRO_SHEETS) for name in lowered)
-    for folder, (plain, macro_enabled) in _OFFICE.items():
-        if any(name.startswith(folder) for name in names):
-            main = macro_enabled if macros else plain
-            if "xl/workbook.bin" in lowered:
-                main = _BINARY_SHEET
-            return [main, MACROS] if macros else [main]
-    return []

@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from workers.containers.archive import Directory
-from workers.containers.entries import LOCAL_SIZE, Entry, central_entries, local_entry
-from workers.containers.kinds import ZIP, described_type, leading_entries, types_of
+from workers.containers.entries import LOCAL_SIZE, Entry, Piece, central_entries, local_entry
+from workers.containers.kinds import (
+    ZIP,
+    content_types,
+    described_type,
+    leading_entries,
+    types_of,
+)
 from workers.containers.weights import is_bomb
 
 _HEADER_ROOM: Final = 4096
@@ -41,33 +47,20 @@ class Container:
     bomb: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes of a file, from `start`."""
-
-    start: int
-    data: bytes
-
-    @property
-    def end(self) -> int:
-        """The byte behind the last."""
-        return self.start + len(self.data)
-
-
 def classify(directory: Directory, data: bytes, head: bytes) -> Container:
     """What the archive is, by the bytes of its directory and the first bytes of the file."""
-    return judge_views(directory, data, [Piece(0, head)])
+    return judge_views(directory, list(central_entries(data)), [Piece(0, head)])
 
 
 def headers_to_read(
-    directory: Directory, data: bytes, pieces: Sequence[Piece]
+    directory: Directory, entries: Sequence[Entry], pieces: Sequence[Piece]
 ) -> list[tuple[int, int]]:
     """Where to look, as starts and lengths, for headers of entries that no piece has.
 
     At most MOST_READS, each of at most a few hundred KiB: what is beyond them is not looked at.
     """
     spans: list[tuple[int, int]] = []
-    for start in sorted(entry.offset + directory.shift for entry in central_entries(data)):
+    for start in sorted(entry.offset + directory.shift for entry in entries):
         end = min(start + _HEADER_ROOM, directory.start)
         if start >= end or any(_holds(piece, start, end) for piece in pieces):
             continue
@@ -78,13 +71,14 @@ def headers_to_read(
     return [(start, end - start) for start, end in spans[:MOST_READS]]
 
 
-def judge_views(directory: Directory, data: bytes, pieces: Sequence[Piece]) -> Container:
-    """What the archive is by all views of it: its directory, and the headers in the pieces.
+def judge_views(
+    directory: Directory, entries: Sequence[Entry], pieces: Sequence[Piece]
+) -> Container:
+    """What the archive is by all views of it: its directory's entries, and headers in the pieces.
 
     The first piece is the file's head.
     """
-    entries = list(central_entries(data))
-    filled = sum(entry.length for entry in entries) == len(data)
+    filled = sum(entry.length for entry in entries) == directory.size
     sound = filled and len(entries) == directory.entries and all(e.sound for e in entries)
     names = [name for entry in entries for name in _names_of(entry)]
     if len({entry.name for entry in entries}) != len(entries):
@@ -93,11 +87,12 @@ def judge_views(directory: Directory, data: bytes, pieces: Sequence[Piece]) -> C
     sound = sound and _agree(directory, entries, locals_seen, pieces)
     head = pieces[0].data
     front = [*leading_entries(head), *(entry for entry in locals_seen.values() if entry)]
+    listed = b"".join(content_types(front, _moved(piece, directory)) for piece in pieces)
     described = described_type(head)
     found = [
         *([described] if described else []),
-        *types_of(names),
-        *types_of(name for entry in front for name in _names_of(entry)),
+        *types_of(names, listed),
+        *types_of([name for entry in front for name in _names_of(entry)], listed),
     ]
     return Container(
         found[0] if found else ZIP,
@@ -105,6 +100,11 @@ def judge_views(directory: Directory, data: bytes, pieces: Sequence[Piece]) -> C
         others=frozenset(found[1:]),
         bomb=is_bomb(sum(entry.unpacked for entry in entries), directory.start + directory.size),
     )
+
+
+def _moved(piece: Piece, directory: Directory) -> Piece:
+    """The piece by the archive's own numbers."""
+    return Piece(piece.start - directory.shift, piece.data)
 
 
 def _names_of(entry: Entry) -> Iterable[str]:
