@@ -24,8 +24,15 @@ _AT_THE_START: Final = (
     (b"!<arch>\ndebian-binary", "application/vnd.debian.binary-package"),
     (b"\xed\xab\xee\xdb", "application/x-rpm"),
     (b"\0asm", "application/wasm"),
-    (b"#!", "text/x-shellscript"),
+    (b"wOF2", "font/woff2"),
 )
+_SCRIPT: Final = "text/x-shellscript"
+_SCRIPT_HEAD: Final = re.compile(rb"#!(?!AMR)")
+"""Voice messages of many phones begin with `#!AMR`."""
+
+_STREAM_PACKET: Final = 188
+"""Bytes of an MPEG-2 transport stream's packet (ISO 13818-1 section 2.4.3)."""
+
 _CAFE: Final = b"\xca\xfe\xba\xbe"
 _MOST_SLICES: Final = 40
 """Of a universal Mach-O; where it has their number, a Java class has its version, from 45 on."""
@@ -65,10 +72,22 @@ _BOMS: Final = (
 def types_of_head(head: bytes) -> list[str]:
     """Every type that a file's first bytes admit by the rules here, the surest first."""
     found = [kind for signature, kind in _AT_THE_START if head.startswith(signature)]
+    if _SCRIPT_HEAD.match(head):
+        found.append(_SCRIPT)
+    if len(head) > 4 * _STREAM_PACKET and set(head[: 5 * _STREAM_PACKET : _STREAM_PACKET]) == {
+        0x47
+    }:
+        found.append("video/mp2t")
     if head.startswith(_CAFE) and len(head) >= 8:
         slices = int.from_bytes(head[4:8])
         universal = slices <= _MOST_SLICES
         found.append("application/x-mach-binary" if universal else "application/x-java-applet")
+    return [*found, *_hidden_types(head)]
+
+
+def _hidden_types(head: bytes) -> list[str]:
+    """What a file is besides what its first bytes say."""
+    found = []
     if head.startswith(_COMPOUND) and _INSTALLER_CLASS in head:
         found.append("application/x-msi")
     if 0 < head.find(b"%PDF-") < _PDF_WITHIN:
@@ -99,8 +118,8 @@ def _markup(head: bytes) -> str | None:
     """The type of a text that begins as markup or as a script, behind whatever it is hidden."""
     text = _text(head)
     begin = text.lstrip(_BLANKS)
-    if begin.startswith("#!"):
-        return "text/x-shellscript"
+    if begin.startswith("#!") and not head.startswith(b"#!"):
+        return _SCRIPT
     if begin[: len(_BATCH)].lower() == _BATCH:
         return "text/x-msdos-batch"
     if not begin.startswith("<"):

@@ -31,6 +31,7 @@ _GENERIC_COMPOUND: Final = frozenset(
 _MARKUP: Final = frozenset(
     {"text/html", "image/svg+xml", "application/xhtml+xml", "application/xml"}
 )
+_MARKUP_LIKE: Final = ("text/", "image/svg", "application/xml")
 _ZIP_HEADS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -94,9 +95,7 @@ def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
     if not signed or found == signed[0]:
         return Sniffed(found, frozenset(signed) - {found})
     # libmagic knows kinds of programs that a signature does not tell apart, and the reverse.
-    better = found in _GENERIC or (
-        signed[0] in _MARKUP and found.startswith(("text/", "image/svg"))
-    )
+    better = found in _GENERIC or (signed[0] in _MARKUP and found.startswith(_MARKUP_LIKE))
     main = signed[0] if better else found
     return Sniffed(main, frozenset(signed) - {main})
 

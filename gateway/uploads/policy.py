@@ -71,6 +71,7 @@ _ALIASES: Final = {
     "audio/mp3": "audio/mpeg",
     "audio/x-m4a": "audio/mp4",
     "audio/m4a": "audio/mp4",
+    "audio/x-hx-aac-adts": "audio/aac",
     "video/x-m4v": "video/mp4",
     "application/x-zip": "application/zip",
     "application/x-zip-compressed": "application/zip",
