@@ -79,7 +79,8 @@ class Sniffer:
         container = await _container(file, head, tail)
         if container is None:
             return by_head.also(signatures.types_of_tail(tail))
-        if head.startswith(_ZIP_HEADS) or by_head.content_type in _GENERIC_COMPOUND:
+        generic = by_head.content_type in _GENERIC_COMPOUND
+        if head.startswith(_ZIP_HEADS) or (generic and head.startswith(containers.COMPOUND)):
             return Sniffed(
                 container.content_type,
                 by_head.alternatives | container.others,

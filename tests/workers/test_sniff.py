@@ -1,12 +1,16 @@
 """What files are by their content, on a real libmagic."""
 
 import asyncio
+import gzip
+import io
+import zipfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from gateway.uploads.policy import EXECUTABLES, Accepted, Rejected, Sniffed, judge
+from gateway.uploads.policy import EXECUTABLES, UNSNIFFED, Accepted, Rejected, Sniffed, judge
 from gateway.uploads.record import Terms
 from tests.flows import files
 from tests.flows.files import zip_of
@@ -34,6 +38,23 @@ PROGRAMS = {
     "JAR": zip_of("META-INF/MANIFEST.MF", "a/B.class"),
     "GIF and JAR": b"GIF89a\x01\x00\x01\x00" + zip_of("META-INF/MANIFEST.MF"),
     "PDF and APK": files.PDF + files.APK,
+    "JAR behind a megabyte": files.JPEG + bytes(1_000_000) + zip_of("META-INF/MANIFEST.MF"),
+    "JPEG and PHAR": files.JPEG + b"<?php __HALT_COMPILER(); ?>" + bytes(100),
+    "PHAR at the end": files.PNG + bytes(200_000) + b"__HALT_COMPILER();",
+    "PHP in a picture": files.PNG + b"<?php system($_GET[0]);",
+    "script behind a mark": b"\xef\xbb\xbf#!/bin/sh\nx\n",
+    "batch file in UTF-16": "\ufeff@ECHO OFF\r\ndel *\r\n".encode("utf-16-le"),
+    "universal Mach-O": bytes.fromhex("cafebabe00000002") + bytes(40),
+    "Android code": b"dex\n035\0" + bytes(100),
+    "WebAssembly": b"\0asm\1\0\0\0",
+    "Chrome extension": b"Cr24\3\0\0\0" + bytes(8) + zip_of("manifest.json"),
+    "Firefox extension": zip_of("manifest.json", "META-INF/mozilla.rsa"),
+    "Windows package": zip_of("AppxManifest.xml", "a.exe"),
+    "iPhone application": zip_of("Payload/A.app/Info.plist", "Payload/A.app/A"),
+    "classes without a manifest": zip_of("a/B.class"),
+    "disk image": bytes(2000) + b"koly" + bytes(508),
+    "Debian package": b"!<arch>\ndebian-binary".ljust(68) + b"`\n2.0\n",
+    "RPM": bytes.fromhex("edabeedb03000000") + bytes(100),
 }  # fmt: skip
 
 PLAIN = {
@@ -98,6 +119,93 @@ async def test_a_file_is_known_by_its_content_and_may_pass(
     sniffed, _ = await sniff(sniffer, data)
     assert sniffed.content_type == content_type
     assert isinstance(judge(Terms(), sniffed, None), Accepted)
+
+
+ADMITS = {
+    "GIF and JavaScript": (b"GIF89a/*\x01\0\x01\0*/=1;alert(1)", "application/javascript"),
+    "PDF and ZIP": (files.PDF + zip_of("a.txt"), "application/zip"),
+    "PDF late in the head": (files.PNG.ljust(900, b"\0") + files.PDF, "application/pdf"),
+    "ZIP after a megabyte": (bytes(1_000_000) + zip_of("a.txt"), "application/zip"),
+    "macros": (
+        zip_of("[Content_Types].xml", "word/document.xml", "word/vbaProject.bin"),
+        "application/vnd.ms-office.vbaproject",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "besides"), ADMITS.values(), ids=ADMITS)
+async def test_every_type_that_a_file_admits_is_one_that_a_route_can_deny(
+    sniffer: Sniffer, data: bytes, besides: str
+) -> None:
+    sniffed, _ = await sniff(sniffer, data)
+    assert besides in sniffed.alternatives
+    assert isinstance(judge(Terms(), sniffed, None), Accepted)
+    assert isinstance(judge(Terms(denied_types=(besides,)), sniffed, None), Rejected)
+
+
+MACRO_LIST = b'<Override PartName="/word/x.bin" ContentType="application/vnd.ms-office.%s"/>'
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        MACRO_LIST % b"vbaProject",
+        MACRO_LIST % b"vb&#x61;Project",
+        (MACRO_LIST % b"vbaProject").decode().encode("utf-16"),
+    ],
+)
+async def test_macros_are_found_by_whatever_name_they_go(sniffer: Sniffer, listed: bytes) -> None:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", listed)
+        archive.writestr("word/document.xml", "x")
+        archive.writestr("word/x.bin", "x")
+    sniffed, _ = await sniff(sniffer, output.getvalue())
+    assert sniffed.content_type == "application/vnd.ms-word.document.macroenabled.12"
+    assert "application/vnd.ms-office.vbaproject" in sniffed.alternatives
+
+
+async def test_a_list_of_content_types_is_unpacked_to_a_limit(sniffer: Sniffer) -> None:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", bytes(10_000_000) + MACRO_LIST % b"vbaProject")
+        archive.writestr("word/document.xml", "x")
+    sniffed, _ = await sniff(sniffer, output.getvalue())
+    assert sniffed.content_type == files.DOCX_TYPE
+
+
+HARMLESS = {
+    "truncated ELF": (b"\x7fELF\x02\x01\x01", "application/x-executable"),
+    "compound file that is cut off": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), None),
+    "deep JSON": (b"[" * 16_000, None),
+    "nested JSON": (b'{"a":' * 3000, None),
+    "huge picture": (
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xc3P\0\0\xc3P\x08\x06\0\0\0", "image/png",
+    ),
+    "archive of archives": (zip_of("lib 0.zip", "lib 1.zip"), "application/zip"),
+    "gzip": (gzip.compress(bytes(100_000)), "application/gzip"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "expected"), HARMLESS.values(), ids=HARMLESS)
+async def test_what_has_hurt_other_sniffers_is_answered(
+    sniffer: Sniffer, data: bytes, expected: str | None
+) -> None:
+    sniffed, _ = await sniff(sniffer, data)
+    assert expected in (None, sniffed.content_type)
+    assert UNSNIFFED not in sniffed.alternatives
+
+
+async def test_a_gzip_that_declares_too_much_is_a_bomb(sniffer: Sniffer) -> None:
+    data = gzip.compress(b"x")[:-4] + (2**31).to_bytes(4, "little")
+    verdict = judge(Terms(), (await sniff(sniffer, data))[0], None)
+    assert isinstance(verdict, Rejected)
+    assert verdict.slug == "archive-bomb"
+
+
+async def test_the_head_of_a_film_is_enough(sniffer: Sniffer) -> None:
+    film = (Path(__file__).parent.parent / "files" / "video.mp4").read_bytes()
+    assert (await sniffer.sniff_head(film[:2048])).content_type == "video/mp4"
 
 
 async def test_an_empty_file_is_known_as_such(sniffer: Sniffer) -> None:
