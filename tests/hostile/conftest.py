@@ -55,6 +55,11 @@ def doors(
         yield opened
 
 
+@pytest.fixture(scope="session")
+def accepted() -> set[str]:
+    return set()
+
+
 @pytest.fixture(params=EACH, ids=str)
 def door(request: pytest.FixtureRequest, doors: Doors) -> Door:
     """Each gateway in turn; name another with `indirect`."""
@@ -62,5 +67,5 @@ def door(request: pytest.FixtureRequest, doors: Doors) -> Door:
 
 
 @pytest.fixture
-def watch(door: Door, bucket: S3Store) -> Watch:
-    return Watch(door, bucket)
+def watch(door: Door, bucket: S3Store, accepted: set[str]) -> Watch:
+    return Watch(door, bucket, accepted)

@@ -73,10 +73,13 @@ class Line:
         if self._sending is not None:
             await self._sending
 
-    async def reply(self) -> Reply | None:
-        """The next answer, None where the peer closes first. Raises Hangs."""
+    async def reply(self, patience: float = PATIENCE) -> Reply | None:
+        """The next answer, None where the peer closes first.
+
+        Raises Hangs where its head does not come within so many seconds.
+        """
         interim: list[int] = []
-        while (head := await self._head()) is not None:
+        while (head := await self._head(patience)) is not None:
             status, headers = head
             if status >= 200 or status == 101:
                 body = await self._body(status, dict(headers))
@@ -104,9 +107,9 @@ class Line:
             self._sending.cancel()
             await asyncio.gather(self._sending, return_exceptions=True)
 
-    async def _head(self) -> tuple[int, tuple[tuple[str, str], ...]] | None:
+    async def _head(self, patience: float) -> tuple[int, tuple[tuple[str, str], ...]] | None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 head = await self._reader.readuntil(b"\r\n\r\n")
         except TimeoutError:
             raise Hangs from None

@@ -11,6 +11,9 @@ from werkzeug.http import parse_options_header
 from tests.flows.recorder import Recorder, Seen, recording
 from tests.gateway.multipart.oracles import werkzeug
 
+REFUSING_PATH = "/v1/channels/413/messages"
+"""Where it refuses what it has read."""
+
 _MESSAGE = {"id": 1, "type": "FILE"}
 
 
@@ -20,6 +23,8 @@ class Reading(Recorder):
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.seen.append(Seen(request.method, request.raw_path, _headers(request), body))
+        if request.path == REFUSING_PATH:
+            return web.json_response({"error": "upstream says no"}, status=413)
         content_type = request.headers.get("Content-Type", "")
         return web.json_response(_MESSAGE | _file(content_type, body))
 

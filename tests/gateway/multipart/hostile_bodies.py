@@ -157,6 +157,9 @@ AMBIGUOUS: Final[dict[str, tuple[bytes, set[Ambiguity]]]] = {
         {_ := Ambiguity.DISPOSITION_MALFORMED},
     ),
     "more after a closing quote": (raw_part(NAMED + b'; filename="a"b'), {_}),
+    "a semicolon at the end": (raw_part(NAMED + b"; "), {_}),
+    "a semicolon at the very end": (raw_part(NAMED + b";"), {_}),
+    "two semicolons": (raw_part(NAMED + b';; filename="a"'), {_}),
     "an unquoted filename with a blank": (raw_part(NAMED + b"; filename=a b.png"), {_}),
     "a filename that is not UTF-8": (
         raw_part(NAMED + b'; filename="\xe4.png"'),
@@ -177,7 +180,6 @@ UNUSUAL: Final[dict[str, tuple[bytes, str | None, str | None]]] = {
     "capitals": (b'CONTENT-DISPOSITION: Form-Data; Name="file"', "file", None),
     "no blank": (b'Content-Disposition:form-data;name="file";filename="a"', "file", "a"),
     "a semicolon in quotes": (NAMED + b'; filename="a;b=c"', "file", "a;b=c"),
-    "a semicolon at the end": (NAMED + b"; ", "file", None),
     "quotes escaped by a backslash": (NAMED + b'; filename="a\\"b\\\\"', "file", 'a"b\\'),
     "quotes escaped as browsers do": (NAMED + b'; filename="a%22b%0D%0A%41"', "file", 'a"b\r\n%41'),
     "a Windows path": (NAMED + b'; filename="C:\\x\\y.png"', "file", "C:\\x\\y.png"),
