@@ -121,7 +121,7 @@ async def _end_of(door: Door, upload_id: str) -> dict[str, Any]:
 
 async def test_every_row_of_the_catalogue_has_a_case_and_every_case_a_row() -> None:
     text = CATALOGUE.read_text()
-    section = text[text.index("## Forms") : text.index("## Fuzzing")]
+    section = text[text.index("## Forms") :]
     rows = set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE))
     assert rows == {*BY_ROW, *ELSEWHERE}
     root = CATALOGUE.parents[1]
