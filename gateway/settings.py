@@ -172,7 +172,7 @@ class Settings(BaseModel):
 
     # --- Redis, broker and store -----------------------------------------------------------------
 
-    redis_url: RedisDsn = RedisDsn("redis://127.0.0.1:6379/0")
+    redis_url: Annotated[RedisDsn, Field(repr=False)] = RedisDsn("redis://127.0.0.1:6379/0")
     """Cache, notices and the records of relayed uploads."""
 
     broker_url: SecretStr | None = None
