@@ -19,6 +19,14 @@ from gateway.uploads.record import State
 if TYPE_CHECKING:
     from gateway.operate.bucket import Desk
 
+
+class _Listed(click.ParamType[str]):
+    """A text whose environment variable holds several, separated by commas."""
+
+    name = "text"
+    envvar_list_splitter = ","
+
+
 _STATES: Final = (*(state.value for state in State), "dead")
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -48,8 +56,26 @@ def serve(processes: int) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=9001, show_default=True, help="0: any free one")
 @click.option("--data-dir", default=Path("var/sandbox"), type=click.Path(path_type=Path))
-@click.option("--token", "tokens", multiple=True, metavar="TOKEN=SUBJECT", help="always accepted")
-@click.option("--client", "clients", multiple=True, metavar="ID:SECRET", help="default: any")
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    type=_Listed(),
+    metavar="TOKEN=SUBJECT",
+    envvar="SANDBOX_TOKENS",
+    show_envvar=True,
+    help="always accepted; everybody on the machine can read arguments, but not the environment",
+)
+@click.option(
+    "--client",
+    "clients",
+    multiple=True,
+    type=_Listed(),
+    metavar="ID:SECRET",
+    envvar="SANDBOX_CLIENTS",
+    show_envvar=True,
+    help="default: any",
+)
 def sandbox(
     host: str, port: int, data_dir: Path, tokens: tuple[str, ...], clients: tuple[str, ...]
 ) -> None:

@@ -180,6 +180,9 @@ class Settings(BaseModel):
     public_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
     """What clients call this gateway: hosted files are registered under it."""
 
+    files_url: HttpUrl | None = None
+    """Another name of this gateway, for hosted files alone; left out: the public URL."""
+
     # --- ChatKitty -------------------------------------------------------------------------------
 
     upstream_url: HttpUrl = HttpUrl("https://api.chatkitty.com")
@@ -199,7 +202,7 @@ class Settings(BaseModel):
 
     # --- Redis, broker and store -----------------------------------------------------------------
 
-    redis_url: RedisDsn = RedisDsn("redis://127.0.0.1:6379/0")
+    redis_url: Annotated[RedisDsn, Field(repr=False)] = RedisDsn("redis://127.0.0.1:6379/0")
     """Cache, notices and the records of relayed uploads."""
 
     broker_url: SecretStr | None = None
@@ -312,6 +315,9 @@ class Settings(BaseModel):
     serve_files: Serve = Serve.REDIRECT
     """Hosted files: `redirect` to a presigned URL of the store, or `stream` through here."""
 
+    file_link_seconds: Annotated[float, Field(ge=60)] | None = None
+    """Seconds for which the URL of a hosted file works; left out: as long as the file is there."""
+
     on_mismatch: OnMismatch = OnMismatch.FLAG
     """A relayed file that is not what the upstream took it for: `flag`, or `delete` the message."""
 
@@ -340,6 +346,8 @@ class Settings(BaseModel):
             raise ValueError("s3_access_key_id and s3_secret_access_key belong together")
         if self.on_mismatch is OnMismatch.DELETE and self.upstream_client_id is None:
             raise ValueError("on_mismatch = delete needs the gateway's own upstream_client_id")
+        if self.files_url is not None and self.files_url.host == self.public_url.host:
+            raise ValueError("files_url needs a host name of its own, other than public_url's")
         if VerifierName.STATIC in self.auth and not self.auth_static_tokens:
             raise ValueError("auth names `static`, but auth_static_tokens is empty")
         return self

@@ -1,12 +1,15 @@
 """Structured logs: one JSON object an event on standard error, with the ids bound at the edge.
 
-An event never holds a token or a file's content.
+An event never holds a token or a file's content. Our own are written so; what libraries log is
+looked through for what must not be read.
 """
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, Final, cast
 
 import msgspec
 import structlog
@@ -19,6 +22,14 @@ _LEVELS = {
     "error": logging.ERROR,
 }
 
+
+_SECRETS: Final = (
+    # a scheme of RFC 9110 section 11.4 with its credentials
+    re.compile(r"(?i)\b((?:bearer|basic|grant)[ \t:=]+)[^\s\"',;}\\]+"),
+    # the password of a URL, and the signature of a presigned one
+    re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"),
+    re.compile(r"(?i)([?&](?:x-amz-[a-z-]+|access_token|grant|token)=)[^&\s\"']+"),
+)
 
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 _requests_are_logged = True
@@ -41,7 +52,42 @@ def configure_logs(level: str) -> None:
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
     )
     # Libraries log through the standard module; what they warn of belongs in the same stream.
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.format_exc_info,
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _without_secrets,
+                structlog.processors.JSONRenderer(serializer=_to_text),
+            ],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def redact(text: str) -> str:
+    """The text without credentials, passwords of URLs, and signatures of presigned ones."""
+    for secret in _SECRETS:
+        text = secret.sub(r"\1…", text)
+    return text
+
+
+def _without_secrets(
+    _: object, __: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    return {
+        name: redact(value) if isinstance(value, str) else value for name, value in event.items()
+    }
+
+
+def _to_text(event: object, **_: object) -> str:
+    return _encoder.encode(event).decode()
 
 
 def _to_json(event: object, **_: object) -> bytes:

@@ -20,10 +20,12 @@ from gateway.errors import (
     InsufficientScope,
     MalformedRequest,
     MalformedUpload,
+    RouteNotFound,
     TokenEndsTooSoon,
 )
 from gateway.multipart import declared_boundaries
 from gateway.server.head import Head
+from gateway.server.hosts import is_files_host
 from gateway.server.services import Services
 from gateway.settings import Delivery, Grants
 from gateway.uploads.record import Target
@@ -51,6 +53,8 @@ def settle(
     """
     received_at = datetime.now(UTC)
     check_expectation(head.headers)
+    if is_files_host(services.settings, head.headers.get("Host", "")):
+        raise RouteNotFound("there is nothing under this path")
     route = services.route_of(head.target)
     if not route.scopes <= principal.scopes:
         raise InsufficientScope("the token does not allow this upload", route.scopes)

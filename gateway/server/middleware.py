@@ -7,6 +7,7 @@ from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler
 
 from gateway.errors import GatewayError, UploadAborted
+from gateway.multipart import MultipartError
 from gateway.problems import problem_of
 from gateway.server.answers import ids_of, problem_response
 from gateway.server.context import ANSWER, REQUEST_ID, SERVER, UPLOAD_ID, request_id_of
@@ -27,7 +28,7 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     response = await handler(request)
     log_request(
         method=request.method,
-        path=request.path,
+        path=_logged_path(request),
         status=response.status,
         seconds=time.monotonic() - started,
         **ids_of(request),
@@ -43,11 +44,18 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except (ConnectionError, UploadAborted) as error:
         log.info("request.aborted", reason=str(error))
         return _answer(request, UploadAborted("the body ended before it was complete"))
-    except GatewayError as error:
+    except (GatewayError, MultipartError) as error:
         return _answer(request, error)
     except Exception as error:  # the last resort: a fault of ours becomes a 500
         log.exception("request.failed")
         return _answer(request, error)
+
+
+def _logged_path(request: web.Request) -> str:
+    """The path, but for that of a hosted file, by which whoever has it may read the file."""
+    resource = request.match_info.route.resource
+    hides = resource is not None and "token" in resource.canonical
+    return resource.canonical if resource is not None and hides else request.path
 
 
 async def add_ids(request: web.Request, response: web.StreamResponse) -> None:

@@ -43,13 +43,18 @@ async def list_uploads(request: web.Request) -> web.Response:
     except RedisError as error:
         raise QueueUnavailable("the list of uploads cannot be read now") from error
     page = {"uploads": [resource_of(upload) for upload in found[:size]]}
-    more = {"next": f"/gateway/uploads?before={found[size - 1].id}"} if len(found) > size else {}
+    more = {"next": _next(request, found[size - 1].id)} if len(found) > size else {}
     return web.json_response(page | more)
 
 
 def upload_location(upload_id: str) -> str:
     """The path of the upload resource."""
     return f"/gateway/uploads/{upload_id}"
+
+
+def _next(request: web.Request, before: str) -> str:
+    """The page after this one, of the same kind."""
+    return str(request.rel_url.update_query(before=before))
 
 
 def _page_of(request: web.Request) -> tuple[State | None, int, str | None]:

@@ -13,6 +13,7 @@ from aiohttp import web
 from gateway.errors import ConfigurationError
 from gateway.server.app import create_admin_app, create_app
 from gateway.server.fast import Connection
+from gateway.server.handler import Handler
 from gateway.server.services import SERVICES
 from gateway.settings import Engine, Settings
 from gateway.telemetry import get_logger
@@ -84,9 +85,9 @@ async def _serve(settings: Settings) -> None:
 def protocols_of(runner: web.AppRunner, app: web.Application, settings: Settings) -> Protocols:
     """What makes a protocol for each client's connection."""
     server = _server(runner)
-    if settings.engine is Engine.PLAIN:
-        return server
     loop = asyncio.get_running_loop()
+    if settings.engine is Engine.PLAIN:
+        return lambda: Handler(server, loop=loop, **HANDLER)
     return lambda: Connection(server, app[SERVICES], loop=loop, **HANDLER)
 
 

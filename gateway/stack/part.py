@@ -31,7 +31,7 @@ class Command:
     name: str
     argv: Sequence[str]
     ready: Callable[[], bool]
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     patience: float = 30.0
     grace: float = 10.0
 

@@ -127,9 +127,12 @@ def _pairs(static_tokens: str) -> tuple[tuple[str, str], ...]:
 
 def _sandbox(url: str, port: int, data_dir: Path, tokens: tuple[tuple[str, str], ...]) -> Command:
     arguments = ["sandbox", "--port", str(port), "--data-dir", str(data_dir)]
-    for subject, token in tokens:
-        arguments += ["--token", f"{token}={subject}"]
-    return Command("sandbox", [*_OURS, *arguments], lambda: answers(f"{url}/sandbox/healthz"))
+    return Command(
+        "sandbox",
+        [*_OURS, *arguments],
+        lambda: answers(f"{url}/sandbox/healthz"),
+        {"SANDBOX_TOKENS": ",".join(f"{token}={subject}" for subject, token in tokens)},
+    )
 
 
 def _gateway(number: int, environ: Mapping[str, str]) -> Command:

@@ -125,6 +125,8 @@ async def test_a_subject_lists_its_own_uploads(external: Client) -> None:
     ids = [(await external.upload(CHANNEL_PATH, files.PNG)).upload_id for _ in range(3)]
     first = (await external.request("GET", "/gateway/uploads?size=2&state=registered")).json()
     assert [upload["id"] for upload in first["uploads"]] == [ids[2], ids[1]]
+    assert "state=registered" in first["next"]
+    assert "size=2" in first["next"]
     second = (await external.request("GET", first["next"])).json()
     assert second["uploads"][0]["id"] == ids[0]
     bobs = (await external.as_another(TOKENS["bob"]).request("GET", "/gateway/uploads")).json()

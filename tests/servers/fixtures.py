@@ -14,6 +14,7 @@ from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 from gateway.store.s3 import S3Store
 from tests.flows.client import Client
+from tests.servers import secrets
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
@@ -22,8 +23,15 @@ StartGateway = Callable[..., Gateway]
 
 
 @pytest.fixture(scope="session")
-def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("servers")
+def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where all servers write; once they have stopped, no secret may stand there.
+
+    The store and the sandbox have been given theirs; what is in the bucket has a test of its own.
+    """
+    directory = tmp_path_factory.mktemp("servers")
+    yield directory
+    written = secrets.files_below(directory, but=("s3", "sandbox"))
+    assert secrets.found_in(written, secrets.known()) == []
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +76,7 @@ def environ(valkey: Valkey, seaweedfs: SeaweedFS, sandbox_server: Sandbox) -> di
         "GATEWAY_UPSTREAM_URL": sandbox_server.url,
         "GATEWAY_UPSTREAM_TOKEN_URL": f"{sandbox_server.url}/oauth/token",
         "GATEWAY_UPSTREAM_CLIENT_ID": "gateway",
-        "GATEWAY_UPSTREAM_CLIENT_SECRET": "secret",
+        "GATEWAY_UPSTREAM_CLIENT_SECRET": "the-gateways-own-secret",
         "GATEWAY_UPSTREAM_TIMEOUT": "5",
         "GATEWAY_REDIS_URL": valkey.url,
         **seaweedfs.settings(),

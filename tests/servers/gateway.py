@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import answers, says
+from tests.servers import secrets
 from tests.servers.zygote import ForkedPart
 
 
@@ -25,6 +26,7 @@ class Gateway:
     def start(cls, environ: Mapping[str, str], directory: Path) -> "Iterator[Gateway]":
         port, admin_port = free_ports(2)
         url = f"http://{HOST}:{port}"
+        secrets.remember(environ)
         own = {
             "GATEWAY_PORT": str(port),
             "GATEWAY_ADMIN_PORT": str(admin_port),

@@ -31,12 +31,12 @@ class Sandbox:
         port = port or free_port()
         url = f"http://{HOST}:{port}"
         arguments = ["sandbox", "--port", str(port), "--data-dir", str(data_dir)]
-        for subject, token in TOKENS.items():
-            arguments += ["--token", f"{token}={subject}"]
+        tokens = ",".join(f"{token}={subject}" for subject, token in TOKENS.items())
         command = Command(
             "sandbox",
             [sys.executable, "-m", "gateway.cli", *arguments],
             lambda: answers(f"{url}/sandbox/healthz"),
+            {"SANDBOX_TOKENS": tokens},
         )
         with Part(command, data_dir.parent) as part:
             yield cls(url, part.pid)

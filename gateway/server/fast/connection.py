@@ -21,6 +21,7 @@ from gateway.server.context import SERVER, new_request_id, request_id_of
 from gateway.server.fast import wire
 from gateway.server.fast.exchange import Exchange
 from gateway.server.fast.shadow import Shadow, request_parser
+from gateway.server.handler import Handler
 from gateway.server.head import Head
 from gateway.server.services import Services
 from gateway.settings import Delivery
@@ -31,7 +32,7 @@ _BLANK_LINE: Final = b"\r\n\r\n"
 _METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
-class Connection(web.RequestHandler):
+class Connection(Handler):
     """One client's connection."""
 
     __slots__ = (
@@ -66,9 +67,11 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Hand the bytes to whoever has the request that they belong to."""
-        if self._exchange is not None:
-            if rest := self._exchange.client_sends(data):
+        if (exchange := self._exchange) is not None:
+            if rest := exchange.client_sends(data):
                 self._keep(rest)
+                if self._exchange is None:  # it had been answered, and that was its last byte
+                    self._go_on()
         elif self._returning:
             self._keep(data)
         elif self._lent:

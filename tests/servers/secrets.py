@@ -1,0 +1,47 @@
+"""What must never be written down, and where it is looked for."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+_NAMES = ("_SECRET", "_SECRET_KEY", "_SECRET_ACCESS_KEY")
+_LEAST = 8
+"""Shorter ones would be found in what is none."""
+
+_known: set[str] = set()
+
+
+def remember(environ: Mapping[str, str]) -> None:
+    """Keep the secrets among a process's settings in mind."""
+    for name, value in environ.items():
+        if name.endswith(_NAMES):
+            remember_tokens(value.split(","))
+    pairs = environ.get("GATEWAY_AUTH_STATIC_TOKENS", "").split(",")
+    remember_tokens(pair.rpartition(":")[2] for pair in pairs)
+
+
+def remember_tokens(tokens: Iterable[str]) -> None:
+    _known.update(token for token in tokens if len(token) >= _LEAST)
+
+
+def known() -> list[str]:
+    """All that this process of the suite has used so far."""
+    return sorted(_known)
+
+
+def found_in(written: Iterable[tuple[str, bytes]], secrets: Iterable[str]) -> list[str]:
+    """Where each of the secrets was found among what was written; in the clear only."""
+    needles = [secret.encode() for secret in secrets]
+    return [
+        f"{where}: {needle.decode()[:4]}…"
+        for where, data in written
+        for needle in needles
+        if needle in data
+    ]
+
+
+def files_below(directory: Path, *, but: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Every file below the directory with its bytes, but those of its subdirectories named."""
+    left_out = tuple(directory / name for name in but)
+    for path in directory.rglob("*"):
+        if path.is_file() and not any(path.is_relative_to(other) for other in left_out):
+            yield str(path), path.read_bytes()
