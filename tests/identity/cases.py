@@ -219,7 +219,7 @@ def _vouched(name: str, **answer: Any) -> Case:
     return Case(f"asked about: {name}", _of(_opaque(name, **answer)))
 
 
-_ACTIVE: Mapping[str, Any] = {"active": True, "sub": "dave", "scope": "uploads"}
+_ACTIVE: dict[str, Any] = {"active": True, "sub": "dave", "scope": "uploads"}
 ASKED_ABOUT = (
     _vouched("active", **_ACTIVE),
     _vouched("of a client", active=True, client_id="app", scope="uploads"),

@@ -35,9 +35,10 @@ def identity_provider(node: Path, servers_dir: Path) -> Iterator[Provider]:
 @pytest.fixture
 async def provider(identity_provider: Provider) -> AsyncIterator[Provider]:
     """The identity provider; what a test does to it ends with the test."""
-    await identity_provider.reset()
+    await identity_provider.forget()
     yield identity_provider
-    await identity_provider.reset()
+    await identity_provider.heal()
+    await identity_provider.up()
     await identity_provider.publish(KEY)
 
 

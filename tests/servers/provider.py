@@ -82,21 +82,27 @@ class Provider:
         await self._act("tell", {"token": token, "answer": answer})
 
     async def fault(self, path: str, fault: Any) -> None:
-        """Answer requests to a path by this answer, or by none until `reset` (`hold`)."""
+        """Answer requests to a path by this answer; by the usual one, but late (`hold`)."""
         await self._act("fault", {path: fault})
 
+    async def heal(self) -> None:
+        """Be without faults again, and answer what was held."""
+        await self._act("heal")
+
     async def down(self) -> None:
+        """Listen no longer, and cut all connections."""
         await self._act("down")
 
     async def up(self) -> None:
+        """Listen again."""
         await self._act("up")
 
-    async def reset(self) -> None:
-        """Be without faults again, answer what was held, and forget what was asked."""
-        await self._act("reset")
+    async def forget(self) -> None:
+        """Begin to count anew."""
+        await self._act("forget")
 
     async def asked(self, path: str) -> int:
-        """How often the path was asked for since the last `reset`."""
+        """How often the path was asked for since `forget`."""
         seen = await self._act("seen")
         return sum(urlsplit(line.split(" ")[1]).path == path for line in seen)
 

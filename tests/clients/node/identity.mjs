@@ -10,7 +10,8 @@ const [port, controlPort, client] = process.argv.slice(2);
 const basic = `Basic ${Buffer.from(client).toString("base64")}`;
 const made = new Map(); // every key that there ever was, by its id
 const known = new Map(); // what is said of tokens
-let issuer, service, seen, faults, release, held;
+let issuer, service, faults, held, release;
+let seen = [];
 
 async function publish(kids) {
   issuer = new OAuth2Issuer();
@@ -37,12 +38,16 @@ async function serve(request, response) {
 const provider = createServer(serve);
 const listen = () => once(provider.listen(port, HOST), "listening");
 
+function heal() {
+  faults = {};
+  release?.();
+  held = new Promise((resolve) => (release = resolve));
+}
+
 const acts = {
-  reset() {
+  heal,
+  forget() {
     seen = [];
-    faults = {};
-    release?.();
-    held = new Promise((resolve) => (release = resolve));
   },
   async generate({ alg, kid }) {
     made.set(kid, await issuer.keys.generate(alg, { kid }));
@@ -73,10 +78,12 @@ const acts = {
     provider.closeAllConnections();
     await closed;
   },
-  up: listen,
+  async up() {
+    if (!provider.listening) await listen();
+  },
 };
 
-acts.reset();
+heal();
 await publish([]);
 createServer(async (request, response) => {
   const done = await acts[request.url.slice(1)](await json(request));
