@@ -158,7 +158,7 @@ class RouteSettings(BaseModel):
     """Refuse a file whose content is not of the type that the client declared."""
 
     scopes: tuple[str, ...] | None = None
-    """Scopes of which a token must have every one; left out: the `auth_scopes` of all."""
+    """Scopes of which every token must have each, uploading or not; left out: `auth_scopes`."""
 
 
 class Settings(BaseModel):
@@ -278,7 +278,7 @@ class Settings(BaseModel):
     """The secret that belongs to that client id."""
 
     auth_scopes: CommaSeparated[str] = ()
-    """Scopes of which the token of an upload must have every one, unless its route names others."""
+    """Scopes that uploading, and reading `/gateway/uploads`, takes, unless a route names others."""
 
     auth_upload_grace: Annotated[float, Field(ge=0)] = 86400.0
     """Seconds that an upload which was let in may go on after its token has ended."""

@@ -56,8 +56,7 @@ def settle(
     if is_files_host(services.settings, head.headers.get("Host", "")):
         raise RouteNotFound("there is nothing under this path")
     route = services.route_of(head.target)
-    if not route.scopes <= principal.scopes:
-        raise InsufficientScope("the token does not allow this upload", route.scopes)
+    check_scopes(principal, route.scopes)
     if route.delivery is Delivery.EXTERNAL:
         _check_token_outlives_retries(principal, services, received_at.timestamp())
     boundaries = declared_boundaries(_content_type(head.headers))
@@ -96,6 +95,12 @@ def recall(headers: CIMultiDictProxy[str], authenticator: Authenticator) -> Prin
     Raises AuthenticationRequired, MalformedAuthorization.
     """
     return authenticator.recall(_token(headers))
+
+
+def check_scopes(principal: Principal, needed: frozenset[str]) -> None:
+    """Raises InsufficientScope where the token lacks one that is needed."""
+    if not needed <= principal.scopes:
+        raise InsufficientScope("the token does not allow this", needed)
 
 
 async def authenticate_upload(headers: CIMultiDictProxy[str], services: Services) -> Principal:
