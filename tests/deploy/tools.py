@@ -3,9 +3,10 @@
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,8 @@ class Tools:
         if name in inside:
             ours = packages / inside[name]
         if ours.exists():
-            ours.chmod(0o755)
+            if not os.access(ours, os.X_OK):
+                ours.chmod(0o755)
             return ours
         if (found := shutil.which(name)) is None:
             pytest.skip(f"there is no {name} for this platform")
@@ -70,9 +72,17 @@ class Tools:
         return found
 
 
-def checked(command: Sequence[str], *, text: str | None = None) -> str:
+def checked(
+    command: Sequence[str],
+    *,
+    text: str | None = None,
+    cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> str:
     """The command's standard output; an AssertionError with all it said where it fails."""
-    ran = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command, input=text, cwd=cwd, env=environ, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, f"{command[0]} says:\n{ran.stdout}{ran.stderr}"
     return ran.stdout
 
