@@ -67,9 +67,11 @@ class Connection(Handler):
 
     def data_received(self, data: bytes) -> None:
         """Hand the bytes to whoever has the request that they belong to."""
-        if self._exchange is not None:
-            if rest := self._exchange.client_sends(data):
+        if (exchange := self._exchange) is not None:
+            if rest := exchange.client_sends(data):
                 self._keep(rest)
+                if self._exchange is None:  # it had been answered, and that was its last byte
+                    self._go_on()
         elif self._returning:
             self._keep(data)
         elif self._lent:
