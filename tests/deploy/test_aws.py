@@ -1,4 +1,4 @@
-"""What AWS is told: the role's rights are the calls that the code makes, on the keys that it has."""
+"""What AWS is told: the role's rights are the calls that the code makes, on its keys."""
 
 import ast
 import json
@@ -75,7 +75,7 @@ def test_the_role_may_touch_the_keys_that_the_code_uses_and_no_others() -> None:
     assert set(in_parts["Resource"]) == {f"{BUCKET}/{keys.INCOMING}*", f"{BUCKET}/doctor/*"}
     assert doctor._PROBE.startswith("doctor/")
     prefixes = {value for name, value in vars(keys).items() if name.isupper() and value[-1] == "/"}
-    assert PREFIXES == prefixes | {"doctor/"}
+    assert prefixes | {"doctor/"} == PREFIXES
 
 
 @pytest.mark.parametrize("name", ["role-policy", "bucket-policy"])
@@ -101,6 +101,7 @@ def test_the_linter_finds_what_is_wrong(tools: Tools) -> None:
 def test_configurations_are_what_the_api_takes(operation: str, member: str, name: str) -> None:
     model = botocore.session.get_session().get_service_model("s3").operation_model(operation)
     request = {"Bucket": "example-chat-uploads", member: _document(name)}
+    assert model.input_shape is not None
     report = ParamValidator().validate(request, model.input_shape)
     assert not report.has_errors(), report.generate_report()
 

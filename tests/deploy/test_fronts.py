@@ -27,7 +27,9 @@ StartFront = Callable[..., Front]
 
 
 @pytest.fixture(params=KINDS)
-def start_front(request: pytest.FixtureRequest, tools: Tools, tmp_path: Path) -> Iterator[StartFront]:
+def start_front(
+    request: pytest.FixtureRequest, tools: Tools, tmp_path: Path
+) -> Iterator[StartFront]:
     with ExitStack() as stack:
 
         def start(*gateways: int, pem: Path | None = None) -> Front:
@@ -129,7 +131,11 @@ async def test_an_absent_gateway_costs_no_request(
 async def test_what_clients_say_of_their_address_is_not_passed_on(start_front: StartFront) -> None:
     async with Listener.open() as one:
         served = start_front(one.port, one.port)
-        claims = {"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6", "X-Forwarded-Proto": "https"}
+        claims = {
+            "X-Forwarded-For": "6.6.6.6",
+            "Forwarded": "for=6.6.6.6",
+            "X-Forwarded-Proto": "https",
+        }
         async with (
             aiohttp.ClientSession() as session,
             session.get(f"{served.url}/v1/users", headers=claims) as answer,
@@ -147,7 +153,10 @@ async def test_nothing_secret_is_logged(start_front: StartFront) -> None:
     async with Listener.open() as one:
         served = start_front(one.port, one.port)
         async with aiohttp.ClientSession() as session:
-            for path in ("/v1/users?grant=hush-grant", "/gateway/files/hush-token/cat.png?grant=hush"):
+            for path in (
+                "/v1/users?grant=hush-grant",
+                "/gateway/files/hush-token/cat.png?grant=hush",
+            ):
                 async with session.get(served.url + path) as answer:
                     assert answer.status == 200
     await _until_logged(served, "/v1/users")

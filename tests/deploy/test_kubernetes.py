@@ -59,7 +59,9 @@ def settings(objects: list[Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_object_is_of_its_schema(text: str, tools: Tools, version: str, tmp_path: Path) -> None:
+def test_every_object_is_of_its_schema(
+    text: str, tools: Tools, version: str, tmp_path: Path
+) -> None:
     known = [found for found in text.split("\n---\n") if "monitoring.coreos.com" not in found]
     file = tmp_path / "objects.yaml"
     file.write_text("\n---\n".join(known))
@@ -121,7 +123,9 @@ def test_probes_ask_what_the_gateway_answers(deployments: dict[str, Any]) -> Non
     container = _container(deployments["gateway"])
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"public": 8080, "admin": 8081}
-    asked = {kind: container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")}
+    asked = {
+        kind: container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")
+    }
     assert {get["port"] for get in asked.values()} <= ports.keys()
     assert {kind: get["path"] for kind, get in asked.items()} == {
         "startup": "/gateway/healthz",
@@ -131,7 +135,9 @@ def test_probes_ask_what_the_gateway_answers(deployments: dict[str, Any]) -> Non
 
 
 def test_whatever_selects_pods_finds_some(objects: list[Any], deployments: dict[str, Any]) -> None:
-    labels = {name: found["spec"]["template"]["metadata"]["labels"] for name, found in deployments.items()}
+    labels = {
+        name: found["spec"]["template"]["metadata"]["labels"] for name, found in deployments.items()
+    }
     seen = set()
     for found in objects:
         if (selector := _selector(found)) is None:
@@ -152,7 +158,9 @@ def test_autoscalers_scale_what_there_is_and_nobody_else_does(
         if found["kind"] == "HorizontalPodAutoscaler"
     }
     by_name = {found["metadata"]["name"]: found for found in deployments.values()}
-    assert {name for name, found in by_name.items() if "replicas" not in found["spec"]} == scaled.keys()
+    assert {
+        name for name, found in by_name.items() if "replicas" not in found["spec"]
+    } == scaled.keys()
     assert set(scaled.values()) == {2}
 
 

@@ -1,18 +1,25 @@
 """A Redis over TLS, as clouds have it: HAProxy before a real Valkey."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from gateway.errors import QueueUnavailable
+from gateway.queue import TaskQueue
+from gateway.settings import Settings, load
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_port
+from gateway.stack.probes import listens
 from gateway.stack.valkey import Valkey
 from tests.deploy.certificate import make_certificate
 from tests.deploy.tools import Tools
+
+Ask = Callable[[Settings], Awaitable[None]]
 
 _CONFIGURATION = """
 global
@@ -26,48 +33,49 @@ listen redis
     bind {host}:{port} ssl crt {pem}
     server valkey {host}:{valkey}
 """
-_ASK = """
-import asyncio, sys
-from redis.asyncio import Redis
-from gateway import settings
-from gateway.queue import TaskQueue
-loaded = settings.load()
-async def redis():
-    async with Redis.from_url(str(loaded.redis_url)) as client:
-        await client.ping()
-asyncio.run(redis()) if sys.argv[1] == "redis" else TaskQueue(loaded.broker, ()).check()
-"""
 
 
-@pytest.fixture
-def pem(tmp_path: Path) -> Path:
-    return make_certificate(tmp_path / "redis.pem")
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificate(tmp_path_factory.mktemp("tls") / "redis.pem")
 
 
-@pytest.fixture
-def url(valkey: Valkey, tools: Tools, tmp_path: Path, pem: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def settings(
+    valkey: Valkey, tools: Tools, tmp_path_factory: pytest.TempPathFactory, pem: Path
+) -> Iterator[Settings]:
     port = free_port()
-    file = tmp_path / "redis.cfg"
+    directory = tmp_path_factory.mktemp("haproxy")
+    file = directory / "redis.cfg"
     file.write_text(_CONFIGURATION.format(host=HOST, port=port, pem=pem, valkey=valkey.port))
-    haproxy = [str(tools.path("haproxy")), "-f", str(file)]
-    url = f"rediss://{HOST}:{port}/0"
-    with Part(Command("redis-tls", haproxy, lambda: _asked("redis", url, pem) == 0), tmp_path):
-        yield url
+    argv = [str(tools.path("haproxy")), "-f", str(file)]
+    with Part(Command("redis-tls", argv, lambda: listens(HOST, port), grace=5.0), directory):
+        url = f"rediss://{HOST}:{port}/0"
+        yield load({"GATEWAY_REDIS_URL": url, "GATEWAY_SECRET_KEY": Fernet.generate_key().decode()})
 
 
-@pytest.mark.parametrize("client", ["redis", "broker"])
-def test_a_certificate_is_asked_for_and_verified(client: str, url: str, pem: Path) -> None:
-    assert _asked(client, url, pem) == 0
-    assert _asked(client, url, None) != 0
+async def _ask_redis(settings: Settings) -> None:
+    async with Redis.from_url(str(settings.redis_url)) as client:
+        await client.ping()
 
 
-def _asked(client: str, url: str, believed: Path | None) -> int:
-    """The exit status of one that asks a Redis, believing that certificate and no other."""
-    environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")},
-        "GATEWAY_REDIS_URL": url,
-        "GATEWAY_SECRET_KEY": "A" * 43 + "=",
-        "SSL_CERT_FILE": str(believed or os.devnull),
-    }
-    command = [sys.executable, "-c", _ASK, client]
-    return subprocess.run(command, env=environ, capture_output=True, check=False).returncode
+async def _ask_broker(settings: Settings) -> None:
+    TaskQueue(settings.broker, ()).check()
+
+
+@pytest.mark.parametrize(
+    ("ask", "refusal"), [(_ask_redis, RedisError), (_ask_broker, QueueUnavailable)]
+)
+async def test_a_certificate_is_asked_for_and_verified(
+    ask: Ask,
+    refusal: type[Exception],
+    settings: Settings,
+    pem: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # OpenSSL's own variable: who believes that certificate, and who believes none.
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    await ask(settings)
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+    with pytest.raises(refusal):
+        await ask(settings)
