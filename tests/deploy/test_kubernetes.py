@@ -21,29 +21,27 @@ components: [../../components/s3-keys, ../../components/monitoring]
 """
 
 
-@pytest.fixture(scope="module", params=SHAPES)
-def text(
-    request: pytest.FixtureRequest, tools: Tools, tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    if request.param == "base":
-        return _rendered(tools, KUBERNETES / "base")
-    if request.param == "aws":
-        return _rendered(tools, KUBERNETES / "overlays" / "aws")
+@pytest.fixture(scope="module")
+def texts(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What `kubectl apply -k` would send, for each shape."""
     copied = tmp_path_factory.mktemp("kubernetes") / "all"
     shutil.copytree(KUBERNETES, copied)
     everything = copied / "overlays" / "everything"
     everything.mkdir()
     (everything / "kustomization.yaml").write_text(EVERYTHING)
-    return _rendered(tools, everything)
+    directories = (copied / "base", copied / "overlays" / "aws", everything)
+    rendered = (tools.run("kubectl", "kustomize", str(directory)) for directory in directories)
+    return dict(zip(SHAPES, rendered, strict=True))
 
 
-def _rendered(tools: Tools, directory: Path) -> str:
-    return tools.run("kubectl", "kustomize", str(directory))
+@pytest.fixture(scope="module")
+def shapes(texts: dict[str, str], tools: Tools) -> dict[str, list[Any]]:
+    return {shape: tools.documents(text) for shape, text in texts.items()}
 
 
-@pytest.fixture
-def objects(text: str, tools: Tools) -> list[Any]:
-    return tools.documents(text)
+@pytest.fixture(params=SHAPES)
+def objects(request: pytest.FixtureRequest, shapes: dict[str, list[Any]]) -> list[Any]:
+    return shapes[request.param]
 
 
 @pytest.fixture
@@ -60,12 +58,22 @@ def settings(objects: list[Any]) -> dict[str, str]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_object_is_of_its_schema(
-    text: str, tools: Tools, version: str, tmp_path: Path
+    texts: dict[str, str], tools: Tools, version: str, tmp_path: Path
 ) -> None:
-    known = [found for found in text.split("\n---\n") if "monitoring.coreos.com" not in found]
-    file = tmp_path / "objects.yaml"
-    file.write_text("\n---\n".join(known))
-    tools.run("kubernetes-validate", "--strict", "-k", version, str(file))
+    for shape, text in texts.items():
+        known = [one for one in text.split("\n---\n") if "monitoring.coreos.com" not in one]
+        (tmp_path / f"{shape}.yaml").write_text("\n---\n".join(known))
+    files = map(str, tmp_path.iterdir())
+    tools.run("kubernetes-validate", "--strict", "-k", version, *files)
+
+
+def test_what_is_of_no_schema_is_found(texts: dict[str, str], tools: Tools, tmp_path: Path) -> None:
+    """In the second file too."""
+    whole, wrong = tmp_path / "1.yaml", tmp_path / "2.yaml"
+    whole.write_text(texts["base"])
+    wrong.write_text(texts["base"].replace("readOnlyRootFilesystem", "readOnlyRoot"))
+    with pytest.raises(AssertionError, match="readOnlyRoot"):
+        tools.run("kubernetes-validate", "--strict", "-k", VERSIONS[0], str(whole), str(wrong))
 
 
 def test_gateway_workers_and_beat_are_apart(deployments: dict[str, Any]) -> None:
