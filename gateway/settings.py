@@ -295,8 +295,12 @@ class Settings(BaseModel):
 
     @property
     def broker(self) -> str:
-        """The URL of the Celery broker, with its password."""
-        return self.broker_url.get_secret_value() if self.broker_url else str(self.redis_url)
+        """The Celery broker's URL, with its password; a `rediss` one asks for a certificate."""
+        url = self.broker_url.get_secret_value() if self.broker_url else str(self.redis_url)
+        if not url.startswith("rediss:") or "ssl_cert_reqs=" in url:
+            return url
+        # Where it is told nothing, kombu takes any certificate; redis-py verifies.
+        return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
