@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -14,6 +13,7 @@ from gateway.errors import ConfigurationError
 from gateway.server.app import create_admin_app, create_app
 from gateway.server.fast import Connection
 from gateway.server.handler import Handler
+from gateway.server.processes import supervise
 from gateway.server.services import SERVICES
 from gateway.settings import Engine, Settings
 from gateway.telemetry import get_logger
@@ -45,17 +45,8 @@ def serve(settings: Settings) -> None:
 
 
 def serve_processes(count: int) -> int:
-    """Serve by `count` processes that share the ports; returns the worst exit status."""
-    command = [sys.executable, "-m", "gateway.cli", "serve"]
-    children = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - our own command
-
-    def stop(number: int, _: object) -> None:
-        for child in children:
-            child.send_signal(number)
-
-    for number in _STOP_SIGNALS:
-        signal.signal(number, stop)
-    return max(abs(child.wait()) for child in children)
+    """Serve by `count` processes that share the ports; returns the exit status."""
+    return supervise([sys.executable, "-m", "gateway.cli", "serve"], count)
 
 
 async def _serve(settings: Settings) -> None:

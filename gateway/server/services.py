@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -47,6 +47,7 @@ class Services:
 
 
 _KNOWN_TARGETS = 1000
+_CANCEL_SECONDS = 0.2
 
 SERVICES = web.AppKey("services", Services)
 
@@ -103,9 +104,10 @@ async def _at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        # A client that is just connecting may take the cancellation for a fault of the network.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_SECONDS)
 
 
 def _authenticator(settings: Settings, backends: Backends) -> Authenticator:
