@@ -153,6 +153,12 @@ class Settings(BaseModel):
     public_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
     """What clients call this gateway: hosted files are registered under it."""
 
+    drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
+    """Seconds between SIGTERM, when readiness fails, and the end of listening."""
+
+    drain_timeout: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    """Seconds that requests under way may take after that; longer ones are cut."""
+
     # --- ChatKitty -------------------------------------------------------------------------------
 
     upstream_url: HttpUrl = HttpUrl("https://api.chatkitty.com")

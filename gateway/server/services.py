@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from aiohttp import web
@@ -20,6 +20,7 @@ from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
+from gateway.server.drain import Drain
 from gateway.server.target import upstream_path
 from gateway.settings import Settings, VerifierName
 from gateway.uploads.backends import Backends, open_backends
@@ -44,6 +45,7 @@ class Services:
     presence: Presence
     route_of: Callable[[str], Route]
     """The route of a request target. Raises what `upstream_path` raises."""
+    drain: Drain = field(default_factory=Drain)
 
 
 _KNOWN_TARGETS = 1000
