@@ -160,7 +160,7 @@ class Settings(BaseModel):
     """Seconds between SIGTERM, when readiness fails, and the end of listening."""
 
     drain_timeout: Annotated[float, Field(ge=0, le=3600)] = 60.0
-    """Seconds that requests under way may take after that; longer ones are cut."""
+    """Seconds that requests, and steps of workers, may take after that; longer ones are cut."""
 
     # --- ChatKitty -------------------------------------------------------------------------------
 
