@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from celery import Celery
@@ -164,7 +164,9 @@ class TaskQueue:
 
 
 def _waiting(connection: Connection, queue: str) -> int:
-    with connection.channel() as channel:  # AMQP closes the channel of a question it denies
+    with cast(
+        Any, connection.channel()
+    ) as channel:  # AMQP closes the channel of a question it denies
         try:
             return int(channel.queue_declare(queue, passive=True).message_count)
         except ChannelError:  # no such queue: nothing is in it

@@ -20,6 +20,8 @@ _FIRST: Final = Step.INSPECT
 
 _LOOK_SECONDS: Final = 0.1
 
+_state: Final[Any] = state  # there is more in it than its types tell
+
 
 def share(slots: int) -> int:
     """How many of a worker's slots one queue may take up beside others; at least one."""
@@ -78,6 +80,6 @@ def _running() -> Mapping[str, int]:
     # Threads that come to the end of a task take it out: a list is made at one stroke.
     return Counter(
         request.delivery_info["routing_key"]
-        for request in list(state.requests.values())
-        if request not in state.scheduled_requests  # type: ignore[attr-defined] - the stubs are older
+        for request in list(_state.requests.values())
+        if request not in _state.scheduled_requests
     )
