@@ -20,8 +20,7 @@ LOGS = "logs"
 
 SUBJECTS = ("alice", "bob")
 
-_GATEWAY_GRACE = 4_000.0  # the gateway limits its drain itself
-_WORKER_GRACE = 20.0
+_DRAIN_GRACE = 4_000.0  # who drains limits that itself
 _BUCKET = "uploads"
 
 
@@ -137,7 +136,8 @@ def _gateway(number: int, environ: Mapping[str, str]) -> Command:
         [*_OURS, "serve"],
         lambda: answers(ready, below=300),
         environ,
-        grace=_GATEWAY_GRACE,
+        grace=_DRAIN_GRACE,
+        drains=True,
     )
 
 
@@ -151,7 +151,8 @@ def _workers(data_dir: Path, environ: Mapping[str, str]) -> tuple[Command, ...]:
             [*celery, "worker", "--loglevel", "WARNING"],
             lambda: says(log, before, "worker.ready"),
             environ,
-            grace=_WORKER_GRACE,
+            grace=_DRAIN_GRACE,
+            drains=True,
         ),
         Command(
             "beat",

@@ -33,7 +33,7 @@ class UpOptions:
 def up(options: UpOptions) -> int:
     """Start everything, say so, look after it until SIGTERM or SIGINT, stop everything.
 
-    The gateways drain; a second signal hastens that.
+    The gateways and the worker drain; a second signal hastens that.
 
     Returns the exit status: 0 after a signal, 1 where a part did not start or was not to be
     started again.
@@ -43,7 +43,7 @@ def up(options: UpOptions) -> int:
 
     def stop(*_: object) -> None:
         if stopped.is_set():
-            supervisor.tell_gateways()
+            supervisor.hasten()
         stopped.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
