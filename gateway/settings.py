@@ -156,6 +156,12 @@ class Settings(BaseModel):
     files_url: HttpUrl | None = None
     """Another name of this gateway, for hosted files alone; left out: the public URL."""
 
+    drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
+    """Seconds between SIGTERM, when readiness fails, and the end of listening."""
+
+    drain_timeout: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    """Seconds that requests, and steps of workers, may take after that; longer ones are cut."""
+
     # --- ChatKitty -------------------------------------------------------------------------------
 
     upstream_url: HttpUrl = HttpUrl("https://api.chatkitty.com")
