@@ -185,6 +185,12 @@ class Settings(BaseModel):
     files_url: HttpUrl | None = None
     """Another name of this gateway, for hosted files alone; left out: the public URL."""
 
+    drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
+    """Seconds between SIGTERM, when readiness fails, and the end of listening."""
+
+    drain_timeout: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    """Seconds that requests, and steps of workers, may take after that; longer ones are cut."""
+
     # --- ChatKitty -------------------------------------------------------------------------------
 
     upstream_url: HttpUrl = HttpUrl("https://api.chatkitty.com")
@@ -392,8 +398,12 @@ class Settings(BaseModel):
 
     @property
     def broker(self) -> str:
-        """The URL of the Celery broker, with its password."""
-        return self.broker_url.get_secret_value() if self.broker_url else str(self.redis_url)
+        """The Celery broker's URL, with its password; a `rediss` one asks for a certificate."""
+        url = self.broker_url.get_secret_value() if self.broker_url else str(self.redis_url)
+        if not url.startswith("rediss:") or "ssl_cert_reqs=" in url:
+            return url
+        # Where it is told nothing, kombu takes any certificate; redis-py verifies.
+        return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -20,8 +20,7 @@ LOGS = "logs"
 
 SUBJECTS = ("alice", "bob")
 
-_GATEWAY_GRACE = 40.0
-_WORKER_GRACE = 20.0
+_DRAIN_GRACE = 4_000.0  # who drains limits that itself
 _BUCKET = "uploads"
 
 
@@ -67,6 +66,7 @@ def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str
     sandbox_url = f"http://{HOST}:{sandbox_port}"
     defaults = {
         "GATEWAY_HOST": HOST,
+        "GATEWAY_DRAIN_DELAY": "0",  # nobody asks for its readiness
         "GATEWAY_ADMIN_PORT": str(admin_port),
         "GATEWAY_PUBLIC_URL": f"http://{HOST}:{port}",
         "GATEWAY_SECRET_KEY": secrets.secret_key,
@@ -143,7 +143,8 @@ def _gateway(number: int, environ: Mapping[str, str]) -> Command:
         [*_OURS, "serve"],
         lambda: answers(ready, below=300),
         environ,
-        grace=_GATEWAY_GRACE,
+        grace=_DRAIN_GRACE,
+        drains=True,
     )
 
 
@@ -157,7 +158,8 @@ def _workers(data_dir: Path, environ: Mapping[str, str]) -> tuple[Command, ...]:
             [*celery, "worker", "--loglevel", "WARNING"],
             lambda: says(log, before, "worker.ready"),
             environ,
-            grace=_WORKER_GRACE,
+            grace=_DRAIN_GRACE,
+            drains=True,
         ),
         Command(
             "beat",
