@@ -41,6 +41,7 @@ class Services:
     external: ExternalDelivery
     once: Once
     presence: Presence
+    routes: RouteTable
     route_of: Callable[[str], Route]
     """The route of a request target. Raises what `upstream_path` raises."""
     drain: Drain = field(default_factory=Drain)
@@ -75,6 +76,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             pool=pool,
             exchanges=Watch(min(settings.body_timeout, settings.upstream_timeout)),
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
+            routes=routes,
             route_of=_router(settings, routes),
             external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),
             once=Once(backends, claims),
