@@ -2,7 +2,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: install run test check format bench chaos lock clean
+.PHONY: install run test check format bench chaos fuzz lock clean
 
 install: $(VENV)/.installed
 
@@ -38,6 +38,10 @@ bench: install
 chaos: install
 	$(BIN)/python -m chaos $(if $(UPLOADS),--uploads $(UPLOADS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+# SECONDS may be given, for each target; what breaks, and what was learnt, is put into var/fuzz.
+fuzz: install
+	$(BIN)/python -m fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
 # The lock names versions and hashes for every platform and Python that we support.
 lock:
