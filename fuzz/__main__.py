@@ -35,7 +35,16 @@ def _holds(name: str, seconds: int) -> bool:
     found.mkdir(parents=True, exist_ok=True)
     limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=10"]
     crashes = f"-artifact_prefix={WORK}/{name}-"
-    command = [sys.executable, "-m", "fuzz.one", name, *limits, crashes, found, CORPUS / name]
+    command = [
+        sys.executable,
+        "-m",
+        "fuzz.one",
+        name,
+        *limits,
+        crashes,
+        str(found),
+        str(CORPUS / name),
+    ]
     print(f"== {name}", flush=True)
     return subprocess.run(command, check=False).returncode == 0
 
