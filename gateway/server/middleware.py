@@ -7,6 +7,7 @@ from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler
 
 from gateway.errors import GatewayError, UploadAborted
+from gateway.multipart import MultipartError
 from gateway.problems import problem_of
 from gateway.server.answers import ids_of, problem_response
 from gateway.server.context import ANSWER, REQUEST_ID, SERVER, UPLOAD_ID, request_id_of
@@ -43,7 +44,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except (ConnectionError, UploadAborted) as error:
         log.info("request.aborted", reason=str(error))
         return _answer(request, UploadAborted("the body ended before it was complete"))
-    except GatewayError as error:
+    except (GatewayError, MultipartError) as error:
         return _answer(request, error)
     except Exception as error:  # the last resort: a fault of ours becomes a 500
         log.exception("request.failed")
