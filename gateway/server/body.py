@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
-from gateway.errors import BodyTimeout, FileTooLarge, UploadAborted
+from gateway.errors import BodyTimeout, FileTooLarge, MalformedRequest, UploadAborted
 
 
 async def read_body(
@@ -15,7 +16,7 @@ async def read_body(
     """The chunks of the body, as large as the socket gave them, without a copy.
 
     Raises FileTooLarge beyond `limit` bytes, BodyTimeout after `patience` seconds of silence,
-    UploadAborted where the client went away or the framing broke.
+    MalformedRequest where the framing broke, UploadAborted where the client went away.
     """
     received = 0
     while True:
@@ -24,6 +25,8 @@ async def read_body(
                 chunk = await request.content.readany()
         except TimeoutError:
             raise BodyTimeout("the rest of the body did not come") from None
+        except HttpProcessingError as error:
+            raise MalformedRequest("the chunks of the body are broken") from error
         except (aiohttp.ClientError, web.RequestPayloadError, ConnectionError) as error:
             raise UploadAborted("the body ended before it was complete") from error
         if not chunk:

@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler
 
-from gateway.errors import GatewayError, UploadAborted
+from gateway.errors import GatewayError, MalformedRequest, UploadAborted
 from gateway.multipart import MultipartError
 from gateway.problems import problem_of
 from gateway.server.answers import ids_of, problem_response
@@ -78,4 +78,7 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
     problem = problem_of(error)
     if problem.kind.status >= _SERVER_FAULT:
         log.warning("request.problem", slug=problem.kind.slug, detail=problem.detail)
-    return problem_response(request, problem)
+    response = problem_response(request, problem)
+    if isinstance(error, MalformedRequest):
+        response.force_close()  # where the next request begins may be in doubt as well
+    return response

@@ -64,6 +64,12 @@ class Watch:
         talks = [self._talk([request], whole=request not in unfinished) for request in requests]
         return await self._look_around(talks, allowed)
 
+    async def survive_pieces(
+        self, requests: Sequence[Sequence[bytes]], pause: float
+    ) -> list[Reply | None]:
+        """The answers to requests sent at once, each in pieces; as `survive_all`."""
+        return await self._look_around([self._talk(pieces, pause) for pieces in requests], frozenset())
+
     async def survive_bytes(self, streams: Sequence[bytes]) -> None:
         """Any bytes, sent at once by clients who then go away: what they are answered is fine."""
         await self._look_around([self._pour(stream) for stream in streams], frozenset())
