@@ -111,16 +111,18 @@ _UNUSUAL_ROWS: Final = {
 
 
 def _of_the_scanner() -> Iterator[Case]:
+    relay: Outcome
+    external: Outcome
     for name, (body, reasons) in AMBIGUOUS.items():
         row = next(ROW_OF[reason] for reason in Ambiguity if reason in reasons)
-        outcome = REFUSED if not body else MALFORMED  # an upload without a body is none
-        yield Case(row, name, body, *outcome)
+        relay, external = MALFORMED if body else REFUSED  # an upload without a body is none
+        yield Case(row, name, body, relay, external)
     for name, (content_type, body, reasons) in BOUNDARIES.items():
         row = next((ROW_OF[reason] for reason in Ambiguity if reason in reasons), "two-boundaries")
-        outcome = MALFORMED if reasons else FINE
-        yield Case(row, name, body, *outcome, content_type=content_type)
+        relay, external = MALFORMED if reasons else FINE
+        yield Case(row, name, body, relay, external, content_type)
     for name, (head, field, _) in UNUSUAL.items():
-        external: Outcome = HOSTED if field == "file" else 400
+        external = HOSTED if field == "file" else 400
         row = _UNUSUAL_ROWS.get(name, "repeated")
         yield Case(row, name, raw_part(head), CLEAR, external)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
+from gateway.uploads.record import State, from_json
 from tests.flows.raw import FORM_TYPE, form, head
 from tests.hostile.doors import Door
 from tests.hostile.talk import PATIENCE, Hangs, Line, Reply
@@ -29,6 +30,7 @@ _LINES_PER_REQUEST = 3
 _MOMENT = 0.3
 """Seconds in which whatever has an answer at all gets it, as a rule."""
 _FAULTS = (b"Traceback", b"request.failed", b"was never retrieved", b"was never awaited")
+_OF_WHOLE_UPLOADS = {State.REGISTERED, State.AUDITED, State.FLAGGED}
 _OF_NO_UPLOAD = (keys.SWEEP, keys.CLAIMS)
 
 
@@ -71,15 +73,24 @@ class Watch:
         return await self._look_around([self._talk(pieces, pause) for pieces in requests], frozenset())
 
     async def survive_bytes(self, streams: Sequence[bytes]) -> None:
-        """Any bytes, sent at once by clients who then go away: what they are answered is fine."""
-        await self._look_around([self._pour(stream) for stream in streams], frozenset())
+        """Any bytes, sent at once by clients who then go away: what they are answered is fine.
+
+        Among them may be whole uploads whose answer nobody stays to hear.
+        """
+        await self._look_around(
+            [self._pour(stream) for stream in streams], frozenset(), unheard=True
+        )
 
     async def survive_aborts(self, streams: Sequence[bytes]) -> None:
         """Bytes after which the client resets the connection."""
         await self._look_around([self._abort(stream) for stream in streams], frozenset())
 
     async def _look_around(
-        self, talks: Sequence[Coroutine[None, None, Reply | None]], allowed: frozenset[int]
+        self,
+        talks: Sequence[Coroutine[None, None, Reply | None]],
+        allowed: frozenset[int],
+        *,
+        unheard: bool = False,
     ) -> list[Reply | None]:
         """See to it that nothing but the answers comes of the requests, nor is left of them."""
         logged = self.door.log.stat().st_size
@@ -91,7 +102,7 @@ class Watch:
                 assert reply.status < 500 or reply.status in allowed | {503}, reply
                 self.accepted.update(_accepted(reply))
         await self._another()
-        await self._leaves_nothing(before)
+        await self._leaves_nothing(before, unheard)
         self._says_little(logged, 2 * len(talks) + 2)
         return replies
 
@@ -161,17 +172,29 @@ class Watch:
         unfinished = {each.key async for each in self.store.list_multipart_uploads("")}
         return objects | {f"unfinished {key}" for key in unfinished}
 
-    async def _leaves_nothing(self, before: set[str]) -> None:
+    async def _leaves_nothing(self, before: set[str], unheard: bool) -> None:
         # What was accepted before may still be on its way from one key to another.
         known = self.accepted | {keys.id_of(key) for key in before}
-        left = await self._kept_of_others(known)
         deadline = asyncio.get_running_loop().time() + PATIENCE
-        while left and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.05)
-            left = await self._kept_of_others(known)
-        assert not left, [
-            (await self.store.get(k.removeprefix("unfinished "))).content for k in left
-        ]
+        while left := await self._kept_of_others(known):
+            if unheard and (whole := await self._whole(left)):
+                self.accepted.update(whole)
+                known |= whole
+            elif asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(0.05)
+            else:
+                break
+        assert not left
+
+    async def _whole(self, left: set[str]) -> set[str]:
+        """Ids of the uploads among them that came to an end which only whole ones have."""
+        whole = set()
+        for key in left:
+            if key.startswith(keys.RECORDS):
+                upload = from_json((await self.store.get(key)).content)
+                if upload.state in _OF_WHOLE_UPLOADS:
+                    whole.add(keys.id_of(key))
+        return whole
 
     async def _kept_of_others(self, known: set[str]) -> set[str]:
         return {
