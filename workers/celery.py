@@ -1,18 +1,23 @@
 """The Celery application: `celery -A workers worker`, `celery -A workers beat`."""
 
+import asyncio
+
 from celery import Celery
 from celery.signals import (
     setup_logging,
+    worker_init,
     worker_process_shutdown,
     worker_ready,
     worker_shutdown,
 )
 
 from gateway import queue
+from gateway.errors import ConfigurationError
 from gateway.settings import load
 from gateway.telemetry import configure_logs, get_logger
 from gateway.uploads.lifecycle import Step
 from workers import runtime
+from workers.libmagic.process import check
 
 _settings = load()
 
@@ -38,6 +43,15 @@ app.conf.update(
 @setup_logging.connect
 def _configure_logs(**_: object) -> None:
     configure_logs(_settings.log_level)
+
+
+@worker_init.connect
+def _refuse_without_libmagic(**_: object) -> None:
+    try:
+        asyncio.run(check())
+    except (ConfigurationError, OSError) as error:
+        # Celery logs an exception here and goes on; with no libmagic every task would fail.
+        raise SystemExit(f"the worker does not start: {error}") from None
 
 
 @worker_ready.connect

@@ -50,7 +50,8 @@ class Runtime:
 
     async def _open(self) -> Services:
         backends = await self._stack.enter_async_context(open_backends(load()))
-        return Services(backends, Sniffer())
+        sniffer = await self._stack.enter_async_context(Sniffer.open())
+        return Services(backends, sniffer)
 
     def _call(self, coroutine: Coroutine[None, None, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

@@ -28,7 +28,8 @@ async def services(environ: dict[str, str], valkey: Valkey) -> AsyncIterator[Ser
     url = valkey.url.removesuffix("/0") + "/10"
     async with open_backends(load({**environ, "GATEWAY_REDIS_URL": url})) as backends:
         await backends.redis.flushdb()
-        yield Services(backends, Sniffer())
+        async with Sniffer.open() as sniffer:
+            yield Services(backends, sniffer)
 
 
 async def raises(upload_id: str, _: Services) -> None:

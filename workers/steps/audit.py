@@ -32,7 +32,7 @@ async def audit(upload_id: str, services: Services) -> None:
 
 async def audit_entry(entry: Entry, services: Services) -> None:
     """Audit a relayed upload that was read."""
-    upload, reasons = examine(entry.upload, services)
+    upload, reasons = await examine(entry.upload, services)
     state = State.FLAGGED if reasons else State.AUDITED
     fault = Fault("mismatch", "; ".join(reasons)) if reasons else None
     if fault is not None:
@@ -42,9 +42,9 @@ async def audit_entry(entry: Entry, services: Services) -> None:
     await end(services.backends, entry, upload, state, fault)
 
 
-def examine(upload: Upload, services: Services) -> tuple[Upload, list[str]]:
+async def examine(upload: Upload, services: Services) -> tuple[Upload, list[str]]:
     """The upload with its files' sniffed types and without their heads, and why to flag it."""
-    sniffed = [services.sniffer.sniff_head(file.head) for file in upload.files]
+    sniffed = [await services.sniffer.sniff_head(file.head) for file in upload.files]
     files = tuple(
         replace(file, content_type=found.content_type, head=b"")
         for file, found in zip(upload.files, sniffed, strict=True)

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from redis.exceptions import RedisError
 
-from gateway.errors import PreconditionFailed, StoreUnavailable
+from gateway.errors import PreconditionFailed, SnifferUnavailable, StoreUnavailable
 from gateway.queue import STEP_LIMIT
 from gateway.telemetry import bind_ids, clear_ids, get_logger
 from gateway.uploads import keys
@@ -83,7 +83,7 @@ async def _guarded(
         # A threads pool ignores Celery's own time limits.
         async with asyncio.timeout(STEP_LIMIT):
             await (work if tries <= MOST_TRIES else _give_up)(upload_id, services)
-    except (StoreUnavailable, RedisError, ConnectionError) as error:
+    except (StoreUnavailable, SnifferUnavailable, RedisError, ConnectionError) as error:
         log.warning("step.postponed", step=step, error=repr(error))
         pause = _PAUSE * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         await later(services, Step.RESUME, upload_id, pause)
