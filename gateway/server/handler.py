@@ -18,6 +18,12 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 _SERVER_FAULT: Final = 500
+_UNREADABLE: Final = "the bytes sent are no HTTP/1.1 request"
+_FOR_PROXIES: Final = frozenset({"CONNECT", "TRACE"})
+
+
+class Misleading(BadHttpMessage):
+    """A request that can be read, but not by all servers alike; its message is our own."""
 
 
 class Handler(web.RequestHandler):
@@ -31,14 +37,16 @@ class Handler(web.RequestHandler):
         """Take what was sent, and refuse of it what the parser lets pass or leaves unsaid."""
         known = len(self._messages)
         super().data_received(data)
-        for at in range(known, len(self._messages)):
-            message, body = self._messages[at]
-            if isinstance(message, _ErrInfo):
-                self._break_body(message.exc)
-            elif (fault := framing_fault(message)) is not None:
-                self._messages[at] = (_ErrInfo(400, BadHttpMessage(fault), fault), EMPTY_PAYLOAD)
-            else:
-                self._newest_body = body
+        self._examine(known)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer; what came after a request to upgrade is read only now."""
+        known = len(self._messages)
+        result = await super().finish_response(request, resp, start_time)
+        self._examine(known)
+        return result
 
     def handle_error(
         self,
@@ -55,12 +63,24 @@ class Handler(web.RequestHandler):
             return super().handle_error(request, status, exc, message)
         request_id = new_request_id()
         log.info("request.unreadable", reason=type(exc).__name__, request_id=request_id)
-        problem = problem_of(MalformedRequest("the bytes sent are no HTTP/1.1 request"))
+        why = exc.message if isinstance(exc, Misleading) else _UNREADABLE
+        problem = problem_of(MalformedRequest(why))
         status, headers, body = document_of(problem, {"request_id": request_id})
         headers |= {"X-Request-Id": request_id, "Server": SERVER, "Connection": "close"}
         answer = web.Response(status=status, headers=headers, body=body)
         answer.force_close()
         return answer
+
+    def _examine(self, known: int) -> None:
+        """Look at the messages that the parser has found since there were so many `known`."""
+        for at in range(known, len(self._messages)):
+            message, body = self._messages[at]
+            if isinstance(message, _ErrInfo):
+                self._break_body(message.exc)
+            elif (fault := framing_fault(message)) is not None:
+                self._messages[at] = (_ErrInfo(400, Misleading(fault), fault), EMPTY_PAYLOAD)
+            else:
+                self._newest_body = body
 
     def _break_body(self, fault: BaseException) -> None:
         """What could not be read belongs to a body, if one was still to end.
@@ -80,8 +100,11 @@ class Handler(web.RequestHandler):
 def framing_fault(message: RawRequestMessage) -> str | None:
     """Why the request is not one that all servers would read alike, though the parser took it.
 
-    RFC 9112: sections 2.3 (versions), 3.2 (Host), 6.1 (Transfer-Encoding).
+    RFC 9112: sections 2.3 (versions), 3.2 (Host), 6.1 (Transfer-Encoding). RFC 9110: section 9.3.6
+    and 9.3.8 (methods that speak to a proxy, or that have it send tokens back).
     """
+    if message.method in _FOR_PROXIES:
+        return "a method that is for proxies"
     if message.version not in (HttpVersion10, HttpVersion11):
         return "an unknown version of HTTP"
     if message.version == HttpVersion11 and "Host" not in message.headers:

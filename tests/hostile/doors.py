@@ -38,16 +38,12 @@ EACH = (
 )
 """Both deliveries by both parsers, each engine, with assertions and without."""
 
-WIRES = tuple(
-    Variant(delivery, engine, pure_parser=pure, optimised=pure)
-    for delivery in Delivery
-    for engine in Engine
-    for pure in (False, True)
+WIRES = (
+    *EACH,
+    Variant(Delivery.RELAY, Engine.PLAIN),
+    Variant(Delivery.RELAY, Engine.FAST, pure_parser=True, optimised=True),
 )
-"""Both deliveries in both engines by both parsers: for what is decided by how bytes are read."""
-
-PLAIN_RELAY = Variant(Delivery.RELAY, Engine.PLAIN)
-"""The other engine by the parser that is served with: for what the engines could do differently."""
+"""Each engine of the relay by each parser as well: for what is decided by how bytes are read."""
 
 
 @dataclass(frozen=True)
