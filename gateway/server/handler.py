@@ -37,16 +37,14 @@ class Handler(web.RequestHandler):
         """Take what was sent, and refuse of it what the parser lets pass or leaves unsaid."""
         known = len(self._messages)
         super().data_received(data)
-        self._examine(known)
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer; what came after a request to upgrade is read only now."""
-        known = len(self._messages)
-        result = await super().finish_response(request, resp, start_time)
-        self._examine(known)
-        return result
+        for at in range(known, len(self._messages)):
+            message, body = self._messages[at]
+            if isinstance(message, _ErrInfo):
+                self._break_body(message.exc)
+            elif (fault := framing_fault(message)) is not None:
+                self._messages[at] = (_ErrInfo(400, Misleading(fault), fault), EMPTY_PAYLOAD)
+            else:
+                self._newest_body = body
 
     def handle_error(
         self,
@@ -70,17 +68,6 @@ class Handler(web.RequestHandler):
         answer = web.Response(status=status, headers=headers, body=body)
         answer.force_close()
         return answer
-
-    def _examine(self, known: int) -> None:
-        """Look at the messages that the parser has found since there were so many `known`."""
-        for at in range(known, len(self._messages)):
-            message, body = self._messages[at]
-            if isinstance(message, _ErrInfo):
-                self._break_body(message.exc)
-            elif (fault := framing_fault(message)) is not None:
-                self._messages[at] = (_ErrInfo(400, Misleading(fault), fault), EMPTY_PAYLOAD)
-            else:
-                self._newest_body = body
 
     def _break_body(self, fault: BaseException) -> None:
         """What could not be read belongs to a body, if one was still to end.

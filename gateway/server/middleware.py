@@ -51,6 +51,14 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return _answer(request, error)
 
 
+def _leaves_doubt(request: web.Request) -> bool:
+    """Whether it cannot be told where the next request on the connection would begin."""
+    # A client that was not told to go on may send the body or the next request. And of what comes
+    # right behind a request to upgrade, the compiled parser throws away what it has read.
+    not_told = "Expect" in request.headers and CONTINUED not in request
+    return not_told or "Upgrade" in request.headers
+
+
 def _logged_path(request: web.Request) -> str:
     """The path, but for that of a hosted file, by which whoever has it may read the file."""
     resource = request.match_info.route.resource
@@ -66,8 +74,7 @@ async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     if UPLOAD_ID in request:
         response.headers["Upload-Id"] = request[UPLOAD_ID]
-    if "Expect" in request.headers and CONTINUED not in request:
-        # A client that was not told to go on may send the body or the next request.
+    if _leaves_doubt(request):
         response.headers["Connection"] = "close"
         response.force_close()
 
