@@ -11,6 +11,7 @@ from yarl import URL
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 
 CONNECT_SECONDS = 10.0
+_SWITCHING = 101  # nobody asks for that here
 _OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -79,6 +80,11 @@ class Forwarder:
             raise UpstreamUnavailable(
                 "ChatKitty cannot be reached", outcome_unknown=_may_act(body)
             ) from error
+        if response.status == _SWITCHING:
+            response.close()
+            raise UpstreamUnavailable(
+                "ChatKitty speaks another protocol", outcome_unknown=_may_act(body)
+            )
         try:
             yield response
         finally:

@@ -119,7 +119,7 @@ class Line:
             if error.partial:
                 raise
             return None
-        opening, *lines = head.decode().removesuffix("\r\n\r\n").split("\r\n")
+        opening, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
         version, status, *_ = opening.split(" ")
         assert version in {"HTTP/1.1", "HTTP/1.0"}, opening
         fields = (line.partition(":") for line in lines)
