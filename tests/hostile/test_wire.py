@@ -21,6 +21,24 @@ BODY = form(CANARY)
 LENGTH = f"Content-Length: {len(BODY)}"
 PLAIN_TYPE = "Content-Type: text/plain"
 UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABk")
+FORGED = (
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X_Forwarded_For",
+    "X-Forwarded_Host",
+    "X-Real-IP",
+    "Forwarded",
+    "Upload-Id",
+    "Upload_Id",
+    "X-Request-Id",
+    "X_Request_Id",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "Keep-Alive",
+    "TE",
+    "Trailer",
+)
 PIPELINED = 1000
 PAUSE = 0.05
 
@@ -230,6 +248,45 @@ async def test_nothing_behind_an_upgrade_is_read(door: Door, watch: Watch) -> No
         assert (reply.status, reply.closes) == (200, True)
     assert len(door.upstream.take_at(path)) == len(upgrades)
     assert door.upstream.take_at(SMUGGLED_PATH) == []
+
+
+async def test_nothing_that_a_client_forges_reaches_the_upstream(door: Door, watch: Watch) -> None:
+    path = "/v1/channels/6010/messages"
+    forged = [f"{name}: evil.test" for name in FORGED]
+    requests = [
+        head(
+            path,
+            AUTHORIZATION,
+            kind,
+            LENGTH,
+            *forged,
+            "Connection: x-own, accept-encoding",
+            "X-Own: a",
+        )
+        + BODY
+        for kind in (FORM_TYPE, PLAIN_TYPE)
+    ]
+    replies = await watch.survive_all(requests)
+    for reply in replies:
+        assert reply is not None
+        assert reply.status == 200
+    for seen in door.upstream.take_at(path):
+        headers = dict(seen.headers)
+        assert headers["host"] == door.upstream.url.removeprefix("http://")
+        assert "x-own" not in headers
+        assert "evil.test" not in headers.values()
+
+
+async def test_no_target_names_another_upstream(door: Door, watch: Watch) -> None:
+    targets = ["//evil.test/x", "//evil.test%2Fx", "/v1//evil.test/x", "/v1/%2F%2Fevil.test/x?//y"]
+    requests = [head(target, AUTHORIZATION, "Host: evil.test", method="GET") for target in targets]
+    requests = [request.replace(b"Host: gateway\r\n", b"", 1) for request in requests]
+    replies = await watch.survive_all(requests)
+    for target, reply in zip(targets, replies, strict=True):
+        assert reply is not None
+        [seen] = door.upstream.take_at(target)
+        assert dict(seen.headers)["host"] == door.upstream.url.removeprefix("http://")
+        assert (reply.status, seen.target) == (200, target)
 
 
 async def test_methods_for_proxies_are_not_passed_on(door: Door, watch: Watch) -> None:
