@@ -13,6 +13,8 @@ SERVER: Final = "chatkitty-gateway"
 
 REQUEST_ID = web.RequestKey("request_id", str)
 UPLOAD_ID = web.RequestKey("upload_id", str)
+CONTINUED = web.RequestKey("continued", bool)
+"""The client was told to go on, and sends its body."""
 ANSWER = web.RequestKey("answer", web.StreamResponse)
 """The answer whose head was sent; from then on a fault can only cut it."""
 

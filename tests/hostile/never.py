@@ -73,6 +73,14 @@ class Watch:
         talks = [self._talk([request], whole=request not in unfinished) for request in requests]
         return await self._look_around(talks, allowed)
 
+    async def survive_pieces(
+        self, requests: Sequence[Sequence[bytes]], pause: float
+    ) -> list[Reply | None]:
+        """The answers to requests sent at once, each in pieces; as `survive_all`."""
+        return await self._look_around(
+            [self._talk(pieces, pause) for pieces in requests], frozenset()
+        )
+
     async def survive_bytes(self, streams: Sequence[bytes]) -> None:
         """Any bytes, sent at once by clients who then go away: what they are answered is fine.
 
@@ -85,6 +93,10 @@ class Watch:
     async def survive_aborts(self, streams: Sequence[bytes]) -> None:
         """Bytes after which the client resets the connection."""
         await self._look_around([self._abort(stream) for stream in streams], frozenset())
+
+    def heard(self, reply: Reply | None) -> None:
+        """Let what was accepted by an answer that was read elsewhere be kept."""
+        self.accepted.update(_accepted(reply))
 
     async def _look_around(
         self,

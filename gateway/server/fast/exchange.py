@@ -216,7 +216,7 @@ class Exchange:
         connection.begin(self)
 
     async def _hold(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
-        held = await relay.hold(body)
+        held = await relay.hold(body, self._services.settings.upstream_timeout)
         self._keep(head, held, body)
 
     def _keep(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
