@@ -1,16 +1,20 @@
 """The manifests as `kubectl apply -k` would send them, against Kubernetes' own schemas."""
 
+import inspect
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp.web_protocol import RequestHandler  # noqa: TID251 - what serves all connections
 
 from tests.deploy.names import secret_settings
 from tests.deploy.tools import DEPLOY, Tools
 
 KUBERNETES = DEPLOY / "kubernetes"
 VERSIONS = ("1.31", "1.37")
+LONGEST_WAIT = 300  # GATEWAY_REGISTRATION_WAIT at its most
 SLACK = 15  # seconds to close connections and clients after the last upload
 SHAPES = ("base", "aws", "aws with everything")
 EVERYTHING = """\
@@ -139,6 +143,15 @@ def test_probes_ask_what_the_gateway_answers(deployments: dict[str, Any]) -> Non
         "liveness": "/gateway/healthz",
         "readiness": "/gateway/readyz",
     }
+
+
+def test_the_balancer_is_the_first_to_close_an_idle_connection(
+    shapes: dict[str, list[Any]],
+) -> None:
+    (ingress,) = [found for found in shapes["aws"] if found["kind"] == "Ingress"]
+    (idle,) = re.findall(r"idle_timeout.timeout_seconds=(\d+)", str(ingress["metadata"]))
+    kept = inspect.signature(RequestHandler).parameters["keepalive_timeout"].default
+    assert LONGEST_WAIT < int(idle) < kept
 
 
 def test_whatever_selects_pods_finds_some(objects: list[Any], deployments: dict[str, Any]) -> None:
