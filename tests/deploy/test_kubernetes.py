@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.web_protocol import RequestHandler  # noqa: TID251 - what serves all connections
+from aiohttp.web_protocol import RequestHandler
 
 from tests.deploy.names import secret_settings
 from tests.deploy.tools import DEPLOY, Tools
