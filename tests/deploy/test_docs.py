@@ -13,6 +13,7 @@ import uv
 from botocore import xform_name  # noqa: TID251
 
 from gateway.cli import main
+from gateway.settings import unknown_names
 from tests.deploy.certificate import make_certificate
 from tests.deploy.compose import FILE, project
 from tests.deploy.tools import DEPLOY, ROOT, Tools, checked
@@ -64,6 +65,16 @@ def test_files_that_are_named_exist() -> None:
         if word.removeprefix("file://").startswith(("deploy/", "docs/"))
     }
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_settings_that_are_named_exist() -> None:
+    files = [*(DOCS / page for page in PAGES), *(f for f in DEPLOY.rglob("*") if f.is_file())]
+    named = {name: "" for file in files for name in re.findall(r"GATEWAY_[A-Z0-9_]+", _read(file))}
+    assert unknown_names(named) == ["GATEWAY_X", "GATEWAY_X_FILE"]  # any, on the page about all
+
+
+def _read(file: Path) -> str:
+    return "" if "secrets" in file.parts else file.read_text()
 
 
 @pytest.mark.parametrize("line", _of("aws"))
