@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from redis.exceptions import RedisError
 
-from gateway.errors import ConfigurationError, GatewayError, PreconditionFailed
+from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
+from gateway.checkup.redis import check_redis
+from gateway.checkup.store import check_store
+from gateway.checkup.upstream import check_upstream
+from gateway.errors import ConfigurationError, GatewayError
 from gateway.routes import RouteTable
 from gateway.settings import Settings
-from gateway.store.objects import ObjectStore
 from gateway.uploads.backends import Backends, open_backends
 
 _PROBE = "doctor/probe"
@@ -32,40 +35,42 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> int:
 
 
 def _checks(backends: Backends) -> Mapping[str, Callable[[], Awaitable[object]]]:
+    settings = backends.settings
+
     async def store() -> None:
-        etag = await backends.store.put(_PROBE, b"probe")
-        await backends.store.head(_PROBE)
-        await _check_conditions(backends.store, etag)
-        await backends.store.delete(_PROBE)
+        await check_store(backends.store, _PROBE)
 
     async def redis() -> None:
-        await backends.redis.ping()
+        await check_redis(str(settings.redis_url))
 
     async def broker() -> None:
         backends.queue.check()
+        if settings.broker.startswith(("redis:", "rediss:")):
+            await check_redis(settings.broker)
 
     async def upstream() -> None:
-        if backends.own_token is None:
-            return
-        authorization = await backends.own_token.authorization()
-        if await backends.chatkitty.whoami(authorization) is None:
-            raise ConfigurationError("ChatKitty does not accept the gateway's own token")
+        await check_upstream(backends)
 
-    return {"store": store, "redis": redis, "broker": broker, "upstream": upstream}
+    return {
+        "store": store,
+        "redis": redis,
+        "broker": broker,
+        "upstream": upstream,
+        **_host_checks(settings),
+    }
 
 
-async def _check_conditions(store: ObjectStore, etag: str) -> None:
-    """Acceptances and leases are conditional writes. Raises ConfigurationError without them."""
-    await store.put(_PROBE, b"another", if_match=etag)
-    for write in (
-        store.put(_PROBE, b"again", if_none_match=True),
-        store.put(_PROBE, b"again", if_match=etag),
-    ):
-        try:
-            await write
-        except PreconditionFailed:
-            continue
-        raise ConfigurationError("the store ignores If-Match or If-None-Match: use another one")
+def _host_checks(settings: Settings) -> Mapping[str, Callable[[], Awaitable[object]]]:
+    async def clock() -> None:
+        urls = {"upstream": str(settings.upstream_url)}
+        if settings.s3_endpoint_url is not None:
+            urls["store"] = str(settings.s3_endpoint_url)
+        await check_clock(urls)
+
+    async def descriptors() -> None:
+        check_descriptors()
+
+    return {"clock": clock, "descriptors": descriptors, "libmagic": check_libmagic}
 
 
 def _advice(settings: Settings) -> list[str]:
