@@ -8,12 +8,14 @@ from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
 from gateway.checkup.redis import check_redis
 from gateway.checkup.store import check_store
 from gateway.checkup.upstream import check_upstream
+from gateway.checkup.verifiers import verifier_checks
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.routes import RouteTable
-from gateway.settings import Settings
+from gateway.settings import Settings, VerifierName
 from gateway.uploads.backends import Backends, open_backends
 
 _PROBE = "doctor/probe"
+_TELL_SCOPES = {VerifierName.JWT, VerifierName.INTROSPECTION}
 
 
 async def examine(settings: Settings, say: Callable[[str], None]) -> int:
@@ -56,6 +58,7 @@ def _checks(backends: Backends) -> Mapping[str, Callable[[], Awaitable[object]]]
         "redis": redis,
         "broker": broker,
         "upstream": upstream,
+        **verifier_checks(settings),
         **_host_checks(settings),
     }
 
@@ -82,7 +85,21 @@ def _advice(settings: Settings) -> list[str]:
         )
     if str(settings.public_url).startswith("http:"):
         advice.append("set GATEWAY_PUBLIC_URL to the https URL that clients reach")
+    advice += [
+        f"set {name} to an https URL: whoever sits between can say whom a token belongs to"
+        for name, url in (
+            ("GATEWAY_AUTH_JWKS_URL", settings.auth_jwks_url),
+            ("GATEWAY_AUTH_INTROSPECTION_URL", settings.auth_introspection_url),
+        )
+        if url is not None and url.scheme == "http"
+    ]
+    if _needs_scopes(settings) and not _TELL_SCOPES & set(settings.auth):
+        advice.append("scopes are required, but none of GATEWAY_AUTH tells any: nothing is let in")
     return advice
+
+
+def _needs_scopes(settings: Settings) -> bool:
+    return bool(settings.auth_scopes) or any(route.scopes for route in settings.routes)
 
 
 async def _fault(check: Callable[[], Awaitable[object]]) -> str | None:

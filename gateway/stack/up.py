@@ -72,7 +72,9 @@ def _announce(options: UpOptions, plan: Plan, supervisor: Supervisor) -> None:
         print(json.dumps(_description(plan, supervisor)), flush=True)
         return
     print(f"READY {plan.gateway_url}", flush=True)
-    if options.sample and plan.tokens:
+    if options.sample and not plan.tokens:
+        print("no sample: GATEWAY_AUTH accepts no token that is known here")
+    elif options.sample:
         asyncio.run(upload_samples(plan.gateway_url, plan.tokens[0][1], CHANNEL))
 
 

@@ -148,7 +148,7 @@ async def test_a_token_that_may_not_register(
 @pytest.mark.usefixtures("sandbox")
 async def test_a_clock_that_is_off(environ: dict[str, str], tmp_path: Path) -> None:
     fault = await only_fault({**environ, "CLOCK_OFF_BY": "120"}, tmp_path, "clock")
-    assert re.search(r"clock is 1(19|20|21) s ahead of .*: have both set theirs by NTP", fault)
+    assert re.search(r"clock is 1[12][0-9] s ahead of .*: have both set theirs by NTP", fault)
 
 
 def _few_descriptors() -> None:
