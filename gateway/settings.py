@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
+    IPvAnyNetwork,
     RedisDsn,
     SecretStr,
     ValidationError,
@@ -184,6 +185,9 @@ class Settings(BaseModel):
 
     files_url: HttpUrl | None = None
     """Another name of this gateway, for hosted files alone; left out: the public URL."""
+
+    trusted_proxies: CommaSeparated[IPvAnyNetwork] = ()
+    """Networks whose `X-Forwarded-For` or `Forwarded` tells the client's address in the log."""
 
     drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds between SIGTERM, when readiness fails, and the end of listening."""

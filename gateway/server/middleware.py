@@ -26,12 +26,14 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     request[REQUEST_ID] = request_id_of(request.headers)
     bind_ids(request_id=request[REQUEST_ID])
     started = time.monotonic()
+    peername = request.protocol.peername  # of a client that may be gone at the end
     response = await handler(request)
     log_request(
         method=request.method,
         path=_logged_path(request),
         status=response.status,
         seconds=time.monotonic() - started,
+        client=request.app[SERVICES].client_of(peername, request.headers),
         **ids_of(request),
     )
     return response

@@ -19,6 +19,7 @@ from gateway.limits.budget import Budget
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
 from gateway.server.drain import Drain
+from gateway.server.peers import ClientOf, client_finder
 from gateway.server.target import upstream_path
 from gateway.settings import Settings
 from gateway.uploads.backends import Backends, open_backends
@@ -44,6 +45,7 @@ class Services:
     routes: RouteTable
     route_of: Callable[[str], Route]
     """The route of a request target. Raises what `upstream_path` raises."""
+    client_of: ClientOf
     drain: Drain = field(default_factory=Drain)
 
 
@@ -78,6 +80,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
             routes=routes,
             route_of=_router(settings, routes),
+            client_of=client_finder(settings.trusted_proxies),
             external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),
             once=Once(backends, claims),
             presence=presence,

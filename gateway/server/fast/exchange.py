@@ -353,6 +353,7 @@ class Exchange:
             path=target.path.partition("?")[0],
             status=status,
             seconds=time.monotonic() - self._started,
+            client=self._services.client_of(self._client.peername, self._head.headers),
             **self._ids(),
         )
         if not self._left or not self._client.connected:
