@@ -6,6 +6,7 @@ from gateway.delivery.forward import Outgoing
 from gateway.server import headers
 from gateway.server.admission import check_expectation
 from gateway.server.body import read_body, send_continue
+from gateway.server.quotas import charge_if_known
 from gateway.server.services import SERVICES
 from gateway.server.streaming import stream_answer
 from gateway.server.target import upstream_path
@@ -17,6 +18,7 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     settings = services.settings
     check_expectation(request.headers)
     path = upstream_path(request.raw_path, str(settings.upstream_url))
+    await charge_if_known(request)
     await send_continue(request)
     body = (
         read_body(request, limit=settings.max_file_size, patience=settings.body_timeout)

@@ -5,6 +5,7 @@ from redis.exceptions import RedisError
 
 from gateway.errors import MalformedRequest, QueueUnavailable, UploadNotFound
 from gateway.server.admission import authenticate
+from gateway.server.quotas import charge
 from gateway.server.services import SERVICES
 from gateway.uploads.ids import parse_id
 from gateway.uploads.record import State, Upload
@@ -18,6 +19,7 @@ async def get_upload(request: web.Request) -> web.Response:
     """`GET /gateway/uploads/{id}`: another subject's upload reads as if it did not exist."""
     services = request.app[SERVICES]
     principal = await authenticate(request.headers, services.authenticator)
+    await charge(request, principal)
     upload_id = parse_id(request.match_info["id"])
     upload = await services.backends.ledger.find(upload_id) if upload_id else None
     if upload is None or upload.subject != principal.subject:
@@ -32,6 +34,7 @@ async def list_uploads(request: web.Request) -> web.Response:
     """
     services = request.app[SERVICES]
     principal = await authenticate(request.headers, services.authenticator)
+    await charge(request, principal)
     state, size, before = _page_of(request)
     found: list[Upload] = []
     try:
