@@ -125,14 +125,14 @@ class Quotas:
             if error is not None:
                 self._is_away(error)
             if taken.cancelled():
-                if error is None and _standing(answer, policy, demand).admitted:
-                    self._end_there(subject, demand, _standing(answer, policy, demand), 0)
+                if error is None and standing_of(answer, policy, demand).admitted:
+                    self._end_there(subject, demand, standing_of(answer, policy, demand), 0)
                 return
             try:
                 if error is not None:
                     taken.set_result(self._take_here(subject, demand))
                 else:
-                    standing = _standing(answer, policy, demand)
+                    standing = standing_of(answer, policy, demand)
                     taken.set_result(self._ticket(subject, demand, standing, self._end_there))
             except Exception as refused:  # noqa: BLE001 - whoever waits is told
                 taken.set_exception(refused)
@@ -208,7 +208,7 @@ class Quotas:
                 del self._open[subject]
 
 
-def _standing(answer: Answer, policy: Policy, demand: Demand) -> Standing:
+def standing_of(answer: Answer, policy: Policy, demand: Demand) -> Standing:
     """What the script answered."""
     number, requests, size, uploads = cast(tuple[int, list[int], list[int], int], answer)
     standing = Standing(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -52,6 +52,7 @@ class Services:
 
 
 _KNOWN_TARGETS = 1000
+_CANCEL_AGAIN = 1.0
 
 SERVICES = web.AppKey("services", Services)
 
@@ -93,13 +94,13 @@ def _router(settings: Settings, routes: RouteTable) -> Callable[[str], Route]:
 
 @asynccontextmanager
 async def _listening(notices: Notices) -> AsyncIterator[Notices]:
-    async with _at_work(notices.listen()):
+    async with at_work(notices.listen()):
         yield notices
 
 
 @asynccontextmanager
 async def _beating(presence: Presence) -> AsyncIterator[Presence]:
-    async with _at_work(presence.beat()):
+    async with at_work(presence.beat()):
         yield presence
 
 
@@ -108,7 +109,7 @@ async def _counting(settings: Settings, backends: Backends, stack: AsyncExitStac
     if not policy.limits_anything:
         return None
     quotas = Quotas(backends.redis, policy)
-    await stack.enter_async_context(_at_work(quotas.keep()))
+    await stack.enter_async_context(at_work(quotas.keep()))
     return quotas
 
 
@@ -123,15 +124,15 @@ def _policy_of(settings: Settings) -> Policy:
 
 
 @asynccontextmanager
-async def _at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Something that goes on beside the requests, as long as the process serves."""
     task = asyncio.create_task(work)
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        while not task.done():  # redis-py loses a cancellation that comes while it connects
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_AGAIN)
 
 
 def _authenticator(settings: Settings, backends: Backends) -> Authenticator:

@@ -13,7 +13,7 @@ from gateway.stack.valkey import Valkey
 from tests.flows import raw
 from tests.flows.client import Answer, Client
 from tests.servers.gateway import Gateway
-from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+from tests.servers.sandbox import CHANNEL, TOKENS
 
 MESSAGES = f"/v1/channels/{CHANNEL}/messages"
 REQUESTS, BYTES, UPLOADS = 6, 20_000, 2
