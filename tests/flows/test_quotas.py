@@ -1,7 +1,9 @@
 """One subject's quota at the door of every engine: what is let in, what is refused, who is told."""
 
 import asyncio
+import os
 import re
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from gateway.limits.quotas import LEASE_SECONDS
 from gateway.stack.valkey import Valkey
+from gateway.uploads import keys
 from tests.flows import raw
 from tests.flows.client import Answer, Client
 from tests.servers.gateway import Gateway
@@ -35,11 +39,10 @@ def redis_url(valkey: Valkey) -> str:
 
 
 @pytest.fixture(scope="module")
-def gateways(
-    environ: dict[str, str], redis_url: str, servers_dir: Path
-) -> Iterator[dict[str, Gateway]]:
-    """One of each kind, in one fleet."""
-    own = {
+def fleet_environ(environ: dict[str, str], redis_url: str) -> dict[str, str]:
+    """The settings of a fleet that limits its subjects."""
+    return {
+        **environ,
         "GATEWAY_REDIS_URL": redis_url,
         "GATEWAY_SUBJECT_REQUESTS": str(REQUESTS),
         "GATEWAY_SUBJECT_BYTES": str(BYTES),
@@ -47,9 +50,14 @@ def gateways(
         "GATEWAY_SUBJECT_WINDOW": str(WINDOW),
         "GATEWAY_GRANTS": "relay",
     }
+
+
+@pytest.fixture(scope="module")
+def gateways(fleet_environ: dict[str, str], servers_dir: Path) -> Iterator[dict[str, Gateway]]:
+    """One of each kind, in one fleet."""
     with ExitStack() as stack:
         yield {
-            kind: stack.enter_context(Gateway.start({**environ, **own, **settings}, servers_dir))
+            kind: stack.enter_context(Gateway.start({**fleet_environ, **settings}, servers_dir))
             for kind, settings in KINDS.items()
         }
 
@@ -244,5 +252,28 @@ async def test_strangers_who_bear_a_grant_do_not_share(gateway: Gateway) -> None
 async def test_what_redis_holds_fades_and_names_nobody(alice: Client, redis: Redis) -> None:
     await upload(alice, 100)
     for name in redis.scan_iter("quota:*"):
-        assert redis.pttl(name) > 0
+        assert redis.pttl(name) != -1  # which it would be without a limit
         assert re.fullmatch(rb"quota:[0-9a-f]{64}:(requests|bytes|uploads)", name)
+
+
+async def test_the_places_of_a_gateway_that_was_killed_are_given_back(
+    fleet_environ: dict[str, str], gateways: dict[str, Gateway], servers_dir: Path, redis: Redis
+) -> None:
+    headers = (AUTHORIZATION, raw.FORM_TYPE, "Content-Length: 1000")
+    with Gateway.start(fleet_environ, servers_dir) as doomed:
+        opened = [await _begin(doomed, raw.head(MESSAGES, *headers)) for _ in range(UPLOADS)]
+        uploads = keys.quota("alice")[2]
+        async with asyncio.timeout(raw.PATIENCE):
+            while redis.zcard(uploads) < UPLOADS:
+                await asyncio.sleep(0.05)
+        os.kill(doomed.pid, signal.SIGKILL)
+        for _, writer in opened:
+            writer.close()
+    async with Client.open(gateways["fast"].url, TOKENS["alice"]) as client:
+        assert refused(await upload(client), "uploads")
+        seconds, _ = redis.time()
+        expired = redis.zcount(uploads, "-inf", (seconds + 1 + LEASE_SECONDS) * 1000)
+        assert expired == UPLOADS
+        members = [f"{member.decode()}" for member, _ in redis.zscan_iter(uploads)]
+        redis.zadd(uploads, dict.fromkeys(members, seconds * 1000))  # as if that time had passed
+        assert (await upload(client)).status == 200
