@@ -11,10 +11,11 @@ import aiohttp
 from aiohttp.http import RawRequestMessage, RawResponseMessage
 
 from gateway.delivery import relay
-from gateway.delivery.admitted import Admitted
+from gateway.delivery.admitted import OUTLIVED, Admitted
 from gateway.delivery.pool import UpstreamConnection
 from gateway.delivery.tap import Tap
 from gateway.errors import (
+    AuthorizationEnded,
     BodyTimeout,
     UploadAborted,
     UpstreamTimeout,
@@ -55,8 +56,8 @@ class Exchange:
 
     __slots__ = (
         "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_keeping",
-        "_left", "_over", "_read_size", "_services", "_started", "_tap", "_task", "_ticket",
-        "_unsent", "_upstream",
+        "_last", "_left", "_over", "_read_size", "_services", "_started", "_tap", "_task",
+        "_ticket", "_unsent", "_upstream",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +67,7 @@ class Exchange:
         self._services = services
         self._admitted = admitted
         self._head = head
+        self._last = head.should_close
         self._left = admitted.content_length or 0
         self._tap = Tap(admitted.boundaries, services.settings.hash)
         self._started = self._active = time.monotonic()
@@ -111,6 +113,9 @@ class Exchange:
         settings = self._services.settings
         if self._keeping:  # nobody but ourselves is to act
             self._active = now
+        if self._left and not self._answered and self._is_outlived():
+            self._close(AuthorizationEnded(OUTLIVED))
+            return
         silence = now - self._active
         if self._answered and self._upstream is None:
             if silence > _LINGER_SECONDS:
@@ -124,6 +129,10 @@ class Exchange:
                     "ChatKitty did not answer in time", outcome_unknown=not self._unsent
                 )
             )
+
+    def _is_outlived(self) -> bool:
+        until = self._admitted.body_until
+        return until is not None and time.time() > until
 
     # --- the client's side -----------------------------------------------------------------------
 
@@ -304,7 +313,8 @@ class Exchange:
         ]
         if self._ticket is not None:
             own += wire.lines(self._ticket.fields.items())
-        if self._head.should_close:
+        self._last = self._last or self._services.drain.closing
+        if self._last:
             own.append((b"Connection", b"close"))
         return own
 
@@ -384,7 +394,7 @@ class Exchange:
             self._ticket.end((self._admitted.content_length or 0) - self._left)
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
-        self._client.exchange_ended(reusable=reusable and not self._head.should_close)
+        self._client.exchange_ended(reusable=reusable and not self._last)
 
     def _ids(self) -> dict[str, str]:
         return {"request_id": self._admitted.request_id, "upload_id": self._admitted.upload_id}
