@@ -345,6 +345,20 @@ class Settings(BaseModel):
     routes: tuple[RouteSettings, ...] = ()
     """The route table; only in the configuration file."""
 
+    # --- what one subject may have ---------------------------------------------------------------
+
+    subject_uploads: Annotated[int, Field(ge=0)] = 0
+    """Uploads that one subject may have under way at a time, at all gateways; 0: any number."""
+
+    subject_requests: Annotated[int, Field(ge=0)] = 0
+    """Requests that one subject may make in a window, uploads among them; 0: any number."""
+
+    subject_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(0)
+    """Bytes of bodies that one subject may send in a window; 0: any number."""
+
+    subject_window: Annotated[int, Field(ge=1, le=86400)] = 60
+    """Seconds of the sliding window in which a subject's requests and bytes are counted."""
+
     # --- logs ------------------------------------------------------------------------------------
 
     log_level: Annotated[str, Field(pattern=r"^(debug|info|warning|error)$")] = "info"

@@ -10,7 +10,15 @@ from gateway.errors import GatewayError, MalformedRequest, UploadAborted
 from gateway.multipart import MultipartError
 from gateway.problems import problem_of
 from gateway.server.answers import ids_of, problem_response
-from gateway.server.context import ANSWER, CONTINUED, REQUEST_ID, SERVER, UPLOAD_ID, request_id_of
+from gateway.server.context import (
+    ANSWER,
+    CONTINUED,
+    REQUEST_ID,
+    SERVER,
+    TICKET,
+    UPLOAD_ID,
+    request_id_of,
+)
 from gateway.server.services import SERVICES
 from gateway.telemetry import bind_ids, clear_ids, get_logger, log_request
 
@@ -27,7 +35,11 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     bind_ids(request_id=request[REQUEST_ID])
     started = time.monotonic()
     peername = request.protocol.peername  # of a client that may be gone at the end
-    response = await handler(request)
+    try:
+        response = await handler(request)
+    finally:
+        if (ticket := request.get(TICKET)) is not None:
+            ticket.end(request.content.total_bytes)
     log_request(
         method=request.method,
         path=_logged_path(request),
@@ -70,13 +82,15 @@ def _logged_path(request: web.Request) -> str:
 
 
 async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
-    """Before an answer's head is sent: the request's and the upload's id."""
+    """Before an answer's head is sent: the request's and the upload's id, and its quota."""
     request[ANSWER] = response
     if response.headers.get("Server") == SERVER_SOFTWARE:
         response.headers["Server"] = SERVER
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     if UPLOAD_ID in request:
         response.headers["Upload-Id"] = request[UPLOAD_ID]
+    if (ticket := request.get(TICKET)) is not None:
+        response.headers.extend(ticket.fields)
     if request.app[SERVICES].drain.closing or _leaves_doubt(request):
         response.headers["Connection"] = "close"
         response.force_close()
