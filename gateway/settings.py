@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
+    IPvAnyNetwork,
     RedisDsn,
     SecretStr,
     ValidationError,
@@ -185,6 +186,9 @@ class Settings(BaseModel):
     files_url: HttpUrl | None = None
     """Another name of this gateway, for hosted files alone; left out: the public URL."""
 
+    trusted_proxies: CommaSeparated[IPvAnyNetwork] = ()
+    """Networks whose `X-Forwarded-For` or `Forwarded` tells the client's address in the log."""
+
     drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds between SIGTERM, when readiness fails, and the end of listening."""
 
@@ -340,6 +344,20 @@ class Settings(BaseModel):
 
     routes: tuple[RouteSettings, ...] = ()
     """The route table; only in the configuration file."""
+
+    # --- what one subject may have ---------------------------------------------------------------
+
+    subject_uploads: Annotated[int, Field(ge=0)] = 0
+    """Uploads that one subject may have under way at a time, at all gateways; 0: any number."""
+
+    subject_requests: Annotated[int, Field(ge=0)] = 0
+    """Requests that one subject may make in a window, uploads among them; 0: any number."""
+
+    subject_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(0)
+    """Bytes of bodies that one subject may send in a window; 0: any number."""
+
+    subject_window: Annotated[int, Field(ge=1, le=86400)] = 60
+    """Seconds of the sliding window in which a subject's requests and bytes are counted."""
 
     # --- logs ------------------------------------------------------------------------------------
 

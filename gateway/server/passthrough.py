@@ -6,6 +6,7 @@ from gateway.delivery.forward import Outgoing
 from gateway.server import headers
 from gateway.server.admission import authenticate, check_expectation, check_scopes
 from gateway.server.body import read_body, send_continue
+from gateway.server.quotas import charge_if_known
 from gateway.server.services import SERVICES
 from gateway.server.streaming import stream_answer
 from gateway.server.target import upstream_path
@@ -22,6 +23,7 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     path = upstream_path(request.raw_path, str(settings.upstream_url))
     if needed := services.routes.scopes_of_passed(path):
         check_scopes(await authenticate(request.headers, services.authenticator), needed)
+    await charge_if_known(request)
     await send_continue(request)
     body = (
         read_body(request, limit=settings.max_file_size, patience=settings.body_timeout)
