@@ -47,6 +47,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     errors.UploadSuperseded: Kind(503, "upload-superseded", "The upload was given up meanwhile"),
     errors.ExpectationFailed: Kind(417, "expectation-failed", "The expectation cannot be met"),
+    errors.HeadTimeout: Kind(408, "head-timeout", "The request did not arrive in time"),
     errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
     # the body
     errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be taken"),

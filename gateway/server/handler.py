@@ -2,10 +2,11 @@
 
 from aiohttp import web
 
-from gateway.errors import MalformedRequest
+from gateway.errors import HeadTimeout, MalformedRequest
 from gateway.problems import problem_of
 from gateway.server.answers import document_of
 from gateway.server.context import SERVER, new_request_id
+from gateway.server.patience import PatientHandler
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -13,7 +14,7 @@ log = get_logger(__name__)
 _SERVER_FAULT = 500
 
 
-class Handler(web.RequestHandler):
+class Handler(PatientHandler):
     """One client's connection; requests that are none are answered as a problem."""
 
     __slots__ = ()
@@ -33,7 +34,8 @@ class Handler(web.RequestHandler):
             return super().handle_error(request, status, exc, message)
         request_id = new_request_id()
         log.info("request.unreadable", reason=type(exc).__name__, request_id=request_id)
-        problem = problem_of(MalformedRequest("the bytes sent are no HTTP/1.1 request"))
+        fault = MalformedRequest("the bytes sent are no HTTP/1.1 request")
+        problem = problem_of(exc if isinstance(exc, HeadTimeout) else fault)
         status, headers, body = document_of(problem, {"request_id": request_id})
         headers |= {"X-Request-Id": request_id, "Server": SERVER}
         answer = web.Response(status=status, headers=headers, body=body)

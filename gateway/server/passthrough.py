@@ -19,9 +19,7 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     path = upstream_path(request.raw_path, str(settings.upstream_url))
     await send_continue(request)
     body = (
-        read_body(request, limit=settings.max_file_size, patience=settings.body_timeout)
-        if request.body_exists
-        else None
+        read_body(request, services, limit=settings.max_file_size) if request.body_exists else None
     )
     outgoing = Outgoing(request.method, path, headers.to_upstream(request.headers), body)
     async with services.forwarder.send(outgoing) as response:

@@ -18,6 +18,7 @@ from gateway.delivery.once import Once
 from gateway.delivery.pool import UpstreamPool
 from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
+from gateway.limits.pace import Floor
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
 from gateway.server.target import upstream_path
@@ -38,6 +39,11 @@ class Services:
     forwarder: Forwarder
     pool: UpstreamPool
     exchanges: Watch
+    connections: Watch
+    bodies: Watch
+    floor: Floor
+    """The slowest rate of a body."""
+
     relay: RelayDelivery
     external: ExternalDelivery
     once: Once
@@ -69,7 +75,14 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             authenticator=_authenticator(settings, backends),
             forwarder=forwarder,
             pool=pool,
-            exchanges=Watch(min(settings.body_timeout, settings.upstream_timeout)),
+            exchanges=Watch(
+                min(settings.body_timeout, settings.body_rate_period, settings.upstream_timeout)
+            ),
+            connections=Watch(
+                min(settings.head_timeout, settings.idle_timeout, settings.answer_timeout)
+            ),
+            bodies=Watch(min(settings.body_timeout, settings.body_rate_period)),
+            floor=Floor(settings.body_min_rate, settings.body_rate_period),
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
             route_of=_router(settings, routes),
             external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),

@@ -156,4 +156,4 @@ def answer_to(request: web.Request, upload: Upload) -> web.Response:
 
 
 def _body(request: web.Request, services: Services, admitted: Admitted) -> AsyncIterator[bytes]:
-    return read_body(request, limit=admitted.body_limit, patience=services.settings.body_timeout)
+    return read_body(request, services, limit=admitted.body_limit)

@@ -44,13 +44,11 @@ class Connection(Handler):
         "_later",
         "_lent",
         "_returning",
-        "_services",
         "_shadow",
     )
 
     def __init__(self, server: web.Server, services: Services, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
-        super().__init__(server, **options)
-        self._services = services
+        super().__init__(server, services, **options)
         self._exchange: Exchange | None = None
         self._later = b""
         """What came after the request that is being answered."""
@@ -115,6 +113,11 @@ class Connection(Handler):
             await self._exchange.wait_for_end(timeout)
         await super().shutdown(timeout)
 
+    @property
+    def awaits_head(self) -> bool:
+        """Whether there is nothing to do but to wait for a head; an exchange is no idle client."""
+        return self._exchange is None and not self._returning and super().awaits_head
+
     # --- what an exchange does -------------------------------------------------------------------
 
     @property
@@ -152,6 +155,11 @@ class Connection(Handler):
         if self.transport is not None and not self._later:
             self.transport.resume_reading()
 
+    def end_answers(self) -> None:
+        """Send nothing more, and go on reading."""
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+
     def cut(self) -> None:
         """End the connection where it stands."""
         if self.transport is not None:
@@ -165,6 +173,7 @@ class Connection(Handler):
         if not reusable or self._closing:
             self.force_close()
             return
+        self.rest()
         self._go_on()
 
     def _look(self, data: bytes) -> None:
