@@ -25,7 +25,7 @@ class PatientHandler(web.RequestHandler):
     """aiohttp's handler of a connection, whose client is not waited for without end."""
 
     __slots__ = (
-        "_head_began", "_passing", "_rest_limit", "_resting_since", "_services", "_socket",
+        "_came", "_head_began", "_passing", "_resting_since", "_services", "_socket",
         "_stuck_since",
     )  # fmt: skip
 
@@ -34,10 +34,11 @@ class PatientHandler(web.RequestHandler):
         self._services = services
         self._socket: Any = None
         """The transport, which aiohttp forgets as soon as it has asked it to close."""
+        self._came = 0.0
         self._head_began: float | None = None
         """When the first bytes came of a head that is not whole yet."""
-        self._resting_since = 0.0
-        self._rest_limit = services.settings.head_timeout
+        self._resting_since: float | None = None
+        """When the last request was answered; None before the first."""
         self._stuck_since: float | None = None
         """Since when all that was sent has waited for the client to take it."""
         self._passing: aiohttp.StreamReader | None = None
@@ -49,7 +50,7 @@ class PatientHandler(web.RequestHandler):
         """A client has come."""
         super().connection_made(transport)
         self._socket = transport
-        self._resting_since = time.monotonic()
+        self._came = time.monotonic()
         self._services.connections.add(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -79,14 +80,9 @@ class PatientHandler(web.RequestHandler):
         result = await super().finish_response(request, resp, start_time)
         if not request.content.is_eof() and self.transport is not None:
             await self._let_pass(request.content, half_close=not resp.keep_alive)
-        self.rest()
-        return result
-
-    def rest(self) -> None:
-        """The request has been answered, and another may follow."""
         self._head_began = None
         self._resting_since = time.monotonic()
-        self._rest_limit = self._services.settings.idle_timeout
+        return result
 
     async def _let_pass(self, body: aiohttp.StreamReader, *, half_close: bool) -> None:
         if half_close and self.transport is not None and self.transport.can_write_eof():
@@ -114,8 +110,15 @@ class PatientHandler(web.RequestHandler):
         elif self._head_began is not None:
             if now - self._head_began > settings.head_timeout:
                 self._give_up_head()
-        elif now - self._resting_since > self._rest_limit:
+        elif self._rests_too_long(now):
             self.force_close()
+
+    def _rests_too_long(self, now: float) -> bool:
+        """Whether nothing has come for too long; the first head is not waited for as long."""
+        settings = self._services.settings
+        if self._resting_since is None:
+            return now - self._came > settings.head_timeout
+        return now - self._resting_since > settings.idle_timeout
 
     def _is_stuck(self, now: float, limit: float) -> bool:
         """Whether what was sent has waited for too long, and nobody but the client is to act."""

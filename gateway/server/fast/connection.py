@@ -6,6 +6,7 @@ was handed over; where that cannot be told, the connection stays with aiohttp.
 """
 
 import asyncio
+import time
 from typing import Any, Final
 
 from aiohttp import web
@@ -173,7 +174,7 @@ class Connection(Handler):
         if not reusable or self._closing:
             self.force_close()
             return
-        self.rest()
+        self._resting_since = time.monotonic()
         self._go_on()
 
     def _look(self, data: bytes) -> None:

@@ -268,7 +268,7 @@ class Exchange:
 
     def _answer(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
         """Give the client the upstream's answer: what is `held` of it, then what comes."""
-        self._see_whether_last()
+        self._last = self._last or self._left > LINGER_BYTES  # no more of it would be let pass
         whole = body.at_eof()
         lines, chunked = self._answer_lines(head, held if whole else None)
         opening = wire.answer_head(head.code, head.reason, lines)
@@ -310,10 +310,6 @@ class Exchange:
             return lines, False
         lines.append((b"Transfer-Encoding", b"chunked"))
         return lines, True
-
-    def _see_whether_last(self) -> None:
-        """Before the answer's head: more of the body than is let pass ends the connection."""
-        self._last = self._last or self._left > LINGER_BYTES
 
     def _own_lines(self) -> list[tuple[bytes, bytes]]:
         own = [
@@ -363,7 +359,7 @@ class Exchange:
         status, fields, body = document_of(problem, self._ids())
         fields |= {"Server": SERVER, "Date": _date(int(time.time())).decode()}
         self._answered = True
-        self._see_whether_last()
+        self._last = self._last or self._left > LINGER_BYTES  # no more of it would be let pass
         answer = [*wire.lines(fields.items()), *self._own_lines()]
         self._client.send(wire.whole_answer(status, answer, body))
         self._finish(status)
