@@ -133,6 +133,10 @@ class BodyTimeout(ClientError):
 # --- our own parts ------------------------------------------------------------------------------
 
 
+class TooManyUploads(Unavailable):
+    """This process has as many uploads open as it may have."""
+
+
 class BudgetExhausted(Unavailable):
     """No memory is free for another upload."""
 

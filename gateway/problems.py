@@ -65,6 +65,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.UploadAborted: Kind(400, "upload-aborted", "The body ended before it was complete"),
     errors.BodyTimeout: Kind(408, "body-timeout", "The body did not arrive in time"),
     # our own parts
+    errors.TooManyUploads: Kind(503, "busy", "There is no room for another upload just now"),
     errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload just now"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.QueueUnavailable: Kind(503, "queue-unavailable", "The work cannot be handed over now"),

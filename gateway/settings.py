@@ -238,6 +238,9 @@ class Settings(BaseModel):
     upload_memory: Annotated[ByteSize, Field(ge=32 * MIB)] = ByteSize(128 * MIB)
     """Bytes of parts that one process may hold on their way to the store."""
 
+    max_open_uploads: Annotated[int, Field(ge=1)] = 2000
+    """Uploads that one process takes at a time; more are told to come again."""
+
     body_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Seconds that a client may stay silent in the middle of a body."""
 

@@ -19,6 +19,7 @@ from gateway.delivery.pool import UpstreamPool
 from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
 from gateway.limits.pace import Floor
+from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
 from gateway.server.target import upstream_path
@@ -41,6 +42,7 @@ class Services:
     exchanges: Watch
     connections: Watch
     bodies: Watch
+    slots: Slots
     floor: Floor
     """The slowest rate of a body."""
 
@@ -82,6 +84,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
                 min(settings.head_timeout, settings.idle_timeout, settings.answer_timeout)
             ),
             bodies=Watch(min(settings.body_timeout, settings.body_rate_period)),
+            slots=Slots(settings.max_open_uploads),
             floor=Floor(settings.body_min_rate, settings.body_rate_period),
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
             route_of=_router(settings, routes),

@@ -218,6 +218,8 @@ class Connection(Handler):
         ):
             return None
         services = self._services
+        if services.slots.taken >= services.slots.total:
+            return None
         try:
             if (principal := recall(head.headers, services.authenticator)) is None:
                 return None

@@ -90,6 +90,7 @@ class Exchange:
     def begin(self) -> None:
         """Ask for the body, and find a connection to the upstream."""
         self._services.exchanges.add(self)
+        self._services.slots.taken += 1
         received = self._head
         target = self._admitted.target
         pool = self._services.pool
@@ -395,6 +396,7 @@ class Exchange:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._services.exchanges.discard(self)
+        self._services.slots.taken -= 1
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
         self._client.exchange_ended(reusable=reusable and not self._last)
