@@ -1,8 +1,8 @@
 """Slow clients beside honest ones: who is harmed, what they hold, and when they are gone.
 
-`python -m bench.loris [CONNECTIONS]` opens so many (1,200) connections to each engine, in three equal
-kinds: heads that come byte by byte, bodies that do, and clients that ask and never read. Beside
-them honest uploads go on, which are counted and timed, as they were before.
+`python -m bench.loris [CONNECTIONS]` opens so many (1,200) connections to each engine, in three
+equal kinds: heads that come byte by byte, bodies that do, and clients that ask and never read.
+Beside them honest uploads go on, which are counted and timed, as they were before.
 """
 
 import asyncio
@@ -56,11 +56,18 @@ async def _measure(side: Side, count: int) -> None:
     gone = time.perf_counter() - started
     held = await largest - before
     print(
-        f"{side.name}: {count} slow connections, the last gone after {gone:.1f} s (grace {GRACE} s),"
-        f" {held / _MIB:.1f} MiB more at most; honest uploads: {len(beside)}, all answered 200,"
-        f" median {_ms(statistics.median(beside))}, p99 {_ms(_p99(beside))} beside them,"
-        f" {len(alone)}, {_ms(statistics.median(alone))} and {_ms(_p99(alone))} alone"
+        f"{side.name}: {count} slow connections, the last gone after {gone:.1f} s"
+        f" (grace {GRACE} s), {held / _MIB:.1f} MiB more at most"
     )
+    for name, taken in (("alone", alone), ("beside them", beside)):
+        print(
+            f"  honest uploads {name}: {len(taken)}, all answered 200, median"
+            f" {1000 * statistics.median(taken):.1f} ms, p99 {1000 * _p99(taken):.1f} ms"
+        )
+
+
+def _p99(taken: list[float]) -> float:
+    return statistics.quantiles(taken, n=100)[-1]
 
 
 async def _largest(side: Side, until: asyncio.Task[None]) -> int:

@@ -1,6 +1,7 @@
 """The Celery application: `celery -A workers worker`, `celery -A workers beat`."""
 
 import asyncio
+import threading
 
 from celery import Celery
 from celery.signals import (
@@ -9,6 +10,7 @@ from celery.signals import (
     worker_process_shutdown,
     worker_ready,
     worker_shutdown,
+    worker_shutting_down,
 )
 
 from gateway import queue
@@ -16,7 +18,7 @@ from gateway.errors import ConfigurationError
 from gateway.settings import load
 from gateway.telemetry import configure_logs, get_logger
 from gateway.uploads.lifecycle import Step
-from workers import runtime
+from workers import runtime, shares
 from workers.libmagic.process import check
 
 _settings = load()
@@ -31,13 +33,14 @@ app.conf.update(
     # Steps wait for the store and the upstream, so threads over one event loop carry many of
     # them at a time, and share one set of connections.
     worker_pool="threads",
-    worker_concurrency=16,
+    worker_concurrency=32,
     worker_send_task_events=False,
     beat_schedule={
         # It must not expire: a worker whose clock is fast would never sweep.
         "sweep": {"task": Step.SWEEP.value, "schedule": _settings.sweep_interval}
     },
 )
+app.steps["consumer"].add(shares.Shares)
 
 
 @setup_logging.connect
@@ -57,6 +60,21 @@ def _refuse_without_libmagic(**_: object) -> None:
 @worker_ready.connect
 def _say_ready(**_: object) -> None:
     get_logger(__name__).info("worker.ready")
+
+
+_told_to_stop = threading.Event()
+
+
+@worker_shutting_down.connect
+def _drain(**_: object) -> None:
+    """Let what is in hand come to its end, for so long; a second signal ends that, too."""
+    if _told_to_stop.is_set():
+        runtime.interrupt()
+        return
+    _told_to_stop.set()
+    limit = threading.Timer(_settings.drain_timeout, runtime.interrupt)
+    limit.daemon = True
+    limit.start()
 
 
 @worker_shutdown.connect

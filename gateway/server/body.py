@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 from aiohttp import web
 
-from gateway.errors import BodyTimeout, FileTooLarge, UploadAborted
+from gateway.delivery.admitted import OUTLIVED
+from gateway.errors import AuthorizationEnded, BodyTimeout, FileTooLarge, UploadAborted
 from gateway.limits.pace import Pace
 from gateway.server.services import Services
 
@@ -61,18 +62,21 @@ class _Reader:
 
 
 async def read_body(
-    request: web.BaseRequest, services: Services, *, limit: int
+    request: web.BaseRequest, services: Services, *, limit: int, until: float | None = None
 ) -> AsyncIterator[bytes]:
     """The chunks of the body, as large as the socket gave them, without a copy.
 
     Raises FileTooLarge beyond `limit` bytes, BodyTimeout where the client is silent or too slow,
-    UploadAborted where the client went away or the framing broke.
+    AuthorizationEnded after `until` (epoch seconds), UploadAborted where the client went away or
+    the framing broke.
     """
     received = 0
     reader = _Reader(request.content, services)
     services.bodies.add(reader)
     try:
         while chunk := await _next(reader):
+            if until is not None and time.time() > until:
+                raise AuthorizationEnded(OUTLIVED)
             received += len(chunk)
             if received > limit:
                 raise FileTooLarge(f"the body is larger than the {limit} bytes that are taken here")

@@ -19,6 +19,11 @@ class Handler(PatientHandler):
 
     __slots__ = ()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self._waiter is not None and not self._messages
+
     def handle_error(
         self,
         request: web.BaseRequest,

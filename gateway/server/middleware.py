@@ -11,6 +11,7 @@ from gateway.multipart import MultipartError
 from gateway.problems import problem_of
 from gateway.server.answers import ids_of, problem_response
 from gateway.server.context import ANSWER, REQUEST_ID, SERVER, UPLOAD_ID, request_id_of
+from gateway.server.services import SERVICES
 from gateway.telemetry import bind_ids, clear_ids, get_logger, log_request
 
 log = get_logger(__name__)
@@ -66,6 +67,9 @@ async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     if UPLOAD_ID in request:
         response.headers["Upload-Id"] = request[UPLOAD_ID]
+    if request.app[SERVICES].drain.closing:
+        response.headers["Connection"] = "close"
+        response.force_close()
 
 
 def _answer(request: web.Request, error: Exception) -> web.StreamResponse:

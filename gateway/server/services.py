@@ -2,16 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from aiohttp import web
 
-from gateway.auth.cache import PrincipalCache
-from gateway.auth.static import StaticVerifier
-from gateway.auth.upstream import UpstreamVerifier
-from gateway.auth.verifiers import Authenticator, Verifier
+from gateway.auth.door import open_authenticator
+from gateway.auth.verifiers import Authenticator
 from gateway.delivery.external import ExternalDelivery
 from gateway.delivery.forward import Forwarder, upstream_session
 from gateway.delivery.once import Once
@@ -22,8 +20,9 @@ from gateway.limits.pace import Floor
 from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
+from gateway.server.drain import Drain
 from gateway.server.target import upstream_path
-from gateway.settings import Settings, VerifierName
+from gateway.settings import Settings
 from gateway.uploads.backends import Backends, open_backends
 from gateway.uploads.claims import Claims
 from gateway.uploads.notices import Notices
@@ -52,9 +51,11 @@ class Services:
     presence: Presence
     route_of: Callable[[str], Route]
     """The route of a request target. Raises what `upstream_path` raises."""
+    drain: Drain = field(default_factory=Drain)
 
 
 _KNOWN_TARGETS = 1000
+_CANCEL_SECONDS = 0.2
 
 SERVICES = web.AppKey("services", Services)
 
@@ -64,6 +65,9 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
     """Open the clients of every part; none of the servers has to be reachable yet."""
     async with AsyncExitStack() as stack:
         backends = await stack.enter_async_context(open_backends(settings))
+        authenticator = await stack.enter_async_context(
+            open_authenticator(settings, backends.chatkitty)
+        )
         session = await stack.enter_async_context(upstream_session(settings.upstream_timeout))
         notices = await stack.enter_async_context(_listening(Notices(backends.redis)))
         presence = await stack.enter_async_context(_beating(Presence(backends.redis)))
@@ -74,7 +78,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         yield Services(
             settings=settings,
             backends=backends,
-            authenticator=_authenticator(settings, backends),
+            authenticator=authenticator,
             forwarder=forwarder,
             pool=pool,
             exchanges=Watch(
@@ -119,15 +123,7 @@ async def _at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-def _authenticator(settings: Settings, backends: Backends) -> Authenticator:
-    verifiers: dict[VerifierName, Verifier] = {
-        VerifierName.STATIC: StaticVerifier(settings.auth_static_tokens),
-        VerifierName.UPSTREAM: UpstreamVerifier(backends.chatkitty),
-    }
-    cache = PrincipalCache(settings.auth_cache_seconds)
-    return Authenticator([verifiers[name] for name in settings.auth], cache)
+        # A client that is just connecting may take the cancellation for a fault of the network.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_SECONDS)

@@ -164,4 +164,4 @@ def answer_to(request: web.Request, upload: Upload) -> web.Response:
 
 
 def _body(request: web.Request, services: Services, admitted: Admitted) -> AsyncIterator[bytes]:
-    return read_body(request, services, limit=admitted.body_limit)
+    return read_body(request, services, limit=admitted.body_limit, until=admitted.body_until)

@@ -1,12 +1,12 @@
 """More uploads and connections than one process may have: the rest is told so, and nothing ends."""
 
 import asyncio
-import os
 import resource
 import socket
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.flows.raw import FORM_TYPE, exchange, form, head
@@ -66,7 +66,7 @@ async def test_a_process_without_descriptors_says_so_rarely_and_takes_clients_ag
 ) -> None:
     gateway = start_gateway()
     assert (await exchange(gateway.url, WHOLE, until=b"\r\n\r\n")).status == 200
-    opened = len(os.listdir(f"/proc/{gateway.pid}/fd"))
+    opened = psutil.Process(gateway.pid).num_fds()
     hard = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)[1]
     resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (opened + 8, hard))
     address = (str(urlsplit(gateway.url).hostname), gateway.port)

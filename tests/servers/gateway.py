@@ -39,7 +39,10 @@ class Gateway:
             # Alive is enough: what is tested may be a gateway that is not ready.
             lambda: answers(f"{url}/gateway/healthz", below=300),
         ) as part:
-            yield cls(url, port, part.pid, part.log)
+            try:
+                yield cls(url, port, part.pid, part.log)
+            finally:
+                part.hasten()
 
 
 @contextmanager

@@ -63,9 +63,16 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
         turns = asyncio.Semaphore(_AT_A_TIME)
 
         async def in_turn(upload_id: str) -> str | None:
-            async with turns:
+            try:
+                await turns.acquire()
+            except asyncio.CancelledError:  # its turn never came
+                _give_back(upload_id, services)
+                return upload_id
+            try:
                 ended = await _guarded(step, upload_id, work, services, tries.get(upload_id, 1))
-                return upload_id if ended else None
+            finally:
+                turns.release()
+            return upload_id if ended else None
 
         over = await asyncio.gather(*map(in_turn, upload_ids))
         await _end(services, [upload_id for upload_id in over if upload_id is not None])
@@ -87,6 +94,8 @@ async def _guarded(
         log.warning("step.postponed", step=step, error=repr(error))
         pause = _PAUSE * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         await later(services, Step.RESUME, upload_id, pause)
+    except asyncio.CancelledError:
+        _give_back(upload_id, services)
     except PreconditionFailed:
         log.info("step.taken")  # somebody else is at it, or it is cancelled
     except Exception:
@@ -95,6 +104,12 @@ async def _guarded(
         await later(services, Step.RESUME, upload_id, max(1.0, pause))
         return False
     return True
+
+
+def _give_back(upload_id: str, services: Services) -> None:
+    """The worker ends before the step does: another one is to do what is left of it."""
+    log.info("step.given_back")
+    services.backends.queue.send(Step.RESUME, upload_id)
 
 
 async def _give_up(upload_id: str, services: Services) -> None:

@@ -108,6 +108,11 @@ class Connection(Handler):
         if self._exchange is None:
             super().close()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self._exchange is None and not self._later and super().idle
+
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
         """Finish the request that is being answered, for at most `timeout` seconds."""
         if self._exchange is not None:

@@ -11,10 +11,11 @@ import aiohttp
 from aiohttp.http import RawRequestMessage, RawResponseMessage
 
 from gateway.delivery import relay
-from gateway.delivery.admitted import Admitted
+from gateway.delivery.admitted import OUTLIVED, Admitted
 from gateway.delivery.pool import UpstreamConnection
 from gateway.delivery.tap import Tap
 from gateway.errors import (
+    AuthorizationEnded,
     BodyTimeout,
     UploadAborted,
     UpstreamTimeout,
@@ -114,6 +115,9 @@ class Exchange:
         settings = self._services.settings
         if self._keeping:  # nobody but ourselves is to act
             self._active = now
+        if self._left and not self._answered and self._is_outlived():
+            self._close(AuthorizationEnded(OUTLIVED))
+            return
         silence = now - self._active
         if self._answered and self._upstream is None:
             if silence > LINGER_SECONDS:
@@ -141,6 +145,10 @@ class Exchange:
             self._close(BodyTimeout(SILENT))
         elif not self._pace.keeps_up(self._waited, received):
             self._close(BodyTimeout(TOO_SLOW))
+
+    def _is_outlived(self) -> bool:
+        until = self._admitted.body_until
+        return until is not None and time.time() > until
 
     # --- the client's side -----------------------------------------------------------------------
 
@@ -269,7 +277,6 @@ class Exchange:
 
     def _answer(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
         """Give the client the upstream's answer: what is `held` of it, then what comes."""
-        self._last = self._last or self._left > LINGER_BYTES  # no more of it would be let pass
         whole = body.at_eof()
         lines, chunked = self._answer_lines(head, held if whole else None)
         opening = wire.answer_head(head.code, head.reason, lines)
@@ -317,6 +324,8 @@ class Exchange:
             (b"X-Request-Id", self._admitted.request_id.encode()),
             (b"Upload-Id", self._admitted.upload_id.encode()),
         ]
+        # More of the body than is let pass would never come to its end.
+        self._last = self._last or self._services.drain.closing or self._left > LINGER_BYTES
         if self._last:
             own.append((b"Connection", b"close"))
         return own
@@ -360,7 +369,6 @@ class Exchange:
         status, fields, body = document_of(problem, self._ids())
         fields |= {"Server": SERVER, "Date": _date(int(time.time())).decode()}
         self._answered = True
-        self._last = self._last or self._left > LINGER_BYTES  # no more of it would be let pass
         answer = [*wire.lines(fields.items()), *self._own_lines()]
         self._client.send(wire.whole_answer(status, answer, body))
         self._finish(status)
