@@ -12,8 +12,9 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import HeadTimeout
+from gateway.limits.watch import Watch
 from gateway.server.linger import drained
-from gateway.server.services import Services
+from gateway.settings import Settings
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -25,13 +26,20 @@ class PatientHandler(web.RequestHandler):
     """aiohttp's handler of a connection, whose client is not waited for without end."""
 
     __slots__ = (
-        "_came", "_head_began", "_passing", "_resting_since", "_services", "_socket",
-        "_stuck_since",
+        "_came", "_connections", "_head_began", "_passing", "_resting_since", "_settings",
+        "_socket", "_stuck_since",
     )  # fmt: skip
 
-    def __init__(self, server: web.Server, services: Services, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
+    def __init__(
+        self,
+        server: web.Server,
+        settings: Settings,
+        connections: Watch,
+        **options: Any,  # noqa: ANN401 - aiohttp's
+    ) -> None:
         super().__init__(server, **options)
-        self._services = services
+        self._settings = settings
+        self._connections = connections
         self._socket: Any = None
         """The transport, which aiohttp forgets as soon as it has asked it to close."""
         self._came = 0.0
@@ -51,11 +59,11 @@ class PatientHandler(web.RequestHandler):
         super().connection_made(transport)
         self._socket = transport
         self._came = time.monotonic()
-        self._services.connections.add(self)
+        self._connections.add(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client has gone."""
-        self._services.connections.discard(self)
+        self._connections.discard(self)
         super().connection_lost(exc)
         if self._passing is not None:
             self._passing.set_exception(ConnectionResetError("the client went away"))
@@ -101,7 +109,7 @@ class PatientHandler(web.RequestHandler):
 
     def look(self, now: float) -> None:
         """See whether the client was waited for too long; `now` is of `time.monotonic`."""
-        settings = self._services.settings
+        settings = self._settings
         if self._is_stuck(now, settings.answer_timeout):
             log.info("connection.cut", reason="the client did not take its answer")
             self._socket.abort()
@@ -115,7 +123,7 @@ class PatientHandler(web.RequestHandler):
 
     def _rests_too_long(self, now: float) -> bool:
         """Whether nothing has come for too long; the first head is not waited for as long."""
-        settings = self._services.settings
+        settings = self._settings
         if self._resting_since is None:
             return now - self._came > settings.head_timeout
         return now - self._resting_since > settings.idle_timeout

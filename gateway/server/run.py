@@ -99,7 +99,8 @@ def protocols_of(runner: web.AppRunner, app: web.Application, settings: Settings
     server = _server(runner)
     loop = asyncio.get_running_loop()
     if settings.engine is Engine.PLAIN:
-        return lambda: Handler(server, app[SERVICES], loop=loop, **HANDLER)
+        connections = app[SERVICES].connections
+        return lambda: Handler(server, settings, connections, loop=loop, **HANDLER)
     return lambda: Connection(server, app[SERVICES], loop=loop, **HANDLER)
 
 

@@ -45,11 +45,13 @@ class Connection(Handler):
         "_later",
         "_lent",
         "_returning",
+        "_services",
         "_shadow",
     )
 
     def __init__(self, server: web.Server, services: Services, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
-        super().__init__(server, services, **options)
+        super().__init__(server, services.settings, services.connections, **options)
+        self._services = services
         self._exchange: Exchange | None = None
         self._later = b""
         """What came after the request that is being answered."""
