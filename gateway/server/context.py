@@ -16,7 +16,8 @@ REQUEST_ID = web.RequestKey("request_id", str)
 UPLOAD_ID = web.RequestKey("upload_id", str)
 TICKET = web.RequestKey("ticket", Ticket)
 """What the request has of its subject's quota, where there is one."""
-
+CONTINUED = web.RequestKey("continued", bool)
+"""The client was told to go on, and sends its body."""
 ANSWER = web.RequestKey("answer", web.StreamResponse)
 """The answer whose head was sent; from then on a fault can only cut it."""
 

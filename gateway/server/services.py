@@ -21,6 +21,7 @@ from gateway.limits.quotas import Quotas
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
 from gateway.server.drain import Drain
+from gateway.server.peers import ClientOf, client_finder
 from gateway.server.target import upstream_path
 from gateway.settings import Settings
 from gateway.uploads.backends import Backends, open_backends
@@ -46,8 +47,10 @@ class Services:
     external: ExternalDelivery
     once: Once
     presence: Presence
+    routes: RouteTable
     route_of: Callable[[str], Route]
     """The route of a request target. Raises what `upstream_path` raises."""
+    client_of: ClientOf
     drain: Drain = field(default_factory=Drain)
 
 
@@ -82,7 +85,9 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             exchanges=Watch(min(settings.body_timeout, settings.upstream_timeout)),
             quotas=quotas,
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
+            routes=routes,
             route_of=_router(settings, routes),
+            client_of=client_finder(settings.trusted_proxies),
             external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),
             once=Once(backends, claims),
             presence=presence,

@@ -17,6 +17,7 @@ from gateway.delivery.tap import Tap
 from gateway.errors import (
     AuthorizationEnded,
     BodyTimeout,
+    GatewayError,
     UploadAborted,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -210,8 +211,14 @@ class Exchange:
         """Ask for the body, and go on, if the subject's quota allows it."""
         admitted = self._admitted
         demand = Demand(admitted.content_length, admitted.upload_id)
-        self._ticket = await quotas.take(admitted.principal.subject, demand)
-        if "Expect" in self._head.headers:
+        expects = "Expect" in self._head.headers
+        try:
+            self._ticket = await quotas.take(admitted.principal.subject, demand)
+        except GatewayError:
+            # Who was not asked for its body may send that all the same, or the next request.
+            self._last = self._last or expects
+            raise
+        if expects:
             self._client.send(wire.CONTINUE)
         await self._connect()
 
@@ -233,7 +240,7 @@ class Exchange:
         connection.begin(self)
 
     async def _hold(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
-        held = await relay.hold(body)
+        held = await relay.hold(body, self._services.settings.upstream_timeout)
         self._keep(head, held, body)
 
     def _keep(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
@@ -372,6 +379,7 @@ class Exchange:
             path=target.path.partition("?")[0],
             status=status,
             seconds=time.monotonic() - self._started,
+            client=self._services.client_of(self._client.peername, self._head.headers),
             **self._ids(),
         )
         if not self._left or not self._client.connected:
