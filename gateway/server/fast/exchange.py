@@ -17,6 +17,7 @@ from gateway.delivery.tap import Tap
 from gateway.errors import (
     AuthorizationEnded,
     BodyTimeout,
+    GatewayError,
     UploadAborted,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -240,8 +241,14 @@ class Exchange:
         """Ask for the body, and go on, if the subject's quota allows it."""
         admitted = self._admitted
         demand = Demand(admitted.content_length, admitted.upload_id)
-        self._ticket = await quotas.take(admitted.principal.subject, demand)
-        if "Expect" in self._head.headers:
+        expects = "Expect" in self._head.headers
+        try:
+            self._ticket = await quotas.take(admitted.principal.subject, demand)
+        except GatewayError:
+            # Who was not asked for its body may send that all the same, or the next request.
+            self._last = self._last or expects
+            raise
+        if expects:
             self._client.send(wire.CONTINUE)
         await self._connect()
 
