@@ -24,7 +24,7 @@ from gateway.server.processes import (
 from gateway.stack.ports import free_ports
 from gateway.stack.probes import answers
 
-_PATIENCE = 40.0
+_PATIENCE = 100.0
 
 
 def test_a_process_that_served_is_started_again_at_once() -> None:
