@@ -133,6 +133,8 @@ def _is_anothers_subject(subject: str) -> bool:
 
 
 CommaSeparated = Annotated[tuple[Item, ...], BeforeValidator(_split)]
+Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
+"""RFC 6749 section 3.3."""
 
 
 class RouteSettings(BaseModel):
@@ -158,8 +160,8 @@ class RouteSettings(BaseModel):
     require_match: bool = False
     """Refuse a file whose content is not of the type that the client declared."""
 
-    scopes: tuple[str, ...] | None = None
-    """Scopes of which a token must have every one; left out: the `auth_scopes` of all."""
+    scopes: tuple[Scope, ...] | None = None
+    """Scopes of which every token must have each, uploading or not; left out: `auth_scopes`."""
 
 
 class Settings(BaseModel):
@@ -287,8 +289,8 @@ class Settings(BaseModel):
     auth_introspection_client_secret: SecretStr | None = None
     """The secret that belongs to that client id."""
 
-    auth_scopes: CommaSeparated[str] = ()
-    """Scopes of which the token of an upload must have every one, unless its route names others."""
+    auth_scopes: CommaSeparated[Scope] = ()
+    """Scopes that uploading, and reading `/gateway/uploads`, takes, unless a route names others."""
 
     auth_upload_grace: Annotated[float, Field(ge=0)] = 86400.0
     """Seconds that an upload which was let in may go on after its token has ended."""
@@ -319,8 +321,26 @@ class Settings(BaseModel):
     upload_memory: Annotated[ByteSize, Field(ge=32 * MIB)] = ByteSize(128 * MIB)
     """Bytes of parts that one process may hold on their way to the store."""
 
+    max_open_uploads: Annotated[int, Field(ge=1)] = 2000
+    """Uploads that one process takes at a time; more are told to come again."""
+
     body_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Seconds that a client may stay silent in the middle of a body."""
+
+    body_min_rate: Annotated[ByteSize, Field(ge=0)] = ByteSize(512)
+    """Bytes per second that a body must come at, averaged over its period; 0: at any rate."""
+
+    body_rate_period: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Seconds over which a body's rate is averaged; the first of them are a grace."""
+
+    head_timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Seconds that the head of a request may take to come."""
+
+    idle_timeout: Annotated[float, Field(gt=0, le=3600)] = 75.0
+    """Seconds that a connection is kept between requests: more than a load balancer's before it."""
+
+    answer_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """Seconds in which a client must take more of an answer that waits for it."""
 
     serve_files: Serve = Serve.REDIRECT
     """Hosted files: `redirect` to a presigned URL of the store, or `stream` through here."""
@@ -342,6 +362,20 @@ class Settings(BaseModel):
 
     routes: tuple[RouteSettings, ...] = ()
     """The route table; only in the configuration file."""
+
+    # --- what one subject may have ---------------------------------------------------------------
+
+    subject_uploads: Annotated[int, Field(ge=0)] = 0
+    """Uploads that one subject may have under way at a time, at all gateways; 0: any number."""
+
+    subject_requests: Annotated[int, Field(ge=0)] = 0
+    """Requests that one subject may make in a window, uploads among them; 0: any number."""
+
+    subject_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(0)
+    """Bytes of bodies that one subject may send in a window; 0: any number."""
+
+    subject_window: Annotated[int, Field(ge=1, le=86400)] = 60
+    """Seconds of the sliding window in which a subject's requests and bytes are counted."""
 
     # --- logs ------------------------------------------------------------------------------------
 

@@ -103,7 +103,9 @@ class ExternalDelivery:
         Raises BudgetExhausted where none is free within a moment.
         """
         return self.budget.reserve(
-            reservation(admitted.content_length or admitted.route.max_file_size), _BUDGET_PATIENCE
+            reservation(admitted.content_length or admitted.route.max_file_size),
+            _BUDGET_PATIENCE,
+            admitted.principal.subject,
         )
 
     async def wait_for_end(self, upload: Upload, limit: float) -> Upload:
@@ -170,7 +172,7 @@ class ExternalDelivery:
             files=(form.file,),
             fields=form.fields,
             terms=admitted.route.terms,
-            token_until=admitted.principal.until,
+            token_until=admitted.token_until,
             url=f"{base}/gateway/files/{token}/{name}",
             authorization=self._kept_authorization(admitted),
         )

@@ -6,19 +6,17 @@ was handed over; where that cannot be told, the connection stays with aiohttp.
 """
 
 import asyncio
+import time
 from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError, HttpVersion11, RawRequestMessage
 
 from gateway.delivery.admitted import Admitted
-from gateway.errors import GatewayError, MalformedRequest
+from gateway.errors import GatewayError
 from gateway.multipart import MultipartError, is_multipart_form
-from gateway.problems import problem_of
 from gateway.server.admission import recall, settle
-from gateway.server.answers import document_of
-from gateway.server.context import SERVER, new_request_id, request_id_of
-from gateway.server.fast import wire
+from gateway.server.context import request_id_of
 from gateway.server.fast.exchange import Exchange
 from gateway.server.fast.shadow import Shadow, request_parser
 from gateway.server.handler import Handler
@@ -49,7 +47,7 @@ class Connection(Handler):
     )
 
     def __init__(self, server: web.Server, services: Services, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
-        super().__init__(server, **options)
+        super().__init__(server, services.settings, services.connections, **options)
         self._services = services
         self._exchange: Exchange | None = None
         self._later = b""
@@ -120,6 +118,11 @@ class Connection(Handler):
             await self._exchange.wait_for_end(timeout)
         await super().shutdown(timeout)
 
+    @property
+    def awaits_head(self) -> bool:
+        """Whether there is nothing to do but to wait for a head; an exchange is no idle client."""
+        return self._exchange is None and not self._returning and super().awaits_head
+
     # --- what an exchange does -------------------------------------------------------------------
 
     @property
@@ -157,6 +160,11 @@ class Connection(Handler):
         if self.transport is not None and not self._later:
             self.transport.resume_reading()
 
+    def end_answers(self) -> None:
+        """Send nothing more, and go on reading."""
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+
     def cut(self) -> None:
         """End the connection where it stands."""
         if self.transport is not None:
@@ -170,6 +178,7 @@ class Connection(Handler):
         if not reusable or self._closing:
             self.force_close()
             return
+        self._resting_since = time.monotonic()
         self._go_on()
 
     def _look(self, data: bytes) -> None:
@@ -205,14 +214,17 @@ class Connection(Handler):
         """The upload, if it is one for this engine and nothing speaks against it."""
         if (
             message.method not in _METHODS
-            or message.chunked
             or message.upgrade
             or message.version != HttpVersion11
+            or "Host" not in head.headers
+            or "Transfer-Encoding" in head.headers
             or "Idempotency-Key" in head.headers
             or not is_multipart_form(head.headers.get("Content-Type", ""))
         ):
             return None
         services = self._services
+        if services.slots.taken >= services.slots.total:
+            return None
         try:
             if (principal := recall(head.headers, services.authenticator)) is None:
                 return None
@@ -233,9 +245,6 @@ class Connection(Handler):
         mine, rest = data, b""
         if self._shadow is not None:
             self._shadow.see(data)
-            if self._shadow.broken and self._shadow.requests > self._answered:
-                self._refuse_framing()
-                return
         elif self._asked is not None:
             mine, rest = data[: self._asked], data[self._asked :]
             self._asked -= len(mine)
@@ -243,15 +252,6 @@ class Connection(Handler):
         if rest:
             self._keep(rest)
         self._take_back_if_over()
-
-    def _refuse_framing(self) -> None:
-        """Answer a body whose chunks are broken: aiohttp's handler would wait for its end."""
-        request_id = new_request_id()
-        problem = problem_of(MalformedRequest("the chunks of the body are broken"))
-        status, fields, body = document_of(problem, {"request_id": request_id})
-        fields |= {"X-Request-Id": request_id, "Server": SERVER, "Connection": "close"}
-        self.send(wire.whole_answer(status, wire.lines(fields.items()), body))
-        self.force_close()
 
     def _take_back_if_over(self) -> None:
         """Take the connection back once the lent request was answered and came to its end."""
