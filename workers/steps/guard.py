@@ -53,7 +53,12 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
     """The same step of many uploads, some at a time; one that fails holds up no other."""
 
     async def guarded(services: Services) -> None:
-        tries = await _begin(services, upload_ids)
+        try:
+            tries = await _begin(services, upload_ids)
+        except asyncio.CancelledError:
+            for upload_id in upload_ids:
+                _give_back(upload_id, services)
+            return
         if len(upload_ids) > 1 and max(tries.values(), default=0) > 1:
             # One of them may be what kills workers: each by itself, so that it is found.
             await _end(services, upload_ids)
