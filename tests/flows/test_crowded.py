@@ -72,7 +72,7 @@ async def test_a_process_without_descriptors_says_so_rarely_and_takes_clients_ag
     resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (opened + 8, hard))
     address = (str(urlsplit(gateway.url).hostname), gateway.port)
     with ExitStack() as crowd:
-        for _ in range(100):
+        for _ in range(30):
             crowd.enter_context(socket.create_connection(address, PATIENCE))
         async with asyncio.timeout(PATIENCE):
             while b"gateway.cannot_accept" not in gateway.log.read_bytes():
