@@ -6,10 +6,18 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from gateway.delivery.admitted import OUTLIVED
-from gateway.errors import AuthorizationEnded, BodyTimeout, FileTooLarge, UploadAborted
+from gateway.errors import (
+    AuthorizationEnded,
+    BodyTimeout,
+    FileTooLarge,
+    MalformedRequest,
+    UploadAborted,
+)
 from gateway.limits.pace import Pace
+from gateway.server.context import CONTINUED
 from gateway.server.services import Services
 
 SILENT = "the rest of the body did not come"
@@ -67,8 +75,8 @@ async def read_body(
     """The chunks of the body, as large as the socket gave them, without a copy.
 
     Raises FileTooLarge beyond `limit` bytes, BodyTimeout where the client is silent or too slow,
-    AuthorizationEnded after `until` (epoch seconds), UploadAborted where the client went away or
-    the framing broke.
+    AuthorizationEnded after `until` (epoch seconds), MalformedRequest where the framing broke,
+    UploadAborted where the client went away.
     """
     received = 0
     reader = _Reader(request.content, services)
@@ -88,13 +96,16 @@ async def read_body(
 async def _next(reader: _Reader) -> bytes:
     try:
         return await reader.read()
-    except (aiohttp.ClientError, web.RequestPayloadError, ConnectionError) as error:
+    except (HttpProcessingError, web.RequestPayloadError) as error:
+        raise MalformedRequest("the chunks of the body are broken") from error
+    except (aiohttp.ClientError, ConnectionError) as error:
         raise UploadAborted("the body ended before it was complete") from error
 
 
-async def send_continue(request: web.BaseRequest) -> None:
+async def send_continue(request: web.Request) -> None:
     """Ask for the body of a request that waits to be asked (RFC 9110 section 10.1.1)."""
     if "Expect" in request.headers:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # What was written is no part of the answer, whose head is still to come.
         request.writer.output_size = 0
+        request[CONTINUED] = True

@@ -12,13 +12,14 @@ from gateway.delivery.once import Unknown
 from gateway.errors import TooManyUploads
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
 from gateway.server import headers
-from gateway.server.admission import admit
+from gateway.server.admission import authenticate_upload, settle
 from gateway.server.answers import problem_response
 from gateway.server.body import read_body, send_continue
 from gateway.server.context import REQUEST_ID, UPLOAD_ID
 from gateway.server.head import head_of
 from gateway.server.idempotency import idempotency_key
 from gateway.server.prefer import preference
+from gateway.server.quotas import charge
 from gateway.server.resources import upload_location
 from gateway.server.services import SERVICES, Services
 from gateway.server.streaming import stream_answer
@@ -38,7 +39,9 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     upload_id = request[UPLOAD_ID] = new_id()
     bind_ids(upload_id=upload_id)
-    admitted = await admit(head_of(request), services, upload_id, request[REQUEST_ID])
+    principal = await authenticate_upload(request.headers, services)
+    await charge(request, principal, upload_id)
+    admitted = settle(head_of(request), principal, services, upload_id, request[REQUEST_ID])
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
     relayed = admitted.route.delivery is Delivery.RELAY
     if relayed and key is None:

@@ -22,6 +22,8 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.limits.pace import Pace
+from gateway.limits.quota import Demand
+from gateway.limits.quotas import Quotas, Ticket
 from gateway.problems import problem_of
 from gateway.server import headers
 from gateway.server.answers import document_of
@@ -55,7 +57,7 @@ class Exchange:
     __slots__ = (
         "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_held",
         "_keeping", "_last", "_left", "_looked", "_over", "_pace", "_passing", "_read_size",
-        "_services", "_started", "_tap", "_task", "_unsent", "_upstream", "_waited",
+        "_services", "_started", "_tap", "_task", "_ticket", "_unsent", "_upstream", "_waited",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +81,7 @@ class Exchange:
         """Only those that are looked at need one, which are few."""
         self._looked = self._waited = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._ticket: Ticket | None = None
         self._keeping = False
         self._answered = False
         self._last = head.should_close
@@ -97,6 +100,10 @@ class Exchange:
         pool = self._services.pool
         outgoing = headers.raw_of_relay(received.raw_headers, received.headers)
         self._unsent = wire.request_head(target.method, target.path, pool.host, outgoing)
+        if (quotas := self._services.quotas) is not None:
+            self._client.pause()
+            self._run(self._ask(quotas))
+            return
         if "Expect" in received.headers:
             self._client.send(wire.CONTINUE)
         if (connection := pool.take()) is not None:
@@ -229,8 +236,18 @@ class Exchange:
         self._read_size = size
         self._client.set_read_size(size)
 
+    async def _ask(self, quotas: Quotas) -> None:
+        """Ask for the body, and go on, if the subject's quota allows it."""
+        admitted = self._admitted
+        demand = Demand(admitted.content_length, admitted.upload_id)
+        self._ticket = await quotas.take(admitted.principal.subject, demand)
+        if "Expect" in self._head.headers:
+            self._client.send(wire.CONTINUE)
+        await self._connect()
+
     async def _connect(self) -> None:
-        connection = await self._services.pool.connect()
+        pool = self._services.pool
+        connection = pool.take() or await pool.connect()
         self._task = None
         self._attach(connection)
         if self._left and not self._client.connected:  # it went away in the meantime
@@ -246,7 +263,7 @@ class Exchange:
         connection.begin(self)
 
     async def _hold(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
-        held = await relay.hold(body)
+        held = await relay.hold(body, self._services.settings.upstream_timeout)
         self._keep(head, held, body)
 
     def _keep(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
@@ -324,6 +341,8 @@ class Exchange:
             (b"X-Request-Id", self._admitted.request_id.encode()),
             (b"Upload-Id", self._admitted.upload_id.encode()),
         ]
+        if self._ticket is not None:
+            own += wire.lines(self._ticket.fields.items())
         # More of the body than is let pass would never come to its end.
         self._last = self._last or self._services.drain.closing or self._left > LINGER_BYTES
         if self._last:
@@ -384,6 +403,7 @@ class Exchange:
             path=target.path.partition("?")[0],
             status=status,
             seconds=time.monotonic() - self._started,
+            client=self._services.client_of(self._client.peername, self._head.headers),
             **self._ids(),
         )
         if not self._left or not self._client.connected:
@@ -405,6 +425,8 @@ class Exchange:
             self._task.cancel()
         self._services.exchanges.discard(self)
         self._services.slots.taken -= 1
+        if self._ticket is not None:
+            self._ticket.end((self._admitted.content_length or 0) - self._left)
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
         self._client.exchange_ended(reusable=reusable and not self._last)
