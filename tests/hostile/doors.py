@@ -14,7 +14,6 @@ from gateway.stack.probes import answers
 from tests.hostile.launch import PURE_PARSER
 from tests.hostile.upstream import Reading
 
-
 _START_SECONDS = 90.0
 """Without assertions all is compiled anew, on a machine that may be busy."""
 
