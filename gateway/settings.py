@@ -256,6 +256,14 @@ class Settings(BaseModel):
     routes: tuple[RouteSettings, ...] = ()
     """The route table; only in the configuration file."""
 
+    # --- metrics ---------------------------------------------------------------------------------
+
+    worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """The port on which a worker tells its metrics; 0: on none."""
+
+    metrics_dir: Path | None = None
+    """Where processes that share a port share their metrics; `serve --processes` makes its own."""
+
     # --- logs ------------------------------------------------------------------------------------
 
     log_level: Annotated[str, Field(pattern=r"^(debug|info|warning|error)$")] = "info"

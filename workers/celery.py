@@ -3,6 +3,8 @@
 from celery import Celery
 from celery.signals import (
     setup_logging,
+    worker_init,
+    worker_process_init,
     worker_process_shutdown,
     worker_ready,
     worker_shutdown,
@@ -13,8 +15,10 @@ from gateway.settings import load
 from gateway.telemetry import configure_logs, get_logger
 from gateway.uploads.lifecycle import Step
 from workers import runtime
+from workers.metrics import WorkerMetrics
 
 _settings = load()
+_metrics = WorkerMetrics()
 
 app = Celery("workers", include=["workers.tasks"])
 app.conf.update(queue.celery_settings(_settings.broker))
@@ -40,6 +44,21 @@ def _configure_logs(**_: object) -> None:
     configure_logs(_settings.log_level)
 
 
+@worker_init.connect
+def _tell_metrics(**_: object) -> None:
+    if port := _settings.worker_metrics_port:
+        try:
+            _metrics.serve(_settings.host, port)
+        except OSError as error:
+            get_logger(__name__).error("worker.no_metrics", port=port, error=repr(error))
+            raise SystemExit(1) from None
+
+
+@worker_process_init.connect
+def _begin_child(**_: object) -> None:
+    _metrics.begin_child()
+
+
 @worker_ready.connect
 def _say_ready(**_: object) -> None:
     get_logger(__name__).info("worker.ready")
@@ -49,3 +68,4 @@ def _say_ready(**_: object) -> None:
 @worker_process_shutdown.connect
 def _close(**_: object) -> None:
     runtime.close()
+    _metrics.close()

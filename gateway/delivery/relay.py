@@ -4,6 +4,7 @@ The client's answer is the upstream's own. Before its end is given, the upload's
 so that no relayed file goes unaudited.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from gateway.delivery.admitted import Admitted
 from gateway.delivery.forward import Forwarder, Outgoing
 from gateway.delivery.tap import Observation, Tap
 from gateway.errors import UpstreamUnavailable
+from gateway.metrics.requests import relay_phases
 from gateway.queue import TaskQueue
 from gateway.settings import Delivery, Settings
 from gateway.uploads.ledger import Entry, Ledger
@@ -75,8 +77,12 @@ class RelayDelivery:
         tapped = _Tapped(body, tap)
         target = admitted.target
         outgoing = Outgoing(target.method, target.path, headers, aiter(tapped))
+        started = time.monotonic()
         async with self.forwarder.send(outgoing) as response:
             held = await hold(response.content)
+            if tapped.ended_at is not None:
+                relay_phases().body.observe(tapped.ended_at - started)
+                relay_phases().upstream.observe(time.monotonic() - tapped.ended_at)
             crash.point("relay.answered")
             if response.status in SUCCESS:
                 head = AnswerHead(response.status, response.headers)
@@ -100,16 +106,16 @@ class _Tapped:
     def __init__(self, body: AsyncIterator[bytes], tap: Tap) -> None:
         self._body = body
         self._tap = tap
-        self._ended = False
+        self.ended_at: float | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._body:
             self._tap.observe(chunk)
             yield chunk
-        self._ended = True
+        self.ended_at = time.monotonic()
 
     def observation(self) -> Observation:
-        return observed(self._tap, ended=self._ended)
+        return observed(self._tap, ended=self.ended_at is not None)
 
 
 def observed(tap: Tap, *, ended: bool) -> Observation:

@@ -19,6 +19,11 @@ class Budget:
         self._waiting: dict[asyncio.Future[None], int] = {}
 
     @property
+    def total(self) -> int:
+        """Bytes that there are."""
+        return self._total
+
+    @property
     def used(self) -> int:
         """Bytes that are reserved now."""
         return self._used

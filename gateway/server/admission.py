@@ -3,6 +3,7 @@
 Nothing here reads the body, and `100 Continue` is sent only after it.
 """
 
+import time
 from datetime import UTC, datetime
 
 from multidict import CIMultiDictProxy
@@ -21,6 +22,7 @@ from gateway.errors import (
     MalformedUpload,
     TokenEndsTooSoon,
 )
+from gateway.metrics.catalogue import PHASE_SECONDS
 from gateway.multipart import declared_boundaries
 from gateway.server.head import Head
 from gateway.server.services import Services
@@ -36,8 +38,12 @@ async def admit(head: Head, services: Services, upload_id: str, request_id: str)
 
     Raises what refuses it: the errors of authentication and those of `settle`.
     """
+    started = time.monotonic()
     principal = await authenticate_upload(head.headers, services)
-    return settle(head, principal, services, upload_id, request_id)
+    admitted = settle(head, principal, services, upload_id, request_id)
+    spent = time.monotonic() - started
+    PHASE_SECONDS.of(admitted.route.delivery.value, "auth").observe(spent)
+    return admitted
 
 
 def settle(

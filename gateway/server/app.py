@@ -8,6 +8,7 @@ from gateway.multipart import is_multipart_form
 from gateway.routes import RouteTable
 from gateway.server.files import get_file
 from gateway.server.health import READINESS, Readiness, healthz, readiness, readyz
+from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
 from gateway.server.middleware import add_ids, answer_errors, identify
 from gateway.server.passthrough import pass_through
 from gateway.server.resources import get_upload, list_uploads
@@ -26,7 +27,11 @@ def create_app(settings: Settings) -> web.Application:
             app[SERVICES] = opened
             yield
 
-    app.cleanup_ctx.append(services)
+    async def metrics(app: web.Application) -> AsyncIterator[None]:
+        async with shared_metrics(settings.metrics_dir) as app[REGISTRY]:
+            yield
+
+    app.cleanup_ctx.extend([metrics, services])
     app.on_response_prepare.append(add_ids)
     app[READINESS] = Readiness()
     app.router.add_get("/gateway/healthz", healthz)
@@ -45,9 +50,13 @@ def create_admin_app(public: web.Application) -> web.Application:
     async def ready(_: web.Request) -> web.Response:
         return await readiness(public)
 
+    async def metrics(request: web.Request) -> web.Response:
+        return await answer_metrics(request, public[REGISTRY])
+
     app = web.Application()
     app.router.add_get("/gateway/healthz", healthz)
     app.router.add_get("/gateway/readyz", ready)
+    app.router.add_get("/metrics", metrics)
     return app
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.errors import ConfigurationError
+from gateway.metrics.shared import metrics_directory
 from gateway.server.app import create_admin_app, create_app
 from gateway.server.fast import Connection
 from gateway.server.handler import Handler
@@ -47,7 +48,11 @@ def serve(settings: Settings) -> None:
 def serve_processes(count: int) -> int:
     """Serve by `count` processes that share the ports; returns the worst exit status."""
     command = [sys.executable, "-m", "gateway.cli", "serve"]
-    children = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - our own command
+    with metrics_directory(os.environ) as environ:
+        return _supervise([subprocess.Popen(command, env=environ) for _ in range(count)])  # noqa: S603 - our own command
+
+
+def _supervise(children: list[subprocess.Popen[bytes]]) -> int:
 
     def stop(number: int, _: object) -> None:
         for child in children:

@@ -20,6 +20,7 @@ from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
+from gateway.server.metrics import watch
 from gateway.server.target import upstream_path
 from gateway.settings import Settings, VerifierName
 from gateway.uploads.backends import Backends, open_backends
@@ -63,6 +64,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         forwarder = Forwarder(session, str(settings.upstream_url))
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
+        budget = Budget(settings.upload_memory)
+        await stack.enter_async_context(_at_work(watch(backends, budget)))
         yield Services(
             settings=settings,
             backends=backends,
@@ -72,7 +75,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             exchanges=Watch(min(settings.body_timeout, settings.upstream_timeout)),
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
             route_of=_router(settings, routes),
-            external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),
+            external=ExternalDelivery(backends, notices, budget),
             once=Once(backends, claims),
             presence=presence,
         )

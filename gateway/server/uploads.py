@@ -9,6 +9,7 @@ from aiohttp import web
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.external import Received
 from gateway.delivery.once import Unknown
+from gateway.metrics.catalogue import OPEN_UPLOADS
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
 from gateway.server import headers
 from gateway.server.admission import admit
@@ -38,11 +39,20 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     upload_id = request[UPLOAD_ID] = new_id()
     bind_ids(upload_id=upload_id)
     admitted = await admit(head_of(request), services, upload_id, request[REQUEST_ID])
+    still_open = OPEN_UPLOADS.of(admitted.route.delivery.value)
+    still_open.add()
+    try:
+        return await _take(request, services, admitted)
+    finally:
+        still_open.add(-1)
+
+
+async def _take(request: web.Request, services: Services, admitted: Admitted) -> web.StreamResponse:
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
     relayed = admitted.route.delivery is Delivery.RELAY
     if relayed and key is None:
         return await _relay(request, services, admitted)
-    async with services.presence.of(upload_id, at_once=key is not None):
+    async with services.presence.of(admitted.upload_id, at_once=key is not None):
         if key is None:
             return await _host(request, services, admitted)
         if admitted.authorization is None:  # all grants are one subject, and strangers

@@ -13,6 +13,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from gateway.errors import PreconditionFailed, StoreUnavailable
+from gateway.metrics.catalogue import DEAD_LETTERS, STEPS
 from gateway.queue import STEP_LIMIT
 from gateway.telemetry import bind_ids, clear_ids, get_logger
 from gateway.uploads import keys
@@ -83,13 +84,17 @@ async def _guarded(
         # A threads pool ignores Celery's own time limits.
         async with asyncio.timeout(STEP_LIMIT):
             await (work if tries <= MOST_TRIES else _give_up)(upload_id, services)
+        STEPS.add(step, "done")
     except (StoreUnavailable, RedisError, ConnectionError) as error:
+        STEPS.add(step, "postponed")
         log.warning("step.postponed", step=step, error=repr(error))
         pause = _PAUSE * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         await later(services, Step.RESUME, upload_id, pause)
     except PreconditionFailed:
+        STEPS.add(step, "taken")
         log.info("step.taken")  # somebody else is at it, or it is cancelled
     except Exception:
+        STEPS.add(step, "failed")
         log.exception("step.failed", step=step, tries=tries)
         pause = min(_LONGEST_PAUSE, 2.0**tries) * random.random()  # noqa: S311 - jitter
         await later(services, Step.RESUME, upload_id, max(1.0, pause))
@@ -100,6 +105,7 @@ async def _guarded(
 async def _give_up(upload_id: str, services: Services) -> None:
     """The upload becomes a dead letter, which an operator can look at and retry."""
     ledger = services.backends.ledger
+    DEAD_LETTERS.add()
     log.error("upload.dead_letter", tries=MOST_TRIES)
     try:
         entry = await ledger.open(upload_id)

@@ -3,12 +3,15 @@
 Only the bytes that tell the type are read; size and digest are the store's own.
 """
 
+import time
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from gateway import crash
 from gateway.errors import ObjectNotFound
+from gateway.metrics.catalogue import PHASE_SECONDS
+from gateway.settings import Delivery
 from gateway.store.verification import Verification, verify
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
@@ -42,6 +45,7 @@ async def inspect_entry(entry: Entry, services: Services) -> None:
 async def _inspect(entry: Entry, services: Services) -> Entry:
     if entry.upload.fault is not None:  # an earlier run came to its verdict, but not to the end
         return await carry_out(services.backends, entry)
+    started = time.monotonic()
     try:
         intact = await _is_intact(entry.upload, services)
     except ObjectNotFound:
@@ -49,6 +53,7 @@ async def _inspect(entry: Entry, services: Services) -> Entry:
     if not intact:
         return await _judged(entry, entry.upload, FILE_CORRUPT, services)
     upload, fault = await _judge(entry.upload, services)
+    PHASE_SECONDS.of(Delivery.EXTERNAL, "inspect").observe(time.monotonic() - started)
     if fault is not None:
         return await _judged(entry, upload, fault, services)
     log.info("upload.inspected", content_type=upload.file.content_type)

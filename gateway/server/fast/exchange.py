@@ -20,6 +20,8 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.metrics.catalogue import OPEN_UPLOADS, PROBLEMS
+from gateway.metrics.requests import ABORTED, CUT, relay_phases, tally_of
 from gateway.problems import problem_of
 from gateway.server import headers
 from gateway.server.answers import document_of
@@ -44,6 +46,8 @@ _LARGEST_READ: Final = 1024 * 1024
 A client that fills its reads gets larger ones, an upstream that does not keep up smaller ones.
 """
 
+_OPEN: Final = OPEN_UPLOADS.of("relay")
+
 _NO_BODY: Final = frozenset({204, 304})
 _SERVER: Final = SERVER.encode()
 
@@ -53,8 +57,8 @@ class Exchange:
 
     __slots__ = (
         "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_keeping",
-        "_left", "_over", "_read_size", "_services", "_started", "_tap", "_task", "_unsent",
-        "_upstream",
+        "_left", "_over", "_read_size", "_received_at", "_sent", "_services", "_started", "_tap",
+        "_task", "_unsent", "_upstream",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +71,8 @@ class Exchange:
         self._left = admitted.content_length or 0
         self._tap = Tap(admitted.boundaries, services.settings.hash)
         self._started = self._active = time.monotonic()
+        self._received_at = self._started
+        self._sent = 0
         self._read_size = client.read_size()
         self._unsent = b""
         """The request's head, and what came of its body before it could be sent."""
@@ -81,6 +87,7 @@ class Exchange:
     def begin(self) -> None:
         """Ask for the body, and find a connection to the upstream."""
         self._services.exchanges.add(self)
+        _OPEN.add()
         received = self._head
         target = self._admitted.target
         pool = self._services.pool
@@ -133,7 +140,7 @@ class Exchange:
             if not self._left:
                 self._leave(reusable=True)
             return rest
-        self._active = time.monotonic()
+        self._received_at = self._active = time.monotonic()
         if len(data) == self._read_size < _LARGEST_READ:
             self._set_read_size(self._read_size * 2)
         self._tap.observe(data)
@@ -243,6 +250,11 @@ class Exchange:
         opening = wire.answer_head(head.code, head.reason, lines)
         self._answered = True
         self._active = time.monotonic()
+        self._sent += len(held)
+        if not self._left:
+            phases = relay_phases()
+            phases.body.observe(self._received_at - self._started)
+            phases.upstream.observe(self._active - self._received_at)
         if whole:
             self._client.send(opening + held)
             self._finish(head.code)
@@ -253,6 +265,7 @@ class Exchange:
     async def _stream(self, status: int, body: aiohttp.StreamReader, *, chunked: bool) -> None:
         while data := await body.readany():
             self._active = time.monotonic()
+            self._sent += len(data)
             self._client.send(wire.chunk(data) if chunked else data)
             await self._client.drained()
         if chunked:
@@ -314,9 +327,11 @@ class Exchange:
             self._task.cancel()  # nothing is to be sent for a request that was given up
         if self._answered:
             log.warning("request.cut", reason=str(error), **self._ids())
+            self._count(CUT, time.monotonic() - self._started)
             self._client.cut()
             return
         problem = problem_of(error)
+        PROBLEMS.add(problem.kind.slug)
         if problem.kind.status >= 500:
             log.warning(
                 "request.problem",
@@ -330,6 +345,7 @@ class Exchange:
         self._answered = True
         answer = [*wire.lines(fields.items()), *self._own_lines()]
         self._client.send(wire.whole_answer(status, answer, body))
+        self._sent += len(body)
         self._finish(status)
 
     def _finish(self, status: int) -> None:
@@ -338,18 +354,25 @@ class Exchange:
             self._upstream.end(reusable=not self._left)
         self._upstream = None
         target = self._admitted.target
+        seconds = time.monotonic() - self._started
         log_request(
             method=target.method,
             path=target.path.partition("?")[0],
             status=status,
-            seconds=time.monotonic() - self._started,
+            seconds=seconds,
             **self._ids(),
         )
+        self._count(status if self._client.connected or not self._left else ABORTED, seconds)
         if not self._left or not self._client.connected:
             self._leave(reusable=True)
         else:
             self._active = time.monotonic()
             self._client.resume()
+
+    def _count(self, status: int | str, seconds: float) -> None:
+        route = self._admitted.route
+        received = (self._admitted.content_length or 0) - self._left
+        tally_of(route.name, route.delivery.value, status).count(seconds, received, self._sent)
 
     def _leave(self, *, reusable: bool) -> None:
         if self._over:
@@ -361,6 +384,7 @@ class Exchange:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._services.exchanges.discard(self)
+        _OPEN.add(-1)
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
         self._client.exchange_ended(reusable=reusable and not self._head.should_close)
