@@ -166,7 +166,8 @@ class Gauge(Metric[Value]):
 
     def set(self, *labels: str, to: float | None) -> None:
         """Say how much there is; None where that is not known."""
-        self.of(*labels).value = to
+        # Of a subclass of int, such as a setting's size, the encoder would make nothing.
+        self.of(*labels).value = None if to is None else float(to)
 
     def _made(self) -> Value:
         return Value(None)

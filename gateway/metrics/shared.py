@@ -7,6 +7,7 @@ a process died, and the directory holds no more files than processes ever ran at
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -75,8 +76,12 @@ def metrics_directory(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
         return
     memory = Path("/dev/shm")  # noqa: S108 - what is made in it is our own
     where = memory if os.access(memory, os.W_OK | os.X_OK) else None
-    with tempfile.TemporaryDirectory(prefix="chatkitty-gateway-", dir=where) as directory:
-        yield {**environ, DIRECTORY: directory}
+    made, maker = tempfile.mkdtemp(prefix="chatkitty-gateway-", dir=where), os.getpid()
+    try:
+        yield {**environ, DIRECTORY: made}
+    finally:
+        if os.getpid() == maker:  # and not in a child that was forked within the block
+            shutil.rmtree(made, ignore_errors=True)
 
 
 class Shared:

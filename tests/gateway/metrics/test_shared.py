@@ -118,7 +118,7 @@ PARTS = st.lists(
 
 @given(PARTS)
 def test_the_order_of_processes_changes_nothing(parts: list[list[Series]]) -> None:
-    def told(series: list[Series]) -> list[object]:
+    def told(series: list[Series]) -> list[tuple[str, tuple[str, ...], list[float]]]:
         return sorted((each.name, each.labels, each.values) for each in series)
 
     assert told(added(parts)) == told(added(reversed(parts)))
