@@ -161,6 +161,10 @@ class QueueUnavailable(Unavailable):
     """The broker takes no task now."""
 
 
+class SnifferUnavailable(GatewayError):
+    """No process can be started to look at a file."""
+
+
 class IllegalTransition(GatewayError):
     """An upload was to change to a state that its lifecycle does not allow."""
 

@@ -7,7 +7,7 @@ from math import ceil
 from typing import Final
 
 from gateway import errors
-from gateway.multipart import InvalidBoundary, LimitExceeded
+from gateway.multipart import InvalidBoundary, LimitExceeded, TooManyParts
 
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:problem-type:chatkitty-gateway:"
@@ -51,7 +51,9 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     # the body
     errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be taken"),
     InvalidBoundary: Kind(400, "invalid-boundary", "The multipart boundary cannot be used"),
-    LimitExceeded: Kind(413, "form-too-large", "The form exceeds a limit"),
+    # What goes past a limit of the scanner is no form that any client makes, but for its parts.
+    LimitExceeded: Kind(400, "malformed-upload", "The multipart body cannot be taken"),
+    TooManyParts: Kind(413, "form-too-large", "The form exceeds a limit"),
     errors.FormTooLarge: Kind(413, "form-too-large", "The form exceeds a limit"),
     errors.MissingFile: Kind(400, "missing-file", "The upload has no part named `file`"),
     errors.SeveralFiles: Kind(400, "several-files", "The upload has more than one file"),

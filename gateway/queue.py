@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 import msgspec
 from celery import Celery
+from kombu import Connection, Queue
 from kombu.exceptions import ChannelError, OperationalError
 
 from gateway.errors import QueueUnavailable
@@ -19,7 +20,11 @@ from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
 
-QUEUE_NAME: Final = "uploads"
+QUEUES: Final = tuple(
+    f"uploads.{step}" for step in ("inspect", "register", "audit", "resume", "sweep")
+)
+"""One for each task, of the task's name: what piles up in one keeps nobody from the others."""
+
 STEP_LIMIT: Final = 600
 """Seconds that one step may take at the most; its message is given to another worker later."""
 
@@ -48,11 +53,17 @@ def celery_settings(broker_url: str) -> Mapping[str, Any]:
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
         },
-        "task_default_queue": QUEUE_NAME,
+        "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
+        "task_default_exchange": "uploads",
+        "task_routes": (_own_queue,),
         "task_ignore_result": True,
         "task_serializer": "json",
         "accept_content": ["json"],
     }
+
+
+def _own_queue(name: str, *_: object, **__: object) -> Mapping[str, str]:
+    return {"queue": name}
 
 
 class _Task(msgspec.Struct, frozen=True):
@@ -98,13 +109,14 @@ class TaskQueue:
 
     def depth(self) -> int:
         """How many messages wait for a worker. Blocks; raises QueueUnavailable."""
+        return sum(self.depths().values())
+
+    def depths(self) -> Mapping[str, int]:
+        """How many messages wait in each queue. Blocks; raises QueueUnavailable."""
         try:
             with self._app.connection_for_read() as connection:
                 connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
-                channel = cast(Any, connection.default_channel)
-                return int(channel.queue_declare(QUEUE_NAME, passive=True).message_count)
-        except ChannelError:  # no such queue: nothing was ever sent
-            return 0
+                return {name: _waiting(connection, name) for name in QUEUES}
         except Exception as error:  # each kind of broker has its own errors
             raise QueueUnavailable("the broker cannot be asked") from error
 
@@ -152,6 +164,16 @@ class TaskQueue:
         except Exception as error:  # noqa: BLE001 - whatever a broker does, the next is sent too
             LOST_MESSAGES.add()
             log.warning("queue.unavailable", task=name, upload_ids=ids, error=repr(error))
+
+
+def _waiting(connection: Connection, queue: str) -> int:
+    with cast(
+        Any, connection.channel()
+    ) as channel:  # AMQP closes the channel of a question it denies
+        try:
+            return int(channel.queue_declare(queue, passive=True).message_count)
+        except ChannelError:  # no such queue: nothing is in it
+            return 0
 
 
 def _messages(

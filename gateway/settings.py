@@ -153,6 +153,15 @@ class Settings(BaseModel):
     public_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
     """What clients call this gateway: hosted files are registered under it."""
 
+    files_url: HttpUrl | None = None
+    """Another name of this gateway, for hosted files alone; left out: the public URL."""
+
+    drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
+    """Seconds between SIGTERM, when readiness fails, and the end of listening."""
+
+    drain_timeout: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    """Seconds that requests, and steps of workers, may take after that; longer ones are cut."""
+
     # --- ChatKitty -------------------------------------------------------------------------------
 
     upstream_url: HttpUrl = HttpUrl("https://api.chatkitty.com")
@@ -241,6 +250,9 @@ class Settings(BaseModel):
     serve_files: Serve = Serve.REDIRECT
     """Hosted files: `redirect` to a presigned URL of the store, or `stream` through here."""
 
+    file_link_seconds: Annotated[float, Field(ge=60)] | None = None
+    """Seconds for which the URL of a hosted file works; left out: as long as the file is there."""
+
     on_mismatch: OnMismatch = OnMismatch.FLAG
     """A relayed file that is not what the upstream took it for: `flag`, or `delete` the message."""
 
@@ -277,6 +289,8 @@ class Settings(BaseModel):
             raise ValueError("s3_access_key_id and s3_secret_access_key belong together")
         if self.on_mismatch is OnMismatch.DELETE and self.upstream_client_id is None:
             raise ValueError("on_mismatch = delete needs the gateway's own upstream_client_id")
+        if self.files_url is not None and self.files_url.host == self.public_url.host:
+            raise ValueError("files_url needs a host name of its own, other than public_url's")
         if VerifierName.STATIC in self.auth and not self.auth_static_tokens:
             raise ValueError("auth names `static`, but auth_static_tokens is empty")
         return self

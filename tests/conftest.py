@@ -1,5 +1,8 @@
+import pytest
 from hypothesis import HealthCheck, settings
 
+# What helpers assert is told as fully as what tests do.
+pytest.register_assert_rewrite("tests.hostile")
 pytest_plugins = ["tests.servers.fixtures"]
 
 # How long an example takes says more of what else the machine does than of our code.

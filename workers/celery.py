@@ -1,5 +1,8 @@
 """The Celery application: `celery -A workers worker`, `celery -A workers beat`."""
 
+import asyncio
+import threading
+
 from celery import Celery
 from celery.signals import (
     setup_logging,
@@ -8,13 +11,16 @@ from celery.signals import (
     worker_process_shutdown,
     worker_ready,
     worker_shutdown,
+    worker_shutting_down,
 )
 
 from gateway import queue
+from gateway.errors import ConfigurationError
 from gateway.settings import load
 from gateway.telemetry import configure_logs, get_logger
 from gateway.uploads.lifecycle import Step
-from workers import runtime
+from workers import runtime, shares
+from workers.libmagic.process import check
 from workers.metrics import WorkerMetrics
 
 _settings = load()
@@ -30,13 +36,14 @@ app.conf.update(
     # Steps wait for the store and the upstream, so threads over one event loop carry many of
     # them at a time, and share one set of connections.
     worker_pool="threads",
-    worker_concurrency=16,
+    worker_concurrency=32,
     worker_send_task_events=False,
     beat_schedule={
         # It must not expire: a worker whose clock is fast would never sweep.
         "sweep": {"task": Step.SWEEP.value, "schedule": _settings.sweep_interval}
     },
 )
+app.steps["consumer"].add(shares.Shares)
 
 
 @setup_logging.connect
@@ -45,13 +52,21 @@ def _configure_logs(**_: object) -> None:
 
 
 @worker_init.connect
+def _refuse_without_libmagic(**_: object) -> None:
+    try:
+        asyncio.run(check())
+    except (ConfigurationError, OSError) as error:
+        # Celery logs an exception here and goes on; with no libmagic every task would fail.
+        raise SystemExit(f"the worker does not start: {error}") from None
+
+
+@worker_init.connect
 def _tell_metrics(**_: object) -> None:
     if port := _settings.worker_metrics_port:
         try:
             _metrics.serve(_settings.host, port)
         except OSError as error:
-            get_logger(__name__).error("worker.no_metrics", port=port, error=repr(error))
-            raise SystemExit(1) from None
+            raise SystemExit(f"the worker cannot tell metrics on port {port}: {error}") from None
 
 
 @worker_process_init.connect
@@ -62,6 +77,21 @@ def _begin_child(**_: object) -> None:
 @worker_ready.connect
 def _say_ready(**_: object) -> None:
     get_logger(__name__).info("worker.ready")
+
+
+_told_to_stop = threading.Event()
+
+
+@worker_shutting_down.connect
+def _drain(**_: object) -> None:
+    """Let what is in hand come to its end, for so long; a second signal ends that, too."""
+    if _told_to_stop.is_set():
+        runtime.interrupt()
+        return
+    _told_to_stop.set()
+    limit = threading.Timer(_settings.drain_timeout, runtime.interrupt)
+    limit.daemon = True
+    limit.start()
 
 
 @worker_shutdown.connect

@@ -6,22 +6,33 @@ Tasks of a threads pool share the loop; each child of a prefork pool has its own
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.settings import load
+from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends, open_backends
 from workers.sniff import Sniffer
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What steps work with."""
+    """What steps work with.
+
+    `turns` are for inspections that register at once: the others leave that to a task of its own.
+    """
 
     backends: Backends
     sniffer: Sniffer
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_turns))
 
+
+_turns = 1
+"""Of this process; a prefork pool's never has more than one step."""
 
 Result = TypeVar("Result")
 Work = Callable[[Services], Coroutine[None, None, None]]
@@ -35,11 +46,24 @@ class Runtime:
         self._stack = AsyncExitStack()
         self._thread = threading.Thread(target=self._loop.run_forever, name="runtime", daemon=True)
         self._thread.start()
+        self._running: set[Future[None]] = set()
         self._services = self._call(self._open())
 
     def run(self, work: Work) -> None:
-        """Do the work on the loop; raises what it raises."""
-        self._call(work(self._services))
+        """Do the work on the loop; raises what it raises, but that it was interrupted."""
+        done = asyncio.run_coroutine_threadsafe(work(self._services), self._loop)
+        self._running.add(done)
+        try:
+            done.result()
+        except CancelledError:
+            log.warning("runtime.interrupted")
+        finally:
+            self._running.discard(done)
+
+    def interrupt(self) -> None:
+        """Cancel whatever is under way."""
+        for one in list(self._running):
+            one.cancel()
 
     def close(self) -> None:
         """Close the clients and end the loop."""
@@ -50,7 +74,8 @@ class Runtime:
 
     async def _open(self) -> Services:
         backends = await self._stack.enter_async_context(open_backends(load()))
-        return Services(backends, Sniffer())
+        sniffer = await self._stack.enter_async_context(Sniffer.open())
+        return Services(backends, sniffer)
 
     def _call(self, coroutine: Coroutine[None, None, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
@@ -76,3 +101,15 @@ def close() -> None:
     """Close what the process has opened, if anything."""
     if _runtime is not None:
         _runtime.close()
+
+
+def interrupt() -> None:
+    """Cancel what is under way in this process: each step gives its upload back."""
+    if _runtime is not None:
+        _runtime.interrupt()
+
+
+def have_turns(count: int) -> None:
+    """Say how many steps at once may register what they have inspected; before the first task."""
+    global _turns  # noqa: PLW0603 - one for each process
+    _turns = count

@@ -1,118 +1,156 @@
-"""What a file is by its content: libmagic for its head, its directory for a ZIP container."""
+"""What a file is by its content: its head, its tail, and the directory of a container."""
 
-import threading
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
-with suppress(ImportError):  # its libmagic is used where it is installed, else the system's
-    import pylibmagic  # noqa: F401 - must be imported before magic
-
-import magic
-
-from gateway.errors import ConfigurationError
-from gateway.uploads.policy import UNKNOWN_TYPE, Sniffed, plain_type
-from workers import containers
+from gateway.uploads.policy import UNKNOWN_TYPE, UNSNIFFED, Sniffed, plain_type
+from workers import containers, signatures
+from workers.containers import Container, Piece
+from workers.libmagic.process import Libmagic
 
 HEAD_BYTES: Final = 16_384
 
 WHOLE_BYTES: Final = 128 * 1024
 """A file of up to this size is read by one request: another costs more than the bytes."""
 
+COMPOUND_BYTES: Final = 16 * 1024
+"""Of a compound file's directory, where it lies elsewhere than in what is read anyway."""
+
 ReadRange = Callable[[int, int], Awaitable[bytes]]
 """Reads so many bytes from an offset of the file."""
 
-_SAMPLES: Final = {
-    "image/png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0",
-    "image/jpeg": b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01",
-    "application/pdf": b"%PDF-1.4\n",
-}
+_EMPTY: Final = Sniffed("application/x-empty")
 
-# What libmagic does not know, or not in every version.
-_SHORTCUT = bytes.fromhex("4c0000000114020000000000c000000000000046")
-_COMPOUND = bytes.fromhex("d0cf11e0a1b11ae1")
-_INSTALLER_CLSID = bytes.fromhex("84100c0000000000c000000000000046")
-_SIGNATURES: Final = (
-    (_SHORTCUT, "application/x-ms-shortcut"),
-    (b"MZ", "application/x-dosexec"),
-    (b"\x7fELF", "application/x-executable"),
-    (b"#!", "text/x-shellscript"),
-)
+# What libmagic says of what it does not know, or of what others know better.
 _GENERIC: Final = frozenset({UNKNOWN_TYPE, "text/plain", "application/zip"})
+_GENERIC_COMPOUND: Final = frozenset(
+    {"application/x-ole-storage", "application/cdfv2", "application/vnd.ms-office", UNKNOWN_TYPE}
+)
+_MARKUP: Final = frozenset(
+    {"text/html", "image/svg+xml", "application/xhtml+xml", "application/xml"}
+)
+_MARKUP_LIKE: Final = ("text/", "image/svg", "application/xml")
+_ZIP_HEADS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 class Sniffer:
-    """Knows files by their bytes. May be used by any thread: each has its own libmagic."""
+    """Knows files by their bytes."""
 
-    def __init__(self) -> None:
-        """Raises ConfigurationError where libmagic does not know the plainest files."""
-        self._local = threading.local()
-        for content_type, sample in _SAMPLES.items():
-            if (found := self.sniff_head(sample).content_type) != content_type:
-                raise ConfigurationError(f"libmagic takes a sample of {content_type} for {found}")
+    def __init__(self, libmagic: Libmagic) -> None:
+        self._libmagic = libmagic
 
-    def sniff_head(self, head: bytes) -> Sniffed:
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, command: Sequence[str] = ()) -> "AsyncIterator[Sniffer]":
+        """With a libmagic, started by another command if one is given.
+
+        Raises ConfigurationError where libmagic does not know the plainest files.
+        """
+        async with Libmagic.open(command) as libmagic:
+            yield cls(libmagic)
+
+    async def sniff_head(self, head: bytes) -> Sniffed:
         """What a file is of which only the first bytes are known."""
         if not head:
-            return Sniffed("application/x-empty")
-        if head.startswith(b"PK\x03\x04"):
+            return _EMPTY
+        if head.startswith(_ZIP_HEADS[0]):
             return Sniffed(containers.classify_head(head), certain=False)
-        found = plain_type(self._magic().from_buffer(head))
-        signed = _signed_type(head)
-        if signed is None or found == signed:
-            return Sniffed(found)
-        # libmagic knows kinds of programs that the signature does not tell apart, and the reverse.
-        return Sniffed(signed if found in _GENERIC else found, frozenset({signed}))
+        found = await self._libmagic.type_of(head[:HEAD_BYTES])
+        signed = signatures.types_of_head(head)
+        if found is None:
+            # The policy decides on what nobody could look at; what its bytes give away counts too.
+            return Sniffed(UNKNOWN_TYPE, frozenset({UNSNIFFED, *signed}))
+        return _weighed(plain_type(found), signed)
 
     async def sniff(self, size: int, read_range: ReadRange) -> Sniffed:
-        """What a file of `size` bytes is: a small one is read, of others the head and the tail."""
-        first = await read_range(0, size if size <= WHOLE_BYTES else HEAD_BYTES)
-        head = first[:HEAD_BYTES]
-        by_head = self.sniff_head(head)
-        container = await _container(size, first, read_range)
+        """What a file of `size` bytes is: a small one is read, of others the head and the tail.
+
+        Of an archive also its directory and, as far as they lie elsewhere, the headers of its
+        entries; of a compound file its directory.
+        """
+        if size == 0:
+            return _EMPTY
+        file = _File(size, read_range)
+        head = (await file.read(0, size if size <= WHOLE_BYTES else HEAD_BYTES))[:HEAD_BYTES]
+        by_head = await self.sniff_head(head)
+        tail = await file.read_last(containers.TAIL_BYTES)
+        container = await _container(file, head, tail)
         if container is None:
-            return by_head
-        if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-            return Sniffed(container.content_type, ambiguous=container.ambiguous)
-        return Sniffed(by_head.content_type, by_head.alternatives | {container.content_type})
+            return by_head.also(signatures.types_of_tail(tail))
+        generic = by_head.content_type in _GENERIC_COMPOUND
+        if head.startswith(_ZIP_HEADS) or (generic and head.startswith(containers.COMPOUND)):
+            return Sniffed(
+                container.content_type,
+                by_head.alternatives | container.others,
+                ambiguous=container.ambiguous,
+                bomb=container.bomb,
+            ).also(signatures.types_of_tail(tail))
+        others = {container.content_type, *container.others, *signatures.types_of_tail(tail)}
+        return by_head.also(others, bomb=container.bomb)
 
-    def _magic(self) -> magic.Magic:
-        if not hasattr(self._local, "magic"):
-            self._local.magic = magic.Magic(mime=True)
-        found: magic.Magic = self._local.magic
-        return found
+
+def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
+    """What libmagic says and what the first bytes give away; the more telling comes first."""
+    if not signed or found == signed[0]:
+        return Sniffed(found, frozenset(signed) - {found})
+    # libmagic knows kinds of programs that a signature does not tell apart, and the reverse.
+    better = found in _GENERIC or (signed[0] in _MARKUP and found.startswith(_MARKUP_LIKE))
+    main = signed[0] if better else found
+    return Sniffed(main, frozenset(signed) - {main})
 
 
-async def _container(size: int, first: bytes, read_range: ReadRange) -> containers.Container | None:
-    """The ZIP that ends where the file ends, whatever its `first` bytes are."""
-    start = max(0, size - containers.TAIL_BYTES)
-    whole = len(first) == size
-    tail = first[start:] if whole else await read_range(start, size - start)
-    head = first[:HEAD_BYTES]
-    directory = containers.find_directory(tail, size)
+class _File:
+    """A file by ranges; what was read once is not asked for again."""
+
+    def __init__(self, size: int, read_range: ReadRange) -> None:
+        self.size = size
+        self.pieces: list[Piece] = []
+        self._read_range = read_range
+
+    async def read(self, start: int, length: int) -> bytes:
+        """The bytes from `start`, as many of them as there are."""
+        length = max(0, min(length, self.size - start))
+        for piece in self.pieces:
+            if piece.start <= start and start + length <= piece.end:
+                return piece.data[start - piece.start :][:length]
+        data = await self._read_range(start, length) if length else b""
+        self.pieces.append(Piece(start, data))
+        return data
+
+    async def read_last(self, length: int) -> bytes:
+        """The last bytes."""
+        start = max(0, self.size - length)
+        return await self.read(start, self.size - start)
+
+
+async def _container(file: _File, head: bytes, tail: bytes) -> Container | None:
+    """What is known of a container by its directory, whatever its first bytes are."""
+    if (at := containers.directory_at(head)) is not None:
+        return containers.classify_compound(await file.read(at, COMPOUND_BYTES))
+    if (unpacked := containers.gzip_weight(head, tail)) is not None:
+        return Container("application/gzip", bomb=containers.is_bomb(unpacked, file.size))
+    return await _archive(file, head, tail)
+
+
+async def _archive(file: _File, head: bytes, tail: bytes) -> Container | None:
+    """The ZIP that ends where the file ends."""
+    directory = containers.find_directory(tail, file.size)
     if directory is None:
-        return _unreadable(head)
-    if directory.start >= start:
-        data = tail[directory.start - start :][: directory.size]
-    else:
-        data = await read_range(directory.start, directory.size)
-    found = containers.classify(directory, data, head)
+        # A reader from the front finds entries, one from the back none.
+        return (
+            Container(containers.classify_head(head), ambiguous=True)
+            if head.startswith(_ZIP_HEADS[0])
+            else None
+        )
+    if not directory.is_readable:
+        return Container(containers.classify_head(head), bomb=True)
+    data = await file.read(directory.start, directory.size)
+    # In a thread: of the largest directories it takes a good part of a second.
+    entries = await asyncio.to_thread(lambda: list(containers.central_entries(data)))
+    wanted = containers.headers_to_read(directory, entries, file.pieces)
+    await asyncio.gather(*(file.read(start, length) for start, length in wanted))
+    found = await asyncio.to_thread(containers.judge_views, directory, entries, file.pieces)
     confused = found.ambiguous or containers.is_confused(tail, directory)
-    return containers.Container(found.content_type, ambiguous=confused)
-
-
-def _unreadable(head: bytes) -> containers.Container | None:
-    """A file that begins as a ZIP, with a directory that is missing, too large or in ZIP64."""
-    if not head.startswith(b"PK\x03\x04"):
-        return None
-    return containers.Container(containers.classify_head(head))
-
-
-def _signed_type(head: bytes) -> str | None:
-    """The type of a program that its first bytes alone give away."""
-    for signature, content_type in _SIGNATURES:
-        if head.startswith(signature):
-            return content_type
-    if head.startswith(_COMPOUND) and _INSTALLER_CLSID in head:
-        return "application/x-msi"
-    return None
+    return Container(found.content_type, confused, found.others, found.bomb)

@@ -28,7 +28,7 @@ from gateway.store.writer import ObjectWriter, StoredObject
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
-from gateway.uploads.ids import file_token
+from gateway.uploads.ids import FileLink, file_token
 from gateway.uploads.ledger import ORPHANED_AFTER
 from gateway.uploads.lifecycle import Step, begin, is_end
 from gateway.uploads.notices import Notices
@@ -171,15 +171,20 @@ class ExternalDelivery:
 
     def _record(self, admitted: Admitted, form: Form) -> Upload:
         name = quote(form.file.name, safe="")
-        token = file_token(admitted.upload_id, self.backends.ring)
-        base = str(self.backends.settings.public_url).rstrip("/")
+        settings = self.backends.settings
+        now = datetime.now(UTC)
+        expires = None
+        if settings.file_link_seconds is not None:
+            expires = int(now.timestamp() + settings.file_link_seconds)
+        token = file_token(FileLink(admitted.upload_id, expires), self.backends.ring)
+        base = str(settings.files_url or settings.public_url).rstrip("/")
         return Upload(
             id=admitted.upload_id,
             subject=admitted.principal.subject,
             request_id=admitted.request_id,
             delivery=Delivery.EXTERNAL,
             target=admitted.target,
-            history=begin(admitted.received_at, State.STORED, datetime.now(UTC)),
+            history=begin(admitted.received_at, State.STORED, now),
             files=(form.file,),
             fields=form.fields,
             terms=admitted.route.terms,

@@ -50,7 +50,13 @@ PHASE_SECONDS = Histogram(
 # --- what a gateway holds ------------------------------------------------------------------------
 
 PROCESSES = Gauge(f"{PREFIX}processes", "Processes whose metrics these are.")
-OPEN_UPLOADS = Gauge(f"{PREFIX}open_uploads", "Uploads that are under way.", ("delivery",))
+OPEN_UPLOADS = Gauge(
+    f"{PREFIX}open_uploads",
+    "Uploads that are under way.",
+    ("delivery",),
+    start=0.0,
+    known=(DELIVERIES,),
+)
 BUDGET = Gauge(f"{PREFIX}upload_memory_bytes", "Bytes of parts that may be held.")
 BUDGET_USED = Gauge(f"{PREFIX}upload_memory_used_bytes", "Bytes of parts that are reserved.")
 LOOP_LAG = Histogram(
@@ -70,7 +76,10 @@ OLDEST_PENDING = Gauge(
     kind=Kind.MOST,
 )
 QUEUE_DEPTH = Gauge(
-    f"{PREFIX}queue_depth", "Messages that waited for a worker at the last sweep.", kind=Kind.MOST
+    f"{PREFIX}queue_depth",
+    "Messages that waited for a worker at the last sweep.",
+    ("queue",),
+    kind=Kind.MOST,
 )
 LAST_SWEEP = Gauge(
     f"{PREFIX}last_sweep_timestamp_seconds",
@@ -87,7 +96,8 @@ CIRCUIT_OPEN = Gauge(
 
 STEPS = Counter(
     f"{PREFIX}steps_total",
-    "Steps by how they ended: done, postponed (a part was away), taken (by another), failed.",
+    "Steps by how they ended: done, postponed (a part was away), taken (by another), given-back "
+    "(the worker stopped), failed.",
     ("step", "outcome"),
 )
 ENDS = Counter(

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import product
+from math import isnan, nan
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -44,20 +45,16 @@ class Series(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Value:
-    """A number that is counted up, or set; a gauge is None as long as nobody knows it."""
+    """A number that is counted up, or set; a gauge is not a number as long as nobody knows it."""
 
     __slots__ = ("_start", "value")
 
-    def __init__(self, start: float | None) -> None:
+    def __init__(self, start: float) -> None:
         self._start = self.value = start
-
-    def add(self, amount: float = 1) -> None:
-        """Count `amount` more."""
-        self.value = (self.value or 0) + amount
 
     def values(self) -> list[float]:
         """As a series has it."""
-        return [] if self.value is None else [self.value]
+        return [] if isnan(self.value) else [self.value]
 
     def reset(self) -> None:
         """Count from the beginning."""
@@ -152,25 +149,36 @@ class Counter(Metric[Value]):
 
     def add(self, *labels: str, amount: float = 1) -> None:
         """Count `amount` more under these label values."""
-        self.of(*labels).add(amount)
+        self.of(*labels).value += amount
 
     def _made(self) -> Value:
-        return Value(0)
+        return Value(0.0)
 
 
 class Gauge(Metric[Value]):
     """How much there is of something now."""
 
-    def __init__(self, name: str, text: str, labels: Labels = (), kind: Kind = Kind.SUM) -> None:
-        super().__init__(kind, name, text, labels)
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        labels: Labels = (),
+        kind: Kind = Kind.SUM,
+        *,
+        start: float = nan,
+        known: Sequence[Sequence[str]] = (),
+    ) -> None:
+        """Not known before it is set, unless it has a start, and is then counted up and down."""
+        self._start = start
+        super().__init__(kind, name, text, labels, known)
 
     def set(self, *labels: str, to: float | None) -> None:
         """Say how much there is; None where that is not known."""
         # Of a subclass of int, such as a setting's size, the encoder would make nothing.
-        self.of(*labels).value = None if to is None else float(to)
+        self.of(*labels).value = nan if to is None else float(to)
 
     def _made(self) -> Value:
-        return Value(None)
+        return Value(self._start)
 
 
 class Histogram(Metric[Distribution]):

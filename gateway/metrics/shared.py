@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -90,6 +91,7 @@ class Shared:
     def __init__(self, directory: Path | None) -> None:
         """Raises OSError where the directory cannot be used."""
         self._directory = directory
+        self._writing = threading.Lock()
         self._before: list[Series] = []
         self._lock = -1
         self._number = -1
@@ -105,12 +107,16 @@ class Shared:
         file = self._file(self._number)
         new = file.with_suffix(".new")
         # A full disk must not end what serves.
-        with suppress(OSError):
+        with self._writing, suppress(OSError):
             new.write_bytes(_encoder.encode(self._own()))
             new.replace(file)
 
     def read(self) -> list[Series]:
-        """What all processes have counted; the others' part is as old as their last `write`."""
+        """What all processes have counted; the others' part is as old as their last `write`.
+
+        Our own is written down first: whoever is asked next must not tell less than we did.
+        """
+        self.write()
         parts = [self._own(), *self._others()]
         return added(parts)
 

@@ -9,6 +9,7 @@ class Ambiguity(Enum):
     The order is that of the body, from its Content-Type to its end.
     """
 
+    OTHER_TYPE = "The Content-Type is a multipart other than form-data."
     BOUNDARY_PARAMETER = "The Content-Type's parameters can be read in more than one way."
     BOUNDARY_UNUSED = "Several boundaries are declared, and the body begins with none of them."
     BOUNDARIES_MIXED = "Lines begin with more than one of the declared boundaries."

@@ -10,6 +10,9 @@ from gateway.multipart.parameters import BLANK, Form, Parameter, split_parameter
 
 MAX_BOUNDARY: Final = 70
 
+_MULTIPART: Final = "multipart/"
+_FORM: Final = "multipart/form-data"
+
 # What nearly every client sends; read by the whole grammar it would come out the same.
 _USUAL: Final = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'+_.-]{1,70})")
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
@@ -18,16 +21,21 @@ _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\
 class Declared(msgspec.Struct, frozen=True):
     """The boundaries that a Content-Type declares, in order, each once; there may be none.
 
-    `ambiguous`: readers may find others in it, as in `boundary*0=a; boundary*1=b`.
+    `ambiguous`: readers may find others in it, as in `boundary*0=a; boundary*1=b`. `other_type`:
+    it is a multipart, but not form-data.
     """
 
     candidates: tuple[bytes, ...]
     ambiguous: bool = False
+    other_type: bool = False
 
 
 def is_multipart_form(content_type: str) -> bool:
-    """Whether a request of this Content-Type is an upload. The one place that decides it."""
-    return content_type.partition(";")[0].strip(BLANK).lower() == "multipart/form-data"
+    """Whether a request of this Content-Type is an upload. The one place that decides it.
+
+    It is one as soon as some reader takes its body for a form: Tomcat does for any multipart.
+    """
+    return content_type.lstrip(BLANK)[: len(_MULTIPART)].lower() == _MULTIPART
 
 
 def declared_boundaries(content_type: str) -> Declared:
@@ -39,9 +47,10 @@ def declared_boundaries(content_type: str) -> Declared:
     """
     if usual := _USUAL.fullmatch(content_type):
         return Declared((usual[1].encode("ascii"),))
-    _, parameters = split_parameters(content_type)
+    main, parameters = split_parameters(content_type)
     candidates = dict.fromkeys(_boundary(p) for p in parameters if p.name == "boundary")
-    return Declared(tuple(candidates), any(_is_doubtful(p) for p in parameters))
+    doubtful = any(_is_doubtful(p) for p in parameters)
+    return Declared(tuple(candidates), doubtful, main != _FORM)
 
 
 def checked_boundary(text: str) -> bytes:

@@ -23,7 +23,7 @@ class Form(Enum):
     LOOSE = auto()
     """Unquoted, with characters that ought to be quoted."""
     BROKEN = auto()
-    """No value, an unclosed quote, blanks around the `=`, or more after the closing quote."""
+    """Nothing, no value, an unclosed quote, blanks around the `=`, or more after the quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,14 @@ def split_parameters(value: str) -> tuple[str, tuple[Parameter, ...]]:
 
 def _parameters(text: str, position: int) -> list[Parameter]:
     found = []
-    while position < len(text):
+    while position <= len(text):
         name_end = _end(_NAME, text, position)
         name = text[position:name_end].lstrip(BLANK).lower()
         value, form, end = _value(text, name_end)
         position = end + 1
         if name != name.rstrip(BLANK):
             name, form = name.rstrip(BLANK), Form.BROKEN
-        if name or value:
-            found.append(Parameter(name, value, form))
+        found.append(Parameter(name, value, form))
     return found
 
 

@@ -32,6 +32,8 @@ class Scanner:
         self._opening = b""
         self._body: Body | None = None
         self._rivals: list[LineWatch] = []
+        if declared.other_type:
+            self._doubts.add(Ambiguity.OTHER_TYPE)
         if declared.ambiguous:
             self._doubts.add(Ambiguity.BOUNDARY_PARAMETER)
         if len(declared.candidates) == 1:

@@ -20,11 +20,13 @@ from gateway.errors import (
     GrantRefused,
     MalformedRequest,
     MalformedUpload,
+    RouteNotFound,
     TokenEndsTooSoon,
 )
 from gateway.metrics.catalogue import PHASE_SECONDS
 from gateway.multipart import declared_boundaries
 from gateway.server.head import Head
+from gateway.server.hosts import is_files_host
 from gateway.server.services import Services
 from gateway.settings import Delivery, Grants
 from gateway.uploads.record import Target
@@ -56,6 +58,8 @@ def settle(
     """
     received_at = datetime.now(UTC)
     check_expectation(head.headers)
+    if is_files_host(services.settings, head.headers.get("Host", "")):
+        raise RouteNotFound("there is nothing under this path")
     route = services.route_of(head.target)
     if route.delivery is Delivery.EXTERNAL:
         _check_token_outlives_retries(principal, services, received_at.timestamp())

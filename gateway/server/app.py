@@ -3,11 +3,14 @@
 from collections.abc import AsyncIterator
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from gateway.errors import RouteNotFound
 from gateway.multipart import is_multipart_form
 from gateway.routes import RouteTable
 from gateway.server.files import get_file
 from gateway.server.health import READINESS, Readiness, healthz, readiness, readyz
+from gateway.server.hosts import is_files_host
 from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
 from gateway.server.middleware import add_ids, answer_errors, identify
 from gateway.server.passthrough import pass_through
@@ -16,11 +19,13 @@ from gateway.server.services import SERVICES, open_services
 from gateway.server.uploads import take_upload
 from gateway.settings import Settings
 
+_AT_FILES_HOST = ("/gateway/files/", "/gateway/healthz", "/gateway/readyz")
+
 
 def create_app(settings: Settings) -> web.Application:
     """What clients reach. Raises ConfigurationError for a route table that cannot work."""
     routes = RouteTable(settings)
-    app = web.Application(middlewares=[identify, answer_errors])
+    app = web.Application(middlewares=[identify, answer_errors, keep_files_apart])
 
     async def services(app: web.Application) -> AsyncIterator[None]:
         async with open_services(settings, routes) as opened:
@@ -58,6 +63,15 @@ def create_admin_app(public: web.Application) -> web.Application:
     app.router.add_get("/gateway/readyz", ready)
     app.router.add_get("/metrics", metrics)
     return app
+
+
+@web.middleware
+async def keep_files_apart(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Under the files' own host name there is nothing but files, and the state of the process."""
+    settings = request.app[SERVICES].settings
+    if is_files_host(settings, request.host) and not request.path.startswith(_AT_FILES_HOST):
+        raise RouteNotFound("there is nothing under this path")
+    return await handler(request)
 
 
 async def _upstream(request: web.Request) -> web.StreamResponse:

@@ -3,17 +3,19 @@
 The URL must bear an appended `?grant=…`, which ChatKitty's SDKs add to every file's URL.
 """
 
+import time
 from contextlib import aclosing
 from typing import Final
 
 from aiohttp import web
 
 from gateway.errors import HostedFileNotFound, ObjectNotFound, UploadNotFound
+from gateway.server.hosts import files_location
 from gateway.server.ranges import requested_range
 from gateway.server.services import SERVICES, Services
 from gateway.settings import Serve
 from gateway.uploads import keys
-from gateway.uploads.ids import upload_of_token
+from gateway.uploads.ids import FileLink, link_of_token
 from gateway.uploads.lifecycle import SERVED
 from gateway.uploads.names import content_disposition
 from gateway.uploads.record import Upload
@@ -24,7 +26,12 @@ _CLOCK_SLACK = 900
 _CACHE_SECONDS = 240
 """How long a redirect may be reused: less than the URL that it leads to holds."""
 
+_KEPT_SECONDS = 31_536_000
+
 _PRESIGNED_SECONDS = _CLOCK_SLACK + _CACHE_SECONDS + 60
+
+_INERT: Final = ("image/", "audio/", "video/", "text/plain", "application/pdf")
+"""What a browser may show by itself, but for what is active; all else it is told to save."""
 
 _ACTIVE_TYPES: Final = (
     "text/html",
@@ -37,7 +44,10 @@ _ACTIVE_WORDS: Final = ("javascript", "ecmascript", "+xml", "script", "vbs")
 
 _GUARD: Final = {
     "X-Content-Type-Options": "nosniff",
+    # Pages of any origin may show what is in a chat.
     "Cross-Origin-Resource-Policy": "cross-origin",
+    # The URL is all that is needed to read the file.
+    "Referrer-Policy": "no-referrer",
 }
 _SANDBOX: Final = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 
@@ -48,21 +58,29 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     Types that a browser would run are always streamed, since only then can they be confined.
     """
     services = request.app[SERVICES]
-    upload = await _served_upload(services, request.match_info["token"])
+    if (elsewhere := files_location(services.settings, request.host, request.path_qs)) is not None:
+        return web.Response(status=308, headers={**_GUARD, "Location": elsewhere})
+    link, upload = await _served_upload(services, request.match_info["token"])
     content_type = upload.file.content_type or "application/octet-stream"
-    active = is_active(content_type)
+    inert, active = is_inert(content_type), is_active(content_type)
     headers = {
         "Content-Type": content_type,
         "Content-Disposition": content_disposition(
-            "attachment" if active else "inline", upload.file.name
+            "inline" if inert else "attachment", upload.file.name
         ),
         **_GUARD,
-        **(_SANDBOX if active else {}),
+        **({} if inert else _SANDBOX),
     }
     key = keys.incoming(upload.id)
     if request.method == "GET" and services.settings.serve_files is Serve.REDIRECT and not active:
         return await _redirect(services, key, headers)
+    headers["Cache-Control"] = f"private, max-age={_seconds_left(link)}, immutable"
     return await _stream(request, services, key, headers, upload.file.size)
+
+
+def is_inert(content_type: str) -> bool:
+    """Whether a browser may show a document of that type by itself. Pure."""
+    return content_type.lower().startswith(_INERT) and not is_active(content_type)
 
 
 def is_active(content_type: str) -> bool:
@@ -71,15 +89,22 @@ def is_active(content_type: str) -> bool:
     return plain.startswith(_ACTIVE_TYPES) or any(word in plain for word in _ACTIVE_WORDS)
 
 
-async def _served_upload(services: Services, token: str) -> Upload:
-    upload_id = upload_of_token(token, services.backends.ring)
+async def _served_upload(services: Services, token: str) -> tuple[FileLink, Upload]:
+    link = link_of_token(token, services.backends.ring, time.time())
     try:
-        upload = await services.backends.ledger.find(upload_id) if upload_id else None
+        upload = await services.backends.ledger.find(link.upload_id) if link else None
     except UploadNotFound:
         upload = None
-    if upload is None or upload.state not in SERVED or not upload.files:
+    if link is None or upload is None or upload.state not in SERVED or not upload.files:
         raise HostedFileNotFound("no such file")
-    return upload
+    return link, upload
+
+
+def _seconds_left(link: FileLink) -> int:
+    """How long an answer may be kept: no longer than its URL works."""
+    if link.expires is None:
+        return _KEPT_SECONDS
+    return max(0, min(_KEPT_SECONDS, int(link.expires - time.time())))
 
 
 async def _redirect(services: Services, key: str, headers: dict[str, str]) -> web.Response:
@@ -97,7 +122,7 @@ async def _stream(
     request: web.Request, services: Services, key: str, headers: dict[str, str], size: int
 ) -> web.StreamResponse:
     wanted = requested_range(request.headers.get("Range"), size)
-    headers |= {"Accept-Ranges": "bytes", "Cache-Control": "private, max-age=31536000, immutable"}
+    headers |= {"Accept-Ranges": "bytes"}
     if wanted is None:
         return web.Response(status=416, headers={**_GUARD, "Content-Range": f"bytes */{size}"})
     headers["Content-Length"] = str(wanted.length)

@@ -18,6 +18,11 @@ class Handler(web.RequestHandler):
 
     __slots__ = ()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self._waiter is not None and not self._messages
+
     def handle_error(
         self,
         request: web.BaseRequest,

@@ -48,6 +48,8 @@ async def readyz(request: web.Request) -> web.Response:
 
 async def readiness(app: web.Application) -> web.Response:
     """The answer about the application that clients reach."""
+    if app[SERVICES].drain.draining:
+        return web.json_response({"status": "draining"}, status=503)
     faults = await app[READINESS].look(app[SERVICES])
     if faults:
         return web.json_response({"status": "unready", "faults": dict(faults)}, status=503)

@@ -15,6 +15,7 @@ from gateway.limits.budget import Budget
 from gateway.metrics import catalogue
 from gateway.metrics.exposition import expose, registry_of
 from gateway.metrics.shared import Shared
+from gateway.queue import QUEUES
 from gateway.uploads import findings
 from gateway.uploads.backends import Backends
 
@@ -68,7 +69,9 @@ async def _look(backends: Backends) -> None:
     found = await findings.look(backends.redis)
     catalogue.PENDING.set(to=found.pending if found is not None else None)
     catalogue.OLDEST_PENDING.set(to=found.oldest if found is not None else None)
-    catalogue.QUEUE_DEPTH.set(to=found.queued if found is not None else None)
+    for queue in QUEUES:
+        depth = found.queued.get(queue) if found is not None else None
+        catalogue.QUEUE_DEPTH.set(queue, to=depth)
     catalogue.LAST_SWEEP.set(to=found.at if found is not None else None)
     catalogue.CIRCUIT_OPEN.set(to=await backends.breaker.is_open())
 

@@ -16,6 +16,7 @@ from gateway.metrics.requests import (
     UNKNOWN_ROUTE,
     tally_of,
 )
+from gateway.multipart import MultipartError
 from gateway.problems import problem_of
 from gateway.server.answers import ids_of, problem_response
 from gateway.server.context import ANSWER, ENDED, REQUEST_ID, SERVER, UPLOAD_ID, request_id_of
@@ -56,7 +57,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         log.info("request.aborted", reason=str(error))
         request[ENDED] = ABORTED
         return _answer(request, UploadAborted("the body ended before it was complete"))
-    except GatewayError as error:
+    except (GatewayError, MultipartError) as error:
         return _answer(request, error)
     except Exception as error:  # the last resort: a fault of ours becomes a 500
         log.exception("request.failed")
@@ -101,6 +102,9 @@ async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     if UPLOAD_ID in request:
         response.headers["Upload-Id"] = request[UPLOAD_ID]
+    if request.app[SERVICES].drain.closing:
+        response.headers["Connection"] = "close"
+        response.force_close()
 
 
 def _answer(request: web.Request, error: Exception) -> web.StreamResponse:

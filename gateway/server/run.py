@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,8 +12,10 @@ from aiohttp import web
 from gateway.errors import ConfigurationError
 from gateway.metrics.shared import metrics_directory
 from gateway.server.app import create_admin_app, create_app
+from gateway.server.drain import drain
 from gateway.server.fast import Connection
 from gateway.server.handler import Handler
+from gateway.server.processes import supervise
 from gateway.server.services import SERVICES
 from gateway.settings import Engine, Settings
 from gateway.telemetry import get_logger
@@ -22,8 +23,8 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 _BACKLOG = 1024
-_SHUTDOWN_SECONDS = 30.0
-"""How long requests in flight may take to finish after SIGTERM."""
+_CUT_SECONDS = 2.0
+"""How long a request that is cut may take to clear up after itself."""
 
 HANDLER: Final[dict[str, Any]] = {"access_log": None, "auto_decompress": False}
 """What aiohttp's handlers are made with, whichever engine stands before them."""
@@ -34,7 +35,7 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests in flight are finished first.
+    """Serve until SIGTERM or SIGINT; then drain, which the signal's second time hastens.
 
     Raises ConfigurationError where it cannot listen.
     """
@@ -46,29 +47,24 @@ def serve(settings: Settings) -> None:
 
 
 def serve_processes(count: int) -> int:
-    """Serve by `count` processes that share the ports; returns the worst exit status."""
-    command = [sys.executable, "-m", "gateway.cli", "serve"]
+    """Serve by `count` processes that share the ports, and tell their metrics as one.
+
+    Returns the exit status.
+    """
     with metrics_directory(os.environ) as environ:
-        return _supervise([subprocess.Popen(command, env=environ) for _ in range(count)])  # noqa: S603 - our own command
-
-
-def _supervise(children: list[subprocess.Popen[bytes]]) -> int:
-
-    def stop(number: int, _: object) -> None:
-        for child in children:
-            child.send_signal(number)
-
-    for number in _STOP_SIGNALS:
-        signal.signal(number, stop)
-    return max(abs(child.wait()) for child in children)
+        return supervise([sys.executable, "-m", "gateway.cli", "serve"], count, environ)
 
 
 async def _serve(settings: Settings) -> None:
-    stopped = asyncio.Event()
+    stopped, hastened = asyncio.Event(), asyncio.Event()
+
+    def stop() -> None:
+        (hastened if stopped.is_set() else stopped).set()
+
     for number in _STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     app = create_app(settings)
-    public = web.AppRunner(app, shutdown_timeout=_SHUTDOWN_SECONDS, **HANDLER)
+    public = web.AppRunner(app, shutdown_timeout=_CUT_SECONDS, **HANDLER)
     admin = web.AppRunner(create_admin_app(app), access_log=None)
     listening: list[asyncio.Server] = []
     try:
@@ -79,7 +75,14 @@ async def _serve(settings: Settings) -> None:
         listening.append(await _listen(_server(admin), settings.host, settings.admin_port))
         log.info("gateway.serving", host=settings.host, port=settings.port)
         await stopped.wait()
-        log.info("gateway.stopping")
+        await drain(
+            app[SERVICES].drain,
+            _server(public),
+            listening[:1],  # operators see it drain until its end
+            hastened,
+            delay=settings.drain_delay,
+            limit=settings.drain_timeout,
+        )
     finally:
         for server in listening:
             server.close()

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from aiohttp import web
@@ -20,6 +20,7 @@ from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
+from gateway.server.drain import Drain
 from gateway.server.metrics import watch
 from gateway.server.target import upstream_path
 from gateway.settings import Settings, VerifierName
@@ -45,9 +46,11 @@ class Services:
     presence: Presence
     route_of: Callable[[str], Route]
     """The route of a request target. Raises what `upstream_path` raises."""
+    drain: Drain = field(default_factory=Drain)
 
 
 _KNOWN_TARGETS = 1000
+_CANCEL_SECONDS = 0.2
 
 SERVICES = web.AppKey("services", Services)
 
@@ -106,9 +109,10 @@ async def _at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        # A client that is just connecting may take the cancellation for a fault of the network.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_SECONDS)
 
 
 def _authenticator(settings: Settings, backends: Backends) -> Authenticator:

@@ -40,11 +40,11 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     bind_ids(upload_id=upload_id)
     admitted = await admit(head_of(request), services, upload_id, request[REQUEST_ID])
     still_open = OPEN_UPLOADS.of(admitted.route.delivery.value)
-    still_open.add()
+    still_open.value += 1
     try:
         return await _take(request, services, admitted)
     finally:
-        still_open.add(-1)
+        still_open.value -= 1
 
 
 async def _take(request: web.Request, services: Services, admitted: Admitted) -> web.StreamResponse:

@@ -86,6 +86,10 @@ class Part:
     def stop(self) -> None:
         """Stop it, and wait for its end; killed where it takes longer than its grace."""
         self.ask_to_stop()
+        self.wait_stopped()
+
+    def wait_stopped(self) -> None:
+        """Wait for the end of what was asked to stop; killed where that takes too long."""
         try:
             self._process.wait(self.command.grace)
         except subprocess.TimeoutExpired:

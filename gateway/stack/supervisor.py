@@ -73,11 +73,24 @@ class Supervisor:
             elif supervised.part.exit_status is not None:
                 raise PartError(f"{supervised.command.name} died\n{supervised.part.tail()}")
 
+    def tell_gateways(self) -> None:
+        """Have the gateways drain; told once more, they cut what they still have under way."""
+        for supervised in self._parts:
+            if _is_gateway(supervised):
+                supervised.part.ask_to_stop()
+
     def stop(self) -> None:
-        """Stop all parts, the last one started first."""
+        """Stop all parts, the last one started first; the gateways drain side by side."""
+        self.tell_gateways()
         for supervised in reversed(self._parts):
-            supervised.part.stop()
+            if not _is_gateway(supervised):  # a second signal would cut what it has under way
+                supervised.part.ask_to_stop()
+            supervised.part.wait_stopped()
         self._parts.clear()
+
+
+def _is_gateway(supervised: Supervised) -> bool:
+    return supervised.command.name.startswith("gateway-")
 
 
 def _say(text: str) -> None:

@@ -15,12 +15,15 @@ _KEPT_SECONDS: Final = 86_400
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """`at` is in seconds since the epoch, `oldest` in seconds; None is what could not be seen."""
+    """`at` is in seconds since the epoch, `oldest` in seconds.
+
+    `queued` has the messages that wait in each queue, and is empty where the broker is away.
+    """
 
     at: float
     pending: int
     oldest: float
-    queued: int | None
+    queued: dict[str, int]
 
 
 _encoder = msgspec.json.Encoder()

@@ -1,7 +1,7 @@
 """What a file may be, and whether it is what it was taken for. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
@@ -23,6 +23,18 @@ EXECUTABLES: Final = (
     "application/x-java-applet",
     "application/java-archive",
     "application/vnd.android.package-archive",
+    "application/x-dex",
+    "application/wasm",
+    "application/x-ios-app",
+    "application/vnd.ms-appx",
+    "application/vsix",
+    "application/x-xpinstall",
+    "application/x-chrome-extension",
+    "application/x-apple-diskimage",
+    "application/x-xar",
+    "application/x-rpm",
+    "application/vnd.debian.binary-package",
+    "application/x-phar",
     "application/x-sh",
     "text/x-shellscript",
     "text/x-msdos-batch",
@@ -37,9 +49,15 @@ EXECUTABLES: Final = (
     "text/x-powershell",
     "text/vbscript",
 )
-"""Denied unless a route says otherwise: what a device runs when its owner opens it."""
+"""What a device runs or installs when its owner opens it."""
 
 UNKNOWN_TYPE: Final = "application/octet-stream"
+
+UNSNIFFED: Final = "application/x-unsniffed"
+"""What a file is besides that no libmagic could look at and live: a route may let it pass."""
+
+DENIED: Final = (*EXECUTABLES, UNSNIFFED)
+"""Denied unless a route says otherwise."""
 
 _ALIASES: Final = {
     "image/jpg": "image/jpeg",
@@ -53,6 +71,7 @@ _ALIASES: Final = {
     "audio/mp3": "audio/mpeg",
     "audio/x-m4a": "audio/mp4",
     "audio/m4a": "audio/mp4",
+    "audio/x-hx-aac-adts": "audio/aac",
     "video/x-m4v": "video/mp4",
     "application/x-zip": "application/zip",
     "application/x-zip-compressed": "application/zip",
@@ -99,13 +118,19 @@ class Sniffed:
 
     `alternatives` are further types that its head or tail admits (a GIF that is a ZIP too);
     `certain` is False where the container was not seen whole; `ambiguous` where its readers could
-    disagree on what is in it.
+    disagree on what is in it; `bomb` where it declares more content than is taken.
     """
 
     content_type: str
     alternatives: frozenset[str] = frozenset()
     certain: bool = True
     ambiguous: bool = False
+    bomb: bool = False
+
+    def also(self, others: Iterable[str], *, bomb: bool = False) -> "Sniffed":
+        """The same file, which admits other types as well."""
+        found = (self.alternatives | frozenset(others)) - {self.content_type}
+        return replace(self, alternatives=found, bomb=self.bomb or bomb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +151,14 @@ def judge(terms: Terms, sniffed: Sniffed, declared: str | None) -> Accepted | Re
 
     Every type that the content admits is tested; one that is denied is enough.
     """
-    denied = EXECUTABLES if terms.denied_types is None else terms.denied_types
+    denied = DENIED if terms.denied_types is None else terms.denied_types
     for content_type in (sniffed.content_type, *sorted(sniffed.alternatives)):
         if _is_any(content_type, denied):
             return Rejected("denied-type", f"files of type {content_type} are not taken here")
     if sniffed.ambiguous:
         return Rejected("ambiguous-archive", "the archive can be read in more than one way")
+    if sniffed.bomb:
+        return Rejected("archive-bomb", "the archive declares more content than is taken here")
     if terms.allowed_types and not _is_any(sniffed.content_type, terms.allowed_types):
         return Rejected(
             "type-not-allowed", f"files of type {sniffed.content_type} are not taken here"

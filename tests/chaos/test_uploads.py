@@ -1,3 +1,5 @@
+from collections.abc import AsyncIterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,9 +28,10 @@ def test_a_key_and_a_preference_are_for_the_modes_that_have_them():
     assert {upload.mode for upload in only} == {Mode.RELAY}
 
 
-@pytest.fixture(scope="module")
-def sniffer() -> Sniffer:
-    return Sniffer()
+@pytest.fixture
+async def sniffer() -> AsyncIterator[Sniffer]:
+    async with Sniffer.open() as opened:
+        yield opened
 
 
 async def test_the_bytes_are_their_own_and_of_the_type_that_is_declared(sniffer: Sniffer) -> None:

@@ -75,10 +75,11 @@ class Stage:
 
     async def take_up(self) -> None:
         """What sweepers and workers do later, all that is old enough by then."""
-        services = Services(self.backends, Sniffer())
         with later(self.backends, LATER):
-            async for pending in self.backends.ledger.list_pending():
-                await resume(pending.upload_id, services)
+            async with Sniffer.open() as sniffer:
+                services = Services(self.backends, sniffer)
+                async for pending in self.backends.ledger.list_pending():
+                    await resume(pending.upload_id, services)
         await sweep_later(self.backends, LATER)
 
     async def forget_presence(self) -> None:

@@ -65,8 +65,11 @@ class Recorder:
 
 
 @contextmanager
-def recording(tls: ssl.SSLContext | None = None) -> Iterator[Recorder]:
-    recorder = Recorder()
+def recording(
+    tls: ssl.SSLContext | None = None, recorder: Recorder | None = None
+) -> Iterator[Recorder]:
+    """The recorder, or one that answers in a way of its own, at work."""
+    recorder = recorder or Recorder()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

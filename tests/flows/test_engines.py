@@ -144,6 +144,30 @@ def test_no_client_takes_the_length_from_a_body(warm: Pair, option: str) -> None
 
 
 @settings(max_examples=15, deadline=None)
+@given(left=st.integers(1, 3_000))
+def test_a_request_right_behind_the_rest_of_a_refused_body_is_answered(
+    warm: Pair, left: int
+) -> None:
+    early, after = upload(b"x" * 3_000, path=EARLY_PATH), head("/gateway/healthz", method="GET")
+    for gateway in (warm.fast, warm.plain):
+        assert asyncio.run(_after_the_answer(gateway.url, early, left, after)) == (429, 200)
+
+
+async def _after_the_answer(url: str, early: bytes, left: int, after: bytes) -> tuple[int, int]:
+    """Send what is left of an upload once it was answered, and another request with it."""
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    async with asyncio.timeout(PATIENCE):
+        writer.write(early[:-left])
+        answers = [await _answer(reader)]
+        writer.write(early[-left:] + after)
+        answers.append(await _answer(reader))
+    writer.close()
+    first, second = (answer[0] for answer in answers)
+    return first, second
+
+
+@settings(max_examples=15, deadline=None)
 @given(at=st.integers(1, 399_000))
 def test_a_cut_upload_reaches_the_upstream_in_neither(warm: Pair, at: int) -> None:
     whole = upload(b"x" * 399_000)
@@ -191,7 +215,7 @@ async def _talk(url: str, pieces: list[bytes], count: int) -> list[object]:
     return answers
 
 
-async def _answer(reader: asyncio.StreamReader) -> object:
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, list[tuple[str, str]], bytes]:
     opening, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
     headers = [(name.lower(), value) for name, _, value in (line.partition(": ") for line in lines)]
     fields = dict(headers)

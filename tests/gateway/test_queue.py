@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from gateway.queue import LARGEST_MESSAGE, QUEUE_NAME, TaskQueue
+from gateway.queue import LARGEST_MESSAGE, QUEUES, TaskQueue
 from gateway.stack.valkey import Valkey
+from gateway.uploads.lifecycle import Step
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def url_of(valkey: Valkey) -> str:
 def messages(broker: Redis) -> list[tuple[str, Any]]:
     """Task name and argument of each message, in the order in which they were sent."""
     found = []
-    for text in reversed(broker.lrange(QUEUE_NAME, 0, -1)):
+    texts = [text for name in ("many", "one") for text in reversed(broker.lrange(name, 0, -1))]
+    for text in texts:
         message = json.loads(text)
         arguments = json.loads(base64.b64decode(message["body"]))[0]
         found.append((message["headers"]["task"], arguments[0]))
@@ -60,3 +62,16 @@ def test_what_is_left_is_sent_at_the_end(valkey: Valkey, broker: Redis) -> None:
     queue.send("many", "a")
     queue.close()
     assert messages(broker) == [("many", ["a"])]
+
+
+def test_each_step_has_a_queue_of_its_own(valkey: Valkey, broker: Redis) -> None:
+    assert set(QUEUES) == set(Step)
+    queue = TaskQueue(url_of(valkey), ())
+    assert queue.depth() == 0
+    for step, count in zip(Step, range(1, 9), strict=False):
+        for number in range(count):
+            queue.send(step, f"upload-{number}")
+    queue.close()
+    assert queue.depths() == {step: broker.llen(step) for step in Step}
+    assert list(queue.depths().values()) == [1, 2, 3, 4, 5]
+    assert queue.depth() == 15

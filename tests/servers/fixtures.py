@@ -72,6 +72,7 @@ def environ(valkey: Valkey, seaweedfs: SeaweedFS, sandbox_server: Sandbox) -> di
     """The settings that gateways and workers share."""
     return {
         "GATEWAY_HOST": HOST,
+        "GATEWAY_DRAIN_DELAY": "0",
         "GATEWAY_SECRET_KEY": Fernet.generate_key().decode(),
         "GATEWAY_UPSTREAM_URL": sandbox_server.url,
         "GATEWAY_UPSTREAM_TOKEN_URL": f"{sandbox_server.url}/oauth/token",

@@ -155,6 +155,9 @@ def _fork(order: dict[str, Any]) -> int:
     importlib.reload(importlib.import_module("gateway.crash"))  # it reads the environment once
     if (seconds := os.environ.get("CLOCK_OFF_BY")) is not None:
         importlib.import_module("tests.servers.clock").be_off_by(float(seconds))
+    if (stand_in := os.environ.get("LIBMAGIC_CHILD")) is not None:
+        process = vars(importlib.import_module("workers.libmagic.process"))
+        process["COMMAND"] = (*process["COMMAND"][:-1], stand_in)
     module, *arguments = order["argv"]
     sys.argv = [module, *arguments]
     status = 1

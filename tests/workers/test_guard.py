@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.errors import StoreUnavailable
-from gateway.queue import QUEUE_NAME
 from gateway.settings import Delivery, load
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
@@ -28,7 +27,8 @@ async def services(environ: dict[str, str], valkey: Valkey) -> AsyncIterator[Ser
     url = valkey.url.removesuffix("/0") + "/10"
     async with open_backends(load({**environ, "GATEWAY_REDIS_URL": url})) as backends:
         await backends.redis.flushdb()
-        yield Services(backends, Sniffer())
+        async with Sniffer.open() as sniffer:
+            yield Services(backends, sniffer)
 
 
 async def raises(upload_id: str, _: Services) -> None:
@@ -91,13 +91,13 @@ async def test_however_many_ask_for_it_a_step_is_tried_again_by_one_task(
         await later(services, Step.RESUME, "a", 30.0)
     services.backends.queue.close()
     # Delayed tasks are messages like all others: it is the worker that keeps them back.
-    assert await services.backends.redis.llen(QUEUE_NAME) == 1
+    assert await services.backends.redis.llen(Step.RESUME) == 1
 
 
 async def test_a_step_that_failed_is_tried_again(services: Services) -> None:
     await guard.one(Step.RESUME, "a", raises)(services)
     services.backends.queue.close()
-    assert await services.backends.redis.llen(QUEUE_NAME) == 1
+    assert await services.backends.redis.llen(Step.RESUME) == 1
 
 
 async def test_of_many_that_die_together_each_is_tried_by_itself(services: Services) -> None:
@@ -114,7 +114,7 @@ async def test_of_many_that_die_together_each_is_tried_by_itself(services: Servi
     await guard.several(Step.AUDIT, ids, work)(services)
     assert done == []
     services.backends.queue.close()
-    assert await services.backends.redis.llen(QUEUE_NAME) == len(ids)
+    assert await services.backends.redis.llen(Step.RESUME) == len(ids)
 
 
 async def test_one_that_fails_holds_up_no_other(services: Services) -> None:

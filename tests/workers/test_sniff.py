@@ -1,16 +1,23 @@
 """What files are by their content, on a real libmagic."""
 
-import threading
+import asyncio
+import gzip
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from gateway.uploads.policy import EXECUTABLES, Accepted, Rejected, Sniffed, judge
+from gateway.uploads.policy import EXECUTABLES, UNSNIFFED, Accepted, Rejected, Sniffed, judge
 from gateway.uploads.record import Terms
 from tests.flows import files
 from tests.flows.files import zip_of
 from workers.sniff import Sniffer
 
-SNIFFER = Sniffer()
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 OOXML = "application/vnd.openxmlformats-officedocument."
 
 PROGRAMS = {
@@ -31,6 +38,23 @@ PROGRAMS = {
     "JAR": zip_of("META-INF/MANIFEST.MF", "a/B.class"),
     "GIF and JAR": b"GIF89a\x01\x00\x01\x00" + zip_of("META-INF/MANIFEST.MF"),
     "PDF and APK": files.PDF + files.APK,
+    "JAR behind a megabyte": files.JPEG + bytes(1_000_000) + zip_of("META-INF/MANIFEST.MF"),
+    "JPEG and PHAR": files.JPEG + b"<?php __HALT_COMPILER(); ?>" + bytes(100),
+    "PHAR at the end": files.PNG + bytes(200_000) + b"__HALT_COMPILER();",
+    "PHP in a picture": files.PNG + b"<?php system($_GET[0]);",
+    "script behind a mark": b"\xef\xbb\xbf#!/bin/sh\nx\n",
+    "batch file in UTF-16": "\ufeff@ECHO OFF\r\ndel *\r\n".encode("utf-16-le"),
+    "universal Mach-O": bytes.fromhex("cafebabe00000002") + bytes(40),
+    "Android code": b"dex\n035\0" + bytes(100),
+    "WebAssembly": b"\0asm\1\0\0\0",
+    "Chrome extension": b"Cr24\3\0\0\0" + bytes(8) + zip_of("manifest.json"),
+    "Firefox extension": zip_of("manifest.json", "META-INF/mozilla.rsa"),
+    "Windows package": zip_of("AppxManifest.xml", "a.exe"),
+    "iPhone application": zip_of("Payload/A.app/Info.plist", "Payload/A.app/A"),
+    "classes without a manifest": zip_of("a/B.class"),
+    "disk image": bytes(2000) + b"koly" + bytes(508),
+    "Debian package": b"!<arch>\ndebian-binary".ljust(68) + b"`\n2.0\n",
+    "RPM": bytes.fromhex("edabeedb03000000") + bytes(100),
 }  # fmt: skip
 
 PLAIN = {
@@ -63,50 +87,148 @@ PLAIN = {
 }
 
 
-async def sniff(data: bytes) -> tuple[Sniffed, int]:
-    """What the file is, and how many of its bytes had to be read."""
-    read = 0
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sniffer() -> AsyncIterator[Sniffer]:
+    async with Sniffer.open() as opened:
+        yield opened
+
+
+async def sniff(sniffer: Sniffer, data: bytes) -> tuple[Sniffed, list[int]]:
+    """What the file is, and how many of its bytes each request read."""
+    read = []
 
     async def read_range(start: int, length: int) -> bytes:
-        nonlocal read
         found = data[start : start + length]
-        read += len(found)
+        assert len(found) == length
+        read.append(length)
         return found
 
-    return await SNIFFER.sniff(len(data), read_range), read
+    return await sniffer.sniff(len(data), read_range), read
 
 
 @pytest.mark.parametrize("data", PROGRAMS.values(), ids=PROGRAMS)
-async def test_a_program_is_denied_however_it_is_wrapped(data: bytes) -> None:
-    sniffed, _ = await sniff(data)
+async def test_a_program_is_denied_however_it_is_wrapped(sniffer: Sniffer, data: bytes) -> None:
+    sniffed, _ = await sniff(sniffer, data)
     assert isinstance(judge(Terms(), sniffed, "image/png"), Rejected), sniffed
 
 
 @pytest.mark.parametrize(("content_type", "data"), PLAIN.items(), ids=PLAIN)
-async def test_a_file_is_known_by_its_content_and_may_pass(content_type: str, data: bytes) -> None:
-    sniffed, _ = await sniff(data)
+async def test_a_file_is_known_by_its_content_and_may_pass(
+    sniffer: Sniffer, content_type: str, data: bytes
+) -> None:
+    sniffed, _ = await sniff(sniffer, data)
     assert sniffed.content_type == content_type
     assert isinstance(judge(Terms(), sniffed, None), Accepted)
 
 
-async def test_an_empty_file_is_known_as_such() -> None:
-    assert (await sniff(b""))[0].content_type == "application/x-empty"
+ADMITS = {
+    "GIF and JavaScript": (b"GIF89a/*\x01\0\x01\0*/=1;alert(1)", "application/javascript"),
+    "PDF and ZIP": (files.PDF + zip_of("a.txt"), "application/zip"),
+    "PDF late in the head": (files.PNG.ljust(900, b"\0") + files.PDF, "application/pdf"),
+    "ZIP after a megabyte": (bytes(1_000_000) + zip_of("a.txt"), "application/zip"),
+    "macros": (
+        zip_of("[Content_Types].xml", "word/document.xml", "word/vbaProject.bin"),
+        "application/vnd.ms-office.vbaproject",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "besides"), ADMITS.values(), ids=ADMITS)
+async def test_every_type_that_a_file_admits_is_one_that_a_route_can_deny(
+    sniffer: Sniffer, data: bytes, besides: str
+) -> None:
+    sniffed, _ = await sniff(sniffer, data)
+    assert besides in sniffed.alternatives
+    assert isinstance(judge(Terms(), sniffed, None), Accepted)
+    assert isinstance(judge(Terms(denied_types=(besides,)), sniffed, None), Rejected)
+
+
+MACRO_LIST = b'<Override PartName="/word/x.bin" ContentType="application/vnd.ms-office.%s"/>'
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        MACRO_LIST % b"vbaProject",
+        MACRO_LIST % b"vb&#x61;Project",
+        (MACRO_LIST % b"vbaProject").decode().encode("utf-16"),
+    ],
+)
+async def test_macros_are_found_by_whatever_name_they_go(sniffer: Sniffer, listed: bytes) -> None:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", listed)
+        archive.writestr("word/document.xml", "x")
+        archive.writestr("word/x.bin", "x")
+    sniffed, _ = await sniff(sniffer, output.getvalue())
+    assert sniffed.content_type == "application/vnd.ms-word.document.macroenabled.12"
+    assert "application/vnd.ms-office.vbaproject" in sniffed.alternatives
+
+
+async def test_a_list_of_content_types_is_unpacked_to_a_limit(sniffer: Sniffer) -> None:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", bytes(10_000_000) + MACRO_LIST % b"vbaProject")
+        archive.writestr("word/document.xml", "x")
+    sniffed, _ = await sniff(sniffer, output.getvalue())
+    assert sniffed.content_type == files.DOCX_TYPE
+
+
+HARMLESS = {
+    "truncated ELF": (b"\x7fELF\x02\x01\x01", "application/x-executable"),
+    "compound file that is cut off": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), None),
+    "deep JSON": (b"[" * 16_000, None),
+    "nested JSON": (b'{"a":' * 3000, None),
+    "huge picture": (
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xc3P\0\0\xc3P\x08\x06\0\0\0", "image/png",
+    ),
+    "archive of archives": (zip_of("lib 0.zip", "lib 1.zip"), "application/zip"),
+    "gzip": (gzip.compress(bytes(100_000)), "application/gzip"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "expected"), HARMLESS.values(), ids=HARMLESS)
+async def test_what_has_hurt_other_sniffers_is_answered(
+    sniffer: Sniffer, data: bytes, expected: str | None
+) -> None:
+    sniffed, _ = await sniff(sniffer, data)
+    assert expected in (None, sniffed.content_type)
+    assert UNSNIFFED not in sniffed.alternatives
+
+
+async def test_a_gzip_that_declares_too_much_is_a_bomb(sniffer: Sniffer) -> None:
+    data = gzip.compress(b"x")[:-4] + (2**31).to_bytes(4, "little")
+    verdict = judge(Terms(), (await sniff(sniffer, data))[0], None)
+    assert isinstance(verdict, Rejected)
+    assert verdict.slug == "archive-bomb"
+
+
+async def test_the_head_of_a_film_is_enough(sniffer: Sniffer) -> None:
+    film = (Path(__file__).parent.parent / "files" / "video.mp4").read_bytes()
+    assert (await sniffer.sniff_head(film[:2048])).content_type == "video/mp4"
+
+
+async def test_an_empty_file_is_known_as_such(sniffer: Sniffer) -> None:
+    assert (await sniff(sniffer, b""))[0].content_type == "application/x-empty"
 
 
 @pytest.mark.parametrize("late", [0, 70_000])
-async def test_a_document_is_known_wherever_its_directory_lies(late: int) -> None:
+async def test_a_document_is_known_wherever_its_directory_lies(sniffer: Sniffer, late: int) -> None:
     names = [
         "word/document.xml",
         "[Content_Types].xml",
         *(f"word/{n}.xml" for n in range(late // 50)),
     ]
-    sniffed, _ = await sniff(zip_of(*names))
+    sniffed, _ = await sniff(sniffer, zip_of(*names))
     assert sniffed.content_type == files.DOCX_TYPE
 
 
-async def test_only_the_ends_of_a_large_file_are_read() -> None:
-    _, read = await sniff(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(20_000_000))
-    assert read < 100_000
+async def test_only_the_ends_of_a_large_file_are_read(sniffer: Sniffer) -> None:
+    _, read = await sniff(
+        sniffer, b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(20_000_000)
+    )
+    assert sum(read) < 100_000
+    assert len(read) == 2
 
 
 @pytest.mark.parametrize(
@@ -119,31 +241,25 @@ async def test_only_the_ends_of_a_large_file_are_read() -> None:
     ],
     ids=["suffix", "prefix", "two archives", "broken directory"],
 )
-async def test_an_archive_that_can_be_read_in_two_ways_is_not_certain(data: bytes) -> None:
-    sniffed, _ = await sniff(data)
+async def test_an_archive_that_can_be_read_in_two_ways_is_not_certain(
+    sniffer: Sniffer, data: bytes
+) -> None:
+    sniffed, _ = await sniff(sniffer, data)
     assert sniffed.ambiguous or sniffed.alternatives or sniffed.content_type != "application/zip"
 
 
-def test_the_head_alone_tells_the_usual_document() -> None:
-    sniffed = SNIFFER.sniff_head(zip_of("[Content_Types].xml", "word/document.xml")[:300])
+async def test_the_head_alone_tells_the_usual_document(sniffer: Sniffer) -> None:
+    sniffed = await sniffer.sniff_head(zip_of("[Content_Types].xml", "word/document.xml")[:300])
     assert sniffed.content_type == files.DOCX_TYPE
     assert not sniffed.certain
 
 
-def test_each_thread_has_a_libmagic_of_its_own() -> None:
-    found: list[str] = []
-
-    def look() -> None:
-        for _ in range(50):
-            found.append(SNIFFER.sniff_head(files.PNG).content_type)  # noqa: PERF401 - by threads
-
-    threads = [threading.Thread(target=look) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == ["image/png"] * 400
+async def test_many_ask_at_a_time_and_each_gets_its_own_answer(sniffer: Sniffer) -> None:
+    heads = {"image/png": files.PNG, "application/pdf": files.PDF, "image/jpeg": files.JPEG}
+    asked = [kind for kind in heads for _ in range(40)]
+    found = await asyncio.gather(*(sniffer.sniff_head(heads[kind]) for kind in asked))
+    assert [sniffed.content_type for sniffed in found] == asked
 
 
-def test_every_type_that_is_denied_is_a_plain_media_type() -> None:
+async def test_every_type_that_is_denied_is_a_plain_media_type() -> None:
     assert all(name == name.lower() and name.count("/") == 1 for name in EXECUTABLES)

@@ -44,7 +44,7 @@ async def audit(upload_id: str, services: Services) -> None:
 async def audit_entry(entry: Entry, services: Services) -> None:
     """Audit a relayed upload that was read."""
     started = time.monotonic()
-    upload, mismatches = examine(entry.upload, services)
+    upload, mismatches = await examine(entry.upload, services)
     PHASE_SECONDS.of(Delivery.RELAY, "audit").observe(time.monotonic() - started)
     reasons = [mismatch.detail for mismatch in mismatches]
     state = State.FLAGGED if reasons else State.AUDITED
@@ -58,9 +58,9 @@ async def audit_entry(entry: Entry, services: Services) -> None:
     await end(services.backends, entry, upload, state, fault)
 
 
-def examine(upload: Upload, services: Services) -> tuple[Upload, list[Mismatch]]:
+async def examine(upload: Upload, services: Services) -> tuple[Upload, list[Mismatch]]:
     """The upload with its files' sniffed types and without their heads, and why to flag it."""
-    sniffed = [services.sniffer.sniff_head(file.head) for file in upload.files]
+    sniffed = [await services.sniffer.sniff_head(file.head) for file in upload.files]
     files = tuple(
         replace(file, content_type=found.content_type, head=b"")
         for file, found in zip(upload.files, sniffed, strict=True)

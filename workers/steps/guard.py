@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from redis.exceptions import RedisError
 
-from gateway.errors import PreconditionFailed, StoreUnavailable
+from gateway.errors import PreconditionFailed, SnifferUnavailable, StoreUnavailable
 from gateway.metrics.catalogue import DEAD_LETTERS, STEPS
 from gateway.queue import STEP_LIMIT
 from gateway.telemetry import bind_ids, clear_ids, get_logger
@@ -64,9 +64,16 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
         turns = asyncio.Semaphore(_AT_A_TIME)
 
         async def in_turn(upload_id: str) -> str | None:
-            async with turns:
+            try:
+                await turns.acquire()
+            except asyncio.CancelledError:  # its turn never came
+                _give_back(step, upload_id, services)
+                return upload_id
+            try:
                 ended = await _guarded(step, upload_id, work, services, tries.get(upload_id, 1))
-                return upload_id if ended else None
+            finally:
+                turns.release()
+            return upload_id if ended else None
 
         over = await asyncio.gather(*map(in_turn, upload_ids))
         await _end(services, [upload_id for upload_id in over if upload_id is not None])
@@ -85,11 +92,13 @@ async def _guarded(
         async with asyncio.timeout(STEP_LIMIT):
             await (work if tries <= MOST_TRIES else _give_up)(upload_id, services)
         STEPS.add(step, "done")
-    except (StoreUnavailable, RedisError, ConnectionError) as error:
+    except (StoreUnavailable, SnifferUnavailable, RedisError, ConnectionError) as error:
         STEPS.add(step, "postponed")
         log.warning("step.postponed", step=step, error=repr(error))
         pause = _PAUSE * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         await later(services, Step.RESUME, upload_id, pause)
+    except asyncio.CancelledError:
+        _give_back(step, upload_id, services)
     except PreconditionFailed:
         STEPS.add(step, "taken")
         log.info("step.taken")  # somebody else is at it, or it is cancelled
@@ -100,6 +109,13 @@ async def _guarded(
         await later(services, Step.RESUME, upload_id, max(1.0, pause))
         return False
     return True
+
+
+def _give_back(step: Step, upload_id: str, services: Services) -> None:
+    """The worker ends before the step does: another one is to do what is left of it."""
+    STEPS.add(step, "given-back")
+    log.info("step.given_back")
+    services.backends.queue.send(Step.RESUME, upload_id)
 
 
 async def _give_up(upload_id: str, services: Services) -> None:

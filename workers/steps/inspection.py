@@ -16,7 +16,7 @@ from gateway.store.verification import Verification, verify
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.ledger import Entry
-from gateway.uploads.lifecycle import advance
+from gateway.uploads.lifecycle import Step, advance
 from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, State, Upload
 from workers.runtime import Services
@@ -39,7 +39,18 @@ async def inspect_entry(entry: Entry, services: Services) -> None:
     if not written:
         entry = await _inspect(entry, services)
     if entry.upload.state is State.INSPECTED:
-        await register_entry(entry, services, written=written)
+        await _register(entry, services, written=written)
+
+
+async def _register(entry: Entry, services: Services, *, written: bool) -> None:
+    """Register it at once, unless so many wait for ChatKitty that nothing would be inspected."""
+    if not services.turns.locked():
+        async with services.turns:
+            await register_entry(entry, services, written=written)
+        return
+    if not written:
+        await services.backends.ledger.save(entry, entry.upload)
+    services.backends.queue.send(Step.REGISTER, entry.upload.id)
 
 
 async def _inspect(entry: Entry, services: Services) -> Entry:

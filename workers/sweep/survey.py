@@ -47,8 +47,8 @@ async def _relayed(backends: Backends) -> tuple[int, float]:
         return 0, 0.0
 
 
-async def _queued(backends: Backends) -> int | None:
+async def _queued(backends: Backends) -> dict[str, int]:
     try:
-        return await asyncio.to_thread(backends.queue.depth)
+        return dict(await asyncio.to_thread(backends.queue.depths))
     except QueueUnavailable:
-        return None
+        return {}

@@ -67,9 +67,11 @@ class Connection(Handler):
 
     def data_received(self, data: bytes) -> None:
         """Hand the bytes to whoever has the request that they belong to."""
-        if self._exchange is not None:
-            if rest := self._exchange.client_sends(data):
+        if (exchange := self._exchange) is not None:
+            if rest := exchange.client_sends(data):
                 self._keep(rest)
+                if self._exchange is None:  # it had been answered, and that was its last byte
+                    self._go_on()
         elif self._returning:
             self._keep(data)
         elif self._lent:
@@ -106,6 +108,11 @@ class Connection(Handler):
         self._closing = True
         if self._exchange is None:
             super().close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self._exchange is None and not self._later and super().idle
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
         """Finish the request that is being answered, for at most `timeout` seconds."""

@@ -57,8 +57,8 @@ class Exchange:
 
     __slots__ = (
         "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_keeping",
-        "_left", "_over", "_read_size", "_received_at", "_sent", "_services", "_started", "_tap",
-        "_task", "_unsent", "_upstream",
+        "_last", "_left", "_over", "_read_size", "_received_at", "_sent", "_services", "_started",
+        "_tap", "_task", "_unsent", "_upstream",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +68,7 @@ class Exchange:
         self._services = services
         self._admitted = admitted
         self._head = head
+        self._last = head.should_close
         self._left = admitted.content_length or 0
         self._tap = Tap(admitted.boundaries, services.settings.hash)
         self._started = self._active = time.monotonic()
@@ -87,7 +88,7 @@ class Exchange:
     def begin(self) -> None:
         """Ask for the body, and find a connection to the upstream."""
         self._services.exchanges.add(self)
-        _OPEN.add()
+        _OPEN.value += 1
         received = self._head
         target = self._admitted.target
         pool = self._services.pool
@@ -298,7 +299,8 @@ class Exchange:
             (b"X-Request-Id", self._admitted.request_id.encode()),
             (b"Upload-Id", self._admitted.upload_id.encode()),
         ]
-        if self._head.should_close:
+        self._last = self._last or self._services.drain.closing
+        if self._last:
             own.append((b"Connection", b"close"))
         return own
 
@@ -384,10 +386,10 @@ class Exchange:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._services.exchanges.discard(self)
-        _OPEN.add(-1)
+        _OPEN.value -= 1
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
-        self._client.exchange_ended(reusable=reusable and not self._head.should_close)
+        self._client.exchange_ended(reusable=reusable and not self._last)
 
     def _ids(self) -> dict[str, str]:
         return {"request_id": self._admitted.request_id, "upload_id": self._admitted.upload_id}

@@ -39,20 +39,20 @@ def python_multipart(body: bytes, boundary: bytes) -> Reading | None:
         headers.clear()
         collected["data"] = b""
 
-    parser = MultipartParser(
-        boundary,
-        {
-            "on_header_field": collect("field"),
-            "on_header_value": collect("value"),
-            "on_part_data": collect("data"),
-            "on_header_end": end_header,
-            "on_part_end": end_part,
-            "on_end": lambda: ended.append(True),
-        },
-        max_header_count=100,
-        max_header_size=10_000,
-    )
     try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_header_field": collect("field"),
+                "on_header_value": collect("value"),
+                "on_part_data": collect("data"),
+                "on_header_end": end_header,
+                "on_part_end": end_part,
+                "on_end": lambda: ended.append(True),
+            },
+            max_header_count=100,
+            max_header_size=10_000,
+        )
         parser.write(body)
     except FormParserError:
         return None

@@ -19,14 +19,30 @@ def test_a_form_is_an_upload_whatever_follows_its_type(content_type: str) -> Non
 @pytest.mark.parametrize(
     "content_type",
     [
-        "",
         "multipart/mixed; boundary=a",
-        "application/octet-stream",
-        "application/json",
+        "MULTIPART/related",
         "multipart/form-data2",
         "multipart/form-data x",
-        "x; multipart/form-data",
         "multipart/form-data\x0b",
+        "multipart/",
+    ],
+)
+def test_any_other_multipart_is_an_ambiguous_upload_since_some_readers_take_it_for_a_form(
+    content_type: str,
+) -> None:
+    assert is_multipart_form(content_type)
+    assert declared_boundaries(content_type).other_type
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "multipart",
+        "application/octet-stream",
+        "application/json",
+        "x; multipart/form-data",
+        "xmultipart/form-data",
     ],
 )
 def test_everything_else_is_none(content_type: str) -> None:

@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from gateway.uploads.policy import (
     EXECUTABLES,
+    UNKNOWN_TYPE,
+    UNSNIFFED,
     Accepted,
     Claim,
     MismatchKind,
@@ -17,6 +19,7 @@ from gateway.uploads.policy import (
 from gateway.uploads.record import Terms
 
 PNG = Sniffed("image/png")
+UNSEEN = Sniffed(UNKNOWN_TYPE, frozenset({UNSNIFFED}))
 TYPES = st.sampled_from(
     ["image/png", "text/plain", "application/pdf", "application/zip", "video/mp4", *EXECUTABLES]
 )
@@ -36,6 +39,10 @@ TYPES = st.sampled_from(
             "denied-type",
         ),
         (Terms(), Sniffed("application/zip", ambiguous=True), None, "ambiguous-archive"),
+        (Terms(), Sniffed("application/zip", bomb=True), None, "archive-bomb"),
+        (Terms(), UNSEEN, None, "denied-type"),
+        (Terms(denied_types=EXECUTABLES), UNSEEN, None, None),
+        (Terms(denied_types=(), allowed_types=("image/*",)), UNSEEN, None, "type-not-allowed"),
         (Terms(allowed_types=("image/*",)), PNG, None, None),
         (Terms(allowed_types=("image/*",)), Sniffed("text/plain"), None, "type-not-allowed"),
         (Terms(require_match=True), PNG, "image/png; charset=x", None),

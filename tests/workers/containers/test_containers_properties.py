@@ -4,14 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.flows.files import zip_of
-from workers.containers import (
-    TAIL_BYTES,
-    Container,
-    classify,
-    classify_head,
-    find_directory,
-    is_confused,
-)
+from tests.workers.containers.reading import read
+from workers.containers import Container, classify_compound, classify_head, directory_at
+from workers.signatures import types_of_head, types_of_tail
 
 NAMES = st.lists(
     st.text(st.characters(codec="utf-8", exclude_characters="/\\"), min_size=1, max_size=20),
@@ -21,20 +16,9 @@ NAMES = st.lists(
 )
 
 
-def read(data: bytes) -> Container | None:
-    tail = data[-TAIL_BYTES:]
-    directory = find_directory(tail, len(data))
-    if directory is None:
-        return None
-    found = data[directory.start : directory.start + directory.size]
-    container = classify(directory, found, data[:4096])
-    confused = is_confused(tail, directory)
-    return Container(container.content_type, ambiguous=container.ambiguous or confused)
-
-
 @given(NAMES)
 def test_a_whole_archive_is_read_and_is_not_ambiguous(names: list[str]) -> None:
-    found = read(zip_of(*[f"folder/{name}" for name in names]))
+    found, _ = read(zip_of(*[f"folder/{name}" for name in names]))
     assert found == Container("application/zip", ambiguous=False)
 
 
@@ -43,7 +27,7 @@ def test_bytes_around_an_archive_make_it_ambiguous(
     names: list[str], junk: bytes, before: bool
 ) -> None:
     archive = zip_of(*[f"folder/{name}" for name in names])
-    found = read(junk + archive if before else archive + junk)
+    found, _ = read(junk + archive if before else archive + junk)
     assert found is None or found.ambiguous
 
 
@@ -62,3 +46,8 @@ def test_any_bytes_are_answered(data: bytes) -> None:
         read(prefix + data)
         classify_head(prefix + data)
         read(data + b"PK\x05\x06" + data[:18].ljust(18, b"\0"))
+    directory_at(bytes.fromhex("d0cf11e0a1b11ae1") + data)
+    classify_compound(data)
+    for prefix in (b"", b"<", b"\xff\xfe", b"GIF89a", b"\xca\xfe\xba\xbe"):
+        types_of_head(prefix + data)
+        types_of_tail(prefix + data)

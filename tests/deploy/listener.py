@@ -1,0 +1,74 @@
+"""A server that keeps what it is sent, byte for byte, and does with it what a test says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from gateway.stack.ports import HOST, free_port
+
+READY = b"GET /gateway/readyz "
+"""How a balancer's look at the readiness begins; it is answered, and not kept."""
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+async def answer_ok(writer: asyncio.StreamWriter) -> None:
+    writer.write(OK)
+
+
+async def break_off(writer: asyncio.StreamWriter) -> None:
+    """As a gateway that dies while it has the request."""
+    writer.transport.abort()
+
+
+class Listener:
+    """What came in, a connection an entry; `answer` is given at the end of a body."""
+
+    def __init__(self, port: int, answer: Answer, end: bytes) -> None:
+        self.port = port
+        self.requests: list[bytearray] = []
+        self._answer = answer
+        self._end = end
+        self._changed = asyncio.Condition()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, answer: Answer = answer_ok, end: bytes = b"\r\n\r\n"
+    ) -> AsyncIterator["Listener"]:
+        """`end`: with what a request that is to be answered ends."""
+        listener = cls(free_port(), answer, end)
+        server = await asyncio.start_server(listener._serve, HOST, listener.port)
+        try:
+            yield listener
+        finally:
+            server.close()
+
+    async def until(self, bytes_received: int) -> None:
+        """Wait until so many bytes have come in altogether."""
+        async with asyncio.timeout(20), self._changed:
+            await self._changed.wait_for(lambda: sum(map(len, self.requests)) >= bytes_received)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with suppress(ConnectionError):
+                await self._receive(reader, writer)
+        finally:
+            writer.close()
+
+    async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = None
+        while data := await reader.read(65_536):
+            if request is None and data.startswith(READY):
+                writer.write(OK)
+                continue
+            if request is None:
+                self.requests.append(request := bytearray())
+            request += data
+            async with self._changed:
+                self._changed.notify_all()
+            if request.endswith(self._end):
+                await self._answer(writer)
+                request = None

@@ -1,0 +1,17 @@
+"""Which names of settings there are, and which of them hold secrets."""
+
+from collections.abc import Set
+
+from pydantic import RedisDsn, SecretStr
+
+from gateway.settings import PREFIX, Settings
+
+
+def secret_settings() -> Set[str]:
+    """The variables whose value nobody may read: they are given as files."""
+    return {
+        PREFIX + name.upper()
+        for name, field in Settings.model_fields.items()
+        if any(kind.__name__ in str(field.annotation) for kind in (SecretStr, RedisDsn))
+        or not field.repr
+    }

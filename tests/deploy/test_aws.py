@@ -1,0 +1,127 @@
+"""What AWS is told: the role's rights are the calls that the code makes, on the keys that it has."""
+
+import ast
+import json
+from typing import Any
+
+import botocore.session  # noqa: TID251 - AWS's own description of its API
+import pytest
+from botocore.validate import ParamValidator  # noqa: TID251
+
+from gateway import doctor
+from gateway.store import s3
+from gateway.uploads import keys
+from tests.deploy.tools import DEPLOY, ROOT, Tools, checked
+
+AWS = DEPLOY / "aws"
+BUCKET = "arn:aws:s3:::example-chat-uploads"
+
+# Of the Service Authorization Reference and the S3 API Reference, "permissions" of each operation.
+ACTIONS = {
+    "abort_multipart_upload": "s3:AbortMultipartUpload",
+    "complete_multipart_upload": "s3:PutObject",
+    "create_bucket": None,  # an operator's: nothing that serves calls it
+    "create_multipart_upload": "s3:PutObject",
+    "delete_object": "s3:DeleteObject",
+    "get_object": "s3:GetObject",
+    "head_bucket": "s3:ListBucket",
+    "head_object": "s3:GetObject",
+    "list_multipart_uploads": "s3:ListBucketMultipartUploads",
+    "list_objects_v2": "s3:ListBucket",
+    "list_parts": "s3:ListMultipartUploadParts",
+    "put_object": "s3:PutObject",
+    "upload_part": "s3:PutObject",
+}
+PREFIXES = {keys.INCOMING, keys.PENDING, keys.RECORDS, keys.CLAIMS, keys.DEAD, "doctor/"}
+_FIND = (
+    "import sys, warnings; warnings.simplefilter('ignore')\n"
+    "from parliament import analyze_policy_string\n"
+    "for f in analyze_policy_string(sys.stdin.read()).findings: print(f.issue, f.detail)\n"
+)
+
+
+def _document(name: str) -> Any:
+    return json.loads((AWS / f"{name}.json").read_text())
+
+
+def test_the_role_may_do_what_the_code_does_and_nothing_else() -> None:
+    calls = _calls(s3.__file__)
+    assert calls == ACTIONS.keys()
+    allowed = {
+        action
+        for statement in _document("role-policy")["Statement"]
+        for action in statement["Action"]
+    }
+    assert allowed == set(ACTIONS.values()) - {None}
+
+
+def test_nothing_that_serves_makes_a_bucket() -> None:
+    callers = [
+        path
+        for package in ("gateway", "workers")
+        for path in (ROOT / package).rglob("*.py")
+        if "ensure_bucket(" in path.read_text()
+    ]
+    assert [path.name for path in callers] == ["s3.py"]
+
+
+def test_the_role_may_touch_the_keys_that_the_code_uses_and_no_others() -> None:
+    bucket, objects, in_parts = _document("role-policy")["Statement"]
+    assert bucket["Resource"] == BUCKET
+    assert set(objects["Resource"]) == {
+        *(f"{BUCKET}/{prefix}*" for prefix in PREFIXES),
+        f"{BUCKET}/{keys.SWEEP}",
+    }
+    assert set(in_parts["Resource"]) == {f"{BUCKET}/{keys.INCOMING}*", f"{BUCKET}/doctor/*"}
+    assert doctor._PROBE.startswith("doctor/")
+    prefixes = {value for name, value in vars(keys).items() if name.isupper() and value[-1] == "/"}
+    assert PREFIXES == prefixes | {"doctor/"}
+
+
+@pytest.mark.parametrize("name", ["role-policy", "bucket-policy"])
+def test_policies_pass_their_linter(tools: Tools, name: str) -> None:
+    python = str(tools.environment / "bin" / "python")
+    assert checked([python, "-c", _FIND], text=(AWS / f"{name}.json").read_text()) == ""
+
+
+def test_the_linter_finds_what_is_wrong(tools: Tools) -> None:
+    python = str(tools.environment / "bin" / "python")
+    wrong = (AWS / "role-policy.json").read_text().replace("DeleteObject", "DeleteObjekt")
+    assert "UNKNOWN_ACTION" in checked([python, "-c", _FIND], text=wrong)
+
+
+@pytest.mark.parametrize(
+    ("operation", "member", "name"),
+    [
+        ("PutBucketLifecycleConfiguration", "LifecycleConfiguration", "lifecycle"),
+        ("PutPublicAccessBlock", "PublicAccessBlockConfiguration", "public-access-block"),
+        ("PutBucketEncryption", "ServerSideEncryptionConfiguration", "encryption"),
+    ],
+)
+def test_configurations_are_what_the_api_takes(operation: str, member: str, name: str) -> None:
+    model = botocore.session.get_session().get_service_model("s3").operation_model(operation)
+    request = {"Bucket": "example-chat-uploads", member: _document(name)}
+    report = ParamValidator().validate(request, model.input_shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+def test_nothing_that_was_acknowledged_expires() -> None:
+    for rule in _document("lifecycle")["Rules"]:
+        if "Days" in rule.get("Expiration", {}):
+            assert rule["Filter"] == {"Prefix": "doctor/"}
+
+
+def _calls(file: str) -> set[str]:
+    """The operations that the store's module asks of S3, by their names in botocore."""
+    with open(file, encoding="utf-8") as source:  # noqa: PTH123
+        tree = ast.parse(source.read())
+    calls = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if ast.unparse(node.func.value) in ("self._client", "self._presigner"):
+            name = node.func.attr
+            if name == "generate_presigned_url":
+                name = ast.literal_eval(node.args[0])
+            calls.add(name)
+    return calls

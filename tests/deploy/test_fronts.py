@@ -1,0 +1,194 @@
+"""nginx and HAProxy as we hand them out, as real programs, in front of real gateways."""
+
+import asyncio
+import datetime
+import ipaddress
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from gateway.stack.ports import HOST, free_port
+from tests.deploy.fronts import KINDS, Front, front
+from tests.deploy.listener import Listener, break_off
+from tests.deploy.tools import Tools
+from tests.flows import files
+from tests.flows.client import Client
+from tests.servers.gateway import Gateway
+from tests.servers.sandbox import CHANNEL, TOKENS
+
+MESSAGES = f"/v1/channels/{CHANNEL}/messages"
+LARGE = bytes(range(256)) * 4 * 3072  # 3 MiB
+HALF = b"x" * 100_000
+
+StartFront = Callable[..., Front]
+
+
+@pytest.fixture(params=KINDS)
+def start_front(request: pytest.FixtureRequest, tools: Tools, tmp_path: Path) -> Iterator[StartFront]:
+    with ExitStack() as stack:
+
+        def start(*gateways: int, pem: Path | None = None) -> Front:
+            one, other = gateways
+            running = front(request.param, tools, tmp_path / "front", (one, other), pem)
+            return stack.enter_context(running)
+
+        yield start
+
+
+@pytest.mark.usefixtures("worker")
+async def test_requests_of_one_upload_may_go_to_any_gateway(
+    start_front: StartFront, relay_gateway: Gateway, external_gateway: Gateway
+) -> None:
+    served = start_front(relay_gateway.port, external_gateway.port)
+    async with Client.open(served.url, TOKENS["alice"]) as client:
+        kinds = set()
+        for _ in range(4):
+            answer = await client.upload(MESSAGES, files.PNG)
+            assert answer.status == 200, answer.body
+            kinds.add(answer.json()["file"]["type"])
+            for _ in range(2):
+                resource = await client.resource(answer.upload_id)
+                assert resource["id"] == answer.upload_id
+        assert kinds == {"HOSTED", "EXTERNAL"}
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_large_file_comes_through_whole(
+    start_front: StartFront, relay_gateway: Gateway
+) -> None:
+    served = start_front(relay_gateway.port, relay_gateway.port)
+    async with Client.open(served.url, TOKENS["alice"]) as client:
+        answer = await client.upload(MESSAGES, LARGE)
+        assert answer.status == 200, answer.body
+        assert answer.json()["file"]["size"] == len(LARGE)
+
+
+async def test_a_refusal_reaches_the_client_before_its_body_is_taken(
+    start_front: StartFront, relay_gateway: Gateway
+) -> None:
+    served = start_front(relay_gateway.port, relay_gateway.port)
+    reader, writer = await asyncio.open_connection(HOST, served.port)
+    head = _head(len(HALF), 'Content-Type: multipart/form-data; boundary="b"\r\n')
+    writer.write(head + HALF[:1000])
+    async with asyncio.timeout(20):
+        answer = await reader.readuntil(b"\r\n")
+    writer.close()
+    assert b" 401 " in answer
+
+
+@pytest.mark.usefixtures("worker")
+async def test_tls_ends_at_the_front(
+    start_front: StartFront, external_gateway: Gateway, tmp_path: Path
+) -> None:
+    pem = _certificate(tmp_path / "gateway.pem")
+    served = start_front(external_gateway.port, external_gateway.port, pem=pem)
+    context = ssl.create_default_context(cafile=str(pem))
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session,
+        session.get(f"{served.url}/gateway/healthz") as answer,
+    ):
+        assert answer.status == 200
+
+
+async def test_a_body_is_passed_on_while_it_comes(start_front: StartFront) -> None:
+    async with Listener.open(end=b"the end") as one:
+        served = start_front(one.port, one.port)
+        reader, writer = await asyncio.open_connection(HOST, served.port)
+        writer.write(_head(len(HALF) + len(b"the end")) + HALF)
+        await one.until(len(HALF))
+        writer.write(b"the end")
+        assert b" 200 " in await reader.readuntil(b"\r\n")
+        writer.close()
+
+
+async def test_an_upload_is_never_sent_twice(start_front: StartFront) -> None:
+    async with Listener.open(break_off) as one, Listener.open(break_off) as other:
+        served = start_front(one.port, other.port)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(served.url + MESSAGES, data=b"\r\n\r\n") as answer,
+        ):
+            assert answer.status == 502
+        assert len(one.requests) + len(other.requests) == 1
+
+
+async def test_an_absent_gateway_costs_no_request(
+    start_front: StartFront, relay_gateway: Gateway
+) -> None:
+    served = start_front(free_port(), relay_gateway.port)
+    async with Client.open(served.url, TOKENS["alice"]) as client:
+        if served.kind == "haproxy":  # which has no retries, but looks for itself
+            await _until_logged(served, "gateway-1 is DOWN")
+        answers = [await client.upload(MESSAGES, files.PNG) for _ in range(6)]
+        assert {answer.status for answer in answers} == {200}
+
+
+async def test_what_clients_say_of_their_address_is_not_passed_on(start_front: StartFront) -> None:
+    async with Listener.open() as one:
+        served = start_front(one.port, one.port)
+        claims = {"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6", "X-Forwarded-Proto": "https"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{served.url}/v1/users", headers=claims) as answer,
+        ):
+            assert answer.status == 200
+        (request,) = one.requests
+        lines = bytes(request).lower().split(b"\r\n")
+        assert sorted(line for line in lines if b"forwarded" in line) == [
+            b"x-forwarded-for: 127.0.0.1",
+            b"x-forwarded-proto: http",
+        ]
+
+
+async def test_nothing_secret_is_logged(start_front: StartFront) -> None:
+    async with Listener.open() as one:
+        served = start_front(one.port, one.port)
+        async with aiohttp.ClientSession() as session:
+            for path in ("/v1/users?grant=hush-grant", "/gateway/files/hush-token/cat.png?grant=hush"):
+                async with session.get(served.url + path) as answer:
+                    assert answer.status == 200
+    await _until_logged(served, "/v1/users")
+    await _until_logged(served, "/gateway/files/-")
+    assert "hush" not in served.logged()
+
+
+async def _until_logged(served: Front, words: str) -> None:
+    async with asyncio.timeout(20):
+        while words not in served.logged():
+            await asyncio.sleep(0.05)
+
+
+def _head(length: int, more: str = "") -> bytes:
+    lines = f"POST {MESSAGES} HTTP/1.1\r\nHost: gateway\r\nContent-Length: {length}\r\n{more}\r\n"
+    return lines.encode()
+
+
+def _certificate(path: Path) -> Path:
+    """A certificate for the loopback address with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address(HOST))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(pem + secret)
+    return path

@@ -1,0 +1,180 @@
+"""The manifests as `kubectl apply -k` would send them, against Kubernetes' own schemas."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.names import secret_settings
+from tests.deploy.tools import DEPLOY, Tools
+
+KUBERNETES = DEPLOY / "kubernetes"
+VERSIONS = ("1.31", "1.37")
+SLACK = 15  # seconds to close connections and clients after the last upload
+SHAPES = ("base", "aws", "aws with everything")
+EVERYTHING = """\
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../aws]
+components: [../../components/s3-keys, ../../components/monitoring]
+"""
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def text(
+    request: pytest.FixtureRequest, tools: Tools, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    if request.param == "base":
+        return _rendered(tools, KUBERNETES / "base")
+    if request.param == "aws":
+        return _rendered(tools, KUBERNETES / "overlays" / "aws")
+    copied = tmp_path_factory.mktemp("kubernetes") / "all"
+    shutil.copytree(KUBERNETES, copied)
+    everything = copied / "overlays" / "everything"
+    everything.mkdir()
+    (everything / "kustomization.yaml").write_text(EVERYTHING)
+    return _rendered(tools, everything)
+
+
+def _rendered(tools: Tools, directory: Path) -> str:
+    return tools.run("kubectl", "kustomize", str(directory))
+
+
+@pytest.fixture
+def objects(text: str, tools: Tools) -> list[Any]:
+    return tools.documents(text)
+
+
+@pytest.fixture
+def deployments(objects: list[Any]) -> dict[str, Any]:
+    return {_component(found): found for found in objects if found["kind"] == "Deployment"}
+
+
+@pytest.fixture
+def settings(objects: list[Any]) -> dict[str, str]:
+    (found,) = [found["data"] for found in objects if found["kind"] == "ConfigMap"]
+    values: dict[str, str] = found
+    return values
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_object_is_of_its_schema(text: str, tools: Tools, version: str, tmp_path: Path) -> None:
+    known = [found for found in text.split("\n---\n") if "monitoring.coreos.com" not in found]
+    file = tmp_path / "objects.yaml"
+    file.write_text("\n---\n".join(known))
+    tools.run("kubernetes-validate", "--strict", "-k", version, str(file))
+
+
+def test_gateway_workers_and_beat_are_apart(deployments: dict[str, Any]) -> None:
+    assert deployments.keys() == {"gateway", "worker", "beat"}
+    beat = deployments["beat"]["spec"]
+    assert (beat["replicas"], beat["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_pods_have_no_rights(deployments: dict[str, Any]) -> None:
+    for deployment in deployments.values():
+        pod = _pod(deployment)
+        assert not pod["automountServiceAccountToken"]
+        assert pod["securityContext"] == {
+            "runAsNonRoot": True,
+            "runAsUser": 10001,
+            "runAsGroup": 10001,
+            "fsGroup": 10001,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        assert _container(deployment)["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_a_service_cannot_set_our_settings(deployments: dict[str, Any]) -> None:
+    assert all(_pod(found)["enableServiceLinks"] is False for found in deployments.values())
+
+
+def test_secrets_are_only_named(
+    objects: list[Any], deployments: dict[str, Any], settings: dict[str, str]
+) -> None:
+    assert "Secret" not in {found["kind"] for found in objects}
+    assert secret_settings().isdisjoint(settings)
+    for deployment in deployments.values():
+        container = _container(deployment)
+        files = {value for name, value in settings.items() if name.endswith("_FILE")}
+        files |= {variable["value"] for variable in container.get("env", ())}
+        mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert all(file.rpartition("/")[0] in mounts for file in files)
+
+
+def test_a_pod_may_take_as_long_to_stop_as_the_gateway(
+    deployments: dict[str, Any], settings: dict[str, str]
+) -> None:
+    delay = float(settings["GATEWAY_DRAIN_DELAY"])
+    drain = float(settings["GATEWAY_DRAIN_TIMEOUT"])
+    grace = _pod(deployments["gateway"])["terminationGracePeriodSeconds"]
+    assert delay >= 10
+    assert grace >= delay + drain + SLACK
+
+
+def test_probes_ask_what_the_gateway_answers(deployments: dict[str, Any]) -> None:
+    container = _container(deployments["gateway"])
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"public": 8080, "admin": 8081}
+    asked = {kind: container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")}
+    assert {get["port"] for get in asked.values()} <= ports.keys()
+    assert {kind: get["path"] for kind, get in asked.items()} == {
+        "startup": "/gateway/healthz",
+        "liveness": "/gateway/healthz",
+        "readiness": "/gateway/readyz",
+    }
+
+
+def test_whatever_selects_pods_finds_some(objects: list[Any], deployments: dict[str, Any]) -> None:
+    labels = {name: found["spec"]["template"]["metadata"]["labels"] for name, found in deployments.items()}
+    seen = set()
+    for found in objects:
+        if (selector := _selector(found)) is None:
+            continue
+        pods = {name for name, own in labels.items() if selector.items() <= own.items()}
+        assert len(pods) == 1, found
+        seen.add((found["kind"], *pods))
+    assert {("PodDisruptionBudget", "gateway"), ("PodDisruptionBudget", "worker")} <= seen
+    assert {pod for kind, pod in seen if kind == "NetworkPolicy"} == deployments.keys()
+
+
+def test_autoscalers_scale_what_there_is_and_nobody_else_does(
+    objects: list[Any], deployments: dict[str, Any]
+) -> None:
+    scaled = {
+        found["spec"]["scaleTargetRef"]["name"]: found["spec"]["minReplicas"]
+        for found in objects
+        if found["kind"] == "HorizontalPodAutoscaler"
+    }
+    by_name = {found["metadata"]["name"]: found for found in deployments.values()}
+    assert {name for name, found in by_name.items() if "replicas" not in found["spec"]} == scaled.keys()
+    assert set(scaled.values()) == {2}
+
+
+def _selector(found: Any) -> dict[str, str] | None:
+    kind, spec = found["kind"], found.get("spec", {})
+    selectors = {
+        "Service": lambda: spec["selector"],
+        "Deployment": lambda: spec["selector"]["matchLabels"],
+        "PodDisruptionBudget": lambda: spec["selector"]["matchLabels"],
+        "NetworkPolicy": lambda: spec["podSelector"]["matchLabels"],
+    }
+    return selectors[kind]() if kind in selectors else None
+
+
+def _component(found: Any) -> str:
+    return str(found["metadata"]["labels"]["app.kubernetes.io/component"])
+
+
+def _pod(deployment: Any) -> Any:
+    return deployment["spec"]["template"]["spec"]
+
+
+def _container(deployment: Any) -> Any:
+    (container,) = _pod(deployment)["containers"]
+    return container

@@ -1,0 +1,5 @@
+"use strict";
+function hello(name) {
+  return `hello ${name}`;
+}
+module.exports = { hello };

@@ -1,0 +1,116 @@
+"""How hosted files are served: nothing in them can act under the gateway's name."""
+
+import json
+import time
+
+import pytest
+
+from gateway.crypto import KeyRing
+from gateway.uploads.ids import FileLink, file_token
+from tests.flows import files
+from tests.flows.client import Answer, Client
+from tests.servers.fixtures import StartGateway
+from tests.servers.sandbox import CHANNEL, TOKENS
+from tests.servers.zygote import ForkedPart
+
+PATH = f"/v1/channels/{CHANNEL}/messages"
+BOM16 = "\ufeff<html><script>alert(1)</script>".encode("utf-16-le")
+ENTITIES = (
+    b'<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">'
+    b'<!ENTITY lol9 "&x;&x;&x;">]><svg>&x;&lol9;</svg>'
+)
+
+ACTIVE = {
+    "SVG with a script": (files.SVG, "image/svg+xml"),
+    "SVG that loads": (b'<svg onload="alert(1)"/>', "image/svg+xml"),
+    "SVG with entities": (ENTITIES, "image/svg+xml"),
+    "HTML": (b"<html><script>alert(1)</script></html>", "text/html"),
+    "HTML behind a mark": (b"\xef\xbb\xbf<script>alert(1)</script>", "text/html"),
+    "HTML in UTF-16": (BOM16, "text/html"),
+    "HTML behind blanks": (b" \r\n\t" * 512 + b"<body onload=alert(1)>", "text/html"),
+    "HTML behind a comment": (b"<!--" + b"x" * 3000 + b"--><a href=javascript:0>", "text/html"),
+}
+
+
+def assert_guarded(answer: Answer) -> None:
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(("data", "content_type"), ACTIVE.values(), ids=ACTIVE)
+async def test_what_a_browser_would_run_is_saved_and_confined(
+    external: Client, data: bytes, content_type: str
+) -> None:
+    answer = await external.upload(PATH, data, name="a.png", content_type="image/png")
+    assert answer.status == 200, answer.body
+    file = answer.json()["file"]
+    assert file["contentType"] == content_type
+    served = await external.request("GET", file["url"], allow_redirects=False)
+    assert (served.status, served.body) == (200, data)
+    assert served.headers["Content-Type"] == content_type
+    assert served.headers["Content-Disposition"].startswith("attachment")
+    assert served.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert_guarded(served)
+
+
+async def test_what_is_not_known_to_do_nothing_is_saved(external: Client) -> None:
+    answer = await external.upload(PATH, files.DOCX, name="a.docx")
+    redirect = await external.request("GET", answer.json()["file"]["url"], allow_redirects=False)
+    assert redirect.status == 302
+    assert_guarded(redirect)
+    served = await external.request("GET", redirect.headers["Location"], headers={})
+    assert served.headers["Content-Disposition"].startswith("attachment")
+    assert "Set-Cookie" not in served.headers
+
+
+async def test_links_end_when_they_say(
+    start_gateway: StartGateway, worker: ForkedPart, environ: dict[str, str]
+) -> None:
+    assert worker.exit_status is None
+    gateway = start_gateway(delivery="external", file_link_seconds="3600", serve_files="stream")
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        answer = await client.upload(PATH, files.PNG, name="a.png")
+        url = answer.json()["file"]["url"]
+        served = await client.request("GET", url)
+        assert (served.status, served.body) == (200, files.PNG)
+        age = int(served.headers["Cache-Control"].split("max-age=")[1].split(",")[0])
+        assert age <= 3600
+        base, token, name = url.rsplit("/", 2)
+        ring = KeyRing([environ["GATEWAY_SECRET_KEY"]])
+        now = int(time.time())
+        kept = file_token(FileLink(answer.upload_id), ring)
+        assert (await client.request("GET", f"{base}/{kept}/{name}")).status == 200
+        over = file_token(FileLink(answer.upload_id, now - 1), ring)
+        bodies = set()
+        for other in (over, token.swapcase(), token[:-2], kept[:-1], "x" * 43):
+            refused = await client.request("GET", f"{base}/{other}/{name}")
+            assert refused.status == 404
+            told = json.loads(refused.body)
+            bodies.add((told["type"], told["detail"]))
+        assert len(bodies) == 1
+
+
+async def test_files_can_have_a_host_of_their_own(
+    start_gateway: StartGateway, worker: ForkedPart
+) -> None:
+    assert worker.exit_status is None
+    gateway = start_gateway(
+        delivery="external", files_url="http://files.example", serve_files="stream"
+    )
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        answer = await client.upload(PATH, files.PNG, name="a.png")
+        url = answer.json()["file"]["url"]
+        assert url.startswith("http://files.example/gateway/files/")
+        path = url.removeprefix("http://files.example")
+        there = {"Host": "files.example"}
+        served = await client.request("GET", path, headers=there)
+        assert (served.status, served.body) == (200, files.PNG)
+        elsewhere = await client.request("GET", path + "?grant=x", allow_redirects=False)
+        assert (elsewhere.status, elsewhere.headers["Location"]) == (308, url + "?grant=x")
+        for method, other in (("GET", "/gateway/uploads"), ("GET", "/v1/users"), ("POST", PATH)):
+            refused = await client.request(method, other, headers=there)
+            assert refused.status == 404
+        refused = await client.upload(PATH, files.PNG, name="a.png", headers=there)
+        assert refused.status == 404

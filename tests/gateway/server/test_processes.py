@@ -1,0 +1,134 @@
+"""What follows a death; and real processes that are killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from gateway.server.processes import (
+    CRASH_LOOP,
+    MOST_QUICK_DEATHS,
+    QUICK_SECONDS,
+    Again,
+    GiveUp,
+    after_death,
+)
+from gateway.stack.ports import free_ports
+from gateway.stack.probes import answers
+
+_PATIENCE = 40.0
+
+
+def test_a_process_that_served_is_started_again_at_once() -> None:
+    assert after_death(-9, QUICK_SECONDS, 4, first=False) == Again(0.0, 0)
+
+
+def test_quick_deaths_are_followed_by_growing_pauses_and_then_by_the_end() -> None:
+    quick, pauses = 0, []
+    while isinstance(decision := after_death(1, 0.1, quick, first=False), Again):
+        quick = decision.quick
+        pauses.append(decision.pause)
+    assert decision == GiveUp(CRASH_LOOP)
+    assert len(pauses) == MOST_QUICK_DEATHS - 1
+    assert pauses == sorted(set(pauses))
+
+
+def test_settings_that_the_first_one_refuses_are_not_tried_again() -> None:
+    assert after_death(2, 0.1, 0, first=True) == GiveUp(2)
+    assert after_death(2, 0.1, 0, first=False) == Again(0.0, 1)
+
+
+@contextmanager
+def serving(
+    environ: dict[str, str], count: int, log: Path
+) -> Iterator["tuple[subprocess.Popen[bytes], str]"]:
+    port, admin_port = free_ports(2)
+    own = {"GATEWAY_PORT": str(port), "GATEWAY_ADMIN_PORT": str(admin_port)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway.cli", "serve", "--processes", str(count)],
+            env={**os.environ, **environ, **own},
+            stderr=output,
+        )
+    try:
+        yield process, f"http://127.0.0.1:{port}/gateway/healthz"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def eventually(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not check():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.05)
+
+
+def children(process: "subprocess.Popen[bytes]") -> set[int]:
+    found = psutil.Process(process.pid).children()
+    return {child.pid for child in found if child.status() != psutil.STATUS_ZOMBIE}
+
+
+def events(log: Path) -> list[str]:
+    return [json.loads(line).get("event", "") for line in log.read_text().splitlines()]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "serve.log"
+
+
+def test_a_killed_process_is_started_again_while_the_other_goes_on(
+    environ: dict[str, str], log: Path
+) -> None:
+    with serving(environ, 2, log) as (process, url):
+        eventually(lambda: events(log).count("gateway.serving") == 2)
+        one, other = sorted(children(process))
+        os.kill(one, signal.SIGKILL)
+        eventually(lambda: events(log).count("gateway.serving") == 3)
+        assert other in children(process)
+        assert len(children(process)) == 2
+        assert answers(url, below=300)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(_PATIENCE) == 0
+        assert not answers(url)
+
+
+def test_a_crash_loop_ends_all_processes(environ: dict[str, str], log: Path) -> None:
+    with serving(environ, 2, log) as (process, _):
+        eventually(lambda: events(log).count("gateway.serving") == 2)
+        crashing = min(children(process))
+        for _ in range(MOST_QUICK_DEATHS):
+            before = children(process)
+            os.kill(crashing, signal.SIGKILL)
+            eventually(lambda: process.poll() is not None or bool(children(process) - before))  # noqa: B023 - called at once
+            if process.poll() is not None:
+                break
+            (crashing,) = children(process) - before
+        assert process.wait(_PATIENCE) == CRASH_LOOP
+        assert "processes.crash_loop" in events(log)
+
+
+def test_a_refusal_to_listen_ends_all_processes_with_its_status(
+    environ: dict[str, str], log: Path
+) -> None:
+    # An address that no interface has.
+    with serving({**environ, "GATEWAY_HOST": "192.0.2.1"}, 2, log) as (process, _):
+        assert process.wait(_PATIENCE) == 2
+
+
+def test_processes_end_with_a_killed_supervisor(environ: dict[str, str], log: Path) -> None:
+    with serving(environ, 2, log) as (process, _):
+        eventually(lambda: events(log).count("gateway.serving") == 2)
+        orphans = children(process)
+        process.kill()
+        process.wait()
+        eventually(lambda: not any(map(psutil.pid_exists, orphans)))

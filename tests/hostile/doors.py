@@ -1,0 +1,104 @@
+"""Gateways of every kind that hostile bytes have to be held against, each with its upstream."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from gateway.settings import Delivery, Engine
+from gateway.stack.part import Command, Part
+from gateway.stack.ports import HOST, free_ports
+from gateway.stack.probes import answers
+from tests.hostile.launch import PURE_PARSER
+from tests.hostile.upstream import Reading
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run a gateway."""
+
+    delivery: Delivery
+    engine: Engine
+    pure_parser: bool = False
+    optimised: bool = False
+    """By `python -O`, for which no assertion is there."""
+
+    def __str__(self) -> str:
+        parser = "python-parser" if self.pure_parser else "c-parser"
+        return f"{self.delivery}-{self.engine}-{parser}{'-O' if self.optimised else ''}"
+
+
+EACH = (
+    Variant(Delivery.RELAY, Engine.FAST),
+    Variant(Delivery.RELAY, Engine.PLAIN, pure_parser=True, optimised=True),
+    Variant(Delivery.EXTERNAL, Engine.FAST),
+    Variant(Delivery.EXTERNAL, Engine.PLAIN, pure_parser=True, optimised=True),
+)
+"""Both deliveries by both parsers, each engine, with assertions and without."""
+
+PLAIN_RELAY = Variant(Delivery.RELAY, Engine.PLAIN)
+"""The other engine by the parser that is served with: for what the engines could do differently."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """A running gateway, and the upstream behind it."""
+
+    variant: Variant
+    url: str
+    pid: int
+    log: Path
+    upstream: Reading
+
+    @property
+    def relays(self) -> bool:
+        return self.variant.delivery is Delivery.RELAY
+
+
+class Doors:
+    """The gateways of one test session, each started when it is first asked for."""
+
+    def __init__(self, environ: Mapping[str, str], directory: Path, upstream: Reading) -> None:
+        self._environ = environ
+        self._directory = directory
+        self._upstream = upstream
+        self._stack = ExitStack()
+        self._open: dict[Variant, Door] = {}
+        self._parts: list[Part] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for part in self._parts:
+            part.ask_to_stop()
+        self._stack.close()
+
+    def door(self, variant: Variant) -> Door:
+        if variant not in self._open:
+            self._open[variant] = self._start(variant)
+        return self._open[variant]
+
+    def _start(self, variant: Variant) -> Door:
+        port, admin_port = free_ports(2)
+        url = f"http://{HOST}:{port}"
+        own = {
+            "GATEWAY_PORT": str(port),
+            "GATEWAY_ADMIN_PORT": str(admin_port),
+            "GATEWAY_PUBLIC_URL": url,
+            "GATEWAY_DELIVERY": variant.delivery,
+            "GATEWAY_ENGINE": variant.engine,
+            PURE_PARSER: "1" if variant.pure_parser else "",
+            "PYTHONOPTIMIZE": "1" if variant.optimised else "",
+        }
+        command = Command(
+            f"hostile-{variant}",
+            [sys.executable, "-m", "tests.hostile.launch", "serve"],
+            lambda: answers(f"{url}/gateway/healthz", below=300),
+            {**self._environ, **own},
+        )
+        part = self._stack.enter_context(Part(command, self._directory))
+        self._parts.append(part)
+        return Door(variant, url, part.pid, part.log, self._upstream)

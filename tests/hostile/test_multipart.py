@@ -1,0 +1,132 @@
+"""The catalogue of hostile forms, sent to each gateway beside well-formed requests."""
+
+import asyncio
+import json
+import re
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.delivery.tap import Tap
+from gateway.multipart import Ambiguity, declared_boundaries
+from gateway.settings import Hash
+from gateway.uploads.record import File
+from tests.flows.client import ENDS
+from tests.flows.raw import chunked, head
+from tests.hostile.cases import CASES, CLEAR, DOUBTED, HOSTED, ROW_OF, Case
+from tests.hostile.doors import Door
+from tests.hostile.never import AUTHORIZATION, Watch
+from tests.hostile.talk import PATIENCE, Line, Reply
+from tests.hostile.upstream import file_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BY_ROW = {
+    row: list(cases)
+    for row, cases in groupby(sorted(CASES, key=lambda case: case.row), lambda case: case.row)
+}
+CATALOGUE = Path(__file__).parents[2] / "docs" / "conformance.md"
+ELSEWHERE = {
+    "aborted": "tests/hostile/test_any_bytes.py",
+    "no-upload": "tests/hostile/test_no_upload.py",
+    "readers": "tests/hostile/test_readers.py",
+    "upstream-refuses": "tests/hostile/test_no_upload.py",
+}
+"""Rows that are no case of the table, and the tests that have them."""
+
+
+def path_of(case: Case) -> str:
+    return f"/v1/channels/{1000 + CASES.index(case)}/messages"
+
+
+def request_of(case: Case, path: str | None = None) -> bytes:
+    """The case as a request, by default to a path of its own."""
+    path = path or path_of(case)
+    content_type = f"Content-Type: {case.content_type}"
+    if not case.chunk:
+        framing = f"Content-Length: {len(case.body)}"
+        return head(path, AUTHORIZATION, content_type, framing) + case.body
+    body = chunked(case.body, case.chunk)
+    start = head(path, AUTHORIZATION, content_type, "Transfer-Encoding: chunked")
+    return start + (body.removesuffix(b"0\r\n\r\n") if case.unfinished else body)
+
+
+@pytest.mark.parametrize("row", BY_ROW)
+async def test_each_hostile_form_is_answered_and_forgotten(
+    row: str, door: Door, watch: Watch
+) -> None:
+    cases = BY_ROW[row]
+    replies = await watch.survive_all(
+        [request_of(case) for case in cases],
+        unfinished=[request_of(case) for case in cases if case.unfinished],
+    )
+    for case, reply in zip(cases, replies, strict=True):
+        assert reply is not None, case.name
+        expected = case.relay if door.relays else case.external
+        if isinstance(expected, int):
+            assert (case.name, reply.status) == (case.name, expected), reply.body
+            assert door.upstream.take_at(path_of(case)) == []
+        elif door.relays:
+            await _assert_relayed(case, expected, reply, door)
+        else:
+            assert expected == HOSTED
+            _assert_hosted(case, reply, door)
+
+
+async def _assert_relayed(case: Case, expected: str, reply: Reply, door: Door) -> None:
+    assert (case.name, reply.status) == (case.name, 200), reply.body
+    [seen] = door.upstream.take_at(path_of(case))
+    assert seen.body == case.body, case.name
+    upload = await _end_of(door, reply.header("upload-id") or "")
+    assert bool(upload.get("ambiguities")) is (expected == DOUBTED), (case.name, upload)
+    assert expected in {CLEAR, DOUBTED}
+    tap = Tap(declared_boundaries(case.content_type), Hash.OFF)
+    tap.observe(case.body)
+    claim = file_of(case.content_type, case.body)
+    flagged = _differs(tap.finish().files, claim)
+    assert upload["state"] == ("flagged" if flagged else "audited"), (case.name, upload, claim)
+
+
+def _differs(files: tuple[File, ...], claim: dict[str, Any] | None) -> bool:
+    """Whether the upstream's reading is none of the files that passed by."""
+    if claim is None or not files:
+        return bool(files) is not bool(claim)
+    return not any(
+        file.size == claim["size"] and file.original_name in {None, claim["name"]} for file in files
+    )
+
+
+def _assert_hosted(case: Case, reply: Reply, door: Door) -> None:
+    assert (case.name, reply.status) == (case.name, 200), reply.body
+    [registered] = door.upstream.take_at(path_of(case))
+    file = json.loads(registered.body)["file"]
+    if case.safe_name is not None:
+        assert file["name"] == case.safe_name
+
+
+async def _end_of(door: Door, upload_id: str) -> dict[str, Any]:
+    """The upload resource at its end."""
+    request = head(f"/gateway/uploads/{upload_id}", AUTHORIZATION, method="GET")
+    async with asyncio.timeout(PATIENCE), Line.open(door.url) as line:
+        while True:
+            await line.send([request])
+            reply = await line.reply()
+            assert reply is not None
+            assert reply.status == 200, reply
+            found: dict[str, Any] = json.loads(reply.body)
+            if found["state"] in ENDS:
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def test_every_row_of_the_catalogue_has_a_case_and_every_case_a_row() -> None:
+    text = CATALOGUE.read_text()
+    forms, reasons = text[text.index("## Forms") :].split("### What is ambiguous")
+    rows = set(re.findall(r"^\| `([a-z-]+)` \|", forms, re.MULTILINE))
+    assert rows == {*BY_ROW, *ELSEWHERE}
+    root = CATALOGUE.parents[1]
+    assert all((root / test).exists() for test in ELSEWHERE.values())
+    assert set(ROW_OF) == set(Ambiguity)
+    assert all(f"`{reason.name.lower()}`" in reasons for reason in Ambiguity)

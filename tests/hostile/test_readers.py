@@ -1,0 +1,121 @@
+"""Each case as other readers see it: where one disagrees, ours doubts, or it is told here why."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import multipart
+import pytest
+from python_multipart.multipart import parse_options_header as options_of
+from werkzeug.http import parse_options_header
+
+from gateway.multipart import MultipartError, declared_boundaries
+from tests.clients.install import NODE, NodeMissing, install_node
+from tests.gateway.multipart.feeding import scan
+from tests.gateway.multipart.oracles import ORACLES, Reading
+from tests.hostile.cases import CASES, CLEAR, Case
+
+BOUNDARY_OF: dict[str, Callable[[str], object]] = {
+    "python-multipart": lambda value: options_of(value)[1].get(b"boundary", b"").decode(),
+    "multipart": lambda value: multipart.parse_options_header(value)[1].get("boundary", ""),
+    "Werkzeug": lambda value: parse_options_header(value)[1].get("boundary", ""),
+}
+
+WHOLE = [case for case in CASES if not case.unfinished]
+CERTAIN = [case for case in WHOLE if case.relay == CLEAR]
+
+REFUSED = "refused: another reader takes no such form, so it makes nothing of it"
+SPELT = "spelt: the filename is written otherwise, and the audit holds names against each other"
+LOST = "lost: busboy drops the text of a field whose charset it does not know"
+
+KNOWN = {
+    "the first line tells it": REFUSED,
+    "a parameter without a value": REFUSED,
+    "curl's, which uses the last": REFUSED,
+    "a short preamble": REFUSED,
+    "a part's own length and encoding": REFUSED,
+    "quotes escaped as browsers do": SPELT,
+    "a Windows path": SPELT,
+    "the filename 'C:\\\\x\\\\y.png'": SPELT,
+    "the filename 'a%0D%0ASet-Cookie: x'": SPELT,
+    "a charset that is none": LOST,
+}
+"""Forms that clients mean in one way, which is ours, and of which another reader makes less."""
+
+
+@pytest.fixture(scope="module")
+def node() -> Path:
+    try:
+        return install_node()
+    except NodeMissing as error:
+        pytest.skip(f"busboy is not asked: {error}")
+
+
+@pytest.mark.parametrize("reader", ORACLES)
+def test_what_ours_is_certain_of_other_readers_see_in_the_same_way(reader: str) -> None:
+    for case in CERTAIN:
+        assert _difference(library(reader, case), ours(case)) in {None, KNOWN.get(case.name)}, case
+
+
+def test_busboy_sees_it_in_the_same_way(node: Path) -> None:
+    for case, reading in zip(CERTAIN, busboy(node, CERTAIN), strict=True):
+        assert _difference(reading, ours(case)) in {None, KNOWN.get(case.name)}, (case, reading)
+
+
+@pytest.mark.parametrize("reader", ORACLES)
+def test_a_reader_disagrees_with_some_of_what_ours_doubts(reader: str) -> None:
+    doubted = [case for case in WHOLE if case.relay != CLEAR]
+    assert any(_difference(library(reader, case), ours(case)) for case in doubted)
+
+
+def library(reader: str, case: Case) -> Reading | None:
+    """How a library reads the case, by the boundary that it finds itself."""
+    boundary = BOUNDARY_OF[reader](case.content_type)
+    return ORACLES[reader](case.body, str(boundary).encode()) if boundary else None
+
+
+def ours(case: Case) -> Reading | None:
+    try:
+        return scan([case.body], declared_boundaries(case.content_type)).contents
+    except MultipartError:
+        return None
+
+
+def busboy(node: Path, cases: list[Case]) -> list[Reading | None]:
+    forms = [
+        {"contentType": case.content_type, "body": base64.b64encode(case.body).decode()}
+        for case in cases
+    ]
+    done = subprocess.run(
+        [node, NODE / "busboy.mjs"],
+        input=json.dumps(forms).encode(),
+        capture_output=True,
+        check=True,
+    )
+    return [
+        None
+        if reading is None
+        else [(name, filename, base64.b64decode(data)) for name, filename, data in reading]
+        for reading in json.loads(done.stdout)
+    ]
+
+
+def _difference(theirs: Reading | None, mine: Reading | None) -> str | None:
+    """What is another in their reading; text that is no UTF-8 may be spelt otherwise."""
+    if theirs is None or mine is None:
+        return None if theirs is mine else REFUSED
+    others, own = ([_comparable(part) for part in reading] for reading in (theirs, mine))
+    if others == own:
+        return None
+    if [(name, data) for name, _, data in others] == [(name, data) for name, _, data in own]:
+        return SPELT
+    if [name for name, _, _ in others] == [name for name, _, _ in own]:
+        return LOST
+    return "another form"
+
+
+def _comparable(part: tuple[str | None, str | None, bytes]) -> tuple[str | None, str | None, str]:
+    name, filename, data = part
+    return name, filename or None, data.decode(errors="replace")

@@ -1,0 +1,160 @@
+"""What a file does to libmagic it does to one process, which is confined, and is replaced."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+
+from gateway.errors import ConfigurationError, SnifferUnavailable
+from tests.flows import files
+from tests.servers import poisonable_libmagic as poison
+from workers.libmagic import process
+from workers.libmagic.confine import MEMORY
+from workers.libmagic.process import COMMAND, KEPT, MOST, Child, Libmagic, NoAnswer
+
+POISONABLE = (*COMMAND[:-1], "tests.servers.poisonable_libmagic")
+POISONS = [poison.CRASHES, poison.HANGS, poison.EATS]
+
+
+@pytest.fixture
+async def libmagic() -> AsyncIterator[Libmagic]:
+    async with Libmagic.open(POISONABLE) as opened:
+        yield opened
+    assert children() == []
+
+
+@pytest.fixture
+async def child() -> AsyncIterator[Child]:
+    started = await Child.start(POISONABLE)
+    yield started
+    await started.kill()
+
+
+def children() -> list[psutil.Process]:
+    """Ours with libmagic in them, zombies among them."""
+    return [
+        found
+        for found in psutil.Process().children()
+        if found.status() == psutil.STATUS_ZOMBIE or POISONABLE[-1] in found.cmdline()
+    ]
+
+
+@pytest.mark.parametrize("bytes_", POISONS)
+async def test_what_a_file_does_to_libmagic_ends_in_no_answer(
+    libmagic: Libmagic, bytes_: bytes
+) -> None:
+    assert await libmagic.type_of(bytes_) is None
+    assert await libmagic.type_of(files.PNG) == "image/png"
+
+
+async def test_others_are_answered_while_one_hangs(libmagic: Libmagic) -> None:
+    hanging = asyncio.create_task(libmagic.type_of(poison.HANGS))
+    while len(children()) < KEPT:
+        await libmagic.type_of(files.PNG)
+    found = await asyncio.gather(*(libmagic.type_of(files.PNG) for _ in range(100)))
+    assert found == ["image/png"] * 100
+    assert not hanging.done()
+    assert await hanging is None
+
+
+async def test_where_all_hang_more_are_started_and_ended_again(libmagic: Libmagic) -> None:
+    hanging = [asyncio.create_task(libmagic.type_of(poison.HANGS)) for _ in range(KEPT + 2)]
+    while len(children()) < KEPT + 2:
+        await asyncio.sleep(0.01)
+    assert await libmagic.type_of(files.PNG) == "image/png"
+    assert not any(task.done() for task in hanging)
+    assert await asyncio.gather(*hanging) == [None] * len(hanging)
+    await asyncio.gather(*(libmagic.type_of(files.PNG) for _ in range(MOST)))
+    assert len(children()) <= KEPT
+
+
+async def test_one_that_sleeps_is_killed_in_the_end(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "ANSWER_SECONDS", 0.2)
+    os.kill(child.pid, signal.SIGSTOP)
+    with pytest.raises(NoAnswer):
+        await child.ask(files.PNG)
+
+
+async def test_who_was_killed_by_somebody_else_is_asked_again(libmagic: Libmagic) -> None:
+    assert await libmagic.type_of(files.PNG) == "image/png"
+    for found in children():
+        found.kill()
+    assert await libmagic.type_of(files.PNG) == "image/png"
+
+
+async def test_who_gave_up_waiting_leaves_a_place_that_works(libmagic: Libmagic) -> None:
+    for _ in range(KEPT):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await libmagic.type_of(poison.HANGS)
+    assert await libmagic.type_of(files.PDF) == "application/pdf"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="system calls are filtered on Linux")
+@pytest.mark.parametrize("bytes_", [poison.OPENS, poison.STARTS, poison.CONNECTS])
+async def test_a_child_can_neither_open_nor_start_nor_connect(child: Child, bytes_: bytes) -> None:
+    assert await child.ask(bytes_) == "x-result/-1; errno=1"
+    assert await child.ask(files.PNG) == "image/png"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what /proc tells")
+async def test_a_child_has_limits_and_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_SECRET_KEY", "a secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+    child = await Child.start(COMMAND)
+    found = psutil.Process(child.pid)
+    assert found.rlimit(psutil.RLIMIT_AS) == (MEMORY, MEMORY)
+    for limit in (psutil.RLIMIT_NOFILE, psutil.RLIMIT_FSIZE, psutil.RLIMIT_NPROC):
+        assert found.rlimit(limit) == (0, 0)
+    assert found.num_fds() == 3
+    assert "a secret" not in found.environ().values()
+    await child.kill()
+    assert not psutil.pid_exists(child.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children die with their parent on Linux")
+def test_no_child_outlives_a_killed_worker() -> None:
+    script = (
+        "import asyncio, os, signal\n"
+        "from workers.libmagic.process import Child\n"
+        "async def main():\n"
+        f"    child = await Child.start({POISONABLE!r})\n"
+        "    print(child.pid, flush=True)\n"
+        f"    await child.ask({poison.HANGS!r})\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        pid = next(line for line in worker.stdout if line.strip().isdigit())
+        orphan = psutil.Process(int(pid))
+        worker.kill()
+    orphan.wait(timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ((sys.executable, "-c", "pass"), "ends as it is loaded"),
+        ((sys.executable, "-c", r"print('\x10MagicError: gone', end='')"), "MagicError: gone"),
+    ],
+)
+async def test_a_libmagic_that_does_not_work_is_no_libmagic(
+    command: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        async with Libmagic.open(command):
+            pass
+
+
+async def test_where_none_can_be_started_any_more_nothing_is_said_of_the_file() -> None:
+    libmagic = Libmagic(("/no/such/command",))
+    for _ in range(KEPT + 1):
+        with pytest.raises(SnifferUnavailable):
+            await libmagic.type_of(files.PNG)

@@ -1,0 +1,42 @@
+"""What containers are by their directories: ZIP archives and what is made of them, OLE compounds.
+
+Pure; nothing is unpacked but an Office document's list of content types, within a limit. Where
+readers of an archive could disagree on what is in it, it is ambiguous. Sources: PKWARE APPNOTE
+6.3.10; [MS-CFB].
+"""
+
+from workers.containers.archive import (
+    LARGEST_DIRECTORY,
+    MOST_ENTRIES,
+    TAIL_BYTES,
+    Directory,
+    find_directory,
+    is_confused,
+)
+from workers.containers.compound import COMPOUND, classify_compound, directory_at
+from workers.containers.entries import Piece, central_entries
+from workers.containers.kinds import ZIP, classify_head
+from workers.containers.views import Container, classify, headers_to_read, judge_views
+from workers.containers.weights import gzip_weight, is_bomb
+
+__all__ = [
+    "COMPOUND",
+    "LARGEST_DIRECTORY",
+    "MOST_ENTRIES",
+    "TAIL_BYTES",
+    "ZIP",
+    "Container",
+    "Directory",
+    "Piece",
+    "central_entries",
+    "classify",
+    "classify_compound",
+    "classify_head",
+    "directory_at",
+    "find_directory",
+    "gzip_weight",
+    "headers_to_read",
+    "is_bomb",
+    "is_confused",
+    "judge_views",
+]

@@ -1,0 +1,110 @@
+"""Where an archive's directory lies, by the records at its end: both forms, 32 and 64 bits.
+
+Sections in comments are those of PKWARE APPNOTE 6.3.10.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+_END = b"PK\x05\x06"
+_END_SIZE: Final = 22
+_END64 = b"PK\x06\x06"
+_END64_SIZE: Final = 56
+_END64_LEADING: Final = 12
+_LOCATOR = b"PK\x06\x07"
+_LOCATOR_SIZE: Final = 20
+
+TAIL_BYTES: Final = _END_SIZE + 65_535 + _LOCATOR_SIZE + _END64_SIZE
+"""The records at the end, with the longest comment: what has to be read first."""
+
+LARGEST_DIRECTORY: Final = 4 * 1024 * 1024
+MOST_ENTRIES: Final = 20_000
+"""A directory beyond either is not read."""
+
+IN_ZIP64: Final = 0xFFFFFFFF
+_COUNT_IN_ZIP64: Final = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Where the central directory lies: its first byte, its size, and how many entries it has.
+
+    `shift` is by how many bytes it lies further back than the archive itself says; `sound` is
+    False where the records at the end contradict each other or themselves.
+    """
+
+    start: int
+    size: int
+    entries: int
+    shift: int
+    sound: bool = True
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is within what is read of a directory."""
+        return self.size <= LARGEST_DIRECTORY and self.entries <= MOST_ENTRIES
+
+
+def find_directory(tail: bytes, size: int) -> Directory | None:
+    """The directory that the end of an archive of `size` bytes points to.
+
+    `tail` is its last TAIL_BYTES bytes, or all of it. None where there is no ZIP, or where what it
+    says of its directory cannot be true.
+    """
+    at = tail.rfind(_END)
+    if at < 0 or len(tail) - at < _END_SIZE:
+        return None
+    disk, first_disk, here, entries, length, start, comment = struct.unpack_from(
+        "<HHHHIIH", tail, at + 4
+    )
+    if at + _END_SIZE + comment > len(tail):
+        return None
+    end = size - len(tail) + at
+    said = (entries, length, start)
+    sound = disk == 0 and first_disk == 0 and here == entries
+    if at >= _LOCATOR_SIZE and tail.startswith(_LOCATOR, at - _LOCATOR_SIZE):
+        found = _in_zip64(tail, at - _LOCATOR_SIZE, size)
+        if found is None:
+            return None
+        end, large = found
+        # What the shorter record says must be left open, or the same (4.4.1.4).
+        sound = sound and all(
+            short in (full, IN_ZIP64 if width else _COUNT_IN_ZIP64)
+            for width, (short, full) in enumerate(zip(said, large, strict=True))
+        )
+        entries, length, start = large
+    if start + length > end:
+        return None
+    # What was put before an archive moves it, and readers look right before the end's record.
+    shift = end - length - start
+    return Directory(start + shift, length, entries, shift, sound)
+
+
+def _in_zip64(tail: bytes, locator: int, size: int) -> tuple[int, tuple[int, int, int]] | None:
+    """Where the 64-bit record begins, and its entries, length and start (4.3.14, 4.3.15).
+
+    None where the locator does not point to a record that ends where the locator begins.
+    """
+    disk, at, disks = struct.unpack_from("<IQI", tail, locator + 4)
+    index = at - (size - len(tail))
+    if index < 0 or index + _END64_SIZE > locator or disk != 0 or disks > 1:
+        return None
+    if not tail.startswith(_END64, index):
+        return None
+    (length,) = struct.unpack_from("<Q", tail, index + 4)
+    here, entries, directory_size, start = struct.unpack_from("<QQQQ", tail, index + 24)
+    if index + _END64_LEADING + length != locator or here != entries:
+        return None
+    return at, (entries, directory_size, start)
+
+
+def is_confused(tail: bytes, directory: Directory) -> bool:
+    """Whether something stands before the archive or behind it, or its end contradicts itself.
+
+    Then a reader from the front and one from the back could see two archives.
+    """
+    at = tail.rfind(_END)
+    (comment,) = struct.unpack_from("<H", tail, at + _END_SIZE - 2)
+    behind = at + _END_SIZE + comment != len(tail)
+    return behind or directory.shift != 0 or not directory.sound

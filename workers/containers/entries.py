@@ -1,0 +1,182 @@
+"""An archive's entries, as its directory and as their own headers describe them."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from workers.containers.archive import IN_ZIP64, MOST_ENTRIES
+
+LOCAL: Final = b"PK\x03\x04"
+CENTRAL: Final = b"PK\x01\x02"
+LOCAL_SIZE: Final = 30
+CENTRAL_SIZE: Final = 46
+
+_ENCRYPTED: Final = 1 << 0
+_DESCRIBED_LATER: Final = 1 << 3
+_ZIP64: Final = 0x0001
+_UNICODE_PATH: Final = 0x7075
+
+
+class Entry(NamedTuple):
+    """One entry: `packed` and `unpacked` in bytes, `offset` of its header in the archive.
+
+    `renamed` is the name that some readers take instead; `sound` is False where they could read
+    one of its fields in two ways. `length` is that of the whole record.
+    """
+
+    name: bytes
+    renamed: bytes | None
+    encrypted: bool
+    described_later: bool
+    method: int
+    crc: int
+    packed: int
+    unpacked: int
+    offset: int
+    extra: int
+    length: int
+    sound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of a file, from `start`."""
+
+    start: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """The byte behind the last."""
+        return self.start + len(self.data)
+
+
+def central_entries(directory: bytes) -> Iterator[Entry]:
+    """The entries of a central directory, as far as it makes sense."""
+    at = 0
+    for _ in range(MOST_ENTRIES):
+        if directory[at : at + 4] != CENTRAL or at + CENTRAL_SIZE > len(directory):
+            return
+        entry = _central_entry(directory, at)
+        if at + entry.length > len(directory):
+            return
+        yield entry
+        at += entry.length
+
+
+def _central_entry(data: bytes, at: int) -> Entry:
+    flags, method = struct.unpack_from("<HH", data, at + 8)
+    crc, packed, unpacked, name_size, extra_size, comment = struct.unpack_from(
+        "<IIIHHH", data, at + 16
+    )
+    disk, _, _, offset = struct.unpack_from("<HHII", data, at + 34)
+    middle = at + CENTRAL_SIZE + name_size
+    name, extra = data[at + CENTRAL_SIZE : middle], data[middle : middle + extra_size]
+    large, renamed, sound = _read_extra(extra, name, (unpacked, packed, offset))
+    return Entry(
+        name=name,
+        renamed=renamed,
+        encrypted=bool(flags & _ENCRYPTED),
+        described_later=bool(flags & _DESCRIBED_LATER),
+        method=method,
+        crc=crc,
+        packed=large[1],
+        unpacked=large[0],
+        offset=large[2],
+        extra=extra_size,
+        length=CENTRAL_SIZE + name_size + extra_size + comment,
+        sound=sound and comment == 0 and disk == 0 and _is_plain(name),
+    )
+
+
+def local_entry(data: bytes, at: int, offset: int) -> Entry | None:
+    """The header at `data[at]`, which is byte `offset` of the archive; None where there is none."""
+    if data[at : at + 4] != LOCAL or at + LOCAL_SIZE > len(data):
+        return None
+    flags, method = struct.unpack_from("<HH", data, at + 6)
+    crc, packed, unpacked, name_size, extra_size = struct.unpack_from("<IIIHH", data, at + 14)
+    middle = at + LOCAL_SIZE + name_size
+    name, extra = data[at + LOCAL_SIZE : middle], data[middle : middle + extra_size]
+    if len(name) < name_size or len(extra) < extra_size:
+        return None
+    large, renamed, sound = _read_extra(extra, name, (unpacked, packed, 0))
+    return Entry(
+        name=name,
+        renamed=renamed,
+        encrypted=bool(flags & _ENCRYPTED),
+        described_later=bool(flags & _DESCRIBED_LATER),
+        method=method,
+        crc=crc,
+        packed=large[1],
+        unpacked=large[0],
+        offset=offset,
+        extra=extra_size,
+        length=LOCAL_SIZE + name_size + extra_size,
+        sound=sound and _is_plain(name),
+    )
+
+
+def _is_plain(name: bytes) -> bool:
+    """Whether no reader would cut the name short, or take it for none."""
+    return bool(name) and b"\0" not in name
+
+
+def _read_extra(
+    extra: bytes, name: bytes, short: tuple[int, int, int]
+) -> tuple[tuple[int, int, int], bytes | None, bool]:
+    """Sizes and offset in full, another name, and whether all of it can be read in one way only."""
+    if not extra:
+        return short, None, IN_ZIP64 not in short
+    fields = _extra_fields(extra)
+    if fields is None:
+        return short, None, False
+    wide = [body for kind, body in fields if kind == _ZIP64]
+    names = [body for kind, body in fields if kind == _UNICODE_PATH]
+    large, sound = _read_zip64(wide[0] if wide else None, short)
+    renamed = _other_name(names[0], name) if names else None
+    # Names of other alphabets are what the field is for (4.6.9).
+    misnamed = renamed is not None and renamed != name and name.isascii()
+    return large, renamed, sound and not misnamed and len(wide) <= 1 and len(names) <= 1
+
+
+def _extra_fields(extra: bytes) -> list[tuple[int, bytes]] | None:
+    """The fields of an extra (4.5.1), or None where they do not fill it; zeros may pad it."""
+    fields: list[tuple[int, bytes]] = []
+    at = 0
+    while at < len(extra):
+        if len(extra) - at < 4:
+            return None if any(extra[at:]) else fields
+        kind, size = struct.unpack_from("<HH", extra, at)
+        if at + 4 + size > len(extra):
+            return None
+        fields.append((kind, extra[at + 4 : at + 4 + size]))
+        at += 4 + size
+    return fields
+
+
+def _read_zip64(
+    body: bytes | None, short: tuple[int, int, int]
+) -> tuple[tuple[int, int, int], bool]:
+    """What stands in the 64-bit field for each value that is left open (4.5.3), in this order."""
+    missing = short.count(IN_ZIP64)
+    if body is None:
+        return short, missing == 0
+    numbers = struct.unpack_from(f"<{len(body) // 8}Q", body)
+    if len(numbers) < missing:
+        return short, False
+    left = iter(numbers)
+    unpacked, packed, offset = (next(left) if v == IN_ZIP64 else v for v in short)
+    # What nobody asked for must say the same: some readers take it all the same.
+    surplus = numbers[missing:]
+    agrees = not surplus or numbers[: len(short)] == (unpacked, packed, offset)[: len(numbers)]
+    return (unpacked, packed, offset), agrees
+
+
+def _other_name(body: bytes, name: bytes) -> bytes | None:
+    """The name in a Unicode path field, which counts where it was made for this name (4.6.9)."""
+    if len(body) < 5 or body[0] != 1:
+        return None
+    (crc,) = struct.unpack_from("<I", body, 1)
+    return body[5:] if crc == zlib.crc32(name) else None

@@ -1,0 +1,88 @@
+"""Which kind of Office document (ECMA-376) an archive is, by its list of content types and names.
+
+The list is the one entry that is ever unpacked: up to LIST_BYTES of it, and searched, not parsed.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import Final
+
+from workers.containers.entries import Entry
+
+LIST: Final = b"[Content_Types].xml"
+
+LIST_BYTES: Final = 64 * 1024
+
+MACROS: Final = "application/vnd.ms-office.vbaproject"
+"""What a document with macros is besides: in old formats nothing else tells them apart."""
+
+_STORED, _DEFLATED = 0, 8
+
+_OOXML: Final = "application/vnd.openxmlformats-officedocument."
+_WORD: Final = "application/vnd.ms-word."
+_EXCEL: Final = "application/vnd.ms-excel."
+_POWERPOINT: Final = "application/vnd.ms-powerpoint."
+
+# By what names a document's main part in the list. Those with macros first: one is enough.
+_MAIN: Final = {
+    b"ms-word.document.macroenabled.main": _WORD + "document.macroenabled.12",
+    b"ms-word.template.macroenabledtemplate.main": _WORD + "template.macroenabled.12",
+    b"ms-excel.sheet.binary.macroenabled.main": _EXCEL + "sheet.binary.macroenabled.12",
+    b"ms-excel.sheet.macroenabled.main": _EXCEL + "sheet.macroenabled.12",
+    b"ms-excel.template.macroenabled.main": _EXCEL + "template.macroenabled.12",
+    b"ms-excel.addin.macroenabled.main": _EXCEL + "addin.macroenabled.12",
+    b"ms-powerpoint.presentation.macroenabled.main": _POWERPOINT + "presentation.macroenabled.12",
+    b"ms-powerpoint.slideshow.macroenabled.main": _POWERPOINT + "slideshow.macroenabled.12",
+    b"ms-powerpoint.template.macroenabled.main": _POWERPOINT + "template.macroenabled.12",
+    b"ms-powerpoint.addin.macroenabled.main": _POWERPOINT + "addin.macroenabled.12",
+    b"wordprocessingml.document.main": _OOXML + "wordprocessingml.document",
+    b"wordprocessingml.template.main": _OOXML + "wordprocessingml.template",
+    b"spreadsheetml.sheet.main": _OOXML + "spreadsheetml.sheet",
+    b"spreadsheetml.template.main": _OOXML + "spreadsheetml.template",
+    b"presentationml.presentation.main": _OOXML + "presentationml.presentation",
+    b"presentationml.slideshow.main": _OOXML + "presentationml.slideshow",
+    b"presentationml.template.main": _OOXML + "presentationml.template",
+    b"ms-visio.drawing.main": "application/vnd.ms-visio.drawing",
+}
+
+# Where the list was not at hand: by the folder of the document's parts, without and with macros.
+_BY_FOLDER: Final = {
+    "word/": (_OOXML + "wordprocessingml.document", _WORD + "document.macroenabled.12"),
+    "xl/": (_OOXML + "spreadsheetml.sheet", _EXCEL + "sheet.macroenabled.12"),
+    "ppt/": (_OOXML + "presentationml.presentation", _POWERPOINT + "presentation.macroenabled.12"),
+    "visio/": ("application/vnd.ms-visio.drawing", "application/vnd.ms-visio.drawing"),
+}
+_MACRO_NAMES: Final = ("vbaproject.bin", "vbadata.xml", "vbaprojectsignature.bin")
+_MACRO_SHEETS: Final = "xl/macrosheets/"
+
+
+def unpacked_list(entry: Entry, data: bytes) -> bytes:
+    """The list of content types, whose packed bytes `data` begins with; empty if unreadable."""
+    if entry.method == _STORED:
+        return data[:LIST_BYTES]
+    if entry.method != _DEFLATED:
+        return b""
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, LIST_BYTES)
+    except zlib.error:
+        return b""
+
+
+def office_types(names: Sequence[str], content_types: bytes) -> list[str]:
+    """What the document is, the likeliest first; empty where it is none."""
+    said = content_types.replace(b"\0", b"").lower()  # in UTF-16 it says the same
+    lowered = [name.lower() for name in names]
+    macros = any(name.endswith(_MACRO_NAMES) or name.startswith(_MACRO_SHEETS) for name in lowered)
+    # Nobody writes these names in references, unless they are not to be found.
+    macros = macros or b"vbaproject" in said or b"&" in said
+    main = next((kind for mark, kind in _MAIN.items() if mark in said), None)
+    folders = [kinds for folder, kinds in _BY_FOLDER.items() if _has(names, folder)]
+    if main is None or (macros and "macroenabled" not in main):
+        main = folders[0][macros] if folders else main
+    if main is None:
+        return []
+    return [main, MACROS] if macros else [main]
+
+
+def _has(names: Sequence[str], folder: str) -> bool:
+    return any(name.startswith(folder) for name in names)

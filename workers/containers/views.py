@@ -1,0 +1,186 @@
+"""Whether all readers of an archive see the same: from its front, its back, or its directory."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from workers.containers.archive import Directory
+from workers.containers.entries import LOCAL_SIZE, Entry, Piece, central_entries, local_entry
+from workers.containers.kinds import (
+    ZIP,
+    content_types,
+    described_type,
+    leading_entries,
+    types_of,
+)
+from workers.containers.weights import is_bomb
+
+_HEADER_ROOM: Final = 4096
+"""Bytes that are read for one header: name and extra are rarely longer than a few hundred."""
+
+_NEARBY: Final = 128 * 1024
+"""Headers so near each other are read by one request."""
+
+MOST_READS: Final = 6
+"""Requests for headers of one archive that lie elsewhere than in its head and its tail."""
+
+_DESCRIPTORS: Final = (0, 12, 16, 20, 24)
+"""Sizes of a data descriptor (4.3.9), which few readers ask for."""
+
+_LONGEST_EXTRA: Final = 65_535
+
+_SIGNING_BLOCK: Final = b"APK Sig Block 42"
+_SIGNING_FOOTER: Final = 8 + len(_SIGNING_BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What a container is, and what else some reader could take it for.
+
+    `ambiguous` where its readers could disagree on what is in it; `bomb` where it declares more
+    content than anybody could want of it.
+    """
+
+    content_type: str
+    ambiguous: bool = False
+    others: frozenset[str] = frozenset()
+    bomb: bool = False
+
+
+def classify(directory: Directory, data: bytes, head: bytes) -> Container:
+    """What the archive is, by the bytes of its directory and the first bytes of the file."""
+    return judge_views(directory, list(central_entries(data)), [Piece(0, head)])
+
+
+def headers_to_read(
+    directory: Directory, entries: Sequence[Entry], pieces: Sequence[Piece]
+) -> list[tuple[int, int]]:
+    """Where to look, as starts and lengths, for headers of entries that no piece has.
+
+    At most MOST_READS, each of at most a few hundred KiB: what is beyond them is not looked at.
+    """
+    spans: list[tuple[int, int]] = []
+    for start in sorted(entry.offset + directory.shift for entry in entries):
+        end = min(start + _HEADER_ROOM, directory.start)
+        if start >= end or any(_holds(piece, start, end) for piece in pieces):
+            continue
+        if spans and end - spans[-1][0] <= _NEARBY:
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    return [(start, end - start) for start, end in spans[:MOST_READS]]
+
+
+def judge_views(
+    directory: Directory, entries: Sequence[Entry], pieces: Sequence[Piece]
+) -> Container:
+    """What the archive is by all views of it: its directory's entries, and headers in the pieces.
+
+    The first piece is the file's head.
+    """
+    filled = sum(entry.length for entry in entries) == directory.size
+    sound = filled and len(entries) == directory.entries and all(e.sound for e in entries)
+    names = [name for entry in entries for name in _names_of(entry)]
+    if len({entry.name for entry in entries}) != len(entries):
+        sound = False
+    locals_seen = _local_entries(directory, entries, pieces)
+    sound = sound and _agree(directory, entries, locals_seen, pieces)
+    head = pieces[0].data
+    front = [*leading_entries(head), *(entry for entry in locals_seen.values() if entry)]
+    listed = b"".join(content_types(front, _moved(piece, directory)) for piece in pieces)
+    described = described_type(head)
+    found = [
+        *([described] if described else []),
+        *types_of(names, listed),
+        *types_of([name for entry in front for name in _names_of(entry)], listed),
+    ]
+    return Container(
+        found[0] if found else ZIP,
+        ambiguous=not sound,
+        others=frozenset(found[1:]),
+        bomb=is_bomb(sum(entry.unpacked for entry in entries), directory.start + directory.size),
+    )
+
+
+def _moved(piece: Piece, directory: Directory) -> Piece:
+    """The piece by the archive's own numbers."""
+    return Piece(piece.start - directory.shift, piece.data)
+
+
+def _names_of(entry: Entry) -> Iterable[str]:
+    for name in (entry.name, entry.renamed):
+        if name is not None:
+            yield name.decode(errors="replace")
+
+
+def _local_entries(
+    directory: Directory, entries: Sequence[Entry], pieces: Sequence[Piece]
+) -> dict[int, Entry | None]:
+    """By their offsets, the headers that are in the pieces; None where there is no header."""
+    found: dict[int, Entry | None] = {}
+    for entry in entries:
+        start = entry.offset + directory.shift
+        for piece in pieces:
+            if _holds(piece, start, min(start + _HEADER_ROOM, directory.start)):
+                found[entry.offset] = local_entry(piece.data, start - piece.start, entry.offset)
+                break
+    return found
+
+
+def _holds(piece: Piece, start: int, end: int) -> bool:
+    return piece.start <= start < end <= piece.end
+
+
+def _agree(
+    directory: Directory,
+    entries: Sequence[Entry],
+    seen: dict[int, Entry | None],
+    pieces: Sequence[Piece],
+) -> bool:
+    """Whether headers say what the directory says, and entries fill the archive without overlap."""
+    at = 0
+    slack: tuple[int, ...] = (0,)
+    for entry in sorted(entries, key=lambda entry: entry.offset):
+        if not _is_gap(entry.offset - at, slack):
+            return False
+        at = entry.offset + LOCAL_SIZE + len(entry.name) + entry.packed
+        if entry.offset not in seen:
+            slack = ()
+            continue
+        own = seen[entry.offset]
+        if own is None or not _same(entry, own):
+            return False
+        at += own.extra
+        slack = _DESCRIPTORS if own.described_later else (0,)
+    rest = directory.start - directory.shift - at
+    return _is_gap(rest, slack) or _is_signature(rest, directory, pieces)
+
+
+def _is_gap(size: int, allowed: tuple[int, ...]) -> bool:
+    """Whether so many bytes may follow an entry: its descriptor, and an extra of unknown size."""
+    return size in allowed if allowed else 0 <= size <= _LONGEST_EXTRA + max(_DESCRIPTORS)
+
+
+def _is_signature(size: int, directory: Directory, pieces: Sequence[Piece]) -> bool:
+    """Whether what stands before the directory is an Android signature, which no reader unpacks."""
+    end = directory.start
+    for piece in pieces:
+        if _holds(piece, end - _SIGNING_FOOTER, end):
+            footer = piece.data[: end - piece.start][-_SIGNING_FOOTER:]
+            return (
+                footer.endswith(_SIGNING_BLOCK) and size == int.from_bytes(footer[:8], "little") + 8
+            )
+    return False
+
+
+def _same(entry: Entry, own: Entry) -> bool:
+    """Whether an entry's own header says of it what the directory does."""
+    if not own.sound or (entry.name, entry.method) != (own.name, own.method):
+        return False
+    if entry.encrypted != own.encrypted:
+        return False
+    sizes = (own.crc, own.packed, own.unpacked)
+    # Sizes that come behind the content are left open, or the same.
+    if own.described_later and sizes == (0, 0, 0):
+        return True
+    return sizes == (entry.crc, entry.packed, entry.unpacked)

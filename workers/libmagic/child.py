@@ -1,0 +1,86 @@
+"""The process that libmagic runs in: reads heads of files from its input, says what they are.
+
+A question is four bytes of length (big endian) and so many bytes; an answer one byte of length and
+a media type, empty where libmagic has none. The first answer comes unasked: `ok`, and how the
+process is confined, or why it cannot work. Started as `python -m workers.libmagic.child`.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from workers.libmagic import confine
+
+OK: Final = "ok"
+
+_SAMPLES: Final = {
+    "image/png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0",
+    "image/jpeg": b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01",
+    "application/pdf": b"%PDF-1.4\n",
+}
+_LONGEST: Final = 255
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    confine.die_with_parent()
+    try:
+        type_of = load()
+        means = confine.confine()
+        _try(type_of)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the worker has to tell it
+        _say(f"{type(error).__name__}: {error}")
+        return
+    _say(f"{OK}, {means}")
+    while (head := _question()) is not None:
+        confine.begin_counting()
+        try:
+            found = type_of(head)
+        except Exception:  # noqa: BLE001 - libmagic's own, or no memory: both are no answer
+            found = ""
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        _say(found)
+
+
+def load() -> Callable[[bytes], str]:
+    """Load libmagic with its database: no file can be opened later. Raises what it raises."""
+    # In here: it fails where there is no libmagic, and the worker has no use for it.
+    with suppress(ImportError):  # its libmagic is used where it is installed, else the system's
+        import pylibmagic  # noqa: F401, PLC0415 - must be imported before magic
+    import magic  # noqa: PLC0415
+
+    type_of: Callable[[bytes], str] = magic.Magic(mime=True).from_buffer
+    return type_of
+
+
+def _try(type_of: Callable[[bytes], str]) -> None:
+    for content_type, sample in _SAMPLES.items():
+        if (found := type_of(sample)) != content_type:
+            raise ValueError(f"it takes a sample of {content_type} for {found}")
+
+
+def _question() -> bytes | None:
+    length = _read(4)
+    return None if length is None else _read(int.from_bytes(length))
+
+
+def _read(size: int) -> bytes | None:
+    """So many bytes of the input, or None where it ends."""
+    data = b""
+    while len(data) < size:
+        chunk = os.read(0, size - len(data))
+        if not chunk:
+            return None
+        data += chunk
+    return data
+
+
+def _say(text: str) -> None:
+    data = text.encode(errors="replace")[:_LONGEST]
+    os.write(1, bytes([len(data)]) + data)
+
+
+if __name__ == "__main__":
+    main()

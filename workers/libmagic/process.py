@@ -1,0 +1,207 @@
+"""Processes with libmagic in them, as the worker sees them: started, asked, killed, replaced."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import ConfigurationError, SnifferUnavailable
+from gateway.telemetry import get_logger
+from workers.libmagic.child import OK
+
+log = get_logger(__name__)
+
+COMMAND: Final = (sys.executable, "-P", "-m", "workers.libmagic.child")
+
+ANSWER_SECONDS: Final = 20.0
+"""For one answer. A child that computes for two seconds ends itself: this is for a busy machine."""
+
+START_SECONDS: Final = 60.0
+
+KEPT: Final = 2
+"""Children that stay: while one hangs, the other answers."""
+
+MOST: Final = 16
+"""Children at the most, when others hang: as many as a worker has steps under way."""
+
+PATIENCE: Final = 0.2
+"""Seconds to wait for a child that is busy before another is started."""
+
+_TRIES: Final = 2
+"""A child may be killed by somebody else than its file; twice in turn it is the file."""
+
+_PASSED_ON: Final = ("PATH", "HOME", "TMPDIR", "MAGIC", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""Of the environment, which has the secrets of the worker in it."""
+
+
+class NoAnswer(Exception):
+    """The child ended, or was killed, before it answered."""
+
+
+class Child:
+    """One process, asked one thing at a time."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, command: Sequence[str]) -> "Child":
+        """A child that has tried whether its libmagic works.
+
+        Raises ConfigurationError where it does not, OSError where no process can be started.
+        """
+        # In a session of its own: Ctrl-C is for the worker, which ends its children by itself.
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=_environment(os.environ),
+            start_new_session=True,
+        )
+        child = cls(process)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                greeting = await child._answer()
+        except (NoAnswer, TimeoutError):
+            await child.kill()
+            raise ConfigurationError("libmagic cannot be used: it ends as it is loaded") from None
+        except BaseException:
+            await child.kill()
+            raise
+        if not greeting.startswith(OK):
+            await child.kill()
+            raise ConfigurationError(f"libmagic cannot be used: {greeting}")
+        log.debug("libmagic.started", pid=process.pid, confined=greeting)
+        return child
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    async def ask(self, head: bytes) -> str:
+        """What libmagic takes the bytes for; empty where it does not know.
+
+        Raises NoAnswer; then, and whenever it is cancelled, the child is of no further use.
+        """
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                self._process.stdin.write(len(head).to_bytes(4) + head)
+                await self._process.stdin.drain()
+                return await self._answer()
+        except (TimeoutError, ConnectionError):
+            raise NoAnswer from None
+
+    async def kill(self) -> None:
+        """End it, and see that it has ended: no process stays behind."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        await self._process.wait()
+
+    async def _answer(self) -> str:
+        assert self._process.stdout is not None  # noqa: S101 - for the type checker
+        try:
+            (length,) = await self._process.stdout.readexactly(1)
+            return (await self._process.stdout.readexactly(length)).decode(errors="replace")
+        except asyncio.IncompleteReadError:
+            raise NoAnswer from None
+
+
+class Libmagic:
+    """Children enough that one which hangs or dies keeps nobody else waiting."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        # A place is a child, or None for one that is yet to be started.
+        self._places: asyncio.LifoQueue[Child | None] = asyncio.LifoQueue()
+        self._count = 0
+        for _ in range(KEPT):
+            self._add_place()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, command: Sequence[str] = ()) -> "AsyncIterator[Libmagic]":
+        """With children of another command, if one is given.
+
+        Raises ConfigurationError where libmagic does not work.
+        """
+        libmagic = cls(command or COMMAND)
+        try:
+            async with libmagic._child():
+                pass
+            yield libmagic
+        finally:
+            await libmagic._close()
+
+    async def type_of(self, head: bytes) -> str | None:
+        """What libmagic takes the bytes for, in its own words; None where it came to no answer.
+
+        Raises SnifferUnavailable where no child can be started.
+        """
+        for tries in range(1, _TRIES + 1):
+            try:
+                async with self._child() as child:
+                    return await child.ask(head) or None
+            except NoAnswer:
+                log.warning("libmagic.no_answer", size=len(head), tries=tries)
+            except (ConfigurationError, OSError) as error:
+                raise SnifferUnavailable(f"no libmagic can be started: {error}") from error
+        return None
+
+    @asynccontextmanager
+    async def _child(self) -> AsyncIterator[Child]:
+        """A child that nobody else asks; one that did not get through it is replaced."""
+        child = await self._free_place()
+        place: Child | None = None
+        try:
+            child = child or await Child.start(self._command)
+            yield child
+            place = child
+        finally:
+            if place is None and child is not None:
+                await child.kill()
+            await self._give_back(place)
+
+    async def _free_place(self) -> Child | None:
+        if self._places.empty() and self._count < MOST:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    return await self._places.get()
+            self._add_place()
+        return await self._places.get()
+
+    async def _give_back(self, place: Child | None) -> None:
+        if self._count > KEPT and self._places.qsize() >= KEPT:
+            self._count -= 1
+            if place is not None:
+                await place.kill()
+        else:
+            self._places.put_nowait(place)
+
+    def _add_place(self) -> None:
+        self._count += 1
+        self._places.put_nowait(None)
+
+    async def _close(self) -> None:
+        while not self._places.empty():
+            if (child := self._places.get_nowait()) is not None:
+                await child.kill()
+
+
+async def check() -> None:
+    """Try whether a child can be had. Raises what `Child.start` raises."""
+    await (await Child.start(COMMAND)).kill()
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the child gets to know: where to find Python, the libraries and this package."""
+    passed = {name: environ[name] for name in _PASSED_ON if name in environ}
+    return {**passed, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}

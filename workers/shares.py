@@ -1,0 +1,85 @@
+"""How much of a worker each queue may take up, so that none of them keeps it from the others.
+
+A slow ChatKitty makes registrations pile up, and an outage audits; what was just received is
+inspected all the same. A queue that has its share is not asked for more until some of it is done:
+its messages stay with the broker, where another worker can take them.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from celery import bootsteps
+from celery.worker import state
+
+from gateway.uploads.lifecycle import Step
+from workers import runtime
+
+_FIRST: Final = Step.INSPECT
+"""The queue that may take up all of a worker: somebody waits for what is in it."""
+
+_LOOK_SECONDS: Final = 0.1
+
+_state: Final[Any] = state  # there is more in it than its types tell
+
+
+def share(slots: int) -> int:
+    """How many of a worker's slots one queue may take up beside others; at least one."""
+    return max(1, slots // 4)
+
+
+def open_queues(running: Mapping[str, int], slots: int, chosen: Collection[str]) -> set[str]:
+    """The queues, of those that the worker is for, that may be asked for more. Pure.
+
+    `running` is how many tasks of each it has in hand. A worker for one queue is all for that.
+    """
+    if len(chosen) == 1:
+        return set(chosen)
+    most = share(slots)
+    return {name for name in chosen if name == _FIRST or running.get(name, 0) < most}
+
+
+class Shares(bootsteps.StartStopStep):
+    """The part of a Celery worker that consumes from those queues alone."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: object) -> None:
+        """Look at each task that is taken in hand, for it may be the last of a share."""
+        super().__init__(consumer)
+        self._looks: Any = None
+        consumer.on_task_message.add(lambda _: _consume(consumer))
+
+    def start(self, consumer: Any) -> None:
+        """Look for shares that have become free."""
+        runtime.have_turns(share(consumer.pool.num_processes))
+        self._looks = consumer.timer.call_repeatedly(_LOOK_SECONDS, _consume, (consumer,))
+
+    def stop(self, consumer: Any) -> None:
+        """Look no more: nothing is to be consumed from now on."""
+        if self._looks is not None:
+            consumer.timer.cancel(self._looks)
+
+
+def _consume(consumer: Any) -> None:
+    tasks, queues = consumer.task_consumer, consumer.app.amqp.queues.consume_from
+    if tasks is None:  # the connection was lost
+        return
+    wanted = open_queues(_running(), consumer.pool.num_processes, queues)
+    for name in set(queues) - wanted:
+        if tasks.consuming_from(name):
+            tasks.cancel_by_queue(name)
+    if missing := [name for name in wanted if not tasks.consuming_from(name)]:
+        for name in missing:
+            tasks.add_queue(queues[name])
+        tasks.consume()
+
+
+def _running() -> Mapping[str, int]:
+    """How many tasks of each queue are in hand; those are not that wait for their time."""
+    # Threads that come to the end of a task take it out: a list is made at one stroke.
+    return Counter(
+        request.delivery_info["routing_key"]
+        for request in list(_state.requests.values())
+        if request not in _state.scheduled_requests
+    )
