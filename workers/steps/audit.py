@@ -28,6 +28,7 @@ from gateway.upstream.endpoints import Kind, generation_of, recognise
 from gateway.upstream.paths import api_path
 from workers.runtime import Services
 from workers.steps.ending import end
+from workers.steps.opening import open_upload
 
 log = get_logger(__name__)
 
@@ -36,7 +37,7 @@ _TELLING = frozenset({Kind.CHANNEL_MESSAGE, Kind.THREAD_MESSAGE})
 
 async def audit(upload_id: str, services: Services) -> None:
     """Audit a relayed upload."""
-    entry = await services.backends.ledger.open(upload_id)
+    entry = await open_upload(upload_id, services)
     if entry is not None and entry.upload.state is State.RELAYED:
         await audit_entry(entry, services)
 

@@ -21,6 +21,7 @@ from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, State, Upload
 from workers.runtime import Services
 from workers.steps.ending import carry_out
+from workers.steps.opening import open_upload
 from workers.steps.registration import register_entry
 
 log = get_logger(__name__)
@@ -28,7 +29,7 @@ log = get_logger(__name__)
 
 async def inspect(upload_id: str, services: Services) -> None:
     """Inspect a stored upload; one that passes, or has passed before, is registered at once."""
-    entry = await services.backends.ledger.open(upload_id)
+    entry = await open_upload(upload_id, services)
     if entry is not None:
         await inspect_entry(entry, services)
 

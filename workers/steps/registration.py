@@ -32,6 +32,7 @@ from gateway.upstream.reconcile import find_registered
 from gateway.upstream.reference import ExternalFile, reference_body
 from workers.runtime import Services
 from workers.steps.ending import carry_out, end
+from workers.steps.opening import open_upload
 from workers.steps.schedule import later
 
 log = get_logger(__name__)
@@ -49,7 +50,7 @@ _SPREAD = 10.0
 
 async def register(upload_id: str, services: Services) -> None:
     """Register an inspected upload, or find out that it is registered."""
-    entry = await services.backends.ledger.open(upload_id)
+    entry = await open_upload(upload_id, services)
     if entry is not None and entry.upload.state is State.INSPECTED:
         await register_entry(entry, services, written=True)
 
