@@ -276,6 +276,11 @@ class Settings(BaseModel):
     metrics_dir: Path | None = None
     """Where processes that share a port share their metrics; `serve --processes` makes its own."""
 
+    # --- traces ----------------------------------------------------------------------------------
+
+    tracing: bool = False
+    """Whether traces of uploads are sent; needs the extra `tracing`, and heeds `OTEL_*`."""
+
     # --- logs ------------------------------------------------------------------------------------
 
     log_level: Annotated[str, Field(pattern=r"^(debug|info|warning|error)$")] = "info"

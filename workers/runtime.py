@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from gateway import tracing
 from gateway.settings import load
 from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends, open_backends
@@ -47,6 +48,9 @@ class Runtime:
         self._thread = threading.Thread(target=self._loop.run_forever, name="runtime", daemon=True)
         self._thread.start()
         self._running: set[Future[None]] = set()
+        settings = load()
+        if settings.tracing:  # in each child of its own: the thread that sends outlives no fork
+            tracing.start("chatkitty-gateway-worker")
         self._services = self._call(self._open())
 
     def run(self, work: Work) -> None:
@@ -71,6 +75,7 @@ class Runtime:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        tracing.stop()
 
     async def _open(self) -> Services:
         backends = await self._stack.enter_async_context(open_backends(load()))

@@ -14,7 +14,8 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """An upload that may come in: whose it is, where it goes, and how its body is delimited.
 
     `content_length` is in bytes, None where the body is chunked, and `body_limit` what the body
-    may have; `authorization` is the header that the client sent, None for a relayed grant.
+    may have; `authorization` is the header that the client sent, None for a relayed grant; `trace`
+    is the W3C Trace Context of the request's span, if traces are kept.
     """
 
     upload_id: str
@@ -27,3 +28,4 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     content_length: int | None
     body_limit: int
     received_at: datetime
+    trace: dict[str, str] = {}

@@ -182,6 +182,7 @@ class ExternalDelivery:
             id=admitted.upload_id,
             subject=admitted.principal.subject,
             request_id=admitted.request_id,
+            trace=admitted.trace,
             delivery=Delivery.EXTERNAL,
             target=admitted.target,
             history=begin(admitted.received_at, State.STORED, now),

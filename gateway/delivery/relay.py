@@ -145,6 +145,7 @@ def record_of(admitted: Admitted, seen: Observation, head: AnswerHead, held: byt
         id=admitted.upload_id,
         subject=admitted.principal.subject,
         request_id=admitted.request_id,
+        trace=admitted.trace,
         delivery=Delivery.RELAY,
         target=admitted.target,
         history=begin(admitted.received_at, State.RELAYED, datetime.now(UTC)),

@@ -6,8 +6,10 @@ Nothing here reads the body, and `100 Continue` is sent only after it.
 import time
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
 from multidict import CIMultiDictProxy
 
+from gateway import tracing
 from gateway.auth.bearer import bearer_token
 from gateway.auth.principal import Principal
 from gateway.auth.verifiers import Authenticator
@@ -45,7 +47,8 @@ async def admit(head: Head, services: Services, upload_id: str, request_id: str)
     admitted = settle(head, principal, services, upload_id, request_id)
     spent = time.monotonic() - started
     PHASE_SECONDS.of(admitted.route.delivery.value, "auth").observe(spent)
-    return admitted
+    carried = tracing.carried()
+    return replace(admitted, trace=dict(carried)) if carried else admitted
 
 
 def settle(

@@ -1,10 +1,12 @@
 """The application: its URLs, its middlewares, and the services that live as long as it does."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
+from gateway import tracing
 from gateway.errors import RouteNotFound
 from gateway.multipart import is_multipart_form
 from gateway.routes import RouteTable
@@ -16,6 +18,7 @@ from gateway.server.middleware import add_ids, answer_errors, identify
 from gateway.server.passthrough import pass_through
 from gateway.server.resources import get_upload, list_uploads
 from gateway.server.services import SERVICES, open_services
+from gateway.server.tracing import trace
 from gateway.server.uploads import take_upload
 from gateway.settings import Settings
 
@@ -25,7 +28,9 @@ _AT_FILES_HOST = ("/gateway/files/", "/gateway/healthz", "/gateway/readyz")
 def create_app(settings: Settings) -> web.Application:
     """What clients reach. Raises ConfigurationError for a route table that cannot work."""
     routes = RouteTable(settings)
-    app = web.Application(middlewares=[identify, answer_errors, keep_files_apart])
+    app = web.Application(
+        middlewares=[*_tracing(settings), identify, answer_errors, keep_files_apart]
+    )
 
     async def services(app: web.Application) -> AsyncIterator[None]:
         async with open_services(settings, routes) as opened:
@@ -36,7 +41,13 @@ def create_app(settings: Settings) -> web.Application:
         async with shared_metrics(settings.metrics_dir) as app[REGISTRY]:
             yield
 
-    app.cleanup_ctx.extend([metrics, services])
+    async def traces(_: web.Application) -> AsyncIterator[None]:
+        if settings.tracing:
+            tracing.start("chatkitty-gateway")
+        yield
+        await asyncio.to_thread(tracing.stop)
+
+    app.cleanup_ctx.extend([metrics, traces, services])
     app.on_response_prepare.append(add_ids)
     app[READINESS] = Readiness()
     app.router.add_get("/gateway/healthz", healthz)
@@ -47,6 +58,10 @@ def create_app(settings: Settings) -> web.Application:
     # `100 Continue` waits for admission: aiohttp's own handler would send it before.
     app.router.add_route("*", "/{path:.*}", _upstream, expect_handler=_expect_nothing_yet)
     return app
+
+
+def _tracing(settings: Settings) -> Sequence[Middleware]:
+    return [trace] if settings.tracing else []
 
 
 def create_admin_app(public: web.Application) -> web.Application:

@@ -66,14 +66,14 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 def _count(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
     """Count the request; one whose answer is still to be sent is counted with its length."""
-    route, delivery = _kind_of(request)
+    route, delivery = kind_of(request)
     ended = request.get(ENDED, response.status)
     # The head of the answer is ours, and small: bodies are what is counted.
     sent = response.body_length if response.prepared else response.content_length or 0
     tally_of(route, delivery, ended).count(seconds, request.content.total_bytes, sent)
 
 
-def _kind_of(request: web.Request) -> tuple[str, str]:
+def kind_of(request: web.Request) -> tuple[str, str]:
     """Route and delivery as labels, which are few whatever is asked for."""
     if UPLOAD_ID in request:
         try:

@@ -94,11 +94,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload, from its acceptance to its end."""
+    """An upload, from its acceptance to its end.
+
+    `trace` is the W3C Trace Context under which workers go on with it, if traces are kept.
+    """
 
     id: str
     subject: str
     request_id: str
+    trace: dict[str, str] = {}
     delivery: Delivery
     target: Target
     history: tuple[Change, ...]

@@ -16,6 +16,7 @@ from gateway.errors import PreconditionFailed, SnifferUnavailable, StoreUnavaila
 from gateway.metrics.catalogue import DEAD_LETTERS, STEPS
 from gateway.queue import STEP_LIMIT
 from gateway.telemetry import bind_ids, clear_ids, get_logger
+from gateway.tracing import joining
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step, is_end
 from gateway.uploads.record import Fault, State
@@ -90,7 +91,8 @@ async def _guarded(
     try:
         # A threads pool ignores Celery's own time limits.
         async with asyncio.timeout(STEP_LIMIT):
-            await (work if tries <= MOST_TRIES else _give_up)(upload_id, services)
+            with joining(step.value):
+                await (work if tries <= MOST_TRIES else _give_up)(upload_id, services)
         STEPS.add(step, "done")
     except (StoreUnavailable, SnifferUnavailable, RedisError, ConnectionError) as error:
         STEPS.add(step, "postponed")

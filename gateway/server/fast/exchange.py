@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.http import RawRequestMessage, RawResponseMessage
+from msgspec.structs import replace
 
 from gateway.delivery import relay
 from gateway.delivery.admitted import Admitted
@@ -23,7 +24,7 @@ from gateway.errors import (
 from gateway.metrics.catalogue import OPEN_UPLOADS, PROBLEMS
 from gateway.metrics.requests import ABORTED, CUT, relay_phases, tally_of
 from gateway.problems import problem_of
-from gateway.server import headers
+from gateway.server import headers, tracing
 from gateway.server.answers import document_of
 from gateway.server.context import SERVER
 from gateway.server.fast import wire
@@ -33,6 +34,7 @@ from gateway.uploads.record import Upload
 
 if TYPE_CHECKING:
     from gateway.server.fast.connection import Connection
+    from gateway.tracing.otel import Span
 
 log = get_logger(__name__)
 
@@ -57,8 +59,8 @@ class Exchange:
 
     __slots__ = (
         "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_keeping",
-        "_last", "_left", "_over", "_read_size", "_received_at", "_sent", "_services", "_started",
-        "_tap", "_task", "_unsent", "_upstream",
+        "_last", "_left", "_over", "_read_size", "_received_at", "_sent", "_services", "_span",
+        "_started", "_tap", "_task", "_unsent", "_upstream",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +86,7 @@ class Exchange:
         self._answered = False
         self._over = False
         self._end: asyncio.Future[None] | None = None
+        self._span: Span | None = None
 
     def begin(self) -> None:
         """Ask for the body, and find a connection to the upstream."""
@@ -93,6 +96,8 @@ class Exchange:
         target = self._admitted.target
         pool = self._services.pool
         outgoing = headers.raw_of_relay(received.raw_headers, received.headers)
+        if self._services.settings.tracing:
+            outgoing = self._trace(outgoing)
         self._unsent = wire.request_head(target.method, target.path, pool.host, outgoing)
         if "Expect" in received.headers:
             self._client.send(wire.CONTINUE)
@@ -193,6 +198,14 @@ class Exchange:
             self._run(self._hold(head, body))
 
     # --- within ----------------------------------------------------------------------------------
+
+    def _trace(self, outgoing: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Begin the span; the headers for the upstream name it instead of the client's."""
+        self._span = span = tracing.begin(self._head.headers)
+        if span is None:
+            return outgoing
+        self._admitted = replace(self._admitted, trace=span.carrier)
+        return headers.with_trace(outgoing, span.carrier)
 
     def _set_read_size(self, size: int) -> None:
         self._read_size = size
@@ -375,6 +388,9 @@ class Exchange:
         route = self._admitted.route
         received = (self._admitted.content_length or 0) - self._left
         tally_of(route.name, route.delivery.value, status).count(seconds, received, self._sent)
+        if self._span is not None:
+            tracing.end_relay(self._span, self._admitted, status)
+            self._span = None
 
     def _leave(self, *, reusable: bool) -> None:
         if self._over:
