@@ -1,7 +1,7 @@
 """Traces: one for each upload, from the client's request to ChatKitty's answer, in all processes.
 
-Off unless `start` was called. OpenTelemetry is an extra, and not even imported before that; what
-is then asked of this module is one look at a variable. A span has the ids of request and upload,
+Off unless `start` was called. OpenTelemetry is an extra, and not even imported here before that;
+what is then asked of this module is one look at a variable. A span has the ids of request and upload,
 and never a token, a query or a client's path.
 """
 
