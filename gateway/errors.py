@@ -4,6 +4,8 @@ The text of an error is written for the client that reads it: it never holds a t
 content or an address of ours.
 """
 
+from collections.abc import Collection
+
 
 class GatewayError(Exception):
     """Any error that this project raises on purpose."""
@@ -34,6 +36,18 @@ class AuthenticationRequired(ClientError):
 
 class InvalidToken(ClientError):
     """No verifier accepts the token (RFC 6750 `invalid_token`)."""
+
+
+class InsufficientScope(ClientError):
+    """The token is good, but not for this (RFC 6750 `insufficient_scope`); `scopes` would be."""
+
+    def __init__(self, detail: str, scopes: Collection[str]) -> None:
+        super().__init__(detail)
+        self.scopes = tuple(sorted(scopes))
+
+
+class AuthorizationEnded(ClientError):
+    """The upload went on for too long after its token had ended."""
 
 
 class GrantRefused(ClientError):

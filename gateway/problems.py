@@ -1,5 +1,6 @@
 """The one table from error to answer, as RFC 9457 problems that ChatKitty's SDKs can read too."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +33,8 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.MalformedAuthorization: Kind(400, "invalid-request", "The Authorization cannot be read"),
     errors.AuthenticationRequired: Kind(401, "unauthorized", "A bearer token is needed"),
     errors.InvalidToken: Kind(401, "invalid-token", "The bearer token is not accepted"),
+    errors.InsufficientScope: Kind(403, "insufficient-scope", "The token does not allow this"),
+    errors.AuthorizationEnded: Kind(401, "authorization-ended", "The token has ended meanwhile"),
     errors.GrantRefused: Kind(401, "grant-refused", "Grants are not relayed here"),
     errors.TokenEndsTooSoon: Kind(403, "token-ends-too-soon", "The token ends too soon"),
     errors.VerifierUnavailable: Kind(
@@ -142,12 +145,29 @@ def chatkitty_error(kind: Kind) -> str:
     return "".join(word.capitalize() for word in kind.slug.split("-")) + "Error"
 
 
+_BEARER_ERRORS: Final[Mapping[type[Exception], str]] = {
+    errors.MalformedAuthorization: "invalid_request",
+    errors.InvalidToken: "invalid_token",
+    errors.AuthorizationEnded: "invalid_token",
+    errors.InsufficientScope: "insufficient_scope",
+}
+"""RFC 6750 section 3.1."""
+
+_NOT_QUOTABLE: Final = re.compile(r"[^ !#-\[\]-~]")
+
+
 def _headers(error: Exception, kind: Kind) -> dict[str, str]:
     if isinstance(error, errors.Unavailable):
         return {"Retry-After": str(max(1, ceil(error.retry_after)))}
-    if kind.status == 401:
-        refused = isinstance(error, errors.InvalidToken)
-        return {"WWW-Authenticate": _CHALLENGE + (', error="invalid_token"' if refused else "")}
-    if isinstance(error, errors.MalformedAuthorization):
-        return {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_request"'}
-    return {}
+    if (code := _BEARER_ERRORS.get(type(error))) is not None:
+        return {"WWW-Authenticate": _challenge(error, code)}
+    return {"WWW-Authenticate": _CHALLENGE} if kind.status == 401 else {}
+
+
+def _challenge(error: Exception, code: str) -> str:
+    """The challenge with what was wrong (RFC 6750 section 3), in the characters it allows."""
+    description = _NOT_QUOTABLE.sub("'", str(error))
+    challenge = f'{_CHALLENGE}, error="{code}", error_description="{description}"'
+    if isinstance(error, errors.InsufficientScope):
+        challenge += f', scope="{" ".join(error.scopes)}"'
+    return challenge

@@ -24,6 +24,8 @@ class Route:
     endpoint: Endpoint | None
     max_file_size: int
     terms: Terms
+    scopes: frozenset[str]
+    """What the token of an upload must allow."""
 
 
 class RouteTable:
@@ -57,12 +59,17 @@ class RouteTable:
             endpoint=endpoint,
             max_file_size=int((row and row.max_file_size) or self._settings.max_file_size),
             terms=self._terms(row),
+            scopes=self._scopes(row),
         )
 
     def _delivery(self, row: RouteSettings | None, endpoint: Endpoint | None) -> Delivery:
         wanted = (row and row.delivery) or self._settings.delivery
         possible = endpoint is not None and endpoint.is_dual
         return wanted if possible else Delivery.RELAY
+
+    def _scopes(self, row: RouteSettings | None) -> frozenset[str]:
+        named = row.scopes if row is not None else None
+        return frozenset(self._settings.auth_scopes if named is None else named)
 
     def _terms(self, row: RouteSettings | None) -> Terms:
         on_mismatch = self._settings.on_mismatch

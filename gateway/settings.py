@@ -21,6 +21,7 @@ from pydantic import (
     RedisDsn,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -78,8 +79,25 @@ class Serve(StrEnum):
 class VerifierName(StrEnum):
     """The verifiers of bearer tokens."""
 
-    STATIC = "static"
+    JWT = "jwt"
+    INTROSPECTION = "introspection"
     UPSTREAM = "upstream"
+    STATIC = "static"
+
+
+class SignatureAlgorithm(StrEnum):
+    """What a JWT may be signed by: none of them symmetric, so no public key is anybody's secret."""
+
+    RS256 = "RS256"
+    RS384 = "RS384"
+    RS512 = "RS512"
+    PS256 = "PS256"
+    PS384 = "PS384"
+    PS512 = "PS512"
+    ES256 = "ES256"
+    ES384 = "ES384"
+    ES512 = "ES512"
+    EDDSA = "EdDSA"
 
 
 Item = TypeVar("Item")
@@ -107,6 +125,12 @@ def _static_tokens(value: object) -> object:
     return tokens
 
 
+def _is_anothers_subject(subject: str) -> bool:
+    """Whether it reads as one that `upstream`, `jwt` or `introspection` vouch for, or a grant's."""
+    labelled = " sub " in subject or " client " in subject
+    return subject == "grant" or subject.startswith("application:") or labelled
+
+
 CommaSeparated = Annotated[tuple[Item, ...], BeforeValidator(_split)]
 
 
@@ -132,6 +156,9 @@ class RouteSettings(BaseModel):
 
     require_match: bool = False
     """Refuse a file whose content is not of the type that the client declared."""
+
+    scopes: tuple[str, ...] | None = None
+    """Scopes of which a token must have every one; left out: the `auth_scopes` of all."""
 
 
 class Settings(BaseModel):
@@ -218,6 +245,50 @@ class Settings(BaseModel):
     auth_cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
     """Seconds that an accepted token is believed without asking its issuer again."""
 
+    auth_jwks_url: HttpUrl | None = None
+    """Where the identity provider publishes the keys by which the `jwt` verifier goes."""
+
+    auth_issuer: str | None = None
+    """The `iss` of the tokens of `jwt`; also of those of `introspection` that tell theirs."""
+
+    auth_audience: CommaSeparated[str] = ()
+    """The `aud` of which tokens must have one; held against tokens as the issuer is."""
+
+    auth_algorithms: Annotated[CommaSeparated[SignatureAlgorithm], Field(min_length=1)] = (
+        SignatureAlgorithm.RS256,
+        SignatureAlgorithm.PS256,
+        SignatureAlgorithm.ES256,
+        SignatureAlgorithm.EDDSA,
+    )
+    """The algorithms by which a JWT may be signed; no symmetric one can be."""
+
+    auth_leeway: Annotated[float, Field(ge=0, le=300)] = 30.0
+    """Seconds by which the clock of whoever issues tokens may be off."""
+
+    auth_jwks_refresh: Annotated[float, Field(ge=1, le=86400)] = 300.0
+    """Seconds after which the identity provider's keys are fetched again, in the background."""
+
+    auth_jwks_cooldown: Annotated[float, Field(ge=1, le=3600)] = 5.0
+    """Seconds for which unknown keys cause no second fetch, after one that brought nothing new."""
+
+    auth_jwks_outage: Annotated[float, Field(ge=0)] = 86400.0
+    """Seconds that keys are believed while their identity provider cannot be reached."""
+
+    auth_introspection_url: HttpUrl | None = None
+    """Where the `introspection` verifier asks about tokens (RFC 7662)."""
+
+    auth_introspection_client_id: str | None = None
+    """As whom the `introspection` verifier asks; left out: without credentials."""
+
+    auth_introspection_client_secret: SecretStr | None = None
+    """The secret that belongs to that client id."""
+
+    auth_scopes: CommaSeparated[str] = ()
+    """Scopes of which the token of an upload must have every one, unless its route names others."""
+
+    auth_upload_grace: Annotated[float, Field(ge=0)] = 86400.0
+    """Seconds that an upload which was let in may go on after its token has ended."""
+
     grants: Grants = Grants.REFUSE
     """Uploads with ChatKitty's `Grant` header and no bearer token: `refuse` or `relay`."""
 
@@ -301,6 +372,30 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _verifiers_are_told_whom_to_ask(self) -> Self:
+        if VerifierName.JWT in self.auth and not (
+            self.auth_jwks_url and self.auth_issuer and self.auth_audience
+        ):
+            raise ValueError("auth names `jwt`: set auth_jwks_url, auth_issuer and auth_audience")
+        if VerifierName.INTROSPECTION in self.auth and self.auth_introspection_url is None:
+            raise ValueError("auth names `introspection`, but auth_introspection_url is not set")
+        client = (self.auth_introspection_client_id, self.auth_introspection_client_secret)
+        if (client[0] is None) != (client[1] is None):
+            raise ValueError(
+                "auth_introspection_client_id and auth_introspection_client_secret belong together"
+            )
+        if any(char.isspace() for char in self.auth_issuer or ""):
+            raise ValueError("auth_issuer: an issuer is a URL, and has no spaces")
+        return self
+
+    @field_validator("auth_static_tokens")
+    @classmethod
+    def _subjects_are_free(cls, tokens: Mapping[str, str]) -> Mapping[str, str]:
+        if taken := sorted(name for name in tokens.values() if _is_anothers_subject(name)):
+            raise ValueError(f"the subject {taken[0]} is what another verifier calls its own")
+        return tokens
+
+    @model_validator(mode="after")
     def _keys_are_keys(self) -> Self:
         try:
             self.key_ring()
@@ -314,8 +409,12 @@ class Settings(BaseModel):
 
     @property
     def broker(self) -> str:
-        """The URL of the Celery broker, with its password."""
-        return self.broker_url.get_secret_value() if self.broker_url else str(self.redis_url)
+        """The Celery broker's URL, with its password; a `rediss` one asks for a certificate."""
+        url = self.broker_url.get_secret_value() if self.broker_url else str(self.redis_url)
+        if not url.startswith("rediss:") or "ssl_cert_reqs=" in url:
+            return url
+        # Where it is told nothing, kombu takes any certificate; redis-py verifies.
+        return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:

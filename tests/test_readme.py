@@ -1,5 +1,6 @@
-"""The README names what there is."""
+"""The README and its neighbours name what there is."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from gateway.cli import main
 from gateway.settings import PREFIX, RouteSettings, Settings
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "routes"])
@@ -23,3 +25,13 @@ def test_every_option_of_a_route_is_documented(name: str) -> None:
 @pytest.mark.parametrize("name", main.commands)
 def test_every_command_is_documented(name: str) -> None:
     assert f"| `{name}` |" in README
+
+
+def test_every_threat_has_a_test() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    rows = re.findall(r"^\|(?! ---| what is at stake).*\|$", text, re.MULTILINE)
+    assert rows
+    for row in rows:
+        tests = re.findall(r"`(tests/[\w/.]+)`", row.split("|")[-2])
+        assert tests, row
+        assert all((ROOT / test).is_file() for test in tests), row

@@ -1,17 +1,20 @@
-"""What verifiers vouched for, kept for a short time by the token's hash. Pure but for memory."""
+"""What verifiers said, kept for a short time by the token's hash. Pure but for memory."""
 
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from gateway.auth.principal import Principal
+from gateway.auth.principal import Principal, Refused
 
 _CAPACITY = 10_000
 
+Said = TypeVar("Said")
+
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    principal: Principal
+class _Entry(Generic[Said]):
+    said: Said
     until: float
 
 
@@ -20,26 +23,41 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-class PrincipalCache:
-    """At most 10,000 principals; the one that was kept first is forgotten first."""
+class _Cache(Generic[Said]):
+    """At most 10,000 entries; the one that was kept first is forgotten first."""
 
     def __init__(self, lifetime: float) -> None:
-        """Keep each for `lifetime` seconds, and never beyond its own end."""
+        """Keep each for at most `lifetime` seconds."""
         self._lifetime = lifetime
-        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._entries: OrderedDict[bytes, _Entry[Said]] = OrderedDict()
 
-    def get(self, token: str, now: float) -> Principal | None:
-        """The principal of a token that was vouched for lately; `now` in epoch seconds."""
+    def get(self, token: str, now: float) -> Said | None:
+        """What was said of a token lately."""
         entry = self._entries.get(token_hash(token))
-        return entry.principal if entry is not None and now < entry.until else None
+        return entry.said if entry is not None and now < entry.until else None
+
+    def _keep(self, token: str, said: Said, until: float) -> None:
+        key = token_hash(token)
+        self._entries.pop(key, None)
+        self._entries[key] = _Entry(said, until)
+        if len(self._entries) > _CAPACITY:
+            self._entries.popitem(last=False)
+
+
+class PrincipalCache(_Cache[Principal]):
+    """The principals of tokens that were vouched for; `now` is in epoch seconds."""
 
     def put(self, token: str, principal: Principal, now: float) -> None:
-        """Remember who the token belongs to."""
+        """Remember who the token belongs to, and never beyond its own end."""
         until = now + self._lifetime
         if principal.expires is not None:
             until = min(until, principal.expires)
-        key = token_hash(token)
-        self._entries.pop(key, None)
-        self._entries[key] = _Entry(principal, until)
-        if len(self._entries) > _CAPACITY:
-            self._entries.popitem(last=False)
+        self._keep(token, principal, until)
+
+
+class RefusalCache(_Cache[Refused]):
+    """The refusals of a verifier; apart, so that no flood of bad tokens displaces the good."""
+
+    def put(self, token: str, refused: Refused, now: float) -> None:
+        """Remember why the token was refused; `now` is of any clock, the same for all."""
+        self._keep(token, refused, now + self._lifetime)

@@ -1,11 +1,34 @@
-"""Who a request comes from."""
+"""Who a request comes from, or why it is not known."""
+
+from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
+UNKNOWN: Final = "the token is unknown, revoked or expired"
+
 
 class Principal(msgspec.Struct, frozen=True):
-    """The subject that a verifier vouches for, what it may do, and until when (epoch seconds)."""
+    """The subject that a verifier vouches for, what it may do, and until when (epoch seconds).
+
+    No two verifiers give one subject to different people: see docs/identity.md.
+    """
 
     subject: str
     scopes: frozenset[str] = frozenset()
     expires: float | None = None
+
+    @property
+    def until(self) -> datetime | None:
+        """Its end (UTC)."""
+        return datetime.fromtimestamp(self.expires, UTC) if self.expires is not None else None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Why a verifier does not vouch for a token, as its client may be told.
+
+    `final`: the token is this verifier's to judge, and no other may be asked.
+    """
+
+    reason: str = UNKNOWN
+    final: bool = False

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.auth.cache import token_hash
-from gateway.auth.principal import Principal
+from gateway.auth.principal import Principal, Refused
 
 
 class StaticVerifier:
@@ -15,6 +15,6 @@ class StaticVerifier:
             token_hash(token): Principal(subject) for token, subject in tokens.items()
         }
 
-    async def verify(self, token: str) -> Principal | None:
+    async def verify(self, token: str) -> Principal | Refused:
         """The principal of a listed token."""
-        return self._principals.get(token_hash(token))
+        return self._principals.get(token_hash(token)) or Refused()

@@ -1,19 +1,20 @@
 """The border of all verifiers of bearer tokens, and the order in which they are asked."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.auth.cache import PrincipalCache
-from gateway.auth.principal import Principal
+from gateway.auth.cache import PrincipalCache, token_hash
+from gateway.auth.principal import UNKNOWN, Principal, Refused
 from gateway.errors import InvalidToken, VerifierUnavailable
 
 
 class Verifier(Protocol):
     """Says whom a bearer token belongs to."""
 
-    async def verify(self, token: str) -> Principal | None:
-        """The principal, or None where the token is not one that this verifier knows.
+    async def verify(self, token: str) -> Principal | Refused:
+        """The principal, or why it is not vouched for.
 
         Raises VerifierUnavailable where it cannot be told.
         """
@@ -25,34 +26,64 @@ class Authenticator:
     def __init__(self, verifiers: Sequence[Verifier], cache: PrincipalCache) -> None:
         self._verifiers = verifiers
         self._cache = cache
+        self._asking: dict[bytes, asyncio.Task[Principal]] = {}
 
     async def authenticate(self, token: str) -> Principal:
-        """The token's principal.
+        """The token's principal. However many ask about one token, it is asked about once.
 
         Raises InvalidToken where no verifier knows it, VerifierUnavailable where none knows it
         and one could not be asked.
         """
-        now = time.time()
-        if (cached := self._cache.get(token, now)) is not None:
+        if (cached := self._cache.get(token, time.time())) is not None:
             return cached
-        principal = await self._ask(token)
-        if principal.expires is not None and principal.expires <= now:
-            raise InvalidToken("the token has expired")
-        self._cache.put(token, principal, now)
-        return principal
+        key = token_hash(token)
+        if (asking := self._asking.get(key)) is None:
+            asking = asyncio.create_task(self._ask_and_remember(token, key))
+            asking.add_done_callback(_take_notice)
+            self._asking[key] = asking
+        # Whoever goes away leaves the others their answer.
+        return await asyncio.shield(asking)
 
     def recall(self, token: str) -> Principal | None:
         """The principal of a token that was vouched for lately; asks no verifier."""
         return self._cache.get(token, time.time())
 
+    async def close(self) -> None:
+        """Ask no further."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    async def _ask_and_remember(self, token: str, key: bytes) -> Principal:
+        try:
+            now = time.time()
+            principal = await self._ask(token)
+            if principal.expires is not None and principal.expires <= now:
+                raise InvalidToken("the token has expired")
+            self._cache.put(token, principal, now)
+            return principal
+        finally:
+            del self._asking[key]
+
     async def _ask(self, token: str) -> Principal:
         unreachable: VerifierUnavailable | None = None
+        reason = UNKNOWN
         for verifier in self._verifiers:
             try:
-                principal = await verifier.verify(token)
+                verdict = await verifier.verify(token)
             except VerifierUnavailable as error:
                 unreachable = error
                 continue
-            if principal is not None:
-                return principal
-        raise unreachable or InvalidToken("the token is unknown, revoked or expired")
+            if isinstance(verdict, Principal):
+                return verdict
+            if verdict.final:
+                raise InvalidToken(verdict.reason)
+            reason = verdict.reason if reason == UNKNOWN else reason
+        raise unreachable or InvalidToken(reason)
+
+
+def _take_notice(asking: "asyncio.Task[Principal]") -> None:
+    """A failure that nobody waits for any more is no news."""
+    if not asking.cancelled():
+        asking.exception()

@@ -1,6 +1,7 @@
 """What was settled about an upload before its body is taken."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -9,10 +10,13 @@ from gateway.multipart import Declared
 from gateway.routes import Route
 from gateway.uploads.record import Target
 
+OUTLIVED: Final = "the token has ended, and the upload went on for too long after it"
+
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """An upload that may come in: whose it is, where it goes, and how its body is delimited.
 
+    `body_until` is when its body has to have ended, in epoch seconds, None for never.
     `content_length` is in bytes, None where the body is chunked, and `body_limit` what the body
     may have; `authorization` is the header that the client sent, None for a relayed grant; `trace`
     is the W3C Trace Context of the request's span, if traces are kept.
@@ -28,4 +32,5 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     content_length: int | None
     body_limit: int
     received_at: datetime
+    body_until: float | None
     trace: dict[str, str] = {}

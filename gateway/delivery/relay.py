@@ -151,6 +151,7 @@ def record_of(admitted: Admitted, seen: Observation, head: AnswerHead, held: byt
         history=begin(admitted.received_at, State.RELAYED, datetime.now(UTC)),
         files=seen.files,
         terms=admitted.route.terms,
+        token_until=admitted.principal.until,
         ambiguities=(*seen.ambiguities, *too_large),
         result=Answer(
             head.status,

@@ -20,6 +20,7 @@ from gateway.errors import (
     ExpectationFailed,
     FileTooLarge,
     GrantRefused,
+    InsufficientScope,
     MalformedRequest,
     MalformedUpload,
     RouteNotFound,
@@ -56,14 +57,16 @@ def settle(
 ) -> Admitted:
     """What the rest of the head decides, once it is known whose upload it is. Does no I/O.
 
-    Raises MalformedRequest, RouteNotFound, ExpectationFailed, TokenEndsTooSoon, EncodedBody,
-    InvalidBoundary, MalformedUpload, FileTooLarge.
+    Raises MalformedRequest, RouteNotFound, ExpectationFailed, InsufficientScope, TokenEndsTooSoon,
+    EncodedBody, InvalidBoundary, MalformedUpload, FileTooLarge.
     """
     received_at = datetime.now(UTC)
     check_expectation(head.headers)
     if is_files_host(services.settings, head.headers.get("Host", "")):
         raise RouteNotFound("there is nothing under this path")
     route = services.route_of(head.target)
+    if not route.scopes <= principal.scopes:
+        raise InsufficientScope("the token does not allow this upload", route.scopes)
     if route.delivery is Delivery.EXTERNAL:
         _check_token_outlives_retries(principal, services, received_at.timestamp())
     boundaries = declared_boundaries(_content_type(head.headers))
@@ -83,6 +86,11 @@ def settle(
         content_length=head.content_length,
         body_limit=body_limit,
         received_at=received_at,
+        body_until=(
+            principal.expires + services.settings.auth_upload_grace
+            if principal.expires is not None
+            else None
+        ),
     )
 
 

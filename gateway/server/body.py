@@ -1,21 +1,24 @@
 """A request's body as it comes in, its faults as our own errors."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
 from aiohttp import web
 
-from gateway.errors import BodyTimeout, FileTooLarge, UploadAborted
+from gateway.delivery.admitted import OUTLIVED
+from gateway.errors import AuthorizationEnded, BodyTimeout, FileTooLarge, UploadAborted
 
 
 async def read_body(
-    request: web.BaseRequest, *, limit: int, patience: float
+    request: web.BaseRequest, *, limit: int, patience: float, until: float | None = None
 ) -> AsyncIterator[bytes]:
     """The chunks of the body, as large as the socket gave them, without a copy.
 
     Raises FileTooLarge beyond `limit` bytes, BodyTimeout after `patience` seconds of silence,
-    UploadAborted where the client went away or the framing broke.
+    AuthorizationEnded after `until` (epoch seconds), UploadAborted where the client went away or
+    the framing broke.
     """
     received = 0
     while True:
@@ -28,6 +31,8 @@ async def read_body(
             raise UploadAborted("the body ended before it was complete") from error
         if not chunk:
             return
+        if until is not None and time.time() > until:
+            raise AuthorizationEnded(OUTLIVED)
         received += len(chunk)
         if received > limit:
             raise FileTooLarge(f"the body is larger than the {limit} bytes that are taken here")

@@ -8,10 +8,8 @@ from functools import lru_cache
 
 from aiohttp import web
 
-from gateway.auth.cache import PrincipalCache
-from gateway.auth.static import StaticVerifier
-from gateway.auth.upstream import UpstreamVerifier
-from gateway.auth.verifiers import Authenticator, Verifier
+from gateway.auth.door import open_authenticator
+from gateway.auth.verifiers import Authenticator
 from gateway.delivery.external import ExternalDelivery
 from gateway.delivery.forward import Forwarder, upstream_session
 from gateway.delivery.once import Once
@@ -23,7 +21,7 @@ from gateway.routes import Route, RouteTable
 from gateway.server.drain import Drain
 from gateway.server.metrics import watch
 from gateway.server.target import upstream_path
-from gateway.settings import Settings, VerifierName
+from gateway.settings import Settings
 from gateway.uploads.backends import Backends, open_backends
 from gateway.uploads.claims import Claims
 from gateway.uploads.notices import Notices
@@ -60,6 +58,9 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
     """Open the clients of every part; none of the servers has to be reachable yet."""
     async with AsyncExitStack() as stack:
         backends = await stack.enter_async_context(open_backends(settings))
+        authenticator = await stack.enter_async_context(
+            open_authenticator(settings, backends.chatkitty)
+        )
         session = await stack.enter_async_context(upstream_session(settings.upstream_timeout))
         notices = await stack.enter_async_context(_listening(Notices(backends.redis)))
         presence = await stack.enter_async_context(_beating(Presence(backends.redis)))
@@ -72,7 +73,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         yield Services(
             settings=settings,
             backends=backends,
-            authenticator=_authenticator(settings, backends),
+            authenticator=authenticator,
             forwarder=forwarder,
             pool=pool,
             exchanges=Watch(min(settings.body_timeout, settings.upstream_timeout)),
@@ -113,12 +114,3 @@ async def _at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
         while not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=_CANCEL_SECONDS)
-
-
-def _authenticator(settings: Settings, backends: Backends) -> Authenticator:
-    verifiers: dict[VerifierName, Verifier] = {
-        VerifierName.STATIC: StaticVerifier(settings.auth_static_tokens),
-        VerifierName.UPSTREAM: UpstreamVerifier(backends.chatkitty),
-    }
-    cache = PrincipalCache(settings.auth_cache_seconds)
-    return Authenticator([verifiers[name] for name in settings.auth], cache)

@@ -166,4 +166,9 @@ def answer_to(request: web.Request, upload: Upload) -> web.Response:
 
 
 def _body(request: web.Request, services: Services, admitted: Admitted) -> AsyncIterator[bytes]:
-    return read_body(request, limit=admitted.body_limit, patience=services.settings.body_timeout)
+    return read_body(
+        request,
+        limit=admitted.body_limit,
+        patience=services.settings.body_timeout,
+        until=admitted.body_until,
+    )

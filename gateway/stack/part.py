@@ -25,7 +25,8 @@ class Command:
     """How a part is started, and how to tell that it serves.
 
     `ready` is asked again and again until it says so; `patience` is how many seconds it may take
-    to start, and `grace` how many to stop before it is killed.
+    to start, and `grace` how many to stop before it is killed. One that `drains` finishes what it
+    has in hand when it is asked to stop, and cuts it when it is asked again.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Command:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     patience: float = 30.0
     grace: float = 10.0
+    drains: bool = False
 
 
 class Part:

@@ -20,8 +20,7 @@ LOGS = "logs"
 
 SUBJECTS = ("alice", "bob")
 
-_GATEWAY_GRACE = 4_000.0  # the gateway limits its drain itself
-_WORKER_GRACE = 20.0
+_DRAIN_GRACE = 4_000.0  # who drains limits that itself
 _BUCKET = "uploads"
 
 
@@ -30,7 +29,8 @@ class Plan:
     """The parts in the order of their start, and what to tell of them.
 
     `servers` are what the rest needs; a part that the environment already names a server for is
-    not among them. `environ` is that of the gateway and the workers.
+    not among them. `environ` is that of the gateway and the workers; `tokens` are those (subject
+    and token) that such a gateway accepts, none where only others can issue them.
     """
 
     servers: tuple[Command, ...]
@@ -100,8 +100,14 @@ def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str
         workers=_workers(data_dir, environ),
         environ=environ,
         sandbox_url=sandbox_url if own_sandbox else None,
-        tokens=tokens,
+        tokens=tokens if _are_accepted(environ["GATEWAY_AUTH"], own_sandbox=own_sandbox) else (),
     )
+
+
+def _are_accepted(verifiers: str, *, own_sandbox: bool) -> bool:
+    """Whether a verifier knows the static tokens: by itself, or by asking the sandbox."""
+    names = {name.strip() for name in verifiers.split(",")}
+    return "static" in names or (own_sandbox and "upstream" in names)
 
 
 def _upstream_settings(sandbox_url: str) -> dict[str, str]:
@@ -137,7 +143,8 @@ def _gateway(number: int, environ: Mapping[str, str]) -> Command:
         [*_OURS, "serve"],
         lambda: answers(ready, below=300),
         environ,
-        grace=_GATEWAY_GRACE,
+        grace=_DRAIN_GRACE,
+        drains=True,
     )
 
 
@@ -151,7 +158,8 @@ def _workers(data_dir: Path, environ: Mapping[str, str]) -> tuple[Command, ...]:
             [*celery, "worker", "--loglevel", "WARNING"],
             lambda: says(log, before, "worker.ready"),
             environ,
-            grace=_WORKER_GRACE,
+            grace=_DRAIN_GRACE,
+            drains=True,
         ),
         Command(
             "beat",

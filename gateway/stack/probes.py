@@ -30,6 +30,13 @@ def says(log: Path, since: int, word: str) -> bool:
         return word.encode() in file.read()
 
 
+def listens(host: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with socket.socket() as client:
+        client.settimeout(_SECONDS)
+        return client.connect_ex((host, port)) == 0
+
+
 def pongs(host: str, port: int) -> bool:
     """Whether a Redis answers PING."""
     try:

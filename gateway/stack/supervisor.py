@@ -9,6 +9,8 @@ from gateway.stack.part import Command, Part, PartError
 
 _QUICK_DEATH = 5.0
 _LONGEST_BACKOFF = 30.0
+_BETWEEN_SIGNALS = 0.5
+"""Two of the same that come at once are one to whom they are sent."""
 
 
 class Supervised:
@@ -49,6 +51,8 @@ class Supervisor:
         self._log_dir = log_dir
         self._restart = restart
         self._parts: list[Supervised] = []
+        self._told: list[Supervised] = []
+        self._hastened = False
 
     def start(self, commands: Sequence[Command]) -> None:
         """Start parts side by side and wait until all serve. Raises PartError."""
@@ -73,20 +77,29 @@ class Supervisor:
             elif supervised.part.exit_status is not None:
                 raise PartError(f"{supervised.command.name} died\n{supervised.part.tail()}")
 
-    def tell_gateways(self) -> None:
-        """Have the gateways drain; told once more, they cut what they still have under way."""
-        for supervised in self._parts:
-            if _is_gateway(supervised):
-                supervised.part.ask_to_stop()
-
     def stop(self) -> None:
         """Stop all parts, the last one started first; the gateways drain side by side."""
-        self.tell_gateways()
+        for supervised in filter(_is_gateway, self._parts):
+            self._tell(supervised)
         for supervised in reversed(self._parts):
-            if not _is_gateway(supervised):  # a second signal would cut what it has under way
-                supervised.part.ask_to_stop()
+            if not _is_gateway(supervised):
+                self._tell(supervised)
             supervised.part.wait_stopped()
         self._parts.clear()
+
+    def hasten(self) -> None:
+        """While it stops: have nothing waited for, now or later, that could be cut."""
+        self._hastened = True
+        for supervised in self._told:
+            if supervised.command.drains:
+                supervised.part.ask_to_stop()
+
+    def _tell(self, supervised: Supervised) -> None:
+        supervised.part.ask_to_stop()
+        self._told.append(supervised)
+        if self._hastened and supervised.command.drains:
+            time.sleep(_BETWEEN_SIGNALS)
+            supervised.part.ask_to_stop()
 
 
 def _is_gateway(supervised: Supervised) -> bool:

@@ -33,7 +33,7 @@ class UpOptions:
 def up(options: UpOptions) -> int:
     """Start everything, say so, look after it until SIGTERM or SIGINT, stop everything.
 
-    The gateways drain; a second signal hastens that.
+    The gateways and the worker drain; a second signal hastens that.
 
     Returns the exit status: 0 after a signal, 1 where a part did not start or was not to be
     started again.
@@ -43,7 +43,7 @@ def up(options: UpOptions) -> int:
 
     def stop(*_: object) -> None:
         if stopped.is_set():
-            supervisor.tell_gateways()
+            supervisor.hasten()
         stopped.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -72,7 +72,9 @@ def _announce(options: UpOptions, plan: Plan, supervisor: Supervisor) -> None:
         print(json.dumps(_description(plan, supervisor)), flush=True)
         return
     print(f"READY {plan.gateway_url}", flush=True)
-    if options.sample and plan.tokens:
+    if options.sample and not plan.tokens:
+        print("no sample: GATEWAY_AUTH accepts no token that is known here")
+    elif options.sample:
         asyncio.run(upload_samples(plan.gateway_url, plan.tokens[0][1], CHANNEL))
 
 

@@ -1,8 +1,8 @@
 """Traces: one for each upload, from the client's request to ChatKitty's answer, in all processes.
 
 Off unless `start` was called. OpenTelemetry is an extra, and not even imported here before that;
-what is then asked of this module is one look at a variable. A span has the ids of request and upload,
-and never a token, a query or a client's path.
+what is then asked of this module is one look at a variable. A span has the ids of request and
+upload, and never a token, a query or a client's path.
 """
 
 import time

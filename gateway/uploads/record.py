@@ -93,9 +93,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     settling: float = 0.0
 
 
+_TAKEN = frozenset({State.STORED, State.RELAYED})
+"""The states that are reached when the body has ended."""
+
+
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """An upload, from its acceptance to its end.
 
+    `token_until` is until when the token that it came with was good, None where nobody told.
     `trace` is the W3C Trace Context under which workers go on with it, if traces are kept.
     """
 
@@ -111,6 +116,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[tuple[str, str], ...] = ()
     url: str | None = None
     authorization: str | None = None
+    token_until: datetime | None = None
     ambiguities: tuple[str, ...] = ()
     attempt: Attempt | None = None
     result: Answer | None = None
@@ -125,6 +131,14 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     def since(self) -> datetime:
         """When the state was reached."""
         return self.history[-1].at
+
+    @property
+    def outlived_token(self) -> bool:
+        """Whether its token had ended when its body had."""
+        if self.token_until is None:
+            return False
+        taken = (change.at for change in self.history if change.state in _TAKEN)
+        return any(at > self.token_until for at in taken)
 
     @property
     def file(self) -> File:

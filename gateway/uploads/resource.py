@@ -17,6 +17,8 @@ def resource_of(upload: Upload) -> dict[str, object]:
             "history": [
                 {"state": change.state, "at": timestamp(change.at)} for change in upload.history
             ],
+            "tokenUntil": timestamp(upload.token_until) if upload.token_until else None,
+            "outlivedToken": upload.outlived_token or None,
             **_files(upload),
             "url": upload.url,
             "ambiguities": list(upload.ambiguities) or None,

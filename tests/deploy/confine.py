@@ -10,7 +10,8 @@ import re
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
 
 
-def admitted(unit: str) -> Set[str]:
+def admitted(unit: str) -> AbstractSet[str]:
     """The calls that a unit's SystemCallFilter lines admit, the later line winning."""
     calls: set[str] = set()
     for words in re.findall(r"(?m)^SystemCallFilter=(.*)$", unit):
@@ -59,7 +60,7 @@ def _calls(names: Iterable[str]) -> set[str]:
     return found
 
 
-def _confine(calls: Set[str]) -> None:
+def _confine(calls: AbstractSet[str]) -> None:
     numbers = dict(re.findall(r"#define __NR_(\w+) (\d+)", HEADER.read_text()))
     known = sorted(int(numbers[call]) for call in calls & numbers.keys())
     tests = [(_EQUAL, 0, 1, number) for number in known]
@@ -82,4 +83,4 @@ def _prctl(*arguments: object) -> None:
 if __name__ == "__main__":
     unit, *command = sys.argv[1:]
     _confine(admitted(Path(unit).read_text()))
-    os.execvp(command[0], command)  # noqa: S606 - the caller's
+    os.execvp(command[0], command)

@@ -4,10 +4,15 @@ import os
 import re
 import shlex
 import shutil
-import venv
 from pathlib import Path
 
+import uv
+
 from tests.deploy.tools import DEPLOY, ROOT, checked
+
+_FOR_AN_IMAGE = r" --(no-cache-dir|no-cache|compile-bytecode)\b"
+"""What makes an image small and quick to start, and a test slow."""
+
 
 def instructions(text: str) -> list[tuple[str, str]]:
     """Each instruction with its arguments, without comments and continuations."""
@@ -36,7 +41,7 @@ def build(directory: Path) -> Path:
     source.mkdir()
     for elsewhere in ("opt", "tmp"):
         (directory / elsewhere).mkdir()
-    venv.create(directory / "python", with_pip=True)
+    checked([uv.find_uv_bin(), "venv", "--seed", str(directory / "python")])
     path = f"{directory / 'python' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     environ = {**os.environ, "PATH": path, "VIRTUAL_ENV": "", "PYTHONPATH": ""}
     for name, rest in stages((DEPLOY / "Dockerfile").read_text())[0]:
@@ -44,6 +49,7 @@ def build(directory: Path) -> Path:
             _copy(source, *shlex.split(rest))
         elif name == "RUN":
             script = re.sub(r"(?<![\w.])(/opt/|/tmp/)", rf"{directory}\1", rest)
+            script = re.sub(_FOR_AN_IMAGE, "", script)
             checked(["bash", "-o", "pipefail", "-ec", script], cwd=source, environ=environ)
     return directory / "opt" / "gateway"
 

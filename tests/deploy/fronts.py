@@ -1,7 +1,6 @@
-"""The balancers' configurations that we hand out, each in its real program, in front of two ports."""
+"""The balancers' configurations that we hand out, each in its real program, before two ports."""
 
 import re
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_port
+from gateway.stack.probes import listens
 from tests.deploy.tools import DEPLOY, Tools, checked
 
 KINDS = ("nginx", "haproxy")
@@ -42,15 +42,10 @@ def front(
     configuration = configure(directory, port, gateways, pem)
     command = argv(tools, directory, configuration)
     checked([*command, check])
-    served = Command(kind, command, lambda: _listens(port), grace=5.0)
+    served = Command(kind, command, lambda: listens(HOST, port), grace=5.0)
     with Part(served, directory):
         scheme = "http" if pem is None else "https"
         yield Front(kind, f"{scheme}://{HOST}:{port}", port, directory)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex((HOST, port)) == 0
 
 
 def _nginx(directory: Path, port: int, gateways: tuple[int, int], pem: Path | None) -> Path:

@@ -1,13 +1,14 @@
 """Which names of settings there are, and which of them hold secrets."""
 
-from collections.abc import Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from pydantic import RedisDsn, SecretStr
 
 from gateway.settings import PREFIX, Settings
 
 
-def secret_settings() -> Set[str]:
+def secret_settings() -> AbstractSet[str]:
     """The variables whose value nobody may read: they are given as files."""
     return {
         PREFIX + name.upper()
@@ -15,3 +16,9 @@ def secret_settings() -> Set[str]:
         if any(kind.__name__ in str(field.annotation) for kind in (SecretStr, RedisDsn))
         or not field.repr
     }
+
+
+def setting(environment: Mapping[str, str], name: str) -> float:
+    """What a number among the settings is there; its default where nothing is said of it."""
+    field = Settings.model_fields.get(name.lower())
+    return float(environment.get(PREFIX + name, field.default if field else 0))

@@ -1,8 +1,6 @@
 """nginx and HAProxy as we hand them out, as real programs, in front of real gateways."""
 
 import asyncio
-import datetime
-import ipaddress
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,11 +8,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.stack.ports import HOST, free_port
+from tests.deploy.certificate import make_certificate
 from tests.deploy.fronts import KINDS, Front, front
 from tests.deploy.listener import Listener, break_off
 from tests.deploy.tools import Tools
@@ -31,7 +27,9 @@ StartFront = Callable[..., Front]
 
 
 @pytest.fixture(params=KINDS)
-def start_front(request: pytest.FixtureRequest, tools: Tools, tmp_path: Path) -> Iterator[StartFront]:
+def start_front(
+    request: pytest.FixtureRequest, tools: Tools, tmp_path: Path
+) -> Iterator[StartFront]:
     with ExitStack() as stack:
 
         def start(*gateways: int, pem: Path | None = None) -> Front:
@@ -87,7 +85,7 @@ async def test_a_refusal_reaches_the_client_before_its_body_is_taken(
 async def test_tls_ends_at_the_front(
     start_front: StartFront, external_gateway: Gateway, tmp_path: Path
 ) -> None:
-    pem = _certificate(tmp_path / "gateway.pem")
+    pem = make_certificate(tmp_path / "gateway.pem")
     served = start_front(external_gateway.port, external_gateway.port, pem=pem)
     context = ssl.create_default_context(cafile=str(pem))
     async with (
@@ -133,7 +131,11 @@ async def test_an_absent_gateway_costs_no_request(
 async def test_what_clients_say_of_their_address_is_not_passed_on(start_front: StartFront) -> None:
     async with Listener.open() as one:
         served = start_front(one.port, one.port)
-        claims = {"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6", "X-Forwarded-Proto": "https"}
+        claims = {
+            "X-Forwarded-For": "6.6.6.6",
+            "Forwarded": "for=6.6.6.6",
+            "X-Forwarded-Proto": "https",
+        }
         async with (
             aiohttp.ClientSession() as session,
             session.get(f"{served.url}/v1/users", headers=claims) as answer,
@@ -151,7 +153,10 @@ async def test_nothing_secret_is_logged(start_front: StartFront) -> None:
     async with Listener.open() as one:
         served = start_front(one.port, one.port)
         async with aiohttp.ClientSession() as session:
-            for path in ("/v1/users?grant=hush-grant", "/gateway/files/hush-token/cat.png?grant=hush"):
+            for path in (
+                "/v1/users?grant=hush-grant",
+                "/gateway/files/hush-token/cat.png?grant=hush",
+            ):
                 async with session.get(served.url + path) as answer:
                     assert answer.status == 200
     await _until_logged(served, "/v1/users")
@@ -168,27 +173,3 @@ async def _until_logged(served: Front, words: str) -> None:
 def _head(length: int, more: str = "") -> bytes:
     lines = f"POST {MESSAGES} HTTP/1.1\r\nHost: gateway\r\nContent-Length: {length}\r\n{more}\r\n"
     return lines.encode()
-
-
-def _certificate(path: Path) -> Path:
-    """A certificate for the loopback address with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address(HOST))
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    secret = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.write_bytes(pem + secret)
-    return path

@@ -21,29 +21,27 @@ components: [../../components/s3-keys, ../../components/monitoring]
 """
 
 
-@pytest.fixture(scope="module", params=SHAPES)
-def text(
-    request: pytest.FixtureRequest, tools: Tools, tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    if request.param == "base":
-        return _rendered(tools, KUBERNETES / "base")
-    if request.param == "aws":
-        return _rendered(tools, KUBERNETES / "overlays" / "aws")
+@pytest.fixture(scope="module")
+def texts(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What `kubectl apply -k` would send, for each shape."""
     copied = tmp_path_factory.mktemp("kubernetes") / "all"
     shutil.copytree(KUBERNETES, copied)
     everything = copied / "overlays" / "everything"
     everything.mkdir()
     (everything / "kustomization.yaml").write_text(EVERYTHING)
-    return _rendered(tools, everything)
+    directories = (copied / "base", copied / "overlays" / "aws", everything)
+    rendered = (tools.run("kubectl", "kustomize", str(directory)) for directory in directories)
+    return dict(zip(SHAPES, rendered, strict=True))
 
 
-def _rendered(tools: Tools, directory: Path) -> str:
-    return tools.run("kubectl", "kustomize", str(directory))
+@pytest.fixture(scope="module")
+def shapes(texts: dict[str, str], tools: Tools) -> dict[str, list[Any]]:
+    return {shape: tools.documents(text) for shape, text in texts.items()}
 
 
-@pytest.fixture
-def objects(text: str, tools: Tools) -> list[Any]:
-    return tools.documents(text)
+@pytest.fixture(params=SHAPES)
+def objects(request: pytest.FixtureRequest, shapes: dict[str, list[Any]]) -> list[Any]:
+    return shapes[request.param]
 
 
 @pytest.fixture
@@ -59,11 +57,23 @@ def settings(objects: list[Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_object_is_of_its_schema(text: str, tools: Tools, version: str, tmp_path: Path) -> None:
-    known = [found for found in text.split("\n---\n") if "monitoring.coreos.com" not in found]
-    file = tmp_path / "objects.yaml"
-    file.write_text("\n---\n".join(known))
-    tools.run("kubernetes-validate", "--strict", "-k", version, str(file))
+def test_every_object_is_of_its_schema(
+    texts: dict[str, str], tools: Tools, version: str, tmp_path: Path
+) -> None:
+    for shape, text in texts.items():
+        known = [one for one in text.split("\n---\n") if "monitoring.coreos.com" not in one]
+        (tmp_path / f"{shape}.yaml").write_text("\n---\n".join(known))
+    files = map(str, tmp_path.iterdir())
+    tools.run("kubernetes-validate", "--strict", "-k", version, *files)
+
+
+def test_what_is_of_no_schema_is_found(texts: dict[str, str], tools: Tools, tmp_path: Path) -> None:
+    """In the second file too."""
+    whole, wrong = tmp_path / "1.yaml", tmp_path / "2.yaml"
+    whole.write_text(texts["base"])
+    wrong.write_text(texts["base"].replace("readOnlyRootFilesystem", "readOnlyRoot"))
+    with pytest.raises(AssertionError, match="readOnlyRoot"):
+        tools.run("kubernetes-validate", "--strict", "-k", VERSIONS[0], str(whole), str(wrong))
 
 
 def test_gateway_workers_and_beat_are_apart(deployments: dict[str, Any]) -> None:
@@ -121,7 +131,9 @@ def test_probes_ask_what_the_gateway_answers(deployments: dict[str, Any]) -> Non
     container = _container(deployments["gateway"])
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"public": 8080, "admin": 8081}
-    asked = {kind: container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")}
+    asked = {
+        kind: container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")
+    }
     assert {get["port"] for get in asked.values()} <= ports.keys()
     assert {kind: get["path"] for kind, get in asked.items()} == {
         "startup": "/gateway/healthz",
@@ -131,7 +143,9 @@ def test_probes_ask_what_the_gateway_answers(deployments: dict[str, Any]) -> Non
 
 
 def test_whatever_selects_pods_finds_some(objects: list[Any], deployments: dict[str, Any]) -> None:
-    labels = {name: found["spec"]["template"]["metadata"]["labels"] for name, found in deployments.items()}
+    labels = {
+        name: found["spec"]["template"]["metadata"]["labels"] for name, found in deployments.items()
+    }
     seen = set()
     for found in objects:
         if (selector := _selector(found)) is None:
@@ -152,7 +166,9 @@ def test_autoscalers_scale_what_there_is_and_nobody_else_does(
         if found["kind"] == "HorizontalPodAutoscaler"
     }
     by_name = {found["metadata"]["name"]: found for found in deployments.values()}
-    assert {name for name, found in by_name.items() if "replicas" not in found["spec"]} == scaled.keys()
+    assert {
+        name for name, found in by_name.items() if "replicas" not in found["spec"]
+    } == scaled.keys()
     assert set(scaled.values()) == {2}
 
 

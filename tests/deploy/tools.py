@@ -1,4 +1,4 @@
-"""The tools that check deploy/, installed once for each version of their list, under the checkout."""
+"""The tools that check deploy/, installed once for each version of their list."""
 
 import fcntl
 import hashlib
@@ -18,6 +18,10 @@ import uv
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 CACHE = ROOT / "var" / "deploy-tools"
+
+analysed = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze on this machine"
+)
 
 _REQUIREMENTS = Path(__file__).with_name("tools.txt")
 _YAML_TO_JSON = (

@@ -160,6 +160,7 @@ def four(environ: dict[str, str], tmp_path: Path) -> Iterator[tuple[str, str, in
         [sys.executable, "-m", "gateway.cli", "serve", "--processes", "4"],
         lambda: answers(f"{url}/gateway/healthz"),
         {**environ, **own},
+        patience=120,
         grace=40,
     )
     with Part(command, tmp_path) as part:

@@ -4,9 +4,10 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -18,8 +19,18 @@ from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import CHANNEL, TOKENS
 
 MESSAGES = f"/v1/channels/{CHANNEL}/messages"
-TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-TRACED = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "client=1"}
+PARENT = "b7ad6b7169203331"
+
+
+@dataclass(frozen=True)
+class Own:
+    """The client's trace: one for each test, for what the one before began may still go on."""
+
+    id: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"traceparent": f"00-{self.id}-{PARENT}-01", "tracestate": "client=1"}
 
 
 @dataclass(frozen=True)
@@ -42,14 +53,14 @@ class Traced:
     collector: Recorder
     gateways: Mapping[str, Gateway]
 
-    async def spans(self, names: set[str]) -> Mapping[str, Span]:
+    async def spans(self, own: Own, names: set[str]) -> Mapping[str, Span]:
         """By their names; waits until there is one of each in the client's trace."""
         found: dict[str, Span] = {}
         async with asyncio.timeout(20):
             while not names <= set(found):
                 await asyncio.sleep(0.05)
                 for seen in self.collector.seen:
-                    found |= {span.name: span for span in _spans(seen.body) if span.trace == TRACE}
+                    found |= {span.name: span for span in _spans(seen.body) if span.trace == own.id}
         return found
 
     def sent(self, method: str, target: str) -> Mapping[str, str]:
@@ -91,6 +102,11 @@ def traced(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
             yield Traced(upstream, collector, gateways)
 
 
+@pytest.fixture
+def own() -> Own:
+    return Own()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_yet(traced: Traced) -> None:
     traced.upstream.take()
@@ -106,11 +122,11 @@ async def client(traced: Traced, request: pytest.FixtureRequest) -> AsyncIterato
 @pytest.mark.slow
 @pytest.mark.parametrize("client", ["external"], indirect=True)
 async def test_a_hosted_upload_is_one_trace_from_the_client_to_its_registration(
-    traced: Traced, client: Client
+    traced: Traced, client: Client, own: Own
 ) -> None:
-    answer = await client.upload(MESSAGES, files.PNG, headers=TRACED)
+    answer = await client.upload(MESSAGES, files.PNG, headers=own.headers)
     assert answer.status == 200
-    spans = await traced.spans({"POST channel-message", "uploads.inspect", "POST"})
+    spans = await traced.spans(own, {"POST channel-message", "uploads.inspect", "POST"})
     gateway, step, asked = (
         spans["POST channel-message"],
         spans["uploads.inspect"],
@@ -123,46 +139,48 @@ async def test_a_hosted_upload_is_one_trace_from_the_client_to_its_registration(
         assert span.attributes["chatkitty.request_id"] == answer.headers["X-Request-Id"]
     assert gateway.attributes["http.response.status_code"] == 200
     sent = traced.sent("POST", MESSAGES)
-    assert sent["traceparent"] == f"00-{TRACE}-{asked.id}-01"
-    assert sent["tracestate"] == TRACED["tracestate"]
+    assert sent["traceparent"] == f"00-{own.id}-{asked.id}-01"
+    assert sent["tracestate"] == own.headers["tracestate"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("client", ["fast", "plain"], indirect=True)
 async def test_a_relay_is_one_trace_from_the_client_to_chatkitty_and_its_audit(
-    traced: Traced, client: Client
+    traced: Traced, client: Client, own: Own
 ) -> None:
     await client.upload(MESSAGES, files.PNG)  # the token is known from here on
-    answer = await client.upload(MESSAGES, files.PNG, headers=TRACED)
+    answer = await client.upload(MESSAGES, files.PNG, headers=own.headers)
     assert answer.status == 200
-    spans = await traced.spans({"POST channel-message", "uploads.audit"})
+    spans = await traced.spans(own, {"POST channel-message", "uploads.audit"})
     gateway, step = spans["POST channel-message"], spans["uploads.audit"]
     assert [gateway.parent, step.parent] == [PARENT, gateway.id]
     assert step.attributes["chatkitty.upload_id"] == answer.upload_id
     sent = traced.sent("POST", MESSAGES)
-    assert sent["traceparent"] == f"00-{TRACE}-{gateway.id}-01"
-    assert sent["tracestate"] == TRACED["tracestate"]
+    assert sent["traceparent"] == f"00-{own.id}-{gateway.id}-01"
+    assert sent["tracestate"] == own.headers["tracestate"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("client", ["fast", "plain", "external"], indirect=True)
-async def test_no_span_has_a_token_a_query_or_a_name(traced: Traced, client: Client) -> None:
+async def test_no_span_has_a_token_a_query_or_a_name(
+    traced: Traced, client: Client, own: Own
+) -> None:
     target = f"{MESSAGES}?secret=query"
-    await client.upload(target, files.PNG, headers=TRACED, name="secret-name.png")
-    await traced.spans({"POST channel-message"})
+    await client.upload(target, files.PNG, headers=own.headers, name="secret-name.png")
+    await traced.spans(own, {"POST channel-message"})
     sent = b"".join(seen.body for seen in traced.collector.seen)
     assert b"secret" not in sent
     assert TOKENS["alice"].encode() not in sent
 
 
 async def test_without_tracing_a_relay_hands_on_the_clients_own_trace(
-    start_gateway: Any,
+    start_gateway: Any, own: Own
 ) -> None:
     with recording() as upstream:
         gateway = start_gateway(delivery="relay", upstream_url=upstream.url)
         async with Client.open(gateway.url, TOKENS["alice"]) as client:
-            await client.upload(MESSAGES, files.PNG, headers=TRACED)
-        assert TRACED.items() <= dict(upstream.seen[-1].headers).items()
+            await client.upload(MESSAGES, files.PNG, headers=own.headers)
+        assert own.headers.items() <= dict(upstream.seen[-1].headers).items()
 
 
 @pytest.mark.parametrize("module", ["gateway.server.run", "gateway.cli", "workers.steps.guard"])

@@ -40,7 +40,10 @@ class Gateway:
             # Alive is enough: what is tested may be a gateway that is not ready.
             lambda: answers(f"{url}/gateway/healthz", below=300),
         ) as part:
-            yield cls(url, port, part.pid, part.log, f"http://{HOST}:{admin_port}")
+            try:
+                yield cls(url, port, part.pid, part.log, f"http://{HOST}:{admin_port}")
+            finally:
+                part.hasten()
 
 
 @contextmanager

@@ -100,6 +100,12 @@ class ForkedPart:
         if not self._end(signal.SIGTERM, 10.0):
             self.kill()
 
+    def hasten(self) -> None:
+        """SIGTERM, and another where it does not end at once: no test waits for idle clients."""
+        self._end(signal.SIGTERM, 0.3)
+        if self.exit_status is None:
+            os.kill(self.pid, signal.SIGTERM)
+
     def __enter__(self) -> Self:
         """Wait until it serves."""
         deadline = time.monotonic() + 30.0

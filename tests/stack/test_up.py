@@ -1,5 +1,6 @@
 """`chatkitty-gateway up`, as a user runs it: real parts, all of them."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,11 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
-from tests.flows import files
+from gateway.stack.probes import answers
+from tests.flows import files, raw
 from tests.flows.client import Client
 
 _PATIENCE = 40.0
@@ -51,6 +54,13 @@ def up(data_dir: Path, *options: str, **settings: str) -> Iterator[Up]:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=_PATIENCE)
     assert process.returncode in (0, -signal.SIGKILL), errors
+
+
+def address(stack: Up) -> tuple[str, int]:
+    url = urlsplit(stack.told["gateway"])
+    assert url.hostname is not None
+    assert url.port is not None
+    return url.hostname, url.port
 
 
 def eventually(check: Callable[[], bool]) -> None:
@@ -114,6 +124,25 @@ def test_a_part_that_dies_is_started_again_and_none_outlives_a_killed_launcher(
         assert not set(stack.told["pids"]["redis"]) & set(children)
         launcher.kill()
         eventually(lambda: not [pid for pid in children if is_alive(pid)])
+
+
+async def test_a_second_signal_cuts_what_the_first_one_lets_end(data_dir: Path) -> None:
+    settings = {"GATEWAY_DELIVERY": "relay", "GATEWAY_DRAIN_TIMEOUT": "3000"}
+    with up(data_dir, **settings) as stack:
+        (gateway,) = stack.told["pids"]["gateway"]
+        _, writer = await asyncio.open_connection(*address(stack))
+        token = f"Authorization: Bearer {stack.told['token']}"
+        path = f"/v1/channels/{stack.told['channel']}/messages"
+        writer.write(raw.head(path, token, raw.FORM_TYPE, "Content-Length: 1000000"))
+        writer.write(raw.form(b"x" * 500_000)[:500_000])
+        await writer.drain()
+        stack.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not answers(f"{stack.told['gateway']}/gateway/healthz"))
+        assert is_alive(gateway)
+        stack.process.send_signal(signal.SIGTERM)
+        assert stack.process.wait(_PATIENCE) == 0
+        assert not [pid for pid in stack.pids() if is_alive(pid)]
+        writer.close()
 
 
 def test_settings_of_the_environment_win_and_faults_are_told(data_dir: Path) -> None:

@@ -12,10 +12,11 @@ from aiohttp.http import RawRequestMessage, RawResponseMessage
 from msgspec.structs import replace
 
 from gateway.delivery import relay
-from gateway.delivery.admitted import Admitted
+from gateway.delivery.admitted import OUTLIVED, Admitted
 from gateway.delivery.pool import UpstreamConnection
 from gateway.delivery.tap import Tap
 from gateway.errors import (
+    AuthorizationEnded,
     BodyTimeout,
     UploadAborted,
     UpstreamTimeout,
@@ -117,6 +118,9 @@ class Exchange:
         settings = self._services.settings
         if self._keeping:  # nobody but ourselves is to act
             self._active = now
+        if self._left and not self._answered and self._is_outlived():
+            self._close(AuthorizationEnded(OUTLIVED))
+            return
         silence = now - self._active
         if self._answered and self._upstream is None:
             if silence > _LINGER_SECONDS:
@@ -130,6 +134,10 @@ class Exchange:
                     "ChatKitty did not answer in time", outcome_unknown=not self._unsent
                 )
             )
+
+    def _is_outlived(self) -> bool:
+        until = self._admitted.body_until
+        return until is not None and time.time() > until
 
     # --- the client's side -----------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.auth.cache import PrincipalCache
-from gateway.auth.principal import Principal
+from gateway.auth.principal import Principal, Refused
 from gateway.auth.static import StaticVerifier
 from gateway.auth.verifiers import Authenticator, Verifier
 from gateway.errors import InvalidToken, VerifierUnavailable
@@ -19,7 +19,7 @@ class Away:
 
     asked: int = 0
 
-    async def verify(self, token: str) -> Principal | None:
+    async def verify(self, token: str) -> Principal | Refused:
         self.asked += 1
         raise VerifierUnavailable(f"nobody can tell {len(token)} characters")
 
@@ -31,7 +31,7 @@ class Counting:
     expires: float | None = None
     asked: list[str] = field(default_factory=list)
 
-    async def verify(self, token: str) -> Principal | None:
+    async def verify(self, token: str) -> Principal | Refused:
         self.asked.append(token)
         return Principal("somebody", expires=self.expires)
 

@@ -1,0 +1,85 @@
+"""The verifiers that are configured, with all that they ask."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from gateway.auth.cache import PrincipalCache, RefusalCache
+from gateway.auth.introspection import SECONDS, Introspection, IntrospectionVerifier
+from gateway.auth.jwks import Jwks, KeySource
+from gateway.auth.jwt import JwtVerifier, Rules
+from gateway.auth.remote import LONGEST_REFUSAL, RemoteVerifier
+from gateway.auth.static import StaticVerifier
+from gateway.auth.upstream import UpstreamVerifier
+from gateway.auth.verifiers import Authenticator, Verifier
+from gateway.settings import Settings, VerifierName
+from gateway.upstream.client import ChatKitty
+from gateway.upstream.transport import Transport
+
+
+@asynccontextmanager
+async def open_authenticator(
+    settings: Settings, chatkitty: ChatKitty
+) -> AsyncIterator[Authenticator]:
+    """The authenticator, until the end; whoever it asks need not be reachable yet."""
+    async with AsyncExitStack() as stack:
+        verifiers = [
+            await _open_verifier(name, settings, chatkitty, stack) for name in settings.auth
+        ]
+        authenticator = Authenticator(verifiers, PrincipalCache(settings.auth_cache_seconds))
+        stack.push_async_callback(authenticator.close)
+        yield authenticator
+
+
+def key_source(settings: Settings) -> KeySource:
+    """Where the keys of the `jwt` verifier come from."""
+    return KeySource(
+        url=str(settings.auth_jwks_url),
+        algorithms=settings.auth_algorithms,
+        refresh=settings.auth_jwks_refresh,
+        cooldown=settings.auth_jwks_cooldown,
+        outage=settings.auth_jwks_outage,
+    )
+
+
+def introspection(settings: Settings) -> Introspection:
+    """Whom the `introspection` verifier asks."""
+    secret = settings.auth_introspection_client_secret
+    return Introspection(
+        url=str(settings.auth_introspection_url),
+        client_id=settings.auth_introspection_client_id,
+        client_secret=secret.get_secret_value() if secret is not None else None,
+        issuer=settings.auth_issuer,
+        audiences=frozenset(settings.auth_audience),
+        leeway=settings.auth_leeway,
+    )
+
+
+async def _open_verifier(
+    name: VerifierName, settings: Settings, chatkitty: ChatKitty, stack: AsyncExitStack
+) -> Verifier:
+    match name:
+        case VerifierName.STATIC:
+            return StaticVerifier(settings.auth_static_tokens)
+        case VerifierName.UPSTREAM:
+            return _remote(UpstreamVerifier(chatkitty), settings)
+        case VerifierName.JWT:
+            jwks = await stack.enter_async_context(Jwks.open(key_source(settings)))
+            return JwtVerifier(jwks, _rules(settings))
+        case VerifierName.INTROSPECTION:
+            transport = await stack.enter_async_context(Transport.open(SECONDS))
+            verifier = IntrospectionVerifier(transport, introspection(settings))
+            return _remote(verifier, settings)
+
+
+def _remote(verifier: Verifier, settings: Settings) -> RemoteVerifier:
+    refusals = RefusalCache(min(settings.auth_cache_seconds, LONGEST_REFUSAL))
+    return RemoteVerifier(verifier, refusals)
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        issuer=settings.auth_issuer or "",
+        audiences=frozenset(settings.auth_audience),
+        algorithms=frozenset(settings.auth_algorithms),
+        leeway=settings.auth_leeway,
+    )

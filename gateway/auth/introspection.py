@@ -1,0 +1,117 @@
+"""Tokens that only their issuer can read: it is asked about each (RFC 7662)."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote_plus, urlencode
+
+from aiohttp import encode_basic_auth
+
+from gateway.auth import claims
+from gateway.auth.principal import Principal, Refused
+from gateway.errors import UpstreamError, VerifierUnavailable
+from gateway.upstream.answer import Answer
+from gateway.upstream.transport import Request, Transport
+
+SECONDS: Final = 5.0
+"""The longest that the issuer may take."""
+
+_AWAY: Final = "nobody can be asked about the token now"
+_CANNOT_BE_A_TOKEN: Final = frozenset({400, 413, 414, 422, 431})
+"""Statuses by which some say that they do not even look at a token: no fault of theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Introspection:
+    """Whom to ask, as whom, and what a token has to be like; `leeway` is in seconds.
+
+    `issuer` and `audiences` are held against answers that tell them.
+    """
+
+    url: str
+    client_id: str | None
+    client_secret: str | None = field(repr=False)
+    issuer: str | None
+    audiences: frozenset[str]
+    leeway: float
+
+
+async def ask(transport: Transport, whom: Introspection, token: str) -> Answer:
+    """The issuer's answer about the token, whatever its status.
+
+    Raises UpstreamError where there is none.
+    """
+    headers = {
+        "Accept": "application/json",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    if whom.client_id is not None:
+        # RFC 6749 section 2.3.1 has both encoded as in a form, before they become a header.
+        headers["Authorization"] = encode_basic_auth(
+            quote_plus(whom.client_id), quote_plus(whom.client_secret or "")
+        )
+    body = urlencode({"token": token, "token_type_hint": "access_token"}).encode()
+    return await transport.exchange(Request("POST", whom.url, headers, body))
+
+
+def judge(answer: Answer, whom: Introspection, now: float) -> Principal | Refused | None:
+    """Whose the token is by the issuer's answer, at `now`; None where the answer makes no sense.
+
+    A token is active by a JSON `true` and by nothing else.
+    """
+    if answer.status in _CANNOT_BE_A_TOKEN:
+        return Refused()
+    members = answer.json_object()
+    if answer.status != 200 or members is None:
+        return None
+    if members.get("active") is not True:
+        return Refused()
+    said = {name: value for name, value in members.items() if value is not None}
+    if (fault := _fault(said, whom, now)) is not None:
+        return Refused(fault, final=True)
+    return _principal(said, whom) or Refused("the token names no subject", final=True)
+
+
+def _fault(said: claims.Claims, whom: Introspection, now: float) -> str | None:
+    """What speaks against an active token."""
+    if (fault := claims.fault_of_times(said, now, whom.leeway)) is not None:
+        return fault
+    if whom.issuer is not None and said.get("iss", whom.issuer) != whom.issuer:
+        return "the token is of another issuer"
+    if whom.audiences and "aud" in said and not claims.has_audience(said, whom.audiences):
+        return "the token is meant for another audience"
+    return None
+
+
+def _principal(said: claims.Claims, whom: Introspection) -> Principal | None:
+    subject = claims.subject_of(said, whom.issuer or _issuer(said, whom.url))
+    if subject is None:
+        return None
+    ends = claims.instant(said.get("exp"))
+    expires = ends + whom.leeway if ends is not None else None
+    return Principal(subject, claims.scopes_of(said), expires)
+
+
+def _issuer(said: claims.Claims, url: str) -> str:
+    """Whose subjects these are: the named issuer's, else those of whoever was asked."""
+    issuer = said.get("iss")
+    fits = isinstance(issuer, str) and issuer and not any(char.isspace() for char in issuer)
+    return str(issuer) if fits else url
+
+
+class IntrospectionVerifier:
+    """Asks the issuer about every token."""
+
+    def __init__(self, transport: Transport, whom: Introspection) -> None:
+        self._transport = transport
+        self._whom = whom
+
+    async def verify(self, token: str) -> Principal | Refused:
+        """The token's principal. Raises VerifierUnavailable where the issuer does not tell."""
+        try:
+            answer = await ask(self._transport, self._whom, token)
+        except UpstreamError as error:
+            raise VerifierUnavailable(_AWAY, error.retry_after) from error
+        if (verdict := judge(answer, self._whom, time.time())) is None:
+            raise VerifierUnavailable(_AWAY)
+        return verdict

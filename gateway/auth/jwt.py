@@ -1,0 +1,137 @@
+"""JWT access tokens, by the published keys of their issuer.
+
+Sources: RFC 7519, RFC 8725 (best practices), RFC 9068 (access tokens), RFC 7515 section 4.1.11.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from jwt import PyJWS
+from jwt.exceptions import PyJWTError
+from jwt.utils import base64url_decode
+
+from gateway.auth import claims
+from gateway.auth.jwks import Jwks
+from gateway.auth.keys import KeySet
+from gateway.auth.principal import Principal, Refused
+
+_LONGEST_KID: Final = 256
+_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_KEYS_OF_THE_CLIENTS_CHOICE: Final = ("jwk", "jku", "x5u")
+
+_jws = PyJWS(options={"enforce_minimum_key_length": True})
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a token has to be like; `leeway` is in seconds."""
+
+    issuer: str
+    audiences: frozenset[str]
+    algorithms: frozenset[str]
+    leeway: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """What a token says of itself."""
+
+    header: Mapping[str, object]
+    claims: claims.Claims
+
+
+def read(token: str) -> Unverified | None:
+    """The token's header and claims, of which nothing is checked; None where it is no JWT."""
+    segments = token.split(".")
+    if len(segments) != 3:
+        return None
+    try:
+        header, said = (json.loads(base64url_decode(segment)) for segment in segments[:2])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(header, dict) or not isinstance(said, dict):
+        return None
+    return Unverified(header, said)
+
+
+def refuse_header(header: Mapping[str, object], rules: Rules) -> str | None:
+    """What speaks against a token before any key is looked for."""
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in rules.algorithms:
+        return "the token is signed by an algorithm that is not accepted"
+    if "crit" in header or "b64" in header:
+        return "the token asks for an extension that is not known here"
+    if any(name in header for name in _KEYS_OF_THE_CLIENTS_CHOICE):
+        return "the token brings its own key"
+    kid = header.get("kid")
+    if kid is not None and (not isinstance(kid, str) or len(kid) > _LONGEST_KID):
+        return "the token names no key"
+    kind = header.get("typ", "JWT")
+    if not isinstance(kind, str) or kind.lower() not in _TYPES:
+        return "the token is no access token"
+    return None
+
+
+def judge(said: claims.Claims, rules: Rules, now: float) -> Principal | Refused:
+    """Whose a token is whose signature was found good, at `now` in epoch seconds."""
+    if (fault := claims.fault_of_times(said, now, rules.leeway)) is not None:
+        return Refused(fault, final=True)
+    ends = claims.instant(said.get("exp"))
+    if ends is None:
+        return Refused("the token has no end", final=True)
+    if not claims.has_audience(said, rules.audiences):
+        return Refused("the token is meant for another audience", final=True)
+    if not claims.is_access_token(said):
+        return Refused("the token is no access token", final=True)
+    if (subject := claims.subject_of(said, rules.issuer)) is None:
+        return Refused("the token names no subject", final=True)
+    return Principal(subject, claims.scopes_of(said), ends + rules.leeway)
+
+
+class JwtVerifier:
+    """Knows the tokens of one issuer."""
+
+    def __init__(self, jwks: Jwks, rules: Rules) -> None:
+        self._jwks = jwks
+        self._rules = rules
+
+    async def verify(self, token: str) -> Principal | Refused:
+        """The token's principal. Raises VerifierUnavailable where its key cannot be had."""
+        if (unverified := read(token)) is None:
+            return Refused()
+        if unverified.claims.get("iss") != self._rules.issuer:
+            return Refused("the token is of another issuer")
+        if (fault := refuse_header(unverified.header, self._rules)) is not None:
+            return Refused(fault, final=True)
+        if (signed := await self._signed(token, unverified.header)) is None:
+            return Refused("the token's signature is not that of a key of its issuer", final=True)
+        return judge(signed, self._rules, time.time())
+
+    async def _signed(self, token: str, header: Mapping[str, object]) -> claims.Claims | None:
+        keys = await self._jwks.current()
+        signed = signed_claims(token, header, keys)
+        if signed is not None or keys.knows(_kid(header)):
+            return signed
+        newer = await self._jwks.newer_than(keys)
+        return signed_claims(token, header, newer) if newer is not keys else None
+
+
+def signed_claims(token: str, header: Mapping[str, object], keys: KeySet) -> claims.Claims | None:
+    """The claims under the signature, None where it is by none of the keys that it may be by."""
+    algorithm = str(header["alg"])
+    for key in keys.fitting(_kid(header), algorithm):
+        try:
+            payload = _jws.decode_complete(token, key, algorithms=[algorithm])["payload"]
+            members = json.loads(payload)
+        except (PyJWTError, ValueError, TypeError):
+            continue
+        return members if isinstance(members, dict) else None
+    return None
+
+
+def _kid(header: Mapping[str, object]) -> str | None:
+    kid = header.get("kid")
+    return kid if isinstance(kid, str) else None

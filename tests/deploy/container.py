@@ -1,0 +1,63 @@
+"""A command as it runs in a container and as a unit: without rights, and with few system calls."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.stack.part import Command, Part
+
+# A container as the image runs in: process 1, all file systems read-only but one directory, no
+# capability. (Its user is root still, who alone can read this checkout; without capabilities that
+# is an owner of files and nothing else.)
+_CONTAINER = """
+mount --make-rprivate / && mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift &&
+exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs -- "$@"
+"""
+_UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+@dataclass(frozen=True)
+class Contained:
+    """A running command; `first` is its process as this machine numbers it."""
+
+    part: Part
+    first: int
+
+    def end(self) -> int:
+        """SIGTERM to process 1 alone; returns its exit status."""
+        os.kill(self.first, signal.SIGTERM)
+        while (status := self.part.exit_status) is None:
+            os.waitid(os.P_PID, self.part.pid, os.WEXITED | os.WNOWAIT)
+        return status
+
+
+@contextmanager
+def contained(command: Command, unit: Path, writable: Path) -> Iterator[Contained]:
+    """The command, ready, under what the unit forbids; it may write to that directory only.
+
+    Skips the test where nobody may make a container.
+    """
+    _skip_without_containers()
+    confined = [sys.executable, "-m", "tests.deploy.confine", str(unit), *command.argv]
+    argv = [*_UNSHARE, "sh", "-c", _CONTAINER, "sh", str(writable), *confined]
+    own = {**command.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    with Part(Command(command.name, argv, command.ready, own), writable) as part:
+        yield Contained(part, _child(part.pid))
+
+
+def _skip_without_containers() -> None:
+    if shutil.which("unshare") and not subprocess.run([*_UNSHARE, "true"], check=False).returncode:
+        return
+    pytest.skip("this machine lets nobody make a container")
+
+
+def _child(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])

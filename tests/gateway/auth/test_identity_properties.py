@@ -1,0 +1,107 @@
+"""Whatever a token, a key set or an issuer's answer holds, it is judged and not stumbled over."""
+
+import json
+import time
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.auth import introspection, jwt
+from gateway.auth.claims import LATEST, fault_of_times, scopes_of, subject_of
+from gateway.auth.keys import KeySet, key_set
+from gateway.auth.principal import Principal, Refused
+from gateway.settings import SignatureAlgorithm
+from gateway.upstream.answer import Answer
+from tests.identity.forge import encoded
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+MEMBERS = st.dictionaries(
+    st.sampled_from(["alg", "typ", "kid", "crit", "iss", "sub", "aud", "exp", "nbf", "scope"]),
+    JSON,
+)
+RULES = jwt.Rules("https://issuer", frozenset({"us"}), frozenset({"RS256"}), 30.0)
+WHOM = introspection.Introspection("https://i", None, None, None, frozenset({"us"}), 30.0)
+JWK = st.fixed_dictionaries(
+    {"kty": st.sampled_from(["RSA", "EC", "OKP", "oct"]) | JSON},
+    optional={
+        name: st.sampled_from(["AQAB", "P-256", "P-384", "Ed25519", "A" * 400, "A" * 43]) | JSON
+        for name in ("n", "e", "crv", "x", "y", "alg", "kid", "use", "key_ops", "d")
+    },
+)
+
+
+@given(st.text())
+def test_any_text_is_read_as_a_token_or_as_none(text: str) -> None:
+    jwt.read(text)
+
+
+@settings(max_examples=50)
+@given(MEMBERS, MEMBERS, st.binary(max_size=20))
+def test_any_header_and_claims_are_judged(
+    header: dict[str, Any], claims: dict[str, Any], signature: bytes
+) -> None:
+    token = f"{encoded(header)}.{encoded(claims)}.{encoded(signature)}"
+    unverified = jwt.read(token)
+    assert unverified is not None
+    if jwt.refuse_header(unverified.header, RULES) is None:
+        assert jwt.signed_claims(token, unverified.header, KeySet(())) is None
+    verdict = jwt.judge(unverified.claims, RULES, time.time())
+    assert isinstance(verdict, Principal | Refused)
+
+
+@given(st.lists(JWK | JSON, max_size=4))
+def test_any_key_set_is_read_without_its_broken_keys(keys: list[Any]) -> None:
+    found = key_set(json.dumps({"keys": keys}).encode(), list(SignatureAlgorithm))
+    assert found is not None
+    assert len(found.keys) <= len(keys)
+
+
+@given(st.binary())
+def test_any_bytes_are_a_key_set_or_none(data: bytes) -> None:
+    key_set(data, list(SignatureAlgorithm))
+
+
+@settings(max_examples=50)
+@given(st.sampled_from([200, 400, 401, 500]) | st.integers(100, 599), MEMBERS, JSON)
+def test_only_a_plain_yes_makes_a_token_active(
+    status: int, members: dict[str, Any], active: object
+) -> None:
+    body = json.dumps(members | {"active": active}).encode()
+    verdict = introspection.judge(Answer(status, (), body), WHOM, time.time())
+    if isinstance(verdict, Principal):
+        assert active is True
+        assert status == 200
+
+
+@given(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(("exp", "nbf", "iat"), st.floats(0, LATEST))),
+    st.floats(0, LATEST),
+    st.floats(0, 300),
+)
+def test_a_token_is_good_between_its_times_and_the_leeway_on_both_sides(
+    times: dict[str, float], now: float, leeway: float
+) -> None:
+    begins = max(times.get("nbf", 0), times.get("iat", 0)) - leeway
+    ends = times.get("exp", float("inf")) + leeway
+    assert (fault_of_times(times, now, leeway) is None) == (begins <= now < ends)
+
+
+@given(st.text(), st.text())
+def test_two_subjects_of_one_issuer_never_become_one(one: str, two: str) -> None:
+    found = [
+        subject_of(claims, "https://issuer")
+        for name in (one, two)
+        for claims in ({"sub": name}, {"client_id": name})
+    ]
+    known = [subject for subject in found if subject is not None]
+    assert len(set(known)) == len(known) / (2 if one == two else 1)
+
+
+@given(JSON)
+def test_scopes_are_words(value: object) -> None:
+    assert all(scope and isinstance(scope, str) for scope in scopes_of({"scope": value}))

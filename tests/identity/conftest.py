@@ -1,0 +1,64 @@
+"""An identity provider, and gateways that trust it."""
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.clients.install import NodeMissing, install_node
+from tests.flows.recorder import Recorder, recording
+from tests.servers.fixtures import StartGateway
+from tests.servers.gateway import Gateway
+from tests.servers.provider import KEY, Provider
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """Node with the server of the lockfile; a test without it is skipped, and says so loudly."""
+    try:
+        return install_node()
+    except NodeMissing as error:
+        warnings.warn(f"the identity provider was NOT tested: {error}", stacklevel=1)
+        pytest.skip(f"there is no identity provider: {error}")
+
+
+@pytest.fixture(scope="session")
+def identity_provider(node: Path, servers_dir: Path) -> Iterator[Provider]:
+    with Provider.start(node, servers_dir) as provider:
+        asyncio.run(provider.generate(KEY))
+        yield provider
+
+
+@pytest.fixture
+async def provider(identity_provider: Provider) -> AsyncIterator[Provider]:
+    """The identity provider; what a test does to it ends with the test."""
+    await identity_provider.forget()
+    yield identity_provider
+    await identity_provider.heal()
+    await identity_provider.up()
+    await identity_provider.publish(KEY)
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Recorder]:
+    """An upstream that takes every token: whose it is was settled before."""
+    with recording() as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def trusting(
+    provider: Provider, upstream: Recorder, environ: dict[str, str], servers_dir: Path
+) -> Iterator[StartGateway]:
+    """Starts a gateway that trusts the provider, with more settings of its own, for one test."""
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> Gateway:
+            own = {"upstream_url": upstream.url, "delivery": "relay", **provider.settings}
+            changed = {f"GATEWAY_{n.upper()}": value for n, value in (own | settings).items()}
+            return stack.enter_context(Gateway.start({**environ, **changed}, servers_dir))
+
+        yield start

@@ -1,0 +1,68 @@
+"""The identity provider's keys: rotated, withdrawn, named in vain, and out of reach."""
+
+import asyncio
+
+from tests.identity.door import Door, eventually, told_to_return
+from tests.servers.fixtures import StartGateway
+from tests.servers.provider import KEY, Provider
+
+
+async def test_a_rotation_fails_no_request(trusting: StartGateway, provider: Provider) -> None:
+    gateway = trusting(auth="jwt", auth_jwks_refresh="1", auth_cache_seconds="0")
+    rotated = asyncio.Event()
+    async with Door.of(gateway, provider) as door:
+
+        async def go_on(kid: str) -> list[int]:
+            return [await door.knock_anew(kid) for _ in range(5)]
+
+        async def rotate() -> list[int]:
+            await provider.generate("rotation-new")
+            rotated.set()
+            return await go_on("rotation-new")
+
+        answers = await asyncio.gather(go_on(KEY), rotate(), go_on(KEY))
+        assert {status for each in answers for status in each} == {200}
+        assert rotated.is_set()
+
+        await provider.publish("rotation-new")
+        await eventually(door.knock_anew, 401)
+        assert await door.knock_anew("rotation-new") == 200
+
+
+async def test_a_flood_of_unknown_keys_causes_one_fetch(
+    trusting: StartGateway, provider: Provider
+) -> None:
+    gateway = trusting(auth="jwt", auth_jwks_refresh="3600", auth_jwks_cooldown="3600")
+    async with Door.of(gateway, provider) as door:
+        assert await door.knock_anew() == 200
+        await provider.forget()
+        for _ in range(2):
+            flood = (door.knock_anew(kid=f"no-such-key-{number}") for number in range(40))
+            assert set(await asyncio.gather(*flood)) == {401}
+            assert await provider.asked("/jwks") == 1
+        assert await door.knock_anew() == 200
+
+
+async def test_keys_outlive_an_outage_up_to_a_limit(
+    trusting: StartGateway, provider: Provider
+) -> None:
+    await provider.down()
+    gateway = trusting(
+        auth="jwt",
+        auth_cache_seconds="0",
+        auth_jwks_refresh="1",
+        auth_jwks_cooldown="1",
+        auth_jwks_outage="3",
+    )
+    async with Door.of(gateway, provider) as door:
+        assert told_to_return(await door.knock(await door.new_token()))
+        await provider.up()
+        await eventually(door.knock_anew, 200)
+        await provider.down()
+        assert [await door.knock_anew() for _ in range(3)] == [200] * 3
+        # It may be a new key's, which nobody can tell now.
+        assert told_to_return(await door.knock(await door.new_token(kid="rotated-meanwhile")))
+        await eventually(door.knock_anew, 503)
+        assert told_to_return(await door.knock(await door.new_token()))
+        await provider.up()
+        await eventually(door.knock_anew, 200)
