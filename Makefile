@@ -2,7 +2,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: install run test check format bench chaos lock clean
+.PHONY: install run test check format bench greedy chaos fuzz hostile lock clean
 
 install: $(VENV)/.installed
 
@@ -34,10 +34,21 @@ bench: install
 	$(BIN)/python -m bench.external
 	$(BIN)/python -m bench.scanner
 
+greedy: install
+	$(BIN)/python -m bench.greedy
+
 # UPLOADS, SECONDS and SEED may be given: `make chaos UPLOADS=300 SEED=7`.
 chaos: install
 	$(BIN)/python -m chaos $(if $(UPLOADS),--uploads $(UPLOADS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+# What `make test` sends of any bytes and of aborted uploads, at length: some minutes.
+hostile: install
+	HOSTILE_EXAMPLES=100 HOSTILE_ABORTS=10000 $(BIN)/pytest tests/hostile -n 2 --timeout 1800
+
+# SECONDS may be given, for each target; what breaks, and what was learnt, is put into var/fuzz.
+fuzz: install
+	$(BIN)/python -m fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
 # The lock names versions and hashes for every platform and Python that we support.
 lock:

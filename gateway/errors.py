@@ -4,7 +4,7 @@ The text of an error is written for the client that reads it: it never holds a t
 content or an address of ours.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 
 class GatewayError(Exception):
@@ -60,6 +60,28 @@ class TokenEndsTooSoon(ClientError):
 
 class VerifierUnavailable(Unavailable):
     """Whoever vouches for tokens cannot be asked."""
+
+
+# --- how much ------------------------------------------------------------------------------------
+
+
+class QuotaExceeded(ClientError):
+    """The subject has used up what it may have; there is more in `retry_after` seconds.
+
+    `violated` are the names of the policies, `fields` the `RateLimit` headers of the answer.
+    """
+
+    def __init__(
+        self, detail: str, retry_after: float, violated: Sequence[str], fields: Mapping[str, str]
+    ) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.violated = violated
+        self.fields = fields
+
+
+class LargerThanQuota(ClientError):
+    """The body is larger than what its subject may send in a whole window."""
 
 
 # --- what is asked for --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from gateway.errors import ConfigurationError
 from gateway.settings import Delivery, RouteSettings, Settings
 from gateway.uploads.record import Terms
 from gateway.upstream.endpoints import Endpoint, recognise
-from gateway.upstream.paths import api_path
+from gateway.upstream.paths import api_path, canonical
 
 _DUAL_SHAPES = "channel messages, thread messages and user display pictures"
 
@@ -51,7 +51,7 @@ class RouteTable:
     def match(self, target: str) -> Route:
         """The route of an upload to a request target; routes are relative to the API's base."""
         path = api_path(target, self._base)
-        row = next((row for pattern, row in self._rows if pattern.fullmatch(path)), None)
+        row = self._row(path)
         endpoint = recognise(path)
         return Route(
             name=_name(row, endpoint),
@@ -61,6 +61,20 @@ class RouteTable:
             terms=self._terms(row),
             scopes=self._scopes(row),
         )
+
+    def scopes_of_passed(self, target: str) -> frozenset[str]:
+        """What a request that is no upload must be allowed; none: its token is not looked at."""
+        row = self._row(api_path(target, self._base))
+        return frozenset((row and row.scopes) or ())
+
+    def scopes_of_own(self, path: str) -> frozenset[str]:
+        """What a request to one of the gateway's own paths must be allowed."""
+        return self._scopes(self._row(path))
+
+    def _row(self, path: str) -> RouteSettings | None:
+        # No other spelling of a path may get around what its route asks for.
+        path = canonical(path)
+        return next((row for pattern, row in self._rows if pattern.fullmatch(path)), None)
 
     def _delivery(self, row: RouteSettings | None, endpoint: Endpoint | None) -> Delivery:
         wanted = (row and row.delivery) or self._settings.delivery

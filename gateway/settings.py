@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
+    IPvAnyNetwork,
     RedisDsn,
     SecretStr,
     ValidationError,
@@ -132,6 +133,8 @@ def _is_anothers_subject(subject: str) -> bool:
 
 
 CommaSeparated = Annotated[tuple[Item, ...], BeforeValidator(_split)]
+Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
+"""RFC 6749 section 3.3."""
 
 
 class RouteSettings(BaseModel):
@@ -157,8 +160,8 @@ class RouteSettings(BaseModel):
     require_match: bool = False
     """Refuse a file whose content is not of the type that the client declared."""
 
-    scopes: tuple[str, ...] | None = None
-    """Scopes of which a token must have every one; left out: the `auth_scopes` of all."""
+    scopes: tuple[Scope, ...] | None = None
+    """Scopes of which every token must have each, uploading or not; left out: `auth_scopes`."""
 
 
 class Settings(BaseModel):
@@ -182,6 +185,9 @@ class Settings(BaseModel):
 
     files_url: HttpUrl | None = None
     """Another name of this gateway, for hosted files alone; left out: the public URL."""
+
+    trusted_proxies: CommaSeparated[IPvAnyNetwork] = ()
+    """Networks whose `X-Forwarded-For` or `Forwarded` tells the client's address in the log."""
 
     drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds between SIGTERM, when readiness fails, and the end of listening."""
@@ -283,8 +289,8 @@ class Settings(BaseModel):
     auth_introspection_client_secret: SecretStr | None = None
     """The secret that belongs to that client id."""
 
-    auth_scopes: CommaSeparated[str] = ()
-    """Scopes of which the token of an upload must have every one, unless its route names others."""
+    auth_scopes: CommaSeparated[Scope] = ()
+    """Scopes that uploading, and reading `/gateway/uploads`, takes, unless a route names others."""
 
     auth_upload_grace: Annotated[float, Field(ge=0)] = 86400.0
     """Seconds that an upload which was let in may go on after its token has ended."""
@@ -338,6 +344,20 @@ class Settings(BaseModel):
 
     routes: tuple[RouteSettings, ...] = ()
     """The route table; only in the configuration file."""
+
+    # --- what one subject may have ---------------------------------------------------------------
+
+    subject_uploads: Annotated[int, Field(ge=0)] = 0
+    """Uploads that one subject may have under way at a time, at all gateways; 0: any number."""
+
+    subject_requests: Annotated[int, Field(ge=0)] = 0
+    """Requests that one subject may make in a window, uploads among them; 0: any number."""
+
+    subject_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(0)
+    """Bytes of bodies that one subject may send in a window; 0: any number."""
+
+    subject_window: Annotated[int, Field(ge=1, le=86400)] = 60
+    """Seconds of the sliding window in which a subject's requests and bytes are counted."""
 
     # --- metrics ---------------------------------------------------------------------------------
 

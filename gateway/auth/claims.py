@@ -24,6 +24,12 @@ def instant(value: object) -> float | None:
     return float(value) if 0 <= value <= LATEST else None
 
 
+def end_of(claims: Claims, leeway: float) -> float | None:
+    """Until when the token is good, in epoch seconds; None where it has no end."""
+    ends = instant(claims.get("exp"))
+    return min(ends + leeway, LATEST) if ends is not None else None
+
+
 def fault_of_times(claims: Claims, now: float, leeway: float) -> str | None:
     """What speaks against the token at `now`, by those of its times that there are."""
     times: dict[str, float] = {}

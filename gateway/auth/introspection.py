@@ -87,9 +87,7 @@ def _principal(said: claims.Claims, whom: Introspection) -> Principal | None:
     subject = claims.subject_of(said, whom.issuer or _issuer(said, whom.url))
     if subject is None:
         return None
-    ends = claims.instant(said.get("exp"))
-    expires = ends + whom.leeway if ends is not None else None
-    return Principal(subject, claims.scopes_of(said), expires)
+    return Principal(subject, claims.scopes_of(said), claims.end_of(said, whom.leeway))
 
 
 def _issuer(said: claims.Claims, url: str) -> str:

@@ -79,7 +79,7 @@ def judge(said: claims.Claims, rules: Rules, now: float) -> Principal | Refused:
     """Whose a token is whose signature was found good, at `now` in epoch seconds."""
     if (fault := claims.fault_of_times(said, now, rules.leeway)) is not None:
         return Refused(fault, final=True)
-    ends = claims.instant(said.get("exp"))
+    ends = claims.end_of(said, rules.leeway)
     if ends is None:
         return Refused("the token has no end", final=True)
     if not claims.has_audience(said, rules.audiences):
@@ -88,7 +88,7 @@ def judge(said: claims.Claims, rules: Rules, now: float) -> Principal | Refused:
         return Refused("the token is no access token", final=True)
     if (subject := claims.subject_of(said, rules.issuer)) is None:
         return Refused("the token names no subject", final=True)
-    return Principal(subject, claims.scopes_of(said), ends + rules.leeway)
+    return Principal(subject, claims.scopes_of(said), ends)
 
 
 class JwtVerifier:

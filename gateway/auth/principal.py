@@ -1,6 +1,5 @@
 """Who a request comes from, or why it is not known."""
 
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -17,11 +16,6 @@ class Principal(msgspec.Struct, frozen=True):
     subject: str
     scopes: frozenset[str] = frozenset()
     expires: float | None = None
-
-    @property
-    def until(self) -> datetime | None:
-        """Its end (UTC)."""
-        return datetime.fromtimestamp(self.expires, UTC) if self.expires is not None else None
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -16,7 +16,8 @@ OUTLIVED: Final = "the token has ended, and the upload went on for too long afte
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """An upload that may come in: whose it is, where it goes, and how its body is delimited.
 
-    `body_until` is when its body has to have ended, in epoch seconds, None for never.
+    `token_until` is the end of its token, None where nobody told; `body_until` is when its body has
+    to have ended, in epoch seconds, None for never.
     `content_length` is in bytes, None where the body is chunked, and `body_limit` what the body
     may have; `authorization` is the header that the client sent, None for a relayed grant; `trace`
     is the W3C Trace Context of the request's span, if traces are kept.
@@ -32,5 +33,6 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     content_length: int | None
     body_limit: int
     received_at: datetime
+    token_until: datetime | None
     body_until: float | None
     trace: dict[str, str] = {}

@@ -189,7 +189,7 @@ class ExternalDelivery:
             files=(form.file,),
             fields=form.fields,
             terms=admitted.route.terms,
-            token_until=admitted.principal.until,
+            token_until=admitted.token_until,
             url=f"{base}/gateway/files/{token}/{name}",
             authorization=self._kept_authorization(admitted),
         )

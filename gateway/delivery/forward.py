@@ -1,5 +1,6 @@
 """One request to the upstream as it came, and the answer as it comes. Nothing is buffered."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from gateway import tracing
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 
 CONNECT_SECONDS = 10.0
+_SWITCHING = 101  # nobody asks for that here
 _OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -40,6 +42,19 @@ def upstream_session(timeout: float) -> aiohttp.ClientSession:
         skip_auto_headers=_OWN_HEADERS,
         timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=timeout),
     )
+
+
+async def read_on(content: aiohttp.StreamReader, patience: float) -> bytes:
+    """The next bytes of an answer, none at its end. Raises UpstreamUnavailable where it is cut.
+
+    aiohttp's compiled parser drops a body whose chunks break, and leaves its reader waiting for
+    good: so nobody waits for longer than `patience` seconds.
+    """
+    try:
+        async with asyncio.timeout(patience):
+            return await content.readany()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise UpstreamUnavailable("ChatKitty's answer was cut", outcome_unknown=True) from error
 
 
 class Forwarder:
@@ -81,6 +96,11 @@ class Forwarder:
             raise UpstreamUnavailable(
                 "ChatKitty cannot be reached", outcome_unknown=_may_act(body)
             ) from error
+        if response.status == _SWITCHING:
+            response.close()
+            raise UpstreamUnavailable(
+                "ChatKitty speaks another protocol", outcome_unknown=_may_act(body)
+            )
         try:
             yield response
         finally:

@@ -183,7 +183,7 @@ def receiving(admitted: Admitted) -> Upload:
         history=(Change(State.RECEIVING, admitted.received_at),),
         files=(),
         terms=admitted.route.terms,
-        token_until=admitted.principal.until,
+        token_until=admitted.token_until,
     )
 
 

@@ -20,6 +20,7 @@ from gateway.limits.watch import Watch
 
 _IDLE_SECONDS = 15.0
 _ANSWER_BUFFER = 256 * 1024
+_SWITCHING = 101  # nobody asks for that here
 _WRITE_BUFFER = 256 * 1024
 
 
@@ -110,7 +111,10 @@ class UpstreamConnection(BaseProtocol):
             self._break(error)
             return
         for head, stream in messages:
-            if head.code < 200 and head.code != 101:
+            if head.code == _SWITCHING:
+                self._break(ConnectionError("the upstream speaks another protocol"))
+                return
+            if head.code < 200:
                 continue  # an interim answer, RFC 9110 section 15.2
             self._lasts = not (head.should_close or upgraded or self._stream is not None)
             if self._stream is None:

@@ -16,9 +16,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway import crash
 from gateway.delivery.admitted import Admitted
-from gateway.delivery.forward import Forwarder, Outgoing
+from gateway.delivery.forward import Forwarder, Outgoing, read_on
 from gateway.delivery.tap import Observation, Tap
-from gateway.errors import UpstreamUnavailable
 from gateway.metrics.requests import relay_phases
 from gateway.queue import TaskQueue
 from gateway.settings import Delivery, Settings
@@ -79,7 +78,7 @@ class RelayDelivery:
         outgoing = Outgoing(target.method, target.path, headers, aiter(tapped))
         started = time.monotonic()
         async with self.forwarder.send(outgoing) as response:
-            held = await hold(response.content)
+            held = await hold(response.content, self.settings.upstream_timeout)
             if tapped.ended_at is not None:
                 relay_phases().body.observe(tapped.ended_at - started)
                 relay_phases().upstream.observe(time.monotonic() - tapped.ended_at)
@@ -124,17 +123,14 @@ def observed(tap: Tap, *, ended: bool) -> Observation:
     return seen if ended else Observation(seen.files, (*seen.ambiguities, _ANSWERED_EARLY))
 
 
-async def hold(content: aiohttp.StreamReader) -> bytes:
+async def hold(content: aiohttp.StreamReader, patience: float) -> bytes:
     """An answer's body up to the limit; what is beyond stays in the stream.
 
-    Raises UpstreamUnavailable.
+    Raises UpstreamUnavailable where it is cut, or silent for `patience` seconds.
     """
     held = bytearray()
-    try:
-        while len(held) <= ANSWER_LIMIT and (chunk := await content.readany()):
-            held += chunk
-    except aiohttp.ClientError as error:
-        raise UpstreamUnavailable("ChatKitty's answer was cut", outcome_unknown=True) from error
+    while len(held) <= ANSWER_LIMIT and (chunk := await read_on(content, patience)):
+        held += chunk
     return bytes(held)
 
 
@@ -151,7 +147,7 @@ def record_of(admitted: Admitted, seen: Observation, head: AnswerHead, held: byt
         history=begin(admitted.received_at, State.RELAYED, datetime.now(UTC)),
         files=seen.files,
         terms=admitted.route.terms,
-        token_until=admitted.principal.until,
+        token_until=admitted.token_until,
         ambiguities=(*seen.ambiguities, *too_large),
         result=Answer(
             head.status,

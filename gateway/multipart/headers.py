@@ -48,10 +48,11 @@ def parse_head(block: bytes) -> PartHead:
             None if value is None else value.decode("ascii") for value in usual.groups()
         )
         return PartHead(Disposition(name, filename), content_type, _CERTAIN)
-    return _parse_fully(block)
+    return parse_head_fully(block)
 
 
-def _parse_fully(block: bytes) -> PartHead:
+def parse_head_fully(block: bytes) -> PartHead:
+    """As `parse_head`, by all rules whether they are needed or not: both come out the same."""
     lines = block.split(CRLF) if block else []
     headers, doubts = _fields(lines)
     # Where nothing is repeated and no control character stands, as always, that is told at once.

@@ -3,13 +3,10 @@
 Nothing here reads the body, and `100 Continue` is sent only after it.
 """
 
-import time
 from datetime import UTC, datetime
 
-from msgspec.structs import replace
 from multidict import CIMultiDictProxy
 
-from gateway import tracing
 from gateway.auth.bearer import bearer_token
 from gateway.auth.principal import Principal
 from gateway.auth.verifiers import Authenticator
@@ -26,7 +23,6 @@ from gateway.errors import (
     RouteNotFound,
     TokenEndsTooSoon,
 )
-from gateway.metrics.catalogue import PHASE_SECONDS
 from gateway.multipart import declared_boundaries
 from gateway.server.head import Head
 from gateway.server.hosts import is_files_host
@@ -35,21 +31,8 @@ from gateway.settings import Delivery, Grants
 from gateway.uploads.record import Target
 from gateway.upstream.retry import RETRY_WINDOW
 
-_GRANTED = Principal("grant")
-
-
-async def admit(head: Head, services: Services, upload_id: str, request_id: str) -> Admitted:
-    """The upload, as one that may come in.
-
-    Raises what refuses it: the errors of authentication and those of `settle`.
-    """
-    started = time.monotonic()
-    principal = await authenticate_upload(head.headers, services)
-    admitted = settle(head, principal, services, upload_id, request_id)
-    spent = time.monotonic() - started
-    PHASE_SECONDS.of(admitted.route.delivery.value, "auth").observe(spent)
-    carried = tracing.carried()
-    return replace(admitted, trace=dict(carried)) if carried else admitted
+GRANTED = Principal("grant")
+"""All who bear a grant alone."""
 
 
 def settle(
@@ -65,8 +48,8 @@ def settle(
     if is_files_host(services.settings, head.headers.get("Host", "")):
         raise RouteNotFound("there is nothing under this path")
     route = services.route_of(head.target)
-    if not route.scopes <= principal.scopes:
-        raise InsufficientScope("the token does not allow this upload", route.scopes)
+    if route.scopes:
+        check_scopes(principal, route.scopes)
     if route.delivery is Delivery.EXTERNAL:
         _check_token_outlives_retries(principal, services, received_at.timestamp())
     boundaries = declared_boundaries(_content_type(head.headers))
@@ -75,6 +58,7 @@ def settle(
         raise EncodedBody("send the multipart body as it is, without a Content-Encoding")
     body_limit = route.max_file_size + services.settings.max_form_size
     _check_length(head, body_limit)
+    ends = principal.expires
     return Admitted(
         upload_id=upload_id,
         request_id=request_id,
@@ -86,11 +70,8 @@ def settle(
         content_length=head.content_length,
         body_limit=body_limit,
         received_at=received_at,
-        body_until=(
-            principal.expires + services.settings.auth_upload_grace
-            if principal.expires is not None
-            else None
-        ),
+        token_until=None if ends is None else datetime.fromtimestamp(ends, UTC),
+        body_until=None if ends is None else ends + services.settings.auth_upload_grace,
     )
 
 
@@ -107,6 +88,12 @@ def recall(headers: CIMultiDictProxy[str], authenticator: Authenticator) -> Prin
     return authenticator.recall(_token(headers))
 
 
+def check_scopes(principal: Principal, needed: frozenset[str]) -> None:
+    """Raises InsufficientScope where the token lacks one that is needed."""
+    if not needed <= principal.scopes:
+        raise InsufficientScope("the token does not allow this", needed)
+
+
 async def authenticate_upload(headers: CIMultiDictProxy[str], services: Services) -> Principal:
     """Who sends the upload; a runtime client may bear a grant alone, where that is relayed."""
     try:
@@ -116,7 +103,7 @@ async def authenticate_upload(headers: CIMultiDictProxy[str], services: Services
             raise
     if services.settings.grants is not Grants.RELAY:
         raise GrantRefused("uploads by grant alone are not taken here: send a bearer token")
-    return _GRANTED
+    return GRANTED
 
 
 def check_expectation(headers: CIMultiDictProxy[str]) -> None:

@@ -22,6 +22,13 @@ from gateway.server.tracing import trace
 from gateway.server.uploads import take_upload
 from gateway.settings import Settings
 
+_OWN = {
+    "/gateway/healthz": healthz,
+    "/gateway/readyz": readyz,
+    "/gateway/uploads": list_uploads,
+    "/gateway/uploads/{id}": get_upload,
+    "/gateway/files/{token}/{name}": get_file,
+}
 _AT_FILES_HOST = ("/gateway/files/", "/gateway/healthz", "/gateway/readyz")
 
 
@@ -50,12 +57,8 @@ def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.extend([metrics, traces, services])
     app.on_response_prepare.append(add_ids)
     app[READINESS] = Readiness()
-    app.router.add_get("/gateway/healthz", healthz)
-    app.router.add_get("/gateway/readyz", readyz)
-    app.router.add_get("/gateway/uploads", list_uploads)
-    app.router.add_get("/gateway/uploads/{id}", get_upload)
-    app.router.add_get("/gateway/files/{token}/{name}", get_file)
-    # `100 Continue` waits for admission: aiohttp's own handler would send it before.
+    for path, answer in _OWN.items():
+        app.router.add_get(path, answer, expect_handler=_expect_nothing_yet)
     app.router.add_route("*", "/{path:.*}", _upstream, expect_handler=_expect_nothing_yet)
     return app
 
@@ -96,4 +99,4 @@ async def _upstream(request: web.Request) -> web.StreamResponse:
 
 
 async def _expect_nothing_yet(_: web.Request) -> None:
-    return
+    """`100 Continue` waits for admission: aiohttp's own handler would send it before."""

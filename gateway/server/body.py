@@ -6,9 +6,17 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from gateway.delivery.admitted import OUTLIVED
-from gateway.errors import AuthorizationEnded, BodyTimeout, FileTooLarge, UploadAborted
+from gateway.errors import (
+    AuthorizationEnded,
+    BodyTimeout,
+    FileTooLarge,
+    MalformedRequest,
+    UploadAborted,
+)
+from gateway.server.context import CONTINUED
 
 
 async def read_body(
@@ -17,8 +25,8 @@ async def read_body(
     """The chunks of the body, as large as the socket gave them, without a copy.
 
     Raises FileTooLarge beyond `limit` bytes, BodyTimeout after `patience` seconds of silence,
-    AuthorizationEnded after `until` (epoch seconds), UploadAborted where the client went away or
-    the framing broke.
+    AuthorizationEnded after `until` (epoch seconds), MalformedRequest where the framing broke,
+    UploadAborted where the client went away.
     """
     received = 0
     while True:
@@ -27,7 +35,9 @@ async def read_body(
                 chunk = await request.content.readany()
         except TimeoutError:
             raise BodyTimeout("the rest of the body did not come") from None
-        except (aiohttp.ClientError, web.RequestPayloadError, ConnectionError) as error:
+        except (HttpProcessingError, web.RequestPayloadError) as error:
+            raise MalformedRequest("the chunks of the body are broken") from error
+        except (aiohttp.ClientError, ConnectionError) as error:
             raise UploadAborted("the body ended before it was complete") from error
         if not chunk:
             return
@@ -39,9 +49,10 @@ async def read_body(
         yield chunk
 
 
-async def send_continue(request: web.BaseRequest) -> None:
+async def send_continue(request: web.Request) -> None:
     """Ask for the body of a request that waits to be asked (RFC 9110 section 10.1.1)."""
     if "Expect" in request.headers:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # What was written is no part of the answer, whose head is still to come.
         request.writer.output_size = 0
+        request[CONTINUED] = True

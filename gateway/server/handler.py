@@ -1,6 +1,13 @@
-"""aiohttp's handler of a client's connection, with our own word for what it cannot read."""
+"""aiohttp's handler of a client's connection, stricter than its parser, and with our own words."""
 
+from typing import Final
+
+import aiohttp
 from aiohttp import web
+from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
+from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import MalformedRequest
 from gateway.problems import problem_of
@@ -10,13 +17,34 @@ from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
 
-_SERVER_FAULT = 500
+_SERVER_FAULT: Final = 500
+_UNREADABLE: Final = "the bytes sent are no HTTP/1.1 request"
+_FOR_PROXIES: Final = frozenset({"CONNECT", "TRACE"})
+
+
+class Misleading(BadHttpMessage):
+    """A request that can be read, but not by all servers alike; its message is our own."""
 
 
 class Handler(web.RequestHandler):
     """One client's connection; requests that are none are answered as a problem."""
 
-    __slots__ = ()
+    __slots__ = ("_newest_body",)
+
+    _newest_body: aiohttp.StreamReader
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was sent, and refuse of it what the parser lets pass or leaves unsaid."""
+        known = len(self._messages)
+        super().data_received(data)
+        for at in range(known, len(self._messages)):
+            message, body = self._messages[at]
+            if isinstance(message, _ErrInfo):
+                self._break_body(message.exc)
+            elif (fault := framing_fault(message)) is not None:
+                self._messages[at] = (_ErrInfo(400, Misleading(fault), fault), EMPTY_PAYLOAD)
+            else:
+                self._newest_body = body
 
     @property
     def idle(self) -> bool:
@@ -38,9 +66,43 @@ class Handler(web.RequestHandler):
             return super().handle_error(request, status, exc, message)
         request_id = new_request_id()
         log.info("request.unreadable", reason=type(exc).__name__, request_id=request_id)
-        problem = problem_of(MalformedRequest("the bytes sent are no HTTP/1.1 request"))
+        why = exc.message if isinstance(exc, Misleading) else _UNREADABLE
+        problem = problem_of(MalformedRequest(why))
         status, headers, body = document_of(problem, {"request_id": request_id})
-        headers |= {"X-Request-Id": request_id, "Server": SERVER}
+        headers |= {"X-Request-Id": request_id, "Server": SERVER, "Connection": "close"}
         answer = web.Response(status=status, headers=headers, body=body)
         answer.force_close()
         return answer
+
+    def _break_body(self, fault: BaseException) -> None:
+        """What could not be read belongs to a body, if one was still to end.
+
+        aiohttp would keep the fault for the next request, and whoever reads the body waiting.
+        """
+        body = getattr(self, "_newest_body", None)
+        if body is None or body.is_eof():
+            return
+        waits = any(body is queued for _, queued in self._messages)
+        if waits or self._current_request is not None:
+            body.set_exception(fault)
+        body.feed_eof()  # nobody is to wait for the rest
+        self.close()
+
+
+def framing_fault(message: RawRequestMessage) -> str | None:
+    """Why the request is not one that all servers would read alike, though the parser took it.
+
+    RFC 9112: sections 2.3 (versions), 3.2 (Host), 6.1 (Transfer-Encoding). RFC 9110: section 9.3.6
+    and 9.3.8 (methods that speak to a proxy, or that have it send tokens back).
+    """
+    if message.method in _FOR_PROXIES:
+        return "a method that is for proxies"
+    if message.version not in (HttpVersion10, HttpVersion11):
+        return "an unknown version of HTTP"
+    if message.version == HttpVersion11 and "Host" not in message.headers:
+        return "no Host"
+    if "Transfer-Encoding" in message.headers:
+        codings = message.headers.getall("Transfer-Encoding")
+        if message.version == HttpVersion10 or [each.lower() for each in codings] != ["chunked"]:
+            return "a Transfer-Encoding that is not chunked"
+    return None

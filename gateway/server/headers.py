@@ -41,7 +41,7 @@ _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 def to_upstream(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     """A request's headers for the upstream: the end-to-end ones, less all that names a client.
 
-    No proxy in front is trusted yet, so what says where a request came from is left out.
+    Where a request came from is nothing that the upstream has to know.
     """
     listed = _listed(received)
     return CIMultiDict(

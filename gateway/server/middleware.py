@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler
 
-from gateway.errors import GatewayError, UploadAborted
+from gateway.errors import GatewayError, MalformedRequest, UploadAborted
 from gateway.metrics.catalogue import PROBLEMS
 from gateway.metrics.requests import (
     ABORTED,
@@ -19,7 +19,16 @@ from gateway.metrics.requests import (
 from gateway.multipart import MultipartError
 from gateway.problems import problem_of
 from gateway.server.answers import ids_of, problem_response
-from gateway.server.context import ANSWER, ENDED, REQUEST_ID, SERVER, UPLOAD_ID, request_id_of
+from gateway.server.context import (
+    ANSWER,
+    CONTINUED,
+    ENDED,
+    REQUEST_ID,
+    SERVER,
+    TICKET,
+    UPLOAD_ID,
+    request_id_of,
+)
 from gateway.server.services import SERVICES
 from gateway.telemetry import bind_ids, clear_ids, get_logger, log_request
 
@@ -35,13 +44,19 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     request[REQUEST_ID] = request_id_of(request.headers)
     bind_ids(request_id=request[REQUEST_ID])
     started = time.monotonic()
-    response = await handler(request)
+    peername = request.protocol.peername  # of a client that may be gone at the end
+    try:
+        response = await handler(request)
+    finally:
+        if (ticket := request.get(TICKET)) is not None:
+            ticket.end(request.content.total_bytes)
     seconds = time.monotonic() - started
     log_request(
         method=request.method,
         path=_logged_path(request),
         status=response.status,
         seconds=seconds,
+        client=request.app[SERVICES].client_of(peername, request.headers),
         **ids_of(request),
     )
     _count(request, response, seconds)
@@ -87,6 +102,14 @@ def kind_of(request: web.Request) -> tuple[str, str]:
     return canonical if canonical.startswith("/gateway/") else PASSED_ON, NO_DELIVERY
 
 
+def _leaves_doubt(request: web.Request) -> bool:
+    """Whether it cannot be told where the next request on the connection would begin."""
+    # A client that was not told to go on may send the body or the next request. And of what comes
+    # right behind a request to upgrade, the compiled parser throws away what it has read.
+    not_told = "Expect" in request.headers and CONTINUED not in request
+    return not_told or "Upgrade" in request.headers
+
+
 def _logged_path(request: web.Request) -> str:
     """The path, but for that of a hosted file, by which whoever has it may read the file."""
     resource = request.match_info.route.resource
@@ -95,14 +118,16 @@ def _logged_path(request: web.Request) -> str:
 
 
 async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
-    """Before an answer's head is sent: the request's and the upload's id."""
+    """Before an answer's head is sent: the request's and the upload's id, and its quota."""
     request[ANSWER] = response
     if response.headers.get("Server") == SERVER_SOFTWARE:
         response.headers["Server"] = SERVER
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     if UPLOAD_ID in request:
         response.headers["Upload-Id"] = request[UPLOAD_ID]
-    if request.app[SERVICES].drain.closing:
+    if (ticket := request.get(TICKET)) is not None:
+        response.headers.extend(ticket.fields)
+    if request.app[SERVICES].drain.closing or _leaves_doubt(request):
         response.headers["Connection"] = "close"
         response.force_close()
 
@@ -119,4 +144,7 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
     PROBLEMS.add(problem.kind.slug)
     if problem.kind.status >= _SERVER_FAULT:
         log.warning("request.problem", slug=problem.kind.slug, detail=problem.detail)
-    return problem_response(request, problem)
+    response = problem_response(request, problem)
+    if isinstance(error, MalformedRequest):
+        response.force_close()  # where the next request begins may be in doubt as well
+    return response

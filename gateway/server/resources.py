@@ -3,8 +3,10 @@
 from aiohttp import web
 from redis.exceptions import RedisError
 
+from gateway.auth.principal import Principal
 from gateway.errors import MalformedRequest, QueueUnavailable, UploadNotFound
-from gateway.server.admission import authenticate
+from gateway.server.admission import authenticate, check_scopes
+from gateway.server.quotas import charge
 from gateway.server.services import SERVICES
 from gateway.uploads.ids import parse_id
 from gateway.uploads.record import State, Upload
@@ -17,7 +19,7 @@ _LARGEST_PAGE = 100
 async def get_upload(request: web.Request) -> web.Response:
     """`GET /gateway/uploads/{id}`: another subject's upload reads as if it did not exist."""
     services = request.app[SERVICES]
-    principal = await authenticate(request.headers, services.authenticator)
+    principal = await _reader(request)
     upload_id = parse_id(request.match_info["id"])
     upload = await services.backends.ledger.find(upload_id) if upload_id else None
     if upload is None or upload.subject != principal.subject:
@@ -31,7 +33,7 @@ async def list_uploads(request: web.Request) -> web.Response:
     Query: `state` (only those in it), `size` (1 to 100), `before` (an id: the page after it).
     """
     services = request.app[SERVICES]
-    principal = await authenticate(request.headers, services.authenticator)
+    principal = await _reader(request)
     state, size, before = _page_of(request)
     found: list[Upload] = []
     try:
@@ -45,6 +47,15 @@ async def list_uploads(request: web.Request) -> web.Response:
     page = {"uploads": [resource_of(upload) for upload in found[:size]]}
     more = {"next": _next(request, found[size - 1].id)} if len(found) > size else {}
     return web.json_response(page | more)
+
+
+async def _reader(request: web.Request) -> Principal:
+    """Who reads, if the token and the quota allow it."""
+    services = request.app[SERVICES]
+    principal = await authenticate(request.headers, services.authenticator)
+    check_scopes(principal, services.routes.scopes_of_own(request.path))
+    await charge(request, principal)
+    return principal
 
 
 def upload_location(upload_id: str) -> str:

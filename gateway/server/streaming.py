@@ -3,8 +3,9 @@
 import aiohttp
 from aiohttp import web
 
-from gateway.errors import UpstreamUnavailable
+from gateway.delivery.forward import read_on
 from gateway.server import headers
+from gateway.server.services import SERVICES
 
 
 async def stream_answer(
@@ -23,10 +24,8 @@ async def stream_answer(
     await answer.prepare(request)
     if held:
         await answer.write(held)
-    try:
-        async for chunk in response.content.iter_any():
-            await answer.write(chunk)
-    except aiohttp.ClientPayloadError as error:
-        raise UpstreamUnavailable("ChatKitty's answer was cut") from error
+    patience = request.app[SERVICES].settings.upstream_timeout
+    while chunk := await read_on(response.content, patience):
+        await answer.write(chunk)
     await answer.write_eof()
     return answer

@@ -1,24 +1,28 @@
 """An upload's way through the gateway: admitted, delivered, answered."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from aiohttp import web
+from msgspec.structs import replace
 
+from gateway import tracing
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.external import Received
 from gateway.delivery.once import Unknown
-from gateway.metrics.catalogue import OPEN_UPLOADS
+from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
 from gateway.server import headers
-from gateway.server.admission import admit
+from gateway.server.admission import authenticate_upload, settle
 from gateway.server.answers import problem_response
 from gateway.server.body import read_body, send_continue
 from gateway.server.context import REQUEST_ID, UPLOAD_ID
 from gateway.server.head import head_of
 from gateway.server.idempotency import idempotency_key
 from gateway.server.prefer import preference
+from gateway.server.quotas import charge
 from gateway.server.resources import upload_location
 from gateway.server.services import SERVICES, Services
 from gateway.server.streaming import stream_answer
@@ -38,8 +42,15 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     upload_id = request[UPLOAD_ID] = new_id()
     bind_ids(upload_id=upload_id)
-    admitted = await admit(head_of(request), services, upload_id, request[REQUEST_ID])
-    still_open = OPEN_UPLOADS.of(admitted.route.delivery.value)
+    started = time.monotonic()
+    principal = await authenticate_upload(request.headers, services)
+    await charge(request, principal, upload_id)
+    admitted = settle(head_of(request), principal, services, upload_id, request[REQUEST_ID])
+    delivery = admitted.route.delivery.value
+    PHASE_SECONDS.of(delivery, "auth").observe(time.monotonic() - started)
+    if carried := tracing.carried():
+        admitted = replace(admitted, trace=dict(carried))
+    still_open = OPEN_UPLOADS.of(delivery)
     still_open.value += 1
     try:
         return await _take(request, services, admitted)

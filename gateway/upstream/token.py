@@ -6,6 +6,7 @@ fetches for itself.
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -92,10 +93,13 @@ class OwnToken:
     async def _current(self, stale: str | None) -> Token:
         if (token := _fresh(self._local, stale)) is not None:
             return token
+        if self._one_at_a_time.locked() and (old := _usable(self._local, stale)) is not None:
+            return old  # somebody is at it, and however long that takes, this one is good
         async with self._one_at_a_time:
             if (token := _fresh(self._local, stale)) is None:
                 shared = await self._shared.read()
                 old = _usable(shared, stale) or _usable(self._local, stale)
+                self._local = old or self._local
                 token = _fresh(shared, stale) or await self._renew(old, stale)
                 self._local = token
             return token
@@ -156,9 +160,15 @@ def _token(answer: Answer, asked_at: float) -> Token:
     value, life = members.get("access_token"), members.get("expires_in")
     if not isinstance(value, str) or not _can_be_sent(value):
         raise UpstreamUnavailable("ChatKitty's token endpoint gave no token")
-    seconds = float(life) if isinstance(life, int | float) else _UNTOLD_LIFE
-    seconds = min(max(seconds, 1.0), _LONGEST_LIFE)
+    seconds = _seconds(life)
     return Token(value, seconds, asked_at + seconds)
+
+
+def _seconds(life: object) -> float:
+    """How long to use a token that is said to live so long."""
+    if not isinstance(life, int | float) or (isinstance(life, float) and math.isnan(life)):
+        return _UNTOLD_LIFE
+    return float(min(max(life, 1), _LONGEST_LIFE))
 
 
 def _can_be_sent(token: str) -> bool:

@@ -86,3 +86,50 @@ def test_a_star_is_one_path_element(tmp_path: Path) -> None:
 def test_routes_are_relative_to_the_upstreams_path(tmp_path: Path) -> None:
     routes = table(tmp_path, delivery="external", upstream_url="https://proxy.example/chat")
     assert routes.match("/chat/v1/channels/7/messages").delivery is Delivery.EXTERNAL
+
+
+SCOPED = """
+[[routes]]
+path = "/v1/channels/*/messages"
+scopes = ["chat", "uploads"]
+
+[[routes]]
+path = "/v1/users/**"
+scopes = []
+
+[[routes]]
+path = "/gateway/uploads/*"
+scopes = ["look"]
+"""
+
+
+def test_scopes_are_those_of_all_unless_a_route_names_others(tmp_path: Path) -> None:
+    routes = table(tmp_path, SCOPED, auth_scopes="uploads")
+    assert routes.match("/v1/channels/7/messages").scopes == {"chat", "uploads"}
+    assert routes.match("/v1/users/7/display-picture").scopes == set()
+    assert routes.match("/v1/imports/users").scopes == {"uploads"}
+    assert routes.scopes_of_own("/gateway/uploads") == {"uploads"}
+    assert routes.scopes_of_own("/gateway/uploads/some-id") == {"look"}
+
+
+def test_what_passes_through_needs_the_scopes_that_its_route_names(tmp_path: Path) -> None:
+    routes = table(tmp_path, SCOPED, auth_scopes="uploads", upstream_url="https://x.example/api")
+    assert routes.scopes_of_passed("/api/v1/channels/7/messages?size=1") == {"chat", "uploads"}
+    assert routes.scopes_of_passed("/api/v1/users/7") == set()
+    assert routes.scopes_of_passed("/api/v1/threads/7") == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/%63hannels/7/%6dessages",
+        "/v1/channels/7/messages/",
+        "//v1//channels/7/messages",
+        "/v1;x=y/channels;/7/messages;jsessionid=1",
+        "/v1/channels/%37/message%73?x=y",
+    ],
+)
+def test_no_other_spelling_gets_around_a_route(tmp_path: Path, path: str) -> None:
+    routes = table(tmp_path, SCOPED)
+    assert routes.match(path).scopes == {"chat", "uploads"}
+    assert routes.scopes_of_passed(path) == {"chat", "uploads"}

@@ -175,6 +175,9 @@ CASES: Final = (
     Case("preamble-epilogue", "a short preamble", b"hello\r\n" + GOOD, *FINE),
     Case("preamble-epilogue", "a long preamble", b"x" * 2000 + b"\r\n" + GOOD, *MALFORMED),
     Case("preamble-epilogue", "line breaks before it", b"\r\n" * 1000 + GOOD, *MALFORMED),
+    Case("preamble-epilogue", "an endless preamble", b"x" * 2_000_000, 413, 400,
+         chunk=64 * _KIB, unfinished=True),
+    Case("preamble-epilogue", "a foreign delimiter before it", b"--other\r\n" + GOOD, *FINE),
     Case("preamble-epilogue", "a short epilogue", GOOD + b"\r\n--other\r\nbye", *FINE),
     Case("preamble-epilogue", "a long epilogue", GOOD + b"\r\n" * 1000, *MALFORMED),
     Case("preamble-epilogue", "an endless epilogue", GOOD + b"x" * 2_000_000, 413, 400,
@@ -188,6 +191,12 @@ CASES: Final = (
          chunk=5000, unfinished=True),
     Case("part-headers", "10,000 headers", raw_part(NAMED + b"\r\nX: y" * 10_000), *MALFORMED),
     Case("part-headers", "17 headers", raw_part(NAMED + b"\r\nX: y" * 17), *MALFORMED),
+    *(
+        Case("part-headers", f"the misspelt {name.decode()!a}", raw_part(name + NAMED[19:]),
+             *MALFORMED)
+        for name in (b"Content-Dispositon", b"Content_Disposition", b"ContentDisposition",
+                     b"X-Content-Disposition", b"Content-Disposition\x00")
+    ),
     Case("part-headers", "a name of 257 characters", form(part(b"x", "n" * 257)), *MALFORMED),
     Case("many-parts", "5,000 empty ones", form(FILE, *[_EMPTY] * 5000), DOUBTED, 413),
     Case("many-parts", "101 and more to come", FILE + _EMPTY * 101, 408, 413,

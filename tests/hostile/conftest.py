@@ -60,9 +60,12 @@ def accepted() -> set[str]:
     return set()
 
 
-@pytest.fixture(params=EACH, ids=str)
+@pytest.fixture(scope="session", params=EACH, ids=str)
 def door(request: pytest.FixtureRequest, doors: Doors) -> Door:
-    """Each gateway in turn; name another with `indirect`."""
+    """Each gateway in turn; name another with `indirect`.
+
+    By its scope all tests of one gateway stand together, so few processes of tests start the same.
+    """
     return doors.door(request.param)
 
 

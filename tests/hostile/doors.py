@@ -38,8 +38,12 @@ EACH = (
 )
 """Both deliveries by both parsers, each engine, with assertions and without."""
 
-PLAIN_RELAY = Variant(Delivery.RELAY, Engine.PLAIN)
-"""The other engine by the parser that is served with: for what the engines could do differently."""
+WIRES = (
+    *EACH,
+    Variant(Delivery.RELAY, Engine.PLAIN),
+    Variant(Delivery.RELAY, Engine.FAST, pure_parser=True, optimised=True),
+)
+"""Each engine of the relay by each parser as well: for what is decided by how bytes are read."""
 
 
 @dataclass(frozen=True)

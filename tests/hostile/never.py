@@ -1,7 +1,7 @@
 """What must never come of any bytes, looked at after each of them.
 
-No 5xx of ours, no hang, nothing left in the bucket, no harm to another request, on this connection
-or beside it, and no more in the log than a few lines that tell nothing secret.
+No 5xx of ours, no hang, nothing left in the bucket, no memory kept, no harm to another request, on
+this connection or beside it, and no more in the log than a few lines that tell nothing secret.
 """
 
 import asyncio
@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from uuid import UUID
+
+import psutil
 
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
@@ -30,6 +32,8 @@ CANARY = b"canary-5e1f"
 _PROBLEM = "application/problem+json; charset=utf-8"
 _LOOK = head("/gateway/healthz", method="GET")
 _LINES_PER_REQUEST = 3
+_MEMORY = 64 * 1024 * 1024
+"""Bytes by which a gateway may grow in one look: buffers of all the uploads that come at once."""
 _MOMENT = 0.3
 """Seconds in which whatever has an answer at all gets it, as a rule."""
 _FAULTS = (b"Traceback", b"request.failed", b"was never retrieved", b"was never awaited")
@@ -69,6 +73,14 @@ class Watch:
         talks = [self._talk([request], whole=request not in unfinished) for request in requests]
         return await self._look_around(talks, allowed)
 
+    async def survive_pieces(
+        self, requests: Sequence[Sequence[bytes]], pause: float
+    ) -> list[Reply | None]:
+        """The answers to requests sent at once, each in pieces; as `survive_all`."""
+        return await self._look_around(
+            [self._talk(pieces, pause) for pieces in requests], frozenset()
+        )
+
     async def survive_bytes(self, streams: Sequence[bytes]) -> None:
         """Any bytes, sent at once by clients who then go away: what they are answered is fine.
 
@@ -82,6 +94,10 @@ class Watch:
         """Bytes after which the client resets the connection."""
         await self._look_around([self._abort(stream) for stream in streams], frozenset())
 
+    def heard(self, reply: Reply | None) -> None:
+        """Let what was accepted by an answer that was read elsewhere be kept."""
+        self.accepted.update(_accepted(reply))
+
     async def _look_around(
         self,
         talks: Sequence[Coroutine[None, None, Reply | None]],
@@ -91,8 +107,8 @@ class Watch:
     ) -> list[Reply | None]:
         """See to it that nothing but the answers comes of the requests, nor is left of them."""
         logged = self.door.log.stat().st_size
+        memory = self._memory()
         began = inf if unheard else time.time()
-        before = await self._kept()
         company, *replies = await asyncio.gather(self._accompany(), *talks)
         self.accepted.update(_accepted(company))
         for reply in replies:
@@ -100,7 +116,8 @@ class Watch:
                 assert reply.status < 500 or reply.status in allowed | {503}, reply
                 self.accepted.update(_accepted(reply))
         await self._another()
-        await self._leaves_nothing(before, began)
+        await self._leaves_nothing(began)
+        assert self._memory() <= memory + _MEMORY
         self._says_little(logged, 2 * len(talks) + 2)
         return replies
 
@@ -170,17 +187,15 @@ class Watch:
         unfinished = {each.key async for each in self.store.list_multipart_uploads("")}
         return objects | {f"unfinished {key}" for key in unfinished}
 
-    async def _leaves_nothing(self, before: set[str], unheard_until: float) -> None:
-        # What was accepted before may still be on its way from one key to another.
-        known = self.accepted | {keys.id_of(key) for key in before}
+    async def _leaves_nothing(self, unheard_until: float) -> None:
         deadline = asyncio.get_running_loop().time() + PATIENCE
-        while left := await self._kept_of_others(known):
+        while left := await self._kept_of_others():
             if whole := await self._whole(left, unheard_until):
                 self.accepted.update(whole)
-                known |= whole
             elif asyncio.get_running_loop().time() < deadline:
                 await asyncio.sleep(0.05)
             else:
+                self.accepted.update(keys.id_of(key) for key in left)  # said once is enough
                 break
         assert not left
 
@@ -197,12 +212,17 @@ class Watch:
                     whole.add(keys.id_of(key))
         return whole
 
-    async def _kept_of_others(self, known: set[str]) -> set[str]:
+    async def _kept_of_others(self) -> set[str]:
         return {
             key
             for key in await self._kept()
-            if keys.id_of(key) not in known and not key.startswith(_OF_NO_UPLOAD)
+            if keys.id_of(key) not in self.accepted and not key.startswith(_OF_NO_UPLOAD)
         }
+
+    def _memory(self) -> int:
+        """Bytes that the gateway holds."""
+        held: int = psutil.Process(self.door.pid).memory_info().rss
+        return held
 
     def _says_little(self, since: int, requests: int) -> None:
         with self.door.log.open("rb") as log:

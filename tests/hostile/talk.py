@@ -73,8 +73,8 @@ class Line:
         if self._sending is not None:
             await self._sending
 
-    async def reply(self, patience: float = PATIENCE) -> Reply | None:
-        """The next answer, None where the peer closes first.
+    async def reply(self, patience: float = PATIENCE, *, bodiless: bool = False) -> Reply | None:
+        """The next answer, None where the peer closes first; `bodiless` where it is one to HEAD.
 
         Raises Hangs where its head does not come within so many seconds.
         """
@@ -82,7 +82,7 @@ class Line:
         while (head := await self._head(patience)) is not None:
             status, headers = head
             if status >= 200 or status == 101:
-                body = await self._body(status, dict(headers))
+                body = b"" if bodiless else await self._body(status, dict(headers))
                 return Reply(status, headers, body, tuple(interim))
             interim.append(status)
         assert not interim, f"{interim} was followed by nothing"
@@ -119,7 +119,7 @@ class Line:
             if error.partial:
                 raise
             return None
-        opening, *lines = head.decode().removesuffix("\r\n\r\n").split("\r\n")
+        opening, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
         version, status, *_ = opening.split(" ")
         assert version in {"HTTP/1.1", "HTTP/1.0"}, opening
         fields = (line.partition(":") for line in lines)

@@ -108,6 +108,7 @@ GOOD = (
     _good("valid within the leeway", lambda p: p.token(nbf=_after(10), iat=_after(10))),
     _good("no times but an end", _issued(nbf=None, iat=None)),
     _good("a fraction of a second", lambda p: p.token(exp=_after(100) + 0.5)),
+    _good("the last end that there is", _issued(exp=253_402_300_799)),
     _good("of an access token's type", _issued(header={"typ": "at+jwt"})),
     _good("of no type", _issued(header={"typ": None})),
     _good("without a key's name", _issued(header={"kid": None})),

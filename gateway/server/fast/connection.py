@@ -12,13 +12,10 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError, HttpVersion11, RawRequestMessage
 
 from gateway.delivery.admitted import Admitted
-from gateway.errors import GatewayError, MalformedRequest
+from gateway.errors import GatewayError
 from gateway.multipart import MultipartError, is_multipart_form
-from gateway.problems import problem_of
 from gateway.server.admission import recall, settle
-from gateway.server.answers import document_of
-from gateway.server.context import SERVER, new_request_id, request_id_of
-from gateway.server.fast import wire
+from gateway.server.context import request_id_of
 from gateway.server.fast.exchange import Exchange
 from gateway.server.fast.shadow import Shadow, request_parser
 from gateway.server.handler import Handler
@@ -205,9 +202,10 @@ class Connection(Handler):
         """The upload, if it is one for this engine and nothing speaks against it."""
         if (
             message.method not in _METHODS
-            or message.chunked
             or message.upgrade
             or message.version != HttpVersion11
+            or "Host" not in head.headers
+            or "Transfer-Encoding" in head.headers
             or "Idempotency-Key" in head.headers
             or not is_multipart_form(head.headers.get("Content-Type", ""))
         ):
@@ -233,9 +231,6 @@ class Connection(Handler):
         mine, rest = data, b""
         if self._shadow is not None:
             self._shadow.see(data)
-            if self._shadow.broken and self._shadow.requests > self._answered:
-                self._refuse_framing()
-                return
         elif self._asked is not None:
             mine, rest = data[: self._asked], data[self._asked :]
             self._asked -= len(mine)
@@ -243,15 +238,6 @@ class Connection(Handler):
         if rest:
             self._keep(rest)
         self._take_back_if_over()
-
-    def _refuse_framing(self) -> None:
-        """Answer a body whose chunks are broken: aiohttp's handler would wait for its end."""
-        request_id = new_request_id()
-        problem = problem_of(MalformedRequest("the chunks of the body are broken"))
-        status, fields, body = document_of(problem, {"request_id": request_id})
-        fields |= {"X-Request-Id": request_id, "Server": SERVER, "Connection": "close"}
-        self.send(wire.whole_answer(status, wire.lines(fields.items()), body))
-        self.force_close()
 
     def _take_back_if_over(self) -> None:
         """Take the connection back once the lent request was answered and came to its end."""

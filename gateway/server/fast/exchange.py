@@ -22,6 +22,8 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.limits.quota import Demand
+from gateway.limits.quotas import Quotas, Ticket
 from gateway.metrics.catalogue import OPEN_UPLOADS, PROBLEMS
 from gateway.metrics.requests import ABORTED, CUT, relay_phases, tally_of
 from gateway.problems import problem_of
@@ -61,7 +63,7 @@ class Exchange:
     __slots__ = (
         "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_keeping",
         "_last", "_left", "_over", "_read_size", "_received_at", "_sent", "_services", "_span",
-        "_started", "_tap", "_task", "_unsent", "_upstream",
+        "_started", "_tap", "_task", "_ticket", "_unsent", "_upstream",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +85,7 @@ class Exchange:
         self._upstream: UpstreamConnection | None = None
         self._full = False
         self._task: asyncio.Task[None] | None = None
+        self._ticket: Ticket | None = None
         self._keeping = False
         self._answered = False
         self._over = False
@@ -100,6 +103,10 @@ class Exchange:
         if self._services.settings.tracing:
             outgoing = self._trace(outgoing)
         self._unsent = wire.request_head(target.method, target.path, pool.host, outgoing)
+        if (quotas := self._services.quotas) is not None:
+            self._client.pause()
+            self._run(self._ask(quotas))
+            return
         if "Expect" in received.headers:
             self._client.send(wire.CONTINUE)
         if (connection := pool.take()) is not None:
@@ -219,8 +226,18 @@ class Exchange:
         self._read_size = size
         self._client.set_read_size(size)
 
+    async def _ask(self, quotas: Quotas) -> None:
+        """Ask for the body, and go on, if the subject's quota allows it."""
+        admitted = self._admitted
+        demand = Demand(admitted.content_length, admitted.upload_id)
+        self._ticket = await quotas.take(admitted.principal.subject, demand)
+        if "Expect" in self._head.headers:
+            self._client.send(wire.CONTINUE)
+        await self._connect()
+
     async def _connect(self) -> None:
-        connection = await self._services.pool.connect()
+        pool = self._services.pool
+        connection = pool.take() or await pool.connect()
         self._task = None
         self._attach(connection)
         if self._left and not self._client.connected:  # it went away in the meantime
@@ -236,7 +253,7 @@ class Exchange:
         connection.begin(self)
 
     async def _hold(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
-        held = await relay.hold(body)
+        held = await relay.hold(body, self._services.settings.upstream_timeout)
         self._keep(head, held, body)
 
     def _keep(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
@@ -320,6 +337,8 @@ class Exchange:
             (b"X-Request-Id", self._admitted.request_id.encode()),
             (b"Upload-Id", self._admitted.upload_id.encode()),
         ]
+        if self._ticket is not None:
+            own += wire.lines(self._ticket.fields.items())
         self._last = self._last or self._services.drain.closing
         if self._last:
             own.append((b"Connection", b"close"))
@@ -383,6 +402,7 @@ class Exchange:
             path=target.path.partition("?")[0],
             status=status,
             seconds=seconds,
+            client=self._services.client_of(self._client.peername, self._head.headers),
             **self._ids(),
         )
         self._count(status if self._client.connected or not self._left else ABORTED, seconds)
@@ -411,6 +431,8 @@ class Exchange:
             self._task.cancel()
         self._services.exchanges.discard(self)
         _OPEN.value -= 1
+        if self._ticket is not None:
+            self._ticket.end((self._admitted.content_length or 0) - self._left)
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
         self._client.exchange_ended(reusable=reusable and not self._last)

@@ -52,5 +52,9 @@ class Shadow:
         self.requests += len(messages)
         if messages:
             self._body = messages[-1][1]
-        if self._body is not None and not self._body.at_eof():
+        if self._body is None:
+            return
+        if self._body.exception() is not None:
+            self.broken = True
+        elif not self._body.at_eof():
             self._body.read_nowait(-1)

@@ -167,7 +167,9 @@ async def test_no_token_is_a_failure_that_may_pass_and_leaves_nothing_behind(
     assert await own.get() == "t1"
 
 
-@pytest.mark.parametrize("life", [None, "3600", 1e300, -5, 0])
+@pytest.mark.parametrize(
+    "life", [None, "3600", 1e300, 10**400, float("nan"), -5, 0], ids=lambda life: str(life)[:5]
+)
 async def test_any_lifetime_gives_a_usable_token(upstream, process, life):
     upstream.replies(issued("t1", life))
     assert await (await process()).get() == "t1"
@@ -195,6 +197,27 @@ async def test_who_has_a_usable_token_does_not_wait_for_its_turn(upstream, proce
             assert ours
             assert await own.get() == "old"
     assert upstream.requests == []
+
+
+async def test_while_one_renewal_takes_its_time_the_old_token_serves(upstream, process, redis_url):
+    own = await process()
+    async with Redis.from_url(redis_url) as redis:
+        shared = SharedToken(redis, own._shared._key, SEAL)
+        await shared.write(Token("old", 3600.0, time.monotonic() + 30.0))
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def slowly(_: Received) -> bytes:
+        asked.set()
+        await answered.wait()
+        return issued("new")
+
+    upstream.replies(slowly)
+    renewing = asyncio.create_task(own.get())
+    await asked.wait()
+    assert [await own.get() for _ in range(3)] == ["old"] * 3
+    answered.set()
+    assert await renewing == "new"
+    assert len(upstream.requests) == 1
 
 
 async def test_who_has_none_waits_for_the_token_that_another_fetches(upstream, process, redis_url):

@@ -1,0 +1,53 @@
+"""Gives each target ever new bytes, by what they reach in it: `python -m fuzz [TARGET …]`.
+
+What breaks a promise is written to var/fuzz, and the command fails: then it belongs into the
+corpus, which tests/fuzz goes through. Needs Atheris, which runs on Linux.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+CORPUS: Final = Path(__file__).parent / "corpus"
+WORK: Final = Path("var/fuzz")
+LONGEST: Final = 2048
+"""Bytes of an input: enough for every rule, and few enough to try many."""
+
+TARGETS: Final = ("scanner", "headers", "content_type", "archive")
+
+
+def main() -> None:
+    """Run the targets that are asked for, one after the other."""
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    asked = parser.parse_args()
+    broken = [name for name in asked.targets or TARGETS if not _holds(name, asked.seconds)]
+    if broken:
+        sys.exit(f"broken: {', '.join(broken)}; see {WORK}")
+
+
+def _holds(name: str, seconds: int) -> bool:
+    """Whether nothing broke. What reaches more than the corpus does is kept for the next time."""
+    found = WORK / name
+    found.mkdir(parents=True, exist_ok=True)
+    limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=10"]
+    crashes = f"-artifact_prefix={WORK}/{name}-"
+    command = [
+        sys.executable,
+        "-m",
+        "fuzz.one",
+        name,
+        *limits,
+        crashes,
+        str(found),
+        str(CORPUS / name),
+    ]
+    print(f"== {name}", flush=True)
+    return subprocess.run(command, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    main()
