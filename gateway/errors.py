@@ -115,6 +115,10 @@ class ExpectationFailed(ClientError):
     """An `Expect` other than `100-continue` (RFC 9110 section 10.1.1)."""
 
 
+class HeadTimeout(ClientError):
+    """The head of a request did not come to its end in time (RFC 9110 section 15.5.9)."""
+
+
 class MalformedRequest(ClientError):
     """A request that cannot be understood, beside its multipart body."""
 
@@ -159,10 +163,14 @@ class UploadAborted(ClientError):
 
 
 class BodyTimeout(ClientError):
-    """The client stayed silent in the middle of a body."""
+    """The client stayed silent in the middle of a body, or sent it too slowly."""
 
 
 # --- our own parts ------------------------------------------------------------------------------
+
+
+class TooManyUploads(Unavailable):
+    """This process has as many uploads open as it may have."""
 
 
 class BudgetExhausted(Unavailable):

@@ -53,6 +53,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     errors.UploadSuperseded: Kind(503, "upload-superseded", "The upload was given up meanwhile"),
     errors.ExpectationFailed: Kind(417, "expectation-failed", "The expectation cannot be met"),
+    errors.HeadTimeout: Kind(408, "head-timeout", "The request did not arrive in time"),
     errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
     # the body
     errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be taken"),
@@ -70,6 +71,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.UploadAborted: Kind(400, "upload-aborted", "The body ended before it was complete"),
     errors.BodyTimeout: Kind(408, "body-timeout", "The body did not arrive in time"),
     # our own parts
+    errors.TooManyUploads: Kind(503, "busy", "There is no room for another upload just now"),
     errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload just now"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.QueueUnavailable: Kind(503, "queue-unavailable", "The work cannot be handed over now"),

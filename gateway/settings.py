@@ -321,8 +321,26 @@ class Settings(BaseModel):
     upload_memory: Annotated[ByteSize, Field(ge=32 * MIB)] = ByteSize(128 * MIB)
     """Bytes of parts that one process may hold on their way to the store."""
 
+    max_open_uploads: Annotated[int, Field(ge=1)] = 2000
+    """Uploads that one process takes at a time; more are told to come again."""
+
     body_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Seconds that a client may stay silent in the middle of a body."""
+
+    body_min_rate: Annotated[ByteSize, Field(ge=0)] = ByteSize(512)
+    """Bytes per second that a body must come at, averaged over its period; 0: at any rate."""
+
+    body_rate_period: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Seconds over which a body's rate is averaged; the first of them are a grace."""
+
+    head_timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Seconds that the head of a request may take to come."""
+
+    idle_timeout: Annotated[float, Field(gt=0, le=3600)] = 75.0
+    """Seconds that a connection is kept between requests: more than a load balancer's before it."""
+
+    answer_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """Seconds in which a client must take more of an answer that waits for it."""
 
     serve_files: Serve = Serve.REDIRECT
     """Hosted files: `redirect` to a presigned URL of the store, or `stream` through here."""

@@ -118,7 +118,9 @@ class ExternalDelivery:
         Raises BudgetExhausted where none is free within a moment.
         """
         return self.budget.reserve(
-            reservation(admitted.content_length or admitted.route.max_file_size), _BUDGET_PATIENCE
+            reservation(admitted.content_length or admitted.route.max_file_size),
+            _BUDGET_PATIENCE,
+            admitted.principal.subject,
         )
 
     async def wait_for_end(self, upload: Upload, limit: float) -> Upload:

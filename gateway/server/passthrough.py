@@ -26,9 +26,7 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     await charge_if_known(request)
     await send_continue(request)
     body = (
-        read_body(request, limit=settings.max_file_size, patience=settings.body_timeout)
-        if request.body_exists
-        else None
+        read_body(request, services, limit=settings.max_file_size) if request.body_exists else None
     )
     outgoing = Outgoing(request.method, path, headers.to_upstream(request.headers), body)
     async with services.forwarder.send(outgoing) as response:

@@ -16,8 +16,10 @@ from gateway.delivery.once import Once
 from gateway.delivery.pool import UpstreamPool
 from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
+from gateway.limits.pace import Floor
 from gateway.limits.quota import Policy
 from gateway.limits.quotas import Quotas
+from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
 from gateway.server.drain import Drain
@@ -43,6 +45,11 @@ class Services:
     exchanges: Watch
     quotas: Quotas | None
     """None where no subject has a limit: then nothing is counted."""
+    connections: Watch
+    bodies: Watch
+    slots: Slots
+    floor: Floor
+    """The slowest rate of a body."""
 
     relay: RelayDelivery
     external: ExternalDelivery
@@ -85,8 +92,16 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             authenticator=authenticator,
             forwarder=forwarder,
             pool=pool,
-            exchanges=Watch(min(settings.body_timeout, settings.upstream_timeout)),
+            exchanges=Watch(
+                min(settings.body_timeout, settings.body_rate_period, settings.upstream_timeout)
+            ),
             quotas=quotas,
+            connections=Watch(
+                min(settings.head_timeout, settings.idle_timeout, settings.answer_timeout)
+            ),
+            bodies=Watch(min(settings.body_timeout, settings.body_rate_period)),
+            slots=Slots(settings.max_open_uploads),
+            floor=Floor(settings.body_min_rate, settings.body_rate_period),
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
             routes=routes,
             route_of=_router(settings, routes),

@@ -12,6 +12,7 @@ from gateway import tracing
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.external import Received
 from gateway.delivery.once import Unknown
+from gateway.errors import TooManyUploads
 from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
 from gateway.server import headers
@@ -62,7 +63,8 @@ async def _take(request: web.Request, services: Services, admitted: Admitted) ->
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
     relayed = admitted.route.delivery is Delivery.RELAY
     if relayed and key is None:
-        return await _relay(request, services, admitted)
+        with services.slots.hold():
+            return await _relay(request, services, admitted)
     async with services.presence.of(admitted.upload_id, at_once=key is not None):
         if key is None:
             return await _host(request, services, admitted)
@@ -75,7 +77,12 @@ async def _take(request: web.Request, services: Services, admitted: Admitted) ->
         if isinstance(claimed, Upload):
             return await _repeat(request, services, claimed)
         if relayed:
-            return await _relay_once(request, services, admitted, claimed)
+            try:
+                with services.slots.hold():
+                    return await _relay_once(request, services, admitted, claimed)
+            except TooManyUploads:
+                await services.once.release(claimed)
+                raise
         return await _host_once(request, services, admitted, claimed)
 
 
@@ -126,9 +133,10 @@ async def _host_once(
 
 
 async def _receive(request: web.Request, services: Services, admitted: Admitted) -> Received:
-    async with services.external.reserve(admitted):
-        await send_continue(request)
-        return await services.external.receive(admitted, _body(request, services, admitted))
+    with services.slots.hold():
+        async with services.external.reserve(admitted):
+            await send_continue(request)
+            return await services.external.receive(admitted, _body(request, services, admitted))
 
 
 async def _repeat(request: web.Request, services: Services, upload: Upload) -> web.Response:
@@ -177,9 +185,4 @@ def answer_to(request: web.Request, upload: Upload) -> web.Response:
 
 
 def _body(request: web.Request, services: Services, admitted: Admitted) -> AsyncIterator[bytes]:
-    return read_body(
-        request,
-        limit=admitted.body_limit,
-        patience=services.settings.body_timeout,
-        until=admitted.body_until,
-    )
+    return read_body(request, services, limit=admitted.body_limit, until=admitted.body_until)

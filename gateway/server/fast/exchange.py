@@ -22,6 +22,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.limits.pace import Pace
 from gateway.limits.quota import Demand
 from gateway.limits.quotas import Quotas, Ticket
 from gateway.metrics.catalogue import OPEN_UPLOADS, PROBLEMS
@@ -29,8 +30,10 @@ from gateway.metrics.requests import ABORTED, CUT, relay_phases, tally_of
 from gateway.problems import problem_of
 from gateway.server import headers, tracing
 from gateway.server.answers import document_of
+from gateway.server.body import SILENT, TOO_SLOW
 from gateway.server.context import SERVER
 from gateway.server.fast import wire
+from gateway.server.linger import LINGER_BYTES, LINGER_SECONDS
 from gateway.server.services import Services
 from gateway.telemetry import get_logger, log_request
 from gateway.uploads.record import Upload
@@ -40,9 +43,6 @@ if TYPE_CHECKING:
     from gateway.tracing.otel import Span
 
 log = get_logger(__name__)
-
-_LINGER_SECONDS: Final = 10.0
-"""How long a client that was answered early may go on sending, to nobody."""
 
 _SMALLEST_READ: Final = 64 * 1024
 _LARGEST_READ: Final = 1024 * 1024
@@ -61,9 +61,10 @@ class Exchange:
     """Pumps one admitted upload; what happens on either connection ends up here."""
 
     __slots__ = (
-        "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_keeping",
-        "_last", "_left", "_over", "_read_size", "_received_at", "_sent", "_services", "_span",
-        "_started", "_tap", "_task", "_ticket", "_unsent", "_upstream",
+        "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_held",
+        "_keeping", "_last", "_left", "_looked", "_over", "_pace", "_passing", "_read_size",
+        "_received_at", "_sent", "_services", "_span", "_started", "_tap", "_task", "_ticket",
+        "_unsent", "_upstream", "_waited",
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +74,6 @@ class Exchange:
         self._services = services
         self._admitted = admitted
         self._head = head
-        self._last = head.should_close
         self._left = admitted.content_length or 0
         self._tap = Tap(admitted.boundaries, services.settings.hash)
         self._started = self._active = time.monotonic()
@@ -84,10 +84,19 @@ class Exchange:
         """The request's head, and what came of its body before it could be sent."""
         self._upstream: UpstreamConnection | None = None
         self._full = False
+        self._held = True
+        """Whether the client was made to wait since it was looked at last."""
+        self._pace: Pace | None = None
+        """Only those that are looked at need one, which are few."""
+        self._looked = self._waited = 0.0
         self._task: asyncio.Task[None] | None = None
         self._ticket: Ticket | None = None
         self._keeping = False
         self._answered = False
+        self._last = head.should_close
+        """Whether no other request may follow on the connection."""
+        self._passing = LINGER_BYTES
+        """Bytes that may still come of a body that was answered already."""
         self._over = False
         self._end: asyncio.Future[None] | None = None
         self._span: Span | None = None
@@ -96,6 +105,7 @@ class Exchange:
         """Ask for the body, and find a connection to the upstream."""
         self._services.exchanges.add(self)
         _OPEN.value += 1
+        self._services.slots.taken += 1
         received = self._head
         target = self._admitted.target
         pool = self._services.pool
@@ -130,17 +140,31 @@ class Exchange:
             return
         silence = now - self._active
         if self._answered and self._upstream is None:
-            if silence > _LINGER_SECONDS:
+            if silence > LINGER_SECONDS:
                 self._leave(reusable=False)
         elif self._left and not self._full and self._task is None:
-            if silence > settings.body_timeout:
-                self._close(BodyTimeout("the rest of the body did not come"))
+            self._look_at_body(now, silence)
+        elif self._answered and self._client.writing_paused:
+            self._active = now  # the client is to act, which its connection sees to
         elif silence > settings.upstream_timeout:
             self._close(
                 UpstreamTimeout(
                     "ChatKitty did not answer in time", outcome_unknown=not self._unsent
                 )
             )
+
+    def _look_at_body(self, now: float, silence: float) -> None:
+        """Whether the client is fast enough; what it was made to wait is not its own time."""
+        if not self._held:
+            self._waited += now - self._looked
+        self._looked, self._held = now, False
+        if self._pace is None:
+            self._pace = Pace(self._services.floor)
+        received = (self._admitted.content_length or 0) - self._left
+        if silence > self._services.settings.body_timeout:
+            self._close(BodyTimeout(SILENT))
+        elif not self._pace.keeps_up(self._waited, received):
+            self._close(BodyTimeout(TOO_SLOW))
 
     def _is_outlived(self) -> bool:
         until = self._admitted.body_until
@@ -158,8 +182,7 @@ class Exchange:
             return rest
         self._left -= len(data)
         if self._answered:
-            if not self._left:
-                self._leave(reusable=True)
+            self._let_pass(len(data))
             return rest
         self._received_at = self._active = time.monotonic()
         if len(data) == self._read_size < _LARGEST_READ:
@@ -174,6 +197,14 @@ class Exchange:
             self._upstream.write(data)
         return rest
 
+    def _let_pass(self, size: int) -> None:
+        """So many more bytes have come of a body that was answered already."""
+        self._passing -= size
+        if not self._left:
+            self._leave(reusable=True)
+        elif self._passing < 0:
+            self._leave(reusable=False)
+
     def client_lost(self) -> None:
         """The client has gone: an upload that is not whole goes no further."""
         if self._answered:
@@ -186,7 +217,7 @@ class Exchange:
 
     def upstream_full(self) -> None:
         """Slow the client down to what the upstream takes."""
-        self._full = True
+        self._full = self._held = True
         self._active = time.monotonic()
         if not self._answered:
             self._client.pause()
@@ -339,7 +370,8 @@ class Exchange:
         ]
         if self._ticket is not None:
             own += wire.lines(self._ticket.fields.items())
-        self._last = self._last or self._services.drain.closing
+        # More of the body than is let pass would never come to its end.
+        self._last = self._last or self._services.drain.closing or self._left > LINGER_BYTES
         if self._last:
             own.append((b"Connection", b"close"))
         return own
@@ -410,6 +442,8 @@ class Exchange:
             self._leave(reusable=True)
         else:
             self._active = time.monotonic()
+            if self._last:
+                self._client.end_answers()
             self._client.resume()
 
     def _count(self, status: int | str, seconds: float) -> None:
@@ -431,6 +465,7 @@ class Exchange:
             self._task.cancel()
         self._services.exchanges.discard(self)
         _OPEN.value -= 1
+        self._services.slots.taken -= 1
         if self._ticket is not None:
             self._ticket.end((self._admitted.content_length or 0) - self._left)
         if self._end is not None and not self._end.done():
