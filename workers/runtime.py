@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gateway.settings import load
+from gateway import tracing
+from gateway.settings import Settings, load
 from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends, open_backends
 from workers.sniff import Sniffer
@@ -50,7 +51,10 @@ class Runtime:
         self._thread = threading.Thread(target=self._loop.run_forever, name="runtime", daemon=True)
         self._thread.start()
         self._begun: set[asyncio.Task[None]] = set()
-        self._services = self._call(self._open())
+        settings = load()
+        if settings.tracing:  # in each child of its own: the thread that sends outlives no fork
+            tracing.start("chatkitty-gateway-worker")
+        self._services = self._call(self._open(settings))
 
     def run(self, work: Work) -> None:
         """Do the work on the loop; raises what it raises, and Interrupted if it was not begun."""
@@ -66,6 +70,7 @@ class Runtime:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        tracing.stop()
 
     async def _interruptible(self, work: Work) -> None:
         if _interrupted.is_set():
@@ -84,8 +89,8 @@ class Runtime:
         for task in self._begun:
             task.cancel()
 
-    async def _open(self) -> Services:
-        backends = await self._stack.enter_async_context(open_backends(load()))
+    async def _open(self, settings: Settings) -> Services:
+        backends = await self._stack.enter_async_context(open_backends(settings))
         sniffer = await self._stack.enter_async_context(Sniffer.open())
         return Services(backends, sniffer)
 
