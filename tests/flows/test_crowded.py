@@ -38,7 +38,8 @@ async def test_an_upload_too_many_is_told_to_come_again_before_its_body(
     assert b"100 Continue" not in refused.data
     assert b"Retry-After: " in refused.data
     assert b"busy" in refused.body
-    keyed = AWAITS[:-2] + b'Idempotency-Key: "crowded"\r\n\r\n'
+    key = f'Idempotency-Key: "crowded-{delivery}-{engine}"\r\n\r\n'.encode()
+    keyed = AWAITS[:-2] + key
     assert (await exchange(gateway.url, keyed, until=b'"timestamp"')).status == 503
     assert (await exchange(gateway.url, LOOK, until=b"}")).status == 200
     assert await sandbox.messages() == before
@@ -46,7 +47,7 @@ async def test_an_upload_too_many_is_told_to_come_again_before_its_body(
         upload.transport.abort()
     async with asyncio.timeout(PATIENCE):
         # The key that came to nothing is free again, as are the places.
-        again = WHOLE.replace(b"\r\n\r\n", b'\r\nIdempotency-Key: "crowded"\r\n\r\n', 1)
+        again = WHOLE.replace(b"\r\n\r\n", b"\r\n" + key, 1)
         for request in (WHOLE, again):
             while (await exchange(gateway.url, request, until=b"\r\n\r\n")).status == 503:
                 await asyncio.sleep(0.05)
@@ -71,7 +72,7 @@ async def test_a_process_without_descriptors_says_so_rarely_and_takes_clients_ag
     resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (opened + 8, hard))
     address = (str(urlsplit(gateway.url).hostname), gateway.port)
     with ExitStack() as crowd:
-        for _ in range(100):
+        for _ in range(30):
             crowd.enter_context(socket.create_connection(address, PATIENCE))
         async with asyncio.timeout(PATIENCE):
             while b"gateway.cannot_accept" not in gateway.log.read_bytes():

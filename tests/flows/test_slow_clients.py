@@ -26,9 +26,9 @@ IMPATIENT = {
     "GATEWAY_HEAD_TIMEOUT": "0.6",
     "GATEWAY_IDLE_TIMEOUT": "0.6",
     "GATEWAY_ANSWER_TIMEOUT": "1",
-    "GATEWAY_BODY_MIN_RATE": "8MiB",
+    "GATEWAY_BODY_MIN_RATE": "4MiB",
     "GATEWAY_BODY_RATE_PERIOD": "0.6",
-    "GATEWAY_MAX_FILE_SIZE": "25MiB",
+    "GATEWAY_MAX_FILE_SIZE": "17MiB",
 }
 KINDS = {
     "fast": {"GATEWAY_DELIVERY": "relay"},
@@ -159,9 +159,9 @@ async def test_a_request_that_is_no_upload_has_to_come_as_fast(gateway: Gateway)
 async def test_the_time_in_which_the_upstream_is_waited_for_is_not_the_clients(
     relaying: Gateway, sandbox: Sandbox
 ) -> None:
-    await sandbox.fault("POST", PATH, read_rate=6 * MIB)  # less than the client is to send
+    await sandbox.fault("POST", PATH, read_rate=3 * MIB)  # less than the client is to send
     async with Client.open(relaying.url, TOKENS["alice"]) as client:
-        assert (await client.upload(PATH, bytes(24 * MIB))).status == 200
+        assert (await client.upload(PATH, bytes(16 * MIB))).status == 200
 
 
 async def test_a_client_that_does_not_take_its_answer_is_cut(
@@ -190,11 +190,11 @@ def _receive_all(connection: socket.socket) -> int:
     return received
 
 
-@pytest.mark.parametrize("size", [1, 20 * MIB])
+@pytest.mark.parametrize("size", [1, 12 * MIB])
 async def test_the_refusal_of_a_body_that_is_too_large_can_be_read_after_all_of_it_was_sent(
     gateway: Gateway, size: int
 ) -> None:
-    body = form(bytes(26 * MIB + size))
+    body = form(bytes(18 * MIB + size))
     by_length = head(PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}") + body
     by_count = head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked")
     by_count += b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
