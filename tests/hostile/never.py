@@ -38,7 +38,9 @@ _MOMENT = 0.3
 """Seconds in which whatever has an answer at all gets it, as a rule."""
 _FAULTS = (b"Traceback", b"request.failed", b"was never retrieved", b"was never awaited")
 _OF_WHOLE_UPLOADS = {State.REGISTERED, State.AUDITED, State.FLAGGED}
-_OF_NO_UPLOAD = (keys.SWEEP, keys.CLAIMS)
+_PREFIXES = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.DEAD)
+_LOOKED_AT_BEFORE = 120
+"""Seconds after whose end an upload has been seen by an earlier look, so it is listed no more."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,12 @@ class Watch:
         assert reply.status == 200
 
     async def _kept(self) -> set[str]:
-        objects = {info.key async for info in self.store.list("")}
+        since = _id_at(time.time() - _LOOKED_AT_BEFORE)
+        objects = {
+            info.key
+            for prefix in _PREFIXES
+            async for info in self.store.list(prefix, prefix + since)
+        }
         unfinished = {each.key async for each in self.store.list_multipart_uploads("")}
         return objects | {f"unfinished {key}" for key in unfinished}
 
@@ -213,11 +220,7 @@ class Watch:
         return whole
 
     async def _kept_of_others(self) -> set[str]:
-        return {
-            key
-            for key in await self._kept()
-            if keys.id_of(key) not in self.accepted and not key.startswith(_OF_NO_UPLOAD)
-        }
+        return {key for key in await self._kept() if keys.id_of(key) not in self.accepted}
 
     def _memory(self) -> int:
         """Bytes that the gateway holds."""
@@ -238,6 +241,11 @@ class Watch:
 def _begun(upload_id: str) -> float:
     """Its time in Unix seconds: the first 48 bits of a UUIDv7 are milliseconds (RFC 9562 § 5.7)."""
     return (UUID(upload_id).int >> 80) / 1000
+
+
+def _id_at(seconds: float) -> str:
+    """What the id of an upload that began at that time begins with."""
+    return str(UUID(int=int(seconds * 1000) << 80))[:13]
 
 
 def _accepted(reply: Reply | None) -> set[str]:

@@ -19,8 +19,8 @@ from tests.hostile.test_multipart import request_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "3"))
-ABORTS = int(os.environ.get("HOSTILE_ABORTS", "90"))
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "2"))
+ABORTS = int(os.environ.get("HOSTILE_ABORTS", "60"))
 AT_ONCE = 30
 _SMALL = 4000
 _MIB = 1024 * 1024
