@@ -2,7 +2,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: install run test check format bench chaos fuzz hostile lock clean
+.PHONY: install run test check format bench greedy chaos fuzz hostile lock clean
 
 install: $(VENV)/.installed
 
@@ -33,6 +33,9 @@ bench: install
 	$(BIN)/python -m bench.slow
 	$(BIN)/python -m bench.external
 	$(BIN)/python -m bench.scanner
+
+greedy: install
+	$(BIN)/python -m bench.greedy
 
 # UPLOADS, SECONDS and SEED may be given: `make chaos UPLOADS=300 SEED=7`.
 chaos: install

@@ -1,26 +1,18 @@
 """Each part that the gateway depends on, as it would use it, and what to mend. One line each."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from secrets import token_urlsafe
 
 from redis.exceptions import RedisError
 
-from gateway.auth.door import introspection, key_source
-from gateway.auth.introspection import SECONDS, ask
-from gateway.auth.jwks import FETCH_SECONDS, fetch_keys
-from gateway.errors import (
-    ConfigurationError,
-    GatewayError,
-    PreconditionFailed,
-    UpstreamError,
-    VerifierUnavailable,
-)
+from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
+from gateway.checkup.redis import check_redis
+from gateway.checkup.store import check_store
+from gateway.checkup.upstream import check_upstream
+from gateway.checkup.verifiers import verifier_checks
+from gateway.errors import ConfigurationError, GatewayError
 from gateway.routes import RouteTable
 from gateway.settings import Settings, VerifierName
-from gateway.store.objects import ObjectStore
 from gateway.uploads.backends import Backends, open_backends
-from gateway.upstream.answer import Answer
-from gateway.upstream.transport import Transport
 
 _PROBE = "doctor/probe"
 _TELL_SCOPES = {VerifierName.JWT, VerifierName.INTROSPECTION}
@@ -45,90 +37,43 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> int:
 
 
 def _checks(backends: Backends) -> Mapping[str, Callable[[], Awaitable[object]]]:
+    settings = backends.settings
+
     async def store() -> None:
-        etag = await backends.store.put(_PROBE, b"probe")
-        await backends.store.head(_PROBE)
-        await _check_conditions(backends.store, etag)
-        await backends.store.delete(_PROBE)
+        await check_store(backends.store, _PROBE)
 
     async def redis() -> None:
-        await backends.redis.ping()
+        await check_redis(str(settings.redis_url))
 
     async def broker() -> None:
         backends.queue.check()
+        if settings.broker.startswith(("redis:", "rediss:")):
+            await check_redis(settings.broker)
 
     async def upstream() -> None:
-        if backends.own_token is None:
-            return
-        authorization = await backends.own_token.authorization()
-        if await backends.chatkitty.whoami(authorization) is None:
-            raise ConfigurationError("ChatKitty does not accept the gateway's own token")
+        await check_upstream(backends)
 
     return {
         "store": store,
         "redis": redis,
         "broker": broker,
         "upstream": upstream,
-        **_verifier_checks(backends.settings),
+        **verifier_checks(settings),
+        **_host_checks(settings),
     }
 
 
-def _verifier_checks(settings: Settings) -> Mapping[str, Callable[[], Awaitable[object]]]:
-    async def jwt() -> None:
-        source = key_source(settings)
-        try:
-            async with Transport.open(FETCH_SECONDS) as transport:
-                await fetch_keys(transport, source)
-        except VerifierUnavailable as error:
-            raise ConfigurationError(f"{error}: mend GATEWAY_AUTH_JWKS_URL") from error
+def _host_checks(settings: Settings) -> Mapping[str, Callable[[], Awaitable[object]]]:
+    async def clock() -> None:
+        urls = {"upstream": str(settings.upstream_url)}
+        if settings.s3_endpoint_url is not None:
+            urls["store"] = str(settings.s3_endpoint_url)
+        await check_clock(urls)
 
-    async def introspection_endpoint() -> None:
-        whom = introspection(settings)
-        try:
-            async with Transport.open(SECONDS) as transport:
-                answer = await ask(transport, whom, token_urlsafe())
-        except UpstreamError as error:
-            raise ConfigurationError(
-                f"no answer about a token ({type(error).__name__}):"
-                " mend GATEWAY_AUTH_INTROSPECTION_URL"
-            ) from error
-        if (fault := _fault_of_introspection(answer)) is not None:
-            raise ConfigurationError(fault)
+    async def descriptors() -> None:
+        check_descriptors()
 
-    checks = {VerifierName.JWT: jwt, VerifierName.INTROSPECTION: introspection_endpoint}
-    return {name.value: check for name, check in checks.items() if name in settings.auth}
-
-
-def _fault_of_introspection(answer: Answer) -> str | None:
-    """What is wrong with the answer about a token that nobody can know."""
-    if answer.status in (401, 403):
-        return (
-            f"answer {answer.status}: mend GATEWAY_AUTH_INTROSPECTION_CLIENT_ID and"
-            " GATEWAY_AUTH_INTROSPECTION_CLIENT_SECRET"
-        )
-    members = answer.json_object()
-    if answer.status != 200 or members is None or not isinstance(members.get("active"), bool):
-        return (
-            f"answer {answer.status} does not say whether a token is active:"
-            " mend GATEWAY_AUTH_INTROSPECTION_URL"
-        )
-    if members["active"]:
-        return "an invented token is called active: do not trust GATEWAY_AUTH_INTROSPECTION_URL"
-    return None
-
-
-async def _check_conditions(store: ObjectStore, etag: str) -> None:
-    """Acceptances and leases are conditional writes. Raises ConfigurationError without them."""
-    await store.put(_PROBE, b"another", if_match=etag)
-    for write in (
-        store.put(_PROBE, b"again", if_none_match=True),
-        store.put(_PROBE, b"again", if_match=etag),
-    ):
-        try:
-            await write
-        except PreconditionFailed:
-            continue
-        raise ConfigurationError("the store ignores If-Match or If-None-Match: use another one")
+    return {"clock": clock, "descriptors": descriptors, "libmagic": check_libmagic}
 
 
 def _advice(settings: Settings) -> list[str]:

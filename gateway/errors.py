@@ -4,7 +4,7 @@ The text of an error is written for the client that reads it: it never holds a t
 content or an address of ours.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 
 class GatewayError(Exception):
@@ -62,6 +62,28 @@ class VerifierUnavailable(Unavailable):
     """Whoever vouches for tokens cannot be asked."""
 
 
+# --- how much ------------------------------------------------------------------------------------
+
+
+class QuotaExceeded(ClientError):
+    """The subject has used up what it may have; there is more in `retry_after` seconds.
+
+    `violated` are the names of the policies, `fields` the `RateLimit` headers of the answer.
+    """
+
+    def __init__(
+        self, detail: str, retry_after: float, violated: Sequence[str], fields: Mapping[str, str]
+    ) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.violated = violated
+        self.fields = fields
+
+
+class LargerThanQuota(ClientError):
+    """The body is larger than what its subject may send in a whole window."""
+
+
 # --- what is asked for --------------------------------------------------------------------------
 
 
@@ -91,6 +113,10 @@ class UploadSuperseded(Unavailable):
 
 class ExpectationFailed(ClientError):
     """An `Expect` other than `100-continue` (RFC 9110 section 10.1.1)."""
+
+
+class HeadTimeout(ClientError):
+    """The head of a request did not come to its end in time (RFC 9110 section 15.5.9)."""
 
 
 class MalformedRequest(ClientError):
@@ -137,10 +163,14 @@ class UploadAborted(ClientError):
 
 
 class BodyTimeout(ClientError):
-    """The client stayed silent in the middle of a body."""
+    """The client stayed silent in the middle of a body, or sent it too slowly."""
 
 
 # --- our own parts ------------------------------------------------------------------------------
+
+
+class TooManyUploads(Unavailable):
+    """This process has as many uploads open as it may have."""
 
 
 class BudgetExhausted(Unavailable):

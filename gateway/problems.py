@@ -1,7 +1,7 @@
 """The one table from error to answer, as RFC 9457 problems that ChatKitty's SDKs can read too."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
@@ -40,6 +40,9 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.VerifierUnavailable: Kind(
         503, "verifier-unavailable", "The token cannot be verified now"
     ),
+    # how much
+    errors.QuotaExceeded: Kind(429, "quota-exceeded", "The quota is used up"),
+    errors.LargerThanQuota: Kind(413, "larger-than-quota", "The body exceeds a whole quota"),
     # what is asked for
     errors.RouteNotFound: Kind(404, "not-found", "There is nothing under this path"),
     errors.UploadNotFound: Kind(404, "upload-not-found", "There is no such upload"),
@@ -50,6 +53,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     errors.UploadSuperseded: Kind(503, "upload-superseded", "The upload was given up meanwhile"),
     errors.ExpectationFailed: Kind(417, "expectation-failed", "The expectation cannot be met"),
+    errors.HeadTimeout: Kind(408, "head-timeout", "The request did not arrive in time"),
     errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
     # the body
     errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be taken"),
@@ -67,6 +71,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.UploadAborted: Kind(400, "upload-aborted", "The body ended before it was complete"),
     errors.BodyTimeout: Kind(408, "body-timeout", "The body did not arrive in time"),
     # our own parts
+    errors.TooManyUploads: Kind(503, "busy", "There is no room for another upload just now"),
     errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload just now"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.QueueUnavailable: Kind(503, "queue-unavailable", "The work cannot be handed over now"),
@@ -86,13 +91,15 @@ REJECTION_STATUS: Final = 422
 class Problem:
     """A problem as it is answered: `detail` is for the client's developer to read.
 
-    `outcome_unknown`: the upstream may have done what it was asked; the client is told.
+    `outcome_unknown`: the upstream may have done what it was asked; the client is told, as it is of
+    the `violated_policies` of a quota.
     """
 
     kind: Kind
     detail: str
     headers: Mapping[str, str] = field(default_factory=dict)
     outcome_unknown: bool = False
+    violated_policies: Sequence[str] = ()
 
 
 def problem_of(error: Exception) -> Problem:
@@ -102,7 +109,8 @@ def problem_of(error: Exception) -> Problem:
             headers = _headers(error, kind)
             if isinstance(error, errors.UpstreamError) and error.outcome_unknown:
                 return Problem(kind, f"{error}; {_MAY_HAVE}", headers, outcome_unknown=True)
-            return Problem(kind, str(error) or kind.title, headers)
+            violated = error.violated if isinstance(error, errors.QuotaExceeded) else ()
+            return Problem(kind, str(error) or kind.title, headers, violated_policies=violated)
     return Problem(INTERNAL, "the fault is ours and was logged")
 
 
@@ -128,6 +136,7 @@ def members(problem: Problem, at: datetime, ids: Mapping[str, object]) -> dict[s
         "status": kind.status,
         "detail": problem.detail,
         **({"outcome": "unknown"} if problem.outcome_unknown else {}),
+        **({"violated-policies": problem.violated_policies} if problem.violated_policies else {}),
         **ids,
         "error": chatkitty_error(kind),
         "error_description": problem.detail,
@@ -159,6 +168,8 @@ _NOT_QUOTABLE: Final = re.compile(r"[^ !#-\[\]-~]")
 def _headers(error: Exception, kind: Kind) -> dict[str, str]:
     if isinstance(error, errors.Unavailable):
         return {"Retry-After": str(max(1, ceil(error.retry_after)))}
+    if isinstance(error, errors.QuotaExceeded):
+        return {"Retry-After": str(max(1, ceil(error.retry_after))), **error.fields}
     if (code := _BEARER_ERRORS.get(type(error))) is not None:
         return {"WWW-Authenticate": _challenge(error, code)}
     return {"WWW-Authenticate": _CHALLENGE} if kind.status == 401 else {}

@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
+    IPvAnyNetwork,
     RedisDsn,
     SecretStr,
     ValidationError,
@@ -185,6 +186,9 @@ class Settings(BaseModel):
     files_url: HttpUrl | None = None
     """Another name of this gateway, for hosted files alone; left out: the public URL."""
 
+    trusted_proxies: CommaSeparated[IPvAnyNetwork] = ()
+    """Networks whose `X-Forwarded-For` or `Forwarded` tells the client's address in the log."""
+
     drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds between SIGTERM, when readiness fails, and the end of listening."""
 
@@ -317,8 +321,26 @@ class Settings(BaseModel):
     upload_memory: Annotated[ByteSize, Field(ge=32 * MIB)] = ByteSize(128 * MIB)
     """Bytes of parts that one process may hold on their way to the store."""
 
+    max_open_uploads: Annotated[int, Field(ge=1)] = 2000
+    """Uploads that one process takes at a time; more are told to come again."""
+
     body_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Seconds that a client may stay silent in the middle of a body."""
+
+    body_min_rate: Annotated[ByteSize, Field(ge=0)] = ByteSize(512)
+    """Bytes per second that a body must come at, averaged over its period; 0: at any rate."""
+
+    body_rate_period: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Seconds over which a body's rate is averaged; the first of them are a grace."""
+
+    head_timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Seconds that the head of a request may take to come."""
+
+    idle_timeout: Annotated[float, Field(gt=0, le=3600)] = 75.0
+    """Seconds that a connection is kept between requests: more than a load balancer's before it."""
+
+    answer_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """Seconds in which a client must take more of an answer that waits for it."""
 
     serve_files: Serve = Serve.REDIRECT
     """Hosted files: `redirect` to a presigned URL of the store, or `stream` through here."""
@@ -340,6 +362,33 @@ class Settings(BaseModel):
 
     routes: tuple[RouteSettings, ...] = ()
     """The route table; only in the configuration file."""
+
+    # --- what one subject may have ---------------------------------------------------------------
+
+    subject_uploads: Annotated[int, Field(ge=0)] = 0
+    """Uploads that one subject may have under way at a time, at all gateways; 0: any number."""
+
+    subject_requests: Annotated[int, Field(ge=0)] = 0
+    """Requests that one subject may make in a window, uploads among them; 0: any number."""
+
+    subject_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(0)
+    """Bytes of bodies that one subject may send in a window; 0: any number."""
+
+    subject_window: Annotated[int, Field(ge=1, le=86400)] = 60
+    """Seconds of the sliding window in which a subject's requests and bytes are counted."""
+
+    # --- metrics ---------------------------------------------------------------------------------
+
+    worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """The port on which a worker tells its metrics; 0: on none."""
+
+    metrics_dir: Path | None = None
+    """Where processes that share a port share their metrics; `serve --processes` makes its own."""
+
+    # --- traces ----------------------------------------------------------------------------------
+
+    tracing: bool = False
+    """Whether traces of uploads are sent; needs the extra `tracing`, and heeds `OTEL_*`."""
 
     # --- logs ------------------------------------------------------------------------------------
 

@@ -17,6 +17,14 @@ def test_every_setting_is_documented(name: str) -> None:
     assert f"`{PREFIX}{name.upper()}`" in README
 
 
+_LIMIT = re.compile(r"(max|subject|body|head|idle|answer)_.*|upload_memory|.*_(grace|timeout|wait)")
+
+
+@pytest.mark.parametrize("name", [*filter(_LIMIT.fullmatch, Settings.model_fields)])
+def test_every_limit_is_explained(name: str) -> None:
+    assert f"`{PREFIX}{name.upper()}`" in (ROOT / "docs" / "limits.md").read_text()
+
+
 @pytest.mark.parametrize("name", RouteSettings.model_fields)
 def test_every_option_of_a_route_is_documented(name: str) -> None:
     assert f"| `{name}` |" in README

@@ -31,16 +31,8 @@ from gateway.settings import Delivery, Grants
 from gateway.uploads.record import Target
 from gateway.upstream.retry import RETRY_WINDOW
 
-_GRANTED = Principal("grant")
-
-
-async def admit(head: Head, services: Services, upload_id: str, request_id: str) -> Admitted:
-    """The upload, as one that may come in.
-
-    Raises what refuses it: the errors of authentication and those of `settle`.
-    """
-    principal = await authenticate_upload(head.headers, services)
-    return settle(head, principal, services, upload_id, request_id)
+GRANTED = Principal("grant")
+"""All who bear a grant alone."""
 
 
 def settle(
@@ -111,7 +103,7 @@ async def authenticate_upload(headers: CIMultiDictProxy[str], services: Services
             raise
     if services.settings.grants is not Grants.RELAY:
         raise GrantRefused("uploads by grant alone are not taken here: send a bearer token")
-    return _GRANTED
+    return GRANTED
 
 
 def check_expectation(headers: CIMultiDictProxy[str]) -> None:

@@ -16,37 +16,90 @@ from gateway.errors import (
     MalformedRequest,
     UploadAborted,
 )
+from gateway.limits.pace import Pace
 from gateway.server.context import CONTINUED
+from gateway.server.services import Services
+
+SILENT = "the rest of the body did not come"
+TOO_SLOW = "the body came more slowly than is taken here"
+
+
+class _Reader:
+    """Waits for the next bytes of a body, as long as they come fast enough.
+
+    Only while it waits is the client to act: what is done with the bytes is not counted.
+    """
+
+    def __init__(self, content: aiohttp.StreamReader, services: Services) -> None:
+        self._content = content
+        self._silence = services.settings.body_timeout
+        self._pace = Pace(services.floor)
+        self._waited = 0.0
+        self._since = 0.0
+        self._timeout: asyncio.Timeout | None = None
+        self._fault = ""
+
+    async def read(self) -> bytes:
+        """What has come, or comes next; nothing at the end. Raises BodyTimeout."""
+        self._since = time.monotonic()
+        try:
+            # No timer is set: whoever looks gives it its moment.
+            async with asyncio.timeout(None) as self._timeout:
+                return await self._content.readany()
+        except TimeoutError:
+            raise BodyTimeout(self._fault) from None
+        finally:
+            self._timeout = None
+            self._waited += time.monotonic() - self._since
+
+    def look(self, now: float) -> None:
+        """End the waiting if it has been too long, or the client too slow all in all."""
+        if self._timeout is None:
+            return
+        silence = now - self._since
+        if silence > self._silence:
+            self._end(SILENT)
+        elif not self._pace.keeps_up(self._waited + silence, self._content.total_bytes):
+            self._end(TOO_SLOW)
+
+    def _end(self, fault: str) -> None:
+        if self._timeout is not None:
+            self._fault = fault
+            self._timeout.reschedule(asyncio.get_running_loop().time())
+            self._timeout = None
 
 
 async def read_body(
-    request: web.BaseRequest, *, limit: int, patience: float, until: float | None = None
+    request: web.BaseRequest, services: Services, *, limit: int, until: float | None = None
 ) -> AsyncIterator[bytes]:
     """The chunks of the body, as large as the socket gave them, without a copy.
 
-    Raises FileTooLarge beyond `limit` bytes, BodyTimeout after `patience` seconds of silence,
+    Raises FileTooLarge beyond `limit` bytes, BodyTimeout where the client is silent or too slow,
     AuthorizationEnded after `until` (epoch seconds), MalformedRequest where the framing broke,
     UploadAborted where the client went away.
     """
     received = 0
-    while True:
-        try:
-            async with asyncio.timeout(patience):
-                chunk = await request.content.readany()
-        except TimeoutError:
-            raise BodyTimeout("the rest of the body did not come") from None
-        except (HttpProcessingError, web.RequestPayloadError) as error:
-            raise MalformedRequest("the chunks of the body are broken") from error
-        except (aiohttp.ClientError, ConnectionError) as error:
-            raise UploadAborted("the body ended before it was complete") from error
-        if not chunk:
-            return
-        if until is not None and time.time() > until:
-            raise AuthorizationEnded(OUTLIVED)
-        received += len(chunk)
-        if received > limit:
-            raise FileTooLarge(f"the body is larger than the {limit} bytes that are taken here")
-        yield chunk
+    reader = _Reader(request.content, services)
+    services.bodies.add(reader)
+    try:
+        while chunk := await _next(reader):
+            if until is not None and time.time() > until:
+                raise AuthorizationEnded(OUTLIVED)
+            received += len(chunk)
+            if received > limit:
+                raise FileTooLarge(f"the body is larger than the {limit} bytes that are taken here")
+            yield chunk
+    finally:
+        services.bodies.discard(reader)
+
+
+async def _next(reader: _Reader) -> bytes:
+    try:
+        return await reader.read()
+    except (HttpProcessingError, web.RequestPayloadError) as error:
+        raise MalformedRequest("the chunks of the body are broken") from error
+    except (aiohttp.ClientError, ConnectionError) as error:
+        raise UploadAborted("the body ended before it was complete") from error
 
 
 async def send_continue(request: web.Request) -> None:

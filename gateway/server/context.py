@@ -6,6 +6,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 from uuid_utils import uuid4
 
+from gateway.limits.quotas import Ticket
 from gateway.server import headers
 
 SERVER: Final = "chatkitty-gateway"
@@ -15,8 +16,13 @@ REQUEST_ID = web.RequestKey("request_id", str)
 UPLOAD_ID = web.RequestKey("upload_id", str)
 CONTINUED = web.RequestKey("continued", bool)
 """The client was told to go on, and sends its body."""
+TICKET = web.RequestKey("ticket", Ticket)
+"""What the request has of its subject's quota, where there is one."""
+
 ANSWER = web.RequestKey("answer", web.StreamResponse)
 """The answer whose head was sent; from then on a fault can only cut it."""
+ENDED = web.RequestKey("ended", str)
+"""How a request came to its end, where that was not by its answer."""
 
 
 def request_id_of(received: CIMultiDictProxy[str]) -> str:

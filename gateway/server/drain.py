@@ -77,8 +77,13 @@ def _refuse_new(server: asyncio.Server) -> None:
         return
     program = ctypes.create_string_buffer(_NO_SYN, len(_NO_SYN))
     option = struct.pack("@HP", len(_NO_SYN) // 8, ctypes.addressof(program))
-    for one in server.sockets:
-        one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
+    try:
+        for one in server.sockets:
+            one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
+    except PermissionError:
+        # There are kernels that want CAP_NET_ADMIN for it, which a service has not. What is left
+        # is a connection that comes in the moment of closing, after the delay of the drain.
+        log.info("gateway.accepts_to_the_last")
 
 
 async def _until(check: Callable[[], bool], hastened: asyncio.Event, seconds: float) -> None:

@@ -9,10 +9,11 @@ from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
-from gateway.errors import MalformedRequest
+from gateway.errors import HeadTimeout, MalformedRequest
 from gateway.problems import problem_of
 from gateway.server.answers import document_of
 from gateway.server.context import SERVER, new_request_id
+from gateway.server.patience import PatientHandler
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -26,7 +27,7 @@ class Misleading(BadHttpMessage):
     """A request that can be read, but not by all servers alike; its message is our own."""
 
 
-class Handler(web.RequestHandler):
+class Handler(PatientHandler):
     """One client's connection; requests that are none are answered as a problem."""
 
     __slots__ = ("_newest_body",)
@@ -67,7 +68,7 @@ class Handler(web.RequestHandler):
         request_id = new_request_id()
         log.info("request.unreadable", reason=type(exc).__name__, request_id=request_id)
         why = exc.message if isinstance(exc, Misleading) else _UNREADABLE
-        problem = problem_of(MalformedRequest(why))
+        problem = problem_of(exc if isinstance(exc, HeadTimeout) else MalformedRequest(why))
         status, headers, body = document_of(problem, {"request_id": request_id})
         headers |= {"X-Request-Id": request_id, "Server": SERVER, "Connection": "close"}
         answer = web.Response(status=status, headers=headers, body=body)

@@ -6,6 +6,7 @@ from gateway.delivery.forward import Outgoing
 from gateway.server import headers
 from gateway.server.admission import authenticate, check_expectation, check_scopes
 from gateway.server.body import read_body, send_continue
+from gateway.server.quotas import charge_if_known
 from gateway.server.services import SERVICES
 from gateway.server.streaming import stream_answer
 from gateway.server.target import upstream_path
@@ -20,13 +21,12 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     settings = services.settings
     check_expectation(request.headers)
     path = upstream_path(request.raw_path, str(settings.upstream_url))
+    await charge_if_known(request)
     if needed := services.routes.scopes_of_passed(path):
         check_scopes(await authenticate(request.headers, services.authenticator), needed)
     await send_continue(request)
     body = (
-        read_body(request, limit=settings.max_file_size, patience=settings.body_timeout)
-        if request.body_exists
-        else None
+        read_body(request, services, limit=settings.max_file_size) if request.body_exists else None
     )
     outgoing = Outgoing(request.method, path, headers.to_upstream(request.headers), body)
     async with services.forwarder.send(outgoing) as response:

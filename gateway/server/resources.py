@@ -6,6 +6,7 @@ from redis.exceptions import RedisError
 from gateway.auth.principal import Principal
 from gateway.errors import MalformedRequest, QueueUnavailable, UploadNotFound
 from gateway.server.admission import authenticate, check_scopes
+from gateway.server.quotas import charge
 from gateway.server.services import SERVICES
 from gateway.uploads.ids import parse_id
 from gateway.uploads.record import State, Upload
@@ -49,10 +50,12 @@ async def list_uploads(request: web.Request) -> web.Response:
 
 
 async def _reader(request: web.Request) -> Principal:
-    """Who reads, if the token allows it."""
+    """Who reads, if the token and the quota allow it."""
     services = request.app[SERVICES]
     principal = await authenticate(request.headers, services.authenticator)
+    await charge(request, principal)
     check_scopes(principal, services.routes.scopes_of_own(request.path))
+    await charge(request, principal)
     return principal
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.errors import ConfigurationError
+from gateway.metrics.shared import metrics_directory
 from gateway.server.app import create_admin_app, create_app
 from gateway.server.drain import drain
 from gateway.server.fast import Connection
@@ -22,6 +24,13 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 _BACKLOG = 1024
+"""Connections that wait in the kernel to be accepted."""
+
+_ACCEPTS = 32
+"""Connections accepted at once; without a free descriptor asyncio fails as often, in vain."""
+
+_EXHAUSTED = "socket.accept() out of system resource"
+_SECONDS_BETWEEN_WARNINGS = 10.0
 _CUT_SECONDS = 2.0
 """How long a request that is cut may take to clear up after itself."""
 
@@ -46,11 +55,16 @@ def serve(settings: Settings) -> None:
 
 
 def serve_processes(count: int) -> int:
-    """Serve by `count` processes that share the ports; returns the exit status."""
-    return supervise([sys.executable, "-m", "gateway.cli", "serve"], count)
+    """Serve by `count` processes that share the ports, and tell their metrics as one.
+
+    Returns the exit status.
+    """
+    with metrics_directory(os.environ) as environ:
+        return supervise([sys.executable, "-m", "gateway.cli", "serve"], count, environ)
 
 
 async def _serve(settings: Settings) -> None:
+    asyncio.get_running_loop().set_exception_handler(AcceptFaults())
     stopped, hastened = asyncio.Event(), asyncio.Event()
 
     def stop() -> None:
@@ -90,7 +104,8 @@ def protocols_of(runner: web.AppRunner, app: web.Application, settings: Settings
     server = _server(runner)
     loop = asyncio.get_running_loop()
     if settings.engine is Engine.PLAIN:
-        return lambda: Handler(server, loop=loop, **HANDLER)
+        connections = app[SERVICES].connections
+        return lambda: Handler(server, settings, connections, loop=loop, **HANDLER)
     return lambda: Connection(server, app[SERVICES], loop=loop, **HANDLER)
 
 
@@ -100,10 +115,32 @@ def _server(runner: web.AppRunner) -> web.Server:
     return runner.server
 
 
+class AcceptFaults:
+    """What a loop does with faults that nobody catches; of connections not taken it says little.
+
+    asyncio leaves the listening socket alone for a second then, and tries again.
+    """
+
+    def __init__(self) -> None:
+        self._warned = -_SECONDS_BETWEEN_WARNINGS
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take a fault, as `loop.set_exception_handler` gives it."""
+        if context.get("message") != _EXHAUSTED:
+            loop.default_exception_handler(context)
+        elif loop.time() - self._warned >= _SECONDS_BETWEEN_WARNINGS:
+            self._warned = loop.time()
+            log.warning("gateway.cannot_accept", error=str(context.get("exception")))
+
+
 async def _listen(protocols: Protocols, host: str, port: int) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     try:
-        return await loop.create_server(protocols, host, port, backlog=_BACKLOG, reuse_port=True)
+        server = await loop.create_server(protocols, host, port, backlog=_ACCEPTS, reuse_port=True)
     except OSError as error:
         msg = f"cannot listen on {host}:{port}: {error.strerror}"
         raise ConfigurationError(msg) from None
+    for listening in server.sockets:
+        with socket.socket(fileno=os.dup(listening.fileno())) as same:
+            same.listen(_BACKLOG)  # asyncio has one number for both
+    return server

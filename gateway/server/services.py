@@ -16,9 +16,15 @@ from gateway.delivery.once import Once
 from gateway.delivery.pool import UpstreamPool
 from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
+from gateway.limits.pace import Floor
+from gateway.limits.quota import Policy
+from gateway.limits.quotas import Quotas
+from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
 from gateway.server.drain import Drain
+from gateway.server.metrics import watch
+from gateway.server.peers import ClientOf, client_finder
 from gateway.server.target import upstream_path
 from gateway.settings import Settings
 from gateway.uploads.backends import Backends, open_backends
@@ -37,6 +43,14 @@ class Services:
     forwarder: Forwarder
     pool: UpstreamPool
     exchanges: Watch
+    quotas: Quotas | None
+    """None where no subject has a limit: then nothing is counted."""
+    connections: Watch
+    bodies: Watch
+    slots: Slots
+    floor: Floor
+    """The slowest rate of a body."""
+
     relay: RelayDelivery
     external: ExternalDelivery
     once: Once
@@ -44,6 +58,7 @@ class Services:
     routes: RouteTable
     route_of: Callable[[str], Route]
     """The route of a request target. Raises what `upstream_path` raises."""
+    client_of: ClientOf
     drain: Drain = field(default_factory=Drain)
 
 
@@ -64,21 +79,34 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         session = await stack.enter_async_context(upstream_session(settings.upstream_timeout))
         notices = await stack.enter_async_context(_listening(Notices(backends.redis)))
         presence = await stack.enter_async_context(_beating(Presence(backends.redis)))
+        quotas = await _counting(settings, backends, stack)
         claims = Claims(backends.store, settings.idempotency_retention)
         forwarder = Forwarder(session, str(settings.upstream_url))
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
+        budget = Budget(settings.upload_memory)
+        await stack.enter_async_context(at_work(watch(backends, budget)))
         yield Services(
             settings=settings,
             backends=backends,
             authenticator=authenticator,
             forwarder=forwarder,
             pool=pool,
-            exchanges=Watch(min(settings.body_timeout, settings.upstream_timeout)),
+            exchanges=Watch(
+                min(settings.body_timeout, settings.body_rate_period, settings.upstream_timeout)
+            ),
+            quotas=quotas,
+            connections=Watch(
+                min(settings.head_timeout, settings.idle_timeout, settings.answer_timeout)
+            ),
+            bodies=Watch(min(settings.body_timeout, settings.body_rate_period)),
+            slots=Slots(settings.max_open_uploads),
+            floor=Floor(settings.body_min_rate, settings.body_rate_period),
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
             routes=routes,
             route_of=_router(settings, routes),
-            external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),
+            client_of=client_finder(settings.trusted_proxies),
+            external=ExternalDelivery(backends, notices, budget),
             once=Once(backends, claims),
             presence=presence,
         )
@@ -92,18 +120,37 @@ def _router(settings: Settings, routes: RouteTable) -> Callable[[str], Route]:
 
 @asynccontextmanager
 async def _listening(notices: Notices) -> AsyncIterator[Notices]:
-    async with _at_work(notices.listen()):
+    async with at_work(notices.listen()):
         yield notices
 
 
 @asynccontextmanager
 async def _beating(presence: Presence) -> AsyncIterator[Presence]:
-    async with _at_work(presence.beat()):
+    async with at_work(presence.beat()):
         yield presence
 
 
+async def _counting(settings: Settings, backends: Backends, stack: AsyncExitStack) -> Quotas | None:
+    policy = _policy_of(settings)
+    if not policy.limits_anything:
+        return None
+    quotas = Quotas(backends.redis, policy)
+    await stack.enter_async_context(at_work(quotas.keep()))
+    return quotas
+
+
+def _policy_of(settings: Settings) -> Policy:
+    """What each subject may have."""
+    return Policy(
+        uploads=settings.subject_uploads,
+        requests=settings.subject_requests,
+        bytes=int(settings.subject_bytes),
+        window=settings.subject_window,
+    )
+
+
 @asynccontextmanager
-async def _at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Something that goes on beside the requests, as long as the process serves."""
     task = asyncio.create_task(work)
     try:

@@ -1,23 +1,29 @@
 """An upload's way through the gateway: admitted, delivered, answered."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from aiohttp import web
+from msgspec.structs import replace
 
+from gateway import tracing
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.external import Received
 from gateway.delivery.once import Unknown
+from gateway.errors import TooManyUploads
+from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
 from gateway.server import headers
-from gateway.server.admission import admit
+from gateway.server.admission import authenticate_upload, settle
 from gateway.server.answers import problem_response
 from gateway.server.body import read_body, send_continue
 from gateway.server.context import REQUEST_ID, UPLOAD_ID
 from gateway.server.head import head_of
 from gateway.server.idempotency import idempotency_key
 from gateway.server.prefer import preference
+from gateway.server.quotas import charge
 from gateway.server.resources import upload_location
 from gateway.server.services import SERVICES, Services
 from gateway.server.streaming import stream_answer
@@ -37,12 +43,29 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     upload_id = request[UPLOAD_ID] = new_id()
     bind_ids(upload_id=upload_id)
-    admitted = await admit(head_of(request), services, upload_id, request[REQUEST_ID])
+    started = time.monotonic()
+    principal = await authenticate_upload(request.headers, services)
+    await charge(request, principal, upload_id)
+    admitted = settle(head_of(request), principal, services, upload_id, request[REQUEST_ID])
+    delivery = admitted.route.delivery.value
+    PHASE_SECONDS.of(delivery, "auth").observe(time.monotonic() - started)
+    if carried := tracing.carried():
+        admitted = replace(admitted, trace=dict(carried))
+    still_open = OPEN_UPLOADS.of(delivery)
+    still_open.value += 1
+    try:
+        return await _take(request, services, admitted)
+    finally:
+        still_open.value -= 1
+
+
+async def _take(request: web.Request, services: Services, admitted: Admitted) -> web.StreamResponse:
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
     relayed = admitted.route.delivery is Delivery.RELAY
     if relayed and key is None:
-        return await _relay(request, services, admitted)
-    async with services.presence.of(upload_id, at_once=key is not None):
+        with services.slots.hold():
+            return await _relay(request, services, admitted)
+    async with services.presence.of(admitted.upload_id, at_once=key is not None):
         if key is None:
             return await _host(request, services, admitted)
         if admitted.authorization is None:  # all grants are one subject, and strangers
@@ -54,7 +77,12 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
         if isinstance(claimed, Upload):
             return await _repeat(request, services, claimed)
         if relayed:
-            return await _relay_once(request, services, admitted, claimed)
+            try:
+                with services.slots.hold():
+                    return await _relay_once(request, services, admitted, claimed)
+            except TooManyUploads:
+                await services.once.release(claimed)
+                raise
         return await _host_once(request, services, admitted, claimed)
 
 
@@ -105,9 +133,10 @@ async def _host_once(
 
 
 async def _receive(request: web.Request, services: Services, admitted: Admitted) -> Received:
-    async with services.external.reserve(admitted):
-        await send_continue(request)
-        return await services.external.receive(admitted, _body(request, services, admitted))
+    with services.slots.hold():
+        async with services.external.reserve(admitted):
+            await send_continue(request)
+            return await services.external.receive(admitted, _body(request, services, admitted))
 
 
 async def _repeat(request: web.Request, services: Services, upload: Upload) -> web.Response:
@@ -156,9 +185,4 @@ def answer_to(request: web.Request, upload: Upload) -> web.Response:
 
 
 def _body(request: web.Request, services: Services, admitted: Admitted) -> AsyncIterator[bytes]:
-    return read_body(
-        request,
-        limit=admitted.body_limit,
-        patience=services.settings.body_timeout,
-        until=admitted.body_until,
-    )
+    return read_body(request, services, limit=admitted.body_limit, until=admitted.body_until)

@@ -13,6 +13,9 @@ DEAD: Final = "dead/"
 SWEEP: Final = "sweep"
 """The object that is the sweepers' lease and memory."""
 
+FINDINGS: Final = "sweep:findings"
+"""Redis key of what the last sweep saw of the work that waits."""
+
 ENDED_CHANNEL: Final = "uploads:ended"
 """Redis channel on which the id of each upload is published when it comes to its end."""
 
@@ -78,3 +81,10 @@ PRESENT_SINCE: Final = "uploads:present-since"
 def of_subject(subject: str) -> str:
     """The Redis sorted set of a subject's uploads, by time."""
     return f"uploads:of:{hashlib.sha256(subject.encode()).hexdigest()}"
+
+
+@lru_cache(1000)
+def quota(subject: str) -> tuple[str, str, str]:
+    """The Redis keys of what a subject has used: requests, bytes, and uploads under way."""
+    place = f"quota:{hashlib.sha256(subject.encode()).hexdigest()}"
+    return f"{place}:requests", f"{place}:bytes", f"{place}:uploads"

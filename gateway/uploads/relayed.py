@@ -111,7 +111,7 @@ class RelayedRecords:
         for upload in [each.upload for each in batch]:
             names += (keys.relayed(upload.id), keys.of_subject(upload.subject))
             values += (upload.id, pack(upload))
-        pipe.call(names, values, lambda error: self._written(batch, error))
+        pipe.call(names, values, lambda _, error: self._written(batch, error))
 
     def _written(self, batch: list[_Waiting], error: Exception | None) -> None:
         self._writing = False

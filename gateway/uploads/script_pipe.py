@@ -1,10 +1,11 @@
-"""One Redis script on a connection of its own: a call out, its answer back, nothing between.
+"""One Redis script on a connection of its own: calls out, their answers back, nothing between.
 
 Connecting, TLS, authentication and the database are redis-py's. A call through its client costs
 three times as much as the one write and the one read that remain here.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Self, cast
 
@@ -18,26 +19,39 @@ SECONDS: Final = 2.0
 """The longest that a call may take: a frozen Redis must hang nobody."""
 
 Argument = str | bytes | int | float
-Done = Callable[[RedisError | None], None]
+Answer = object
+"""What the script returned: integers, bytes, lists of them."""
+
+Done = Callable[[Answer, RedisError | None], None]
+"""Told once: the script's answer, or why there is none."""
 
 
 class ScriptPipe(asyncio.Protocol):
-    """Calls one script, one call at a time."""
+    """Calls one script. Calls are carried out and answered in the order in which they are made."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, writer: asyncio.StreamWriter, sha: bytes
+        self,
+        loop: asyncio.AbstractEventLoop,
+        writer: asyncio.StreamWriter,
+        sha: bytes,
+        patience: float,
     ) -> None:
         self._loop = loop
         self._writer = writer  # its end would close the connection
         self._sha = sha
+        self._patience = patience
         self._reader = hiredis.Reader()
         self._transport: asyncio.WriteTransport | None = writer.transport
-        self._done: Done | None = None
+        self._calls: deque[tuple[float, Done]] = deque()
+        """The calls that are not answered, each with the time by which it is given up."""
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def open(cls, redis: Redis, script: str) -> Self:
-        """Connect as `redis` does, and load the script. Raises RedisError, OSError."""
+    async def open(cls, redis: Redis, script: str, patience: float = SECONDS) -> Self:
+        """Connect as `redis` does, and load the script. Raises RedisError, OSError.
+
+        `patience` is how long a call may take, in seconds.
+        """
         connection = cast(Connection, redis.connection_pool.make_connection())  # type: ignore[no-untyped-call]
         await connection.connect()  # type: ignore[no-untyped-call]
         try:
@@ -49,57 +63,67 @@ class ScriptPipe(asyncio.Protocol):
         # There is no public way to take over what redis-py has connected.
         writer = cast(asyncio.StreamWriter, connection._writer)  # noqa: SLF001
         connection._writer = None  # noqa: SLF001 - the connection is not its to close any more
-        pipe = cls(asyncio.get_running_loop(), writer, sha)
+        pipe = cls(asyncio.get_running_loop(), writer, sha, patience)
         writer.transport.set_protocol(pipe)
         return pipe
 
     @property
     def usable(self) -> bool:
         """Whether the next call may go this way."""
-        return self._transport is not None and self._done is None
+        return self._transport is not None
 
     def call(self, keys: Sequence[str], arguments: Sequence[Argument], done: Done) -> None:
-        """Call the script of a usable pipe; `done` is called once, with the error if there is one.
+        """Call the script of a usable pipe; `done` is called once.
 
         After an error the pipe is of no more use.
         """
         if self._transport is None:
             raise RuntimeError("the pipe is closed")
-        self._done = done
-        self._timer = self._loop.call_later(SECONDS, self._time_out)
         command: tuple[Argument, ...] = ("EVALSHA", self._sha, len(keys), *keys, *arguments)
-        self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type] # its stub
+        packed = hiredis.pack_command(command)  # type: ignore[arg-type] # its stub
+        self._calls.append((self._loop.time() + self._patience, done))
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._patience, self._look)
+        self._transport.write(packed)
 
     def close(self) -> None:
         """Let the connection go."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """The answer, or some of it."""
+        """Answers, or some of one."""
         self._reader.feed(data)
         while (answer := self._reader.gets()) is not False:
             if isinstance(answer, hiredis.PushNotification):
                 continue  # a word of the server's own, which RESP3 lets it send at any time
             if isinstance(answer, Exception):
-                self._end(ResponseError(str(answer)))
-            else:
-                self._end(None)
+                self._break(ResponseError(str(answer)))
+            elif self._calls:
+                _, done = self._calls.popleft()
+                done(answer, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Redis has gone."""
-        self._end(RedisConnectionError(str(exc or "Redis closed the connection")))
+        self._break(RedisConnectionError(str(exc or "Redis closed the connection")))
 
-    def _time_out(self) -> None:
-        self._end(RedisTimeoutError("Redis did not answer in time"))
+    def _look(self) -> None:
+        """Give up where the oldest call is overdue: one timer for all costs less than one each."""
+        self._timer = None
+        if not self._calls:
+            return
+        left = self._calls[0][0] - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._break(RedisTimeoutError("Redis did not answer in time"))
 
-    def _end(self, error: RedisError | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if error is not None:
-            self.close()
-        done, self._done = self._done, None
-        if done is not None:
-            done(error)
+    def _break(self, error: RedisError) -> None:
+        self.close()
+        calls, self._calls = self._calls, deque()
+        for _, done in calls:
+            done(None, error)

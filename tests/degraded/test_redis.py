@@ -95,3 +95,16 @@ async def test_a_redis_that_is_wiped_under_way_is_noticed_by_no_client(scene: Sc
             assert answer.status == 200
             assert await scene.is_registered_once(client, answer)
             await scene.backends.redis.flushall()
+
+
+async def test_without_redis_each_gateway_holds_the_quota_by_itself(
+    scene: Scene, redis_server: Server
+) -> None:
+    gateway = scene.start_gateway(delivery="relay", subject_requests="3")
+    async with scene.alice(gateway) as client:
+        assert (await client.upload(PATH, files.PNG, name=scene.name)).status == 200
+        with redis_server.away():
+            statuses = [
+                (await client.upload(PATH, files.PNG, name=scene.name)).status for _ in range(5)
+            ]
+            assert statuses == [200, 200, 200, 429, 429]

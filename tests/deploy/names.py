@@ -20,5 +20,4 @@ def secret_settings() -> AbstractSet[str]:
 
 def setting(environment: Mapping[str, str], name: str) -> float:
     """What a number among the settings is there; its default where nothing is said of it."""
-    field = Settings.model_fields.get(name.lower())
-    return float(environment.get(PREFIX + name, field.default if field else 0))
+    return float(environment.get(PREFIX + name, Settings.model_fields[name.lower()].default))

@@ -104,6 +104,19 @@ def test_configurations_are_what_the_api_takes(operation: str, member: str, name
     assert not report.has_errors(), report.generate_report()
 
 
+def test_the_role_is_for_the_account_of_the_pods() -> None:
+    (statement,) = _document("trust-policy")["Statement"]
+    _, _, provider = statement["Principal"]["Federated"].partition(":oidc-provider/")
+    assert statement["Condition"]["StringEquals"] == {
+        f"{provider}:aud": "sts.amazonaws.com",
+        f"{provider}:sub": "system:serviceaccount:chatkitty-gateway:chatkitty-gateway",
+    }
+    kubernetes = DEPLOY / "kubernetes"
+    overlay = (kubernetes / "overlays" / "aws" / "kustomization.yaml").read_text()
+    assert "\nnamespace: chatkitty-gateway\n" in overlay
+    assert "\n  name: chatkitty-gateway\n" in (kubernetes / "base" / "account.yaml").read_text()
+
+
 def test_nothing_that_was_acknowledged_expires() -> None:
     for rule in _document("lifecycle")["Rules"]:
         if "Days" in rule.get("Expiration", {}):

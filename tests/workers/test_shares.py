@@ -5,10 +5,13 @@ import base64
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -188,3 +191,27 @@ async def test_a_second_signal_has_it_give_back_its_step(
     assert await in_queues(broker) == {answer.upload_id}
     start()
     await until(client, answer.upload_id, "registered")
+
+
+def celery(environ: dict[str, str], *arguments: str) -> Any:
+    """What Celery's own command line says."""
+    command = [sys.executable, "-m", "celery", "-A", "workers", *arguments, "--json"]
+    said = subprocess.run(
+        command, env=os.environ | environ, capture_output=True, text=True, check=True, timeout=60
+    )
+    return json.loads(said.stdout)
+
+
+@pytest.mark.slow
+def test_celerys_own_tools_see_a_worker_and_take_queues_from_it(
+    own: dict[str, str], start: StartWorker
+) -> None:
+    start()
+
+    def consumed() -> set[str]:
+        (queues,) = celery(own, "inspect", "active_queues").values()
+        return {queue["name"] for queue in queues}
+
+    assert consumed() == set(Step)
+    celery(own, "control", "cancel_consumer", Step.AUDIT)
+    assert consumed() == set(Step) - {Step.AUDIT}

@@ -26,7 +26,7 @@ KEPT: Final = 2
 """Children that stay: while one hangs, the other answers."""
 
 MOST: Final = 16
-"""Children at the most, when others hang: as many as a worker has steps under way."""
+"""Children at the most, when others hang: half as many as a worker has steps under way."""
 
 PATIENCE: Final = 0.2
 """Seconds to wait for a child that is busy before another is started."""

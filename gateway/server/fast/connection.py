@@ -6,6 +6,7 @@ was handed over; where that cannot be told, the connection stays with aiohttp.
 """
 
 import asyncio
+import time
 from typing import Any, Final
 
 from aiohttp import web
@@ -46,7 +47,7 @@ class Connection(Handler):
     )
 
     def __init__(self, server: web.Server, services: Services, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
-        super().__init__(server, **options)
+        super().__init__(server, services.settings, services.connections, **options)
         self._services = services
         self._exchange: Exchange | None = None
         self._later = b""
@@ -117,6 +118,11 @@ class Connection(Handler):
             await self._exchange.wait_for_end(timeout)
         await super().shutdown(timeout)
 
+    @property
+    def awaits_head(self) -> bool:
+        """Whether there is nothing to do but to wait for a head; an exchange is no idle client."""
+        return self._exchange is None and not self._returning and super().awaits_head
+
     # --- what an exchange does -------------------------------------------------------------------
 
     @property
@@ -154,6 +160,11 @@ class Connection(Handler):
         if self.transport is not None and not self._later:
             self.transport.resume_reading()
 
+    def end_answers(self) -> None:
+        """Send nothing more, and go on reading."""
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+
     def cut(self) -> None:
         """End the connection where it stands."""
         if self.transport is not None:
@@ -167,6 +178,7 @@ class Connection(Handler):
         if not reusable or self._closing:
             self.force_close()
             return
+        self._resting_since = time.monotonic()
         self._go_on()
 
     def _look(self, data: bytes) -> None:
@@ -211,6 +223,8 @@ class Connection(Handler):
         ):
             return None
         services = self._services
+        if services.slots.taken >= services.slots.total:
+            return None
         try:
             if (principal := recall(head.headers, services.authenticator)) is None:
                 return None

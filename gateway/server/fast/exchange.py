@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.http import RawRequestMessage, RawResponseMessage
+from msgspec.structs import replace
 
 from gateway.delivery import relay
 from gateway.delivery.admitted import OUTLIVED, Admitted
@@ -17,26 +18,32 @@ from gateway.delivery.tap import Tap
 from gateway.errors import (
     AuthorizationEnded,
     BodyTimeout,
+    GatewayError,
     UploadAborted,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.limits.pace import Pace
+from gateway.limits.quota import Demand
+from gateway.limits.quotas import Quotas, Ticket
+from gateway.metrics.catalogue import OPEN_UPLOADS, PROBLEMS
+from gateway.metrics.requests import ABORTED, CUT, relay_phases, tally_of
 from gateway.problems import problem_of
-from gateway.server import headers
+from gateway.server import headers, tracing
 from gateway.server.answers import document_of
+from gateway.server.body import SILENT, TOO_SLOW
 from gateway.server.context import SERVER
 from gateway.server.fast import wire
+from gateway.server.linger import LINGER_BYTES, LINGER_SECONDS
 from gateway.server.services import Services
 from gateway.telemetry import get_logger, log_request
 from gateway.uploads.record import Upload
 
 if TYPE_CHECKING:
     from gateway.server.fast.connection import Connection
+    from gateway.tracing.otel import Span
 
 log = get_logger(__name__)
-
-_LINGER_SECONDS: Final = 10.0
-"""How long a client that was answered early may go on sending, to nobody."""
 
 _SMALLEST_READ: Final = 64 * 1024
 _LARGEST_READ: Final = 1024 * 1024
@@ -44,6 +51,8 @@ _LARGEST_READ: Final = 1024 * 1024
 
 A client that fills its reads gets larger ones, an upstream that does not keep up smaller ones.
 """
+
+_OPEN: Final = OPEN_UPLOADS.of("relay")
 
 _NO_BODY: Final = frozenset({204, 304})
 _SERVER: Final = SERVER.encode()
@@ -53,9 +62,10 @@ class Exchange:
     """Pumps one admitted upload; what happens on either connection ends up here."""
 
     __slots__ = (
-        "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_keeping",
-        "_last", "_left", "_over", "_read_size", "_services", "_started", "_tap", "_task",
-        "_unsent", "_upstream",
+        "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_held",
+        "_keeping", "_last", "_left", "_looked", "_over", "_pace", "_passing", "_read_size",
+        "_received_at", "_sent", "_services", "_span", "_started", "_tap", "_task", "_ticket",
+        "_unsent", "_upstream", "_waited",
     )  # fmt: skip
 
     def __init__(
@@ -65,29 +75,49 @@ class Exchange:
         self._services = services
         self._admitted = admitted
         self._head = head
-        self._last = head.should_close
         self._left = admitted.content_length or 0
         self._tap = Tap(admitted.boundaries, services.settings.hash)
         self._started = self._active = time.monotonic()
+        self._received_at = self._started
+        self._sent = 0
         self._read_size = client.read_size()
         self._unsent = b""
         """The request's head, and what came of its body before it could be sent."""
         self._upstream: UpstreamConnection | None = None
         self._full = False
+        self._held = True
+        """Whether the client was made to wait since it was looked at last."""
+        self._pace: Pace | None = None
+        """Only those that are looked at need one, which are few."""
+        self._looked = self._waited = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._ticket: Ticket | None = None
         self._keeping = False
         self._answered = False
+        self._last = head.should_close
+        """Whether no other request may follow on the connection."""
+        self._passing = LINGER_BYTES
+        """Bytes that may still come of a body that was answered already."""
         self._over = False
         self._end: asyncio.Future[None] | None = None
+        self._span: Span | None = None
 
     def begin(self) -> None:
         """Ask for the body, and find a connection to the upstream."""
         self._services.exchanges.add(self)
+        _OPEN.value += 1
+        self._services.slots.taken += 1
         received = self._head
         target = self._admitted.target
         pool = self._services.pool
         outgoing = headers.raw_of_relay(received.raw_headers, received.headers)
+        if self._services.settings.tracing:
+            outgoing = self._trace(outgoing)
         self._unsent = wire.request_head(target.method, target.path, pool.host, outgoing)
+        if (quotas := self._services.quotas) is not None:
+            self._client.pause()
+            self._run(self._ask(quotas))
+            return
         if "Expect" in received.headers:
             self._client.send(wire.CONTINUE)
         if (connection := pool.take()) is not None:
@@ -111,17 +141,31 @@ class Exchange:
             return
         silence = now - self._active
         if self._answered and self._upstream is None:
-            if silence > _LINGER_SECONDS:
+            if silence > LINGER_SECONDS:
                 self._leave(reusable=False)
         elif self._left and not self._full and self._task is None:
-            if silence > settings.body_timeout:
-                self._close(BodyTimeout("the rest of the body did not come"))
+            self._look_at_body(now, silence)
+        elif self._answered and self._client.writing_paused:
+            self._active = now  # the client is to act, which its connection sees to
         elif silence > settings.upstream_timeout:
             self._close(
                 UpstreamTimeout(
                     "ChatKitty did not answer in time", outcome_unknown=not self._unsent
                 )
             )
+
+    def _look_at_body(self, now: float, silence: float) -> None:
+        """Whether the client is fast enough; what it was made to wait is not its own time."""
+        if not self._held:
+            self._waited += now - self._looked
+        self._looked, self._held = now, False
+        if self._pace is None:
+            self._pace = Pace(self._services.floor)
+        received = (self._admitted.content_length or 0) - self._left
+        if silence > self._services.settings.body_timeout:
+            self._close(BodyTimeout(SILENT))
+        elif not self._pace.keeps_up(self._waited, received):
+            self._close(BodyTimeout(TOO_SLOW))
 
     def _is_outlived(self) -> bool:
         until = self._admitted.body_until
@@ -139,10 +183,9 @@ class Exchange:
             return rest
         self._left -= len(data)
         if self._answered:
-            if not self._left:
-                self._leave(reusable=True)
+            self._let_pass(len(data))
             return rest
-        self._active = time.monotonic()
+        self._received_at = self._active = time.monotonic()
         if len(data) == self._read_size < _LARGEST_READ:
             self._set_read_size(self._read_size * 2)
         self._tap.observe(data)
@@ -154,6 +197,14 @@ class Exchange:
         else:
             self._upstream.write(data)
         return rest
+
+    def _let_pass(self, size: int) -> None:
+        """So many more bytes have come of a body that was answered already."""
+        self._passing -= size
+        if not self._left:
+            self._leave(reusable=True)
+        elif self._passing < 0:
+            self._leave(reusable=False)
 
     def client_lost(self) -> None:
         """The client has gone: an upload that is not whole goes no further."""
@@ -167,7 +218,7 @@ class Exchange:
 
     def upstream_full(self) -> None:
         """Slow the client down to what the upstream takes."""
-        self._full = True
+        self._full = self._held = True
         self._active = time.monotonic()
         if not self._answered:
             self._client.pause()
@@ -195,12 +246,36 @@ class Exchange:
 
     # --- within ----------------------------------------------------------------------------------
 
+    def _trace(self, outgoing: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Begin the span; the headers for the upstream name it instead of the client's."""
+        self._span = span = tracing.begin(self._head.headers)
+        if span is None:
+            return outgoing
+        self._admitted = replace(self._admitted, trace=span.carrier)
+        return headers.with_trace(outgoing, span.carrier)
+
     def _set_read_size(self, size: int) -> None:
         self._read_size = size
         self._client.set_read_size(size)
 
+    async def _ask(self, quotas: Quotas) -> None:
+        """Ask for the body, and go on, if the subject's quota allows it."""
+        admitted = self._admitted
+        demand = Demand(admitted.content_length, admitted.upload_id)
+        expects = "Expect" in self._head.headers
+        try:
+            self._ticket = await quotas.take(admitted.principal.subject, demand)
+        except GatewayError:
+            # Who was not asked for its body may send that all the same, or the next request.
+            self._last = self._last or expects
+            raise
+        if expects:
+            self._client.send(wire.CONTINUE)
+        await self._connect()
+
     async def _connect(self) -> None:
-        connection = await self._services.pool.connect()
+        pool = self._services.pool
+        connection = pool.take() or await pool.connect()
         self._task = None
         self._attach(connection)
         if self._left and not self._client.connected:  # it went away in the meantime
@@ -252,6 +327,11 @@ class Exchange:
         opening = wire.answer_head(head.code, head.reason, lines)
         self._answered = True
         self._active = time.monotonic()
+        self._sent += len(held)
+        if not self._left:
+            phases = relay_phases()
+            phases.body.observe(self._received_at - self._started)
+            phases.upstream.observe(self._active - self._received_at)
         if whole:
             self._client.send(opening + held)
             self._finish(head.code)
@@ -262,6 +342,7 @@ class Exchange:
     async def _stream(self, status: int, body: aiohttp.StreamReader, *, chunked: bool) -> None:
         while data := await body.readany():
             self._active = time.monotonic()
+            self._sent += len(data)
             self._client.send(wire.chunk(data) if chunked else data)
             await self._client.drained()
         if chunked:
@@ -294,7 +375,10 @@ class Exchange:
             (b"X-Request-Id", self._admitted.request_id.encode()),
             (b"Upload-Id", self._admitted.upload_id.encode()),
         ]
-        self._last = self._last or self._services.drain.closing
+        if self._ticket is not None:
+            own += wire.lines(self._ticket.fields.items())
+        # More of the body than is let pass would never come to its end.
+        self._last = self._last or self._services.drain.closing or self._left > LINGER_BYTES
         if self._last:
             own.append((b"Connection", b"close"))
         return own
@@ -324,9 +408,11 @@ class Exchange:
             self._task.cancel()  # nothing is to be sent for a request that was given up
         if self._answered:
             log.warning("request.cut", reason=str(error), **self._ids())
+            self._count(CUT, time.monotonic() - self._started)
             self._client.cut()
             return
         problem = problem_of(error)
+        PROBLEMS.add(problem.kind.slug)
         if problem.kind.status >= 500:
             log.warning(
                 "request.problem",
@@ -340,6 +426,7 @@ class Exchange:
         self._answered = True
         answer = [*wire.lines(fields.items()), *self._own_lines()]
         self._client.send(wire.whole_answer(status, answer, body))
+        self._sent += len(body)
         self._finish(status)
 
     def _finish(self, status: int) -> None:
@@ -348,18 +435,31 @@ class Exchange:
             self._upstream.end(reusable=not self._left)
         self._upstream = None
         target = self._admitted.target
+        seconds = time.monotonic() - self._started
         log_request(
             method=target.method,
             path=target.path.partition("?")[0],
             status=status,
-            seconds=time.monotonic() - self._started,
+            seconds=seconds,
+            client=self._services.client_of(self._client.peername, self._head.headers),
             **self._ids(),
         )
+        self._count(status if self._client.connected or not self._left else ABORTED, seconds)
         if not self._left or not self._client.connected:
             self._leave(reusable=True)
         else:
             self._active = time.monotonic()
+            if self._last:
+                self._client.end_answers()
             self._client.resume()
+
+    def _count(self, status: int | str, seconds: float) -> None:
+        route = self._admitted.route
+        received = (self._admitted.content_length or 0) - self._left
+        tally_of(route.name, route.delivery.value, status).count(seconds, received, self._sent)
+        if self._span is not None:
+            tracing.end_relay(self._span, self._admitted, status)
+            self._span = None
 
     def _leave(self, *, reusable: bool) -> None:
         if self._over:
@@ -371,6 +471,10 @@ class Exchange:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._services.exchanges.discard(self)
+        _OPEN.value -= 1
+        self._services.slots.taken -= 1
+        if self._ticket is not None:
+            self._ticket.end((self._admitted.content_length or 0) - self._left)
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
         self._client.exchange_ended(reusable=reusable and not self._last)

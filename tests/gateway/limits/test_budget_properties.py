@@ -3,7 +3,7 @@ import asyncio
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.limits.budget import Budget
+from gateway.limits.budget import SHARE, Budget
 
 TOTAL = 10
 LONG = 3600.0
@@ -12,20 +12,21 @@ LONG = 3600.0
 class Upload:
     """Reserves, holds until it is told to go, and gives back."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, subject: str) -> None:
+        self.subject = subject
         self.size = min(size, TOTAL)
         self.holds = False
         self.may_go = asyncio.Event()
         self.task: asyncio.Task[None]
 
     async def run(self, budget: Budget, size: int) -> None:
-        async with budget.reserve(size, LONG):
+        async with budget.reserve(size, LONG, self.subject):
             self.holds = True
             await self.may_go.wait()
 
 
 class BudgetMachine(RuleBasedStateMachine):
-    """Uploads come, end and are cancelled; a plain queue says who must hold what."""
+    """Uploads come, end and are cancelled; a plain model says who must hold what."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,9 +35,9 @@ class BudgetMachine(RuleBasedStateMachine):
         self.holding: list[Upload] = []
         self.waiting: list[Upload] = []
 
-    @rule(size=st.integers(0, TOTAL + 2))
-    def come(self, size: int) -> None:
-        upload = Upload(size)
+    @rule(size=st.integers(0, TOTAL + 2), subject=st.sampled_from("abc"))
+    def come(self, size: int, subject: str) -> None:
+        upload = Upload(size, subject)
         upload.task = self.loop.create_task(upload.run(self.budget, size))
         self.waiting.append(upload)
         self.settle()
@@ -86,11 +87,26 @@ class BudgetMachine(RuleBasedStateMachine):
         assert self.budget.used == sum(upload.size for upload in self.holding) <= TOTAL
 
     def settle(self) -> None:
-        """Let the model serve its queue in order, and the tasks do what they can."""
-        while self.waiting and sum(u.size for u in self.holding) + self.waiting[0].size <= TOTAL:
-            self.holding.append(self.waiting.pop(0))
+        """Let the model serve its queue, and the tasks do what they can."""
+        while (upload := self.next()) is not None:
+            self.waiting.remove(upload)
+            self.holding.append(upload)
         for _ in range(10):
             self.loop.run_until_complete(asyncio.sleep(0))
+
+    def next(self) -> Upload | None:
+        """Whose turn it is, if there is room: the first of those whose subject holds least."""
+        may = [upload for upload in self.waiting if self.may_have(upload)]
+        upload = next(iter(sorted(may, key=lambda each: self.held(each.subject))), None)
+        used = sum(upload.size for upload in self.holding)
+        return upload if upload is not None and used + upload.size <= TOTAL else None
+
+    def may_have(self, upload: Upload) -> bool:
+        held = self.held(upload.subject)
+        return held == 0 or held + upload.size <= SHARE * TOTAL
+
+    def held(self, subject: str) -> int:
+        return sum(upload.size for upload in self.holding if upload.subject == subject)
 
     def teardown(self) -> None:
         for upload in self.holding:

@@ -1,0 +1,150 @@
+"""Slow clients beside honest ones: who is harmed, what they hold, and when they are gone.
+
+`python -m bench.loris [CONNECTIONS]` opens so many (1,200) connections to each engine, in three
+equal kinds: heads that come byte by byte, bodies that do, and clients that ask and never read.
+Beside them honest uploads go on, which are counted and timed, as they were before.
+"""
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Coroutine
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.load import around
+from bench.sides import TOKEN, Bench, Side
+
+CONNECTIONS = 1200
+GRACE = 6.0
+SETTINGS = {
+    "GATEWAY_HEAD_TIMEOUT": str(GRACE),
+    "GATEWAY_IDLE_TIMEOUT": str(GRACE),
+    "GATEWAY_ANSWER_TIMEOUT": str(GRACE),
+    "GATEWAY_BODY_RATE_PERIOD": str(GRACE),
+    "GATEWAY_LOG_LEVEL": "warning",
+}
+"""The limits of the defaults, sooner."""
+
+SIZE = 100 * 1024
+CLIENTS = 4
+TICK = 1.0
+_LOOK = b"GET /gateway/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+_MIB = 1024**2
+
+
+def main() -> None:
+    """Measure and print."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else CONNECTIONS
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
+        bench = Bench(stack, Path(directory))
+        for engine in ("fast", "plain"):
+            side = bench.gateway(f"gateway {engine}", {"GATEWAY_ENGINE": engine, **SETTINGS})
+            asyncio.run(_measure(side, count))
+
+
+async def _measure(side: Side, count: int) -> None:
+    alone = await _honest(side.url, asyncio.create_task(asyncio.sleep(GRACE)))
+    before = side.memory
+    started = time.perf_counter()
+    slow = asyncio.create_task(_all_slow(side.url, count))
+    largest = asyncio.create_task(_largest(side, slow))
+    beside = await _honest(side.url, slow)
+    gone = time.perf_counter() - started
+    held = await largest - before
+    print(
+        f"{side.name}: {count} slow connections, the last gone after {gone:.1f} s"
+        f" (grace {GRACE} s), {held / _MIB:.1f} MiB more at most"
+    )
+    for name, taken in (("alone", alone), ("beside them", beside)):
+        print(
+            f"  honest uploads {name}: {len(taken)}, all answered 200, median"
+            f" {1000 * statistics.median(taken):.1f} ms, p99 {1000 * _p99(taken):.1f} ms"
+        )
+
+
+def _p99(taken: list[float]) -> float:
+    return statistics.quantiles(taken, n=100)[-1]
+
+
+async def _largest(side: Side, until: asyncio.Task[None]) -> int:
+    largest = 0
+    while not until.done():
+        largest = max(largest, side.memory)
+        await asyncio.sleep(0.1)
+    return largest
+
+
+async def _honest(url: str, until: asyncio.Task[None]) -> list[float]:
+    """The seconds that each upload took. Raises AssertionError for any that is not answered 200."""
+    taken: list[float] = []
+    await asyncio.gather(*(_upload_while(url, until, taken) for _ in range(CLIENTS)))
+    return taken
+
+
+async def _upload_while(url: str, until: asyncio.Task[None], taken: list[float]) -> None:
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    while not until.done():
+        before, after = around(str(address.hostname), TOKEN, SIZE)
+        started = time.perf_counter()
+        writer.write(before + bytes(SIZE) + after)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 "), head
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        taken.append(time.perf_counter() - started)
+        await asyncio.sleep(0.02)
+    writer.close()
+
+
+async def _all_slow(url: str, count: int) -> None:
+    """Return when the gateway has closed all of them."""
+    kinds = (_head, _body, _deaf)
+    each: list[Coroutine[None, None, None]] = [kinds[at % 3](url) for at in range(count)]
+    await asyncio.gather(*each)
+
+
+async def _head(url: str) -> None:
+    await _dribble(url, _LOOK[:-2])
+
+
+async def _body(url: str) -> None:
+    before, _ = around(str(urlsplit(url).hostname), TOKEN, SIZE)
+    await _dribble(url, before)
+
+
+async def _dribble(url: str, opening: bytes) -> None:
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(opening)
+    with suppress(ConnectionError):
+        while not reader.at_eof():
+            writer.write(b"x")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await reader.read(65_536)
+    writer.close()
+
+
+async def _deaf(url: str) -> None:
+    """Ask for more than it reads; that the gateway is done with it shows by its error."""
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(50 * _LOOK)
+    writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's
+    with suppress(ConnectionError):
+        while True:
+            await asyncio.sleep(TICK)
+            writer.write(b"\r\n")  # between requests that is nothing (RFC 9112 section 2.2)
+            await writer.drain()
+            if writer.is_closing() or reader.exception() is not None:
+                break
+    writer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Whoever vouches for tokens: the keys of JWTs, the endpoint of introspection."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from secrets import token_urlsafe
+
+from gateway.auth.door import introspection, key_source
+from gateway.auth.introspection import SECONDS, ask
+from gateway.auth.jwks import FETCH_SECONDS, fetch_keys
+from gateway.errors import ConfigurationError, UpstreamError, VerifierUnavailable
+from gateway.settings import Settings, VerifierName
+from gateway.upstream.answer import Answer
+from gateway.upstream.transport import Transport
+
+
+def verifier_checks(settings: Settings) -> Mapping[str, Callable[[], Awaitable[object]]]:
+    """The check of each configured verifier that asks somebody, by its name."""
+
+    async def jwt() -> None:
+        source = key_source(settings)
+        try:
+            async with Transport.open(FETCH_SECONDS) as transport:
+                await fetch_keys(transport, source)
+        except VerifierUnavailable as error:
+            raise ConfigurationError(f"{error}: mend GATEWAY_AUTH_JWKS_URL") from error
+
+    async def introspection_endpoint() -> None:
+        whom = introspection(settings)
+        try:
+            async with Transport.open(SECONDS) as transport:
+                answer = await ask(transport, whom, token_urlsafe())
+        except UpstreamError as error:
+            raise ConfigurationError(
+                f"no answer about a token ({type(error).__name__}):"
+                " mend GATEWAY_AUTH_INTROSPECTION_URL"
+            ) from error
+        if (fault := _fault_of_introspection(answer)) is not None:
+            raise ConfigurationError(fault)
+
+    checks = {VerifierName.JWT: jwt, VerifierName.INTROSPECTION: introspection_endpoint}
+    return {name.value: check for name, check in checks.items() if name in settings.auth}
+
+
+def _fault_of_introspection(answer: Answer) -> str | None:
+    """What is wrong with the answer about a token that nobody can know."""
+    if answer.status in (401, 403):
+        return (
+            f"answer {answer.status}: mend GATEWAY_AUTH_INTROSPECTION_CLIENT_ID and"
+            " GATEWAY_AUTH_INTROSPECTION_CLIENT_SECRET"
+        )
+    members = answer.json_object()
+    if answer.status != 200 or members is None or not isinstance(members.get("active"), bool):
+        return (
+            f"answer {answer.status} does not say whether a token is active:"
+            " mend GATEWAY_AUTH_INTROSPECTION_URL"
+        )
+    if members["active"]:
+        return "an invented token is called active: do not trust GATEWAY_AUTH_INTROSPECTION_URL"
+    return None

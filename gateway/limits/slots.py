@@ -1,0 +1,32 @@
+"""How many uploads one process has open at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from gateway.errors import TooManyUploads
+
+_RETRY_AFTER: Final = 2.0
+
+
+class Slots:
+    """Counts the uploads that are open, up to so many."""
+
+    __slots__ = ("taken", "total")
+
+    def __init__(self, total: int) -> None:
+        """Let `total` be open at a time."""
+        self.total = total
+        self.taken = 0
+        """Whoever ends elsewhere than where it began counts here itself."""
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Have one of them inside the block. Raises TooManyUploads where all are taken."""
+        if self.taken >= self.total:
+            raise TooManyUploads("too many uploads are under way here", _RETRY_AFTER)
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1

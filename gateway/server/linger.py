@@ -1,0 +1,46 @@
+"""What is left of a body once its request was answered.
+
+A client that writes all of its body before it reads would never see the answer if the connection
+were closed under it: the unread bytes would make a reset of it (RFC 9112 section 9.6). So the rest
+is read, by nobody, as far as it is bearable; where more may come than that, the client is told at
+once that this is the last answer.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
+LINGER_BYTES: Final = 64 * 1024**2
+"""Bytes of a refused body that are read in order to give its client the answer."""
+
+LINGER_SECONDS: Final = 10.0
+"""How long a client that was answered early may go on sending, to nobody."""
+
+
+async def close_behind_large_bodies(request: web.Request, response: web.StreamResponse) -> None:
+    """Before an answer's head is sent: tell that it is the last, if too much of the body may come.
+
+    aiohttp's signal of a response that is prepared.
+    """
+    body = request.content
+    if body.is_eof():
+        return
+    length = request.content_length
+    if length is None or length - body.total_bytes > LINGER_BYTES:
+        response.headers["Connection"] = "close"
+        response.force_close()
+
+
+async def drained(body: aiohttp.StreamReader) -> bool:
+    """Let the rest of a body pass; returns whether it came to its end within the bounds."""
+    await asyncio.sleep(0)  # whoever read it until now was cancelled, and is to leave first
+    left = LINGER_BYTES
+    with suppress(TimeoutError, aiohttp.ClientError, HttpProcessingError, ConnectionError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while left > 0 and (data := await body.readany()):
+                left -= len(data)
+    return body.is_eof() and body.exception() is None

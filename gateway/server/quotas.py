@@ -1,0 +1,40 @@
+"""What a request takes from its subject's quota, before its body is asked for."""
+
+from aiohttp import web
+
+from gateway.auth.principal import Principal
+from gateway.errors import GatewayError
+from gateway.limits.quota import Demand
+from gateway.server.admission import GRANTED, authenticate
+from gateway.server.context import TICKET
+from gateway.server.services import SERVICES
+
+
+async def charge(request: web.Request, principal: Principal, upload_id: str | None = None) -> None:
+    """Count the request; at its end it gives back what it holds and has not used.
+
+    Raises QuotaExceeded, LargerThanQuota.
+    """
+    quotas = request.app[SERVICES].quotas
+    if quotas is None:
+        return
+    length = request.content_length if request.body_exists else 0
+    subject = principal.subject
+    if principal is GRANTED:  # all grants are one subject, and strangers
+        subject = f"grant {request.headers['Grant']}"
+    request[TICKET] = await quotas.take(subject, Demand(length, upload_id))
+
+
+async def charge_if_known(request: web.Request) -> None:
+    """Count a request whose token the upstream alone judges, if it is one that we know as well.
+
+    Raises QuotaExceeded, LargerThanQuota.
+    """
+    services = request.app[SERVICES]
+    if services.quotas is None:
+        return
+    try:
+        principal = await authenticate(request.headers, services.authenticator)
+    except GatewayError:
+        return
+    await charge(request, principal)

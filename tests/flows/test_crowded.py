@@ -1,0 +1,84 @@
+"""More uploads and connections than one process may have: the rest is told so, and nothing ends."""
+
+import asyncio
+import resource
+import socket
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tests.flows.raw import FORM_TYPE, exchange, form, head
+from tests.servers.fixtures import StartGateway
+from tests.servers.gateway import Gateway
+from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+from tests.servers.zygote import ForkedPart
+
+PATIENCE = 20.0
+PATH = f"/v1/channels/{CHANNEL}/messages"
+AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
+BODY = form(b"crowded")
+WHOLE = head(PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(BODY)}") + BODY
+AWAITS = head(PATH, AUTHORIZATION, FORM_TYPE, "Content-Length: 1000", "Expect: 100-continue")
+LOOK = head("/gateway/healthz", method="GET")
+
+
+@pytest.mark.parametrize("delivery", ["relay", "external"])
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+async def test_an_upload_too_many_is_told_to_come_again_before_its_body(
+    start_gateway: StartGateway, sandbox: Sandbox, worker: ForkedPart, delivery: str, engine: str
+) -> None:
+    assert worker.exit_status is None
+    gateway = start_gateway(max_open_uploads="2", delivery=delivery, engine=engine)
+    open_uploads = [await _open(gateway) for _ in range(2)]
+    before = await sandbox.messages()
+    refused = await exchange(gateway.url, AWAITS, until=b'"timestamp"')
+    assert refused.status == 503
+    assert b"100 Continue" not in refused.data
+    assert b"Retry-After: " in refused.data
+    assert b"busy" in refused.body
+    key = f'Idempotency-Key: "crowded-{delivery}-{engine}"\r\n\r\n'.encode()
+    keyed = AWAITS[:-2] + key
+    assert (await exchange(gateway.url, keyed, until=b'"timestamp"')).status == 503
+    assert (await exchange(gateway.url, LOOK, until=b"}")).status == 200
+    assert await sandbox.messages() == before
+    for upload in open_uploads:
+        upload.transport.abort()
+    async with asyncio.timeout(PATIENCE):
+        # The key that came to nothing is free again, as are the places.
+        again = WHOLE.replace(b"\r\n\r\n", b"\r\n" + key, 1)
+        for request in (WHOLE, again):
+            while (await exchange(gateway.url, request, until=b"\r\n\r\n")).status == 503:
+                await asyncio.sleep(0.05)
+
+
+async def _open(gateway: Gateway) -> asyncio.StreamWriter:
+    """An upload of which no byte has come yet."""
+    reader, writer = await asyncio.open_connection(urlsplit(gateway.url).hostname, gateway.port)
+    writer.write(AWAITS)
+    async with asyncio.timeout(PATIENCE):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    return writer
+
+
+async def test_a_process_without_descriptors_says_so_rarely_and_takes_clients_again(
+    start_gateway: StartGateway,
+) -> None:
+    gateway = start_gateway()
+    assert (await exchange(gateway.url, WHOLE, until=b"\r\n\r\n")).status == 200
+    opened = psutil.Process(gateway.pid).num_fds()
+    hard = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (opened + 8, hard))
+    address = (str(urlsplit(gateway.url).hostname), gateway.port)
+    with ExitStack() as crowd:
+        for _ in range(30):
+            crowd.enter_context(socket.create_connection(address, PATIENCE))
+        async with asyncio.timeout(PATIENCE):
+            while b"gateway.cannot_accept" not in gateway.log.read_bytes():
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(2.5)  # it tries again in the meantime, more than once
+    assert (await exchange(gateway.url, WHOLE, until=b"\r\n\r\n")).status == 200
+    said = gateway.log.read_bytes()
+    assert said.count(b"gateway.cannot_accept") == 1
+    assert b"Traceback" not in said

@@ -1,0 +1,238 @@
+"""Clients that are slow, silent or deaf are given up; those who wait for somebody else are not."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from tests.flows.client import Client
+from tests.flows.raw import FORM_TYPE, form, head
+from tests.servers.gateway import Gateway
+from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+from tests.servers.zygote import ForkedPart
+
+PATIENCE = 20.0
+PATH = f"/v1/channels/{CHANNEL}/messages"
+AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
+LOOK = head("/gateway/healthz", method="GET")
+MIB = 1024**2
+
+IMPATIENT = {
+    "GATEWAY_HEAD_TIMEOUT": "0.6",
+    "GATEWAY_IDLE_TIMEOUT": "0.6",
+    "GATEWAY_ANSWER_TIMEOUT": "1",
+    "GATEWAY_BODY_MIN_RATE": "4MiB",
+    "GATEWAY_BODY_RATE_PERIOD": "0.6",
+    "GATEWAY_MAX_FILE_SIZE": "17MiB",
+}
+KINDS = {
+    "fast": {"GATEWAY_DELIVERY": "relay"},
+    "plain": {"GATEWAY_DELIVERY": "relay", "GATEWAY_ENGINE": "plain"},
+    "external": {"GATEWAY_DELIVERY": "external"},
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def gateway(
+    request: pytest.FixtureRequest, environ: dict[str, str], servers_dir: Path, worker: ForkedPart
+) -> Iterator[Gateway]:
+    """One that has little patience, and has seen the token."""
+    assert worker.exit_status is None
+    with Gateway.start({**environ, **IMPATIENT, **KINDS[request.param]}, servers_dir) as started:
+        asyncio.run(_upload_quickly(started.url))
+        yield started
+
+
+@pytest.fixture
+def relaying(gateway: Gateway, request: pytest.FixtureRequest) -> Gateway:
+    if request.node.callspec.params["gateway"] == "external":
+        pytest.skip("nothing of an upload goes upstream while it is received")
+    return gateway
+
+
+async def _upload_quickly(url: str) -> None:
+    async with Client.open(url, TOKENS["alice"]) as client:
+        assert (await client.upload(PATH, b"quick")).status in (200, 202)
+
+
+@asynccontextmanager
+async def connection(
+    gateway: Gateway,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    address = urlsplit(gateway.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def dribble(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    """Send the piece again and again, until the peer has had enough."""
+    with suppress(ConnectionError):
+        while True:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def dribbling(writer: asyncio.StreamWriter, piece: bytes) -> AsyncIterator[None]:
+    task = asyncio.create_task(dribble(writer, piece))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def test_a_head_that_does_not_come_to_its_end_is_answered_408(gateway: Gateway) -> None:
+    async with connection(gateway) as (reader, writer):
+        writer.write(LOOK[:-2])
+        async with dribbling(writer, b"X: x\r\n"):
+            answer = await reader.read()
+    assert b" 408 " in answer.partition(b"\r\n")[0]
+    assert b"head-timeout" in answer
+
+
+async def test_a_slow_head_after_a_quick_one_is_answered_408(gateway: Gateway) -> None:
+    async with connection(gateway) as (reader, writer):
+        writer.write(LOOK)
+        assert b" 200 " in await reader.readuntil(b"}")
+        writer.write(LOOK[:-2])
+        assert b" 408 " in await reader.read()
+
+
+async def test_a_client_that_says_nothing_is_let_go_without_a_word(gateway: Gateway) -> None:
+    async with connection(gateway) as (reader, _):
+        assert await reader.read() == b""
+
+
+async def test_a_connection_that_rests_is_closed(gateway: Gateway) -> None:
+    async with connection(gateway) as (reader, writer):
+        for _ in range(3):
+            await asyncio.sleep(0.3)  # twice as long in all as it may rest
+            writer.write(LOOK)
+            assert b" 200 " in await reader.readuntil(b"}")
+        body = form(b"between two rests")
+        length = f"Content-Length: {len(body)}"
+        writer.write(head(PATH, AUTHORIZATION, FORM_TYPE, length, "Prefer: wait=0") + body)
+        assert b"HTTP/1.1 20" in await reader.readuntil(b"\r\n\r\n")
+        await reader.read()  # ends, since the connection does
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+async def test_a_body_that_comes_too_slowly_is_answered_408(
+    gateway: Gateway, sandbox: Sandbox, framing: str
+) -> None:
+    before = await sandbox.messages()
+    opening = form(b"x")[:-10]
+    if framing == "length":
+        piece = b"x" * 100
+        start = head(PATH, AUTHORIZATION, FORM_TYPE, "Content-Length: 1000000") + opening
+    else:
+        piece = b"64\r\n" + b"x" * 100 + b"\r\n"
+        start = head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked")
+        start += b"%x\r\n%b\r\n" % (len(opening), opening)
+    async with connection(gateway) as (reader, writer):
+        writer.write(start)
+        async with dribbling(writer, piece):
+            answer = await reader.readuntil(b'"timestamp"')
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"body-timeout" in answer
+    assert b"slowly" in answer
+    assert await sandbox.messages() == before
+
+
+async def test_a_request_that_is_no_upload_has_to_come_as_fast(gateway: Gateway) -> None:
+    async with connection(gateway) as (reader, writer):
+        writer.write(head("/v1/users", AUTHORIZATION, "Content-Length: 1000000"))
+        async with dribbling(writer, b"x" * 100):
+            assert b" 408 " in await reader.readuntil(b"\r\n")
+
+
+async def test_the_time_in_which_the_upstream_is_waited_for_is_not_the_clients(
+    relaying: Gateway, sandbox: Sandbox
+) -> None:
+    await sandbox.fault("POST", PATH, read_rate=3 * MIB)  # less than the client is to send
+    async with Client.open(relaying.url, TOKENS["alice"]) as client:
+        assert (await client.upload(PATH, bytes(16 * MIB))).status == 200
+
+
+async def test_a_client_that_does_not_take_its_answer_is_cut(
+    gateway: Gateway, sandbox: Sandbox
+) -> None:
+    async with Client.open(sandbox.url, TOKENS["alice"]) as upstream:
+        kept = (await upstream.upload(PATH, bytes(24 * MIB))).json()
+    path = urlsplit(kept["file"]["url"]).path
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((urlsplit(gateway.url).hostname, gateway.port))
+        deaf.sendall(head(path, AUTHORIZATION, method="GET"))
+        async with asyncio.timeout(PATIENCE):
+            while b"did not take its answer" not in gateway.log.read_bytes():
+                await asyncio.sleep(0.05)
+        deaf.settimeout(PATIENCE)
+        received = await asyncio.to_thread(_receive_all, deaf)
+    assert received < 24 * MIB
+
+
+def _receive_all(connection: socket.socket) -> int:
+    received = 0
+    with suppress(ConnectionError):
+        while data := connection.recv(MIB):
+            received += len(data)
+    return received
+
+
+@pytest.mark.parametrize("size", [1, 12 * MIB])
+async def test_the_refusal_of_a_body_that_is_too_large_can_be_read_after_all_of_it_was_sent(
+    gateway: Gateway, size: int
+) -> None:
+    body = form(bytes(18 * MIB + size))
+    by_length = head(PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}") + body
+    by_count = head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked")
+    by_count += b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    for request in (by_length, by_count):
+        answer = await asyncio.to_thread(_send_then_read, gateway, request)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"file-too-large" in answer
+
+
+def _send_then_read(gateway: Gateway, request: bytes) -> bytes:
+    address = (str(urlsplit(gateway.url).hostname), gateway.port)
+    with socket.create_connection(address, PATIENCE) as connection:
+        connection.sendall(request)
+        answer = b""
+        while b'"timestamp"' not in answer:
+            data = connection.recv(65_536)
+            assert data, answer
+            answer += data
+        return answer
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_clients_that_people_use_read_a_refusal_in_mid_body(
+    gateway: Gateway, tmp_path: Path, chunked: bool
+) -> None:
+    large = tmp_path / "large.bin"
+    large.write_bytes(bytes(100 * MIB))  # more than is let pass of a body
+    options = ["-H", "Transfer-Encoding: chunked"] if chunked else []
+    form_of = ["-F", f"file=@{large}", "-H", AUTHORIZATION, "-H", "Expect:"]
+    curl = await asyncio.create_subprocess_exec(
+        "curl", "-sS", *options, *form_of, gateway.url + PATH, stdout=asyncio.subprocess.PIPE
+    )
+    answer, _ = await curl.communicate()
+    assert b"file-too-large" in answer
+    data = aiohttp.FormData()
+    data.add_field("file", large.open("rb"), filename="large.bin")
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKENS['alice']}"}) as session,
+        session.post(gateway.url + PATH, data=data, chunked=chunked or None) as refusal,
+    ):
+        assert refusal.status == 413

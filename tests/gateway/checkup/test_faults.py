@@ -1,0 +1,40 @@
+"""What is a fault and what is not, by what others tell. Pure."""
+
+import pytest
+
+from gateway.checkup.host import MOST_OFF, fault_of_clock
+from gateway.checkup.redis import fault_of_redis
+
+
+@pytest.mark.parametrize(
+    "version", ["6.2.0", "6.10.1", "7.0.0", "7.2.4", "10.0.0", "255.255.255", ""]
+)
+def test_a_redis_that_is_new_enough_and_keeps_what_it_is_given_has_no_fault(version: str) -> None:
+    assert fault_of_redis({"redis_version": version, "maxmemory_policy": "noeviction"}) is None
+    assert fault_of_redis({"redis_version": version}) is None
+
+
+@pytest.mark.parametrize("version", ["2.8.24", "5.0.14", "6.0.16", "6.1.0"])
+def test_an_old_redis_is_a_fault(version: str) -> None:
+    fault = fault_of_redis({"redis_version": version})
+    assert fault is not None
+    assert version in fault
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+def test_a_redis_that_throws_things_away_is_a_fault(policy: str) -> None:
+    fault = fault_of_redis({"redis_version": "7.2.4", "maxmemory_policy": policy})
+    assert fault is not None
+    assert policy in fault
+
+
+def test_clocks_may_differ_a_little() -> None:
+    assert fault_of_clock([]) is None
+    assert fault_of_clock([("store", MOST_OFF), ("upstream", -MOST_OFF)]) is None
+
+
+@pytest.mark.parametrize(("off", "word"), [(MOST_OFF + 1, "ahead of"), (-MOST_OFF - 1, "behind")])
+def test_a_clock_that_is_off_is_a_fault_whichever_way(off: float, word: str) -> None:
+    fault = fault_of_clock([("store", 0.0), ("upstream", off)])
+    assert fault is not None
+    assert f"31 s {word} that of the upstream" in fault
