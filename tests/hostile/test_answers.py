@@ -37,6 +37,8 @@ class Hostile:
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self._closed = asyncio.Condition()
+        self._answering = 0
         self.answers = {path_of(case, kind): case for case in ANSWERS for kind in KINDS}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,12 +54,31 @@ class Hostile:
         case = self.answers.get(path)
         if case is None or not case.early:
             await reader.readexactly(_length(fields))
-        writer.write(USUAL if case is None else case.data)
-        await writer.drain()
-        if case is not None and case.resets:
-            await asyncio.sleep(0.1)  # so that the answer is read before the reset
-            writer.transport.abort()
-        return case is None
+        if case is None:
+            writer.write(USUAL)
+            return True
+        await self._be_hostile(case, writer)
+        return False
+
+    async def _be_hostile(self, case: Answer, writer: asyncio.StreamWriter) -> None:
+        self._answering += 1
+        try:
+            writer.write(case.data)
+            await writer.drain()
+            if case.resets:
+                await asyncio.sleep(0.1)  # so that the answer is read before the reset
+                writer.transport.abort()
+            writer.close()
+            await writer.wait_closed()
+        finally:
+            self._answering -= 1
+            async with self._closed:
+                self._closed.notify_all()
+
+    async def wait_closed(self) -> None:
+        """Return when no connection is open on which a hostile answer was given."""
+        async with self._closed:
+            await self._closed.wait_for(lambda: not self._answering)
 
 
 def _length(fields: list[bytes]) -> int:
@@ -119,6 +140,7 @@ async def test_an_answer_is_passed_on_or_a_502_and_never_more(
     faults = [fault for fault in heard if fault]
     assert not faults, "\n".join(faults)
     assert sorted(requests) == sorted(path_of(case, kind) for case in cases)
+    await hostile[0].wait_closed()
     await see_closed(door)
     await watch.survives([head("/v1/channels/7999", AUTHORIZATION, method="GET")])
     with door.log.open("rb") as log:
