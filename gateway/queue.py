@@ -15,6 +15,7 @@ from kombu import Connection, Queue
 from kombu.exceptions import ChannelError, OperationalError
 
 from gateway.errors import QueueUnavailable
+from gateway.metrics.catalogue import LOST_MESSAGES
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -95,6 +96,7 @@ class TaskQueue:
     def send(self, name: str, upload_id: str, delay: float = 0.0) -> None:
         """Have the named task run for the upload, not before `delay` seconds. Never blocks."""
         if len(self._tasks) >= _CAPACITY:
+            LOST_MESSAGES.add()
             log.warning("queue.full", task=name, upload_id=upload_id)
             return
         urgent = name not in self._gathered
@@ -160,6 +162,7 @@ class TaskQueue:
                 retry=False,
             )
         except Exception as error:  # noqa: BLE001 - whatever a broker does, the next is sent too
+            LOST_MESSAGES.add()
             log.warning("queue.unavailable", task=name, upload_ids=ids, error=repr(error))
 
 

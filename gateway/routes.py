@@ -14,8 +14,12 @@ _DUAL_SHAPES = "channel messages, thread messages and user display pictures"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How uploads to a path are taken. `endpoint` is the ChatKitty endpoint that the path names."""
+    """How uploads to a path are taken. `endpoint` is the ChatKitty endpoint that the path names.
 
+    `name`: the configured path, else the kind of the endpoint, else `other`: there are few of them.
+    """
+
+    name: str
     delivery: Delivery
     endpoint: Endpoint | None
     max_file_size: int
@@ -50,6 +54,7 @@ class RouteTable:
         row = self._row(path)
         endpoint = recognise(path)
         return Route(
+            name=_name(row, endpoint),
             delivery=self._delivery(row, endpoint),
             endpoint=endpoint,
             max_file_size=int((row and row.max_file_size) or self._settings.max_file_size),
@@ -90,6 +95,12 @@ class RouteTable:
             require_match=row.require_match,
             on_mismatch=on_mismatch,
         )
+
+
+def _name(row: RouteSettings | None, endpoint: Endpoint | None) -> str:
+    if row is not None:
+        return row.path
+    return endpoint.kind.value if endpoint is not None else "other"
 
 
 def _compile(glob: str) -> re.Pattern[str]:

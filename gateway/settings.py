@@ -377,6 +377,19 @@ class Settings(BaseModel):
     subject_window: Annotated[int, Field(ge=1, le=86400)] = 60
     """Seconds of the sliding window in which a subject's requests and bytes are counted."""
 
+    # --- metrics ---------------------------------------------------------------------------------
+
+    worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """The port on which a worker tells its metrics; 0: on none."""
+
+    metrics_dir: Path | None = None
+    """Where processes that share a port share their metrics; `serve --processes` makes its own."""
+
+    # --- traces ----------------------------------------------------------------------------------
+
+    tracing: bool = False
+    """Whether traces of uploads are sent; needs the extra `tracing`, and heeds `OTEL_*`."""
+
     # --- logs ------------------------------------------------------------------------------------
 
     log_level: Annotated[str, Field(pattern=r"^(debug|info|warning|error)$")] = "info"

@@ -7,6 +7,7 @@ from celery import Celery
 from celery.signals import (
     setup_logging,
     worker_init,
+    worker_process_init,
     worker_process_shutdown,
     worker_ready,
     worker_shutdown,
@@ -20,8 +21,10 @@ from gateway.telemetry import configure_logs, get_logger
 from gateway.uploads.lifecycle import Step
 from workers import runtime, shares
 from workers.libmagic.process import check
+from workers.metrics import WorkerMetrics
 
 _settings = load()
+_metrics = WorkerMetrics()
 
 app = Celery("workers", include=["workers.tasks"])
 app.conf.update(queue.celery_settings(_settings.broker))
@@ -57,6 +60,20 @@ def _refuse_without_libmagic(**_: object) -> None:
         raise SystemExit(f"the worker does not start: {error}") from None
 
 
+@worker_init.connect
+def _tell_metrics(**_: object) -> None:
+    if port := _settings.worker_metrics_port:
+        try:
+            _metrics.serve(_settings.host, port)
+        except OSError as error:
+            raise SystemExit(f"the worker cannot tell metrics on port {port}: {error}") from None
+
+
+@worker_process_init.connect
+def _begin_child(**_: object) -> None:
+    _metrics.begin_child()
+
+
 @worker_ready.connect
 def _say_ready(**_: object) -> None:
     get_logger(__name__).info("worker.ready")
@@ -81,3 +98,4 @@ def _drain(**_: object) -> None:
 @worker_process_shutdown.connect
 def _close(**_: object) -> None:
     runtime.close()
+    _metrics.close()

@@ -6,12 +6,12 @@ Tasks of a threads pool share the loop; each child of a prefork pool has its own
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gateway.settings import load
+from gateway import tracing
+from gateway.settings import Settings, load
 from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends, open_backends
 from workers.sniff import Sniffer
@@ -38,6 +38,10 @@ Result = TypeVar("Result")
 Work = Callable[[Services], Coroutine[None, None, None]]
 
 
+class Interrupted(Exception):
+    """The worker ends; the work was not begun."""
+
+
 class Runtime:
     """A loop in a thread of its own, with the clients that live on it."""
 
@@ -46,24 +50,19 @@ class Runtime:
         self._stack = AsyncExitStack()
         self._thread = threading.Thread(target=self._loop.run_forever, name="runtime", daemon=True)
         self._thread.start()
-        self._running: set[Future[None]] = set()
-        self._services = self._call(self._open())
+        self._begun: set[asyncio.Task[None]] = set()
+        settings = load()
+        if settings.tracing:  # in each child of its own: the thread that sends outlives no fork
+            tracing.start("chatkitty-gateway-worker")
+        self._services = self._call(self._open(settings))
 
     def run(self, work: Work) -> None:
-        """Do the work on the loop; raises what it raises, but that it was interrupted."""
-        done = asyncio.run_coroutine_threadsafe(work(self._services), self._loop)
-        self._running.add(done)
-        try:
-            done.result()
-        except CancelledError:
-            log.warning("runtime.interrupted")
-        finally:
-            self._running.discard(done)
+        """Do the work on the loop; raises what it raises, and Interrupted if it was not begun."""
+        self._call(self._interruptible(work))
 
     def interrupt(self) -> None:
-        """Cancel whatever is under way."""
-        for one in list(self._running):
-            one.cancel()
+        """Cancel whatever is under way, and begin nothing more."""
+        self._loop.call_soon_threadsafe(self._interrupt)
 
     def close(self) -> None:
         """Close the clients and end the loop."""
@@ -71,9 +70,27 @@ class Runtime:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        tracing.stop()
 
-    async def _open(self) -> Services:
-        backends = await self._stack.enter_async_context(open_backends(load()))
+    async def _interruptible(self, work: Work) -> None:
+        if _interrupted.is_set():
+            raise Interrupted
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        self._begun.add(task)
+        try:
+            await work(self._services)
+        except asyncio.CancelledError:
+            log.warning("runtime.interrupted")
+        finally:
+            self._begun.discard(task)
+
+    def _interrupt(self) -> None:
+        for task in self._begun:
+            task.cancel()
+
+    async def _open(self, settings: Settings) -> Services:
+        backends = await self._stack.enter_async_context(open_backends(settings))
         sniffer = await self._stack.enter_async_context(Sniffer.open())
         return Services(backends, sniffer)
 
@@ -82,6 +99,7 @@ class Runtime:
 
 
 _lock = threading.Lock()
+_interrupted = threading.Event()
 _runtime: Runtime | None = None
 
 
@@ -99,12 +117,15 @@ def _started() -> Runtime:
 
 def close() -> None:
     """Close what the process has opened, if anything."""
-    if _runtime is not None:
-        _runtime.close()
+    global _runtime
+    runtime, _runtime = _runtime, None
+    if runtime is not None:
+        runtime.close()
 
 
 def interrupt() -> None:
     """Cancel what is under way in this process: each step gives its upload back."""
+    _interrupted.set()
     if _runtime is not None:
         _runtime.interrupt()
 

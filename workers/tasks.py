@@ -1,5 +1,7 @@
 """The tasks: one per step, each a shell over the step that bears its name."""
 
+from celery.exceptions import Reject
+
 from gateway.uploads.lifecycle import Step
 from workers import runtime, sweep
 from workers.celery import app
@@ -9,28 +11,35 @@ from workers.steps import audit, guard, inspection, registration, resumption
 @app.task(name=Step.INSPECT.value)
 def inspect_upload(upload_id: str) -> None:
     """Sniff, verify and judge the stored file, and register it."""
-    runtime.run(guard.one(Step.INSPECT, upload_id, inspection.inspect))
+    _run(guard.one(Step.INSPECT, upload_id, inspection.inspect))
 
 
 @app.task(name=Step.REGISTER.value)
 def register_upload(upload_id: str) -> None:
     """Give ChatKitty the reference to the file."""
-    runtime.run(guard.one(Step.REGISTER, upload_id, registration.register))
+    _run(guard.one(Step.REGISTER, upload_id, registration.register))
 
 
 @app.task(name=Step.AUDIT.value)
 def audit_uploads(upload_ids: list[str]) -> None:
     """Hold relayed files against what ChatKitty took them for."""
-    runtime.run(guard.several(Step.AUDIT, upload_ids, audit.audit))
+    _run(guard.several(Step.AUDIT, upload_ids, audit.audit))
 
 
 @app.task(name=Step.RESUME.value)
 def resume_upload(upload_id: str) -> None:
     """Do what is to be done next."""
-    runtime.run(guard.one(Step.RESUME, upload_id, resumption.resume))
+    _run(guard.one(Step.RESUME, upload_id, resumption.resume))
 
 
 @app.task(name=Step.SWEEP.value)
 def sweep_bucket() -> None:
     """Take up what was left behind."""
-    runtime.run(sweep.sweep)
+    _run(sweep.sweep)
+
+
+def _run(work: runtime.Work) -> None:
+    try:
+        runtime.run(work)
+    except runtime.Interrupted:
+        raise Reject("the worker ends", requeue=True) from None

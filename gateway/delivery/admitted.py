@@ -19,7 +19,8 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     `token_until` is the end of its token, None where nobody told; `body_until` is when its body has
     to have ended, in epoch seconds, None for never.
     `content_length` is in bytes, None where the body is chunked, and `body_limit` what the body
-    may have; `authorization` is the header that the client sent, None for a relayed grant.
+    may have; `authorization` is the header that the client sent, None for a relayed grant; `trace`
+    is the W3C Trace Context of the request's span, if traces are kept.
     """
 
     upload_id: str
@@ -34,3 +35,4 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
     token_until: datetime | None
     body_until: float | None
+    trace: dict[str, str] = {}

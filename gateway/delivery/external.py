@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from msgspec.structs import replace
@@ -18,6 +19,8 @@ from gateway.delivery.admitted import Admitted
 from gateway.delivery.form import Form, FormReader
 from gateway.errors import StoreUnavailable, UploadSuperseded
 from gateway.limits.budget import Budget
+from gateway.metrics.catalogue import PHASE_SECONDS
+from gateway.metrics.instruments import Distribution
 from gateway.multipart import Scanner
 from gateway.settings import Delivery, Hash
 from gateway.store.parts import reservation
@@ -37,6 +40,17 @@ log = get_logger(__name__)
 _BUDGET_PATIENCE = 1.0
 _LOOK_AGAIN = 2.0
 """Seconds after which a waiting request looks at the record by itself."""
+
+
+class _Phases(NamedTuple):
+    """Where the time goes: until the body was there, until it was durable, until its end."""
+
+    body: Distribution = PHASE_SECONDS.of("external", "body")
+    store: Distribution = PHASE_SECONDS.of("external", "store")
+    wait: Distribution = PHASE_SECONDS.of("external", "wait")
+
+
+_PHASES: Final = _Phases()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,7 @@ class ExternalDelivery:
         except UploadSuperseded:
             await asyncio.shield(received.writer.abort())
             raise
+        _PHASES.store.observe(time.monotonic() - received.completed_after)
         crash.point("external.accepted")
         log.info("upload.stored", size=upload.file.size, delivery=Delivery.EXTERNAL)
         self.backends.queue.send(Step.INSPECT, upload.id)
@@ -123,6 +138,7 @@ class ExternalDelivery:
                         await ended.wait()
                 ended.clear()
                 upload = await self._look(upload)
+        _PHASES.wait.observe(clock() - deadline + limit)
         return upload
 
     async def _look(self, upload: Upload) -> Upload:
@@ -136,6 +152,7 @@ class ExternalDelivery:
         self, admitted: Admitted, body: AsyncIterator[bytes], writer: ObjectWriter
     ) -> tuple[Form, StoredObject, float]:
         """The form, its file as it was stored, and a time before which it was not complete."""
+        started = time.monotonic()
         reader = FormReader(
             Scanner(admitted.boundaries),
             max_file_size=admitted.route.max_file_size,
@@ -149,6 +166,7 @@ class ExternalDelivery:
         if admitted.route.endpoint is not None:
             check_fields(admitted.route.endpoint, form.fields)
         begun = time.monotonic()
+        _PHASES.body.observe(begun - started)
         stored = await writer.finish()
         form = replace(form, file=replace(form.file, crc32c=stored.crc32c))
         return form, stored, begun
@@ -166,6 +184,7 @@ class ExternalDelivery:
             id=admitted.upload_id,
             subject=admitted.principal.subject,
             request_id=admitted.request_id,
+            trace=admitted.trace,
             delivery=Delivery.EXTERNAL,
             target=admitted.target,
             history=begin(admitted.received_at, State.STORED, now),

@@ -9,6 +9,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from gateway import tracing
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 
 CONNECT_SECONDS = 10.0
@@ -75,6 +76,7 @@ class Forwarder:
         A body that raises cuts the upstream's connection, and its error is raised here. Raises
         UpstreamUnavailable and UpstreamTimeout.
         """
+        outgoing.headers.update(tracing.carried())
         body = _Watched(outgoing.body) if outgoing.body is not None else None
         try:
             response = await self._session.request(

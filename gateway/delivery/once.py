@@ -177,6 +177,7 @@ def receiving(admitted: Admitted) -> Upload:
         id=admitted.upload_id,
         subject=admitted.principal.subject,
         request_id=admitted.request_id,
+        trace=admitted.trace,
         delivery=Delivery.RELAY,
         target=admitted.target,
         history=(Change(State.RECEIVING, admitted.received_at),),

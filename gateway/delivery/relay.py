@@ -4,6 +4,7 @@ The client's answer is the upstream's own. Before its end is given, the upload's
 so that no relayed file goes unaudited.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from gateway import crash
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.forward import Forwarder, Outgoing, read_on
 from gateway.delivery.tap import Observation, Tap
+from gateway.metrics.requests import relay_phases
 from gateway.queue import TaskQueue
 from gateway.settings import Delivery, Settings
 from gateway.uploads.ledger import Entry, Ledger
@@ -74,8 +76,12 @@ class RelayDelivery:
         tapped = _Tapped(body, tap)
         target = admitted.target
         outgoing = Outgoing(target.method, target.path, headers, aiter(tapped))
+        started = time.monotonic()
         async with self.forwarder.send(outgoing) as response:
             held = await hold(response.content, self.settings.upstream_timeout)
+            if tapped.ended_at is not None:
+                relay_phases().body.observe(tapped.ended_at - started)
+                relay_phases().upstream.observe(time.monotonic() - tapped.ended_at)
             crash.point("relay.answered")
             if response.status in SUCCESS:
                 head = AnswerHead(response.status, response.headers)
@@ -99,16 +105,16 @@ class _Tapped:
     def __init__(self, body: AsyncIterator[bytes], tap: Tap) -> None:
         self._body = body
         self._tap = tap
-        self._ended = False
+        self.ended_at: float | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._body:
             self._tap.observe(chunk)
             yield chunk
-        self._ended = True
+        self.ended_at = time.monotonic()
 
     def observation(self) -> Observation:
-        return observed(self._tap, ended=self._ended)
+        return observed(self._tap, ended=self.ended_at is not None)
 
 
 def observed(tap: Tap, *, ended: bool) -> Observation:
@@ -135,6 +141,7 @@ def record_of(admitted: Admitted, seen: Observation, head: AnswerHead, held: byt
         id=admitted.upload_id,
         subject=admitted.principal.subject,
         request_id=admitted.request_id,
+        trace=admitted.trace,
         delivery=Delivery.RELAY,
         target=admitted.target,
         history=begin(admitted.received_at, State.RELAYED, datetime.now(UTC)),

@@ -35,6 +35,11 @@ class Budget:
         self._waiting: dict[asyncio.Future[None], _Wish] = {}
 
     @property
+    def total(self) -> int:
+        """Bytes that there are."""
+        return self._total
+
+    @property
     def used(self) -> int:
         """Bytes that are reserved now."""
         return self._used

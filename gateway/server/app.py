@@ -1,10 +1,12 @@
 """The application: its URLs, its middlewares, and the services that live as long as it does."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
+from gateway import tracing
 from gateway.errors import RouteNotFound
 from gateway.multipart import is_multipart_form
 from gateway.routes import RouteTable
@@ -12,10 +14,12 @@ from gateway.server.files import get_file
 from gateway.server.health import READINESS, Readiness, healthz, readiness, readyz
 from gateway.server.hosts import is_files_host
 from gateway.server.linger import close_behind_bodies
+from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
 from gateway.server.middleware import add_ids, answer_errors, identify
 from gateway.server.passthrough import pass_through
 from gateway.server.resources import get_upload, list_uploads
 from gateway.server.services import SERVICES, open_services
+from gateway.server.tracing import trace
 from gateway.server.uploads import take_upload
 from gateway.settings import Settings
 
@@ -32,14 +36,26 @@ _AT_FILES_HOST = ("/gateway/files/", "/gateway/healthz", "/gateway/readyz")
 def create_app(settings: Settings) -> web.Application:
     """What clients reach. Raises ConfigurationError for a route table that cannot work."""
     routes = RouteTable(settings)
-    app = web.Application(middlewares=[identify, answer_errors, keep_files_apart])
+    app = web.Application(
+        middlewares=[*_tracing(settings), identify, answer_errors, keep_files_apart]
+    )
 
     async def services(app: web.Application) -> AsyncIterator[None]:
         async with open_services(settings, routes) as opened:
             app[SERVICES] = opened
             yield
 
-    app.cleanup_ctx.append(services)
+    async def metrics(app: web.Application) -> AsyncIterator[None]:
+        async with shared_metrics(settings.metrics_dir) as app[REGISTRY]:
+            yield
+
+    async def traces(_: web.Application) -> AsyncIterator[None]:
+        if settings.tracing:
+            tracing.start("chatkitty-gateway")
+        yield
+        await asyncio.to_thread(tracing.stop)
+
+    app.cleanup_ctx.extend([metrics, traces, services])
     app.on_response_prepare.extend([add_ids, close_behind_bodies])
     app[READINESS] = Readiness()
     for path, answer in _OWN.items():
@@ -48,15 +64,23 @@ def create_app(settings: Settings) -> web.Application:
     return app
 
 
+def _tracing(settings: Settings) -> Sequence[Middleware]:
+    return [trace] if settings.tracing else []
+
+
 def create_admin_app(public: web.Application) -> web.Application:
     """What operators reach."""
 
     async def ready(_: web.Request) -> web.Response:
         return await readiness(public)
 
+    async def metrics(request: web.Request) -> web.Response:
+        return await answer_metrics(request, public[REGISTRY])
+
     app = web.Application()
     app.router.add_get("/gateway/healthz", healthz)
     app.router.add_get("/gateway/readyz", ready)
+    app.router.add_get("/metrics", metrics)
     return app
 
 

@@ -1,7 +1,7 @@
 """Which headers go on, in either direction. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -29,6 +29,7 @@ _NOT_FROM_THE_UPSTREAM = frozenset({"upload-id", "x-request-id"})
 _FRAMING = frozenset({"content-length"})
 """What Connection cannot name: without it, a body would be read as the next message."""
 
+_TRACE: Final = frozenset({"traceparent", "tracestate"})
 _KNOWN_NAMES: Final = 512
 
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
@@ -87,6 +88,12 @@ def raw_to_client(answered: RawHeaders, folded: CIMultiDictProxy[str]) -> list[t
         for name, value in answered
         if _reaches_client_raw(name) and not (listed and _folded(name) in listed)
     ]
+
+
+def with_trace(outgoing: RawHeaders, trace: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """The headers with this W3C Trace Context in the place of the client's."""
+    kept = [(name, value) for name, value in outgoing if _folded(name) not in _TRACE]
+    return kept + [(name.encode(), value.encode()) for name, value in trace.items()]
 
 
 def request_id(received: str | None) -> str | None:

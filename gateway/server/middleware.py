@@ -7,12 +7,22 @@ from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler
 
 from gateway.errors import GatewayError, MalformedRequest, UploadAborted
+from gateway.metrics.catalogue import PROBLEMS
+from gateway.metrics.requests import (
+    ABORTED,
+    CUT,
+    NO_DELIVERY,
+    PASSED_ON,
+    UNKNOWN_ROUTE,
+    tally_of,
+)
 from gateway.multipart import MultipartError
 from gateway.problems import problem_of
 from gateway.server.answers import ids_of, problem_response
 from gateway.server.context import (
     ANSWER,
     CONTINUED,
+    ENDED,
     REQUEST_ID,
     SERVER,
     TICKET,
@@ -40,14 +50,16 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     finally:
         if (ticket := request.get(TICKET)) is not None:
             ticket.end(request.content.total_bytes)
+    seconds = time.monotonic() - started
     log_request(
         method=request.method,
         path=_logged_path(request),
         status=response.status,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         client=request.app[SERVICES].client_of(peername, request.headers),
         **ids_of(request),
     )
+    _count(request, response, seconds)
     return response
 
 
@@ -58,12 +70,36 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return await handler(request)
     except (ConnectionError, UploadAborted) as error:
         log.info("request.aborted", reason=str(error))
+        request[ENDED] = ABORTED
         return _answer(request, UploadAborted("the body ended before it was complete"))
     except (GatewayError, MultipartError) as error:
         return _answer(request, error)
     except Exception as error:  # the last resort: a fault of ours becomes a 500
         log.exception("request.failed")
         return _answer(request, error)
+
+
+def _count(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+    """Count the request; one whose answer is still to be sent is counted with its length."""
+    route, delivery = kind_of(request)
+    ended = request.get(ENDED, response.status)
+    # The head of the answer is ours, and small: bodies are what is counted.
+    sent = response.body_length if response.prepared else response.content_length or 0
+    tally_of(route, delivery, ended).count(seconds, request.content.total_bytes, sent)
+
+
+def kind_of(request: web.Request) -> tuple[str, str]:
+    """Route and delivery as labels, which are few whatever is asked for."""
+    if UPLOAD_ID in request:
+        try:
+            route = request.app[SERVICES].route_of(request.raw_path)
+        except GatewayError:
+            return UNKNOWN_ROUTE, NO_DELIVERY
+        return route.name, route.delivery.value
+    resource = request.match_info.route.resource
+    canonical = resource.canonical if resource is not None else ""
+    # What goes on to the upstream matches everything.
+    return canonical if canonical.startswith("/gateway/") else PASSED_ON, NO_DELIVERY
 
 
 def _leaves_doubt(request: web.Request) -> bool:
@@ -100,10 +136,12 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
     begun: web.StreamResponse | None = request.get(ANSWER)
     if begun is not None:
         log.warning("request.cut", reason=str(error))
+        request[ENDED] = CUT
         if request.transport is not None:
             request.transport.abort()
         return begun
     problem = problem_of(error)
+    PROBLEMS.add(problem.kind.slug)
     if problem.kind.status >= _SERVER_FAULT:
         log.warning("request.problem", slug=problem.kind.slug, detail=problem.detail)
     response = problem_response(request, problem)

@@ -21,9 +21,9 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     settings = services.settings
     check_expectation(request.headers)
     path = upstream_path(request.raw_path, str(settings.upstream_url))
+    await charge_if_known(request)
     if needed := services.routes.scopes_of_passed(path):
         check_scopes(await authenticate(request.headers, services.authenticator), needed)
-    await charge_if_known(request)
     await send_continue(request)
     body = (
         read_body(request, services, limit=settings.max_file_size) if request.body_exists else None

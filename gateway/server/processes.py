@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,8 +66,9 @@ def after_death(status: int, lived: float, quick: int, *, first: bool) -> Again 
 class _Place:
     """One of the processes, whoever it is at the moment."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
         self._command = command
+        self._environ = environ
         self._quick = 0
         self._first = True
         self.start()
@@ -77,6 +78,7 @@ class _Place:
         self.again_at: float | None = None
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             self._command,
+            env=self._environ,
             start_new_session=True,  # a terminal's Ctrl-C reaches us alone, and is passed on once
             preexec_fn=_prepare,  # noqa: PLW1509 - two system calls
         )
@@ -96,16 +98,16 @@ class _Place:
         return None
 
 
-def supervise(command: Sequence[str], count: int) -> int:
+def supervise(command: Sequence[str], count: int, environ: Mapping[str, str]) -> int:
     """Keep `count` processes of a command running until SIGTERM or SIGINT; returns the exit status.
 
-    Either signal is passed on, however often it comes. 0 where all ended as they were asked to;
-    what the first one refused its settings with; else 1.
+    `environ` is all of their environment. Either signal is passed on, however often it comes.
+    0 where all ended as they were asked to; what the first one refused its settings with; else 1.
     """
     # Blocked until they are waited for: none is missed, and none comes between.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     try:
-        places = [_Place(command) for _ in range(count)]
+        places = [_Place(command, environ) for _ in range(count)]
         status = _look_after(places)
         return max(status, _wait(places))
     finally:

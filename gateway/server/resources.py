@@ -53,6 +53,7 @@ async def _reader(request: web.Request) -> Principal:
     """Who reads, if the token and the quota allow it."""
     services = request.app[SERVICES]
     principal = await authenticate(request.headers, services.authenticator)
+    await charge(request, principal)
     check_scopes(principal, services.routes.scopes_of_own(request.path))
     await charge(request, principal)
     return principal

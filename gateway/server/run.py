@@ -11,6 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.errors import ConfigurationError
+from gateway.metrics.shared import metrics_directory
 from gateway.server.app import create_admin_app, create_app
 from gateway.server.drain import drain
 from gateway.server.fast import Connection
@@ -54,8 +55,12 @@ def serve(settings: Settings) -> None:
 
 
 def serve_processes(count: int) -> int:
-    """Serve by `count` processes that share the ports; returns the exit status."""
-    return supervise([sys.executable, "-m", "gateway.cli", "serve"], count)
+    """Serve by `count` processes that share the ports, and tell their metrics as one.
+
+    Returns the exit status.
+    """
+    with metrics_directory(os.environ) as environ:
+        return supervise([sys.executable, "-m", "gateway.cli", "serve"], count, environ)
 
 
 async def _serve(settings: Settings) -> None:

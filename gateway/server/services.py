@@ -23,6 +23,7 @@ from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
 from gateway.server.drain import Drain
+from gateway.server.metrics import watch
 from gateway.server.peers import ClientOf, client_finder
 from gateway.server.target import upstream_path
 from gateway.settings import Settings
@@ -83,6 +84,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         forwarder = Forwarder(session, str(settings.upstream_url))
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
+        budget = Budget(settings.upload_memory)
+        await stack.enter_async_context(at_work(watch(backends, budget)))
         yield Services(
             settings=settings,
             backends=backends,
@@ -103,7 +106,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             routes=routes,
             route_of=_router(settings, routes),
             client_of=client_finder(settings.trusted_proxies),
-            external=ExternalDelivery(backends, notices, Budget(settings.upload_memory)),
+            external=ExternalDelivery(backends, notices, budget),
             once=Once(backends, claims),
             presence=presence,
         )

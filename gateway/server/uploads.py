@@ -1,15 +1,19 @@
 """An upload's way through the gateway: admitted, delivered, answered."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from aiohttp import web
+from msgspec.structs import replace
 
+from gateway import tracing
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.external import Received
 from gateway.delivery.once import Unknown
 from gateway.errors import TooManyUploads
+from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
 from gateway.server import headers
 from gateway.server.admission import authenticate_upload, settle
@@ -39,15 +43,29 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     upload_id = request[UPLOAD_ID] = new_id()
     bind_ids(upload_id=upload_id)
+    started = time.monotonic()
     principal = await authenticate_upload(request.headers, services)
     await charge(request, principal, upload_id)
     admitted = settle(head_of(request), principal, services, upload_id, request[REQUEST_ID])
+    delivery = admitted.route.delivery.value
+    PHASE_SECONDS.of(delivery, "auth").observe(time.monotonic() - started)
+    if carried := tracing.carried():
+        admitted = replace(admitted, trace=dict(carried))
+    still_open = OPEN_UPLOADS.of(delivery)
+    still_open.value += 1
+    try:
+        return await _take(request, services, admitted)
+    finally:
+        still_open.value -= 1
+
+
+async def _take(request: web.Request, services: Services, admitted: Admitted) -> web.StreamResponse:
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
     relayed = admitted.route.delivery is Delivery.RELAY
     if relayed and key is None:
         with services.slots.hold():
             return await _relay(request, services, admitted)
-    async with services.presence.of(upload_id, at_once=key is not None):
+    async with services.presence.of(admitted.upload_id, at_once=key is not None):
         if key is None:
             return await _host(request, services, admitted)
         if admitted.authorization is None:  # all grants are one subject, and strangers

@@ -13,6 +13,9 @@ DEAD: Final = "dead/"
 SWEEP: Final = "sweep"
 """The object that is the sweepers' lease and memory."""
 
+FINDINGS: Final = "sweep:findings"
+"""Redis key of what the last sweep saw of the work that waits."""
+
 ENDED_CHANNEL: Final = "uploads:ended"
 """Redis channel on which the id of each upload is published when it comes to its end."""
 

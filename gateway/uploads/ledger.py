@@ -293,6 +293,15 @@ class Ledger(BucketRecords):
         )
         return _ids(found)
 
+    async def relayed_backlog(self) -> tuple[int, float]:
+        """How many relayed uploads wait in Redis, and since how many seconds. Raises RedisError."""
+        found = await self._redis.zrange(keys.RELAYED_SET, 0, 0, withscores=True)
+        if not found:
+            return 0, 0.0
+        ((_, since),) = cast(list[tuple[bytes, float]], found)
+        seconds, _ = await self._redis.time()
+        return int(await self._redis.zcard(keys.RELAYED_SET)), max(0.0, float(seconds) - since)
+
     async def list_of_subject(self, subject: str, before: str | None) -> AsyncIterator[Upload]:
         """A subject's uploads, newest first, from the one made before the id `before`.
 

@@ -177,6 +177,8 @@ class MismatchKind(StrEnum):
     SIZE = "size"
     COUNT = "count"
     NAME = "name"
+    POLICY = "policy"
+    """It may not pass, whatever it was taken for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,11 +101,13 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """An upload, from its acceptance to its end.
 
     `token_until` is until when the token that it came with was good, None where nobody told.
+    `trace` is the W3C Trace Context under which workers go on with it, if traces are kept.
     """
 
     id: str
     subject: str
     request_id: str
+    trace: dict[str, str] = {}
     delivery: Delivery
     target: Target
     history: tuple[Change, ...]

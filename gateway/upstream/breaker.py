@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError, WatchError
 
+from gateway.metrics.catalogue import CIRCUIT_CHANGES
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -103,6 +104,14 @@ class SharedBreaker:
         """The upstream failed; see the function of that name."""
         return await self._change(lambda circuit, now: failed(circuit, now, asked))
 
+    async def is_open(self) -> bool | None:
+        """Whether the upstream is left alone; None where Redis cannot tell."""
+        try:
+            state = cast(bytes | None, await self._redis.get(self._key))
+        except (RedisError, OSError):
+            return None
+        return state is not None and _decoder.decode(state).tripped
+
     async def _change(self, decide: Callable[[Circuit, float], tuple[Circuit, Outcome]]) -> Outcome:
         try:
             for _ in range(_TRIES):
@@ -136,6 +145,7 @@ class SharedBreaker:
                 pipeline.set(self._key, _encoder.encode(circuit), ex=_STATE_SECONDS)
             await pipeline.execute()
         if circuit.tripped != before.tripped:
+            CIRCUIT_CHANGES.add("open" if circuit.tripped else "closed")
             log.warning("breaker.changed", tripped=circuit.tripped, failures=circuit.failures)
         return outcome
 

@@ -10,6 +10,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from gateway import tracing
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from gateway.upstream.answer import KEPT_HEADERS, Answer
 
@@ -61,7 +62,8 @@ class Transport:
         """
         body = _Body(request.body, request.send_by)
         try:
-            return await self._exchange(request, body)
+            with tracing.asking(request.method):
+                return await self._exchange(request, body)
         except aiohttp.ConnectionTimeoutError as error:
             raise UpstreamUnavailable("ChatKitty cannot be reached in time") from error
         except TimeoutError as error:
@@ -76,6 +78,7 @@ class Transport:
 
     async def _exchange(self, request: Request, body: "_Body") -> Answer:
         headers = CIMultiDict(request.headers)
+        headers.update(tracing.carried())
         if request.body is not None:
             headers["Content-Length"] = str(len(request.body))
         async with self._session.request(

@@ -1,13 +1,15 @@
 """A command as it runs in a container and as a unit: without rights, and with few system calls."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,10 @@ class Contained:
     first: int
 
     def end(self) -> int:
-        """SIGTERM to process 1 alone; returns its exit status."""
+        """SIGTERM to process 1 alone, once it handles that; returns its exit status."""
+        while not _handles(self.first, signal.SIGTERM):
+            assert self.part.exit_status is None, self.part.tail()
+            time.sleep(0.02)
         os.kill(self.first, signal.SIGTERM)
         while (status := self.part.exit_status) is None:
             os.waitid(os.P_PID, self.part.pid, os.WEXITED | os.WNOWAIT)
@@ -49,7 +54,8 @@ def contained(command: Command, unit: Path, writable: Path) -> Iterator[Containe
     confined = [sys.executable, "-m", "tests.deploy.confine", str(unit), *command.argv]
     argv = [*_UNSHARE, "sh", "-c", _CONTAINER, "sh", str(writable), *confined]
     own = {**command.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    with Part(Command(command.name, argv, command.ready, own), writable) as part:
+    started = replace(command, argv=argv, environ=own, patience=60.0)
+    with Part(started, writable) as part:
         yield Contained(part, _child(part.pid))
 
 
@@ -57,6 +63,12 @@ def _skip_without_containers() -> None:
     if shutil.which("unshare") and not subprocess.run([*_UNSHARE, "true"], check=False).returncode:
         return
     pytest.skip("this machine lets nobody make a container")
+
+
+def _handles(pid: int, number: signal.Signals) -> bool:
+    """Before it does, process 1 hears nothing of the signal: for others there is a default."""
+    (caught,) = re.findall(r"(?m)^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text())
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def _child(pid: int) -> int:

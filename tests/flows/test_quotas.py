@@ -195,8 +195,7 @@ async def test_a_refused_upload_is_not_asked_for_its_body(alice: Client, gateway
     answer = await raw.exchange(gateway.url, raw.head(MESSAGES, *headers), until=b"\r\n\r\n")
     assert answer.status == 429
     assert b"100 Continue" not in answer.data
-    redis_requests = await alice.request("GET", "/gateway/uploads")
-    assert refused(redis_requests, "requests")
+    assert b"\r\nConnection: close\r\n" in answer.data  # nobody knows what comes next on it
 
 
 async def test_an_allowed_upload_is_asked_for_its_body(gateway: Gateway) -> None:

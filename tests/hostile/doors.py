@@ -14,6 +14,9 @@ from gateway.stack.probes import answers
 from tests.hostile.launch import PURE_PARSER
 from tests.hostile.upstream import Reading
 
+_START_SECONDS = 90.0
+"""Without assertions all is compiled anew, on a machine that may be busy."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -102,6 +105,7 @@ class Doors:
             [sys.executable, "-m", "tests.hostile.launch", "serve"],
             lambda: answers(f"{url}/gateway/healthz", below=300),
             {**self._environ, **own},
+            patience=_START_SECONDS,
         )
         part = self._stack.enter_context(Part(command, self._directory))
         self._parts.append(part)

@@ -20,6 +20,7 @@ class Gateway:
     port: int
     pid: int
     log: Path
+    admin_url: str
 
     @classmethod
     @contextmanager
@@ -40,17 +41,19 @@ class Gateway:
             lambda: answers(f"{url}/gateway/healthz", below=300),
         ) as part:
             try:
-                yield cls(url, port, part.pid, part.log)
+                yield cls(url, port, part.pid, part.log, f"http://{HOST}:{admin_port}")
             finally:
                 part.hasten()
 
 
 @contextmanager
-def start_worker(environ: Mapping[str, str], directory: Path) -> Iterator[ForkedPart]:
+def start_worker(
+    environ: Mapping[str, str], directory: Path, *arguments: str
+) -> Iterator[ForkedPart]:
     """A Celery worker, as a user starts one."""
     log = directory / f"worker-{uuid4()}.log"
     with ForkedPart(
-        ["celery.__main__", "-A", "workers", "worker", "--loglevel", "WARNING"],
+        ["celery.__main__", "-A", "workers", "worker", "--loglevel", "WARNING", *arguments],
         environ,
         log,
         lambda: says(log, 0, "worker.ready"),

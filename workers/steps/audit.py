@@ -4,19 +4,31 @@ The upstream's reading of a body counts: where its answer and what passed by her
 upload is flagged.
 """
 
+import time
+
 from msgspec.structs import replace
 
 from gateway.errors import UpstreamError
-from gateway.settings import OnMismatch
+from gateway.metrics.catalogue import MISMATCHES, PHASE_SECONDS
+from gateway.settings import Delivery, OnMismatch
 from gateway.telemetry import get_logger
 from gateway.uploads.ledger import Entry
-from gateway.uploads.policy import Claim, Rejected, Seen, compare, judge
+from gateway.uploads.policy import (
+    Claim,
+    Mismatch,
+    MismatchKind,
+    Rejected,
+    Seen,
+    compare,
+    judge,
+)
 from gateway.uploads.record import Fault, State, Upload
 from gateway.upstream.answer import Answer
 from gateway.upstream.endpoints import Kind, generation_of, recognise
 from gateway.upstream.paths import api_path
 from workers.runtime import Services
 from workers.steps.ending import end
+from workers.steps.opening import open_upload
 
 log = get_logger(__name__)
 
@@ -25,24 +37,29 @@ _TELLING = frozenset({Kind.CHANNEL_MESSAGE, Kind.THREAD_MESSAGE})
 
 async def audit(upload_id: str, services: Services) -> None:
     """Audit a relayed upload."""
-    entry = await services.backends.ledger.open(upload_id)
+    entry = await open_upload(upload_id, services)
     if entry is not None and entry.upload.state is State.RELAYED:
         await audit_entry(entry, services)
 
 
 async def audit_entry(entry: Entry, services: Services) -> None:
     """Audit a relayed upload that was read."""
-    upload, reasons = await examine(entry.upload, services)
+    started = time.monotonic()
+    upload, mismatches = await examine(entry.upload, services)
+    PHASE_SECONDS.of(Delivery.RELAY, "audit").observe(time.monotonic() - started)
+    reasons = [mismatch.detail for mismatch in mismatches]
     state = State.FLAGGED if reasons else State.AUDITED
     fault = Fault("mismatch", "; ".join(reasons)) if reasons else None
     if fault is not None:
+        for kind in {mismatch.kind for mismatch in mismatches}:
+            MISMATCHES.add(kind)
         log.warning("upload.flagged", reasons=reasons)
         if upload.terms.on_mismatch is OnMismatch.DELETE:
             await _delete_message(upload, services)
     await end(services.backends, entry, upload, state, fault)
 
 
-async def examine(upload: Upload, services: Services) -> tuple[Upload, list[str]]:
+async def examine(upload: Upload, services: Services) -> tuple[Upload, list[Mismatch]]:
     """The upload with its files' sniffed types and without their heads, and why to flag it."""
     sniffed = [await services.sniffer.sniff_head(file.head) for file in upload.files]
     files = tuple(
@@ -50,15 +67,19 @@ async def examine(upload: Upload, services: Services) -> tuple[Upload, list[str]
         for file, found in zip(upload.files, sniffed, strict=True)
     )
     verdicts = [judge(upload.terms, found, None) for found in sniffed]
-    reasons = [verdict.detail for verdict in verdicts if isinstance(verdict, Rejected)]
+    refused = [
+        Mismatch(MismatchKind.POLICY, verdict.detail)
+        for verdict in verdicts
+        if isinstance(verdict, Rejected)
+    ]
     seen = [
         Seen(found, file.size, file.original_name)
         for file, found in zip(files, sniffed, strict=True)
     ]
-    return replace(upload, files=files), [*reasons, *_differences(upload, seen, services)]
+    return replace(upload, files=files), [*refused, *_differences(upload, seen, services)]
 
 
-def _differences(upload: Upload, seen: list[Seen], services: Services) -> list[str]:
+def _differences(upload: Upload, seen: list[Seen], services: Services) -> list[Mismatch]:
     """Where ChatKitty's answer is not what passed by; only messages tell of their file."""
     target = api_path(upload.target.path, str(services.backends.settings.upstream_url))
     endpoint = recognise(target)
@@ -66,12 +87,18 @@ def _differences(upload: Upload, seen: list[Seen], services: Services) -> list[s
         return []
     claim = claim_of(upload.result)
     if claim is None:
-        return ["files were relayed, but ChatKitty's answer tells of none"] if seen else []
+        return [_miscounted("files were relayed, but ChatKitty's answer tells of none")] * bool(
+            seen
+        )
     if not seen:
-        return ["ChatKitty took a file that did not pass by here"]
+        return [_miscounted("ChatKitty took a file that did not pass by here")]
     # Of several files ChatKitty may answer with any one.
     best = min((compare(one, claim) for one in seen), key=len)
-    return [mismatch.detail for mismatch in best]
+    return list(best)
+
+
+def _miscounted(detail: str) -> Mismatch:
+    return Mismatch(MismatchKind.COUNT, detail)
 
 
 def claim_of(answer: Answer | None) -> Claim | None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from gateway.metrics.catalogue import ENDS, UPLOAD_SECONDS
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
@@ -27,6 +28,9 @@ async def end(
     """
     ended = advance(upload, state, datetime.now(UTC), fault)
     entry = await backends.ledger.save(entry, replace(ended, authorization=None))
+    took = (ended.since - ended.history[0].at).total_seconds()
+    ENDS.add(upload.delivery, state)
+    UPLOAD_SECONDS.of(upload.delivery, state).observe(took)
     log.info("upload.ended", state=state, fault=ended.fault)
     await announce(backends.redis, upload.id)
     return entry

@@ -13,8 +13,10 @@ import msgspec
 from redis.exceptions import RedisError
 
 from gateway.errors import PreconditionFailed, SnifferUnavailable, StoreUnavailable
+from gateway.metrics.catalogue import DEAD_LETTERS, STEPS
 from gateway.queue import STEP_LIMIT
 from gateway.telemetry import bind_ids, clear_ids, get_logger
+from gateway.tracing import joining
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step, is_end
 from gateway.uploads.record import Fault, State
@@ -53,7 +55,12 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
     """The same step of many uploads, some at a time; one that fails holds up no other."""
 
     async def guarded(services: Services) -> None:
-        tries = await _begin(services, upload_ids)
+        try:
+            tries = await _begin(services, upload_ids)
+        except asyncio.CancelledError:
+            for upload_id in upload_ids:
+                _give_back(step, upload_id, services)
+            return
         if len(upload_ids) > 1 and max(tries.values(), default=0) > 1:
             # One of them may be what kills workers: each by itself, so that it is found.
             await _end(services, upload_ids)
@@ -66,7 +73,7 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
             try:
                 await turns.acquire()
             except asyncio.CancelledError:  # its turn never came
-                _give_back(upload_id, services)
+                _give_back(step, upload_id, services)
                 return upload_id
             try:
                 ended = await _guarded(step, upload_id, work, services, tries.get(upload_id, 1))
@@ -89,16 +96,21 @@ async def _guarded(
     try:
         # A threads pool ignores Celery's own time limits.
         async with asyncio.timeout(STEP_LIMIT):
-            await (work if tries <= MOST_TRIES else _give_up)(upload_id, services)
+            with joining(step.value):
+                await (work if tries <= MOST_TRIES else _give_up)(upload_id, services)
+        STEPS.add(step, "done")
     except (StoreUnavailable, SnifferUnavailable, RedisError, ConnectionError) as error:
+        STEPS.add(step, "postponed")
         log.warning("step.postponed", step=step, error=repr(error))
         pause = _PAUSE * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         await later(services, Step.RESUME, upload_id, pause)
     except asyncio.CancelledError:
-        _give_back(upload_id, services)
+        _give_back(step, upload_id, services)
     except PreconditionFailed:
+        STEPS.add(step, "taken")
         log.info("step.taken")  # somebody else is at it, or it is cancelled
     except Exception:
+        STEPS.add(step, "failed")
         log.exception("step.failed", step=step, tries=tries)
         pause = min(_LONGEST_PAUSE, 2.0**tries) * random.random()  # noqa: S311 - jitter
         await later(services, Step.RESUME, upload_id, max(1.0, pause))
@@ -106,8 +118,9 @@ async def _guarded(
     return True
 
 
-def _give_back(upload_id: str, services: Services) -> None:
+def _give_back(step: Step, upload_id: str, services: Services) -> None:
     """The worker ends before the step does: another one is to do what is left of it."""
+    STEPS.add(step, "given-back")
     log.info("step.given_back")
     services.backends.queue.send(Step.RESUME, upload_id)
 
@@ -115,6 +128,7 @@ def _give_back(upload_id: str, services: Services) -> None:
 async def _give_up(upload_id: str, services: Services) -> None:
     """The upload becomes a dead letter, which an operator can look at and retry."""
     ledger = services.backends.ledger
+    DEAD_LETTERS.add()
     log.error("upload.dead_letter", tries=MOST_TRIES)
     try:
         entry = await ledger.open(upload_id)

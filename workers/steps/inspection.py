@@ -3,12 +3,15 @@
 Only the bytes that tell the type are read; size and digest are the store's own.
 """
 
+import time
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from gateway import crash
 from gateway.errors import ObjectNotFound
+from gateway.metrics.catalogue import PHASE_SECONDS
+from gateway.settings import Delivery
 from gateway.store.verification import Verification, verify
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
@@ -18,6 +21,7 @@ from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, State, Upload
 from workers.runtime import Services
 from workers.steps.ending import carry_out
+from workers.steps.opening import open_upload
 from workers.steps.registration import register_entry
 
 log = get_logger(__name__)
@@ -25,7 +29,7 @@ log = get_logger(__name__)
 
 async def inspect(upload_id: str, services: Services) -> None:
     """Inspect a stored upload; one that passes, or has passed before, is registered at once."""
-    entry = await services.backends.ledger.open(upload_id)
+    entry = await open_upload(upload_id, services)
     if entry is not None:
         await inspect_entry(entry, services)
 
@@ -53,6 +57,7 @@ async def _register(entry: Entry, services: Services, *, written: bool) -> None:
 async def _inspect(entry: Entry, services: Services) -> Entry:
     if entry.upload.fault is not None:  # an earlier run came to its verdict, but not to the end
         return await carry_out(services.backends, entry)
+    started = time.monotonic()
     try:
         intact = await _is_intact(entry.upload, services)
     except ObjectNotFound:
@@ -60,6 +65,7 @@ async def _inspect(entry: Entry, services: Services) -> Entry:
     if not intact:
         return await _judged(entry, entry.upload, FILE_CORRUPT, services)
     upload, fault = await _judge(entry.upload, services)
+    PHASE_SECONDS.of(Delivery.EXTERNAL, "inspect").observe(time.monotonic() - started)
     if fault is not None:
         return await _judged(entry, upload, fault, services)
     log.info("upload.inspected", content_type=upload.file.content_type)

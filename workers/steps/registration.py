@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gateway import crash
 from gateway.errors import PreconditionFailed, UpstreamError
+from gateway.metrics.catalogue import ATTEMPTS, PHASE_SECONDS
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, carried_over, is_due
@@ -31,6 +32,7 @@ from gateway.upstream.reconcile import find_registered
 from gateway.upstream.reference import ExternalFile, reference_body
 from workers.runtime import Services
 from workers.steps.ending import carry_out, end
+from workers.steps.opening import open_upload
 from workers.steps.schedule import later
 
 log = get_logger(__name__)
@@ -48,7 +50,7 @@ _SPREAD = 10.0
 
 async def register(upload_id: str, services: Services) -> None:
     """Register an inspected upload, or find out that it is registered."""
-    entry = await services.backends.ledger.open(upload_id)
+    entry = await open_upload(upload_id, services)
     if entry is not None and entry.upload.state is State.INSPECTED:
         await register_entry(entry, services, written=True)
 
@@ -121,6 +123,7 @@ class Registration:
         except UpstreamError as error:
             await self._after(error)
             return
+        ATTEMPTS.add("registered")
         crash.point("register.acted")
         await self._backends.breaker.succeeded()
         await self._end(State.REGISTERED, answer, None)
@@ -152,9 +155,12 @@ class Registration:
                 raise NotListedYet(replace(left, pause=pause))
             await self._claim(before)  # the search took its time
         body = reference_body(endpoint, _external_file(upload, upload.url), upload.fields)
-        return await self._backends.chatkitty.register(
+        started = time.monotonic()
+        answer = await self._backends.chatkitty.register(
             endpoint, body, credentials, send_by=self._send_by
         )
+        PHASE_SECONDS.of(upload.delivery, "register").observe(time.monotonic() - started)
+        return answer
 
     async def _find(
         self, endpoint: Endpoint, url: str, before: Attempt, credentials: Credentials
@@ -168,6 +174,7 @@ class Registration:
         attempt = self._entry.upload.attempt
         if attempt is None:
             return
+        ATTEMPTS.add(_outcome_of(error))
         log.warning("registration.failed", attempt=attempt.count, error=str(error))
         if not error.retryable:
             await self._backends.breaker.succeeded()
@@ -220,6 +227,12 @@ class Registration:
 
     def _endpoint(self, upload: Upload) -> Endpoint | None:
         return recognise(api_path(upload.target.path, str(self._backends.settings.upstream_url)))
+
+
+def _outcome_of(error: UpstreamError) -> str:
+    if error.outcome_unknown:
+        return "unknown"
+    return "refused" if isinstance(error, Refusal) else "unavailable"
 
 
 def _external_file(upload: Upload, url: str) -> ExternalFile:

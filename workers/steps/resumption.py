@@ -11,6 +11,7 @@ from workers.runtime import Services
 from workers.steps.audit import audit_entry
 from workers.steps.ending import end
 from workers.steps.inspection import inspect_entry
+from workers.steps.opening import open_upload
 
 log = get_logger(__name__)
 
@@ -18,7 +19,7 @@ log = get_logger(__name__)
 async def resume(upload_id: str, services: Services) -> None:
     """Take up an upload that was left behind, or finish what was begun for its end."""
     ledger = services.backends.ledger
-    entry = await ledger.open(upload_id)
+    entry = await open_upload(upload_id, services)
     if entry is None:
         return
     state = entry.upload.state

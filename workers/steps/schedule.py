@@ -4,6 +4,7 @@ from math import ceil
 
 from redis.exceptions import RedisError
 
+from gateway.metrics.catalogue import RETRIES
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step
@@ -20,6 +21,7 @@ async def later(services: Services, step: Step, upload_id: str, delay: float) ->
     Without the mark in Redis it is sent all the same: steps may run twice, but their tasks must
     not become more and more.
     """
+    RETRIES.add(step)
     # It fades a little before the task is due, which must not find its own mark.
     milliseconds = max(1, ceil((delay - _EARLY) * 1000))
     try:

@@ -8,12 +8,14 @@ lease, an object in the bucket, only spares the work, and remembers where the la
 import time
 
 from gateway.errors import StoreUnavailable
+from gateway.metrics.catalogue import SWEEP_SECONDS, SWEEPS, SWEPT
 from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends
 from workers.runtime import Services
 from workers.sweep.backlog import resend
 from workers.sweep.lease import Lease, LeaseLost, take
 from workers.sweep.leftovers import abort_abandoned, clear
+from workers.sweep.survey import survey
 
 __all__ = ["sweep", "sweep_once"]
 
@@ -29,8 +31,10 @@ async def sweep(services: Services) -> None:
             await sweep_once(backends, lease)
             await lease.release()
     except LeaseLost:
+        SWEEPS.add("lost")
         log.warning("sweep.lease_lost")
     except StoreUnavailable as error:
+        SWEEPS.add("store-unavailable")
         log.warning("sweep.store_unavailable", error=repr(error))
 
 
@@ -40,9 +44,15 @@ async def sweep_once(backends: Backends, lease: Lease) -> None:
     Raises LeaseLost where another sweeper has taken over, StoreUnavailable.
     """
     started = time.monotonic()
+    await survey(backends)
     sent = await resend(backends, lease)
     aborted = await abort_abandoned(backends)
     removed, forgotten = await clear(backends, lease)
+    found = {"overdue": sent, "parts": aborted, "orphans": removed, "expired": forgotten}
+    for kind, number in found.items():
+        SWEPT.add(kind, amount=number)
+    SWEEPS.add("done")
+    SWEEP_SECONDS.of().observe(time.monotonic() - started)
     if sent or aborted or removed or forgotten:
         log.info(
             "sweep.done",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.http import RawRequestMessage, RawResponseMessage
+from msgspec.structs import replace
 
 from gateway.delivery import relay
 from gateway.delivery.admitted import OUTLIVED, Admitted
@@ -17,6 +18,7 @@ from gateway.delivery.tap import Tap
 from gateway.errors import (
     AuthorizationEnded,
     BodyTimeout,
+    GatewayError,
     UploadAborted,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -24,8 +26,10 @@ from gateway.errors import (
 from gateway.limits.pace import Pace
 from gateway.limits.quota import Demand
 from gateway.limits.quotas import Quotas, Ticket
+from gateway.metrics.catalogue import OPEN_UPLOADS, PROBLEMS
+from gateway.metrics.requests import ABORTED, CUT, relay_phases, tally_of
 from gateway.problems import problem_of
-from gateway.server import headers
+from gateway.server import headers, tracing
 from gateway.server.answers import document_of
 from gateway.server.body import SILENT, TOO_SLOW
 from gateway.server.context import SERVER
@@ -37,6 +41,7 @@ from gateway.uploads.record import Upload
 
 if TYPE_CHECKING:
     from gateway.server.fast.connection import Connection
+    from gateway.tracing.otel import Span
 
 log = get_logger(__name__)
 
@@ -46,6 +51,8 @@ _LARGEST_READ: Final = 1024 * 1024
 
 A client that fills its reads gets larger ones, an upstream that does not keep up smaller ones.
 """
+
+_OPEN: Final = OPEN_UPLOADS.of("relay")
 
 _NO_BODY: Final = frozenset({204, 304})
 _SERVER: Final = SERVER.encode()
@@ -57,7 +64,8 @@ class Exchange:
     __slots__ = (
         "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_held",
         "_keeping", "_last", "_left", "_looked", "_over", "_pace", "_passing", "_read_size",
-        "_services", "_started", "_tap", "_task", "_ticket", "_unsent", "_upstream", "_waited",
+        "_received_at", "_sent", "_services", "_span", "_started", "_tap", "_task", "_ticket",
+        "_unsent", "_upstream", "_waited",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +78,8 @@ class Exchange:
         self._left = admitted.content_length or 0
         self._tap = Tap(admitted.boundaries, services.settings.hash)
         self._started = self._active = time.monotonic()
+        self._received_at = self._started
+        self._sent = 0
         self._read_size = client.read_size()
         self._unsent = b""
         """The request's head, and what came of its body before it could be sent."""
@@ -90,15 +100,19 @@ class Exchange:
         """Bytes that may still come of a body that was answered already."""
         self._over = False
         self._end: asyncio.Future[None] | None = None
+        self._span: Span | None = None
 
     def begin(self) -> None:
         """Ask for the body, and find a connection to the upstream."""
         self._services.exchanges.add(self)
+        _OPEN.value += 1
         self._services.slots.taken += 1
         received = self._head
         target = self._admitted.target
         pool = self._services.pool
         outgoing = headers.raw_of_relay(received.raw_headers, received.headers)
+        if self._services.settings.tracing:
+            outgoing = self._trace(outgoing)
         self._unsent = wire.request_head(target.method, target.path, pool.host, outgoing)
         if (quotas := self._services.quotas) is not None:
             self._client.pause()
@@ -171,7 +185,7 @@ class Exchange:
         if self._answered:
             self._let_pass(len(data))
             return rest
-        self._active = time.monotonic()
+        self._received_at = self._active = time.monotonic()
         if len(data) == self._read_size < _LARGEST_READ:
             self._set_read_size(self._read_size * 2)
         self._tap.observe(data)
@@ -232,6 +246,14 @@ class Exchange:
 
     # --- within ----------------------------------------------------------------------------------
 
+    def _trace(self, outgoing: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Begin the span; the headers for the upstream name it instead of the client's."""
+        self._span = span = tracing.begin(self._head.headers)
+        if span is None:
+            return outgoing
+        self._admitted = replace(self._admitted, trace=span.carrier)
+        return headers.with_trace(outgoing, span.carrier)
+
     def _set_read_size(self, size: int) -> None:
         self._read_size = size
         self._client.set_read_size(size)
@@ -240,8 +262,14 @@ class Exchange:
         """Ask for the body, and go on, if the subject's quota allows it."""
         admitted = self._admitted
         demand = Demand(admitted.content_length, admitted.upload_id)
-        self._ticket = await quotas.take(admitted.principal.subject, demand)
-        if "Expect" in self._head.headers:
+        expects = "Expect" in self._head.headers
+        try:
+            self._ticket = await quotas.take(admitted.principal.subject, demand)
+        except GatewayError:
+            # Who was not asked for its body may send that all the same, or the next request.
+            self._last = self._last or expects
+            raise
+        if expects:
             self._client.send(wire.CONTINUE)
         await self._connect()
 
@@ -299,6 +327,11 @@ class Exchange:
         opening = wire.answer_head(head.code, head.reason, lines)
         self._answered = True
         self._active = time.monotonic()
+        self._sent += len(held)
+        if not self._left:
+            phases = relay_phases()
+            phases.body.observe(self._received_at - self._started)
+            phases.upstream.observe(self._active - self._received_at)
         if whole:
             self._client.send(opening + held)
             self._finish(head.code)
@@ -309,6 +342,7 @@ class Exchange:
     async def _stream(self, status: int, body: aiohttp.StreamReader, *, chunked: bool) -> None:
         while data := await body.readany():
             self._active = time.monotonic()
+            self._sent += len(data)
             self._client.send(wire.chunk(data) if chunked else data)
             await self._client.drained()
         if chunked:
@@ -374,9 +408,11 @@ class Exchange:
             self._task.cancel()  # nothing is to be sent for a request that was given up
         if self._answered:
             log.warning("request.cut", reason=str(error), **self._ids())
+            self._count(CUT, time.monotonic() - self._started)
             self._client.cut()
             return
         problem = problem_of(error)
+        PROBLEMS.add(problem.kind.slug)
         if problem.kind.status >= 500:
             log.warning(
                 "request.problem",
@@ -392,6 +428,7 @@ class Exchange:
         self._last = self._last or too_slow
         answer = [*wire.lines(fields.items()), *self._own_lines()]
         self._client.send(wire.whole_answer(status, answer, body))
+        self._sent += len(body)
         self._finish(status)
         if too_slow:
             self._leave(reusable=False)  # it was waited for long enough
@@ -402,14 +439,16 @@ class Exchange:
             self._upstream.end(reusable=not self._left)
         self._upstream = None
         target = self._admitted.target
+        seconds = time.monotonic() - self._started
         log_request(
             method=target.method,
             path=target.path.partition("?")[0],
             status=status,
-            seconds=time.monotonic() - self._started,
+            seconds=seconds,
             client=self._services.client_of(self._client.peername, self._head.headers),
             **self._ids(),
         )
+        self._count(status if self._client.connected or not self._left else ABORTED, seconds)
         if not self._left or not self._client.connected:
             self._leave(reusable=True)
         else:
@@ -417,6 +456,14 @@ class Exchange:
             if self._last:
                 self._client.end_answers()
             self._client.resume()
+
+    def _count(self, status: int | str, seconds: float) -> None:
+        route = self._admitted.route
+        received = (self._admitted.content_length or 0) - self._left
+        tally_of(route.name, route.delivery.value, status).count(seconds, received, self._sent)
+        if self._span is not None:
+            tracing.end_relay(self._span, self._admitted, status)
+            self._span = None
 
     def _leave(self, *, reusable: bool) -> None:
         if self._over:
@@ -428,6 +475,7 @@ class Exchange:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._services.exchanges.discard(self)
+        _OPEN.value -= 1
         self._services.slots.taken -= 1
         if self._ticket is not None:
             self._ticket.end((self._admitted.content_length or 0) - self._left)

@@ -1,0 +1,183 @@
+"""What the processes of a host have counted, added up: each writes it down, whoever is asked reads.
+
+Every process has a number in the directory, which it holds by a lock as long as it lives. Its
+successor takes a number over with what was counted under it, so that no counter ever falls because
+a process died, and the directory holds no more files than processes ever ran at once.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from gateway.metrics.catalogue import ALL
+from gateway.metrics.instruments import Kind, Labels, Series
+
+_GAUGES = frozenset(metric.name for metric in ALL if metric.kind.is_gauge)
+_MOST = frozenset(metric.name for metric in ALL if metric.kind is Kind.MOST)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Series])
+
+
+def counted() -> list[Series]:
+    """What this process has counted."""
+    return [series for metric in ALL for series in metric.series()]
+
+
+def reset() -> None:
+    """Begin anew, in a process that was forked."""
+    for metric in ALL:
+        metric.reset()
+
+
+def lasting(series: Iterable[Series]) -> list[Series]:
+    """What stays true of a process that has died: no gauges."""
+    return [each for each in series if each.name not in _GAUGES]
+
+
+def added(parts: Iterable[Iterable[Series]]) -> list[Series]:
+    """All parts as one: counts are added, and so are gauges of which each has its share.
+
+    Of a series with another number of values than the first of its kind nothing is taken: it is
+    of another version.
+    """
+    sums: dict[tuple[str, Labels], list[float]] = {}
+    for part in parts:
+        for series in part:
+            key = series.name, series.labels
+            before = sums.get(key)
+            if before is None:
+                sums[key] = list(series.values)
+            elif len(before) == len(series.values):
+                merge = max if series.name in _MOST else float.__add__
+                pairs = zip(before, series.values, strict=True)
+                sums[key] = [merge(float(a), float(b)) for a, b in pairs]
+    return [Series(name, labels, values) for (name, labels), values in sums.items()]
+
+
+DIRECTORY: Final = "GATEWAY_METRICS_DIR"
+
+
+@contextmanager
+def metrics_directory(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """The environment for processes that are to share: with a directory, made if there is none.
+
+    In memory where that can be had; what was made here is removed at the end. Raises OSError.
+    """
+    if environ.get(DIRECTORY):
+        yield dict(environ)
+        return
+    memory = Path("/dev/shm")  # noqa: S108 - what is made in it is our own
+    where = memory if os.access(memory, os.W_OK | os.X_OK) else None
+    made, maker = tempfile.mkdtemp(prefix="chatkitty-gateway-", dir=where), os.getpid()
+    try:
+        yield {**environ, DIRECTORY: made}
+    finally:
+        if os.getpid() == maker:  # and not in a child that was forked within the block
+            shutil.rmtree(made, ignore_errors=True)
+
+
+class Shared:
+    """This process's place among those of its host; without a directory it is alone."""
+
+    def __init__(self, directory: Path | None) -> None:
+        """Raises OSError where the directory cannot be used."""
+        self._directory = directory
+        self._writing = threading.Lock()
+        self._before: list[Series] = []
+        self._lock = -1
+        self._number = -1
+        if directory is not None:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._number, self._lock = _free_number(directory)
+            self._before = lasting(_read(self._file(self._number)))
+
+    def write(self) -> None:
+        """Write down what was counted, for the others."""
+        if self._directory is None:
+            return
+        file = self._file(self._number)
+        new = file.with_suffix(".new")
+        # A full disk must not end what serves.
+        with self._writing, suppress(OSError):
+            new.write_bytes(_encoder.encode(self._own()))
+            new.replace(file)
+
+    def read(self) -> list[Series]:
+        """What all processes have counted; the others' part is as old as their last `write`.
+
+        Our own is written down first: whoever is asked next must not tell less than we did.
+        """
+        self.write()
+        parts = [self._own(), *self._others()]
+        return added(parts)
+
+    def close(self) -> None:
+        """Write down what was counted, and leave the number to a successor."""
+        self.write()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Self:
+        """Share until the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.close()
+
+    def _own(self) -> list[Series]:
+        return added([counted(), self._before])
+
+    def _others(self) -> Iterator[list[Series]]:
+        if self._directory is None:
+            return
+        for lock in self._directory.glob("*.lock"):
+            number = int(lock.stem)
+            if number != self._number:
+                series = _read(self._file(number))
+                yield series if _is_held(lock) else lasting(series)
+
+    def _file(self, number: int) -> Path:
+        return (self._directory or Path()) / f"{number}.counted"
+
+
+def _free_number(directory: Path) -> tuple[int, int]:
+    """The first number that nobody holds, and the lock on it."""
+    for number in count():
+        lock = os.open(directory / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            return number, lock
+    raise AssertionError  # there is always another number
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether the process of that number lives."""
+    descriptor = os.open(lock, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _read(file: Path) -> list[Series]:
+    try:
+        return _decoder.decode(file.read_bytes())
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return []

@@ -1,0 +1,50 @@
+"""What the last sweep saw of the work that waits: in Redis, for whoever is asked for metrics."""
+
+from typing import Final, cast
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway.telemetry import get_logger
+from gateway.uploads import keys
+
+log = get_logger(__name__)
+
+_KEPT_SECONDS: Final = 86_400
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """`at` is in seconds since the epoch, `oldest` in seconds.
+
+    `queued` has the messages that wait in each queue, and is empty where the broker is away.
+    """
+
+    at: float
+    pending: int
+    oldest: float
+    queued: dict[str, int]
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Findings)
+
+
+async def keep(redis: Redis, findings: Findings) -> None:
+    """Tell everybody, if Redis can be reached."""
+    try:
+        await redis.set(keys.FINDINGS, _encoder.encode(findings), ex=_KEPT_SECONDS)
+    except (RedisError, OSError) as error:
+        log.warning("sweep.redis_unavailable", error=repr(error))
+
+
+async def look(redis: Redis) -> Findings | None:
+    """What was seen last; None where nothing was lately, or Redis cannot tell."""
+    try:
+        document = cast(bytes | None, await redis.get(keys.FINDINGS))
+    except (RedisError, OSError):
+        return None
+    try:
+        return _decoder.decode(document) if document is not None else None
+    except msgspec.MsgspecError:  # another version's
+        return None

@@ -1,0 +1,58 @@
+"""Prometheus' own tool: the machine's, or that of Debian's package, unpacked under the checkout."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.deploy.tools import CACHE, checked
+
+_SECONDS: Final = 120
+
+
+class Promtool:
+    """The tool; without it and without a way to get it the test is skipped."""
+
+    def __init__(self) -> None:
+        self._path = shutil.which("promtool") or _of_debian()
+        if self._path is None:
+            pytest.skip("there is no promtool: Debian's package prometheus has it")
+
+    def check_rules(self, file: Path) -> str:
+        """What it says of the rules; an AssertionError where it finds fault."""
+        return checked([str(self._path), "check", "rules", str(file)])
+
+    def test_rules(self, file: Path) -> str:
+        """What it says of their tests; an AssertionError where one fails."""
+        return checked([str(self._path), "test", "rules", str(file)])
+
+    def check_metrics(self, text: str) -> str:
+        """What it says of what was scraped; an AssertionError where it finds fault."""
+        return checked([str(self._path), "check", "metrics"], text=text)
+
+
+def _of_debian() -> str | None:
+    """Fetched by apt, which checks whose it is, and unpacked; nothing is installed."""
+    found = CACHE / "promtool"
+    if not found.exists():
+        if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+            return None
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as name:
+            directory = Path(name)
+            try:
+                _run(directory, "apt-get", "download", "prometheus")
+                (package,) = directory.glob("prometheus_*.deb")
+                _run(directory, "dpkg-deb", "-x", package.name, ".")
+            except (subprocess.SubprocessError, ValueError):
+                return None
+            # At one stroke, for another process may have come as far.
+            (directory / "usr" / "bin" / "promtool").replace(found)
+    return str(found)
+
+
+def _run(directory: Path, *command: str) -> None:
+    subprocess.run(command, cwd=directory, check=True, capture_output=True, timeout=_SECONDS)

@@ -1,0 +1,52 @@
+"""What becomes of work when a worker ends: begun, it is broken off; not begun, it never is."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from workers import runtime
+from workers.runtime import Interrupted, Services
+
+
+@pytest.fixture
+def own(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A runtime that nobody has used or interrupted."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(runtime, "_interrupted", threading.Event())
+    yield
+    runtime.close()
+
+
+@pytest.mark.usefixtures("own")
+def test_work_that_is_under_way_is_cancelled_and_none_begins_after_it() -> None:
+    begun, cancelled = threading.Event(), threading.Event()
+
+    async def forever(_: Services) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    thread = threading.Thread(target=runtime.run, args=(forever,))
+    thread.start()
+    assert begun.wait(60)
+    runtime.interrupt()
+    thread.join(60)
+    assert cancelled.is_set()
+    with pytest.raises(Interrupted):
+        runtime.run(forever)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_runtime_that_is_told_to_end_before_it_is_there_begins_nothing() -> None:
+    async def never(_: Services) -> None:
+        raise AssertionError
+
+    runtime.interrupt()
+    with pytest.raises(Interrupted):
+        runtime.run(never)

@@ -1,0 +1,19 @@
+"""How a step begins: the record is read, and what is logged from then on bears the request's id.
+
+The step's span joins the upload's trace, too.
+"""
+
+from gateway.telemetry import bind_ids
+from gateway.tracing import join
+from gateway.uploads.ledger import Entry
+from workers.runtime import Services
+
+
+async def open_upload(upload_id: str, services: Services) -> Entry | None:
+    """The upload's record, None where there is none. Raises what the ledger raises."""
+    entry = await services.backends.ledger.open(upload_id)
+    if entry is not None:
+        upload = entry.upload
+        bind_ids(request_id=upload.request_id)
+        join(upload.trace, chatkitty__request_id=upload.request_id, chatkitty__upload_id=upload_id)
+    return entry

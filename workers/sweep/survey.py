@@ -1,0 +1,54 @@
+"""How much work waits, and for how long: for whoever looks at the metrics."""
+
+import asyncio
+import time
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from gateway.errors import QueueUnavailable
+from gateway.telemetry import get_logger
+from gateway.uploads import findings
+from gateway.uploads.backends import Backends
+from gateway.uploads.ids import created_at, parse_id
+
+log = get_logger(__name__)
+
+_MOST: Final = 10_000
+"""Pending uploads that are counted: to know that there are more helps nobody."""
+
+
+async def survey(backends: Backends) -> None:
+    """Look at the bucket's and Redis' pending uploads and at the queue. Raises StoreUnavailable."""
+    relayed, longest = await _relayed(backends)
+    pending = relayed
+    began: float | None = None
+    async for each in backends.ledger.list_pending():
+        pending += 1
+        if began is None and parse_id(each.upload_id) is not None:
+            began = created_at(each.upload_id)
+        if pending >= _MOST:
+            break
+    now = time.time()
+    hosted = now - began if began is not None else 0.0
+    oldest = max(0.0, hosted, longest)
+    queued = await _queued(backends)
+    await findings.keep(
+        backends.redis, findings.Findings(at=now, pending=pending, oldest=oldest, queued=queued)
+    )
+
+
+async def _relayed(backends: Backends) -> tuple[int, float]:
+    """How many relayed uploads wait for their audit in Redis, and the oldest one's age."""
+    try:
+        return await backends.ledger.relayed_backlog()
+    except (RedisError, OSError) as error:
+        log.warning("sweep.redis_unavailable", error=repr(error))
+        return 0, 0.0
+
+
+async def _queued(backends: Backends) -> dict[str, int]:
+    try:
+        return dict(await asyncio.to_thread(backends.queue.depths))
+    except QueueUnavailable:
+        return {}
