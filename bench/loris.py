@@ -6,11 +6,12 @@ Beside them honest uploads go on, which are counted and timed, as they were befo
 """
 
 import asyncio
+import select
+import socket
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +29,9 @@ SETTINGS = {
     "GATEWAY_LOG_LEVEL": "warning",
 }
 """The limits of the defaults, sooner."""
+
+OPENING = 3.0
+"""Seconds in which the slow ones come."""
 
 SIZE = 100 * 1024
 CLIENTS = 4
@@ -102,10 +106,13 @@ async def _upload_while(url: str, until: asyncio.Task[None], taken: list[float])
 
 
 async def _all_slow(url: str, count: int) -> None:
-    """Return when the gateway has closed all of them."""
+    """Return when the gateway has closed all of them; they come one after the other."""
     kinds = (_head, _body, _deaf)
-    each: list[Coroutine[None, None, None]] = [kinds[at % 3](url) for at in range(count)]
-    await asyncio.gather(*each)
+    tasks: list[asyncio.Task[None]] = []
+    for at in range(count):
+        tasks.append(asyncio.create_task(kinds[at % 3](url)))
+        await asyncio.sleep(OPENING / count)
+    await asyncio.gather(*tasks)
 
 
 async def _head(url: str) -> None:
@@ -131,19 +138,17 @@ async def _dribble(url: str, opening: bytes) -> None:
 
 
 async def _deaf(url: str) -> None:
-    """Ask for more than it reads; that the gateway is done with it shows by its error."""
+    """Ask, and read nothing; that the gateway has closed shows without it."""
     address = urlsplit(url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    writer.write(50 * _LOOK)
-    writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's
-    with suppress(ConnectionError):
-        while True:
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.settimeout(0)
+        await asyncio.get_running_loop().sock_connect(deaf, (address.hostname, address.port))
+        await asyncio.get_running_loop().sock_sendall(deaf, 20 * _LOOK)
+        ended = select.poll()
+        ended.register(deaf, select.POLLRDHUP)
+        while not ended.poll(0):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(TICK)
-            writer.write(b"\r\n")  # between requests that is nothing (RFC 9112 section 2.2)
-            await writer.drain()
-            if writer.is_closing() or reader.exception() is not None:
-                break
-    writer.close()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from gateway.routes import RouteTable
 from gateway.server.files import get_file
 from gateway.server.health import READINESS, Readiness, healthz, readiness, readyz
 from gateway.server.hosts import is_files_host
-from gateway.server.linger import close_behind_large_bodies
+from gateway.server.linger import close_behind_bodies
 from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
 from gateway.server.middleware import add_ids, answer_errors, identify
 from gateway.server.passthrough import pass_through
@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> web.Application:
         await asyncio.to_thread(tracing.stop)
 
     app.cleanup_ctx.extend([metrics, traces, services])
-    app.on_response_prepare.extend([add_ids, close_behind_large_bodies])
+    app.on_response_prepare.extend([add_ids, close_behind_bodies])
     app[READINESS] = Readiness()
     for path, answer in _OWN.items():
         app.router.add_get(path, answer, expect_handler=_expect_nothing_yet)

@@ -21,8 +21,12 @@ LINGER_SECONDS: Final = 10.0
 """How long a client that was answered early may go on sending, to nobody."""
 
 
-async def close_behind_large_bodies(request: web.Request, response: web.StreamResponse) -> None:
-    """Before an answer's head is sent: tell that it is the last, if too much of the body may come.
+TOO_SLOW_STATUS: Final = 408
+"""Whoever was answered so has been waited for long enough (RFC 9110 section 15.5.9)."""
+
+
+async def close_behind_bodies(request: web.Request, response: web.StreamResponse) -> None:
+    """Before an answer's head is sent: tell that it is the last, if the body is not waited for.
 
     aiohttp's signal of a response that is prepared.
     """
@@ -30,7 +34,8 @@ async def close_behind_large_bodies(request: web.Request, response: web.StreamRe
     if body.is_eof():
         return
     length = request.content_length
-    if length is None or length - body.total_bytes > LINGER_BYTES:
+    too_large = length is None or length - body.total_bytes > LINGER_BYTES
+    if too_large or response.status == TOO_SLOW_STATUS:
         response.headers["Connection"] = "close"
         response.force_close()
 

@@ -13,13 +13,11 @@ from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import HeadTimeout
 from gateway.limits.watch import Watch
-from gateway.server.linger import drained
+from gateway.server.linger import TOO_SLOW_STATUS, drained
 from gateway.settings import Settings
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
-
-_REQUEST_TIMEOUT = 408
 
 
 class PatientHandler(web.RequestHandler):
@@ -86,7 +84,9 @@ class PatientHandler(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer, and let what is left of the body pass."""
         result = await super().finish_response(request, resp, start_time)
-        if not request.content.is_eof() and self.transport is not None:
+        if resp.status == TOO_SLOW_STATUS:
+            self.force_close()
+        elif not request.content.is_eof() and self.transport is not None:
             await self._let_pass(request.content, half_close=not resp.keep_alive)
         self._head_began = None
         self._resting_since = time.monotonic()
@@ -141,6 +141,6 @@ class PatientHandler(web.RequestHandler):
     def _give_up_head(self) -> None:
         """Answer what has come of a head as a request that came to no end."""
         fault = HeadTimeout("the head of the request did not come in time")
-        self._messages.append((_ErrInfo(_REQUEST_TIMEOUT, fault, str(fault)), EMPTY_PAYLOAD))
+        self._messages.append((_ErrInfo(TOO_SLOW_STATUS, fault, str(fault)), EMPTY_PAYLOAD))
         if self._waiter is not None:
             self._waiter.set_result(None)

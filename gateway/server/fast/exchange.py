@@ -424,10 +424,14 @@ class Exchange:
         status, fields, body = document_of(problem, self._ids())
         fields |= {"Server": SERVER, "Date": _date(int(time.time())).decode()}
         self._answered = True
+        too_slow = isinstance(error, BodyTimeout)
+        self._last = self._last or too_slow
         answer = [*wire.lines(fields.items()), *self._own_lines()]
         self._client.send(wire.whole_answer(status, answer, body))
         self._sent += len(body)
         self._finish(status)
+        if too_slow:
+            self._leave(reusable=False)  # it was waited for long enough
 
     def _finish(self, status: int) -> None:
         """The client has its answer: let the upstream go, and what is left of the body pass."""
