@@ -55,7 +55,6 @@ async def _reader(request: web.Request) -> Principal:
     principal = await authenticate(request.headers, services.authenticator)
     await charge(request, principal)
     check_scopes(principal, services.routes.scopes_of_own(request.path))
-    await charge(request, principal)
     return principal
 
 
