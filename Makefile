@@ -2,7 +2,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: install run test check format bench greedy chaos fuzz hostile lock clean
+.PHONY: install run test test-slow check format bench greedy chaos fuzz hostile lock clean
 
 install: $(VENV)/.installed
 
@@ -16,7 +16,11 @@ run: install
 	$(BIN)/chatkitty-gateway up
 
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not slow"
+
+# Parts that die, are away or made to wait, whole stacks, and what deploys them.
+test-slow: install
+	$(BIN)/pytest -m slow
 
 check: install
 	$(BIN)/ruff format --check .

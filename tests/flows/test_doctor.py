@@ -23,6 +23,8 @@ from tests.servers.sandbox import Sandbox
 from tests.servers.store_proxy import Fault, FaultProxy
 from tests.servers.zygote import ForkedPart
 
+pytestmark = pytest.mark.slow
+
 PARTS = {"store", "redis", "broker", "upstream", "clock", "descriptors", "libmagic"}
 
 

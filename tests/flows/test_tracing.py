@@ -18,6 +18,8 @@ from tests.flows.recorder import Recorder, recording
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import CHANNEL, TOKENS
 
+pytestmark = pytest.mark.slow
+
 MESSAGES = f"/v1/channels/{CHANNEL}/messages"
 PARENT = "b7ad6b7169203331"
 
@@ -81,7 +83,7 @@ def traced(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
         settings = {
             **environ,
             # A broker that no other worker of this test run looks at.
-            "GATEWAY_REDIS_URL": environ["GATEWAY_REDIS_URL"].rsplit("/", 1)[0] + "/7",
+            "GATEWAY_REDIS_URL": environ["GATEWAY_REDIS_URL"].rsplit("/", 1)[0] + "/6",
             "GATEWAY_UPSTREAM_URL": upstream.url,
             "GATEWAY_TRACING": "true",
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,

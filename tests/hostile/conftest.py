@@ -31,7 +31,7 @@ def hostile_environ(environ: dict[str, str], valkey: Valkey, upstream: Reading) 
         "GATEWAY_AUTH": "static",
         "GATEWAY_BODY_TIMEOUT": "1",
         "GATEWAY_MAX_FILE_SIZE": "1MiB",
-        "GATEWAY_REDIS_URL": f"{valkey.url.rpartition('/')[0]}/7",
+        "GATEWAY_REDIS_URL": f"{valkey.url.rpartition('/')[0]}/8",
         "GATEWAY_S3_BUCKET": BUCKET,
         "GATEWAY_UPSTREAM_URL": upstream.url,
     }

@@ -8,6 +8,8 @@ from gateway.doctor import examine
 from gateway.settings import load
 from tests.servers.provider import Provider
 
+pytestmark = pytest.mark.slow
+
 Examined = tuple[int, dict[str, str]]
 
 

@@ -20,6 +20,8 @@ from tests.servers.provider import Provider
 from tests.servers.sandbox import Sandbox
 from tests.servers.zygote import ForkedPart
 
+pytestmark = pytest.mark.slow
+
 LIVES = (2, 4, 8, 16)
 """Seconds that a token lives, each for heads that came too late for the last."""
 

@@ -20,6 +20,8 @@ from workers.steps import guard
 from workers.steps.resumption import resume
 from workers.steps.schedule import later
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def services(environ: dict[str, str], valkey: Valkey) -> AsyncIterator[Services]:

@@ -31,6 +31,8 @@ from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from workers.sweep.backlog import resend
 
+pytestmark = pytest.mark.slow
+
 LATER = 3600.0
 
 

@@ -10,6 +10,8 @@ from gateway.metrics import catalogue
 from gateway.metrics.instruments import Series
 from gateway.metrics.shared import Shared, added, lasting, metrics_directory
 
+pytestmark = pytest.mark.slow
+
 LOST = catalogue.LOST_MESSAGES.name
 
 # A process of its own, that counts so many lost messages, and lives until its input ends.

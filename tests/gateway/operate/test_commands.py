@@ -38,6 +38,8 @@ from tests.servers.sandbox import CHANNEL, Sandbox
 from workers.sweep import lease as leases
 from workers.sweep.backlog import resend
 
+pytestmark = pytest.mark.slow
+
 SESSION = get_session()
 """Knows all of S3's API, which every command by itself reads anew."""
 

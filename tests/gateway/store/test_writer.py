@@ -15,7 +15,7 @@ from gateway.store.writer import ObjectWriter, StoredObject
 from tests.servers.store_proxy import Fault, FaultProxy
 
 # One client for all tests: to open one takes as long as a test.
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 MIB = 1024**2
 CHUNK = 64 * 1024

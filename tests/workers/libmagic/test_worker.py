@@ -114,7 +114,7 @@ def test_a_worker_that_has_no_libmagic_does_not_start(
 async def test_the_children_of_a_stopped_worker_are_gone(
     own: dict[str, str], valkey: Valkey, tmp_path: Path
 ) -> None:
-    settings = own | {"GATEWAY_BROKER_URL": valkey.url.replace("/0", "/7")}
+    settings = own | {"GATEWAY_BROKER_URL": valkey.url.replace("/0", "/10")}
     with start_worker(settings, tmp_path) as worker, Gateway.start(settings, tmp_path) as gateway:
         async with Client.open(gateway.url, TOKENS["alice"]) as client:
             await client.upload(PATH, files.PNG, name="a.png")

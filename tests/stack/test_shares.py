@@ -70,7 +70,7 @@ def own(
         **bucket.settings(),
         "GATEWAY_DELIVERY": "external",
         "GATEWAY_CONFIG": str(config),
-        "GATEWAY_REDIS_URL": valkey.url.removesuffix("/0") + "/11",
+        "GATEWAY_REDIS_URL": valkey.url.removesuffix("/0") + "/15",
         "GATEWAY_UPSTREAM_TIMEOUT": "60",
         "GATEWAY_DRAIN_TIMEOUT": "300",
     }
