@@ -226,7 +226,7 @@ def _load_settings() -> configuration.Settings:
         settings = configuration.load()
     except ConfigurationError as error:
         _refuse(error)
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_levels)
     for name in configuration.unknown_names(os.environ):
         get_logger(__name__).warning("settings.unknown", name=name)
     return settings

@@ -126,6 +126,21 @@ def _static_tokens(value: object) -> object:
     return tokens
 
 
+def _levels(value: object) -> object:
+    """`module:level, …` as {module: level}."""
+    if not isinstance(value, str):
+        return value
+    levels = {}
+    for pair in value.split(","):
+        module, colon, level = (text.strip() for text in pair.partition(":"))
+        if not (colon and module and level):
+            raise ValueError("must be module:level pairs, separated by commas")
+        if module in levels:
+            raise ValueError(f"names {module} twice")
+        levels[module] = level
+    return levels
+
+
 def _is_anothers_subject(subject: str) -> bool:
     """Whether it reads as one that `upstream`, `jwt` or `introspection` vouch for, or a grant's."""
     labelled = " sub " in subject or " client " in subject
@@ -135,6 +150,10 @@ def _is_anothers_subject(subject: str) -> bool:
 CommaSeparated = Annotated[tuple[Item, ...], BeforeValidator(_split)]
 Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
 """RFC 6749 section 3.3."""
+
+
+LogLevel = Annotated[str, Field(pattern=r"^(debug|info|warning|error)$")]
+ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
 
 class RouteSettings(BaseModel):
@@ -392,8 +411,11 @@ class Settings(BaseModel):
 
     # --- logs ------------------------------------------------------------------------------------
 
-    log_level: Annotated[str, Field(pattern=r"^(debug|info|warning|error)$")] = "info"
+    log_level: LogLevel = "info"
     """The least level that is logged."""
+
+    log_levels: Annotated[Mapping[ModuleName, LogLevel], BeforeValidator(_levels)] = {}
+    """Other levels for modules and packages: `gateway.delivery:debug,workers:warning`."""
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
@@ -432,6 +454,14 @@ class Settings(BaseModel):
         if taken := sorted(name for name in tokens.values() if _is_anothers_subject(name)):
             raise ValueError(f"the subject {taken[0]} is what another verifier calls its own")
         return tokens
+
+    @field_validator("log_levels")
+    @classmethod
+    def _libraries_are_discreet(cls, levels: Mapping[str, str]) -> Mapping[str, str]:
+        for module, level in levels.items():
+            if level == "debug" and module.partition(".")[0] not in ("gateway", "workers"):
+                raise ValueError(f"{module}: at debug, libraries log bodies and credentials")
+        return levels
 
     @model_validator(mode="after")
     def _keys_are_keys(self) -> Self:

@@ -7,13 +7,14 @@ looked through for what must not be read.
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 import msgspec
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import FilteringBoundLogger, Processor
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -31,17 +32,41 @@ _SECRETS: Final = (
     re.compile(r"(?i)([?&](?:x-amz-[a-z-]+|access_token|grant|token)=)[^&\s\"']+"),
 )
 
+REQUESTS: Final = "gateway.server.requests"
+"""Among modules, the one of the event of every request."""
+
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 _requests_are_logged = True
 
 
-def configure_logs(level: str) -> None:
-    """Log events of `level` (debug, info, warning, error) and above as JSON lines."""
+def level_of(module: str, levels: Mapping[str, str], otherwise: str) -> str:
+    """The level of a module: that of its own name, or of the nearest package above it."""
+    while module not in levels:
+        module, dot, _ = module.rpartition(".")
+        if not dot:
+            return otherwise
+    return levels[module]
+
+
+def configure_logs(level: str, levels: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Log events of `level` (debug, info, warning, error) and above as JSON lines.
+
+    `levels`, by module or package, stand for `level` there, and for `warning` in a library's.
+    """
     global _requests_are_logged  # noqa: PLW0603 - as structlog's own configuration
-    _requests_are_logged = _LEVELS[level] <= logging.INFO
+    _requests_are_logged = _LEVELS[level_of(REQUESTS, levels, level)] <= logging.INFO
+
+    def made(
+        logger: object, *, processors: Iterable[Processor], context: dict[str, str]
+    ) -> FilteringBoundLogger:
+        # Once for each module, when it first logs: an event costs no look at the levels.
+        own = level_of(context.get("module", ""), levels, level)
+        kind = cast(Any, structlog.make_filtering_bound_logger(_LEVELS[own]))
+        return cast(FilteringBoundLogger, kind(logger, processors, context))
+
     structlog.configure(
         cache_logger_on_first_use=True,
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=cast(type[FilteringBoundLogger], made),
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
@@ -69,6 +94,8 @@ def configure_logs(level: str) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name, own in levels.items():
+        logging.getLogger(name).setLevel(_LEVELS[own])
 
 
 def redact(text: str) -> str:

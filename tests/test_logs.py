@@ -79,5 +79,22 @@ async def test_gateway_and_worker_log_an_upload_under_the_same_ids(
     assert {(line["request_id"], line["upload_id"]) for line in ended} <= ids
 
 
+@pytest.mark.slow
+def test_a_worker_heeds_the_levels_of_modules_and_libraries(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    levels = {"GATEWAY_LOG_LEVELS": "workers.libmagic:debug,celery.worker:info"}
+    with start_worker({**environ, **levels}, tmp_path) as loud:
+        assert ("libmagic.started", "debug") in events(loud.log)
+        assert any(line.get("logger", "").startswith("celery.worker") for line in lines(loud.log))
+    with start_worker(environ, tmp_path) as plain:
+        assert events(plain.log) == {("worker.ready", "info")}
+        assert "libmagic.started" not in plain.log.read_text()
+
+
+def events(log: Path) -> set[tuple[str, str]]:
+    return {(line["event"], line["level"]) for line in lines(log)}
+
+
 def lines(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]

@@ -46,9 +46,11 @@ app.conf.update(
 app.steps["consumer"].add(shares.Shares)
 
 
+# Celery sets up logs only after the functions of `worker_init`, which log as well.
+@worker_init.connect
 @setup_logging.connect
 def _configure_logs(**_: object) -> None:
-    configure_logs(_settings.log_level)
+    configure_logs(_settings.log_level, _settings.log_levels)
 
 
 @worker_init.connect

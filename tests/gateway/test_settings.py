@@ -77,6 +77,16 @@ def test_static_tokens_are_subject_and_token() -> None:
     assert "a-token" not in repr(settings)
 
 
+def test_levels_of_logs_are_by_module(tmp_path: Path) -> None:
+    levels = {"gateway.delivery": "debug", "workers": "warning"}
+    text = "gateway.delivery:debug, workers : warning"
+    assert load({"GATEWAY_SECRET_KEY": KEY, "GATEWAY_LOG_LEVELS": text}).log_levels == levels
+    file = tmp_path / "gateway.toml"
+    file.write_text('[log_levels]\n"gateway.delivery" = "debug"\nworkers = "warning"\n')
+    environ = {"GATEWAY_SECRET_KEY": KEY, "GATEWAY_CONFIG": str(file)}
+    assert load(environ).log_levels == levels
+
+
 @pytest.mark.parametrize(
     ("variables", "fault"),
     [
@@ -94,6 +104,12 @@ def test_static_tokens_are_subject_and_token() -> None:
         ({"GATEWAY_UPSTREAM_CLIENT_ID": "id"}, "belong together"),
         ({"GATEWAY_S3_ACCESS_KEY_ID": "id"}, "belong together"),
         ({"GATEWAY_ON_MISMATCH": "delete"}, "upstream_client_id"),
+        ({"GATEWAY_LOG_LEVELS": "gateway.delivery"}, "GATEWAY_LOG_LEVELS: .*module:level"),
+        ({"GATEWAY_LOG_LEVELS": "gateway:debug,"}, "module:level"),
+        ({"GATEWAY_LOG_LEVELS": "gateway:loud"}, "GATEWAY_LOG_LEVELS.gateway: .*debug"),
+        ({"GATEWAY_LOG_LEVELS": "gateway..x:info"}, "(?s)GATEWAY_LOG_LEVELS.*pattern"),
+        ({"GATEWAY_LOG_LEVELS": "gateway:info,gateway:error"}, "gateway twice"),
+        ({"GATEWAY_LOG_LEVELS": "botocore.auth:debug"}, "botocore.auth: at debug"),
         ({"GATEWAY_CONFIG": "/nowhere.toml"}, "cannot read"),
         ({"GATEWAY_SECRET_KEY_FILE": "/nowhere", "GATEWAY_SECRET_KEY": ""}, "cannot read"),
     ],
