@@ -8,8 +8,9 @@ from typing import Final
 from prometheus_client import start_http_server
 
 from gateway.metrics import catalogue
+from gateway.metrics.directory import DIRECTORY, metrics_directory
 from gateway.metrics.exposition import registry_of
-from gateway.metrics.shared import DIRECTORY, Shared, metrics_directory, reset
+from gateway.metrics.shared import Shared, reset
 
 _WRITE_SECONDS: Final = 1.0
 

@@ -2,5 +2,5 @@
 
 Counting is a few additions to plain objects; everything that costs more happens once a second, or
 when somebody asks. `catalogue` names each metric, `instruments` counts, `shared` adds up what the
-processes of a host have counted, `exposition` writes it down.
+processes of a host have counted, `directory` is where they do, `exposition` writes it down.
 """

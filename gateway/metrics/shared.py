@@ -7,14 +7,12 @@ a process died, and the directory holds no more files than processes ever ran at
 
 import fcntl
 import os
-import shutil
-import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import msgspec
 
@@ -61,28 +59,6 @@ def added(parts: Iterable[Iterable[Series]]) -> list[Series]:
                 pairs = zip(before, series.values, strict=True)
                 sums[key] = [merge(float(a), float(b)) for a, b in pairs]
     return [Series(name, labels, values) for (name, labels), values in sums.items()]
-
-
-DIRECTORY: Final = "GATEWAY_METRICS_DIR"
-
-
-@contextmanager
-def metrics_directory(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The environment for processes that are to share: with a directory, made if there is none.
-
-    In memory where that can be had; what was made here is removed at the end. Raises OSError.
-    """
-    if environ.get(DIRECTORY):
-        yield dict(environ)
-        return
-    memory = Path("/dev/shm")  # noqa: S108 - what is made in it is our own
-    where = memory if os.access(memory, os.W_OK | os.X_OK) else None
-    made, maker = tempfile.mkdtemp(prefix="chatkitty-gateway-", dir=where), os.getpid()
-    try:
-        yield {**environ, DIRECTORY: made}
-    finally:
-        if os.getpid() == maker:  # and not in a child that was forked within the block
-            shutil.rmtree(made, ignore_errors=True)
 
 
 class Shared:
@@ -145,7 +121,7 @@ class Shared:
             number = int(lock.stem)
             if number != self._number:
                 series = _read(self._file(number))
-                yield series if _is_held(lock) else lasting(series)
+                yield series if is_held(lock) else lasting(series)
 
     def _file(self, number: int) -> Path:
         return (self._directory or Path()) / f"{number}.counted"
@@ -164,8 +140,8 @@ def _free_number(directory: Path) -> tuple[int, int]:
     raise AssertionError  # there is always another number
 
 
-def _is_held(lock: Path) -> bool:
-    """Whether the process of that number lives."""
+def is_held(lock: Path) -> bool:
+    """Whether a process lives that has this lock. Raises OSError."""
     descriptor = os.open(lock, os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

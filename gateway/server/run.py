@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.errors import ConfigurationError
-from gateway.metrics.shared import metrics_directory
+from gateway.metrics.directory import metrics_directory
 from gateway.server.app import create_admin_app, create_app
 from gateway.server.drain import drain
 from gateway.server.fast import Connection

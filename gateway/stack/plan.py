@@ -50,6 +50,12 @@ class Plan:
         """What operators call."""
         return f"http://{HOST}:{self.environ['GATEWAY_ADMIN_PORT']}"
 
+    @property
+    def worker_metrics_url(self) -> str | None:
+        """What a scraper of the worker calls; None where the environment says 0."""
+        port = self.environ["GATEWAY_WORKER_METRICS_PORT"]
+        return f"http://{HOST}:{port}/metrics" if port != "0" else None
+
 
 def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str, str]) -> Plan:
     """The plan for a data directory; every `GATEWAY_*` variable of `configured` wins.
@@ -57,7 +63,7 @@ def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str
     `port` 0 is any free one. Raises PartError where a part is not installed.
     """
     secrets = StackSecrets.of(data_dir)
-    redis_port, s3_port, sandbox_port, admin_port, any_port = free_ports(5)
+    redis_port, s3_port, sandbox_port, admin_port, worker_port, any_port = free_ports(6)
     port = port or any_port
     valkey = Valkey(data_dir / "valkey", redis_port)
     store = SeaweedFS(
@@ -68,6 +74,7 @@ def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str
         "GATEWAY_HOST": HOST,
         "GATEWAY_DRAIN_DELAY": "0",  # nobody asks for its readiness
         "GATEWAY_ADMIN_PORT": str(admin_port),
+        "GATEWAY_WORKER_METRICS_PORT": str(worker_port),
         "GATEWAY_PUBLIC_URL": f"http://{HOST}:{port}",
         "GATEWAY_SECRET_KEY": secrets.secret_key,
         "GATEWAY_AUTH": "static,upstream",

@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.metrics.directory import metrics_directory
 from gateway.stack.part import PartError
 from gateway.stack.plan import CHANNEL, LOGS, Plan, make_plan
 from gateway.stack.sample import upload_samples
@@ -48,17 +49,18 @@ def up(options: UpOptions) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    try:
-        plan = make_plan(options.data_dir, options.port, options.processes, os.environ)
-        _start(supervisor, plan)
-        _announce(options, plan, supervisor)
-        while not stopped.wait(_LOOK_SECONDS):
-            supervisor.look_after()
-    except PartError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    finally:
-        supervisor.stop()
+    with metrics_directory(os.environ) as environ:
+        try:
+            plan = make_plan(options.data_dir, options.port, options.processes, environ)
+            _start(supervisor, plan)
+            _announce(options, plan, supervisor)
+            while not stopped.wait(_LOOK_SECONDS):
+                supervisor.look_after()
+        except PartError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        finally:
+            supervisor.stop()
     return 0
 
 
@@ -84,6 +86,7 @@ def _description(plan: Plan, supervisor: Supervisor) -> dict[str, object]:
     return {
         "gateway": plan.gateway_url,
         "admin": plan.admin_url,
+        "worker_metrics": plan.worker_metrics_url,
         "sandbox": plan.sandbox_url,
         "token": tokens[0][1],
         "subject": tokens[0][0],

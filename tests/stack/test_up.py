@@ -19,6 +19,7 @@ import pytest
 from gateway.stack.probes import answers
 from tests.flows import files, raw
 from tests.flows.client import Client
+from tests.servers.metrics import scrape, until
 
 _PATIENCE = 40.0
 COMMAND = (sys.executable, "-m", "gateway.cli")
@@ -86,8 +87,8 @@ async def test_a_second_run_finds_what_the_first_one_left(data_dir: Path) -> Non
     with up(data_dir, "--processes", "2") as first:
         told = first.told
         assert set(told) == {
-            "gateway", "admin", "sandbox", "token", "subject", "other_token", "channel", "redis",
-            "s3", "pids",
+            "gateway", "admin", "worker_metrics", "sandbox", "token", "subject", "other_token",
+            "channel", "redis", "s3", "pids",
         }  # fmt: skip
         assert {name: len(pids) for name, pids in told["pids"].items()} == {
             "gateway": 2, "worker": 1, "beat": 1, "redis": 1, "s3": 1, "sandbox": 1,
@@ -100,6 +101,14 @@ async def test_a_second_run_finds_what_the_first_one_left(data_dir: Path) -> Non
             hidden = await stranger.request("GET", f"/gateway/uploads/{answer.upload_id}")
             assert hidden.status == 404
             assert (await client.request("GET", told["admin"] + "/gateway/readyz")).status == 200
+        # Whichever gateway is asked tells of both; the worker has an address of its own.
+        for _ in range(5):
+            both = await until(
+                told["admin"], lambda it: it.value("uploads_total", outcome="taken") == 1
+            )
+            assert both.value("processes") == 2
+        work = await scrape(told["worker_metrics"].removesuffix("/metrics"))
+        assert work.value("upload_ends_total", delivery="external", state="registered") == 1
     assert not [pid for pid in first.pids() if is_alive(pid)]
     with up(data_dir) as second:
         assert second.told["token"] == told["token"]

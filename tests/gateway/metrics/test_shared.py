@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.metrics import catalogue
 from gateway.metrics.instruments import Series
-from gateway.metrics.shared import Shared, added, lasting, metrics_directory
+from gateway.metrics.shared import Shared, added, lasting
 
 pytestmark = pytest.mark.slow
 
@@ -91,16 +91,6 @@ def test_a_broken_file_costs_nobody_the_rest(tmp_path: Path, own: float) -> None
     (tmp_path / "1.counted").write_bytes(b"\xc1 no MessagePack")
     with Shared(tmp_path) as shared:
         assert _value(shared, LOST) == own + 3
-
-
-def test_the_directory_that_was_made_goes_and_one_that_was_given_stays(tmp_path: Path) -> None:
-    with metrics_directory({}) as environ:
-        made = Path(environ["GATEWAY_METRICS_DIR"])
-        assert made.is_dir()
-    assert not made.exists()
-    with metrics_directory({"GATEWAY_METRICS_DIR": str(tmp_path)}) as environ:
-        assert environ["GATEWAY_METRICS_DIR"] == str(tmp_path)
-    assert tmp_path.exists()
 
 
 NAMES = st.sampled_from([metric.name for metric in catalogue.ALL])
