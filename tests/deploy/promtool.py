@@ -25,6 +25,10 @@ class Promtool:
         """What it says of the rules; an AssertionError where it finds fault."""
         return checked([str(self._path), "check", "rules", str(file)])
 
+    def check_config(self, file: Path) -> str:
+        """What it says of a configuration and its rules; an AssertionError where it finds fault."""
+        return checked([str(self._path), "check", "config", str(file)])
+
     def test_rules(self, file: Path) -> str:
         """What it says of their tests; an AssertionError where one fails."""
         return checked([str(self._path), "test", "rules", str(file)])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,17 @@ def samples() -> dict[str, set[str]]:
 
 def test_promtool_accepts_the_rules(promtool: Promtool) -> None:
     assert f"{ALERTS.read_text().count('- alert:')} rules found" in promtool.check_rules(ALERTS)
+
+
+@pytest.mark.parametrize("directory", ["prometheus", "compose"])
+def test_promtool_accepts_what_is_to_be_scraped(
+    promtool: Promtool, directory: str, tmp_path: Path
+) -> None:
+    shutil.copy(ALERTS, tmp_path)
+    config = Path(shutil.copy(DEPLOY / directory / "prometheus.yaml", tmp_path))
+    assert "SUCCESS" in promtool.check_config(config)
+    jobs = re.findall(r"job_name: (\S+)", config.read_text())
+    assert jobs == ["chatkitty-gateway", "chatkitty-gateway-workers"]
 
 
 def test_each_alert_fires_where_it_should_and_only_there(promtool: Promtool) -> None:

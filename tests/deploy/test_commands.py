@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.stack.part import Command
-from gateway.stack.ports import free_ports
+from gateway.stack.ports import free_port, free_ports
 from gateway.stack.probes import answers, says
 from tests.deploy import confine
 from tests.deploy.compose import command_of
@@ -67,9 +67,11 @@ def test_a_gateway_serves_and_ends_well(environ: dict[str, str], tmp_path: Path)
 @analysed
 @confined
 def test_a_worker_works_and_ends_well(environ: dict[str, str], tmp_path: Path) -> None:
-    log = tmp_path / "unit.log"
-    command = _command("-worker", environ, tmp_path, lambda: says(log, 0, "worker.ready"))
+    log, port = tmp_path / "unit.log", free_port()
+    settings = {**environ, "GATEWAY_WORKER_METRICS_PORT": str(port)}
+    command = _command("-worker", settings, tmp_path, lambda: says(log, 0, "worker.ready"))
     with contained(command, _unit("-worker"), tmp_path) as running:
+        assert answers(f"http://127.0.0.1:{port}/metrics", below=300)
         assert running.end() == 0, running.part.tail()
 
 

@@ -1,5 +1,6 @@
 """compose.yaml, read by Compose itself; what it starts is started here without containers."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,15 @@ def test_the_stores_are_not_to_be_reached_from_outside(services: dict[str, Any])
 def test_there_are_two_gateways_and_one_beat(services: dict[str, Any]) -> None:
     assert services["gateway"]["deploy"]["replicas"] == 2
     assert services["beat"]["deploy"]["replicas"] == 1
+
+
+def test_prometheus_scrapes_gateways_and_workers(services: dict[str, Any]) -> None:
+    text = (DEPLOY / "compose" / "prometheus.yaml").read_text()
+    scraped = dict(re.findall(r"names: \[(\w+)\], type: A, port: (\d+)", text))
+    environment = services["worker"]["environment"]
+    assert scraped == {"gateway": "8081", "worker": environment["GATEWAY_WORKER_METRICS_PORT"]}
+    for name in scraped:
+        assert "outside" in services[name]["networks"]
 
 
 @pytest.mark.parametrize("name", OURS)

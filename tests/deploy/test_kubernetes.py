@@ -145,6 +145,48 @@ def test_probes_ask_what_the_gateway_answers(deployments: dict[str, Any]) -> Non
     }
 
 
+def test_scrapers_reach_gateways_and_workers(
+    objects: list[Any], deployments: dict[str, Any], settings: dict[str, str]
+) -> None:
+    scraped = {
+        found["spec"]["selector"]["app.kubernetes.io/component"]: found["spec"]["ports"]
+        for found in objects
+        if found["kind"] == "Service" and _component(found) == "admin"
+    }
+    assert scraped == {
+        "gateway": [{"name": "admin", "port": 8081, "targetPort": "admin"}],
+        "worker": [{"name": "admin", "port": 8082, "targetPort": "metrics"}],
+    }
+    for component, (port,) in scraped.items():
+        target = {"name": port["targetPort"], "containerPort": port["port"]}
+        assert target in _container(deployments[component])["ports"]
+        (policy,) = [
+            found
+            for found in objects
+            if found["kind"] == "NetworkPolicy"
+            and (_selector(found) or {})["app.kubernetes.io/component"] == component
+        ]
+        admitted = policy["spec"]["ingress"][-1]
+        assert "monitoring" in str(admitted["from"])
+        assert admitted["ports"] == [{"port": port["targetPort"]}]
+    assert settings["GATEWAY_WORKER_METRICS_PORT"] == "8082"
+
+
+def test_jobs_are_named_as_the_alerts_count_on(shapes: dict[str, list[Any]]) -> None:
+    objects = shapes["aws with everything"]
+    (monitor,) = [found for found in objects if found["kind"] == "ServiceMonitor"]
+    # The operator calls a job as the Service.
+    jobs = {
+        found["metadata"]["name"]
+        for found in objects
+        if found["kind"] == "Service"
+        and monitor["spec"]["selector"]["matchLabels"].items()
+        <= found["metadata"]["labels"].items()
+    }
+    assert jobs == {"chatkitty-gateway-admin", "chatkitty-gateway-worker"}
+    assert [endpoint["port"] for endpoint in monitor["spec"]["endpoints"]] == ["admin"]
+
+
 def test_the_balancer_is_the_first_to_close_an_idle_connection(
     shapes: dict[str, list[Any]],
 ) -> None:

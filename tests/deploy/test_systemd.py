@@ -63,6 +63,17 @@ def test_a_unit_may_take_as_long_to_stop_as_the_gateway() -> None:
     assert "KillMode=mixed" in text
 
 
+def test_prometheus_scrapes_every_unit_that_tells_metrics() -> None:
+    text = (DEPLOY / "prometheus" / "prometheus.yaml").read_text()
+    scraped = re.findall(r'targets: \["(.*)"\]', text)
+    gateway = (SYSTEMD / "chatkitty-gateway@.service").read_text()
+    worker = (SYSTEMD / "chatkitty-gateway-worker.service").read_text()
+    (admin,) = re.findall(r"GATEWAY_ADMIN_PORT=(\S+)", gateway)
+    (metrics,) = re.findall(r"GATEWAY_WORKER_METRICS_PORT=(\d+)", worker)
+    gateways = '", "'.join(f"127.0.0.1:{admin.replace('%i', instance)}" for instance in "89")
+    assert scraped == [gateways, f"127.0.0.1:{metrics}"]
+
+
 def test_the_instances_are_those_that_the_fronts_name() -> None:
     text = (SYSTEMD / "chatkitty-gateway@.service").read_text()
     ports = [
