@@ -4,6 +4,7 @@ A connection is kept for the next exchange only after one that went well to its 
 """
 
 import asyncio
+import select
 import ssl
 import time
 from contextlib import suppress
@@ -43,7 +44,9 @@ class Exchange(Protocol):
 class UpstreamConnection(BaseProtocol):
     """One connection: bytes out as they are given, answers in by aiohttp's own parser."""
 
-    __slots__ = ("_answers", "_exchange", "_idle_since", "_lasts", "_pool", "_stream")
+    __slots__ = (
+        "_answers", "_exchange", "_idle_since", "_incoming", "_lasts", "_pool", "_stream",
+    )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: "UpstreamPool") -> None:
         super().__init__(loop)
@@ -51,6 +54,7 @@ class UpstreamConnection(BaseProtocol):
         self._exchange: Exchange | None = None
         self._stream: aiohttp.StreamReader | None = None
         self._idle_since = 0.0
+        self._incoming = select.poll()
         self._lasts = False
         self._answers = self._parser = HttpResponseParser(
             self, loop, _ANSWER_BUFFER, read_until_eof=True, auto_decompress=False
@@ -65,6 +69,15 @@ class UpstreamConnection(BaseProtocol):
             and not transport.is_closing()
             and not transport.get_write_buffer_size()
         )
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come since its last answer: that is its end, or not asked for.
+
+        The socket tells it before the loop has its next turn. An upload that is sent on a
+        connection which has ended is lost, and whether it arrived is unknown.
+        """
+        return not self._incoming.poll(0)
 
     def begin(self, exchange: Exchange) -> None:
         """Use it for an exchange."""
@@ -98,6 +111,7 @@ class UpstreamConnection(BaseProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Bound what waits to be sent: it is what one upload holds here."""
         super().connection_made(transport)
+        self._incoming.register(transport.get_extra_info("socket"), select.POLLIN)
         cast(asyncio.Transport, transport).set_write_buffer_limits(_WRITE_BUFFER)
 
     def data_received(self, data: bytes) -> None:
@@ -173,8 +187,9 @@ class UpstreamPool:
         while self._idle:
             connection = self._idle.pop()
             self._watch.discard(connection)
-            if connection.usable:
+            if connection.usable and connection.silent:
                 return connection
+            connection.end(reusable=False)
         return None
 
     async def connect(self) -> UpstreamConnection:
