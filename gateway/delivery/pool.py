@@ -4,7 +4,6 @@ A connection is kept for the next exchange only after one that went well to its 
 """
 
 import asyncio
-import select
 import ssl
 import time
 from contextlib import suppress
@@ -18,6 +17,7 @@ from yarl import URL
 from gateway.delivery.forward import CONNECT_SECONDS
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.limits.watch import Watch
+from gateway.upstream.connections import is_silent
 
 _IDLE_SECONDS = 15.0
 _ANSWER_BUFFER = 256 * 1024
@@ -44,9 +44,7 @@ class Exchange(Protocol):
 class UpstreamConnection(BaseProtocol):
     """One connection: bytes out as they are given, answers in by aiohttp's own parser."""
 
-    __slots__ = (
-        "_answers", "_exchange", "_idle_since", "_incoming", "_lasts", "_pool", "_stream",
-    )  # fmt: skip
+    __slots__ = ("_answers", "_exchange", "_idle_since", "_lasts", "_pool", "_stream")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: "UpstreamPool") -> None:
         super().__init__(loop)
@@ -54,7 +52,6 @@ class UpstreamConnection(BaseProtocol):
         self._exchange: Exchange | None = None
         self._stream: aiohttp.StreamReader | None = None
         self._idle_since = 0.0
-        self._incoming = select.poll()
         self._lasts = False
         self._answers = self._parser = HttpResponseParser(
             self, loop, _ANSWER_BUFFER, read_until_eof=True, auto_decompress=False
@@ -71,13 +68,9 @@ class UpstreamConnection(BaseProtocol):
         )
 
     @property
-    def silent(self) -> bool:
-        """Whether nothing has come since its last answer: that is its end, or not asked for.
-
-        The socket tells it before the loop has its next turn. An upload that is sent on a
-        connection which has ended is lost, and whether it arrived is unknown.
-        """
-        return not self._incoming.poll(0)
+    def fresh(self) -> bool:
+        """Whether an upload may be sent on it, after it was idle."""
+        return self.usable and self.transport is not None and is_silent(self.transport)
 
     def begin(self, exchange: Exchange) -> None:
         """Use it for an exchange."""
@@ -111,7 +104,6 @@ class UpstreamConnection(BaseProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Bound what waits to be sent: it is what one upload holds here."""
         super().connection_made(transport)
-        self._incoming.register(transport.get_extra_info("socket"), select.POLLIN)
         cast(asyncio.Transport, transport).set_write_buffer_limits(_WRITE_BUFFER)
 
     def data_received(self, data: bytes) -> None:
@@ -187,7 +179,7 @@ class UpstreamPool:
         while self._idle:
             connection = self._idle.pop()
             self._watch.discard(connection)
-            if connection.usable and connection.silent:
+            if connection.fresh:
                 return connection
             connection.end(reusable=False)
         return None
