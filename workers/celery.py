@@ -46,6 +46,7 @@ app.conf.update(
 app.steps["consumer"].add(shares.Shares)
 
 
+@worker_init.connect  # the first of its receivers: the others log
 @setup_logging.connect
 def _configure_logs(**_: object) -> None:
     configure_logs(_settings.log_level)
