@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
@@ -43,6 +44,7 @@ LOADS = {
 ROUNDS = 2
 """The first fills caches and pools."""
 
+SETTLE = 3.0
 IDLE = 5.0
 OPEN = 40
 SENT = 4 * 1024**2
@@ -71,20 +73,19 @@ class Usage:
 class Deployment:
     """A whole stack, one of each part."""
 
-    def __init__(self, stack: ExitStack, directory: Path, delivery: str) -> None:
+    def __init__(self, stack: ExitStack, directory: Path, settings: Mapping[str, str]) -> None:
         metrics = free_port()
         plan = make_plan(
             directory,
             0,
             1,
             {
-                "GATEWAY_DELIVERY": delivery,
                 "GATEWAY_REGISTRATION_WAIT": "0",
                 "GATEWAY_LOG_LEVEL": "warning",
                 "GATEWAY_WORKER_METRICS_PORT": str(metrics),
+                **settings,
             },
         )
-        self.delivery = delivery
         self.url = plan.gateway_url
         self.token = plan.tokens[0][1]
         self._metrics = f"http://{HOST}:{metrics}/metrics"
@@ -107,10 +108,9 @@ class Deployment:
         samples = (sample for family in families for sample in family.samples)
         return int(sum(sample.value for sample in samples if sample.name == ENDS.name))
 
-    @property
-    def memory(self) -> int:
-        """Resident bytes of the gateway."""
-        return self._parts["gateway-1"].memory
+    def held(self, part: str) -> tuple[int, int]:
+        """Resident bytes and file descriptors of a part."""
+        return self._parts[part].memory, psutil.Process(self._parts[part].pid).num_fds()
 
 
 def main() -> None:
@@ -121,7 +121,8 @@ def main() -> None:
     options = parser.parse_args()
     for delivery in options.deliveries:
         with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-            deployment = Deployment(stack, Path(name), delivery)
+            deployment = Deployment(stack, Path(name), {"GATEWAY_DELIVERY": delivery})
+            time.sleep(SETTLE)
             idle = _idle(deployment)
             _print_idle(delivery, idle)
             for size, load in LOADS[delivery].items():
@@ -162,9 +163,9 @@ def _print(size: str, load: Load, ran: tuple[Usage, float], idle: Usage) -> None
 
 
 def _print_memory(deployment: Deployment) -> None:
-    before = deployment.memory
+    before, _ = deployment.held("gateway-1")
     with _open_uploads(deployment):
-        held = deployment.memory - before
+        held = deployment.held("gateway-1")[0] - before
     print(
         f"  {OPEN} open uploads of which {SENT // _MIB} MiB have come:"
         f" {held / OPEN / 1024:.0f} KiB each",
