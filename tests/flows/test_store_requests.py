@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from gateway.stack.seaweedfs import SeaweedFS
-from gateway.stack.valkey import Valkey
 from tests.flows import files
 from tests.flows.client import Client
 from tests.servers.gateway import Gateway, start_worker
@@ -30,14 +29,14 @@ async def test_requests_of_an_upload(
     expected: dict[str, int],
     environ: dict[str, str],
     seaweedfs: SeaweedFS,
-    valkey: Valkey,
+    own_redis_url: str,
     tmp_path: Path,
 ) -> None:
     async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
         settings = environ | {
             "GATEWAY_DELIVERY": "external",
             "GATEWAY_S3_ENDPOINT_URL": proxy.url,
-            "GATEWAY_BROKER_URL": valkey.url.replace("/0", "/9"),  # no other worker's
+            "GATEWAY_BROKER_URL": own_redis_url,  # no other worker's
         }
         with start_worker(settings, tmp_path), Gateway.start(settings, tmp_path) as gateway:
             async with Client.open(gateway.url, TOKENS["alice"]) as client:
