@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.stack.seaweedfs import SeaweedFS
+from gateway.uploads.keys import PENDING
 from tests.flows import files
 from tests.flows.client import Client
 from tests.servers.gateway import Gateway, start_worker
@@ -44,4 +45,8 @@ async def test_requests_of_an_upload(
                     f"/v1/channels/{CHANNEL}/messages", files.PNG.ljust(size, b"\0")
                 )
     assert answer.status == 200, answer.body
-    assert Counter(proxy.asked) == expected
+    asked = Counter(method for method, _ in proxy.asked)
+    # A gateway that has waited for two seconds looks for the end by itself, by two requests.
+    opened = [target for method, target in proxy.asked if method == "GET" and PENDING in target]
+    asked["GET"] -= 2 * (len(opened) - 1)
+    assert asked == expected

@@ -14,11 +14,13 @@ from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 from gateway.store.s3 import S3Store
 from tests.flows.client import Client
-from tests.servers import secrets
+from tests.servers import s3_api, secrets
 from tests.servers.databases import Databases
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
+
+s3_api.read_once()
 
 StartGateway = Callable[..., Gateway]
 

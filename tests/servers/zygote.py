@@ -1,9 +1,10 @@
 """Gateways and workers by fork from a process that has imported everything: tests start dozens.
 
 What runs in the child is the command line that a user has, in a process of its own with its own
-environment and log. Only the second of importing is spared.
+environment and log. Only the second of importing, and of reading what S3 is like, is spared.
 """
 
+import asyncio
 import ctypes
 import importlib
 import json
@@ -20,6 +21,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from aiohttp import connector
 
 from gateway.stack.part import PartError
+from tests.servers import s3_api
 
 _PRELOADED = (
     "celery.__main__",
@@ -151,6 +153,8 @@ def _main() -> None:
     given = set(os.environ)
     for module in _PRELOADED:
         importlib.import_module(module)
+    s3_api.read_once()
+    asyncio.run(s3_api.read_now())
     # What imports have set is set in every child as well.
     _imported.update({name: os.environ[name] for name in set(os.environ) - given})
     for line in sys.stdin:
