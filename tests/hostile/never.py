@@ -39,7 +39,7 @@ _MOMENT = 0.3
 _FAULTS = (b"Traceback", b"request.failed", b"was never retrieved", b"was never awaited")
 _OF_WHOLE_UPLOADS = {State.REGISTERED, State.AUDITED, State.FLAGGED}
 _PREFIXES = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.DEAD)
-_LOOKED_AT_BEFORE = 45
+_LOOKED_AT_BEFORE = 120
 """Seconds after whose end an upload has been seen by an earlier look, so it is listed no more."""
 
 
