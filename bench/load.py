@@ -19,6 +19,7 @@ class Load:
     uploads: int
     connections: int
     status: int = 200
+    path: str = PATH
 
     @property
     def gib(self) -> float:
@@ -28,16 +29,19 @@ class Load:
 def run_load(url: str, load: Load, token: str) -> float:
     """Upload all of it; the seconds it took. Raises AssertionError for any other answer."""
     started = time.perf_counter()
-    with ThreadPoolExecutor(load.connections) as pool:
-        share = load.uploads // load.connections
-        for done in [
-            pool.submit(_uploads, url, token, load, share) for _ in range(load.connections)
-        ]:
-            done.result()
+    time_load(url, load, token)
     return time.perf_counter() - started
 
 
-def around(host: str, token: str, size: int) -> tuple[bytes, bytes]:
+def time_load(url: str, load: Load, token: str) -> list[float]:
+    """As `run_load`; the seconds that each upload took."""
+    with ThreadPoolExecutor(load.connections) as pool:
+        share = load.uploads // load.connections
+        doing = [pool.submit(_uploads, url, token, load, share) for _ in range(load.connections)]
+        return [seconds for done in doing for seconds in done.result()]
+
+
+def around(host: str, token: str, size: int, path: str = PATH) -> tuple[bytes, bytes]:
     """What comes before the bytes of a file and what comes after them.
 
     Boundary and name are new for each upload, as curl and browsers have them: nothing that is
@@ -51,7 +55,7 @@ def around(host: str, token: str, size: int) -> tuple[bytes, bytes]:
     )
     closing = f"\r\n--{boundary}--\r\n"
     head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
         f"User-Agent: bench\r\nAccept: */*\r\n"
         f"Content-Type: multipart/form-data; boundary={boundary}\r\n"
         f"Content-Length: {len(opening) + size + len(closing)}\r\n\r\n"
@@ -59,13 +63,18 @@ def around(host: str, token: str, size: int) -> tuple[bytes, bytes]:
     return (head + opening).encode(), closing.encode()
 
 
-def _uploads(url: str, token: str, load: Load, count: int) -> None:
+def _uploads(url: str, token: str, load: Load, count: int) -> list[float]:
     address = urlsplit(url)
+    taken = []
     with socket.create_connection((address.hostname, address.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(count):
-            _upload(connection, *around(str(address.hostname), token, load.size), load.size)
+            before, after = around(str(address.hostname), token, load.size, load.path)
+            started = time.perf_counter()
+            _upload(connection, before, after, load.size)
             _answered(connection, load.status)
+            taken.append(time.perf_counter() - started)
+    return taken
 
 
 def _upload(connection: socket.socket, before: bytes, after: bytes, size: int) -> None:

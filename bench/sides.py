@@ -109,8 +109,7 @@ class Bench:
         argv = [binary, "-p", str(root), "-c", str(configuration)]
         command = Command(root.name, argv, lambda: answers(url))
         part = self._stack.enter_context(Part(command, self._directory))
-        for process in (psutil.Process(part.pid), *psutil.Process(part.pid).children()):
-            pin(process.pid, 0)
+        pin(part.pid, 0)
         return Side(name, url, part.pid)
 
     def python(self, name: str, module: str) -> Side:
@@ -120,8 +119,8 @@ class Bench:
         argv = ["-m", f"bench.proxies.{module}", str(port), self.sink_url]
         return Side(name, url, self._start(module, argv, url, core=0))
 
-    def gateway(self, name: str, settings: Mapping[str, str]) -> Side:
-        """The gateway, relaying."""
+    def gateway(self, name: str, settings: Mapping[str, str], processes: int = 1) -> Side:
+        """The gateway, relaying, as so many processes."""
         port, admin_port, nowhere = free_ports(3)
         url = f"http://{HOST}:{port}"
         environ = {
@@ -135,7 +134,7 @@ class Bench:
             "GATEWAY_AUTH_STATIC_TOKENS": f"bench:{TOKEN}",
             **settings,
         }
-        argv = ["-m", "gateway.cli", "serve"]
+        argv = ["-m", "gateway.cli", "serve", "--processes", str(processes)]
         log = name.replace(" ", "-")
         return Side(name, url, self._start(log, argv, f"{url}/gateway/healthz", 0, environ))
 
@@ -149,6 +148,8 @@ class Bench:
 
 
 def pin(pid: int, core: int) -> None:
-    """Have the process run on that core, where there is one."""
+    """Have the process and its children run on that core, where there is one."""
     if (psutil.cpu_count() or 1) > core:
-        psutil.Process(pid).cpu_affinity([core])
+        process = psutil.Process(pid)
+        for each in (process, *process.children(recursive=True)):
+            each.cpu_affinity([core])

@@ -46,8 +46,7 @@ app.conf.update(
 app.steps["consumer"].add(shares.Shares)
 
 
-# Celery sets up logs only after the functions of `worker_init`, which log as well.
-@worker_init.connect
+@worker_init.connect  # the first of its receivers: the others log
 @setup_logging.connect
 def _configure_logs(**_: object) -> None:
     configure_logs(_settings.log_level, _settings.log_levels)

@@ -11,6 +11,7 @@ from yarl import URL
 
 from gateway import tracing
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
+from gateway.upstream.connections import connector
 
 CONNECT_SECONDS = 10.0
 _SWITCHING = 101  # nobody asks for that here
@@ -38,7 +39,7 @@ def upstream_session(timeout: float) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=connector(limit=0),
         skip_auto_headers=_OWN_HEADERS,
         timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=timeout),
     )

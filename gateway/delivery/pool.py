@@ -17,6 +17,7 @@ from yarl import URL
 from gateway.delivery.forward import CONNECT_SECONDS
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.limits.watch import Watch
+from gateway.upstream.connections import is_silent
 
 _IDLE_SECONDS = 15.0
 _ANSWER_BUFFER = 256 * 1024
@@ -65,6 +66,11 @@ class UpstreamConnection(BaseProtocol):
             and not transport.is_closing()
             and not transport.get_write_buffer_size()
         )
+
+    @property
+    def fresh(self) -> bool:
+        """Whether an upload may be sent on it, after it was idle."""
+        return self.usable and self.transport is not None and is_silent(self.transport)
 
     def begin(self, exchange: Exchange) -> None:
         """Use it for an exchange."""
@@ -173,8 +179,9 @@ class UpstreamPool:
         while self._idle:
             connection = self._idle.pop()
             self._watch.discard(connection)
-            if connection.usable:
+            if connection.fresh:
                 return connection
+            connection.end(reusable=False)
         return None
 
     async def connect(self) -> UpstreamConnection:

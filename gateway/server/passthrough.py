@@ -3,10 +3,11 @@
 from aiohttp import web
 
 from gateway.delivery.forward import Outgoing
+from gateway.errors import GatewayError
 from gateway.server import headers
 from gateway.server.admission import authenticate, check_expectation, check_scopes
 from gateway.server.body import read_body, send_continue
-from gateway.server.quotas import charge_if_known
+from gateway.server.quotas import charge
 from gateway.server.services import SERVICES
 from gateway.server.streaming import stream_answer
 from gateway.server.target import upstream_path
@@ -21,9 +22,7 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     settings = services.settings
     check_expectation(request.headers)
     path = upstream_path(request.raw_path, str(settings.upstream_url))
-    await charge_if_known(request)
-    if needed := services.routes.scopes_of_passed(path):
-        check_scopes(await authenticate(request.headers, services.authenticator), needed)
+    await _settle(request, services.routes.scopes_of_passed(path))
     await send_continue(request)
     body = (
         read_body(request, services, limit=settings.max_file_size) if request.body_exists else None
@@ -31,3 +30,21 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     outgoing = Outgoing(request.method, path, headers.to_upstream(request.headers), body)
     async with services.forwarder.send(outgoing) as response:
         return await stream_answer(request, response, b"")
+
+
+async def _settle(request: web.Request, needed: frozenset[str]) -> None:
+    """See who asks, where that matters: for scopes that are `needed`, or for a subject's quota.
+
+    A token that none of our verifiers knows is the upstream's to judge, and is counted for nobody.
+    """
+    services = request.app[SERVICES]
+    if not needed and services.quotas is None:
+        return
+    try:
+        principal = await authenticate(request.headers, services.authenticator)
+    except GatewayError:
+        if needed:
+            raise
+        return
+    check_scopes(principal, needed)
+    await charge(request, principal)

@@ -3,9 +3,8 @@
 from aiohttp import web
 
 from gateway.auth.principal import Principal
-from gateway.errors import GatewayError
 from gateway.limits.quota import Demand
-from gateway.server.admission import GRANTED, authenticate
+from gateway.server.admission import GRANTED
 from gateway.server.context import TICKET
 from gateway.server.services import SERVICES
 
@@ -23,18 +22,3 @@ async def charge(request: web.Request, principal: Principal, upload_id: str | No
     if principal is GRANTED:  # all grants are one subject, and strangers
         subject = f"grant {request.headers['Grant']}"
     request[TICKET] = await quotas.take(subject, Demand(length, upload_id))
-
-
-async def charge_if_known(request: web.Request) -> None:
-    """Count a request whose token the upstream alone judges, if it is one that we know as well.
-
-    Raises QuotaExceeded, LargerThanQuota.
-    """
-    services = request.app[SERVICES]
-    if services.quotas is None:
-        return
-    try:
-        principal = await authenticate(request.headers, services.authenticator)
-    except GatewayError:
-        return
-    await charge(request, principal)

@@ -163,7 +163,7 @@ def _workers(data_dir: Path, environ: Mapping[str, str]) -> tuple[Command, ...]:
         Command(
             "worker",
             [*celery, "worker", "--loglevel", "WARNING"],
-            lambda: says(log, before, "worker.ready"),
+            lambda: says(log, before, "[queues]"),  # of Celery's banner: no level hides it
             environ,
             grace=_DRAIN_GRACE,
             drains=True,

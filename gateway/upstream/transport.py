@@ -13,9 +13,11 @@ from yarl import URL
 from gateway import tracing
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from gateway.upstream.answer import KEPT_HEADERS, Answer
+from gateway.upstream.connections import connector
 
 LARGEST_ANSWER: Final = 1024 * 1024
 _CONNECT_SECONDS: Final = 10.0
+_MOST_CONNECTIONS: Final = 100
 _USER_AGENT: Final = "chatkitty-gateway"
 
 
@@ -47,6 +49,7 @@ class Transport:
     async def open(cls, seconds: float) -> AsyncIterator[Self]:
         """A pool of its own, closed at the end; an exchange may take so many seconds."""
         async with aiohttp.ClientSession(
+            connector=connector(_MOST_CONNECTIONS),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": _USER_AGENT},
             timeout=aiohttp.ClientTimeout(total=seconds, connect=min(seconds, _CONNECT_SECONDS)),

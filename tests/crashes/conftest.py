@@ -10,9 +10,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
-from redis import Redis
 
-from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.record import Upload
@@ -105,16 +103,13 @@ class Stage:
 
 
 @pytest.fixture
-def lonely_environ(environ: dict[str, str], valkey: Valkey) -> dict[str, str]:
+def lonely_environ(environ: dict[str, str], own_redis_url: str) -> dict[str, str]:
     """Settings of a stack whose tasks no other worker takes, and whose bucket no other fills."""
-    url = valkey.url.removesuffix("/0") + "/8"
-    with Redis.from_url(url) as redis:
-        redis.flushdb()
     bucket = f"crash-{uuid4()}"
     return {
         **environ,
-        "GATEWAY_BROKER_URL": url,
-        "GATEWAY_REDIS_URL": url,
+        "GATEWAY_BROKER_URL": own_redis_url,
+        "GATEWAY_REDIS_URL": own_redis_url,
         "GATEWAY_S3_BUCKET": bucket,
     }
 

@@ -15,8 +15,8 @@ from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS
 
 MESSAGES = f"/v1/channels/{CHANNEL}/messages"
-ROUNDS = 40
-AT_ONCE = 8
+ROUNDS = 20
+AT_ONCE = 4
 SUBJECTS = tuple(TOKENS)
 
 

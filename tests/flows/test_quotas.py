@@ -12,7 +12,6 @@ import pytest
 from redis import Redis
 
 from gateway.limits.quotas import LEASE_SECONDS
-from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
 from tests.flows import raw
 from tests.flows.client import Answer, Client
@@ -33,17 +32,11 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def redis_url(valkey: Valkey) -> str:
-    """A database that the tests may wipe."""
-    return valkey.url.removesuffix("/0") + "/12"
-
-
-@pytest.fixture(scope="module")
-def fleet_environ(environ: dict[str, str], redis_url: str) -> dict[str, str]:
+def fleet_environ(environ: dict[str, str], module_redis_url: str) -> dict[str, str]:
     """The settings of a fleet that limits its subjects."""
     return {
         **environ,
-        "GATEWAY_REDIS_URL": redis_url,
+        "GATEWAY_REDIS_URL": module_redis_url,
         "GATEWAY_SUBJECT_REQUESTS": str(REQUESTS),
         "GATEWAY_SUBJECT_BYTES": str(BYTES),
         "GATEWAY_SUBJECT_UPLOADS": str(UPLOADS),
@@ -63,9 +56,9 @@ def gateways(fleet_environ: dict[str, str], servers_dir: Path) -> Iterator[dict[
 
 
 @pytest.fixture(autouse=True)
-def redis(redis_url: str) -> Iterator[Redis]:
+def redis(module_redis_url: str) -> Iterator[Redis]:
     """Where the quotas are, of which nothing is used yet."""
-    with Redis.from_url(redis_url) as client:
+    with Redis.from_url(module_redis_url) as client:
         client.flushdb()
         yield client
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.stack.seaweedfs import SeaweedFS
-from gateway.stack.valkey import Valkey
+from gateway.uploads.keys import PENDING
 from tests.flows import files
 from tests.flows.client import Client
 from tests.servers.gateway import Gateway, start_worker
@@ -30,14 +30,14 @@ async def test_requests_of_an_upload(
     expected: dict[str, int],
     environ: dict[str, str],
     seaweedfs: SeaweedFS,
-    valkey: Valkey,
+    own_redis_url: str,
     tmp_path: Path,
 ) -> None:
     async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
         settings = environ | {
             "GATEWAY_DELIVERY": "external",
             "GATEWAY_S3_ENDPOINT_URL": proxy.url,
-            "GATEWAY_BROKER_URL": valkey.url.replace("/0", "/9"),  # no other worker's
+            "GATEWAY_BROKER_URL": own_redis_url,  # no other worker's
         }
         with start_worker(settings, tmp_path), Gateway.start(settings, tmp_path) as gateway:
             async with Client.open(gateway.url, TOKENS["alice"]) as client:
@@ -45,4 +45,8 @@ async def test_requests_of_an_upload(
                     f"/v1/channels/{CHANNEL}/messages", files.PNG.ljust(size, b"\0")
                 )
     assert answer.status == 200, answer.body
-    assert Counter(proxy.asked) == expected
+    asked = Counter(method for method, _ in proxy.asked)
+    # A gateway that has waited for two seconds looks for the end by itself, by two requests.
+    opened = [target for method, target in proxy.asked if method == "GET" and PENDING in target]
+    asked["GET"] -= 2 * (len(opened) - 1)
+    assert asked == expected

@@ -77,13 +77,14 @@ class Traced:
 
 
 @pytest.fixture(scope="module")
-def traced(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+def traced(
+    environ: dict[str, str], module_redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Traced]:
     directory = tmp_path_factory.mktemp("traced")
     with recording() as upstream, recording() as collector:
         settings = {
             **environ,
-            # A broker that no other worker of this test run looks at.
-            "GATEWAY_REDIS_URL": environ["GATEWAY_REDIS_URL"].rsplit("/", 1)[0] + "/6",
+            "GATEWAY_REDIS_URL": module_redis_url,  # of which no other worker takes a task
             "GATEWAY_UPSTREAM_URL": upstream.url,
             "GATEWAY_TRACING": "true",
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,

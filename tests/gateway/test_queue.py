@@ -9,20 +9,14 @@ import pytest
 from redis import Redis
 
 from gateway.queue import LARGEST_MESSAGE, QUEUES, TaskQueue
-from gateway.stack.valkey import Valkey
 from gateway.uploads.lifecycle import Step
 
 
 @pytest.fixture
-def broker(valkey: Valkey) -> Iterator[Redis]:
+def broker(own_redis_url: str) -> Iterator[Redis]:
     """A database of its own, which no worker reads."""
-    with Redis.from_url(valkey.url.removesuffix("/0") + "/7") as client:
-        client.flushdb()
+    with Redis.from_url(own_redis_url) as client:
         yield client
-
-
-def url_of(valkey: Valkey) -> str:
-    return valkey.url.removesuffix("/0") + "/7"
 
 
 def messages(broker: Redis) -> list[tuple[str, Any]]:
@@ -36,8 +30,8 @@ def messages(broker: Redis) -> list[tuple[str, Any]]:
     return found
 
 
-def test_gathered_tasks_share_messages(valkey: Valkey, broker: Redis) -> None:
-    queue = TaskQueue(url_of(valkey), {"many"})
+def test_gathered_tasks_share_messages(own_redis_url: str, broker: Redis) -> None:
+    queue = TaskQueue(own_redis_url, {"many"})
     ids = [f"upload-{number}" for number in range(2 * LARGEST_MESSAGE + 50)]
     for upload_id in ids:
         queue.send("many", upload_id)
@@ -48,8 +42,8 @@ def test_gathered_tasks_share_messages(valkey: Valkey, broker: Redis) -> None:
     assert {name for name, _ in sent} == {"many"}
 
 
-def test_a_task_that_somebody_waits_for_goes_by_itself(valkey: Valkey, broker: Redis) -> None:
-    queue = TaskQueue(url_of(valkey), {"many"})
+def test_a_task_that_somebody_waits_for_goes_by_itself(own_redis_url: str, broker: Redis) -> None:
+    queue = TaskQueue(own_redis_url, {"many"})
     queue.send("many", "a")
     queue.send("one", "b")
     queue.send("one", "c")
@@ -57,16 +51,16 @@ def test_a_task_that_somebody_waits_for_goes_by_itself(valkey: Valkey, broker: R
     assert sorted(messages(broker), key=str) == [("many", ["a"]), ("one", "b"), ("one", "c")]
 
 
-def test_what_is_left_is_sent_at_the_end(valkey: Valkey, broker: Redis) -> None:
-    queue = TaskQueue(url_of(valkey), {"many"})
+def test_what_is_left_is_sent_at_the_end(own_redis_url: str, broker: Redis) -> None:
+    queue = TaskQueue(own_redis_url, {"many"})
     queue.send("many", "a")
     queue.close()
     assert messages(broker) == [("many", ["a"])]
 
 
-def test_each_step_has_a_queue_of_its_own(valkey: Valkey, broker: Redis) -> None:
+def test_each_step_has_a_queue_of_its_own(own_redis_url: str, broker: Redis) -> None:
     assert set(QUEUES) == set(Step)
-    queue = TaskQueue(url_of(valkey), ())
+    queue = TaskQueue(own_redis_url, ())
     assert queue.depth() == 0
     for step, count in zip(Step, range(1, 9), strict=False):
         for number in range(count):

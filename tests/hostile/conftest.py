@@ -7,12 +7,12 @@ import pytest
 import pytest_asyncio
 
 from gateway.stack.seaweedfs import SeaweedFS
-from gateway.stack.valkey import Valkey
 from gateway.store.s3 import S3Store
 from tests.gateway.store.conftest import open_bucket
 from tests.hostile.doors import EACH, Door, Doors
 from tests.hostile.never import Watch
 from tests.hostile.upstream import Reading, reading
+from tests.servers.databases import Databases
 from tests.servers.gateway import start_worker
 
 BUCKET = "hostile"
@@ -25,16 +25,19 @@ def upstream() -> Iterator[Reading]:
 
 
 @pytest.fixture(scope="session")
-def hostile_environ(environ: dict[str, str], valkey: Valkey, upstream: Reading) -> dict[str, str]:
-    return {
-        **environ,
-        "GATEWAY_AUTH": "static",
-        "GATEWAY_BODY_TIMEOUT": "1",
-        "GATEWAY_MAX_FILE_SIZE": "1MiB",
-        "GATEWAY_REDIS_URL": f"{valkey.url.rpartition('/')[0]}/8",
-        "GATEWAY_S3_BUCKET": BUCKET,
-        "GATEWAY_UPSTREAM_URL": upstream.url,
-    }
+def hostile_environ(
+    environ: dict[str, str], databases: Databases, upstream: Reading
+) -> Iterator[dict[str, str]]:
+    with databases.lend() as redis_url:
+        yield {
+            **environ,
+            "GATEWAY_AUTH": "static",
+            "GATEWAY_BODY_TIMEOUT": "1",
+            "GATEWAY_MAX_FILE_SIZE": "1MiB",
+            "GATEWAY_REDIS_URL": redis_url,
+            "GATEWAY_S3_BUCKET": BUCKET,
+            "GATEWAY_UPSTREAM_URL": upstream.url,
+        }
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

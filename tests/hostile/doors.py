@@ -1,6 +1,5 @@
 """Gateways of every kind that hostile bytes have to be held against, each with its upstream."""
 
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,14 +7,11 @@ from pathlib import Path
 from typing import Self
 
 from gateway.settings import Delivery, Engine
-from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import answers
-from tests.hostile.launch import PURE_PARSER
+from tests.hostile.launch import PURE_PARSER, WITHOUT_EXTENSIONS
 from tests.hostile.upstream import Reading
-
-_START_SECONDS = 90.0
-"""Without assertions all is compiled anew, on a machine that may be busy."""
+from tests.servers.zygote import ForkedPart, Kind
 
 
 @dataclass(frozen=True)
@@ -27,6 +23,12 @@ class Variant:
     pure_parser: bool = False
     optimised: bool = False
     """By `python -O`, for which no assertion is there."""
+
+    @property
+    def kind(self) -> Kind:
+        """What its process has been from the beginning."""
+        options = ("-O",) if self.optimised else ()
+        return Kind(options, ((WITHOUT_EXTENSIONS, "1"),) if self.pure_parser else ())
 
     def __str__(self) -> str:
         parser = "python-parser" if self.pure_parser else "c-parser"
@@ -73,14 +75,11 @@ class Doors:
         self._upstream = upstream
         self._stack = ExitStack()
         self._open: dict[Variant, Door] = {}
-        self._parts: list[Part] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for part in self._parts:
-            part.ask_to_stop()
         self._stack.close()
 
     def door(self, variant: Variant) -> Door:
@@ -100,13 +99,13 @@ class Doors:
             PURE_PARSER: "1" if variant.pure_parser else "",
             "PYTHONOPTIMIZE": "1" if variant.optimised else "",
         }
-        command = Command(
-            f"hostile-{variant}",
-            [sys.executable, "-m", "tests.hostile.launch", "serve"],
-            lambda: answers(f"{url}/gateway/healthz", below=300),
+        part = ForkedPart(
+            ["tests.hostile.launch", "serve"],
             {**self._environ, **own},
-            patience=_START_SECONDS,
+            self._directory / f"hostile-{variant}.log",
+            lambda: answers(f"{url}/gateway/healthz", below=300),
+            variant.kind,
         )
-        part = self._stack.enter_context(Part(command, self._directory))
-        self._parts.append(part)
+        self._stack.enter_context(part)
+        self._stack.callback(part.hasten)
         return Door(variant, url, part.pid, part.log, self._upstream)

@@ -18,7 +18,7 @@ from tests.hostile.never import AUTHORIZATION, CANARY, Watch
 from tests.hostile.talk import Hangs, Line, Reply
 from tests.hostile.upstream import Reading
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BODY = form(CANARY * 10_000)
 LENGTH = f"Content-Length: {len(BODY)}"

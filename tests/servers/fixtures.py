@@ -14,10 +14,13 @@ from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 from gateway.store.s3 import S3Store
 from tests.flows.client import Client
-from tests.servers import secrets
+from tests.servers import s3_api, secrets
+from tests.servers.databases import Databases
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
+
+s3_api.read_once()
 
 StartGateway = Callable[..., Gateway]
 
@@ -39,6 +42,25 @@ def valkey(servers_dir: Path) -> Iterator[Valkey]:
     server = Valkey(servers_dir / "valkey", free_port())
     with Part(server.command(), servers_dir):
         yield server
+
+
+@pytest.fixture(scope="session")
+def databases(valkey: Valkey) -> Databases:
+    return Databases(valkey.url.rpartition("/")[0])
+
+
+@pytest.fixture
+def own_redis_url(databases: Databases) -> Iterator[str]:
+    """An empty database of one test."""
+    with databases.lend() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_redis_url(databases: Databases) -> Iterator[str]:
+    """An empty database of one module's tests."""
+    with databases.lend() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,8 @@ class FaultProxy:
         self._host, self._port = parts.hostname, parts.port
         self._rules: list[Rule] = []
         self.url = ""
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, str]] = []
+        """Method and target of each request."""
         """The method of each request that came."""
 
     @classmethod
@@ -97,7 +98,8 @@ class FaultProxy:
     ) -> bool:
         """Relay one request and its answer; whether the connection goes on."""
         head = await reader.readuntil(b"\r\n\r\n")
-        self.asked.append(head.partition(b" ")[0].decode())
+        method, target, _ = head.decode().split(" ", 2)
+        self.asked.append((method, target))
         rule = self._rule_for(head.partition(b"\r\n")[0])
         if rule is not None and rule.fault is Fault.HOLD:
             await reader.read()  # until the client goes away

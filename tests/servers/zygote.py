@@ -1,9 +1,10 @@
 """Gateways and workers by fork from a process that has imported everything: tests start dozens.
 
 What runs in the child is the command line that a user has, in a process of its own with its own
-environment and log. Only the second of importing is spared.
+environment and log. Only the second of importing, and of reading what S3 is like, is spared.
 """
 
+import asyncio
 import ctypes
 import importlib
 import json
@@ -15,11 +16,12 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from aiohttp import connector
 
 from gateway.stack.part import PartError
+from tests.servers import s3_api
 
 _PRELOADED = (
     "celery.__main__",
@@ -37,24 +39,36 @@ _POLL_SECONDS = 0.01
 _imported: dict[str, str] = {}
 
 
+class Kind(NamedTuple):
+    """What is settled once, as modules are imported: Python's options, and its environment."""
+
+    options: tuple[str, ...] = ()
+    environ: tuple[tuple[str, str], ...] = ()
+
+
+_USUAL = Kind()
+
+
 class Zygote:
     """The process that has imported everything, made when it is first needed."""
 
-    _only: "Zygote | None" = None
+    _of_a_kind: ClassVar["dict[Kind, Zygote]"] = {}
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.servers.zygote"],
+            [sys.executable, *kind.options, "-m", "tests.servers.zygote"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, **dict(kind.environ)},
         )
 
     @classmethod
-    def get(cls) -> "Zygote":
-        """The one of this process; it ends when its standard input does."""
-        cls._only = cls._only or cls()
-        return cls._only
+    def get(cls, kind: Kind = _USUAL) -> "Zygote":
+        """The only one of that kind; it ends when its standard input does."""
+        if kind not in cls._of_a_kind:
+            cls._of_a_kind[kind] = cls(kind)
+        return cls._of_a_kind[kind]
 
     def ask(self, **order: Any) -> Any:
         """Give an order and read its answer."""
@@ -69,7 +83,12 @@ class ForkedPart:
     """A running command line; for tests what `gateway.stack.part.Part` is for users."""
 
     def __init__(
-        self, argv: Sequence[str], environ: Mapping[str, str], log: Path, ready: Callable[[], bool]
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+        log: Path,
+        ready: Callable[[], bool],
+        kind: Kind = _USUAL,
     ) -> None:
         """Start `argv`: the module to run, and its arguments."""
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -78,13 +97,14 @@ class ForkedPart:
         self._ready = ready
         self._status: int | None = None
         environ = {**os.environ, **environ}
-        self.pid: int = Zygote.get().ask(argv=list(argv), environ=environ, log=str(log))
+        self._zygote = Zygote.get(kind)
+        self.pid: int = self._zygote.ask(argv=list(argv), environ=environ, log=str(log))
 
     @property
     def exit_status(self) -> int | None:
         """The status it exited with, None while it runs."""
         if self._status is None:
-            self._status = Zygote.get().ask(pid=self.pid)
+            self._status = self._zygote.ask(pid=self.pid)
         return self._status
 
     def tail(self) -> str:
@@ -133,6 +153,8 @@ def _main() -> None:
     given = set(os.environ)
     for module in _PRELOADED:
         importlib.import_module(module)
+    s3_api.read_once()
+    asyncio.run(s3_api.read_now())
     # What imports have set is set in every child as well.
     _imported.update({name: os.environ[name] for name in set(os.environ) - given})
     for line in sys.stdin:

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from gateway.stack.seaweedfs import SeaweedFS
-from gateway.stack.valkey import Valkey
 from gateway.uploads.lifecycle import Step
 from tests.flows import files
 from tests.flows.client import Client
@@ -59,7 +58,7 @@ def test_a_worker_for_one_step_is_all_for_it(step: Step, running: int, slots: in
 
 @pytest.fixture(scope="module")
 def own(
-    environ: dict[str, str], valkey: Valkey, seaweedfs: SeaweedFS, servers_dir: Path
+    environ: dict[str, str], module_redis_url: str, seaweedfs: SeaweedFS, servers_dir: Path
 ) -> dict[str, str]:
     """The settings of a gateway and workers that nobody else's uploads reach."""
     config = servers_dir / "shares.toml"
@@ -70,7 +69,7 @@ def own(
         **bucket.settings(),
         "GATEWAY_DELIVERY": "external",
         "GATEWAY_CONFIG": str(config),
-        "GATEWAY_REDIS_URL": valkey.url.removesuffix("/0") + "/15",
+        "GATEWAY_REDIS_URL": module_redis_url,
         "GATEWAY_UPSTREAM_TIMEOUT": "60",
         "GATEWAY_DRAIN_TIMEOUT": "300",
     }

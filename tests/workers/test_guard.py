@@ -7,7 +7,6 @@ import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.settings import Delivery, load
-from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
 from gateway.uploads.backends import open_backends
 from gateway.uploads.ids import new_id
@@ -24,13 +23,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-async def services(environ: dict[str, str], valkey: Valkey) -> AsyncIterator[Services]:
+async def services(environ: dict[str, str], own_redis_url: str) -> AsyncIterator[Services]:
     """With a broker that no worker listens to."""
-    url = valkey.url.removesuffix("/0") + "/10"
-    async with open_backends(load({**environ, "GATEWAY_REDIS_URL": url})) as backends:
-        await backends.redis.flushdb()
-        async with Sniffer.open() as sniffer:
-            yield Services(backends, sniffer)
+    settings = load({**environ, "GATEWAY_REDIS_URL": own_redis_url})
+    async with open_backends(settings) as backends, Sniffer.open() as sniffer:
+        yield Services(backends, sniffer)
 
 
 async def raises(upload_id: str, _: Services) -> None:

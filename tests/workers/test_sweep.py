@@ -99,7 +99,7 @@ async def test_an_upload_whose_task_was_lost_is_registered_once(
     upload = stored_upload()
     await backends.store.put(keys.incoming(upload.id), files.PNG)
     await backends.ledger.accept(upload)
-    await backends.redis.flushall()
+    await backends.redis.flushdb()
     await sweep(backends, LATER)
     assert (await end_of(backends.ledger, upload.id)).state is State.REGISTERED
     urls = [message["file"]["url"] for message in await sandbox.messages() if "file" in message]

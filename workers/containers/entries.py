@@ -13,6 +13,7 @@ CENTRAL: Final = b"PK\x01\x02"
 LOCAL_SIZE: Final = 30
 CENTRAL_SIZE: Final = 46
 
+_COMMON: Final = struct.Struct("<HH4xIIIHH")
 _ENCRYPTED: Final = 1 << 0
 _DESCRIBED_LATER: Final = 1 << 3
 _ZIP64: Final = 0x0001
@@ -67,14 +68,34 @@ def central_entries(directory: bytes) -> Iterator[Entry]:
 
 
 def _central_entry(data: bytes, at: int) -> Entry:
-    flags, method = struct.unpack_from("<HH", data, at + 8)
-    crc, packed, unpacked, name_size, extra_size, comment = struct.unpack_from(
-        "<IIIHHH", data, at + 16
+    comment, disk, _, _, offset = struct.unpack_from("<HHHII", data, at + 32)
+    entry = _entry(data, at + 8, at + CENTRAL_SIZE, offset)
+    return entry._replace(
+        length=CENTRAL_SIZE + entry.length + comment,
+        sound=entry.sound and comment == 0 and disk == 0,
     )
-    disk, _, _, offset = struct.unpack_from("<HHII", data, at + 34)
-    middle = at + CENTRAL_SIZE + name_size
-    name, extra = data[at + CENTRAL_SIZE : middle], data[middle : middle + extra_size]
-    large, renamed, sound = _read_extra(extra, name, (unpacked, packed, offset))
+
+
+def local_entry(data: bytes, at: int, offset: int) -> Entry | None:
+    """The header at `data[at]`, which is byte `offset` of the archive; None where there is none."""
+    if data[at : at + 4] != LOCAL or at + LOCAL_SIZE > len(data):
+        return None
+    entry = _entry(data, at + 6, at + LOCAL_SIZE, 0)
+    length = LOCAL_SIZE + entry.length
+    return entry._replace(offset=offset, length=length) if at + length <= len(data) else None
+
+
+def _entry(data: bytes, at: int, name_at: int, offset: int) -> Entry:
+    """What both kinds of header tell from `data[at]` on, in the same order; its name stands behind.
+
+    Its `length` is that of the name and the extra fields.
+    """
+    flags, method, crc, packed, unpacked, name_size, extra = _COMMON.unpack_from(data, at)
+    extra_at = name_at + name_size
+    name = data[name_at:extra_at]
+    large, renamed, sound = _read_extra(
+        data[extra_at : extra_at + extra], name, (unpacked, packed, offset)
+    )
     return Entry(
         name=name,
         renamed=renamed,
@@ -85,35 +106,8 @@ def _central_entry(data: bytes, at: int) -> Entry:
         packed=large[1],
         unpacked=large[0],
         offset=large[2],
-        extra=extra_size,
-        length=CENTRAL_SIZE + name_size + extra_size + comment,
-        sound=sound and comment == 0 and disk == 0 and _is_plain(name),
-    )
-
-
-def local_entry(data: bytes, at: int, offset: int) -> Entry | None:
-    """The header at `data[at]`, which is byte `offset` of the archive; None where there is none."""
-    if data[at : at + 4] != LOCAL or at + LOCAL_SIZE > len(data):
-        return None
-    flags, method = struct.unpack_from("<HH", data, at + 6)
-    crc, packed, unpacked, name_size, extra_size = struct.unpack_from("<IIIHH", data, at + 14)
-    middle = at + LOCAL_SIZE + name_size
-    name, extra = data[at + LOCAL_SIZE : middle], data[middle : middle + extra_size]
-    if len(name) < name_size or len(extra) < extra_size:
-        return None
-    large, renamed, sound = _read_extra(extra, name, (unpacked, packed, 0))
-    return Entry(
-        name=name,
-        renamed=renamed,
-        encrypted=bool(flags & _ENCRYPTED),
-        described_later=bool(flags & _DESCRIBED_LATER),
-        method=method,
-        crc=crc,
-        packed=large[1],
-        unpacked=large[0],
-        offset=offset,
-        extra=extra_size,
-        length=LOCAL_SIZE + name_size + extra_size,
+        extra=extra,
+        length=name_size + extra,
         sound=sound and _is_plain(name),
     )
 

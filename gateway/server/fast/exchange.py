@@ -3,13 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from email.utils import formatdate
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.http import RawRequestMessage, RawResponseMessage
-from msgspec.structs import replace
 
 from gateway.delivery import relay
 from gateway.delivery.admitted import OUTLIVED, Admitted
@@ -23,25 +20,23 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.limits.pace import Pace
 from gateway.limits.quota import Demand
 from gateway.limits.quotas import Quotas, Ticket
-from gateway.metrics.catalogue import OPEN_UPLOADS, PROBLEMS
-from gateway.metrics.requests import ABORTED, CUT, relay_phases, tally_of
+from gateway.metrics.catalogue import OPEN_UPLOADS
+from gateway.metrics.requests import ABORTED, CUT
 from gateway.problems import problem_of
-from gateway.server import headers, tracing
-from gateway.server.answers import document_of
+from gateway.server import headers
 from gateway.server.body import SILENT, TOO_SLOW
-from gateway.server.context import SERVER
-from gateway.server.fast import wire
+from gateway.server.fast import answer, wire
+from gateway.server.fast.account import Account
+from gateway.server.fast.waiting import Waiting
 from gateway.server.linger import LINGER_BYTES, LINGER_SECONDS
 from gateway.server.services import Services
-from gateway.telemetry import get_logger, log_request
+from gateway.telemetry import get_logger
 from gateway.uploads.record import Upload
 
 if TYPE_CHECKING:
     from gateway.server.fast.connection import Connection
-    from gateway.tracing.otel import Span
 
 log = get_logger(__name__)
 
@@ -54,18 +49,14 @@ A client that fills its reads gets larger ones, an upstream that does not keep u
 
 _OPEN: Final = OPEN_UPLOADS.of("relay")
 
-_NO_BODY: Final = frozenset({204, 304})
-_SERVER: Final = SERVER.encode()
-
 
 class Exchange:
     """Pumps one admitted upload; what happens on either connection ends up here."""
 
     __slots__ = (
-        "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head", "_held",
-        "_keeping", "_last", "_left", "_looked", "_over", "_pace", "_passing", "_read_size",
-        "_received_at", "_sent", "_services", "_span", "_started", "_tap", "_task", "_ticket",
-        "_unsent", "_upstream", "_waited",
+        "_account", "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head",
+        "_keeping", "_last", "_left", "_over", "_passing", "_read_size", "_services", "_tap",
+        "_task", "_ticket", "_unsent", "_upstream", "_waiting",
     )  # fmt: skip
 
     def __init__(
@@ -77,19 +68,14 @@ class Exchange:
         self._head = head
         self._left = admitted.content_length or 0
         self._tap = Tap(admitted.boundaries, services.settings.hash)
-        self._started = self._active = time.monotonic()
-        self._received_at = self._started
-        self._sent = 0
+        self._account = Account(services, admitted, head)
+        self._active = self._account.started
         self._read_size = client.read_size()
         self._unsent = b""
         """The request's head, and what came of its body before it could be sent."""
         self._upstream: UpstreamConnection | None = None
         self._full = False
-        self._held = True
-        """Whether the client was made to wait since it was looked at last."""
-        self._pace: Pace | None = None
-        """Only those that are looked at need one, which are few."""
-        self._looked = self._waited = 0.0
+        self._waiting = Waiting()
         self._task: asyncio.Task[None] | None = None
         self._ticket: Ticket | None = None
         self._keeping = False
@@ -100,7 +86,6 @@ class Exchange:
         """Bytes that may still come of a body that was answered already."""
         self._over = False
         self._end: asyncio.Future[None] | None = None
-        self._span: Span | None = None
 
     def begin(self) -> None:
         """Ask for the body, and find a connection to the upstream."""
@@ -112,7 +97,8 @@ class Exchange:
         pool = self._services.pool
         outgoing = headers.raw_of_relay(received.raw_headers, received.headers)
         if self._services.settings.tracing:
-            outgoing = self._trace(outgoing)
+            outgoing = self._account.trace(outgoing)
+            self._admitted = self._account.admitted  # which names the span, as its record will
         self._unsent = wire.request_head(target.method, target.path, pool.host, outgoing)
         if (quotas := self._services.quotas) is not None:
             self._client.pause()
@@ -155,16 +141,10 @@ class Exchange:
             )
 
     def _look_at_body(self, now: float, silence: float) -> None:
-        """Whether the client is fast enough; what it was made to wait is not its own time."""
-        if not self._held:
-            self._waited += now - self._looked
-        self._looked, self._held = now, False
-        if self._pace is None:
-            self._pace = Pace(self._services.floor)
-        received = (self._admitted.content_length or 0) - self._left
+        keeps_up = self._waiting.keeps_up(now, self._received, self._services.floor)
         if silence > self._services.settings.body_timeout:
             self._close(BodyTimeout(SILENT))
-        elif not self._pace.keeps_up(self._waited, received):
+        elif not keeps_up:
             self._close(BodyTimeout(TOO_SLOW))
 
     def _is_outlived(self) -> bool:
@@ -185,7 +165,7 @@ class Exchange:
         if self._answered:
             self._let_pass(len(data))
             return rest
-        self._received_at = self._active = time.monotonic()
+        self._account.received_at = self._active = time.monotonic()
         if len(data) == self._read_size < _LARGEST_READ:
             self._set_read_size(self._read_size * 2)
         self._tap.observe(data)
@@ -211,14 +191,14 @@ class Exchange:
         if self._answered:
             self._leave(reusable=False)
         elif self._left and self._task is None and not self._keeping:
-            log.info("request.aborted", reason="the client went away", **self._ids())
+            log.info("request.aborted", reason="the client went away", **self._account.ids())
             self._close(UploadAborted("the body ended before it was complete"))
 
     # --- the upstream's side ---------------------------------------------------------------------
 
     def upstream_full(self) -> None:
         """Slow the client down to what the upstream takes."""
-        self._full = self._held = True
+        self._full = self._waiting.held = True
         self._active = time.monotonic()
         if not self._answered:
             self._client.pause()
@@ -246,13 +226,9 @@ class Exchange:
 
     # --- within ----------------------------------------------------------------------------------
 
-    def _trace(self, outgoing: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """Begin the span; the headers for the upstream name it instead of the client's."""
-        self._span = span = tracing.begin(self._head.headers)
-        if span is None:
-            return outgoing
-        self._admitted = replace(self._admitted, trace=span.carrier)
-        return headers.with_trace(outgoing, span.carrier)
+    @property
+    def _received(self) -> int:
+        return (self._admitted.content_length or 0) - self._left
 
     def _set_read_size(self, size: int) -> None:
         self._read_size = size
@@ -281,7 +257,7 @@ class Exchange:
         if self._left and not self._client.connected:  # it went away in the meantime
             self.client_lost()
             return
-        if self._left < (self._admitted.content_length or 0):
+        if self._received:
             connection.write(self._unsent)
             self._unsent = b""
         self._client.resume()
@@ -322,53 +298,28 @@ class Exchange:
 
     def _answer(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
         """Give the client the upstream's answer: what is `held` of it, then what comes."""
-        whole = body.at_eof()
-        lines, chunked = self._answer_lines(head, held if whole else None)
-        opening = wire.answer_head(head.code, head.reason, lines)
+        whole = held if body.at_eof() else None
+        opening, chunked = answer.opening_of(head, whole, self._own_lines(), time.time())
         self._answered = True
         self._active = time.monotonic()
-        self._sent += len(held)
+        self._account.sent += len(held)
         if not self._left:
-            phases = relay_phases()
-            phases.body.observe(self._received_at - self._started)
-            phases.upstream.observe(self._active - self._received_at)
-        if whole:
-            self._client.send(opening + held)
+            self._account.answered(self._active)
+        self._client.send(opening + (wire.chunk(held) if chunked and held else held))
+        if whole is not None:
             self._finish(head.code)
         else:
-            self._client.send(opening + (wire.chunk(held) if chunked and held else held))
             self._run(self._stream(head.code, body, chunked=chunked))
 
     async def _stream(self, status: int, body: aiohttp.StreamReader, *, chunked: bool) -> None:
         while data := await body.readany():
             self._active = time.monotonic()
-            self._sent += len(data)
+            self._account.sent += len(data)
             self._client.send(wire.chunk(data) if chunked else data)
             await self._client.drained()
         if chunked:
             self._client.send(wire.chunk(b""))
         self._finish(status)
-
-    def _answer_lines(
-        self, head: RawResponseMessage, whole: bytes | None
-    ) -> tuple[list[tuple[bytes, bytes]], bool]:
-        """The headers of the answer, and whether it goes in chunks since its length is unknown."""
-        answered = head.headers
-        lines = headers.raw_to_client(head.raw_headers, answered)
-        if "Server" not in answered:
-            lines.append((b"Server", _SERVER))
-        if "Date" not in answered:
-            lines.append((b"Date", _date(int(time.time()))))
-        lines += self._own_lines()
-        if head.code in _NO_BODY or "Content-Length" in answered:
-            return lines, False
-        if "Content-Type" not in answered:
-            lines.append((b"Content-Type", b"application/octet-stream"))
-        if whole is not None:
-            lines.append((b"Content-Length", b"%d" % len(whole)))
-            return lines, False
-        lines.append((b"Transfer-Encoding", b"chunked"))
-        return lines, True
 
     def _own_lines(self) -> list[tuple[bytes, bytes]]:
         own = [
@@ -407,29 +358,21 @@ class Exchange:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()  # nothing is to be sent for a request that was given up
         if self._answered:
-            log.warning("request.cut", reason=str(error), **self._ids())
-            self._count(CUT, time.monotonic() - self._started)
+            log.warning("request.cut", reason=str(error), **self._account.ids())
+            self._account.count(CUT, self._received, time.monotonic() - self._account.started)
             self._client.cut()
             return
         problem = problem_of(error)
-        PROBLEMS.add(problem.kind.slug)
-        if problem.kind.status >= 500:
-            log.warning(
-                "request.problem",
-                slug=problem.kind.slug,
-                detail=problem.detail,
-                exc_info=error if problem.kind.status == 500 else None,
-                **self._ids(),
-            )
-        status, fields, body = document_of(problem, self._ids())
-        fields |= {"Server": SERVER, "Date": _date(int(time.time())).decode()}
+        self._account.problem(problem, error)
         self._answered = True
         too_slow = isinstance(error, BodyTimeout)
         self._last = self._last or too_slow
-        answer = [*wire.lines(fields.items()), *self._own_lines()]
-        self._client.send(wire.whole_answer(status, answer, body))
-        self._sent += len(body)
-        self._finish(status)
+        whole, size = answer.of_problem(
+            problem, self._account.ids(), self._own_lines(), time.time()
+        )
+        self._client.send(whole)
+        self._account.sent += size
+        self._finish(problem.kind.status)
         if too_slow:
             self._leave(reusable=False)  # it was waited for long enough
 
@@ -438,17 +381,8 @@ class Exchange:
         if self._upstream is not None:
             self._upstream.end(reusable=not self._left)
         self._upstream = None
-        target = self._admitted.target
-        seconds = time.monotonic() - self._started
-        log_request(
-            method=target.method,
-            path=target.path.partition("?")[0],
-            status=status,
-            seconds=seconds,
-            client=self._services.client_of(self._client.peername, self._head.headers),
-            **self._ids(),
-        )
-        self._count(status if self._client.connected or not self._left else ABORTED, seconds)
+        aborted = "" if self._client.connected or not self._left else ABORTED
+        self._account.finished(status, self._client.peername, self._received, aborted=aborted)
         if not self._left or not self._client.connected:
             self._leave(reusable=True)
         else:
@@ -456,14 +390,6 @@ class Exchange:
             if self._last:
                 self._client.end_answers()
             self._client.resume()
-
-    def _count(self, status: int | str, seconds: float) -> None:
-        route = self._admitted.route
-        received = (self._admitted.content_length or 0) - self._left
-        tally_of(route.name, route.delivery.value, status).count(seconds, received, self._sent)
-        if self._span is not None:
-            tracing.end_relay(self._span, self._admitted, status)
-            self._span = None
 
     def _leave(self, *, reusable: bool) -> None:
         if self._over:
@@ -478,16 +404,7 @@ class Exchange:
         _OPEN.value -= 1
         self._services.slots.taken -= 1
         if self._ticket is not None:
-            self._ticket.end((self._admitted.content_length or 0) - self._left)
+            self._ticket.end(self._received)
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
         self._client.exchange_ended(reusable=reusable and not self._last)
-
-    def _ids(self) -> dict[str, str]:
-        return {"request_id": self._admitted.request_id, "upload_id": self._admitted.upload_id}
-
-
-@lru_cache(maxsize=1)
-def _date(now: int) -> bytes:
-    """The `Date` of an answer, made once a second."""
-    return formatdate(now, usegmt=True).encode()

@@ -12,7 +12,6 @@ from gateway.limits.quota import Accounts, Demand, Policy, Standing
 from gateway.limits.quota_script import RULES
 from gateway.limits.quotas import LEASE_SECONDS, standing_of
 from gateway.limits.window import slice_length
-from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
 
 SCRIPT = "local now = tonumber(KEYS[4])\n" + RULES
@@ -28,9 +27,8 @@ steps = st.lists(st.tuples(st.integers(0, 1500), asks | ends), max_size=25)
 
 
 @pytest.fixture(scope="module")
-def redis(valkey: Valkey) -> Iterator[Redis]:
-    with Redis.from_url(valkey.url.removesuffix("/0") + "/13") as client:
-        client.flushdb()
+def redis(module_redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(module_redis_url) as client:
         yield client
 
 

@@ -30,9 +30,8 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
-    async with Redis.from_url(valkey.url.removesuffix("/0") + "/14") as client:
-        await client.flushdb()
+async def redis(own_redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(own_redis_url) as client:
         yield client
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiobotocore.session import get_session  # noqa: TID251 - to spare the tests time
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
@@ -40,9 +39,6 @@ from workers.sweep.backlog import resend
 
 pytestmark = pytest.mark.slow
 
-SESSION = get_session()
-"""Knows all of S3's API, which every command by itself reads anew."""
-
 NOWHERE = "redis://127.0.0.1:1/0"
 
 Run = Callable[..., Awaitable[Result]]
@@ -57,7 +53,6 @@ def away(environ: dict[str, str]) -> dict[str, str]:
 def run(away: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command line; its logs would outlive the stream that they are written to."""
     monkeypatch.setattr("gateway.cli.configure_logs", lambda *_: None)
-    monkeypatch.setattr("gateway.store.s3.get_session", lambda: SESSION)
 
     async def invoke(*arguments: str, **changed: str | None) -> Result:
         result = await asyncio.to_thread(

@@ -7,7 +7,6 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway.stack.valkey import Valkey
 from gateway.uploads import keys, presence
 from gateway.uploads.presence import Presence, is_gone, is_present, knows_all
 
@@ -18,10 +17,9 @@ def _short_beat(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
+async def redis(own_redis_url: str) -> AsyncIterator[Redis]:
     """A database of its own: other processes keep marks in theirs."""
-    async with Redis.from_url(valkey.url.removesuffix("/0") + "/11") as client:
-        await client.flushdb()
+    async with Redis.from_url(own_redis_url) as client:
         yield client
 
 

@@ -5,9 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from redis.asyncio import Redis
 
-from gateway.stack.valkey import Valkey
 from gateway.upstream.client import ChatKitty
 from tests.gateway.upstream.scripted import ScriptedServer
 
@@ -38,12 +36,3 @@ def refusing_url() -> Iterator[str]:
 async def seen() -> asyncio.Event:
     """Set once a silent server has read a request."""
     return asyncio.Event()
-
-
-@pytest.fixture
-async def redis_url(valkey: Valkey) -> str:
-    """An empty database, which no worker reads: what others have under way is not wiped with it."""
-    url = valkey.url.removesuffix("/0") + "/6"
-    async with Redis.from_url(url) as redis:
-        await redis.flushdb()
-    return url

@@ -31,11 +31,11 @@ def credentials(server: ScriptedServer) -> ClientCredentials:
 
 
 @pytest.fixture
-async def process(upstream, redis_url) -> AsyncIterator[Process]:
+async def process(upstream, own_redis_url) -> AsyncIterator[Process]:
     """Starts the token of one more process."""
     async with AsyncExitStack() as stack:
 
-        async def start(seal: Seal = SEAL, url: str = redis_url) -> OwnToken:
+        async def start(seal: Seal = SEAL, url: str = own_redis_url) -> OwnToken:
             redis = Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0)
             stack.push_async_callback(redis.aclose)
             return await stack.enter_async_context(
@@ -73,10 +73,10 @@ async def test_many_processes_at_once_fetch_one_token(upstream, process):
     assert len(upstream.requests) == 1
 
 
-async def test_redis_never_sees_the_token_itself(upstream, process, redis_url):
+async def test_redis_never_sees_the_token_itself(upstream, process, own_redis_url):
     upstream.replies(issued("super-secret"))
     await (await process()).get()
-    async with Redis.from_url(redis_url) as redis:
+    async with Redis.from_url(own_redis_url) as redis:
         keys = await redis.keys("*")
         kept = [(await redis.get(key), await redis.ttl(key)) for key in keys]
     ((sealed, life),) = kept
@@ -175,12 +175,14 @@ async def test_any_lifetime_gives_a_usable_token(upstream, process, life):
     assert await (await process()).get() == "t1"
 
 
-async def test_a_token_near_its_end_serves_until_another_is_to_be_had(upstream, process, redis_url):
+async def test_a_token_near_its_end_serves_until_another_is_to_be_had(
+    upstream, process, own_redis_url
+):
     own = await process()
     now = time.monotonic()
     old = Token("old", 3600.0, now + 30.0)
     assert (old.is_fresh(now), old.is_usable(now)) == (False, True)
-    async with Redis.from_url(redis_url) as redis:
+    async with Redis.from_url(own_redis_url) as redis:
         await SharedToken(redis, own._shared._key, SEAL).write(old)
     upstream.replies(answer(503, {}))
     assert await own.get() == "old"
@@ -188,9 +190,9 @@ async def test_a_token_near_its_end_serves_until_another_is_to_be_had(upstream, 
     assert await own.get() == "new"
 
 
-async def test_who_has_a_usable_token_does_not_wait_for_its_turn(upstream, process, redis_url):
+async def test_who_has_a_usable_token_does_not_wait_for_its_turn(upstream, process, own_redis_url):
     own = await process()
-    async with Redis.from_url(redis_url) as redis:
+    async with Redis.from_url(own_redis_url) as redis:
         shared = SharedToken(redis, own._shared._key, SEAL)
         await shared.write(Token("old", 3600.0, time.monotonic() + 30.0))
         async with shared.turn(patience=0.0) as ours:
@@ -199,9 +201,11 @@ async def test_who_has_a_usable_token_does_not_wait_for_its_turn(upstream, proce
     assert upstream.requests == []
 
 
-async def test_while_one_renewal_takes_its_time_the_old_token_serves(upstream, process, redis_url):
+async def test_while_one_renewal_takes_its_time_the_old_token_serves(
+    upstream, process, own_redis_url
+):
     own = await process()
-    async with Redis.from_url(redis_url) as redis:
+    async with Redis.from_url(own_redis_url) as redis:
         shared = SharedToken(redis, own._shared._key, SEAL)
         await shared.write(Token("old", 3600.0, time.monotonic() + 30.0))
     asked, answered = asyncio.Event(), asyncio.Event()
@@ -220,9 +224,11 @@ async def test_while_one_renewal_takes_its_time_the_old_token_serves(upstream, p
     assert len(upstream.requests) == 1
 
 
-async def test_who_has_none_waits_for_the_token_that_another_fetches(upstream, process, redis_url):
+async def test_who_has_none_waits_for_the_token_that_another_fetches(
+    upstream, process, own_redis_url
+):
     own = await process()
-    async with Redis.from_url(redis_url) as redis:
+    async with Redis.from_url(own_redis_url) as redis:
         shared = SharedToken(redis, own._shared._key, SEAL)
         async with shared.turn(patience=0.0):
             waiting = asyncio.create_task(own.get())

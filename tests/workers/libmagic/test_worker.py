@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gateway.stack.valkey import Valkey
 from tests.flows import files
 from tests.flows.client import Client
 from tests.servers import poisonable_libmagic as poison
@@ -29,14 +28,14 @@ denied_types = ["application/x-dosexec"]
 
 
 @pytest.fixture(scope="module")
-def own(environ: dict[str, str], valkey: Valkey, servers_dir: Path) -> dict[str, str]:
+def own(environ: dict[str, str], module_redis_url: str, servers_dir: Path) -> dict[str, str]:
     """The settings of a gateway and a worker that nobody else's uploads reach."""
     config = servers_dir / "unsniffed.toml"
     config.write_text(ROUTES)
     return environ | {
         "GATEWAY_DELIVERY": "external",
         "GATEWAY_CONFIG": str(config),
-        "GATEWAY_BROKER_URL": valkey.url.replace("/0", "/8"),
+        "GATEWAY_BROKER_URL": module_redis_url,
         "LIBMAGIC_CHILD": "tests.servers.poisonable_libmagic",
     }
 
@@ -112,9 +111,9 @@ def test_a_worker_that_has_no_libmagic_does_not_start(
 
 
 async def test_the_children_of_a_stopped_worker_are_gone(
-    own: dict[str, str], valkey: Valkey, tmp_path: Path
+    own: dict[str, str], own_redis_url: str, tmp_path: Path
 ) -> None:
-    settings = own | {"GATEWAY_BROKER_URL": valkey.url.replace("/0", "/10")}
+    settings = own | {"GATEWAY_BROKER_URL": own_redis_url}
     with start_worker(settings, tmp_path) as worker, Gateway.start(settings, tmp_path) as gateway:
         async with Client.open(gateway.url, TOKENS["alice"]) as client:
             await client.upload(PATH, files.PNG, name="a.png")

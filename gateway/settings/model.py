@@ -1,15 +1,8 @@
-"""Every setting: its name, default, limits and meaning. Validated once, at start.
+"""Every setting: its name, default, limits and meaning."""
 
-Sources, the first wins: environment variables `GATEWAY_<NAME>`, files named by
-`GATEWAY_<NAME>_FILE` (for secrets), the TOML file named by `GATEWAY_CONFIG`, the defaults here.
-"""
-
-import os
-import tomllib
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Self
 
 from pydantic import (
     BaseModel,
@@ -21,139 +14,34 @@ from pydantic import (
     IPvAnyNetwork,
     RedisDsn,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from gateway.crypto import KeyRing
 from gateway.errors import ConfigurationError
+from gateway.settings.choices import (
+    Delivery,
+    Engine,
+    Grants,
+    Hash,
+    OnMismatch,
+    Serve,
+    SignatureAlgorithm,
+    VerifierName,
+)
+from gateway.settings.values import (
+    CommaSeparated,
+    LogLevel,
+    ModuleName,
+    Scope,
+    is_anothers_subject,
+    levels_by_module,
+    static_tokens,
+)
 
-PREFIX = "GATEWAY_"
 GIB = 1024**3
 MIB = 1024**2
-
-
-class Delivery(StrEnum):
-    """The way of an upload's bytes."""
-
-    RELAY = "relay"
-    EXTERNAL = "external"
-
-
-class Hash(StrEnum):
-    """The digests taken of an upload's bytes."""
-
-    SHA256 = "sha256"
-    CRC32C = "crc32c"
-    OFF = "off"
-
-
-class Grants(StrEnum):
-    """What becomes of uploads that bear a `Grant` header and no bearer token."""
-
-    REFUSE = "refuse"
-    RELAY = "relay"
-
-
-class Engine(StrEnum):
-    """How the bytes of a relay are moved; what is decided about them is the same."""
-
-    FAST = "fast"
-    PLAIN = "plain"
-
-
-class OnMismatch(StrEnum):
-    """What an audit does about a relayed file that is not what the upstream took it for."""
-
-    FLAG = "flag"
-    DELETE = "delete"
-
-
-class Serve(StrEnum):
-    """How hosted files reach their reader."""
-
-    REDIRECT = "redirect"
-    STREAM = "stream"
-
-
-class VerifierName(StrEnum):
-    """The verifiers of bearer tokens."""
-
-    JWT = "jwt"
-    INTROSPECTION = "introspection"
-    UPSTREAM = "upstream"
-    STATIC = "static"
-
-
-class SignatureAlgorithm(StrEnum):
-    """What a JWT may be signed by: none of them symmetric, so no public key is anybody's secret."""
-
-    RS256 = "RS256"
-    RS384 = "RS384"
-    RS512 = "RS512"
-    PS256 = "PS256"
-    PS384 = "PS384"
-    PS512 = "PS512"
-    ES256 = "ES256"
-    ES384 = "ES384"
-    ES512 = "ES512"
-    EDDSA = "EdDSA"
-
-
-Item = TypeVar("Item")
-
-
-def _split(value: object) -> object:
-    """A comma-separated text as a list; anything else as it is."""
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",") if item.strip()]
-    return value
-
-
-def _static_tokens(value: object) -> object:
-    """`subject:token, …` as {token: subject}; a subject may hold colons, a token may not."""
-    if isinstance(value, Mapping):
-        return {token: subject for subject, token in value.items()}
-    if not isinstance(value, str):
-        return value
-    tokens = {}
-    for pair in str(value).split(","):
-        subject, colon, token = pair.strip().rpartition(":")
-        if not (colon and subject and token):
-            raise ValueError("must be subject:token pairs, separated by commas")
-        tokens[token] = subject
-    return tokens
-
-
-def _levels(value: object) -> object:
-    """`module:level, …` as {module: level}."""
-    if not isinstance(value, str):
-        return value
-    levels = {}
-    for pair in value.split(","):
-        module, colon, level = (text.strip() for text in pair.partition(":"))
-        if not (colon and module and level):
-            raise ValueError("must be module:level pairs, separated by commas")
-        if module in levels:
-            raise ValueError(f"names {module} twice")
-        levels[module] = level
-    return levels
-
-
-def _is_anothers_subject(subject: str) -> bool:
-    """Whether it reads as one that `upstream`, `jwt` or `introspection` vouch for, or a grant's."""
-    labelled = " sub " in subject or " client " in subject
-    return subject == "grant" or subject.startswith("application:") or labelled
-
-
-CommaSeparated = Annotated[tuple[Item, ...], BeforeValidator(_split)]
-Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
-"""RFC 6749 section 3.3."""
-
-
-LogLevel = Annotated[str, Field(pattern=r"^(debug|info|warning|error)$")]
-ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
 
 class RouteSettings(BaseModel):
@@ -256,14 +144,14 @@ class Settings(BaseModel):
 
     # --- secrets and identity --------------------------------------------------------------------
 
-    secret_key: Annotated[tuple[SecretStr, ...], BeforeValidator(_split), Field(min_length=1)]
+    secret_key: Annotated[CommaSeparated[SecretStr], Field(min_length=1)]
     """Url-safe base64 keys of 32 bytes; the first encrypts and signs, all are tried to read."""
 
     auth: Annotated[CommaSeparated[VerifierName], Field(min_length=1)] = (VerifierName.UPSTREAM,)
     """The verifiers of bearer tokens, asked in this order."""
 
     auth_static_tokens: Annotated[
-        Mapping[str, str], BeforeValidator(_static_tokens), Field(repr=False)
+        Mapping[str, str], BeforeValidator(static_tokens), Field(repr=False)
     ] = {}
     """For development: `subject:token` pairs that the `static` verifier accepts, by token."""
 
@@ -414,7 +302,7 @@ class Settings(BaseModel):
     log_level: LogLevel = "info"
     """The least level that is logged."""
 
-    log_levels: Annotated[Mapping[ModuleName, LogLevel], BeforeValidator(_levels)] = {}
+    log_levels: Annotated[Mapping[ModuleName, LogLevel], BeforeValidator(levels_by_module)] = {}
     """Other levels for modules and packages: `gateway.delivery:debug,workers:warning`."""
 
     @model_validator(mode="after")
@@ -451,7 +339,7 @@ class Settings(BaseModel):
     @field_validator("auth_static_tokens")
     @classmethod
     def _subjects_are_free(cls, tokens: Mapping[str, str]) -> Mapping[str, str]:
-        if taken := sorted(name for name in tokens.values() if _is_anothers_subject(name)):
+        if taken := sorted(name for name in tokens.values() if is_anothers_subject(name)):
             raise ValueError(f"the subject {taken[0]} is what another verifier calls its own")
         return tokens
 
@@ -483,58 +371,3 @@ class Settings(BaseModel):
             return url
         # Where it is told nothing, kombu takes any certificate; redis-py verifies.
         return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
-
-
-def load(environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings from their sources.
-
-    Raises ConfigurationError with one line for each fault.
-    """
-    values = _from_file(environ.get("GATEWAY_CONFIG"))
-    for name in Settings.model_fields:
-        if name != "routes" and (text := _from_environment(environ, name)) is not None:
-            values[name] = text
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(_fault_lines(error))) from None
-
-
-def unknown_names(environ: Mapping[str, str]) -> list[str]:
-    """The `GATEWAY_*` variables that mean nothing here: misspelt, or somebody else's."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {"GATEWAY_CONFIG"}
-    known |= {f"{name}_FILE" for name in known}
-    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
-
-
-def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
-    variable = PREFIX + name.upper()
-    if environ.get(variable, "").strip():
-        return environ[variable].strip()
-    if not (file := environ.get(f"{variable}_FILE")):
-        return None
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{variable}_FILE: cannot read {file}: {error}") from None
-
-
-def _from_file(path: str | None) -> dict[str, Any]:
-    if not path:
-        return {}
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"GATEWAY_CONFIG: cannot read {path}: {error}") from None
-
-
-def _fault_lines(error: ValidationError) -> list[str]:
-    """One line a fault, led by the environment variable that mends it."""
-    lines = []
-    for fault in error.errors(include_input=False, include_url=False):
-        head, *rest = [str(element) for element in fault["loc"]] or [""]
-        name = PREFIX + head.upper() if head else "settings"
-        if rest:
-            name += "." + ".".join(rest)
-        lines.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
-    return lines

@@ -1,0 +1,66 @@
+"""The answers that an exchange gives its client, as bytes: the upstream's, or a problem. Pure."""
+
+from collections.abc import Mapping
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Final
+
+from aiohttp.http import RawResponseMessage
+
+from gateway.problems import Problem
+from gateway.server import headers
+from gateway.server.answers import document_of
+from gateway.server.context import SERVER
+from gateway.server.fast import wire
+
+_NO_BODY: Final = frozenset({204, 304})
+_SERVER: Final = SERVER.encode()
+
+Lines = list[tuple[bytes, bytes]]
+
+
+def opening_of(
+    head: RawResponseMessage, whole: bytes | None, own: Lines, now: float
+) -> tuple[bytes, bool]:
+    """The head of the upstream's answer for the client, with our `own` lines at its end.
+
+    `whole` is its body, where all of it has come. Returns also whether the body has to go in
+    chunks, since nobody knows its length. `now` in seconds since the epoch.
+    """
+    answered = head.headers
+    lines = headers.raw_to_client(head.raw_headers, answered)
+    if "Server" not in answered:
+        lines.append((b"Server", _SERVER))
+    if "Date" not in answered:
+        lines.append((b"Date", _date(int(now))))
+    lines += own
+    chunked = False
+    if head.code not in _NO_BODY and "Content-Length" not in answered:
+        if "Content-Type" not in answered:
+            lines.append((b"Content-Type", b"application/octet-stream"))
+        chunked = whole is None
+        if whole is None:
+            lines.append((b"Transfer-Encoding", b"chunked"))
+        else:
+            lines.append((b"Content-Length", b"%d" % len(whole)))
+    return wire.answer_head(head.code, head.reason, lines), chunked
+
+
+def of_problem(
+    problem: Problem, ids: Mapping[str, str], own: Lines, now: float
+) -> tuple[bytes, int]:
+    """The answer that tells the problem, and the size of its body in bytes."""
+    status, fields, body = document_of(problem, ids)
+    lines = [
+        *wire.lines(fields.items()),
+        (b"Server", _SERVER),
+        (b"Date", _date(int(now))),
+        *own,
+    ]
+    return wire.whole_answer(status, lines, body), len(body)
+
+
+@lru_cache(maxsize=1)
+def _date(now: int) -> bytes:
+    """The `Date` of an answer, made once a second."""
+    return formatdate(now, usegmt=True).encode()

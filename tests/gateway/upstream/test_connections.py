@@ -1,0 +1,43 @@
+"""Connections of aiohttp that are kept, over sockets whose other end the test holds."""
+
+import asyncio
+import socket
+
+import aiohttp
+
+from gateway.stack.ports import HOST
+from gateway.upstream.connections import connector
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+async def answer(other: socket.socket) -> None:
+    """Read one request, which comes in one piece, and answer it."""
+    assert await asyncio.get_running_loop().sock_recv(other, 65_536)
+    other.send(ANSWER)
+
+
+async def accepted(listener: socket.socket) -> socket.socket:
+    other, _ = await asyncio.get_running_loop().sock_accept(listener)
+    await answer(other)
+    return other
+
+
+async def post(session: aiohttp.ClientSession, listener: socket.socket) -> int:
+    url = f"http://{HOST}:{listener.getsockname()[1]}/"
+    async with session.post(url, data=b"once") as response:
+        await response.read()
+        return response.status
+
+
+async def test_a_kept_connection_is_used_again_but_never_one_that_was_closed() -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        listener.settimeout(0)
+        async with aiohttp.ClientSession(connector=connector(1)) as session:
+            status, other = await asyncio.gather(post(session, listener), accepted(listener))
+            with other:
+                again, _ = await asyncio.gather(post(session, listener), answer(other))
+            # The loop has had no turn in which to notice that it is closed.
+            once_more, last = await asyncio.gather(post(session, listener), accepted(listener))
+            last.close()
+    assert (status, again, once_more) == (200, 200, 200)

@@ -1,0 +1,30 @@
+"""Which tests stand together: those on the same servers, in one of the processes of tests."""
+
+import re
+from typing import Final
+
+from xdist.scheduler import LoadScopeScheduling
+
+_DOOR: Final = re.compile(r"\[(?:.*-)?((?:relay|external)-(?:fast|plain)-(?:c|python)-parser)\b")
+_WITH_SERVERS: Final = ("hostile", "flows", "identity", "clients", "workers", "sandbox", "servers")
+
+
+def group_of(nodeid: str) -> str:
+    """A test's module; of those at one of the hostile gateways, that gateway."""
+    module, _, test = nodeid.partition("::")
+    door = _DOOR.search(test) if module.startswith("tests/hostile/") else None
+    return door[1] if door else module
+
+
+def rank_of(nodeid: str) -> int:
+    """Where it comes: what takes long must not be the last that is begun."""
+    if group_of(nodeid) != nodeid.partition("::")[0]:
+        return 0
+    return 1 if nodeid.split("/")[1] in _WITH_SERVERS else 2
+
+
+class ByServers(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+    """Gives each process one group of tests after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)

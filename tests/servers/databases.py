@@ -1,0 +1,33 @@
+"""Databases of Redis: for who wipes his own, or whose tasks no other worker may take."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from redis import Redis
+
+_SHARED = 0
+_COUNT = 16
+"""As many as a server has that nobody told of another number."""
+
+
+@dataclass(frozen=True)
+class Databases:
+    """Those of one server that nobody has; number 0 is everybody's."""
+
+    server_url: str
+    """Without a database."""
+    _free: deque[int] = field(default_factory=lambda: deque(range(_SHARED + 1, _COUNT)))
+
+    @contextmanager
+    def lend(self) -> Iterator[str]:
+        """The URL of an empty database that nobody else has until the end."""
+        number = self._free.popleft()
+        url = f"{self.server_url}/{number}"
+        try:
+            yield url
+        finally:
+            with Redis.from_url(url) as redis:
+                redis.flushdb()
+            self._free.append(number)
