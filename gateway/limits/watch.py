@@ -2,11 +2,17 @@
 
 import asyncio
 import time
+from math import ceil
 from typing import Final, Protocol
 
 _LONGEST_INTERVAL: Final = 1.0
 _LOOKS: Final = 4
 """Looks within the shortest silence that matters: how much later than due one is noticed."""
+
+_TURNS: Final = 10
+"""Turns in which all have been looked at: of thousands that are due at once, others must not wait
+for all.
+"""
 
 
 class Watched(Protocol):
@@ -17,12 +23,15 @@ class Watched(Protocol):
 
 
 class Watch:
-    """Looks at its members, as long as there are any."""
+    """Looks at its members, as long as there are any: at some in each turn."""
 
     def __init__(self, shortest: float) -> None:
         """Look often enough for a silence of `shortest` seconds."""
-        self._interval = min(_LONGEST_INTERVAL, shortest / _LOOKS)
+        self._interval = min(_LONGEST_INTERVAL, shortest / _LOOKS) / _TURNS
         self._members: set[Watched] = set()
+        self._round: list[Watched] = []
+        """Those that are still to be looked at before all are once more."""
+        self._each_turn = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -44,8 +53,15 @@ class Watch:
     def _look(self) -> None:
         self._timer = None
         if not self._members:
+            self._round.clear()
             return
         self._set_timer()
+        if not self._round:
+            self._round = list(self._members)
+            self._each_turn = ceil(len(self._round) / _TURNS)
+        turn = self._round[-self._each_turn :]
+        del self._round[-self._each_turn :]
         now = time.monotonic()
-        for member in tuple(self._members):
-            member.look(now)
+        for member in turn:
+            if member in self._members:
+                member.look(now)

@@ -1,6 +1,7 @@
 """Whoever must not be silent for too long is looked at, for as long as it is a member."""
 
 import asyncio
+from collections import Counter
 
 from gateway.limits.watch import Watch
 
@@ -46,6 +47,17 @@ async def test_one_who_left_is_not_looked_at() -> None:
     await seen(stays)
     assert not gone.looks
     watch.discard(stays)
+
+
+async def test_many_are_all_looked_at_and_never_all_at_once() -> None:
+    watch = Watch(SHORTEST)
+    members = [Member(wanted=2) for _ in range(200)]
+    for member in members:
+        watch.add(member)
+    for member in members:
+        await seen(member)
+        watch.discard(member)
+    assert max(Counter(member.looks[0] for member in members).values()) == len(members) / 10
 
 
 async def test_after_all_have_left_the_next_is_looked_at_too() -> None:
