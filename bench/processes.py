@@ -18,7 +18,10 @@ import psutil
 from bench.load import Load, run_load
 from bench.sides import TOKEN, Bench, Side
 
-LOAD = Load(100 * 1024, 1600, 8)
+SIZE = 100 * 1024
+UPLOADS = 1600
+CONNECTIONS = 4
+"""To each process, if the kernel were fair: the more a process has, the less one request costs."""
 
 
 @dataclass
@@ -64,12 +67,13 @@ def _compare(sides: dict[int, Side], rounds: int) -> dict[int, Turns]:
     found = {count: Turns() for count in sides}
     for number in range(rounds + 1):
         for count, side in sides.items():
+            load = Load(SIZE, UPLOADS, CONNECTIONS * count)
             before = side.cpu_seconds()
-            seconds = run_load(side.url, LOAD, TOKEN)
+            seconds = run_load(side.url, load, TOKEN)
             if number:  # the first round fills caches and pools
                 used = side.cpu_seconds() - before
-                found[count].cost.append(1000 * used / LOAD.uploads)
-                found[count].rate.append(LOAD.uploads / seconds)
+                found[count].cost.append(1000 * used / UPLOADS)
+                found[count].rate.append(UPLOADS / seconds)
     return found
 
 
