@@ -18,7 +18,8 @@ from workers import runtime
 _FIRST: Final = Step.INSPECT
 """The queue that may take up all of a worker: somebody waits for what is in it."""
 
-_LOOK_SECONDS: Final = 0.1
+_LOOK_SECONDS: Final = 0.01
+"""How late it is noticed that a queue has done some of its share."""
 
 _state: Final[Any] = state  # there is more in it than its types tell
 
@@ -47,26 +48,36 @@ class Shares(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **_: object) -> None:
         """Look at each task that is taken in hand, for it may be the last of a share."""
         super().__init__(consumer)
-        self._looks: Any = None
-        consumer.on_task_message.add(lambda _: _consume(consumer))
+        self._next_look: Any = None
+        consumer.on_task_message.add(lambda _: self._look(consumer))
 
     def start(self, consumer: Any) -> None:
-        """Look for shares that have become free."""
+        """Have inspections register at once in no more than a share."""
         runtime.have_turns(share(consumer.pool.num_processes))
-        self._looks = consumer.timer.call_repeatedly(_LOOK_SECONDS, _consume, (consumer,))
 
-    def stop(self, consumer: Any) -> None:
+    def stop(self, _: Any) -> None:
         """Look no more: nothing is to be consumed from now on."""
-        if self._looks is not None:
-            consumer.timer.cancel(self._looks)
+        self._cancel()
+
+    def _look(self, consumer: Any) -> None:
+        """Consume from the queues that may go on; look again soon, as long as one may not."""
+        self._cancel()
+        tasks, queues = consumer.task_consumer, consumer.app.amqp.queues.consume_from
+        if tasks is None:  # the connection was lost, and all begins anew with the next
+            return
+        wanted = open_queues(_running(), consumer.pool.num_processes, queues)
+        _consume(tasks, queues, wanted)
+        if len(wanted) < len(queues):
+            self._next_look = consumer.timer.call_after(_LOOK_SECONDS, self._look, (consumer,))
+
+    def _cancel(self) -> None:
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
 
 
-def _consume(consumer: Any) -> None:
-    tasks, queues = consumer.task_consumer, consumer.app.amqp.queues.consume_from
-    if tasks is None:  # the connection was lost
-        return
-    wanted = open_queues(_running(), consumer.pool.num_processes, queues)
-    for name in set(queues) - wanted:
+def _consume(tasks: Any, queues: Mapping[str, Any], wanted: Collection[str]) -> None:
+    for name in set(queues).difference(wanted):
         if tasks.consuming_from(name):
             tasks.cancel_by_queue(name)
     if missing := [name for name in wanted if not tasks.consuming_from(name)]:
