@@ -29,7 +29,14 @@ MOST: Final = 16
 """Children at the most, when others hang: half as many as a worker has steps under way."""
 
 PATIENCE: Final = 0.2
-"""Seconds to wait for a child that is busy before another is started."""
+"""Seconds in which no child answers, while somebody waits for one, before another is started.
+
+Where they do answer, and many wait, another would not help: to start one takes as long as hundreds
+of answers.
+"""
+
+_LOOKS: Final = 2
+"""Looks in this time: when one comes late itself, answers may be there that nobody has read."""
 
 _TRIES: Final = 2
 """A child may be killed by somebody else than its file; twice in turn it is the file."""
@@ -123,6 +130,10 @@ class Libmagic:
         # A place is a child, or None for one that is yet to be started.
         self._places: asyncio.LifoQueue[Child | None] = asyncio.LifoQueue()
         self._count = 0
+        self._waiting = 0
+        self._idle_looks = 0
+        """Looks in turn before which no child came back."""
+        self._next_look: asyncio.TimerHandle | None = None
         for _ in range(KEPT):
             self._add_place()
 
@@ -171,14 +182,32 @@ class Libmagic:
             await self._give_back(place)
 
     async def _free_place(self) -> Child | None:
-        if self._places.empty() and self._count < MOST:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    return await self._places.get()
+        self._waiting += 1
+        if self._next_look is None and self._places.empty():
+            self._idle_looks = 0
+            self._look_later()
+        try:
+            return await self._places.get()
+        finally:
+            self._waiting -= 1
+
+    def _look_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._next_look = loop.call_later(PATIENCE / _LOOKS, self._look)
+
+    def _look(self) -> None:
+        """Have another child started where somebody waits, and none of them comes back."""
+        self._next_look = None
+        if not self._waiting:
+            return
+        self._idle_looks += 1
+        if self._idle_looks > _LOOKS and self._count < MOST:
+            self._idle_looks = 0
             self._add_place()
-        return await self._places.get()
+        self._look_later()
 
     async def _give_back(self, place: Child | None) -> None:
+        self._idle_looks = 0
         if self._count > KEPT and self._places.qsize() >= KEPT:
             self._count -= 1
             if place is not None:
@@ -191,6 +220,8 @@ class Libmagic:
         self._places.put_nowait(None)
 
     async def _close(self) -> None:
+        if self._next_look is not None:
+            self._next_look.cancel()
         while not self._places.empty():
             if (child := self._places.get_nowait()) is not None:
                 await child.kill()

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import psutil
 import pytest
@@ -60,6 +60,22 @@ async def test_others_are_answered_while_one_hangs(libmagic: Libmagic) -> None:
     assert found == ["image/png"] * 100
     assert not hanging.done()
     assert await hanging is None
+
+
+async def test_many_who_wait_are_answered_by_the_children_that_there_are(
+    libmagic: Libmagic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = 0
+    start = Child.start
+
+    async def count(command: Sequence[str]) -> Child:
+        nonlocal started
+        started += 1
+        return await start(command)
+
+    monkeypatch.setattr(Child, "start", count)
+    await asyncio.gather(*(libmagic.type_of(files.PNG) for _ in range(10_000)))
+    assert started < KEPT
 
 
 async def test_where_all_hang_more_are_started_and_ended_again(libmagic: Libmagic) -> None:
