@@ -1,12 +1,13 @@
-"""What a hosted upload costs at the store, which is paid for by the request."""
+"""What an upload costs at the store, which is paid for by the request."""
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from gateway.stack.seaweedfs import SeaweedFS
-from gateway.uploads.keys import PENDING
+from gateway.uploads.keys import PENDING, RECORDS
 from tests.flows import files
 from tests.flows.client import Client
 from tests.servers.gateway import Gateway, start_worker
@@ -50,3 +51,22 @@ async def test_requests_of_an_upload(
     opened = [target for method, target in proxy.asked if method == "GET" and PENDING in target]
     asked["GET"] -= 2 * (len(opened) - 1)
     assert asked == expected
+
+
+@pytest.mark.usefixtures("sandbox_server")
+async def test_a_relayed_upload_costs_no_more_than_its_end(
+    environ: dict[str, str], seaweedfs: SeaweedFS, own_redis_url: str, tmp_path: Path
+) -> None:
+    async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
+        settings = environ | {
+            "GATEWAY_DELIVERY": "relay",
+            "GATEWAY_S3_ENDPOINT_URL": proxy.url,
+            "GATEWAY_BROKER_URL": own_redis_url,
+        }
+        with start_worker(settings, tmp_path), Gateway.start(settings, tmp_path) as gateway:
+            async with Client.open(gateway.url, TOKENS["alice"]) as client:
+                answer = await client.upload(f"/v1/channels/{CHANNEL}/messages", files.PNG)
+            while not any(RECORDS in target for _, target in proxy.asked):
+                await asyncio.sleep(0.05)
+    assert answer.status == 200, answer.body
+    assert Counter(method for method, _ in proxy.asked) == {"PUT": 1}
