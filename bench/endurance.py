@@ -1,6 +1,6 @@
 """Very many small uploads through a whole deployment: what grows that should not.
 
-`python -m bench.endurance [UPLOADS]` sends 100,000 of 2 KiB, of which one in twenty is hosted, no
+`python -m bench.endurance [UPLOADS]` sends 100,000 of 2 KiB, of which one in 25 is hosted, no
 faster than the workers see their ends. It exits with 1 where the resident memory of gateway or
 worker is over 5 % above what it was after a tenth of them, their file descriptors are more, or the
 p99 of the last tenth is over 1.5 times that of the second.
@@ -19,9 +19,11 @@ from bench.load import Load, time_load
 
 UPLOADS = 100_000
 TENTHS = 10
-BLOCK = 500
-RELAYED = Load(2048, 472, 8)
-HOSTED = Load(2048, 28, 4, status=202, path="/channels/702/messages")
+BLOCK = 2000
+"""Uploads before the workers are waited for."""
+
+RELAYED = Load(2048, 1920, 8)
+HOSTED = Load(2048, 80, 4, status=202, path="/channels/702/messages")
 PARTS = ("gateway-1", "worker")
 MOST_MEMORY = 1.05
 MOST_P99 = 1.5
