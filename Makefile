@@ -2,7 +2,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: install run test test-slow check format bench greedy chaos fuzz hostile lock clean
+.PHONY: install run test test-slow check format bench greedy loris capacity endurance chaos fuzz \
+	hostile lock clean
 
 install: $(VENV)/.installed
 
@@ -40,6 +41,16 @@ bench: install
 
 greedy: install
 	$(BIN)/python -m bench.greedy
+
+loris: install
+	$(BIN)/python -m bench.loris
+
+capacity: install
+	$(BIN)/python -m bench.capacity
+	$(BIN)/python -m bench.processes
+
+endurance: install
+	$(BIN)/python -m bench.endurance
 
 # UPLOADS, SECONDS and SEED may be given: `make chaos UPLOADS=300 SEED=7`.
 chaos: install
