@@ -15,8 +15,8 @@ from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS
 
 MESSAGES = f"/v1/channels/{CHANNEL}/messages"
-ROUNDS = 20
-AT_ONCE = 4
+ROUNDS = 40
+AT_ONCE = 8
 SUBJECTS = tuple(TOKENS)
 
 

@@ -58,8 +58,7 @@ class FaultProxy:
         self._rules: list[Rule] = []
         self.url = ""
         self.asked: list[tuple[str, str]] = []
-        """Method and target of each request."""
-        """The method of each request that came."""
+        """Method and target of each request that came."""
 
     @classmethod
     @asynccontextmanager

@@ -65,7 +65,7 @@ def cuttings(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 
 
 @given(cuttings(), declarations)
-@settings(max_examples=300)
+@settings(max_examples=600)
 def test_how_the_body_is_cut_changes_neither_events_nor_ambiguities(
     cutting: tuple[bytes, list[bytes]], declared: Declared
 ) -> None:
@@ -86,7 +86,7 @@ def test_a_valid_body_is_read_as_the_libraries_read_it(body: bytes) -> None:
 
 
 @given(mutations() | soups)
-@settings(max_examples=800)
+@settings(max_examples=1500)
 def test_where_readers_disagree_or_refuse_ours_doubts(body: bytes) -> None:
     result = outcome([body], Declared((BOUNDARY,)))
     if not isinstance(result, Scanned):

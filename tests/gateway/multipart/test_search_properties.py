@@ -30,7 +30,7 @@ def searches(draw: st.DrawFn) -> tuple[bytes, bytes, int]:
 
 
 @given(searches())
-@settings(max_examples=500)
+@settings(max_examples=1000)
 def test_both_find_the_same(search: tuple[bytes, bytes, int]) -> None:
     data, needle, begin = search
     assert find(data, needle, begin) == data.find(needle, begin)
