@@ -25,7 +25,6 @@ from bench.sides import Side
 from gateway.metrics.catalogue import ENDS
 from gateway.stack.part import Part
 from gateway.stack.plan import make_plan
-from gateway.stack.ports import HOST, free_port
 
 LOADS = {
     "relay": {
@@ -45,7 +44,11 @@ ROUNDS = 2
 """The first fills caches and pools."""
 
 SETTLE = 3.0
+"""Seconds in which beat, which tells of no readiness, comes up: it is not to count as idle."""
+
 IDLE = 5.0
+"""Seconds in which it is seen what the parts use while nothing happens."""
+
 OPEN = 40
 SENT = 4 * 1024**2
 _MIB = 1024**2
@@ -74,21 +77,11 @@ class Deployment:
     """A whole stack, one of each part."""
 
     def __init__(self, stack: ExitStack, directory: Path, settings: Mapping[str, str]) -> None:
-        metrics = free_port()
-        plan = make_plan(
-            directory,
-            0,
-            1,
-            {
-                "GATEWAY_REGISTRATION_WAIT": "0",
-                "GATEWAY_LOG_LEVEL": "warning",
-                "GATEWAY_WORKER_METRICS_PORT": str(metrics),
-                **settings,
-            },
-        )
+        own = {"GATEWAY_REGISTRATION_WAIT": "0", "GATEWAY_LOG_LEVEL": "warning", **settings}
+        plan = make_plan(directory, 0, 1, own)
         self.url = plan.gateway_url
         self.token = plan.tokens[0][1]
-        self._metrics = f"http://{HOST}:{metrics}/metrics"
+        self._metrics = plan.worker_metrics_url or ""
         self._redis = stack.enter_context(Redis.from_url(plan.environ["GATEWAY_REDIS_URL"]))
         self._parts: dict[str, Side] = {}
         for command in (*plan.servers, *plan.gateways, *plan.workers):

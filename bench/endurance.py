@@ -7,7 +7,6 @@ pools of connections explain, or the p99 of either delivery in the last tenth is
 of the second.
 """
 
-import statistics
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.capacity import Deployment
-from bench.load import Load, time_load
+from bench.load import Load, p99, time_load
 
 UPLOADS = 100_000
 TENTHS = 10
@@ -84,8 +83,8 @@ def _tenth(deployment: Deployment, blocks: int, tenth: int) -> Look:
         while deployment.ended() < sent:
             time.sleep(0.05)
     held = {part: deployment.held(part) for part in PARTS}
-    p99 = {name: statistics.quantiles(seconds, n=100)[-1] for name, seconds in taken.items()}
-    return Look(tenth * blocks * BLOCK, held, p99)
+    slowest = {name: p99(seconds) for name, seconds in taken.items()}
+    return Look(tenth * blocks * BLOCK, held, slowest)
 
 
 def _faults(looks: list[Look]) -> list[str]:

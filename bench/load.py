@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ def time_load(url: str, load: Load, token: str) -> list[float]:
         share = load.uploads // load.connections
         doing = [pool.submit(_uploads, url, token, load, share) for _ in range(load.connections)]
         return [seconds for done in doing for seconds in done.result()]
+
+
+def p99(taken: list[float]) -> float:
+    """The 99th percentile, in the unit of what was taken."""
+    return statistics.quantiles(taken, n=100)[-1]
 
 
 def around(host: str, token: str, size: int, path: str = PATH) -> tuple[bytes, bytes]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.load import around
+from bench.load import around, p99
 from bench.sides import TOKEN, Bench, Side
 
 CONNECTIONS = 1200
@@ -77,19 +77,15 @@ async def _measure(side: Side, count: int) -> bool:
     for name, taken in (("alone", alone), ("beside them", beside)):
         print(
             f"  honest uploads {name}: {len(taken)}, all answered 200, median"
-            f" {1000 * statistics.median(taken):.1f} ms, p99 {1000 * _p99(taken):.1f} ms"
+            f" {1000 * statistics.median(taken):.1f} ms, p99 {1000 * p99(taken):.1f} ms"
         )
-    ratio = _p99(beside) / _p99(alone)
+    ratio = p99(beside) / p99(alone)
     print(f"  p99 {ratio:.2f} x")
     return ratio <= LARGEST_RATIO
 
 
 def _be_slow(url: str, count: int) -> dict[str, float]:
     return asyncio.run(_all_slow(url, count))
-
-
-def _p99(taken: list[float]) -> float:
-    return statistics.quantiles(taken, n=100)[-1]
 
 
 async def _largest(side: Side, until: asyncio.Future[dict[str, float]]) -> int:
