@@ -22,7 +22,7 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     settings = services.settings
     check_expectation(request.headers)
     path = upstream_path(request.raw_path, str(settings.upstream_url))
-    await _settle(request, services.routes.scopes_of_passed(path))
+    await _let_in(request, services.routes.scopes_of_passed(path))
     await send_continue(request)
     body = (
         read_body(request, services, limit=settings.max_file_size) if request.body_exists else None
@@ -32,7 +32,7 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
         return await stream_answer(request, response, b"")
 
 
-async def _settle(request: web.Request, needed: frozenset[str]) -> None:
+async def _let_in(request: web.Request, needed: frozenset[str]) -> None:
     """See who asks, where that matters: for scopes that are `needed`, or for a subject's quota.
 
     A token that none of our verifiers knows is the upstream's to judge, and is counted for nobody.

@@ -8,10 +8,9 @@ from msgspec.structs import replace
 
 from gateway.delivery.admitted import Admitted
 from gateway.metrics.catalogue import PROBLEMS
-from gateway.metrics.requests import relay_phases, tally_of
+from gateway.metrics.requests import ABORTED, CUT, relay_phases, tally_of
 from gateway.problems import Problem
 from gateway.server import headers, tracing
-from gateway.server.fast.answer import Lines
 from gateway.server.services import Services
 from gateway.telemetry import get_logger, log_request
 
@@ -36,7 +35,7 @@ class Account:
         self.sent = 0
         """Bytes of the answer's body."""
 
-    def trace(self, outgoing: Lines) -> Lines:
+    def trace(self, outgoing: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Begin the span; the headers for the upstream name it instead of the client's."""
         self._span = span = tracing.begin(self._head.headers)
         if span is None:
@@ -62,8 +61,8 @@ class Account:
                 **self.ids(),
             )
 
-    def finished(self, status: int, peername: object, received: int, *, aborted: str) -> None:
-        """The client has its answer; `aborted` is counted in place of its status, if any."""
+    def finished(self, status: int, peername: object, received: int, *, aborted: bool) -> None:
+        """The client has its answer, or has gone before its body was whole (`aborted`)."""
         seconds = time.monotonic() - self.started
         target = self.admitted.target
         log_request(
@@ -74,10 +73,14 @@ class Account:
             client=self._services.client_of(peername, self._head.headers),
             **self.ids(),
         )
-        self.count(aborted or status, received, seconds)
+        self._count(ABORTED if aborted else status, received, seconds)
 
-    def count(self, status: int | str, received: int, seconds: float) -> None:
-        """Count it, of whose body so many bytes were received."""
+    def cut(self, reason: Exception, received: int) -> None:
+        """The answer broke off."""
+        log.warning("request.cut", reason=str(reason), **self.ids())
+        self._count(CUT, received, time.monotonic() - self.started)
+
+    def _count(self, status: int | str, received: int, seconds: float) -> None:
         route = self.admitted.route
         tally_of(route.name, route.delivery.value, status).count(seconds, received, self.sent)
         if self._span is not None:

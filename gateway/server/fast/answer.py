@@ -16,11 +16,9 @@ from gateway.server.fast import wire
 _NO_BODY: Final = frozenset({204, 304})
 _SERVER: Final = SERVER.encode()
 
-Lines = list[tuple[bytes, bytes]]
-
 
 def opening_of(
-    head: RawResponseMessage, whole: bytes | None, own: Lines, now: float
+    head: RawResponseMessage, whole: bytes | None, own: wire.Lines, now: float
 ) -> tuple[bytes, bool]:
     """The head of the upstream's answer for the client, with our `own` lines at its end.
 
@@ -47,7 +45,7 @@ def opening_of(
 
 
 def of_problem(
-    problem: Problem, ids: Mapping[str, str], own: Lines, now: float
+    problem: Problem, ids: Mapping[str, str], own: wire.Lines, now: float
 ) -> tuple[bytes, int]:
     """The answer that tells the problem, and the size of its body in bytes."""
     status, fields, body = document_of(problem, ids)

@@ -23,7 +23,6 @@ from gateway.errors import (
 from gateway.limits.quota import Demand
 from gateway.limits.quotas import Quotas, Ticket
 from gateway.metrics.catalogue import OPEN_UPLOADS
-from gateway.metrics.requests import ABORTED, CUT
 from gateway.problems import problem_of
 from gateway.server import headers
 from gateway.server.body import SILENT, TOO_SLOW
@@ -358,8 +357,7 @@ class Exchange:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()  # nothing is to be sent for a request that was given up
         if self._answered:
-            log.warning("request.cut", reason=str(error), **self._account.ids())
-            self._account.count(CUT, self._received, time.monotonic() - self._account.started)
+            self._account.cut(error, self._received)
             self._client.cut()
             return
         problem = problem_of(error)
@@ -381,7 +379,7 @@ class Exchange:
         if self._upstream is not None:
             self._upstream.end(reusable=not self._left)
         self._upstream = None
-        aborted = "" if self._client.connected or not self._left else ABORTED
+        aborted = bool(self._left) and not self._client.connected
         self._account.finished(status, self._client.peername, self._received, aborted=aborted)
         if not self._left or not self._client.connected:
             self._leave(reusable=True)
