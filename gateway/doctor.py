@@ -1,11 +1,12 @@
 """Each part that the gateway depends on, as it would use it, and what to mend. One line each."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from redis.exceptions import RedisError
 
 from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
-from gateway.checkup.redis import check_redis
+from gateway.checkup.redis import check_redis, check_shares
 from gateway.checkup.store import check_store
 from gateway.checkup.upstream import check_upstream
 from gateway.checkup.verifiers import verifier_checks
@@ -15,12 +16,16 @@ from gateway.settings import Settings, VerifierName
 from gateway.uploads.backends import Backends, open_backends
 
 _PROBE = "doctor/probe"
+_Check = Callable[[], Awaitable[Sequence[str] | None]]
+"""Returns advice, if there is any."""
+
 _TELL_SCOPES = {VerifierName.JWT, VerifierName.INTROSPECTION}
 
 
 async def examine(settings: Settings, say: Callable[[str], None]) -> int:
     """Say of each part whether it works; returns the exit status, 0 where all do."""
     faults = 0
+    advice: list[str] = []
     try:
         RouteTable(settings)
     except ConfigurationError as error:
@@ -28,27 +33,32 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> int:
         say(f"routes: {error}")
     async with open_backends(settings) as backends:
         for name, check in _checks(backends).items():
-            fault = await _fault(check)
+            fault, more = await _look(check)
             faults += fault is not None
+            advice += more
             say(f"{name}: {fault or 'ok'}")
-    for line in _advice(settings):
+    for line in (*dict.fromkeys(advice), *_advice(settings)):
         say(f"advice: {line}")
     return 1 if faults else 0
 
 
-def _checks(backends: Backends) -> Mapping[str, Callable[[], Awaitable[object]]]:
+def _checks(backends: Backends) -> Mapping[str, _Check]:
     settings = backends.settings
 
     async def store() -> None:
         await check_store(backends.store, _PROBE)
 
-    async def redis() -> None:
-        await check_redis(str(settings.redis_url))
+    async def redis() -> Sequence[str]:
+        return await check_redis(str(settings.redis_url), _PROBE)
 
-    async def broker() -> None:
-        backends.queue.check()
+    async def broker() -> Sequence[str]:
+        await asyncio.to_thread(backends.queue.check)
+        advice: list[str] = []
         if settings.broker.startswith(("redis:", "rediss:")):
-            await check_redis(settings.broker)
+            advice += await check_redis(settings.broker, _PROBE)
+            advice += await check_shares(settings.broker)
+        await asyncio.to_thread(backends.queue.probe)
+        return advice
 
     async def upstream() -> None:
         await check_upstream(backends)
@@ -63,7 +73,7 @@ def _checks(backends: Backends) -> Mapping[str, Callable[[], Awaitable[object]]]
     }
 
 
-def _host_checks(settings: Settings) -> Mapping[str, Callable[[], Awaitable[object]]]:
+def _host_checks(settings: Settings) -> Mapping[str, _Check]:
     async def clock() -> None:
         urls = {"upstream": str(settings.upstream_url)}
         if settings.s3_endpoint_url is not None:
@@ -102,9 +112,9 @@ def _needs_scopes(settings: Settings) -> bool:
     return bool(settings.auth_scopes) or any(route.scopes for route in settings.routes)
 
 
-async def _fault(check: Callable[[], Awaitable[object]]) -> str | None:
+async def _look(check: _Check) -> tuple[str | None, Sequence[str]]:
+    """The fault, and advice."""
     try:
-        await check()
+        return None, await check() or ()
     except (GatewayError, RedisError, OSError) as error:
-        return str(error) or type(error).__name__
-    return None
+        return str(error) or type(error).__name__, ()

@@ -8,11 +8,12 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
+from uuid import uuid4
 
 import msgspec
 from celery import Celery
-from kombu import Connection, Queue
-from kombu.exceptions import ChannelError, OperationalError
+from kombu import Connection, Producer, Queue
+from kombu.exceptions import ChannelError
 
 from gateway.errors import QueueUnavailable
 from gateway.metrics.catalogue import LOST_MESSAGES
@@ -28,6 +29,7 @@ QUEUES: Final = tuple(
 STEP_LIMIT: Final = 600
 """Seconds that one step may take at the most; its message is given to another worker later."""
 
+_PROBE = "uploads.probe"
 _CAPACITY = 10_000
 _SOCKET_SECONDS = 5
 
@@ -125,8 +127,21 @@ class TaskQueue:
         try:
             with self._app.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
-        except (OperationalError, OSError) as error:
+        except Exception as error:  # each kind of broker has its own errors
             raise QueueUnavailable("the broker cannot be reached") from error
+
+    def probe(self) -> None:
+        """Send a message and take it back, by a queue of its own. Blocks for some seconds.
+
+        Raises QueueUnavailable where it does not arrive.
+        """
+        try:
+            with self._app.connection_for_write() as connection:
+                arrived = _comes_back(connection, f"{_PROBE}.{uuid4().hex}")
+        except Exception as error:
+            raise QueueUnavailable(f"a message cannot be sent or taken: {error}") from error
+        if not arrived:
+            raise QueueUnavailable("a message that was sent did not arrive")
 
     def close(self, patience: float = 5.0) -> None:
         """Send what is still to be sent, for at most `patience` seconds."""
@@ -164,6 +179,20 @@ class TaskQueue:
         except Exception as error:  # noqa: BLE001 - whatever a broker does, the next is sent too
             LOST_MESSAGES.add()
             log.warning("queue.unavailable", task=name, upload_ids=ids, error=repr(error))
+
+
+def _comes_back(connection: Connection, name: str) -> bool:
+    """Whether what is sent to a queue of that name, made for it, can be taken from there."""
+    queue = Queue(name, exclusive=True, auto_delete=True)(connection.channel())
+    queue.declare()
+    try:
+        Producer(connection).publish("probe", routing_key=name)
+        message = queue.get()
+        if message is not None:
+            message.ack()
+        return message is not None
+    finally:
+        queue.delete()
 
 
 def _waiting(connection: Connection, queue: str) -> int:

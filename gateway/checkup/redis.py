@@ -1,9 +1,10 @@
-"""Redis, or what speaks like it: its version, and what it does when its memory is full."""
+"""Redis, or what speaks like it: used as gateways do, and what it does when it is full or stops."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from gateway.errors import ConfigurationError
 
@@ -11,16 +12,39 @@ OLDEST: Final = (6, 2)
 """The oldest version that gets mended, by its makers or by distributions."""
 
 _SECONDS: Final = 5.0
+_PROBE_SECONDS: Final = 60
+_PROBE_SCRIPT: Final = """
+redis.call("SET", KEYS[1], "probe", "EX", ARGV[1])
+return redis.call("GET", KEYS[1])
+"""
+_OTHERS_BINDING: Final = "_kombu.binding.celery"
+"""What every Celery application leaves that was given no names of its own, unlike ours."""
 
 
-async def check_redis(url: str) -> None:
-    """Raises ConfigurationError for a Redis that loses what it is given; RedisError, OSError."""
-    async with Redis.from_url(
-        url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
-    ) as redis:
+async def check_redis(url: str, probe: str) -> Sequence[str]:
+    """Returns advice; the key `probe` is written to.
+
+    Raises ConfigurationError for a Redis that loses what it is given; RedisError, OSError.
+    """
+    async with _open(url) as redis:
         told = await redis.info()
-    if (fault := fault_of_redis(told)) is not None:
-        raise ConfigurationError(fault)
+        if (fault := fault_of_redis(told)) is not None:
+            raise ConfigurationError(fault)
+        await redis.eval(_PROBE_SCRIPT, 1, probe, _PROBE_SECONDS)
+        return advice_on_redis(told, await _snapshots(redis))
+
+
+async def check_shares(url: str) -> Sequence[str]:
+    """Returns advice on a Redis that is the broker. Raises RedisError, OSError."""
+    async with _open(url) as redis:
+        if not await redis.exists(_OTHERS_BINDING):
+            return ()
+    return [
+        (
+            "give the broker a database of its own: another Celery application uses this one, and"
+            " its workers hand tasks of ours out again after a visibility timeout that is not ours"
+        )
+    ]
 
 
 def fault_of_redis(told: Mapping[str, object]) -> str | None:
@@ -28,6 +52,10 @@ def fault_of_redis(told: Mapping[str, object]) -> str | None:
     version = str(told.get("redis_version", ""))
     if version and _numbers(version) < OLDEST:
         return f"version {version} is too old: use Redis {_text(OLDEST)}, or any Valkey"
+    if told.get("redis_mode") == "cluster":
+        return "is a cluster, which Celery cannot use: use one in one piece, replicas beside it"
+    if told.get("role") == "slave":
+        return "is a replica, which takes no writes: name the primary"
     policy = told.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         return (
@@ -35,6 +63,31 @@ def fault_of_redis(told: Mapping[str, object]) -> str | None:
             " noeviction (CONFIG SET maxmemory-policy noeviction, and in its configuration)"
         )
     return None
+
+
+def advice_on_redis(told: Mapping[str, object], snapshots: str | None) -> Sequence[str]:
+    """What would be better: by INFO, and by the setting `save`, None where it is not told. Pure."""
+    if told.get("aof_enabled") == 0 and snapshots == "":
+        return [
+            (
+                "have Redis keep its data (appendonly yes): with a restart it forgets what waits,"
+                " and audits of relayed files are never made"
+            )
+        ]
+    return ()
+
+
+async def _snapshots(redis: Redis) -> str | None:
+    try:
+        return (await redis.config_get("save")).get("save")
+    except ResponseError:  # managed ones keep CONFIG to themselves
+        return None
+
+
+def _open(url: str) -> Redis:
+    return Redis.from_url(
+        url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, decode_responses=True
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from gateway.upstream.answer import Answer
 from gateway.upstream.transport import Transport
 
 
-def verifier_checks(settings: Settings) -> Mapping[str, Callable[[], Awaitable[object]]]:
+def verifier_checks(settings: Settings) -> Mapping[str, Callable[[], Awaitable[None]]]:
     """The check of each configured verifier that asks somebody, by its name."""
 
     async def jwt() -> None:

@@ -20,6 +20,12 @@ from pydantic import (
 
 from gateway.crypto import KeyRing
 from gateway.errors import ConfigurationError
+from gateway.settings.brokers import (
+    broker_of,
+    check_broker_url,
+    check_redis_url,
+    with_verified_certificate,
+)
 from gateway.settings.choices import (
     Delivery,
     Engine,
@@ -351,6 +357,19 @@ class Settings(BaseModel):
                 raise ValueError(f"{module}: at debug, libraries log bodies and credentials")
         return levels
 
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_can_be_addressed(cls, url: RedisDsn) -> RedisDsn:
+        check_redis_url(str(url))
+        return url
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_can_be_addressed(cls, url: SecretStr | None) -> SecretStr | None:
+        if url:
+            check_broker_url(url.get_secret_value())
+        return url
+
     @model_validator(mode="after")
     def _keys_are_keys(self) -> Self:
         try:
@@ -366,8 +385,6 @@ class Settings(BaseModel):
     @property
     def broker(self) -> str:
         """The Celery broker's URL, with its password; a `rediss` one asks for a certificate."""
-        url = self.broker_url.get_secret_value() if self.broker_url else str(self.redis_url)
-        if not url.startswith("rediss:") or "ssl_cert_reqs=" in url:
-            return url
-        # Where it is told nothing, kombu takes any certificate; redis-py verifies.
-        return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
+        if self.broker_url:
+            return with_verified_certificate(self.broker_url.get_secret_value())
+        return with_verified_certificate(broker_of(str(self.redis_url)))

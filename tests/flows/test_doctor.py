@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from kombu import Connection, Exchange, Queue
 from redis import Redis
 
 from gateway.stack.part import Part
@@ -96,6 +97,44 @@ async def test_a_redis_that_throws_things_away(
     fault = await only_fault(settings, tmp_path, "redis", "broker")
     assert "allkeys-lru" in fault
     assert "CONFIG SET maxmemory-policy noeviction" in fault
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_a_redis_that_is_only_a_replica(
+    environ: dict[str, str], valkey: Valkey, own_valkey: Valkey, tmp_path: Path
+) -> None:
+    with Redis.from_url(own_valkey.url) as redis:
+        redis.replicaof(HOST, valkey.port)
+    settings = {**environ, "GATEWAY_REDIS_URL": own_valkey.url}
+    assert "name the primary" in await only_fault(settings, tmp_path, "redis", "broker")
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_a_user_of_redis_that_may_not_do_what_gateways_do(
+    environ: dict[str, str], own_valkey: Valkey, tmp_path: Path
+) -> None:
+    with Redis.from_url(own_valkey.url) as redis:
+        redis.acl_setuser(
+            "clerk", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-@scripting"]
+        )
+    url = own_valkey.url.replace("//", "//clerk:any@")
+    fault = await only_fault({**environ, "GATEWAY_REDIS_URL": url}, tmp_path, "redis", "broker")
+    assert "eval" in fault
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_what_would_be_better_is_no_fault(
+    environ: dict[str, str], own_valkey: Valkey, tmp_path: Path
+) -> None:
+    with Redis.from_url(own_valkey.url) as redis:
+        redis.config_set("appendonly", "no")
+    with Connection(own_valkey.url) as another:
+        Queue("celery", Exchange("celery"), "celery")(another.channel()).declare()
+    settings = {**environ, "GATEWAY_REDIS_URL": own_valkey.url}
+    assert await examine(settings, tmp_path) == (0, dict.fromkeys(PARTS, "ok"))
+    advice = re.findall("^advice: (.*)$", (tmp_path / "doctor.log").read_text(), re.MULTILINE)
+    assert [line for line in advice if "appendonly yes" in line] == advice[:1]
+    assert "another Celery application" in advice[1]
 
 
 @pytest.mark.usefixtures("sandbox")

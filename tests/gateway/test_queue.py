@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from gateway.errors import QueueUnavailable
 from gateway.queue import LARGEST_MESSAGE, QUEUES, TaskQueue
+from gateway.stack.valkey import Valkey
 from gateway.uploads.lifecycle import Step
 
 
@@ -56,6 +58,23 @@ def test_what_is_left_is_sent_at_the_end(own_redis_url: str, broker: Redis) -> N
     queue.send("many", "a")
     queue.close()
     assert messages(broker) == [("many", ["a"])]
+
+
+def test_a_probe_leaves_nothing_behind(own_redis_url: str, broker: Redis) -> None:
+    TaskQueue(own_redis_url, ()).probe()
+    assert broker.keys() == []
+
+
+def test_a_broker_that_keeps_no_messages_is_named(module_valkey: Valkey) -> None:
+    with Redis.from_url(module_valkey.url) as redis:
+        redis.acl_setuser(
+            "clerk", enabled=True, passwords=["+hush"], keys=["*"], commands=["+@all", "-zadd"]
+        )
+    queue = TaskQueue(module_valkey.url.replace("//", "//clerk:hush@"), ())
+    queue.check()
+    with pytest.raises(QueueUnavailable, match="zadd") as caught:
+        queue.probe()
+    assert "hush" not in str(caught.value)
 
 
 def test_each_step_has_a_queue_of_its_own(own_redis_url: str, broker: Redis) -> None:

@@ -5,6 +5,7 @@ from cryptography.fernet import Fernet
 
 from gateway.errors import ConfigurationError
 from gateway.settings import Delivery, VerifierName, load, unknown_names
+from gateway.settings.brokers import check_broker_url
 
 KEY = Fernet.generate_key().decode()
 
@@ -14,6 +15,43 @@ def test_a_secret_key_is_all_that_must_be_set() -> None:
     assert settings.delivery is Delivery.RELAY
     assert settings.auth == (VerifierName.UPSTREAM,)
     assert settings.broker == str(settings.redis_url)
+
+
+@pytest.mark.parametrize(
+    ("redis", "broker"),
+    [
+        ("redis://:p%2Fw@cache:6390/3", "redis://:p%2Fw@cache:6390/3"),
+        ("redis://cache/3?health_check_interval=30", "redis://cache:6379/3"),
+        ("redis://cache?db=7&protocol=3", "redis://cache:6379/7"),
+        (
+            "rediss://cache/0?ssl_ca_certs=%2Fetc%2Fca.pem&max_connections=9",
+            "rediss://cache:6379/0?ssl_ca_certs=%2Fetc%2Fca.pem&ssl_cert_reqs=required",
+        ),
+    ],
+)
+def test_a_broker_is_told_of_redis_what_it_understands(redis: str, broker: str) -> None:
+    settings = load({"GATEWAY_SECRET_KEY": KEY, "GATEWAY_REDIS_URL": redis})
+    assert settings.broker == broker
+    check_broker_url(settings.broker)
+    assert str(settings.redis_url).endswith(redis.rpartition("?")[2])
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("GATEWAY_REDIS_URL", "redis://:hush@cache/0?visibility_timeout=5"),
+        ("GATEWAY_REDIS_URL", "redis://:hush@cache/0?socket_timeout=soon"),
+        ("GATEWAY_BROKER_URL", "redis://:hush@cache/0?health_check_interval=30"),
+        ("GATEWAY_BROKER_URL", "pigeon://:hush@loft/0"),
+        ("GATEWAY_BROKER_URL", "redis://:hush/@cache/0"),
+    ],
+)
+def test_an_address_that_nobody_understands_is_refused_without_its_password(
+    name: str, url: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=name) as caught:
+        load({"GATEWAY_SECRET_KEY": KEY, name: url})
+    assert "hush" not in str(caught.value)
 
 
 def test_every_fault_has_its_own_line_that_names_the_variable() -> None:

@@ -1,4 +1,7 @@
-"""Databases of Redis: for who wipes his own, or whose tasks no other worker may take."""
+"""Databases of Redis: for who wipes his own, or whose tasks no other worker may take.
+
+And what clients have asked of a server.
+"""
 
 from collections import deque
 from collections.abc import Iterator
@@ -6,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 _SHARED = 0
 _COUNT = 16
@@ -31,3 +35,9 @@ class Databases:
             with Redis.from_url(url) as redis:
                 redis.flushdb()
             self._free.append(number)
+
+
+async def scripts_run(redis: AsyncRedis) -> int:
+    """How often all clients of its server have had a script run."""
+    stats = await redis.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("eval", "evalsha"))

@@ -44,6 +44,16 @@ def valkey(servers_dir: Path) -> Iterator[Valkey]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def module_valkey(servers_dir: Path) -> Iterator[Valkey]:
+    """A server of one module's tests, which may count its commands, and pause it."""
+    port = free_port()
+    directory = servers_dir / f"valkey-{port}"
+    server = Valkey(directory, port)
+    with Part(server.command(), directory):
+        yield server
+
+
 @pytest.fixture(scope="session")
 def databases(valkey: Valkey) -> Databases:
     return Databases(valkey.url.rpartition("/")[0])

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.checkup.host import MOST_OFF, fault_of_clock
-from gateway.checkup.redis import fault_of_redis
+from gateway.checkup.redis import advice_on_redis, fault_of_redis
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,26 @@ def test_a_redis_that_throws_things_away_is_a_fault(policy: str) -> None:
     fault = fault_of_redis({"redis_version": "7.2.4", "maxmemory_policy": policy})
     assert fault is not None
     assert policy in fault
+
+
+@pytest.mark.parametrize(
+    ("told", "word"), [({"redis_mode": "cluster"}, "cluster"), ({"role": "slave"}, "replica")]
+)
+def test_a_redis_that_is_not_the_one_to_write_to_is_a_fault(
+    told: dict[str, str], word: str
+) -> None:
+    fault = fault_of_redis({"redis_version": "7.2.4", **told})
+    assert fault is not None
+    assert word in fault
+
+
+def test_a_redis_that_forgets_is_spoken_of_and_one_that_may_not_forget_is_not() -> None:
+    (advice,) = advice_on_redis({"aof_enabled": 0}, "")
+    assert "appendonly yes" in advice
+    assert not advice_on_redis({"aof_enabled": 1}, "")
+    assert not advice_on_redis({"aof_enabled": 0}, "3600 1 300 100")
+    assert not advice_on_redis({"aof_enabled": 0}, None)
+    assert not advice_on_redis({}, None)
 
 
 def test_clocks_may_differ_a_little() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -11,12 +10,11 @@ from redis.asyncio import Redis
 
 from gateway.errors import StoreUnavailable
 from gateway.settings import Delivery
-from gateway.stack.part import Part
-from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
 from gateway.uploads.record import Upload, unpack
 from gateway.uploads.relayed import RelayedRecords
+from tests.servers.databases import scripts_run
 from tests.workers.test_sweep import stored_upload
 
 MANY = 1000
@@ -41,17 +39,9 @@ def elsewhere() -> Elsewhere:
     return Elsewhere()
 
 
-@pytest.fixture(scope="module")
-def server(servers_dir: Path) -> Iterator[Valkey]:
-    """Nobody else's: it counts the trips of all its clients together."""
-    server = Valkey(servers_dir / "counting", free_port())
-    with Part(server.command(), servers_dir / "counting"):
-        yield server
-
-
 @pytest.fixture
-async def redis(server: Valkey) -> AsyncIterator[Redis]:
-    async with Redis.from_url(server.url) as client:
+async def redis(module_valkey: Valkey) -> AsyncIterator[Redis]:
+    async with Redis.from_url(module_valkey.url) as client:
         yield client
 
 
@@ -78,17 +68,12 @@ def keep(records: RelayedRecords, upload: Upload, company: int = MANY) -> asynci
     return done
 
 
-async def trips(redis: Redis) -> int:
-    stats = await redis.info("commandstats")
-    return int(stats.get("cmdstat_evalsha", {}).get("calls", 0))
-
-
 async def test_uploads_of_one_moment_share_a_trip(redis: Redis, records: RelayedRecords) -> None:
     await keep(records, uploads(1)[0])  # connects, and loads the script
-    before = await trips(redis)
+    before = await scripts_run(redis)
     many = uploads(150)
     await asyncio.gather(*(keep(records, upload) for upload in many))
-    assert await trips(redis) - before == 2
+    assert await scripts_run(redis) - before == 2
     for upload in many:
         document = cast(bytes, await redis.get(keys.relayed(upload.id)))
         assert unpack(document) == upload
@@ -103,11 +88,11 @@ async def test_nobody_is_waited_for_once_all_are_there(
     redis: Redis, records: RelayedRecords
 ) -> None:
     await keep(records, uploads(1)[0])
-    before = await trips(redis)
+    before = await scripts_run(redis)
     first = keep(records, uploads(1)[0], company=1)
     second = keep(records, uploads(1)[0], company=2)  # too late: the first is on its way
     await asyncio.gather(first, second)
-    assert await trips(redis) - before == 2
+    assert await scripts_run(redis) - before == 2
 
 
 async def test_a_record_that_comes_later_is_kept_too(redis: Redis, records: RelayedRecords) -> None:
