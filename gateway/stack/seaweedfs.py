@@ -67,7 +67,7 @@ class SeaweedFS:
             {
                 "AWS_ACCESS_KEY_ID": self.access_key_id,
                 "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-                "GOMEMLIMIT": "300MiB",
+                "GOMEMLIMIT": "1GiB",
             },
             grace=_GRACE,
         )
