@@ -138,7 +138,7 @@ class TaskQueue:
         try:
             with self._app.connection_for_write() as connection:
                 arrived = _comes_back(connection, f"{_PROBE}.{uuid4().hex}")
-        except Exception as error:
+        except Exception as error:  # as above; what it says tells which right is missing
             raise QueueUnavailable(f"a message cannot be sent or taken: {error}") from error
         if not arrived:
             raise QueueUnavailable("a message that was sent did not arrive")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+_SCRIPTING = ("eval", "evalsha", "script", "script|load")
 _SHARED = 0
 _COUNT = 16
 """As many as a server has that nobody told of another number."""
@@ -37,7 +38,7 @@ class Databases:
             self._free.append(number)
 
 
-async def scripts_run(redis: AsyncRedis) -> int:
-    """How often all clients of its server have had a script run."""
+async def script_trips(redis: AsyncRedis) -> int:
+    """How often all clients of its server have had a script run, or loaded: each is a trip."""
     stats = await redis.info("commandstats")
-    return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("eval", "evalsha"))
+    return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in _SCRIPTING)

@@ -19,7 +19,7 @@ from gateway.stack.part import Part
 from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
-from tests.servers.databases import scripts_run
+from tests.servers.databases import script_trips
 
 PATIENCE = 20.0
 REQUEST = Demand(0)
@@ -75,9 +75,9 @@ async def test_a_request_is_one_round_trip(
         process(redis, Policy(requests=10, bytes=10, uploads=10)) as quotas,
     ):
         await quotas.take("alice", REQUEST)
-        before = await scripts_run(redis)
+        before = await script_trips(redis)
         await quotas.take("alice", Demand(5, "upload"))
-        assert await scripts_run(redis) - before == 1
+        assert await script_trips(redis) - before == 1
 
 
 async def test_a_place_is_held_on_to_as_long_as_the_upload_goes_on(

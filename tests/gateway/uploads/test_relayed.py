@@ -14,7 +14,7 @@ from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
 from gateway.uploads.record import Upload, unpack
 from gateway.uploads.relayed import RelayedRecords
-from tests.servers.databases import scripts_run
+from tests.servers.databases import script_trips
 from tests.workers.test_sweep import stored_upload
 
 MANY = 1000
@@ -70,10 +70,10 @@ def keep(records: RelayedRecords, upload: Upload, company: int = MANY) -> asynci
 
 async def test_uploads_of_one_moment_share_a_trip(redis: Redis, records: RelayedRecords) -> None:
     await keep(records, uploads(1)[0])  # connects, and loads the script
-    before = await scripts_run(redis)
+    before = await script_trips(redis)
     many = uploads(150)
     await asyncio.gather(*(keep(records, upload) for upload in many))
-    assert await scripts_run(redis) - before == 2
+    assert await script_trips(redis) - before == 2
     for upload in many:
         document = cast(bytes, await redis.get(keys.relayed(upload.id)))
         assert unpack(document) == upload
@@ -88,11 +88,11 @@ async def test_nobody_is_waited_for_once_all_are_there(
     redis: Redis, records: RelayedRecords
 ) -> None:
     await keep(records, uploads(1)[0])
-    before = await scripts_run(redis)
+    before = await script_trips(redis)
     first = keep(records, uploads(1)[0], company=1)
     second = keep(records, uploads(1)[0], company=2)  # too late: the first is on its way
     await asyncio.gather(first, second)
-    assert await scripts_run(redis) - before == 2
+    assert await script_trips(redis) - before == 2
 
 
 async def test_a_record_that_comes_later_is_kept_too(redis: Redis, records: RelayedRecords) -> None:
