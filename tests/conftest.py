@@ -14,7 +14,7 @@ sys.dont_write_bytecode = False
 
 # What helpers assert is told as fully as what tests do.
 pytest.register_assert_rewrite("tests.hostile")
-pytest_plugins = ["tests.servers.fixtures"]
+pytest_plugins = ["tests.servers.fixtures", "tests.servers.logs"]
 
 # How long an example takes says more of what else the machine does than of our code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

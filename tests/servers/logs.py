@@ -1,0 +1,51 @@
+"""What servers logged while a test failed stands in the test's report."""
+
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+_MOST_LINES = 80
+_DIRECTORY = pytest.StashKey[Path]()
+_STARTED = pytest.StashKey[float]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def directory_of_logs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Remember where the servers of this process of tests write."""
+    request.config.stash[_DIRECTORY] = tmp_path_factory.getbasetemp()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[_STARTED] = time.time()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    directory = item.config.stash.get(_DIRECTORY, None)
+    if report.failed and directory is not None:
+        for log in sorted(written_since(item.stash[_STARTED], directory)):
+            report.sections.append((f"end of {log.relative_to(directory)}", tail(log)))
+    return report
+
+
+def written_since(started: float, directory: Path) -> Iterator[Path]:
+    """The logs below the directory to which something was written from then on."""
+    for log in directory.rglob("*.log"):
+        try:
+            if log.is_file() and log.stat().st_size and log.stat().st_mtime >= started:
+                yield log
+        except FileNotFoundError:
+            continue  # a server removed it while it was looked for
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_MOST_LINES:])
