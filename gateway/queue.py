@@ -17,6 +17,7 @@ from kombu.exceptions import ChannelError
 
 from gateway.errors import QueueUnavailable
 from gateway.metrics.catalogue import LOST_MESSAGES
+from gateway.redis import transport
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -42,10 +43,14 @@ LARGEST_MESSAGE: Final = 500
 
 def celery_settings(broker_url: str) -> Mapping[str, Any]:
     """What senders and workers must agree on, and what keeps a broker's fault from hanging them."""
+    transport.be_known()
     return {
         "broker_url": broker_url,
         "broker_connection_timeout": _SOCKET_SECONDS,
         "broker_connection_retry_on_startup": True,
+        # A worker comes back from whatever the broker says, however long it was away.
+        "broker_connection_max_retries": None,
+        "broker_channel_error_retry": True,
         "broker_transport_options": {
             "visibility_timeout": 2 * STEP_LIMIT,
             "socket_timeout": _SOCKET_SECONDS,
@@ -123,10 +128,15 @@ class TaskQueue:
             raise QueueUnavailable("the broker cannot be asked") from error
 
     def check(self) -> None:
-        """Raises QueueUnavailable where the broker cannot be reached. Blocks for some seconds."""
+        """Raises QueueUnavailable where the broker takes nothing. Blocks for some seconds.
+
+        It is asked on a connection that tasks are sent by: what is open stands where no new one
+        is let in. To declare a queue again changes nothing, and takes what a message takes.
+        """
         try:
-            with self._app.connection_for_write() as connection:
+            with self._app.connection_or_acquire() as connection:
                 connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
+                self._app.amqp.queues[QUEUES[0]](connection.default_channel).declare()
         except Exception as error:  # each kind of broker has its own errors
             raise QueueUnavailable("the broker cannot be reached") from error
 

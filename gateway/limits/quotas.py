@@ -111,9 +111,7 @@ class Quotas:
         except (RedisError, OSError) as error:
             self._is_away(error)
         else:
-            if self._away:
-                log.info("quota.redis_is_back")
-            self._away = False
+            self._is_there()
         self._tried.set()
 
     def _ask(
@@ -122,8 +120,7 @@ class Quotas:
         policy = self._policy
 
         def answered(answer: Answer, error: RedisError | None) -> None:
-            if error is not None:
-                self._is_away(error)
+            self._told(answer, error)
             if taken.cancelled():
                 if error is None and standing_of(answer, policy, demand).admitted:
                     self._end_there(subject, demand, standing_of(answer, policy, demand), 0)
@@ -160,6 +157,13 @@ class Quotas:
     def _told(self, _: Answer, error: RedisError | None) -> None:
         if error is not None:
             self._is_away(error)
+        else:
+            self._is_there()
+
+    def _is_there(self) -> None:
+        if self._away:
+            log.info("quota.redis_is_back")
+        self._away = False
 
     def _is_away(self, error: Exception) -> None:
         if not self._away:

@@ -11,9 +11,11 @@ from redis.exceptions import RedisError
 
 from gateway.errors import GatewayError
 from gateway.server.services import SERVICES, Services
+from gateway.uploads import keys
 
 _PATIENCE = 3.0
 _BELIEVED_SECONDS = 1.0
+_WRITTEN_SECONDS = 60
 
 
 @dataclass(slots=True)
@@ -42,7 +44,7 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """`GET /gateway/readyz`: upstream, store, Redis and broker can be reached."""
+    """`GET /gateway/readyz`: upstream and store can be reached, Redis and broker take writes."""
     return await readiness(request.app)
 
 
@@ -61,7 +63,7 @@ async def _faults(services: Services) -> Mapping[str, str]:
     checks: Mapping[str, Awaitable[object]] = {
         "upstream": services.forwarder.reach(),
         "store": backends.store.ping(),
-        "redis": backends.redis.ping(),
+        "redis": backends.redis.set(keys.WRITTEN, b"", ex=_WRITTEN_SECONDS),
         "broker": asyncio.to_thread(backends.queue.check),
     }
     results = await asyncio.gather(*(_fault(check) for check in checks.values()))

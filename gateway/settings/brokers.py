@@ -6,6 +6,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from kombu import Connection
 from redis import ConnectionPool
 
+from gateway.redis import transport
+
+transport.be_known()
+
 _TLS: Final = "ssl_"
 """What the names of those options begin with that redis-py and kombu have in common."""
 

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 
 from gateway.crypto import KeyRing
 from gateway.queue import TaskQueue
+from gateway.redis.pool import RolePool
 from gateway.settings import Settings
 from gateway.store.objects import ObjectStore
 from gateway.store.s3 import S3Store
@@ -20,17 +21,10 @@ from gateway.upstream.credentials import CallersOwn, Credentials
 from gateway.upstream.shared_token import Seal
 from gateway.upstream.token import ClientCredentials, OwnToken
 
-_SECONDS = 2.0
-"""The longest that one call to Redis may take: a frozen one must hang nobody."""
-
-
 _EXCHANGE_SECONDS = 30.0
 """The longest that ChatKitty may take for a request without a file: so long, too, does a worker
 that died with one keep others from it.
 """
-
-_CONNECTIONS = 50
-"""Who finds them all in use waits: being busy is not being away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +62,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
     """Open the clients; none of the servers has to be reachable yet."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings))
-        redis = Redis.from_pool(
-            BlockingConnectionPool.from_url(
-                str(settings.redis_url),
-                max_connections=_CONNECTIONS,
-                timeout=_SECONDS,
-                socket_timeout=_SECONDS,
-                socket_connect_timeout=_SECONDS,
-            )
-        )
+        redis = Redis.from_pool(RolePool.of(str(settings.redis_url)))
         stack.push_async_callback(redis.aclose)
         queue = TaskQueue(settings.broker, GATHERED)
         stack.callback(queue.close)

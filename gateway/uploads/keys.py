@@ -77,6 +77,10 @@ PRESENT_SINCE: Final = "uploads:present-since"
 """Redis key that tells since when (by Redis' clock) every mark of a presence is kept."""
 
 
+WRITTEN: Final = "gateway:written"
+"""Redis key that is written to see whether Redis takes writes."""
+
+
 @lru_cache(1000)
 def of_subject(subject: str) -> str:
     """The Redis sorted set of a subject's uploads, by time."""

@@ -18,7 +18,7 @@ from gateway.uploads.keys import ENDED_CHANNEL
 log = get_logger(__name__)
 
 _RECONNECT_SECONDS = 1.0
-_LISTEN_SECONDS = 30.0
+_LISTEN_SECONDS = 2.0
 
 
 async def announce(redis: Redis, upload_id: str) -> None:
@@ -61,7 +61,8 @@ class Notices:
     async def _receive(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(ENDED_CHANNEL)
-            while True:
+            # What is subscribed to asks for nothing that a wrong server would refuse.
+            while not pubsub.connection.should_reconnect():
                 message = await pubsub.get_message(timeout=_LISTEN_SECONDS)
                 if message is not None:
                     self._wake(message["data"].decode())

@@ -11,6 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway.redis.replies import WrongServer
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.record import Upload, pack
@@ -97,23 +98,28 @@ class RelayedRecords:
         else:
             self._start(self._connect_and_call(batch))
 
-    async def _connect_and_call(self, batch: list[_Waiting]) -> None:
+    async def _connect_and_call(self, batch: list[_Waiting], *, last: bool = False) -> None:
         try:
             self._pipe = await ScriptPipe.open(self._redis, _KEEP)
         except (RedisError, OSError) as error:
             self._written(batch, error)
         else:
-            self._call(self._pipe, batch)
+            self._call(self._pipe, batch, last=last)
 
-    def _call(self, pipe: ScriptPipe, batch: list[_Waiting]) -> None:
+    def _call(self, pipe: ScriptPipe, batch: list[_Waiting], *, last: bool = False) -> None:
         names = [keys.RELAYED_SET]
         values: list[Argument] = [self._retention, INDEX_LIMIT]
         for upload in [each.upload for each in batch]:
             names += (keys.relayed(upload.id), keys.of_subject(upload.subject))
             values += (upload.id, pack(upload))
-        pipe.call(names, values, lambda _, error: self._written(batch, error))
+        pipe.call(names, values, lambda _, error: self._written(batch, error, last=last))
 
-    def _written(self, batch: list[_Waiting], error: Exception | None) -> None:
+    def _written(
+        self, batch: list[_Waiting], error: Exception | None, *, last: bool = True
+    ) -> None:
+        if isinstance(error, WrongServer) and not last:
+            self._start(self._connect_and_call(batch, last=True))
+            return
         self._writing = False
         if error is not None:
             log.warning("record.redis_unavailable", error=repr(error))

@@ -15,6 +15,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from gateway.redis.replies import WriteRefused, told_apart
+
 SECONDS: Final = 2.0
 """The longest that a call may take: a frozen Redis must hang nobody."""
 
@@ -75,7 +77,7 @@ class ScriptPipe(asyncio.Protocol):
     def call(self, keys: Sequence[str], arguments: Sequence[Argument], done: Done) -> None:
         """Call the script of a usable pipe; `done` is called once.
 
-        After an error the pipe is of no more use.
+        After an error the pipe is of no more use, unless a write alone was refused.
         """
         if self._transport is None:
             raise RuntimeError("the pipe is closed")
@@ -101,11 +103,19 @@ class ScriptPipe(asyncio.Protocol):
         while (answer := self._reader.gets()) is not False:
             if isinstance(answer, hiredis.PushNotification):
                 continue  # a word of the server's own, which RESP3 lets it send at any time
-            if isinstance(answer, Exception):
-                self._break(ResponseError(str(answer)))
-            elif self._calls:
-                _, done = self._calls.popleft()
-                done(answer, None)
+            if not isinstance(answer, Exception):
+                self._answer(answer, None)
+                continue
+            error = told_apart(str(answer)) or ResponseError(str(answer))
+            if isinstance(error, WriteRefused):
+                self._answer(None, error)
+            else:
+                self._break(error)
+
+    def _answer(self, answer: Answer, error: RedisError | None) -> None:
+        if self._calls:
+            _, done = self._calls.popleft()
+            done(answer, error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Redis has gone."""

@@ -1,0 +1,1 @@
+"""Redis as gateways, workers and the broker's clients use it: a server that may change its role."""

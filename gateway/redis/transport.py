@@ -1,0 +1,55 @@
+"""Celery's broker on Redis, for kombu: a connection to a wrong server is a lost connection."""
+
+from typing import Any, Final, cast
+
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import redis as kombu
+from redis import Connection, SSLConnection
+from redis._parsers import _HiredisParser
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from gateway.redis.replies import WrongServer, told_apart
+
+_SCHEMES: Final = ("redis", "rediss")
+
+
+class _Parser(_HiredisParser):
+    @classmethod
+    def parse_error(cls, response: str) -> Exception:
+        error = told_apart(response) or super().parse_error(response)  # type: ignore[no-untyped-call]
+        return cast(Exception, error)
+
+
+def _options() -> dict[str, Any]:
+    """What has a command that a wrong server did not take sent once more, on a new connection."""
+    retry = Retry(NoBackoff(), 1, supported_errors=(WrongServer,))
+    return {"parser_class": _Parser, "retry": retry}
+
+
+class _Connection(Connection):
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options, **_options())  # type: ignore[no-untyped-call]
+
+
+class _SecureConnection(SSLConnection):
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options, **_options())  # type: ignore[arg-type]
+
+
+class Channel(kombu.Channel):
+    """What consumes and sends."""
+
+    connection_class = _Connection
+    connection_class_ssl = _SecureConnection
+
+
+class Transport(kombu.Transport):
+    """What the URLs of Redis stand for."""
+
+    Channel = Channel
+
+
+def be_known() -> None:
+    """Have kombu take this transport for Redis: before its first look, which it remembers."""
+    TRANSPORT_ALIASES.update(dict.fromkeys(_SCHEMES, f"{__name__}:{Transport.__name__}"))

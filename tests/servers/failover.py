@@ -1,0 +1,91 @@
+"""One address of Redis, behind which servers take turns; connections stay where they began."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Self
+
+import hiredis
+from redis.asyncio import Redis
+
+from gateway.stack.ports import HOST
+from gateway.stack.valkey import Valkey
+from tests.servers.listening import listening
+
+
+class Address:
+    """Forwards each connection to the server that the address led to when it was made."""
+
+    def __init__(self, port: int) -> None:
+        self.url = ""
+        self.made = 0
+        """Connections that came."""
+        self.denied = 0
+        """Commands that came on connections of before the last `deny`."""
+        self._port = port
+        self._denial = b""
+        self._era = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, server: Valkey) -> AsyncIterator[Self]:
+        address = cls(server.port)
+        async with listening(address._serve) as url:
+            address.url = f"{url.replace('http:', 'redis:')}/0"
+            yield address
+
+    def lead_to(self, server: Valkey) -> None:
+        """From now on, for new connections."""
+        self._port = server.port
+
+    def deny(self, reply: str) -> None:
+        """Answer whatever the connections of until now ask with that error."""
+        self._denial = f"-{reply}\r\n".encode()
+        self._era += 1
+        self.denied = 0
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        era, asked = self._era, hiredis.Reader()
+        self.made += 1
+        from_server, to_server = await asyncio.open_connection(HOST, self._port)
+        answers = asyncio.create_task(_copy(from_server, writer))
+        try:
+            while data := await reader.read(65536):
+                asked.feed(data)
+                commands = 0
+                while asked.gets() is not False:
+                    commands += 1
+                if era == self._era:
+                    to_server.write(data)
+                else:
+                    self.denied += commands
+                    writer.write(self._denial * commands)
+        except OSError:
+            pass
+        finally:
+            answers.cancel()
+            to_server.close()
+            writer.close()
+
+
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await source.read(65536):
+            sink.write(data)
+    sink.close()
+
+
+async def follow(replica: Valkey, master: Valkey) -> None:
+    """Make one the other's replica, and wait until it is up to date with it."""
+    async with Redis.from_url(replica.url) as redis:
+        await redis.replicaof(HOST, master.port)
+        while (await redis.info("replication"))["master_link_status"] != "up":
+            await asyncio.sleep(0.05)
+
+
+async def promote(replica: Valkey, master: Valkey) -> None:
+    """Have them change their roles, as a failover does: no connection ends."""
+    async with Redis.from_url(replica.url) as redis:
+        await redis.replicaof("NO", "ONE")
+    async with Redis.from_url(master.url) as redis:
+        await redis.replicaof(HOST, replica.port)
