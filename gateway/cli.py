@@ -76,20 +76,34 @@ def serve(processes: int) -> None:
     show_envvar=True,
     help="default: any",
 )
+@click.option(
+    "--stranger",
+    "strangers",
+    multiple=True,
+    type=_Listed(),
+    metavar="TOKEN=ID",
+    envvar="SANDBOX_STRANGERS",
+    show_envvar=True,
+    help="a token of another application, in which there is nothing",
+)
 def sandbox(
-    host: str, port: int, data_dir: Path, tokens: tuple[str, ...], clients: tuple[str, ...]
+    host: str,
+    port: int,
+    data_dir: Path,
+    tokens: tuple[str, ...],
+    clients: tuple[str, ...],
+    strangers: tuple[str, ...],
 ) -> None:
     """Serve a stand-in for ChatKitty, for development and tests."""
     from gateway.sandbox import run
+    from gateway.sandbox.tokens import Accounts
 
-    run.serve(
-        host,
-        port,
-        data_dir,
-        tokens=dict(_pair(token, "=") for token in tokens),
+    accounts = Accounts(
+        always=dict(_pair(token, "=") for token in tokens),
         clients=dict(_pair(client, ":") for client in clients),
-        ready=lambda url: click.echo(f"READY {url}"),
+        strangers={token: _number(id_) for token, id_ in (_pair(s, "=") for s in strangers)},
     )
+    run.serve(host, port, data_dir, accounts, ready=lambda url: click.echo(f"READY {url}"))
 
 
 @main.command()
@@ -236,6 +250,12 @@ def _refuse(error: ConfigurationError) -> NoReturn:
     for line in str(error).splitlines():
         click.echo(f"error: {line}", err=True)
     sys.exit(2)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise click.BadParameter(f"{text!r} is not the id of an application")
+    return int(text)
 
 
 def _pair(text: str, separator: str) -> tuple[str, str]:

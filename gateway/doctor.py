@@ -9,7 +9,7 @@ from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
 from gateway.checkup.redis import check_redis, check_shares
 from gateway.checkup.store import check_store
 from gateway.checkup.upstream import check_upstream
-from gateway.checkup.verifiers import verifier_checks
+from gateway.checkup.verifiers import verifier_checks, who_is_let_in
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.routes import RouteTable
 from gateway.settings import Settings, VerifierName
@@ -37,6 +37,8 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> int:
             faults += fault is not None
             advice += more
             say(f"{name}: {fault or 'ok'}")
+        for line in await who_is_let_in(backends):
+            say(f"let in: {line}")
     for line in (*dict.fromkeys(advice), *_advice(settings)):
         say(f"advice: {line}")
     return 1 if faults else 0

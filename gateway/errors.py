@@ -46,6 +46,14 @@ class InsufficientScope(ClientError):
         self.scopes = tuple(sorted(scopes))
 
 
+class ForeignToken(ClientError):
+    """The token is good, but of an application for which this gateway is not there.
+
+    Neither RFC 6750 error fits: `invalid_token` would have clients fetch another token of the same
+    application without end, and no scope would help.
+    """
+
+
 class AuthorizationEnded(ClientError):
     """The upload went on for too long after its token had ended."""
 

@@ -34,6 +34,9 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.AuthenticationRequired: Kind(401, "unauthorized", "A bearer token is needed"),
     errors.InvalidToken: Kind(401, "invalid-token", "The bearer token is not accepted"),
     errors.InsufficientScope: Kind(403, "insufficient-scope", "The token does not allow this"),
+    errors.ForeignToken: Kind(
+        403, "foreign-application", "The token is of an application that is not served here"
+    ),
     errors.AuthorizationEnded: Kind(401, "authorization-ended", "The token has ended meanwhile"),
     errors.GrantRefused: Kind(401, "grant-refused", "Grants are not relayed here"),
     errors.TokenEndsTooSoon: Kind(403, "token-ends-too-soon", "The token ends too soon"),

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from gateway.auth.applications import let_in
 from gateway.auth.cache import PrincipalCache, RefusalCache
 from gateway.auth.introspection import SECONDS, Introspection, IntrospectionVerifier
 from gateway.auth.jwks import Jwks, KeySource
@@ -13,17 +14,19 @@ from gateway.auth.upstream import UpstreamVerifier
 from gateway.auth.verifiers import Authenticator, Verifier
 from gateway.settings import Settings, VerifierName
 from gateway.upstream.client import ChatKitty
+from gateway.upstream.token import OwnToken
 from gateway.upstream.transport import Transport
 
 
 @asynccontextmanager
 async def open_authenticator(
-    settings: Settings, chatkitty: ChatKitty
+    settings: Settings, chatkitty: ChatKitty, own_token: OwnToken | None
 ) -> AsyncIterator[Authenticator]:
     """The authenticator, until the end; whoever it asks need not be reachable yet."""
     async with AsyncExitStack() as stack:
         verifiers = [
-            await _open_verifier(name, settings, chatkitty, stack) for name in settings.auth
+            await _open_verifier(name, settings, chatkitty, own_token, stack)
+            for name in settings.auth
         ]
         authenticator = Authenticator(verifiers, PrincipalCache(settings.auth_cache_seconds))
         stack.push_async_callback(authenticator.close)
@@ -55,13 +58,18 @@ def introspection(settings: Settings) -> Introspection:
 
 
 async def _open_verifier(
-    name: VerifierName, settings: Settings, chatkitty: ChatKitty, stack: AsyncExitStack
+    name: VerifierName,
+    settings: Settings,
+    chatkitty: ChatKitty,
+    own_token: OwnToken | None,
+    stack: AsyncExitStack,
 ) -> Verifier:
     match name:
         case VerifierName.STATIC:
             return StaticVerifier(settings.auth_static_tokens)
         case VerifierName.UPSTREAM:
-            return _remote(UpstreamVerifier(chatkitty), settings)
+            applications = let_in(settings, chatkitty, own_token)
+            return _remote(UpstreamVerifier(chatkitty, applications), settings)
         case VerifierName.JWT:
             jwks = await stack.enter_async_context(Jwks.open(key_source(settings)))
             return JwtVerifier(jwks, _rules(settings))

@@ -21,8 +21,10 @@ class Principal(msgspec.Struct, frozen=True):
 class Refused(msgspec.Struct, frozen=True):
     """Why a verifier does not vouch for a token, as its client may be told.
 
-    `final`: the token is this verifier's to judge, and no other may be asked.
+    `final`: the token is this verifier's to judge, and no other may be asked. `foreign`: the token
+    is good, and of somebody for whom this gateway is not there.
     """
 
     reason: str = UNKNOWN
     final: bool = False
+    foreign: bool = False

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gateway.auth.cache import PrincipalCache, token_hash
 from gateway.auth.principal import UNKNOWN, Principal, Refused
-from gateway.errors import InvalidToken, VerifierUnavailable
+from gateway.errors import ForeignToken, InvalidToken, VerifierUnavailable
 
 
 class Verifier(Protocol):
@@ -31,8 +31,8 @@ class Authenticator:
     async def authenticate(self, token: str) -> Principal:
         """The token's principal. However many ask about one token, it is asked about once.
 
-        Raises InvalidToken where no verifier knows it, VerifierUnavailable where none knows it
-        and one could not be asked.
+        Raises InvalidToken where no verifier knows it, ForeignToken where one knows it as somebody
+        else's, VerifierUnavailable where none knows it and one could not be asked.
         """
         if (cached := self._cache.get(token, time.time())) is not None:
             return cached
@@ -77,6 +77,8 @@ class Authenticator:
                 continue
             if isinstance(verdict, Principal):
                 return verdict
+            if verdict.foreign:
+                raise ForeignToken(verdict.reason)
             if verdict.final:
                 raise InvalidToken(verdict.reason)
             reason = verdict.reason if reason == UNKNOWN else reason

@@ -4,11 +4,12 @@ from typing import Final
 
 from gateway.errors import ConfigurationError, UpstreamError, UpstreamRefused, UpstreamUnavailable
 from gateway.uploads.backends import Backends
+from gateway.upstream.credentials import CallersOwn
 from gateway.upstream.endpoints import recognise
 from gateway.upstream.reference import ExternalFile, reference_body
 from gateway.upstream.token import OwnToken
 
-_NOBODY: Final = "Bearer nobody"
+_NOBODY: Final = CallersOwn("Bearer nobody")
 _FORBIDDEN: Final = 403
 
 # Nothing has the id 0: who may not register is told so, and who may, that there is no such place.
@@ -33,13 +34,13 @@ async def check_upstream(backends: Backends) -> None:
 
 async def _check_own_token(backends: Backends, own_token: OwnToken) -> None:
     try:
-        authorization = await own_token.authorization()
+        await own_token.authorization()
     except UpstreamUnavailable as error:
         raise ConfigurationError(
             f"{error}: mend GATEWAY_UPSTREAM_TOKEN_URL, GATEWAY_UPSTREAM_CLIENT_ID and"
             " GATEWAY_UPSTREAM_CLIENT_SECRET"
         ) from error
-    if await backends.chatkitty.whoami(authorization) is None:
+    if await backends.chatkitty.whoami(own_token) is None:
         raise ConfigurationError(
             "ChatKitty does not accept the gateway's own token: let its client read:application"
         )

@@ -1,13 +1,15 @@
-"""Whoever vouches for tokens: the keys of JWTs, the endpoint of introspection."""
+"""Whoever vouches for tokens: the keys of JWTs, the endpoint of introspection, the application."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from secrets import token_urlsafe
 
+from gateway.auth.applications import OwnApplication, let_in
 from gateway.auth.door import introspection, key_source
 from gateway.auth.introspection import SECONDS, ask
 from gateway.auth.jwks import FETCH_SECONDS, fetch_keys
 from gateway.errors import ConfigurationError, UpstreamError, VerifierUnavailable
 from gateway.settings import Settings, VerifierName
+from gateway.uploads.backends import Backends
 from gateway.upstream.answer import Answer
 from gateway.upstream.transport import Transport
 
@@ -38,6 +40,29 @@ def verifier_checks(settings: Settings) -> Mapping[str, Callable[[], Awaitable[N
 
     checks = {VerifierName.JWT: jwt, VerifierName.INTROSPECTION: introspection_endpoint}
     return {name.value: check for name, check in checks.items() if name in settings.auth}
+
+
+async def who_is_let_in(backends: Backends) -> Sequence[str]:
+    """Which applications' ChatKitty tokens are let in, and why these, a line each."""
+    settings = backends.settings
+    if VerifierName.UPSTREAM not in settings.auth:
+        return ()
+    applications = let_in(settings, backends.chatkitty, backends.own_token)
+    if settings.auth_applications:
+        why = "GATEWAY_AUTH_APPLICATIONS lists them"
+    elif isinstance(applications, OwnApplication):
+        why = "GATEWAY_UPSTREAM_CLIENT_ID is of it"
+    else:
+        return ("tokens of any application: uploads are only relayed, each with its own token",)
+    try:
+        ids = await applications.ids()
+    except UpstreamError as error:
+        return (f"no ChatKitty token while that cannot be asked: {error} ({why})",)
+    return (f"ChatKitty tokens of application {_named(ids or ())}: {why}",)
+
+
+def _named(ids: Collection[int]) -> str:
+    return ", ".join(str(each) for each in sorted(ids))
 
 
 def _fault_of_introspection(answer: Answer) -> str | None:

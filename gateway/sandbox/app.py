@@ -15,7 +15,7 @@ from gateway.sandbox.failures import Failure, client_error, not_allowed, not_fou
 from gateway.sandbox.faults import Faults, InvalidRule, Rule
 from gateway.sandbox.operations import GRANT, OPEN, OPERATIONS, Operation
 from gateway.sandbox.shapes import Generation
-from gateway.sandbox.state import State
+from gateway.sandbox.state import APPLICATION_ID, State
 from gateway.sandbox.tokens import Tokens
 
 LOGGED_REQUESTS: Final = 10_000
@@ -85,6 +85,8 @@ class Sandbox:
         try:
             operation = self._operation_of(call)
             self._check(call, operation)
+            if (stranger := self.tokens.application_of(call.request)) != APPLICATION_ID:
+                return _of_a_stranger(call, operation, stranger)
             return await operation.handler(call)
         except Failure as failure:
             return web.json_response(failure.document, status=failure.status)
@@ -140,6 +142,13 @@ class Sandbox:
         """`DELETE /sandbox/requests`."""
         self.log.clear()
         return await self.get_requests(request)
+
+
+def _of_a_stranger(call: Call, operation: Operation, application_id: int) -> web.Response:
+    """The answer to a token of another application, in which there is nothing."""
+    if operation.method != "GET" or not operation.pattern.fullmatch("/application"):
+        raise not_found()
+    return call.answer({"id": application_id})
 
 
 def create_app(sandbox: Sandbox) -> web.Application:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -11,27 +11,21 @@ from aiohttp import web
 from gateway.sandbox.app import LOGGED_REQUESTS, Sandbox, create_app
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.state import State
-from gateway.sandbox.tokens import Tokens
+from gateway.sandbox.tokens import Accounts, Tokens
 
 
 def serve(
     host: str,
     port: int,
     data_dir: Path,
+    accounts: Accounts,
     *,
-    tokens: Mapping[str, str],
-    clients: Mapping[str, str],
     ready: Callable[[str], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `port` 0 is any free one, which `ready` is told with the URL.
-
-    `tokens` maps bearer tokens that are always valid to their subjects, `clients` ids to secrets.
-    """
+    """Serve until SIGTERM or SIGINT; `port` 0 is any free one, and `ready` receives the URL."""
     data_dir.mkdir(parents=True, exist_ok=True)
     state = State(data_dir)
-    sandbox = Sandbox(
-        state, Tokens(state, tokens, clients), Faults(), deque(maxlen=LOGGED_REQUESTS)
-    )
+    sandbox = Sandbox(state, Tokens(state, accounts), Faults(), deque(maxlen=LOGGED_REQUESTS))
     try:
         asyncio.run(_serve(host, port, sandbox, ready))
     finally:

@@ -10,24 +10,33 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from gateway.sandbox.failures import Failure, access_denied, unauthorized
-from gateway.sandbox.state import State, Table
+from gateway.sandbox.state import APPLICATION_ID, State, Table
 
 LIFE_SECONDS = 43_200
 ORGANIZATION_SCOPE = "org:1:app"
 """What the token endpoint answers with where no scope was asked for; it reaches everything."""
 
 
-@dataclass(slots=True)
-class Tokens:
-    """The tokens that were given out, and those that are always valid.
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Who is known from the start.
 
-    `always` maps a token to its subject, `clients` an id to its secret; with none configured any
-    id and secret will do.
+    `always` maps tokens that are always valid to their subjects, `clients` ids to their secrets;
+    without any, every id and secret will do. `strangers` maps the tokens of other applications to
+    the ids of those.
     """
 
-    state: State
     always: Mapping[str, str]
     clients: Mapping[str, str]
+    strangers: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class Tokens:
+    """The tokens that were given out, and those of the accounts."""
+
+    state: State
+    accounts: Accounts
     _by_value: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -39,7 +48,8 @@ class Tokens:
 
         Raises Failure for a client that is unknown.
         """
-        known = self.clients.get(client_id) == secret if self.clients else client_id and secret
+        clients = self.accounts.clients
+        known = clients.get(client_id) == secret if clients else client_id and secret
         if not known:
             raise Failure(401, {"error": "invalid_client", "error_description": "Bad credentials"})
         token = self._live(client_id, scope) or self._new(client_id, scope)
@@ -55,7 +65,7 @@ class Tokens:
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not value:
             raise unauthorized()
-        if value.strip() in self.always:
+        if value.strip() in self.accounts.always or value.strip() in self.accounts.strangers:
             return
         token = self._by_value.get(value.strip())
         if token is None or float(str(token["expires"])) < time.time():
@@ -63,6 +73,11 @@ class Tokens:
         scopes = str(token["scope"]).split()
         if scopes and not set(needed) <= set(scopes):
             raise access_denied()
+
+    def application_of(self, request: web.BaseRequest) -> int:
+        """The id of the application that the request's token belongs to."""
+        token = request.headers.get("Authorization", "").partition(" ")[2].strip()
+        return self.accounts.strangers.get(token, APPLICATION_ID)
 
     def _live(self, client_id: str, scope: str) -> dict[str, object] | None:
         return next(

@@ -74,7 +74,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
     async with AsyncExitStack() as stack:
         backends = await stack.enter_async_context(open_backends(settings))
         authenticator = await stack.enter_async_context(
-            open_authenticator(settings, backends.chatkitty)
+            open_authenticator(settings, backends.chatkitty, backends.own_token)
         )
         session = await stack.enter_async_context(upstream_session(settings.upstream_timeout))
         notices = await stack.enter_async_context(_listening(Notices(backends.redis)))

@@ -156,6 +156,9 @@ class Settings(BaseModel):
     auth: Annotated[CommaSeparated[VerifierName], Field(min_length=1)] = (VerifierName.UPSTREAM,)
     """The verifiers of bearer tokens, asked in this order."""
 
+    auth_applications: CommaSeparated[Annotated[int, Field(ge=1)]] = ()
+    """Ids of applications whose tokens `upstream` lets in; left out: that of the own client id."""
+
     auth_static_tokens: Annotated[
         Mapping[str, str], BeforeValidator(static_tokens), Field(repr=False)
     ] = {}
@@ -323,6 +326,23 @@ class Settings(BaseModel):
             raise ValueError("files_url needs a host name of its own, other than public_url's")
         if VerifierName.STATIC in self.auth and not self.auth_static_tokens:
             raise ValueError("auth names `static`, but auth_static_tokens is empty")
+        return self
+
+    @property
+    def hosts_files(self) -> bool:
+        """Whether any upload can be `external`."""
+        deliveries = {self.delivery, *(route.delivery for route in self.routes)}
+        return Delivery.EXTERNAL in deliveries
+
+    @model_validator(mode="after")
+    def _files_are_not_hosted_for_anybody(self) -> Self:
+        own = self.upstream_client_id is not None or self.auth_applications
+        if VerifierName.UPSTREAM in self.auth and self.hosts_files and not own:
+            raise ValueError(
+                "files are hosted, and auth names `upstream`, which knows the tokens of every"
+                " ChatKitty application: set auth_applications to the ids of those that may upload,"
+                " or upstream_client_id and upstream_client_secret"
+            )
         return self
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from gateway.errors import UpstreamError
 from gateway.upstream import retry
 from gateway.upstream.answer import Answer, Refusal
-from gateway.upstream.credentials import CallersOwn, Credentials
+from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, Generation, generation_of
 from gateway.upstream.transport import Request, Transport
 
@@ -93,15 +93,15 @@ class ChatKitty:
             if refusal.status != _GONE:
                 raise
 
-    async def whoami(self, authorization: str) -> Identity | None:
-        """Whom a token belongs to, None where ChatKitty does not accept it.
+    async def whoami(self, credentials: Credentials) -> Identity | None:
+        """Whom a token belongs to; None if ChatKitty does not accept it.
 
         Source: ChatKitty OpenAPI 2.41.9, `retrieve-authenticated-application`.
         """
         for generation in Generation:
             try:
                 application = await self.get_json(
-                    f"{generation.prefix}/application", {}, CallersOwn(authorization)
+                    f"{generation.prefix}/application", {}, credentials
                 )
             except Refusal as refusal:
                 if refusal.status in (401, 403):
@@ -109,7 +109,7 @@ class ChatKitty:
                 if refusal.status == _GONE and generation is not Generation.CURRENT:
                     continue
                 raise
-            if isinstance(application_id := application.get("id"), int):
+            if type(application_id := application.get("id")) is int:
                 return Identity(application_id)
         raise UpstreamError("ChatKitty does not say whom the token belongs to")
 

@@ -126,11 +126,32 @@ def test_levels_of_logs_are_by_module(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "variables",
+    [
+        {"GATEWAY_AUTH_APPLICATIONS": "1,2"},
+        {"GATEWAY_UPSTREAM_CLIENT_ID": "id", "GATEWAY_UPSTREAM_CLIENT_SECRET": "secret"},
+        {"GATEWAY_AUTH": "static", "GATEWAY_AUTH_STATIC_TOKENS": "alice:a-token"},
+    ],
+)
+def test_files_are_hosted_where_it_is_clear_for_whom(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[[routes]]\npath = "/v1/channels/*/messages"\ndelivery = "external"\n')
+    environ = {"GATEWAY_SECRET_KEY": KEY, "GATEWAY_CONFIG": str(file)}
+    with pytest.raises(ConfigurationError, match="set auth_applications"):
+        load(environ)
+    assert load(environ | variables).hosts_files
+
+
+@pytest.mark.parametrize(
     ("variables", "fault"),
     [
         ({"GATEWAY_AUTH": "static"}, "auth_static_tokens"),
         ({"GATEWAY_AUTH": "jwt"}, "auth_jwks_url, auth_issuer and auth_audience"),
         ({"GATEWAY_AUTH": "introspection"}, "auth_introspection_url"),
+        ({"GATEWAY_DELIVERY": "external"}, "set auth_applications"),
+        ({"GATEWAY_AUTH_APPLICATIONS": "mine"}, "GATEWAY_AUTH_APPLICATIONS.0: "),
         ({"GATEWAY_AUTH_INTROSPECTION_CLIENT_ID": "id"}, "belong together"),
         ({"GATEWAY_AUTH_ISSUER": "two words"}, "auth_issuer"),
         ({"GATEWAY_AUTH_ALGORITHMS": "RS256,HS256"}, "(?i)auth_algorithms"),

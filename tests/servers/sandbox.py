@@ -16,6 +16,9 @@ from gateway.stack.probes import answers
 CHANNEL = 702
 THREAD = 801
 TOKENS = {"alice": "alice-token", "bob": "bob-token"}
+STRANGER = "mallorys-token"
+"""A token of another application."""
+STRANGERS_APPLICATION = 666
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ class Sandbox:
             "sandbox",
             [sys.executable, "-m", "gateway.cli", *arguments],
             lambda: answers(f"{url}/sandbox/healthz"),
-            {"SANDBOX_TOKENS": tokens},
+            {
+                "SANDBOX_TOKENS": tokens,
+                "SANDBOX_STRANGERS": f"{STRANGER}={STRANGERS_APPLICATION}",
+            },
         )
         with Part(command, data_dir.parent) as part:
             yield cls(url, part.pid)

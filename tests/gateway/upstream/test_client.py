@@ -233,21 +233,21 @@ async def test_a_message_that_may_not_be_deleted_is_an_error(upstream, client):
 
 async def test_a_token_is_known_by_its_application(upstream, client):
     upstream.replies(answer(200, {"id": 1, "key": "k"}))
-    assert await client.whoami(TOKEN) == Identity(1)
+    assert await client.whoami(CALLER) == Identity(1)
     assert upstream.targets == ["GET /v1/application"]
     assert upstream.requests[0].headers["authorization"] == TOKEN
 
 
 async def test_an_upstream_without_v1_is_asked_in_the_current_way(upstream, client):
     upstream.replies(answer(404, {}), answer(200, {"id": 2}))
-    assert await client.whoami(TOKEN) == Identity(2)
+    assert await client.whoami(CALLER) == Identity(2)
     assert upstream.targets == ["GET /v1/application", "GET /application"]
 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_token_that_is_not_accepted_is_nobodys(upstream, client, status):
     upstream.replies(answer(status, {}))
-    assert await client.whoami(TOKEN) is None
+    assert await client.whoami(CALLER) is None
 
 
 @pytest.mark.parametrize(
@@ -257,4 +257,4 @@ async def test_a_token_that_is_not_accepted_is_nobodys(upstream, client, status)
 async def test_where_nobody_can_tell_it_is_an_error_and_not_a_no(upstream, client, reply):
     upstream.replies(reply)
     with pytest.raises(UpstreamError):
-        await client.whoami(TOKEN)
+        await client.whoami(CALLER)
