@@ -257,6 +257,10 @@ class UpstreamTimeout(UpstreamError):
     """No answer came in time."""
 
 
+class RecordNotKept(UpstreamError):
+    """ChatKitty has taken an upload, of which neither Redis nor the store takes the record."""
+
+
 class UpstreamRefused(UpstreamError):
     """ChatKitty answered with an error status."""
 

@@ -80,6 +80,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.QueueUnavailable: Kind(503, "queue-unavailable", "The work cannot be handed over now"),
     # the upstream
     errors.UpstreamTimeout: Kind(504, "upstream-timeout", "ChatKitty did not answer in time"),
+    errors.RecordNotKept: Kind(503, "record-not-kept", "The upload's record could not be kept"),
     errors.UpstreamRefused: Kind(502, "upstream-refused", "ChatKitty refused the request"),
     errors.UpstreamError: Kind(502, "upstream-unavailable", "ChatKitty cannot be reached"),
 }

@@ -158,6 +158,10 @@ class Jwks:
         except VerifierUnavailable as error:
             log.warning("jwks.not_fetched", reason=str(error), usable=self._believed() is not None)
             self._failure = error
+        except Exception as error:  # a document that nobody foresaw: the next may be better
+            log.exception("jwks.failed")
+            self._failure = VerifierUnavailable("the keys for tokens cannot be read")
+            self._failure.__cause__ = error
         else:
             if keys.adds_to(self._keys):
                 log.info("jwks.changed", keys=[key.kid for key in keys.keys])

@@ -20,6 +20,7 @@ from gateway.delivery.admitted import Admitted
 from gateway.errors import (
     ClientError,
     ObjectNotFound,
+    RecordNotKept,
     StoreUnavailable,
     UploadInProgress,
     UpstreamError,
@@ -109,6 +110,8 @@ class Once:
 
     async def broke(self, attempt: "Attempt", error: Exception) -> None:
         """The relay ended without an answer, or with one that could not be kept."""
+        if isinstance(error, RecordNotKept):
+            return  # it may be there all the same; if it is not, the sweeper ends the upload
         if isinstance(error, UpstreamError) and error.outcome_unknown:
             await self._lose(attempt, str(error))
         elif isinstance(error, UpstreamError | ClientError):

@@ -5,6 +5,10 @@ import time
 from math import ceil
 from typing import Final, Protocol
 
+from gateway.telemetry import get_logger
+
+log = get_logger(__name__)
+
 _LONGEST_INTERVAL: Final = 1.0
 _LOOKS: Final = 4
 """Looks within the shortest silence that matters: how much later than due one is noticed."""
@@ -64,4 +68,12 @@ class Watch:
         now = time.monotonic()
         for member in turn:
             if member in self._members:
-                member.look(now)
+                _see(member, now)
+
+
+def _see(member: Watched, now: float) -> None:
+    """Look at one; what fails there keeps nobody from being looked at."""
+    try:
+        member.look(now)
+    except Exception:
+        log.exception("watch.failed")

@@ -1,7 +1,7 @@
 """The composition root of a gateway process: everything that its handlers work with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,10 +27,13 @@ from gateway.server.metrics import watch
 from gateway.server.peers import ClientOf, client_finder
 from gateway.server.target import upstream_path
 from gateway.settings import Settings
+from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends, open_backends
 from gateway.uploads.claims import Claims
 from gateway.uploads.notices import Notices
 from gateway.uploads.presence import Presence
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Services:
 
 _KNOWN_TARGETS = 1000
 _CANCEL_SECONDS = 0.2
+_AGAIN_SECONDS = 1.0
 
 SERVICES = web.AppKey("services", Services)
 
@@ -85,7 +89,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
         budget = Budget(settings.upload_memory)
-        await stack.enter_async_context(at_work(watch(backends, budget)))
+        await stack.enter_async_context(at_work(lambda: watch(backends, budget)))
         yield Services(
             settings=settings,
             backends=backends,
@@ -120,13 +124,13 @@ def _router(settings: Settings, routes: RouteTable) -> Callable[[str], Route]:
 
 @asynccontextmanager
 async def _listening(notices: Notices) -> AsyncIterator[Notices]:
-    async with at_work(notices.listen()):
+    async with at_work(notices.listen):
         yield notices
 
 
 @asynccontextmanager
 async def _beating(presence: Presence) -> AsyncIterator[Presence]:
-    async with at_work(presence.beat()):
+    async with at_work(presence.beat):
         yield presence
 
 
@@ -135,7 +139,7 @@ async def _counting(settings: Settings, backends: Backends, stack: AsyncExitStac
     if not policy.limits_anything:
         return None
     quotas = Quotas(backends.redis, policy)
-    await stack.enter_async_context(at_work(quotas.keep()))
+    await stack.enter_async_context(at_work(quotas.keep))
     return quotas
 
 
@@ -150,9 +154,9 @@ def _policy_of(settings: Settings) -> Policy:
 
 
 @asynccontextmanager
-async def at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def at_work(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Something that goes on beside the requests, as long as the process serves."""
-    task = asyncio.create_task(work)
+    task = asyncio.create_task(_for_good(work))
     try:
         yield
     finally:
@@ -160,3 +164,13 @@ async def at_work(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
         while not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=_CANCEL_SECONDS)
+
+
+async def _for_good(work: Callable[[], Awaitable[None]]) -> None:
+    """Begin the work again if it fails: requests wait for what it does."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("background.failed")
+        await asyncio.sleep(_AGAIN_SECONDS)

@@ -29,7 +29,7 @@ from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import is_end
 from gateway.uploads.record import State, Upload, from_json, pack, to_json, unpack
-from gateway.uploads.relayed import INDEX_LIMIT, Kept, RelayedRecords
+from gateway.uploads.relayed import INDEX_LIMIT, KEPT_SECONDS, Kept, RelayedRecords, not_kept
 
 log = get_logger(__name__)
 
@@ -204,15 +204,16 @@ class Ledger(BucketRecords):
     def keep_relayed(self, upload: Upload, company: int, kept: Kept) -> None:
         """Keep the record of a relayed upload until its audit; `kept` is told when it is durable.
 
-        It is told StoreUnavailable where neither Redis nor the store takes the record. `company`
-        uploads, this one among them, may want the same before long, and share the way.
+        It gets RecordNotKept if neither Redis nor the store takes the record, and is called within
+        KEPT_SECONDS. `company` uploads, this one among them, may want the same before long, and
+        share the way.
         """
         self._relayed_records.keep(upload, company, kept)
 
     async def accept_relayed(self, upload: Upload, company: int = 1) -> None:
         """Return when the record of a relayed upload is kept until its audit.
 
-        Raises StoreUnavailable where neither Redis nor the store takes it.
+        Raises RecordNotKept if neither Redis nor the store takes it.
         """
         done = asyncio.get_running_loop().create_future()
 
@@ -221,14 +222,21 @@ class Ledger(BucketRecords):
                 done.set_exception(error) if error is not None else done.set_result(None)
 
         self.keep_relayed(upload, company, kept)
-        await done
+        try:
+            async with asyncio.timeout(KEPT_SECONDS):
+                await done
+        except TimeoutError as error:
+            raise not_kept(error) from error
 
     async def complete_relayed(self, upload: Upload, entry: Entry) -> None:
         """Keep the record of a relayed upload in the place of `entry`, which was durable before.
 
-        Whoever took the relay for lost meanwhile was wrong. Raises StoreUnavailable.
+        Whoever took the relay for lost meanwhile was wrong. Raises RecordNotKept.
         """
-        await self._store.put(keys.pending(entry.upload.id), to_json(upload))
+        try:
+            await self._store.put(keys.pending(entry.upload.id), to_json(upload))
+        except (StoreUnavailable, UnicodeError) as error:
+            raise not_kept(error) from error
 
     async def open(self, upload_id: str) -> Entry | None:
         """The upload if something is still to do for it, else None.

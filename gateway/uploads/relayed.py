@@ -1,6 +1,7 @@
 """Records of relayed uploads on their way into Redis: many at a time, in one round trip.
 
-Uploads that end within the same moment share the trip; each is told when its own record is there.
+Uploads that end within the same moment share the trip; each hears when its own record is there.
+Whatever fails, each hears that as well, and nothing that failed is in the way of what comes next.
 """
 
 import asyncio
@@ -9,8 +10,8 @@ from typing import Final
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from gateway.errors import RecordNotKept
 from gateway.redis.replies import WrongServer
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
@@ -21,6 +22,14 @@ log = get_logger(__name__)
 
 _GATHER_SECONDS: Final = 0.001
 _LARGEST_BATCH: Final = 100
+_ELSEWHERE_SECONDS: Final = 10.0
+"""The longest that the fallback may take."""
+
+KEPT_SECONDS: Final = 30.0
+"""By then each has heard of its record: the batch before it and its own may ask two servers each,
+and the fallback has its time. A caller that has heard nothing waits no longer.
+"""
+
 INDEX_LIMIT: Final = 10_000
 """Uploads of one subject that its index knows; older ones leave it."""
 
@@ -40,13 +49,14 @@ end
 """
 
 Kept = Callable[[Exception | None], None]
-"""Told once: the record is durable, or why it is not."""
+"""Called once, perhaps at once: the record is durable, or why it is not."""
 
 Fallback = Callable[[Upload], Awaitable[None]]
 
 
 class _Waiting(msgspec.Struct, frozen=True):
     upload: Upload
+    document: bytes
     kept: Kept
 
 
@@ -68,9 +78,15 @@ class RelayedRecords:
     def keep(self, upload: Upload, company: int, kept: Kept) -> None:
         """Have the record kept; `company` uploads, this one among them, may share the trip.
 
-        Where all of them wait already, nobody else is waited for.
+        If all of them wait already, the trip begins at once.
         """
-        self._waiting.append(_Waiting(upload, kept))
+        try:
+            document = pack(upload)
+        except Exception as error:  # the record is at fault: it must not be among the others
+            log.exception("record.not_packed", upload_id=upload.id)
+            kept(not_kept(error))
+            return
+        self._waiting.append(_Waiting(upload, document, kept))
         self._company = company
         if not self._writing:
             self._write_soon()
@@ -101,7 +117,7 @@ class RelayedRecords:
     async def _connect_and_call(self, batch: list[_Waiting], *, last: bool = False) -> None:
         try:
             self._pipe = await ScriptPipe.open(self._redis, _KEEP)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - redis-py has more of them than its own
             self._written(batch, error)
         else:
             self._call(self._pipe, batch, last=last)
@@ -109,10 +125,14 @@ class RelayedRecords:
     def _call(self, pipe: ScriptPipe, batch: list[_Waiting], *, last: bool = False) -> None:
         names = [keys.RELAYED_SET]
         values: list[Argument] = [self._retention, INDEX_LIMIT]
-        for upload in [each.upload for each in batch]:
+        for each in batch:
+            upload = each.upload
             names += (keys.relayed(upload.id), keys.of_subject(upload.subject))
-            values += (upload.id, pack(upload))
-        pipe.call(names, values, lambda _, error: self._written(batch, error, last=last))
+            values += (upload.id, each.document)
+        try:
+            pipe.call(names, values, lambda _, error: self._written(batch, error, last=last))
+        except Exception as error:  # noqa: BLE001 - it was not called
+            self._written(batch, error)
 
     def _written(
         self, batch: list[_Waiting], error: Exception | None, *, last: bool = True
@@ -123,10 +143,13 @@ class RelayedRecords:
         self._writing = False
         if error is not None:
             log.warning("record.redis_unavailable", error=repr(error))
+            # Those that came meanwhile would wait as long for the same.
+            batch = batch + self._waiting
+            self._waiting.clear()
             self._start(self._keep_elsewhere(batch))
-        else:
-            for each in batch:
-                each.kept(None)
+            return
+        for each in batch:
+            _tell(each, None)
         if self._waiting and not self._writing:
             self._write_soon()
 
@@ -137,13 +160,31 @@ class RelayedRecords:
 
     async def _keep_one_elsewhere(self, waiting: _Waiting) -> None:
         try:
-            await self._fallback(waiting.upload)
-        except Exception as error:  # noqa: BLE001 - whoever waits is told
-            waiting.kept(error)
+            async with asyncio.timeout(_ELSEWHERE_SECONDS):
+                await self._fallback(waiting.upload)
+        except Exception as error:  # noqa: BLE001 - the caller hears of it
+            _tell(waiting, not_kept(error))
         else:
-            waiting.kept(None)
+            _tell(waiting, None)
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def not_kept(cause: Exception | None = None) -> RecordNotKept:
+    """What the caller hears of a record that neither Redis nor the fallback has taken."""
+    error = RecordNotKept(
+        "ChatKitty answered, but the upload's record could not be kept", outcome_unknown=True
+    )
+    error.__cause__ = cause
+    return error
+
+
+def _tell(waiting: _Waiting, error: Exception | None) -> None:
+    """Call back; what one caller does then is nothing to the others."""
+    try:
+        waiting.kept(error)
+    except Exception:
+        log.exception("record.callback_failed", upload_id=waiting.upload.id)

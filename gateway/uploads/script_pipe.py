@@ -16,16 +16,19 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.redis.replies import WriteRefused, told_apart
+from gateway.telemetry import get_logger
+
+log = get_logger(__name__)
 
 SECONDS: Final = 2.0
-"""The longest that a call may take: a frozen Redis must hang nobody."""
+"""The longest that a call may take, and that connecting may: a frozen Redis must hang nobody."""
 
 Argument = str | bytes | int | float
 Answer = object
 """What the script returned: integers, bytes, lists of them."""
 
 Done = Callable[[Answer, RedisError | None], None]
-"""Told once: the script's answer, or why there is none."""
+"""Called once: the script's answer, or why there is none."""
 
 
 class ScriptPipe(asyncio.Protocol):
@@ -55,15 +58,18 @@ class ScriptPipe(asyncio.Protocol):
         `patience` is how long a call may take, in seconds.
         """
         connection = cast(Connection, redis.connection_pool.make_connection())  # type: ignore[no-untyped-call]
-        await connection.connect()  # type: ignore[no-untyped-call]
         try:
-            await connection.send_command("SCRIPT", "LOAD", script)
-            sha = await connection.read_response()
+            async with asyncio.timeout(SECONDS):
+                await connection.connect()  # type: ignore[no-untyped-call]
+                await connection.send_command("SCRIPT", "LOAD", script)
+                sha = await connection.read_response()
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         # There is no public way to take over what redis-py has connected.
-        writer = cast(asyncio.StreamWriter, connection._writer)  # noqa: SLF001
+        writer = connection._writer  # noqa: SLF001
+        if writer is None or writer.transport.is_closing():
+            raise RedisConnectionError("Redis closed the connection")
         connection._writer = None  # noqa: SLF001 - the connection is not its to close any more
         pipe = cls(asyncio.get_running_loop(), writer, sha, patience)
         writer.transport.set_protocol(pipe)
@@ -72,12 +78,13 @@ class ScriptPipe(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether the next call may go this way."""
-        return self._transport is not None
+        return self._transport is not None and not self._transport.is_closing()
 
     def call(self, keys: Sequence[str], arguments: Sequence[Argument], done: Done) -> None:
-        """Call the script of a usable pipe; `done` is called once.
+        """Call the script of a usable pipe; `done` is called once, unless this raises.
 
-        After an error the pipe is of no more use, unless a write alone was refused.
+        After an error the pipe is of no more use, unless a write alone was refused. Raises what an
+        argument makes that cannot be sent, before anything is changed.
         """
         if self._transport is None:
             raise RuntimeError("the pipe is closed")
@@ -86,7 +93,10 @@ class ScriptPipe(asyncio.Protocol):
         self._calls.append((self._loop.time() + self._patience, done))
         if self._timer is None:
             self._timer = self._loop.call_later(self._patience, self._look)
-        self._transport.write(packed)
+        try:
+            self._transport.write(packed)
+        except Exception as error:  # noqa: BLE001 - all who wait hear of it
+            self._break(RedisConnectionError(str(error)))
 
     def close(self) -> None:
         """Let the connection go."""
@@ -98,24 +108,21 @@ class ScriptPipe(asyncio.Protocol):
             self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """Answers, or some of one."""
-        self._reader.feed(data)
-        while (answer := self._reader.gets()) is not False:
-            if isinstance(answer, hiredis.PushNotification):
-                continue  # a word of the server's own, which RESP3 lets it send at any time
-            if not isinstance(answer, Exception):
-                self._answer(answer, None)
-                continue
-            error = told_apart(str(answer)) or ResponseError(str(answer))
-            if isinstance(error, WriteRefused):
-                self._answer(None, error)
-            else:
-                self._break(error)
-
-    def _answer(self, answer: Answer, error: RedisError | None) -> None:
-        if self._calls:
-            _, done = self._calls.popleft()
-            done(answer, error)
+        """Answers, or some of one. A fault costs the connection: what follows it means nothing."""
+        try:
+            self._reader.feed(data)
+            while (answer := self._reader.gets()) is not False:
+                if isinstance(answer, hiredis.PushNotification):
+                    continue  # a word of the server's own, which RESP3 lets it send at any time
+                error = _error_of(answer) if isinstance(answer, Exception) else None
+                if error is not None and not isinstance(error, WriteRefused):
+                    self._break(error)
+                    return
+                if self._calls:
+                    _, done = self._calls.popleft()
+                    _tell(done, None if error is not None else answer, error)
+        except hiredis.ProtocolError as fault:
+            self._break(RedisConnectionError(str(fault)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Redis has gone."""
@@ -136,4 +143,16 @@ class ScriptPipe(asyncio.Protocol):
         self.close()
         calls, self._calls = self._calls, deque()
         for _, done in calls:
-            done(None, error)
+            _tell(done, None, error)
+
+
+def _error_of(answer: Exception) -> RedisError:
+    return told_apart(str(answer)) or ResponseError(str(answer))
+
+
+def _tell(done: Done, answer: Answer, error: RedisError | None) -> None:
+    """Call back; what one caller does then is nothing to the others."""
+    try:
+        done(answer, error)
+    except Exception:
+        log.exception("redis.callback_failed")

@@ -33,6 +33,7 @@ from gateway.server.linger import LINGER_BYTES, LINGER_SECONDS
 from gateway.server.services import Services
 from gateway.telemetry import get_logger
 from gateway.uploads.record import Upload
+from gateway.uploads.relayed import KEPT_SECONDS, not_kept
 
 if TYPE_CHECKING:
     from gateway.server.fast.connection import Connection
@@ -77,7 +78,8 @@ class Exchange:
         self._waiting = Waiting()
         self._task: asyncio.Task[None] | None = None
         self._ticket: Ticket | None = None
-        self._keeping = False
+        self._keeping = 0.0
+        """Since when the record is being kept; 0 if it is not."""
         self._answered = False
         self._last = head.should_close
         """Whether no other request may follow on the connection."""
@@ -117,14 +119,19 @@ class Exchange:
         await asyncio.wait([self._end], timeout=seconds)
 
     def look(self, now: float) -> None:
-        """Whether whoever is to act has been silent for too long."""
-        settings = self._services.settings
-        if self._keeping:  # nobody but ourselves is to act
-            self._active = now
-        if self._left and not self._answered and self._is_outlived():
+        """Close the exchange if the party whose turn it is has been silent for too long."""
+        if self._keeping:
+            self._look_at_record(now)
+        elif self._left and not self._answered and self._is_outlived():
             self._close(AuthorizationEnded(OUTLIVED))
-            return
-        silence = now - self._active
+        else:
+            self._look_at_silence(now, now - self._active)
+
+    def _look_at_record(self, now: float) -> None:
+        if now - self._keeping > KEPT_SECONDS:
+            self._close(not_kept())
+
+    def _look_at_silence(self, now: float, silence: float) -> None:
         if self._answered and self._upstream is None:
             if silence > LINGER_SECONDS:
                 self._leave(reusable=False)
@@ -132,7 +139,7 @@ class Exchange:
             self._look_at_body(now, silence)
         elif self._answered and self._client.writing_paused:
             self._active = now  # the client is to act, which its connection sees to
-        elif silence > settings.upstream_timeout:
+        elif silence > self._services.settings.upstream_timeout:
             self._close(
                 UpstreamTimeout(
                     "ChatKitty did not answer in time", outcome_unknown=not self._unsent
@@ -277,7 +284,7 @@ class Exchange:
         seen = relay.observed(self._tap, ended=not self._left)
         answered = relay.AnswerHead(head.code, head.headers)
         upload = relay.record_of(self._admitted, seen, answered, held)
-        self._keeping = True
+        self._keeping = time.monotonic()
         self._services.backends.ledger.keep_relayed(
             upload,
             len(self._services.exchanges),
@@ -285,7 +292,7 @@ class Exchange:
         )
 
     def _kept(self, upload: Upload, error: Exception | None, answer: Callable[[], None]) -> None:
-        self._keeping = False
+        self._keeping = 0.0
         if error is None:
             self._services.relay.hand_over(upload)
         if self._answered:
@@ -354,6 +361,7 @@ class Exchange:
         """End without an answer of the upstream's: a problem is the answer, or the cut."""
         if self._over:
             return
+        self._keeping = 0.0
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()  # nothing is to be sent for a request that was given up
         if self._answered:

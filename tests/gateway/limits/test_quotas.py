@@ -40,7 +40,7 @@ async def redis(own_redis_url: str) -> AsyncIterator[Redis]:
 async def process(redis: Redis, policy: Policy) -> AsyncIterator[Quotas]:
     """One gateway's part of it."""
     opened = Quotas(redis, policy)
-    async with at_work(opened.keep()):
+    async with at_work(opened.keep):
         yield opened
 
 

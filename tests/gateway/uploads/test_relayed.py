@@ -6,14 +6,17 @@ from contextlib import closing
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import RecordNotKept, StoreUnavailable
 from gateway.settings import Delivery
+from gateway.stack.ports import HOST
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
 from gateway.uploads.record import Upload, unpack
 from gateway.uploads.relayed import RelayedRecords
+from gateway.upstream.answer import Answer
 from tests.servers.databases import script_trips
 from tests.workers.test_sweep import stored_upload
 
@@ -116,7 +119,75 @@ async def test_all_who_wait_are_told_where_nobody_takes_it(elsewhere: Elsewhere)
             told = await asyncio.gather(
                 *(keep(records, upload) for upload in uploads(3)), return_exceptions=True
             )
-            assert all(isinstance(error, StoreUnavailable) for error in told)
+            assert all(isinstance(error, RecordNotKept) for error in told)
+            assert all(error.outcome_unknown for error in told if isinstance(error, RecordNotKept))
+
+
+async def test_a_record_that_cannot_be_written_is_told_to_its_own_upload_alone(
+    redis: Redis, records: RelayedRecords
+) -> None:
+    answer = Answer(200, (("Content-Type", 'application/json;x="\udce9"'),), b"{}")
+    broken = replace(uploads(1)[0], result=answer)
+    before, during, after = uploads(3)
+    async with asyncio.timeout(5):
+        told = await asyncio.gather(
+            *(keep(records, upload) for upload in (before, broken, during)), return_exceptions=True
+        )
+    assert [type(error) for error in told] == [type(None), RecordNotKept, type(None)]
+    await keep(records, after)
+    for upload in (before, during, after):
+        assert await redis.exists(keys.relayed(upload.id))
+
+
+async def test_a_caller_that_fails_keeps_nobody_from_hearing(records: RelayedRecords) -> None:
+    first, failing, last = uploads(3)
+
+    def fail(_: Exception | None) -> None:
+        raise ArithmeticError
+
+    done = [keep(records, first)]
+    records.keep(failing, MANY, fail)
+    done.append(keep(records, last))
+    async with asyncio.timeout(5):
+        await asyncio.gather(*done)
+        await keep(records, uploads(1)[0])
+
+
+SCRIPT_LOADED = b"$40\r\n" + b"a" * 40 + b"\r\n"
+FAULTS = {
+    "no Redis": (b"SSH-2.0-OpenSSH_9.6\r\n",),
+    "an error": (SCRIPT_LOADED, b"-READONLY You can't write against a read only replica.\r\n"),
+    "an error within": (SCRIPT_LOADED, b"$5\r\nhel"),
+    "no answer": (SCRIPT_LOADED, b""),
+    "nonsense": (SCRIPT_LOADED, b"nonsense\r\n"),
+    "an end": (SCRIPT_LOADED,),
+    "an end at once": (),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_whatever_redis_says_each_hears_and_the_next_too(
+    elsewhere: Elsewhere, fault: str
+) -> None:
+    says = FAULTS[fault]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in says:
+            await reader.read(65_536)
+            writer.write(answer)
+        await reader.read(65_536 if says and says[-1] == b"" else 0)
+        writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+    url = f"redis://{HOST}:{port}?protocol=2&lib_name=&lib_version="
+    async with server, Redis.from_url(url) as redis, asyncio.timeout(30):
+        with closing(RelayedRecords(redis, 60, elsewhere.keep)) as records:
+            for _ in range(2):
+                many = uploads(120)
+                await asyncio.gather(*(keep(records, upload) for upload in many))
+                assert elsewhere.kept == many
+                elsewhere.kept.clear()
 
 
 @pytest.mark.parametrize("fault", ["the script is forgotten", "the connection is cut"])
