@@ -11,8 +11,8 @@ from chaos.audit import Flaw, Verdict, audit
 from chaos.facts import Facts
 from chaos.look import UNAVAILABLE, Lookout
 
-PATIENCE: Final = 120.0
-"""Seconds after which what is not settled never will be."""
+PATIENCE: Final = 240.0
+"""Seconds after which what is not settled never will be: twice what the sweeper waits for parts."""
 
 _PAUSE = 1.0
 _LOOKED_UP: Final = frozenset({Ending.ACKNOWLEDGED, Ending.UNKNOWN})

@@ -32,7 +32,7 @@ from gateway.uploads.backends import Backends
 from gateway.uploads.claims import Claim, Claims, Held
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance
-from gateway.uploads.presence import is_gone
+from gateway.uploads.presence import is_gone, present_in_bucket
 from gateway.uploads.record import Change, Fault, State, Upload, abandoned
 from gateway.upstream import retry
 
@@ -155,10 +155,12 @@ class Once:
     async def _take_over(self, held: Held, ours: Claim, admitted: Admitted) -> Held | None:
         """The claim of a request that died, unless it had got further than nothing."""
         try:
-            if not await is_gone(self.backends.redis, held.claim.upload_id):
-                return None
+            gone = await is_gone(self.backends.redis, self.backends.store, held.claim.upload_id)
         except (RedisError, OSError) as error:
             log.warning("claim.redis_unavailable", error=repr(error))
+            gone = held.claim.upload_id not in await present_in_bucket(self.backends.store)
+        if not gone:
+            return None
         upload = await self._find(held.claim.upload_id)
         if upload is not None and upload.state is State.RECEIVING:
             raise Unknown(upload)

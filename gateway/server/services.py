@@ -82,7 +82,9 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         )
         session = await stack.enter_async_context(upstream_session(settings.upstream_timeout))
         notices = await stack.enter_async_context(_listening(Notices(backends.redis)))
-        presence = await stack.enter_async_context(_beating(Presence(backends.redis)))
+        presence = await stack.enter_async_context(
+            _beating(Presence(backends.redis, backends.store))
+        )
         quotas = await _counting(settings, backends, stack)
         claims = Claims(backends.store, settings.idempotency_retention)
         forwarder = Forwarder(session, str(settings.upstream_url))

@@ -9,6 +9,7 @@ PENDING: Final = "pending/"
 RECORDS: Final = "records/"
 CLAIMS: Final = "claims/"
 DEAD: Final = "dead/"
+PRESENCES: Final = "presence/"
 
 SWEEP: Final = "sweep"
 """The object that is the sweepers' lease and memory."""
@@ -46,6 +47,11 @@ def claim(subject: str, idempotency_key: str) -> str:
 def dead(upload_id: str) -> str:
     """Where a record that nobody can read is set aside."""
     return DEAD + upload_id
+
+
+def presences(process: str) -> str:
+    """What a process receives, told by itself while Redis does not take its marks."""
+    return PRESENCES + process
 
 
 def id_of(key: str) -> str:

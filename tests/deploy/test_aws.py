@@ -32,7 +32,15 @@ ACTIONS = {
     "put_object": "s3:PutObject",
     "upload_part": "s3:PutObject",
 }
-PREFIXES = {keys.INCOMING, keys.PENDING, keys.RECORDS, keys.CLAIMS, keys.DEAD, "doctor/"}
+PREFIXES = {
+    keys.INCOMING,
+    keys.PENDING,
+    keys.RECORDS,
+    keys.CLAIMS,
+    keys.DEAD,
+    keys.PRESENCES,
+    "doctor/",
+}
 _FIND = """
 import json, sys, warnings
 warnings.simplefilter("ignore")

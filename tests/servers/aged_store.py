@@ -27,8 +27,10 @@ class AgedStore(S3Store):
     async def list(
         self, prefix: str, start_after: str | None = None
     ) -> AsyncGenerator[ObjectInfo, None]:
+        # What processes tell of themselves, they tell again and again.
+        ageing = 0.0 if prefix == keys.PRESENCES else self.ageing
         async for info in super().list(prefix, start_after):
-            yield replace(info, age=info.age + self.ageing)
+            yield replace(info, age=info.age + ageing)
 
     async def idle(self, upload: UnfinishedMultipart) -> float:
         return await super().idle(upload) + self.ageing

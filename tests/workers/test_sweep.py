@@ -4,6 +4,7 @@ The worker's clock is the store's: what has to be old is made so by a store that
 """
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -30,6 +31,7 @@ from tests.servers.aged_store import later, open_aged_backends, own_lease, sweep
 from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from workers.sweep.backlog import resend
+from workers.sweep.leftovers import ABANDONED
 
 pytestmark = pytest.mark.slow
 
@@ -258,6 +260,36 @@ async def test_a_multipart_upload_that_a_process_works_on_is_left_alone(
     assert multipart.key in await unfinished(backends)
     await backends.redis.delete(keys.presence(upload_id))
     await sweep(backends, LATER)
+    assert multipart.key not in await unfinished(backends)
+
+
+async def test_a_multipart_upload_that_a_process_tells_the_bucket_of_is_left_alone(
+    backends: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = new_id()
+    multipart = await backends.store.create_multipart(keys.incoming(upload_id))
+    told = keys.presences(new_id())
+    await backends.store.put(told, json.dumps([new_id(), upload_id]).encode())
+    await sweep(backends, LATER)
+    assert multipart.key in await unfinished(backends)
+    monkeypatch.setattr("workers.sweep.leftovers.ABANDONED", -1.0)
+    await sweep(backends, LATER)  # its process has died
+    await sweep(backends, LATER)
+    assert multipart.key not in await unfinished(backends)
+    with pytest.raises(ObjectNotFound):
+        await backends.store.head(told)
+
+
+async def test_a_redis_that_knows_of_no_process_is_not_believed_for_long(
+    backends: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.sweep.leftovers.BEAT_SECONDS", -1.0)
+    monkeypatch.setattr("gateway.uploads.presence.BEAT_SECONDS", 1e9)  # as if it had just begun
+    multipart = await backends.store.create_multipart(keys.incoming(new_id()))
+    await backends.redis.delete(keys.PRESENT_SINCE)
+    await sweep_later(backends, ABANDONED - 600)
+    assert multipart.key in await unfinished(backends)
+    await sweep_later(backends, LATER)
     assert multipart.key not in await unfinished(backends)
 
 

@@ -41,7 +41,8 @@ async def resume(upload_id: str, services: Services) -> None:
 async def _settle(entry: Entry, services: Services) -> None:
     """A relay whose process died: nobody knows what ChatKitty made of it."""
     try:
-        gone = await is_gone(services.backends.redis, entry.upload.id)
+        backends = services.backends
+        gone = await is_gone(backends.redis, backends.store, entry.upload.id)
     except (RedisError, OSError) as error:
         log.warning("resume.redis_unavailable", error=repr(error))
         return

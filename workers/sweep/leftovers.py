@@ -24,14 +24,23 @@ from gateway.uploads.backends import Backends
 from gateway.uploads.ids import created_at, first_id_at, parse_id
 from gateway.uploads.ledger import ORPHANED_AFTER
 from gateway.uploads.listing import merged
-from gateway.uploads.presence import BEAT_SECONDS, is_present, knows_all
+from gateway.uploads.presence import (
+    BEAT_SECONDS,
+    REMEMBERED_SECONDS,
+    knows_all,
+    present_in_bucket,
+    was_present,
+)
 from gateway.uploads.record import abandoned
 from workers.sweep.lease import Lease
 
 log = get_logger(__name__)
 
-SILENT: Final = 20.0
-"""Seconds without a part, after which it is looked whether a process is still at an upload."""
+SILENT: Final = float(REMEMBERED_SECONDS)
+"""Seconds without a part, after which it is looked whether a process is still at an upload.
+
+To wait costs room in the store; not to wait costs an honest client its upload.
+"""
 
 ABANDONED: Final = 1800.0
 """The same where Redis cannot tell of any process: so long no client is waited for."""
@@ -90,6 +99,7 @@ async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
                 last = None if until is None else last
         ends.append(last)
     lease.memory = replace(lease.memory, walk=ends[0], fresh=ends[1] or _fresh(lease))
+    await _forget_presences(backends)
     return removed, forgotten + await _forget_claims(backends, lease)
 
 
@@ -131,6 +141,13 @@ async def _forget(backends: Backends, traces: Traces) -> int:
     return 1
 
 
+async def _forget_presences(backends: Backends) -> None:
+    """What processes told of themselves that died before they could take it back."""
+    async for told in backends.store.list(keys.PRESENCES):
+        if told.age > ABANDONED:
+            await backends.store.delete(told.key)
+
+
 async def _forget_claims(backends: Backends, lease: Lease) -> int:
     """Claims claim nothing any more long before they are removed: nobody can be taking one over."""
     forgotten, examined = 0, 0
@@ -155,6 +172,9 @@ async def abort_abandoned(backends: Backends) -> int:
     """Abort multipart uploads that nobody works on; returns how many. Raises StoreUnavailable."""
     silent = [upload async for upload in _silent(backends)]
     gone = await _without_a_process(backends, silent)
+    if gone:
+        told = await present_in_bucket(backends.store, within=REMEMBERED_SECONDS)
+        gone = [upload for upload in gone if keys.id_of(upload.key) not in told]
     for upload in gone:
         await backends.store.abort_multipart(upload.key, upload.upload_id)
     return len(gone)
@@ -174,21 +194,27 @@ async def _silent(backends: Backends) -> AsyncIterator[UnfinishedMultipart]:
 async def _without_a_process(
     backends: Backends, uploads: Sequence[UnfinishedMultipart]
 ) -> list[UnfinishedMultipart]:
+    """Those that no process marks in Redis, as far as Redis can tell."""
+    can_tell = True
+    gone = list(uploads)
     try:
         gone = await _absent(backends, uploads)
         if gone and not await knows_all(backends.redis):
             # A wiped Redis knows of nobody until the next beat of each.
             await asyncio.sleep(BEAT_SECONDS + 1)
             gone = await _absent(backends, gone)
+            can_tell = await knows_all(backends.redis)
     except (RedisError, OSError) as error:
         log.warning("sweep.redis_unavailable", error=repr(error))
-        return [upload for upload in uploads if upload.age >= ABANDONED]
-    return gone
+        can_tell = False
+    return gone if can_tell else [upload for upload in gone if upload.age >= ABANDONED]
 
 
 async def _absent(
     backends: Backends, uploads: Sequence[UnfinishedMultipart]
 ) -> list[UnfinishedMultipart]:
     return [
-        upload for upload in uploads if not await is_present(backends.redis, keys.id_of(upload.key))
+        upload
+        for upload in uploads
+        if not await was_present(backends.redis, keys.id_of(upload.key))
     ]
