@@ -35,9 +35,17 @@ BASELINE = Path(__file__).parents[1] / "data" / "hot_path.json"
 TOLERANCES = {
     "calls per upload": 1.03,
     "sends and receives per upload": 1.1,
-    "calls per read": 1.2,
+    "calls per read": 1.03,
 }
-"""How often a read is answered with a pause of the client is not for us to say."""
+BY_CHANCE = {
+    "Presence.beat",
+    "ScriptPipe._look",
+    "UpstreamConnection.pause_writing",
+    "UpstreamConnection.resume_writing",
+    "Watch._look",
+    "watch",
+}
+"""How often a peer is paused, and a timer goes off, says how busy the machine is: not counted."""
 
 PACKAGE = str(Path(gateway.__file__).parent)
 AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
@@ -51,9 +59,16 @@ class Calls:
         """Tell the gateway's sockets from the client's by the port that it listens on."""
         self.counts: Counter[str] = Counter()
         self._port = port
+        self._aside: FrameType | None = None
 
     def __call__(self, frame: FrameType, event: str, called: object) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
+        if self._aside is not None:
+            if event == "return" and frame is self._aside:
+                self._aside = None
+        elif event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
+            if frame.f_code.co_qualname in BY_CHANCE:
+                self._aside = frame
+                return
             self.counts["calls"] += 1
             self.counts["reads"] += frame.f_code.co_name == "client_sends"
         elif event == "c_call" and getattr(called, "__name__", "") in {"send", "recv"}:
