@@ -82,7 +82,7 @@ def _stored() -> Upload:
 
 async def _pass(backends: Backends, name: str) -> None:
     """One pass of a sweeper that finds nothing overdue yet, and one that sends what it may."""
-    version = await backends.store.put(keys.SWEEP, b"{}")
+    version = (await backends.store.put(keys.SWEEP, b"{}")).etag
     lease = leases.Lease(backends.store, leases.Memory(holder="bench", seconds=3600.0), version)
     wall, cpu = time.perf_counter(), time.process_time()
     await sweep_once(backends, lease)

@@ -189,6 +189,10 @@ class StoreUnavailable(Unavailable):
     """The object store does not answer, or answers with an error of its own."""
 
 
+class WriteDisturbed(StoreUnavailable):
+    """A conditional write met another one of the same key, and the store has decided nothing."""
+
+
 class ObjectNotFound(GatewayError):
     """The store has no object under that key."""
 

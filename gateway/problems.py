@@ -77,6 +77,11 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.TooManyUploads: Kind(503, "busy", "There is no room for another upload just now"),
     errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload just now"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),
+    errors.ObjectNotFound: Kind(503, "store-unavailable", "The file cannot be stored now"),
+    errors.ObjectTooLarge: Kind(503, "store-unavailable", "The file cannot be stored now"),
+    errors.PreconditionFailed: Kind(503, "upload-superseded", "The upload was given up meanwhile"),
+    errors.ChecksumMismatch: Kind(503, "store-unavailable", "The file cannot be stored now"),
+    errors.PartLimitExceeded: Kind(413, "file-too-large", "The file exceeds this route's limit"),
     errors.QueueUnavailable: Kind(503, "queue-unavailable", "The work cannot be handed over now"),
     # the upstream
     errors.UpstreamTimeout: Kind(504, "upstream-timeout", "ChatKitty did not answer in time"),
@@ -170,8 +175,8 @@ _NOT_QUOTABLE: Final = re.compile(r"[^ !#-\[\]-~]")
 
 
 def _headers(error: Exception, kind: Kind) -> dict[str, str]:
-    if isinstance(error, errors.Unavailable):
-        return {"Retry-After": str(max(1, ceil(error.retry_after)))}
+    if isinstance(error, errors.Unavailable) or kind.status == 503:
+        return {"Retry-After": str(max(1, ceil(getattr(error, "retry_after", 1.0))))}
     if isinstance(error, errors.QuotaExceeded):
         return {"Retry-After": str(max(1, ceil(error.retry_after))), **error.fields}
     if (code := _BEARER_ERRORS.get(type(error))) is not None:

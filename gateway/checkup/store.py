@@ -32,7 +32,7 @@ async def check_store(store: ObjectStore, key: str) -> None:
     """Raises ConfigurationError with what to mend, or StoreUnavailable."""
     try:
         await _ping(store)
-        etag = await store.put(key, _BYTES)
+        etag = (await store.put(key, _BYTES)).etag
         await _check_conditions(store, key, etag)
         await _check_reading(store, key)
         await _check_parts(store, key)

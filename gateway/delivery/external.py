@@ -29,7 +29,7 @@ from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.ids import FileLink, file_token
-from gateway.uploads.ledger import ORPHANED_AFTER
+from gateway.uploads.ledger import UNTOUCHED_FOR
 from gateway.uploads.lifecycle import Step, begin, is_end
 from gateway.uploads.notices import Notices
 from gateway.uploads.record import State, Upload
@@ -58,12 +58,14 @@ class Received:
     """An upload whose file is stored and whose record is not.
 
     `completed_after` is a time of the monotonic clock before which the file was not complete.
+    `uncontested_until`: up to then (epoch seconds, the store's time) nobody else is at the upload;
+    None where the age of the file at the store is not known.
     """
 
     upload: Upload
     writer: ObjectWriter
-    several_parts: bool
     completed_after: float
+    uncontested_until: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +83,24 @@ class ExternalDelivery:
         """
         writer = ObjectWriter(self.backends.store, keys.incoming(admitted.upload_id))
         try:
-            form, stored, begun = await self._store_file(admitted, body, writer)
+            form, begun, until = await self._store_file(admitted, body, writer)
         except BaseException:
             await asyncio.shield(writer.abort())
             raise
         crash.point("external.stored")
-        return Received(self._record(admitted, form), writer, stored.parts > 1, begun)
+        return Received(self._record(admitted, form), writer, begun, until)
 
     async def accept(self, received: "Received", *, contested: bool = False) -> Upload:
         """Write the upload's record, which is the acknowledgement, and hand it to the workers.
 
-        `contested`: somebody may take its place. Raises UploadSuperseded; then nothing is left
-        behind. Raises StoreUnavailable; then it is not known whether it was accepted, and what
-        remains of one that was not is the sweeper's to remove.
+        `contested`: somebody else than a sweeper may take its place. Raises UploadSuperseded; then
+        nothing is left behind. Raises StoreUnavailable; then it is not known whether it was
+        accepted, and what remains of one that was not is the sweeper's to remove.
         """
-        # A sweeper takes a file for an orphan by its age, which for several parts may be that of
-        # the first.
-        late = time.monotonic() - received.completed_after > ORPHANED_AFTER / 2
         upload = received.upload
         try:
             await self.backends.ledger.accept(
-                upload, contested=contested or late or received.several_parts
+                upload, uncontested_until=None if contested else received.uncontested_until
             )
         except UploadSuperseded:
             await asyncio.shield(received.writer.abort())
@@ -150,8 +149,8 @@ class ExternalDelivery:
 
     async def _store_file(
         self, admitted: Admitted, body: AsyncIterator[bytes], writer: ObjectWriter
-    ) -> tuple[Form, StoredObject, float]:
-        """The form, its file as it was stored, and a time before which it was not complete."""
+    ) -> tuple[Form, float, float | None]:
+        """The form of the stored file, and the times that `Received` tells of it."""
         started = time.monotonic()
         reader = FormReader(
             Scanner(admitted.boundaries),
@@ -169,7 +168,7 @@ class ExternalDelivery:
         _PHASES.body.observe(begun - started)
         stored = await writer.finish()
         form = replace(form, file=replace(form.file, crc32c=stored.crc32c))
-        return form, stored, begun
+        return form, begun, _uncontested_until(stored, time.monotonic() - begun)
 
     def _record(self, admitted: Admitted, form: Form) -> Upload:
         name = quote(form.file.name, safe="")
@@ -201,3 +200,11 @@ class ExternalDelivery:
         if self.backends.settings.upstream_client_id is not None or admitted.authorization is None:
             return None
         return self.backends.ring.encrypt(admitted.authorization)
+
+
+def _uncontested_until(stored: StoredObject, took: float) -> float | None:
+    """Up to when nobody else is at the upload, whose file was written within `took` seconds.
+
+    Only the store's clock goes on while this process, or its whole machine, stands still.
+    """
+    return None if stored.at is None else stored.at + UNTOUCHED_FOR - took

@@ -19,7 +19,6 @@ from gateway import crash
 from gateway.delivery.admitted import Admitted
 from gateway.errors import (
     ClientError,
-    ObjectNotFound,
     RecordNotKept,
     StoreUnavailable,
     UploadInProgress,
@@ -95,7 +94,7 @@ class Once:
 
         Raises UploadSuperseded, StoreUnavailable.
         """
-        entry = await self.backends.ledger.accept(receiving(admitted), contested=True)
+        entry = await self.backends.ledger.accept(receiving(admitted))
         crash.point("relay.begun")
         return Attempt(held, entry)
 
@@ -138,19 +137,12 @@ class Once:
 
     async def _settled(self, upload_id: str) -> Upload | None:
         """The upload if it was accepted. Raises Unknown for a relay that came to nothing known."""
-        upload = await self._find(upload_id)
+        upload = await self.backends.ledger.find_in_bucket(upload_id)
         if upload is None or upload.state in {State.RECEIVING, State.ABORTED}:
             return None
         if upload.delivery is Delivery.RELAY and upload.result is None:
             raise Unknown(upload)
         return upload
-
-    async def _find(self, upload_id: str) -> Upload | None:
-        """The upload by the bucket alone, where each upload with a key is."""
-        try:
-            return (await self.backends.ledger.open_kept(upload_id)).upload
-        except ObjectNotFound:
-            return await self.backends.ledger.ended(upload_id)
 
     async def _take_over(self, held: Held, ours: Claim, admitted: Admitted) -> Held | None:
         """The claim of a request that died, unless it had got further than nothing."""
@@ -161,7 +153,7 @@ class Once:
             gone = held.claim.upload_id not in await present_in_bucket(self.backends.store)
         if not gone:
             return None
-        upload = await self._find(held.claim.upload_id)
+        upload = await self.backends.ledger.find_in_bucket(held.claim.upload_id)
         if upload is not None and upload.state is State.RECEIVING:
             raise Unknown(upload)
         if upload is None:

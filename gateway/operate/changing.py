@@ -156,7 +156,9 @@ async def _cancel(desk: Desk, upload_id: str, *, force: bool) -> str:
         raise Refused(f"it has ended as {ended.state}")
     await desk.store.delete(keys.incoming(upload_id))
     upload = replace(entry.upload, authorization=None)
-    await desk.records.save(entry, advance(upload, State.FAILED, datetime.now(UTC)))
+    saved = await desk.records.save(entry, advance(upload, State.FAILED, datetime.now(UTC)))
+    if saved.upload.fault != CANCELLED:
+        raise Refused(f"it has ended as {saved.upload.state}")
     return "cancelled"
 
 

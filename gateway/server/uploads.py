@@ -175,7 +175,7 @@ def answer_to(request: web.Request, upload: Upload) -> web.Response:
         return web.Response(
             status=upload.result.status, headers=upload.result.headers, body=upload.result.body
         )
-    if upload.fault is not None:
+    if upload.fault is not None and is_end(upload.state):
         describe = rejection if upload.state is State.REJECTED else failure
         problem = describe(upload.fault.slug, upload.fault.detail)
         return problem_response(request, problem)

@@ -11,6 +11,7 @@ from gateway.errors import (
     ObjectNotFound,
     PreconditionFailed,
     StoreUnavailable,
+    WriteDisturbed,
 )
 
 BUCKET_EXISTS: Final = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
@@ -22,6 +23,7 @@ _TRANSLATION: Final[Mapping[str, type[GatewayError]]] = {
     "404": ObjectNotFound,  # a HEAD has no body that could name it
     "PreconditionFailed": PreconditionFailed,
     "412": PreconditionFailed,
+    "ConditionalRequestConflict": WriteDisturbed,
     "BadDigest": ChecksumMismatch,
     "InvalidDigest": ChecksumMismatch,
     "XAmzContentChecksumMismatch": ChecksumMismatch,

@@ -29,6 +29,13 @@ class ObjectInfo:
     crc32c: int | None = None
 
 
+class Written(NamedTuple):
+    """An object as it was written; `at` is the store's time of its answer, in epoch seconds."""
+
+    etag: str
+    at: float
+
+
 class Document(NamedTuple):
     """A small object that was read whole, and its age."""
 
@@ -78,8 +85,8 @@ class ObjectStore(Protocol):
         crc32c: int | None = None,
         if_none_match: bool = False,
         if_match: str | None = None,
-    ) -> str:
-        """Write a whole object and return its ETag; a BytesIO is sent from its beginning.
+    ) -> Written:
+        """Write a whole object; a BytesIO is sent from its beginning.
 
         `if_none_match`: only where the key has no object. `if_match`: only where its object has
         that ETag. Raises PreconditionFailed, and ChecksumMismatch where the bytes that arrived

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,10 +17,23 @@ from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 
-from gateway.errors import ObjectNotFound, ObjectTooLarge, PreconditionFailed, StoreUnavailable
+from gateway.errors import (
+    ObjectNotFound,
+    ObjectTooLarge,
+    PreconditionFailed,
+    StoreUnavailable,
+    WriteDisturbed,
+)
 from gateway.store import checksum, faults
 from gateway.store.config import client_config
-from gateway.store.objects import Document, Multipart, ObjectInfo, Part, UnfinishedMultipart
+from gateway.store.objects import (
+    Document,
+    Multipart,
+    ObjectInfo,
+    Part,
+    UnfinishedMultipart,
+    Written,
+)
 
 if TYPE_CHECKING:
     from aiobotocore.response import StreamingBody
@@ -41,6 +55,8 @@ _SLOWEST_RATE = 256 * 1024  # bytes per second, below which a store is taken for
 _CHUNK = 64 * 1024
 _PAGE = 1_000
 _WRITE_ID = "write-id"
+_DISTURBED_TRIES = 5
+_DISTURBED_PAUSE = 0.1
 _HOME_REGION = "us-east-1"  # the one that must not be named when a bucket is made
 
 
@@ -111,10 +127,8 @@ class S3Store:
         crc32c: int | None = None,
         if_none_match: bool = False,
         if_match: str | None = None,
-    ) -> str:
+    ) -> Written:
         """PutObject."""
-        if isinstance(body, BytesIO):
-            body.seek(0)
         request: PutObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key, "Body": body}
         if crc32c is not None:
             request["ChecksumCRC32C"] = checksum.to_header(crc32c)
@@ -321,11 +335,14 @@ class S3Store:
                 if faults.code_of(error) not in faults.BUCKET_EXISTS:
                     raise
 
-    async def _put(self, request: PutObjectRequestTypeDef, seconds: float) -> str:
+    async def _put(self, request: PutObjectRequestTypeDef, seconds: float) -> Written:
+        if isinstance(body := request.get("Body"), BytesIO):
+            body.seek(0)
         async with _asking(seconds):
-            return (await self._client.put_object(**request))["ETag"]
+            taken = await self._client.put_object(**request)
+            return Written(taken["ETag"], _answered(taken["ResponseMetadata"]).timestamp())
 
-    async def _put_on_condition(self, request: PutObjectRequestTypeDef, seconds: float) -> str:
+    async def _put_on_condition(self, request: PutObjectRequestTypeDef, seconds: float) -> Written:
         """Put the object with an id of this write, by which it is known if its answer is lost.
 
         botocore and aiohttp repeat a request without an answer, and the repetition is then refused
@@ -334,23 +351,35 @@ class S3Store:
         write_id = str(uuid.uuid4())
         request["Metadata"] = {_WRITE_ID: write_id}
         try:
-            return await self._put(request, seconds)
+            return await self._put_undisturbed(request, seconds)
         except PreconditionFailed:
-            if (etag := await self._etag_of_write(request["Key"], write_id)) is None:
+            if (written := await self._find_write(request["Key"], write_id)) is None:
                 raise
-            return etag
+            return written
         except ObjectNotFound as error:
             # AWS answers an If-Match on a key without an object so.
             raise PreconditionFailed(str(error)) from error
 
-    async def _etag_of_write(self, key: str, write_id: str) -> str | None:
-        """The object's ETag if that very write made it."""
+    async def _put_undisturbed(self, request: PutObjectRequestTypeDef, seconds: float) -> Written:
+        """Put it again while others write the same key: that the store takes neither, say."""
+        for turn in range(_DISTURBED_TRIES):
+            try:
+                return await self._put(request, seconds)
+            except WriteDisturbed:
+                pause = _DISTURBED_PAUSE * 2**turn
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+        return await self._put(request, seconds)
+
+    async def _find_write(self, key: str, write_id: str) -> Written | None:
+        """The object as it is, if that very write made it."""
         try:
             async with _asking():
                 found = await self._client.head_object(Bucket=self._bucket, Key=key)
         except ObjectNotFound:
             return None
-        return found["ETag"] if found["Metadata"].get(_WRITE_ID) == write_id else None
+        if found["Metadata"].get(_WRITE_ID) != write_id:
+            return None
+        return Written(found["ETag"], _answered(found["ResponseMetadata"]).timestamp())
 
 
 @asynccontextmanager
@@ -382,9 +411,13 @@ def _completed(part: Part) -> CompletedPartTypeDef:
 
 def _age(written: datetime, metadata: ResponseMetadataTypeDef) -> float:
     """Seconds between a time that the store tells and its answer, both by the store's clock."""
+    return max(0.0, (_answered(metadata) - written).total_seconds())
+
+
+def _answered(metadata: ResponseMetadataTypeDef) -> datetime:
+    """When the store answered, by its own clock."""
     date = metadata["HTTPHeaders"].get("date")
-    answered = parsedate_to_datetime(date) if date is not None else datetime.now(UTC)
-    return max(0.0, (answered - written).total_seconds())
+    return parsedate_to_datetime(date) if date is not None else datetime.now(UTC)
 
 
 def _size(body: bytes | BytesIO) -> int:

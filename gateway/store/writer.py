@@ -1,12 +1,14 @@
 """Bytes of unknown length into one object of the store, in parts that wait in memory."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
 import google_crc32c
 
-from gateway.errors import GatewayError, ObjectNotFound, StoreUnavailable
+from gateway.errors import GatewayError, ObjectNotFound, StoreUnavailable, UploadSuperseded
 from gateway.store.objects import Multipart, ObjectInfo, ObjectStore, Part
 from gateway.store.parts import PARTS_IN_FLIGHT, part_size
 from gateway.telemetry import get_logger
@@ -16,12 +18,17 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as it was written: its size in bytes, CRC32C, number of parts, and ETag."""
+    """An object as it was written: its size in bytes, CRC32C, number of parts, and ETag.
+
+    `at` is the store's time when it had taken the object, None where that may have been long
+    before: of several parts it may be as old as the first.
+    """
 
     size: int
     crc32c: int
     parts: int
     etag: str
+    at: float | None
 
 
 class ObjectWriter:
@@ -51,8 +58,8 @@ class ObjectWriter:
     async def write(self, view: memoryview | bytes) -> None:
         """Take the next bytes, which may be reused as soon as this returns.
 
-        Raises StoreUnavailable, ChecksumMismatch (also for an earlier part that failed since),
-        PartLimitExceeded.
+        Raises StoreUnavailable, ChecksumMismatch, UploadSuperseded where a sweeper has taken the
+        upload for abandoned (each also for an earlier part that failed since), PartLimitExceeded.
         """
         self._collect({task for task in self._in_flight if task.done()})
         # A full part stays until more comes: if none does, it may be all there is.
@@ -65,19 +72,22 @@ class ObjectWriter:
         self._take(view)
 
     async def finish(self) -> StoredObject:
-        """Make the object durable. Raises what `write` raises."""
+        """Make the object durable. Raises what `write` raises.
+
+        After StoreUnavailable the object may be there all the same, or come later.
+        """
         if self._multipart is not None:
             await self._send_part()
             await self._settle(asyncio.ALL_COMPLETED)
         self._object_may_exist = True
         try:
-            etag = await self._make_object()
-        except (StoreUnavailable, ObjectNotFound):
+            etag, at = await self._make_object()
+        except (StoreUnavailable, UploadSuperseded):
             # The answer may be lost and the object there: only then its size and digest agree.
             if (found := await self._look()) is None:
                 raise
-            etag = found.etag
-        return StoredObject(self._size, self._crc32c, max(1, len(self._parts)), etag)
+            etag, at = found.etag, None
+        return StoredObject(self._size, self._crc32c, max(1, len(self._parts)), etag, at)
 
     async def abort(self) -> None:
         """Leave nothing of the object behind, whatever was reached, and even after `finish`.
@@ -111,7 +121,8 @@ class ObjectWriter:
     async def _upload(self, creation: asyncio.Task[Multipart], part: "_FillingPart") -> Part:
         # Shielded, so that an upload that the store has made is known to `abort`.
         multipart = await asyncio.shield(creation)
-        return await self._store.upload_part(multipart, part.number, part.body, part.crc32c)
+        with _given_up():
+            return await self._store.upload_part(multipart, part.number, part.body, part.crc32c)
 
     async def _settle(self, return_when: str) -> None:
         done, _ = await asyncio.wait(self._in_flight, return_when=return_when)
@@ -127,15 +138,18 @@ class ObjectWriter:
         if self._failure is not None:
             raise self._failure
 
-    async def _make_object(self) -> str:
+    async def _make_object(self) -> tuple[str, float | None]:
+        """Its ETag, and when the store told of it."""
         if self._multipart is None:
             return await self._store.put(self._key, self._part.body, crc32c=self._crc32c)
-        return await self._store.complete_multipart(
-            await self._multipart,
-            sorted(self._parts, key=lambda part: part.number),
-            size=self._size,
-            crc32c=self._crc32c,
-        )
+        with _given_up():
+            etag = await self._store.complete_multipart(
+                await self._multipart,
+                sorted(self._parts, key=lambda part: part.number),
+                size=self._size,
+                crc32c=self._crc32c,
+            )
+        return etag, None
 
     async def _look(self) -> ObjectInfo | None:
         """The object, if it is there and is what was written."""
@@ -154,6 +168,15 @@ class ObjectWriter:
         if self._object_may_exist:
             await self._store.delete(self._key)
             self._object_may_exist = False
+
+
+@contextmanager
+def _given_up() -> Iterator[None]:
+    """A multipart upload that its writer did not end was ended by a sweeper."""
+    try:
+        yield
+    except ObjectNotFound as error:
+        raise UploadSuperseded("the upload was given up meanwhile: send it again") from error
 
 
 class _FillingPart:

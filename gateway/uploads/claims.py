@@ -9,12 +9,18 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from gateway.errors import IdempotencyKeyReused, ObjectNotFound, PreconditionFailed
+from gateway.errors import (
+    IdempotencyKeyReused,
+    ObjectNotFound,
+    PreconditionFailed,
+    UploadInProgress,
+)
 from gateway.store.objects import ObjectStore
 from gateway.uploads.record import Target
 
 LONGEST_KEY: Final = 255
 _TRIES: Final = 20
+_COME_BACK: Final = 2.0
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -59,12 +65,12 @@ class Claims:
     async def take(self, key: str, claim: Claim) -> tuple[Held, bool]:
         """The claim that holds the key from now on, and whether it is the one given.
 
-        Raises StoreUnavailable.
+        Raises StoreUnavailable, and UploadInProgress where others keep changing the claim.
         """
         for _ in range(_TRIES):
             try:
-                version = await self._store.put(key, _encoder.encode(claim), if_none_match=True)
-                return Held(key, claim, version), True
+                written = await self._store.put(key, _encoder.encode(claim), if_none_match=True)
+                return Held(key, claim, written.etag), True
             except PreconditionFailed:
                 pass
             try:
@@ -76,7 +82,7 @@ class Claims:
                 return held, False
             if (taken := await self.replace(held, claim)) is not None:
                 return taken, True
-        raise PreconditionFailed("others keep changing the claim")
+        raise UploadInProgress("other requests with the key are at work", _COME_BACK)
 
     async def replace(self, held: Held, claim: Claim) -> Held | None:
         """Put another claim in the place of one; None where somebody else has meanwhile.
@@ -84,10 +90,10 @@ class Claims:
         Raises StoreUnavailable.
         """
         try:
-            version = await self._store.put(held.key, _encoder.encode(claim), if_match=held.version)
+            written = await self._store.put(held.key, _encoder.encode(claim), if_match=held.version)
         except PreconditionFailed:
             return None
-        return Held(held.key, claim, version)
+        return Held(held.key, claim, written.etag)
 
     async def release(self, held: Held) -> None:
         """Let the next request with the key begin anew. Raises StoreUnavailable."""

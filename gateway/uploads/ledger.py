@@ -9,7 +9,7 @@ hosted here.
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -24,10 +24,10 @@ from gateway.errors import (
     UploadSuperseded,
 )
 from gateway.settings import Delivery
-from gateway.store.objects import ObjectStore
+from gateway.store.objects import ObjectStore, Written
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.lifecycle import is_end
+from gateway.uploads.lifecycle import is_end, supersedes
 from gateway.uploads.record import State, Upload, from_json, pack, to_json, unpack
 from gateway.uploads.relayed import INDEX_LIMIT, KEPT_SECONDS, Kept, RelayedRecords, not_kept
 
@@ -36,10 +36,24 @@ log = get_logger(__name__)
 _PAGE_SCAN = 500
 
 ORPHANED_AFTER = 45.0
-"""Seconds, by the store's clock, after which a file without a record may be fenced off.
+"""Seconds, by the store's clock, after which a file without a record may be fenced off."""
 
-Who is slower than half of that to write the record looks whether that happened.
+OVERDUE: Final = 20.0
+"""Seconds after which a record that nobody has written is sent again; a step takes less."""
+
+UNTOUCHED_FOR: Final = OVERDUE / 2
+"""Seconds for which a file, and then its record, is left to the gateway that has written it.
+
+Whose record was written later looks what others have made of it.
 """
+
+FENCED_FOR: Final = 86_400.0
+"""Seconds for which the record of a fence stays at the least: nobody who is held up comes later."""
+
+_FACTS: Final = frozenset({State.REGISTERED, State.AUDITED, State.FLAGGED})
+"""Ends that tell what ChatKitty has: they stand, whatever somebody else thought of the upload."""
+
+_GIVEN_UP: Final = "the upload was given up meanwhile: send it again"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -114,16 +128,17 @@ class BucketRecords:
             return None
 
     async def save(self, entry: Entry, upload: Upload) -> Entry:
-        """Write what became of the upload that `entry` was read as.
+        """Write what became of the upload that `entry` was read as; returns what stands now.
 
-        Raises PreconditionFailed where somebody else has written it since, StoreUnavailable.
+        That is another end than the one given where the upload has come to one before, unless the
+        given one tells what ChatKitty has. Raises PreconditionFailed where somebody else has
+        written the upload since, StoreUnavailable.
         """
         if is_end(upload.state):
-            await self._end(upload)
-            return Entry(upload, None)
+            return await self._end(upload)
         key = keys.pending(upload.id)
-        version = await self._store.put(key, to_json(upload), if_match=entry.version)
-        return Entry(upload, version)
+        written = await self._store.put(key, to_json(upload), if_match=entry.version)
+        return Entry(upload, written.etag)
 
     async def reopen(self, upload: Upload) -> None:
         """Put an upload that had failed back among those for which something is to be done.
@@ -161,12 +176,31 @@ class BucketRecords:
         async for info in self._store.list(keys.PENDING, start):
             yield Pending(keys.id_of(info.key), info.age)
 
-    async def _end(self, upload: Upload) -> None:
-        await self._store.put(keys.record(upload.id), to_json(upload))
+    async def _end(self, upload: Upload) -> Entry:
+        stands = await self._record_end(upload)
         crash.point("end.recorded")
-        await self._store.delete(keys.pending(upload.id))
+        if stands is upload:  # else what is pending may be newer, or is found to be older
+            await self.forget_pending(upload.id)
+        return Entry(stands, None)
 
-    async def _keep_in_store(self, upload: Upload) -> str:
+    async def _record_end(self, upload: Upload) -> Upload:
+        """Who was held up for long may come to an end that is no longer true, and not with it."""
+        key, document = keys.record(upload.id), to_json(upload)
+        if upload.state in _FACTS:
+            await self._store.put(key, document)
+            return upload
+        try:
+            await self._store.put(key, document, if_none_match=True)
+        except PreconditionFailed:
+            before = await self.open_ended(upload.id)
+        else:
+            return upload
+        if not supersedes(upload, before.upload):
+            return before.upload
+        await self._store.put(key, document, if_match=before.version)  # it was taken up again
+        return upload
+
+    async def _keep_in_store(self, upload: Upload) -> Written:
         document = to_json(upload)
         return await self._store.put(keys.pending(upload.id), document, if_none_match=True)
 
@@ -185,19 +219,24 @@ class Ledger(BucketRecords):
         """Let go of what the ledger alone uses."""
         self._relayed_records.close()
 
-    async def accept(self, upload: Upload, *, contested: bool = False) -> Entry:
+    async def accept(self, upload: Upload, *, uncontested_until: float | None = None) -> Entry:
         """Make the record of an upload durable in the bucket; only then may it be acknowledged.
 
-        `contested`: somebody may have fenced the upload off in the meantime, and it is looked
-        whether he has. Raises UploadSuperseded where he did, and StoreUnavailable.
+        `uncontested_until`: up to then (epoch seconds, the store's time) nobody else is at the
+        upload; of a record that was written later, and where None is given, it is looked what
+        others have made of the upload: they may have fenced it off, or carried on from a first try
+        of the same write whose answer was lost. Raises UploadSuperseded where it is fenced off, and
+        StoreUnavailable, after which it may or may not be accepted.
         """
         try:
-            version = await self._keep_in_store(upload)
-        except PreconditionFailed as error:
-            raise UploadSuperseded("the upload was given up meanwhile: send it again") from error
-        if contested and await self.ended(upload.id) is not None:
-            await self.forget_pending(upload.id)
-            raise UploadSuperseded("the upload was given up meanwhile: send it again")
+            written = await self._keep_in_store(upload)
+        except PreconditionFailed:
+            version = await self._version_if_accepted(upload.id)
+        else:
+            version = written.etag
+            crash.point("accept.written")
+            if uncontested_until is None or written.at > uncontested_until:
+                await self._check_place(upload.id)
         await self._remember(upload)
         return Entry(upload, version)
 
@@ -231,10 +270,14 @@ class Ledger(BucketRecords):
     async def complete_relayed(self, upload: Upload, entry: Entry) -> None:
         """Keep the record of a relayed upload in the place of `entry`, which was durable before.
 
-        Whoever took the relay for lost meanwhile was wrong. Raises RecordNotKept.
+        Whoever took the relay for lost meanwhile was wrong, and is about to remove what is in that
+        place: then it is kept as that of any other relay. Raises RecordNotKept.
         """
+        key = keys.pending(entry.upload.id)
         try:
-            await self._store.put(keys.pending(entry.upload.id), to_json(upload))
+            await self._store.put(key, to_json(upload), if_match=entry.version)
+        except PreconditionFailed:
+            await self.accept_relayed(upload)
         except (StoreUnavailable, UnicodeError) as error:
             raise not_kept(error) from error
 
@@ -272,13 +315,24 @@ class Ledger(BucketRecords):
         """The upload, wherever it stands. Raises UploadNotFound, StoreUnavailable."""
         unknown: Exception = UploadNotFound("no such upload")
         try:
-            if (entry := await self.open(upload_id)) is not None:
+            entry = await self.open(upload_id)
+            # A fence that comes upon an upload that has ended takes its place for a moment.
+            if entry is not None and entry.upload.state is not State.ABORTED:
                 return entry.upload
         except StoreUnavailable as error:
             unknown = error
         if (ended := await self.ended(upload_id)) is not None:
             return ended
         raise unknown
+
+    async def find_in_bucket(self, upload_id: str) -> Upload | None:
+        """The upload as it counts, of what the bucket has of it. Raises StoreUnavailable."""
+        try:
+            kept = (await self.open_kept(upload_id)).upload
+        except ObjectNotFound:
+            return await self.ended(upload_id)
+        ended = await self.ended(upload_id)
+        return kept if ended is None or supersedes(kept, ended) else ended
 
     async def find_hosted(self, upload_id: str) -> Upload:
         """An `external` upload that has most likely ended, by one request if it has.
@@ -325,6 +379,37 @@ class Ledger(BucketRecords):
                 yield await self.find(upload_id)
             except UploadNotFound:
                 continue
+
+    async def _check_place(self, upload_id: str) -> bool:
+        """Take a pending record back that came after the upload's end; whether it has ended.
+
+        Raises UploadSuperseded where it was fenced off, and StoreUnavailable.
+        """
+        ended = await self.ended(upload_id)
+        if ended is None:
+            return False
+        await self.forget_pending(upload_id)
+        if ended.state is State.ABORTED:
+            raise UploadSuperseded(_GIVEN_UP)
+        return True  # workers came to it, by a first try of the same write
+
+    async def _version_if_accepted(self, upload_id: str) -> str | None:
+        """The version of an upload's record, which somebody has written; None if it has ended.
+
+        It is a fence's, or comes from a first try of the same write. Raises UploadSuperseded where
+        the upload is fenced off, and StoreUnavailable.
+        """
+        try:
+            kept = await self.open_kept(upload_id)
+        except ObjectNotFound:
+            kept = None
+        if await self._check_place(upload_id):
+            return None
+        if kept is None:
+            raise StoreUnavailable("the store does not tell what became of the upload")
+        if kept.upload.state is State.ABORTED:
+            raise UploadSuperseded(_GIVEN_UP)
+        return kept.version
 
     async def _forget_relayed(self, upload_id: str) -> None:
         """What Redis keeps of it all the same is audited once more, to the same end."""

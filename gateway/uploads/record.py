@@ -74,6 +74,9 @@ class Fault(msgspec.Struct, frozen=True):
 CANCELLED = Fault("cancelled", "cancelled by an operator")
 FILE_LOST = Fault("file-lost", "the stored file is gone")
 FILE_CORRUPT = Fault("file-corrupt", "the stored file is not what was received")
+NOT_REGISTERED = "registration-failed"
+DEAD_LETTER = "dead-letter"
+"""Slugs of the faults after which an operator may take a hosted upload up again."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

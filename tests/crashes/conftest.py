@@ -13,6 +13,7 @@ import pytest
 
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
+from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Upload
 from tests.flows import files
 from tests.flows.client import PATIENCE, Answer, Client
@@ -39,12 +40,15 @@ class Stage:
     stack: ExitStack
     name: str = field(default_factory=lambda: f"{uuid4()}.png")
 
-    def gateway(self, crash_at: str = "", stop_at: str = "") -> Gateway:
+    def gateway(self, crash_at: str = "", stop_at: str = "", store: str | None = None) -> Gateway:
+        """A gateway, which finds the store at the URL `store`, where one is given."""
         environ = {**self.environ, "CRASH_AT": crash_at, "STOP_AT": stop_at}
+        if store is not None:
+            environ["GATEWAY_S3_ENDPOINT_URL"] = store
         return self.stack.enter_context(Gateway.start(environ, self.directory))
 
-    def worker(self, crash_at: str) -> ForkedPart:
-        environ = {**self.environ, "CRASH_AT": crash_at}
+    def worker(self, crash_at: str = "", stop_at: str = "") -> ForkedPart:
+        environ = {**self.environ, "CRASH_AT": crash_at, "STOP_AT": stop_at}
         return self.stack.enter_context(start_worker(environ, self.directory))
 
     async def upload(self, gateway: Gateway, key: str | None = None, **more: Any) -> Answer | None:
@@ -79,6 +83,20 @@ class Stage:
                 async for pending in self.backends.ledger.list_pending():
                     await resume(pending.upload_id, services)
         await sweep_later(self.backends, LATER)
+
+    async def send_pending(self) -> None:
+        """What a sweeper does with overdue records."""
+        async for pending in self.backends.ledger.list_pending():
+            self.backends.queue.send(Step.RESUME, pending.upload_id)
+
+    async def tasks_that_wait(self) -> int:
+        return await asyncio.to_thread(self.backends.queue.depth)
+
+    async def end_of_steps(self, upload_id: str) -> None:
+        """Wait until no worker is at a step of the upload."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.backends.redis.exists(keys.tries(upload_id)):
+                await asyncio.sleep(0.02)
 
     async def forget_presence(self) -> None:
         """As if the marks of processes that died had faded."""

@@ -162,7 +162,7 @@ async def test_a_verdict_stands_whatever_becomes_of_the_file(stage: Stage) -> No
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         headers = {"Prefer": "respond-async"}
         answer = await client.upload(PATH, files.EXE, name=stage.name, headers=headers)
-        await died(stage.worker("inspect.rejected").pid)
+        await died(stage.worker("verdict.kept").pid)
         await stage.backends.store.delete(keys.incoming(answer.upload_id))  # as it does next
         await stage.take_up()
         resource = await client.resource(answer.upload_id)

@@ -60,7 +60,7 @@ def later(backends: Backends, seconds: float) -> Iterator[None]:
 
 async def own_lease(backends: Backends) -> leases.Lease:
     """The sweepers' lease, whoever else has it."""
-    version = await backends.store.put(keys.SWEEP, b"{}")
+    version = (await backends.store.put(keys.SWEEP, b"{}")).etag
     memory = leases.Memory(holder="test", seconds=leases.LEASE_SECONDS)
     return leases.Lease(backends.store, memory, version)
 

@@ -5,6 +5,8 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from enum import Enum, auto
 from typing import Self
 from urllib.parse import urlsplit
@@ -57,6 +59,8 @@ class FaultProxy:
         self._host, self._port = parts.hostname, parts.port
         self._rules: list[Rule] = []
         self.url = ""
+        self.ahead = 0.0
+        """Seconds by which the store's answers are dated later than they are."""
         self.asked: list[tuple[str, str]] = []
         """Method and target of each request that came."""
 
@@ -116,6 +120,8 @@ class FaultProxy:
         answer_head = await from_store.readuntil(b"\r\n\r\n")
         if rule is not None:
             return False
+        if self.ahead:
+            answer_head = _postdated(answer_head, self.ahead)
         bodiless = head.startswith(b"HEAD ") or answer_head.startswith(b"HTTP/1.1 204")
         await _copy(answer_head, from_store, writer, with_body=not bodiless)
         return True
@@ -143,6 +149,16 @@ async def _copy(
         if sink is not None:
             sink.write(data)
             await sink.drain()
+
+
+def _postdated(head: bytes, seconds: float) -> bytes:
+    """An answer's head, as if so many seconds had passed for the store until then."""
+
+    def later(date: re.Match[bytes]) -> bytes:
+        at = parsedate_to_datetime(date[2].decode()) + timedelta(seconds=seconds)
+        return date[1] + format_datetime(at, usegmt=True).encode()
+
+    return re.sub(rb"(?i)(\r\ndate: *)([^\r]+)", later, head)
 
 
 def _content_length(head: bytes) -> int:

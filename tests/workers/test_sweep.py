@@ -227,7 +227,7 @@ async def test_a_file_that_no_record_tells_of_is_removed_and_can_never_be_accept
         await backends.store.head(keys.incoming(upload.id))
     assert (await backends.ledger.find(upload.id)).state is State.ABORTED
     with pytest.raises(UploadSuperseded):
-        await backends.ledger.accept(upload, contested=True)
+        await backends.ledger.accept(upload)
     with pytest.raises(ObjectNotFound):
         await backends.ledger.open_kept(upload.id)
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from gateway import crash
 from gateway.metrics.catalogue import ENDS, UPLOAD_SECONDS
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
@@ -11,11 +12,23 @@ from gateway.uploads.backends import Backends
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance
 from gateway.uploads.notices import announce
-from gateway.uploads.record import CANCELLED, FILE_CORRUPT, FILE_LOST, Fault, State, Upload
+from gateway.uploads.record import (
+    CANCELLED,
+    DEAD_LETTER,
+    FILE_CORRUPT,
+    FILE_LOST,
+    NOT_REGISTERED,
+    Fault,
+    State,
+    Upload,
+)
 
 log = get_logger(__name__)
 
-_OURS = frozenset(fault.slug for fault in (FILE_LOST, FILE_CORRUPT, CANCELLED))
+_RETRIED = frozenset({NOT_REGISTERED, DEAD_LETTER})
+"""Faults whose file stays."""
+
+_OURS = _RETRIED | {fault.slug for fault in (FILE_LOST, FILE_CORRUPT, CANCELLED)}
 """Faults that no client can mend; all others are why a file was rejected."""
 
 
@@ -24,24 +37,39 @@ async def end(
 ) -> Entry:
     """Write the upload's end, without the authorization that it needs no more, and announce it.
 
-    Raises IllegalTransition, PreconditionFailed, StoreUnavailable.
+    Returns what stands, which is another end where the upload came to one meanwhile. Raises
+    IllegalTransition, PreconditionFailed, StoreUnavailable.
     """
-    ended = advance(upload, state, datetime.now(UTC), fault)
-    entry = await backends.ledger.save(entry, replace(ended, authorization=None))
-    took = (ended.since - ended.history[0].at).total_seconds()
-    ENDS.add(upload.delivery, state)
-    UPLOAD_SECONDS.of(upload.delivery, state).observe(took)
-    log.info("upload.ended", state=state, fault=ended.fault)
+    ended = replace(advance(upload, state, datetime.now(UTC), fault), authorization=None)
+    entry = await backends.ledger.save(entry, ended)
+    if entry.upload is ended:
+        took = (ended.since - ended.history[0].at).total_seconds()
+        ENDS.add(upload.delivery, state)
+        UPLOAD_SECONDS.of(upload.delivery, state).observe(took)
+        log.info("upload.ended", state=state, fault=ended.fault)
     await announce(backends.redis, upload.id)
     return entry
 
 
+async def conclude(backends: Backends, entry: Entry, upload: Upload, fault: Fault) -> Entry:
+    """Make the verdict durable, then end a hosted upload by it.
+
+    Whatever happens from then on, the verdict stands; and nobody comes to one whose claim of the
+    upload somebody else has taken over meanwhile. Raises what `end` raises.
+    """
+    entry = await backends.ledger.save(entry, replace(upload, fault=fault))
+    crash.point("verdict.kept")
+    return await carry_out(backends, entry)
+
+
 async def carry_out(backends: Backends, entry: Entry) -> Entry:
-    """End a hosted upload by the fault in its record; of the file itself nothing stays.
+    """End a hosted upload by the fault in its record; of a file that nobody needs nothing stays.
 
     Raises what `end` raises.
     """
-    fault = entry.upload.fault
-    state = State.FAILED if fault is not None and fault.slug in _OURS else State.REJECTED
-    await backends.store.delete(keys.incoming(entry.upload.id))
+    slug = entry.upload.fault.slug if entry.upload.fault is not None else None
+    if slug not in _RETRIED:
+        await backends.store.delete(keys.incoming(entry.upload.id))
+        crash.point("verdict.file-removed")
+    state = State.FAILED if slug in _OURS else State.REJECTED
     return await end(backends, entry, entry.upload, state)

@@ -15,13 +15,14 @@ from redis.exceptions import RedisError
 from gateway.errors import PreconditionFailed, SnifferUnavailable, StoreUnavailable
 from gateway.metrics.catalogue import DEAD_LETTERS, STEPS
 from gateway.queue import STEP_LIMIT
+from gateway.settings import Delivery
 from gateway.telemetry import bind_ids, clear_ids, get_logger
 from gateway.tracing import joining
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step, is_end
-from gateway.uploads.record import Fault, State
+from gateway.uploads.record import DEAD_LETTER, Fault, State
 from workers.runtime import Services, Work
-from workers.steps.ending import end
+from workers.steps.ending import conclude, end
 from workers.steps.schedule import later
 
 log = get_logger(__name__)
@@ -137,8 +138,11 @@ async def _give_up(upload_id: str, services: Services) -> None:
         return
     if entry is None or is_end(entry.upload.state):
         return
-    fault = Fault("dead-letter", f"given up: {MOST_TRIES} attempts came to no end")
-    await end(services.backends, entry, entry.upload, State.FAILED, fault)
+    fault = Fault(DEAD_LETTER, f"given up: {MOST_TRIES} attempts came to no end")
+    if entry.upload.delivery is Delivery.EXTERNAL:
+        await conclude(services.backends, entry, entry.upload, fault)
+    else:
+        await end(services.backends, entry, entry.upload, State.FAILED, fault)
 
 
 async def _begin(services: Services, upload_ids: Sequence[str]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from gateway.uploads.lifecycle import Step, advance
 from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, State, Upload
 from workers.runtime import Services
-from workers.steps.ending import carry_out
+from workers.steps.ending import carry_out, conclude
 from workers.steps.opening import open_upload
 from workers.steps.registration import register_entry
 
@@ -61,13 +61,13 @@ async def _inspect(entry: Entry, services: Services) -> Entry:
     try:
         intact = await _is_intact(entry.upload, services)
     except ObjectNotFound:
-        return await _judged(entry, entry.upload, FILE_LOST, services)
+        return await conclude(services.backends, entry, entry.upload, FILE_LOST)
     if not intact:
-        return await _judged(entry, entry.upload, FILE_CORRUPT, services)
+        return await conclude(services.backends, entry, entry.upload, FILE_CORRUPT)
     upload, fault = await _judge(entry.upload, services)
     PHASE_SECONDS.of(Delivery.EXTERNAL, "inspect").observe(time.monotonic() - started)
     if fault is not None:
-        return await _judged(entry, upload, fault, services)
+        return await conclude(services.backends, entry, upload, fault)
     log.info("upload.inspected", content_type=upload.file.content_type)
     crash.point("inspect.passed")
     return replace(entry, upload=advance(upload, State.INSPECTED, datetime.now(UTC)))
@@ -93,10 +93,3 @@ async def _judge(upload: Upload, services: Services) -> tuple[Upload, Fault | No
     upload = upload.with_file(replace(upload.file, content_type=sniffed.content_type))
     verdict = judge(upload.terms, sniffed, upload.file.declared_type)
     return upload, Fault(verdict.slug, verdict.detail) if isinstance(verdict, Rejected) else None
-
-
-async def _judged(entry: Entry, upload: Upload, fault: Fault, services: Services) -> Entry:
-    """Make the verdict durable before the file is deleted: a crash must not change it."""
-    entry = await services.backends.ledger.save(entry, replace(upload, fault=fault))
-    crash.point("inspect.rejected")
-    return await carry_out(services.backends, entry)

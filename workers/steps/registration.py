@@ -18,11 +18,10 @@ from gateway import crash
 from gateway.errors import PreconditionFailed, UpstreamError
 from gateway.metrics.catalogue import ATTEMPTS, PHASE_SECONDS
 from gateway.telemetry import get_logger
-from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, carried_over, is_due
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import Step, supersedes
-from gateway.uploads.record import Attempt, Fault, State, Upload
+from gateway.uploads.record import NOT_REGISTERED, Attempt, Fault, State, Upload
 from gateway.upstream import retry
 from gateway.upstream.answer import Answer, Refusal
 from gateway.upstream.credentials import Credentials
@@ -31,7 +30,7 @@ from gateway.upstream.paths import api_path
 from gateway.upstream.reconcile import find_registered
 from gateway.upstream.reference import ExternalFile, reference_body
 from workers.runtime import Services
-from workers.steps.ending import carry_out, end
+from workers.steps.ending import carry_out, conclude, end
 from workers.steps.opening import open_upload
 from workers.steps.schedule import later
 
@@ -58,11 +57,11 @@ async def register(upload_id: str, services: Services) -> None:
 async def register_entry(entry: Entry, services: Services, *, written: bool) -> None:
     """Register an inspected upload whose state need not have been `written` yet.
 
-    It is written with the attempt, which spares the store a request. One with a fault was
-    cancelled, by an operator who came no further.
+    It is written with the attempt, which spares the store a request. Of one with a fault somebody
+    came to the verdict, or an operator cancelled it, and came no further.
     """
     if entry.upload.fault is not None:
-        await _finish_cancelling(entry, services)
+        await _finish_ending(entry, services)
         return
     if not is_due(entry.upload.attempt, entry.age):
         return
@@ -76,7 +75,7 @@ async def register_entry(entry: Entry, services: Services, *, written: bool) -> 
     await Registration(services, entry).run()
 
 
-async def _finish_cancelling(entry: Entry, services: Services) -> None:
+async def _finish_ending(entry: Entry, services: Services) -> None:
     backends, upload = services.backends, entry.upload
     ended = await backends.ledger.ended(upload.id)
     if ended is not None and not supersedes(upload, ended):
@@ -126,7 +125,8 @@ class Registration:
         ATTEMPTS.add("registered")
         crash.point("register.acted")
         await self._backends.breaker.succeeded()
-        await self._end(State.REGISTERED, answer, None)
+        registered = replace(self._entry.upload, result=answer)
+        self._entry = await end(self._backends, self._entry, registered, State.REGISTERED)
 
     async def _claim(self, before: Attempt | None) -> None:
         """Make the attempt durable, as nobody else has since the record was read."""
@@ -174,6 +174,7 @@ class Registration:
         attempt = self._entry.upload.attempt
         if attempt is None:
             return
+        crash.point("register.failed")
         ATTEMPTS.add(_outcome_of(error))
         log.warning("registration.failed", attempt=attempt.count, error=str(error))
         if not error.retryable:
@@ -207,20 +208,16 @@ class Registration:
         await later(self._services, Step.REGISTER, self._entry.upload.id, delay)
 
     async def _give_up(self, error: UpstreamError) -> None:
+        upload, fault = self._entry.upload, Fault(NOT_REGISTERED, str(error))
         if isinstance(error, Refusal) and self._is_the_clients(error):
-            await self._backends.store.delete(keys.incoming(self._entry.upload.id))
-            await self._end(State.REJECTED, error.answer, Fault("upstream-refused", str(error)))
-            return
-        await self._end(State.FAILED, None, Fault("registration-failed", str(error)))
+            upload = replace(upload, result=error.answer)
+            fault = Fault("upstream-refused", str(error))
+        self._entry = await conclude(self._backends, self._entry, upload, fault)
 
     def _is_the_clients(self, refusal: Refusal) -> bool:
         """Whether the client has to mend what was refused: not where our own token was."""
         ours = self._backends.own_token is not None and refusal.status in _UNAUTHORIZED
         return not refusal.retryable and not ours
-
-    async def _end(self, state: State, answer: Answer | None, fault: Fault | None) -> None:
-        answered = replace(self._entry.upload, result=answer)
-        self._entry = await end(self._backends, self._entry, answered, state, fault)
 
     async def _save(self, upload: Upload) -> None:
         self._entry = await self._backends.ledger.save(self._entry, upload)

@@ -1,5 +1,6 @@
 """`resume`: whatever is to be done next for an upload, by its record alone."""
 
+from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from gateway.telemetry import get_logger
@@ -39,13 +40,20 @@ async def resume(upload_id: str, services: Services) -> None:
 
 
 async def _settle(entry: Entry, services: Services) -> None:
-    """A relay whose process died: nobody knows what ChatKitty made of it."""
-    try:
-        backends = services.backends
-        gone = await is_gone(backends.redis, backends.store, entry.upload.id)
-    except (RedisError, OSError) as error:
-        log.warning("resume.redis_unavailable", error=repr(error))
-        return
-    if gone:
+    """A relay whose process died: nobody knows what ChatKitty made of it.
+
+    That is made durable in the record's own place first: a process that only stood still finds it
+    there, and does not put the answer where it is about to be removed.
+    """
+    backends = services.backends
+    if entry.upload.fault is None:
+        try:
+            gone = await is_gone(backends.redis, backends.store, entry.upload.id)
+        except (RedisError, OSError) as error:
+            log.warning("resume.redis_unavailable", error=repr(error))
+            return
+        if not gone:
+            return
         fault = Fault("outcome-unknown", "the gateway died before ChatKitty's answer was kept")
-        await end(services.backends, entry, entry.upload, State.FAILED, fault)
+        entry = await backends.ledger.save(entry, replace(entry.upload, fault=fault))
+    await end(backends, entry, entry.upload, State.FAILED)

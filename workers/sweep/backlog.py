@@ -9,13 +9,11 @@ from redis.exceptions import RedisError
 from gateway.errors import QueueUnavailable
 from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends
+from gateway.uploads.ledger import OVERDUE
 from gateway.uploads.lifecycle import Step
 from workers.sweep.lease import Lease
 
 log = get_logger(__name__)
-
-OVERDUE: Final = 20.0
-"""Seconds after which a record that nobody has written is sent again; a step takes less."""
 
 MOST_WAITING: Final = 5_000
 """Tasks beyond which none are added: where the workers do not keep up, nothing was lost."""

@@ -59,9 +59,10 @@ class Lease:
     async def _write(self) -> None:
         document = _encoder.encode(self.memory)
         try:
-            self._version = await self._store.put(keys.SWEEP, document, if_match=self._version)
+            written = await self._store.put(keys.SWEEP, document, if_match=self._version)
         except PreconditionFailed:
             raise LeaseLost from None
+        self._version = written.etag
         self._renewed = time.monotonic()
 
 
@@ -78,16 +79,16 @@ async def take(store: ObjectStore, rest: float) -> Lease | None:
         document = None
     try:
         if document is None:
-            version = await store.put(keys.SWEEP, _encoder.encode(memory), if_none_match=True)
-            return Lease(store, memory, version)
+            written = await store.put(keys.SWEEP, _encoder.encode(memory), if_none_match=True)
+            return Lease(store, memory, written.etag)
         before = _memory(document.content)
         if document.age < (before.seconds or rest):
             return None
         memory = replace(before, holder=memory.holder, seconds=LEASE_SECONDS)
-        version = await store.put(keys.SWEEP, _encoder.encode(memory), if_match=document.etag)
+        written = await store.put(keys.SWEEP, _encoder.encode(memory), if_match=document.etag)
     except PreconditionFailed:
         return None
-    return Lease(store, memory, version)
+    return Lease(store, memory, written.etag)
 
 
 def _memory(document: bytes) -> Memory:

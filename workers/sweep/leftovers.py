@@ -22,7 +22,7 @@ from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.ids import created_at, first_id_at, parse_id
-from gateway.uploads.ledger import ORPHANED_AFTER
+from gateway.uploads.ledger import FENCED_FOR, ORPHANED_AFTER
 from gateway.uploads.listing import merged
 from gateway.uploads.presence import (
     BEAT_SECONDS,
@@ -31,7 +31,7 @@ from gateway.uploads.presence import (
     present_in_bucket,
     was_present,
 )
-from gateway.uploads.record import abandoned
+from gateway.uploads.record import State, abandoned
 from workers.sweep.lease import Lease
 
 log = get_logger(__name__)
@@ -50,6 +50,9 @@ _FRESH: Final = 10_000
 _FRESH_SECONDS: Final = 1200.0
 _CLAIMS: Final = 5_000
 _CLAIM_GRACE: Final = 3600.0
+_APART: Final = 10.0
+"""Seconds by which the pages of two listings may tell ages of different moments."""
+
 _PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS)
 
 
@@ -70,10 +73,20 @@ def is_orphan(traces: Traces) -> bool:
 
 
 def is_past(traces: Traces, retention: float) -> bool:
-    """Whether a record has been kept for long enough; that of a hosted file stays with it. Pure."""
+    """Whether a record has been kept for long enough; that of a hosted file stays with it. Pure.
+
+    It may be a fence's, which has to outlast whoever it keeps out.
+    """
     if traces.incoming is not None or traces.pending is not None:
         return False
-    return traces.record is not None and traces.record.age > retention
+    return traces.record is not None and traces.record.age > max(retention, FENCED_FOR)
+
+
+def is_late(traces: Traces) -> bool:
+    """Whether a file came after its upload's end: past a fence, by whoever stood still. Pure."""
+    if traces.incoming is None or traces.pending is not None or traces.record is None:
+        return False
+    return ORPHANED_AFTER < traces.incoming.age < traces.record.age - _APART
 
 
 async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
@@ -93,6 +106,7 @@ async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
                     break
                 last, examined = traces.upload_id, examined + 1
                 removed += await _remove(backends, traces) if is_orphan(traces) else 0
+                removed += await _remove_late(backends, traces) if is_late(traces) else 0
                 forgotten += await _forget(backends, traces)
                 await lease.renew()
             else:
@@ -127,11 +141,35 @@ async def _remove(backends: Backends, traces: Traces) -> int:
     if parse_id(upload_id) is None:  # no upload of ours
         await backends.store.delete(keys.incoming(upload_id))
         return 1
+    if await _is_received(backends, upload_id):
+        return 0
     began = datetime.fromtimestamp(created_at(upload_id), UTC)
     gone = await backends.ledger.fence(abandoned(upload_id, began, datetime.now(UTC)))
     if gone:
         log.info("sweep.removed", upload_id=upload_id)
     return int(gone)
+
+
+async def _is_received(backends: Backends, upload_id: str) -> bool:
+    """Whether a process is known to be at the upload still: a fence would refuse it to its client.
+
+    Of several parts a file may be as old as the first of them, and stores may be slow.
+    """
+    try:
+        if await was_present(backends.redis, upload_id):
+            return True
+    except (RedisError, OSError) as error:
+        log.warning("sweep.redis_unavailable", error=repr(error))
+    return upload_id in await present_in_bucket(backends.store, within=REMEMBERED_SECONDS)
+
+
+async def _remove_late(backends: Backends, traces: Traces) -> int:
+    ended = await backends.ledger.ended(traces.upload_id)
+    if ended is None or ended.state is not State.ABORTED:
+        return 0
+    await backends.store.delete(keys.incoming(traces.upload_id))
+    log.info("sweep.removed", upload_id=traces.upload_id)
+    return 1
 
 
 async def _forget(backends: Backends, traces: Traces) -> int:

@@ -139,7 +139,8 @@ async def sweep(backends: Backends) -> None:
     assert isinstance(store, AgedStore)
     memory = leases.Memory(holder="test", seconds=3600)
     store.ageing = 3600.0
-    await resend(backends, leases.Lease(store, memory, await store.put(keys.SWEEP, b"{}")))
+    version = (await store.put(keys.SWEEP, b"{}")).etag
+    await resend(backends, leases.Lease(store, memory, version))
     store.ageing = 0.0
 
 

@@ -29,7 +29,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
 
 
 async def test_a_document_comes_back_as_it_was_put(store: S3Store, prefix: str):
-    etag = await store.put(prefix + "a", b"{}", crc32c=google_crc32c.value(b"{}"))
+    etag = (await store.put(prefix + "a", b"{}", crc32c=google_crc32c.value(b"{}"))).etag
     assert (await store.get(prefix + "a"))[:2] == (b"{}", etag)
 
 
@@ -56,7 +56,7 @@ async def test_deleting_twice_is_no_error(store: S3Store, prefix: str):
 
 
 async def test_head_tells_size_time_and_the_stores_own_checksum(store: S3Store, prefix: str):
-    etag = await store.put(prefix + "a", PNG, crc32c=google_crc32c.value(PNG))
+    etag = (await store.put(prefix + "a", PNG, crc32c=google_crc32c.value(PNG))).etag
     info = await store.head(prefix + "a")
     assert (info.key, info.size, info.etag) == (prefix + "a", len(PNG), etag)
     assert info.crc32c == google_crc32c.value(PNG)
@@ -119,7 +119,7 @@ async def test_of_eight_racing_writers_of_a_new_key_one_wins(store: S3Store, pre
 
 
 async def test_of_racing_writers_of_one_version_one_wins(store: S3Store, prefix: str):
-    version = await store.put(prefix + "record", b"first")
+    version = (await store.put(prefix + "record", b"first")).etag
 
     async def write(name: bytes) -> bytes | None:
         try:
@@ -134,7 +134,7 @@ async def test_of_racing_writers_of_one_version_one_wins(store: S3Store, prefix:
 
 
 async def test_a_version_of_an_object_that_is_gone_is_another_one(store: S3Store, prefix: str):
-    version = await store.put(prefix + "record", b"first")
+    version = (await store.put(prefix + "record", b"first")).etag
     await store.delete(prefix + "record")
     with pytest.raises(PreconditionFailed):
         await store.put(prefix + "record", b"second", if_match=version)
@@ -377,7 +377,7 @@ async def test_a_claim_whose_answer_was_lost_is_still_ours(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
 ):
     lost = proxy.fail(rb"^PUT .*/claim", Fault.CUT_ANSWER, times=1)
-    etag = await shaky_store.put(prefix + "claim", b"ours", if_none_match=True)
+    etag = (await shaky_store.put(prefix + "claim", b"ours", if_none_match=True)).etag
     assert lost.met.is_set()
     assert (await shaky_store.get(prefix + "claim"))[:2] == (b"ours", etag)
 

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 import google_crc32c
 import pytest
 
-from gateway.errors import ChecksumMismatch, ObjectNotFound, StoreUnavailable
+from gateway.errors import (
+    ChecksumMismatch,
+    ObjectNotFound,
+    StoreUnavailable,
+    UploadSuperseded,
+)
 from gateway.store.parts import FIRST_PART, reservation
 from gateway.store.s3 import S3Store
 from gateway.store.verification import Verification, verify
@@ -76,7 +81,8 @@ async def test_an_object_is_stored_whole_and_in_as_many_parts_as_it_needs(
     writer = ObjectWriter(store, prefix + "a")
     await write(writer, data)
     stored = await writer.finish()
-    assert stored == StoredObject(size, google_crc32c.value(data), parts, stored.etag)
+    assert stored == StoredObject(size, google_crc32c.value(data), parts, stored.etag, stored.at)
+    assert (stored.at is None) is (parts > 1)
     assert await verify(store, prefix + "a", size, stored.crc32c) is Verification.SAME
     assert await store.read_range(prefix + "a", 0, size) == data
     assert (await store.head(prefix + "a")).etag == stored.etag
@@ -271,6 +277,20 @@ async def test_an_abort_that_the_store_does_not_take_is_no_error(
     await store.abort_multipart(left.key, left.upload_id)
     with pytest.raises(ObjectNotFound):
         await store.head(prefix + "a")
+
+
+async def test_who_was_aborted_by_a_sweeper_is_told_that_it_was_given_up(
+    store: S3Store, prefix: str
+):
+    writer = ObjectWriter(store, prefix + "a")
+    await write(writer, bytes(FIRST_PART + 1))
+    while not (begun := [each async for each in store.list_multipart_uploads(prefix)]):
+        await asyncio.sleep(0.02)
+    await store.abort_multipart(begun[0].key, begun[0].upload_id)
+    with pytest.raises(UploadSuperseded):
+        await writer.finish()
+    await writer.abort()
+    assert await nothing_is_left(store, prefix)
 
 
 async def test_bytes_that_change_on_the_way_are_refused(store: S3Store, prefix: str):
