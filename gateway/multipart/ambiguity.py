@@ -1,6 +1,7 @@
 """What two readers of one body could see differently."""
 
 from enum import Enum
+from typing import Final
 
 
 class Ambiguity(Enum):
@@ -24,12 +25,33 @@ class Ambiguity(Enum):
     DELIMITER_IN_HEADERS = "A delimiter stands among a part's headers."
     TRANSFER_ENCODING = "A part has a Content-Transfer-Encoding that some readers would undo."
     DISPOSITION_TYPE = "A part's Content-Disposition is not form-data."
+    NESTED = "A part is a multipart/mixed of its own, which some readers take apart."
     DISPOSITION_MALFORMED = "A part's Content-Disposition breaks the grammar of its parameters."
+    FILENAME_MALFORMED = "A part's filename is not quoted as it must be."
     PARAMETER_REPEATED = "A parameter of a part's Content-Disposition occurs twice."
-    PARAMETER_EXTENDED = "A part's name or filename has an extended form, which forms do not use."
+    PARAMETER_EXTENDED = "A part's filename has an extended form, which forms do not use."
     FILENAMES_DIFFER = "A part's filename and filename* are not the same name."
     CHARSET_UNKNOWN = "A part's filename* is in a charset other than UTF-8 and ISO-8859-1."
     NAME_MISSING = "A part has no name."
+    NAME_ENCODED = "A part's name is encoded as in mail, and some readers decode it."
+    NAME_TRIMMED = "A part's name begins or ends with a blank, and some readers cut it off."
+    NAME_ESCAPED = "A part's name has a backslash, and some readers take it away."
     CLOSING_LINE = "The line of the closing delimiter goes on."
     SECOND_FORM = "Another delimiter follows the closing one."
     TRUNCATED = "The body ends before its closing delimiter."
+
+
+HARMLESS: Final = frozenset(
+    {
+        Ambiguity.OTHER_TYPE,
+        Ambiguity.HEADER_ENCODING,
+        Ambiguity.HEADER_FOLDED,
+        Ambiguity.FILENAME_MALFORMED,
+        Ambiguity.PARAMETER_EXTENDED,
+        Ambiguity.FILENAMES_DIFFER,
+        Ambiguity.CHARSET_UNKNOWN,
+        Ambiguity.CLOSING_LINE,
+    }
+)
+"""What clients in use do send, and what leaves no doubt which bytes are the file: at most its name,
+or whether the form is taken at all."""

@@ -6,7 +6,14 @@ from typing import Final
 import msgspec
 
 from gateway.multipart.errors import InvalidBoundary
-from gateway.multipart.parameters import BLANK, Form, Parameter, split_parameters
+from gateway.multipart.parameters import (
+    BLANK,
+    TOKEN,
+    Form,
+    Parameter,
+    has_encoded_word,
+    split_parameters,
+)
 
 MAX_BOUNDARY: Final = 70
 
@@ -15,6 +22,12 @@ _FORM: Final = "multipart/form-data"
 
 # What nearly every client sends; read by the whole grammar it would come out the same.
 _USUAL: Final = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'+_.-]{1,70})")
+# In these a byte of ASCII is that character, whatever stands before it.
+_LIKE_ASCII: Final = re.compile(
+    r"utf-?8|(?:us-)?ascii|iso-?8859-[0-9]{1,2}|latin-?[0-9]{1,2}|(?:windows|cp)-?125[0-8]"
+    r"|koi8-[ru]|tis-620|gb2312|euc-(?:jp|kr|cn|tw)",
+    re.IGNORECASE,
+)
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 
 
@@ -70,6 +83,14 @@ def _boundary(parameter: Parameter) -> bytes:
 
 
 def _is_doubtful(parameter: Parameter) -> bool:
-    if parameter.name.startswith("boundary*"):
+    """Whether a reader may find another boundary in the parameter, or read another form by it."""
+    name, value = parameter.name, parameter.value
+    if name.startswith("boundary*") or (name and not TOKEN.fullmatch(name)):
         return True
-    return parameter.form is Form.BROKEN and bool(parameter.value)
+    # commons-fileupload, which Tomcat and Spring read forms with, decodes encoded words (RFC 2047).
+    if name == "boundary" and has_encoded_word(value):
+        return True
+    # It also reads the headers of parts in this charset, unless Spring is set up to know better.
+    if name == "charset" and value and not _LIKE_ASCII.fullmatch(value):
+        return True
+    return parameter.form is Form.BROKEN and bool(value)

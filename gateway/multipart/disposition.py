@@ -8,12 +8,21 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from gateway.multipart.ambiguity import Ambiguity
-from gateway.multipart.parameters import Form, Parameter, split_parameters
+from gateway.multipart.parameters import (
+    QUOTED,
+    TOKEN,
+    Form,
+    Parameter,
+    has_encoded_word,
+    split_parameters,
+)
 
 # What nearly every part has; read by the whole grammar it would come out the same.
-_USUAL: Final = re.compile(r'form-data; name="([^"\\%]*)"(?:; filename="([^"\\%]*)")?')
+_USUAL: Final = re.compile(r'form-data; name="([^"\\%=\s]+)"(?:; filename="([^"\\%]*)")?')
 # RFC 9110 lets tabs stand there; some readers lose the parameter behind them.
 _TAB_BEFORE_NAME: Final = re.compile(r";[ \t]*\t")
+# A backslash of a quoted pair (RFC 9110 section 5.6.4) that protects neither quote nor backslash.
+_IDLE_BACKSLASH: Final = re.compile(r'(?:\A|[^\\])(?:\\\\)*\\[^"\\]')
 _QUOTED_PAIR: Final = re.compile(r'\\(["\\])')
 _CHARSETS: Final = {"utf-8": "utf-8", "iso-8859-1": "iso-8859-1"}
 
@@ -39,16 +48,15 @@ def parse_disposition(value: bytes) -> Disposition:
         return Disposition(usual[1], usual[2])
     kind, parameters = split_parameters(text)
     doubts |= set(_grammar_doubts(kind, parameters))
-    if _TAB_BEFORE_NAME.search(text):
+    if "\t" in text and _TAB_BEFORE_NAME.search(QUOTED.sub("", text)):
         doubts.add(Ambiguity.DISPOSITION_MALFORMED)
     values: dict[str, str] = {}
     for parameter in parameters:
         values.setdefault(parameter.name, parameter.value)
-    name = _unquoted(values.get("name"))
+    written = values.get("name")
     filename, filename_doubts = _filename(values)
-    if name is None:
-        doubts.add(Ambiguity.NAME_MISSING)
-    return Disposition(name, filename, frozenset(doubts | filename_doubts))
+    doubts |= set(_name_doubts(written))
+    return Disposition(_unquoted(written), filename, frozenset(doubts | filename_doubts))
 
 
 def _grammar_doubts(kind: str, parameters: tuple[Parameter, ...]) -> Iterator[Ambiguity]:
@@ -56,10 +64,43 @@ def _grammar_doubts(kind: str, parameters: tuple[Parameter, ...]) -> Iterator[Am
         yield Ambiguity.DISPOSITION_TYPE
     if len({p.name for p in parameters}) < len(parameters):
         yield Ambiguity.PARAMETER_REPEATED
-    if any(p.form in {Form.BROKEN, Form.LOOSE} for p in parameters):
-        yield Ambiguity.DISPOSITION_MALFORMED
-    if any(p.name.startswith(("name*", "filename*")) and p.name != "filename*" for p in parameters):
-        yield Ambiguity.PARAMETER_EXTENDED
+    *_, last = parameters or (None,)
+    for parameter in parameters:
+        if parameter is last and _only_misquotes_a_filename(parameter):
+            yield Ambiguity.FILENAME_MALFORMED
+        elif parameter.form in {Form.BROKEN, Form.LOOSE} or not TOKEN.fullmatch(parameter.name):
+            yield Ambiguity.DISPOSITION_MALFORMED
+        if parameter.name.startswith("name*"):
+            yield Ambiguity.NAME_ENCODED
+        elif parameter.name.startswith("filename*") and parameter.name != "filename*":
+            yield Ambiguity.PARAMETER_EXTENDED
+
+
+def _only_misquotes_a_filename(parameter: Parameter) -> bool:
+    """Whether nothing but the name of the file can be meant, which some clients do not escape."""
+    return (
+        parameter.name == "filename"
+        and parameter.form in {Form.BROKEN, Form.LOOSE}
+        and parameter.value != ""
+        and ";" not in parameter.value
+    )
+
+
+def _name_doubts(written: str | None) -> Iterator[Ambiguity]:
+    """What is wrong with a name: two readers that differ here differ in which part is the file.
+
+    commons-fileupload, which Tomcat and Spring read forms with, trims a name, leaves out a part
+    whose name is empty, and decodes RFC 2047's encoded words in every parameter.
+    """
+    if not written:
+        yield Ambiguity.NAME_MISSING
+        return
+    if has_encoded_word(written):
+        yield Ambiguity.NAME_ENCODED
+    if written != written.strip():
+        yield Ambiguity.NAME_TRIMMED
+    if _IDLE_BACKSLASH.search(written):
+        yield Ambiguity.NAME_ESCAPED
 
 
 def _unquoted(value: str | None) -> str | None:

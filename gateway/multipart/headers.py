@@ -19,12 +19,14 @@ _TRANSFER_ENCODING: Final = "content-transfer-encoding"
 _USUAL_NAMES: Final = {b"Content-Disposition": _DISPOSITION, b"Content-Type": _TYPE}
 _CONTROLS: Final = bytes({*range(0x20), 0x7F} - {0x09})
 _UNDISTURBED: Final = frozenset({b"7bit", b"8bit", b"binary"})
+# commons-fileupload, which Tomcat and Spring read forms with, goes on by such a part's boundary.
+_NESTED: Final = b"multipart/mixed"
 _CERTAIN: Final[frozenset[Ambiguity]] = frozenset()
 # What nearly every part has; read header by header it would come out the same.
 _USUAL: Final = re.compile(
-    rb'Content-Disposition: form-data; name="([^"\\%\x00-\x1f\x7f-\xff]*)"'
+    rb'Content-Disposition: form-data; name="([^"\\%=\x00-\x20\x7f-\xff]+)"'
     rb'(?:; filename="([^"\\%\x00-\x1f\x7f-\xff]*)")?'
-    rb"(?:\r\nContent-Type: ([!-~](?:[ -~]*[!-~])?))?"
+    rb"(?:\r\nContent-Type: (?![Mm][Uu][Ll])([!-~](?:[ -~]*[!-~])?))?"
 )
 _NAMELESS: Final = Disposition(None, None, frozenset({Ambiguity.NAME_MISSING}))
 
@@ -68,6 +70,8 @@ def parse_head_fully(block: bytes) -> PartHead:
     value = first.get(_DISPOSITION)
     disposition = _NAMELESS if value is None else parse_disposition(value)
     content_type = first.get(_TYPE)
+    if content_type is not None and content_type[: len(_NESTED)].lower() == _NESTED:
+        doubts.add(Ambiguity.NESTED)
     return PartHead(
         disposition=disposition,
         content_type=None if content_type is None else content_type.decode("utf-8", "replace"),

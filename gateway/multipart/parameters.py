@@ -10,7 +10,7 @@ TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 # The two loops of a quoted string cannot match the same character, so there is nothing to
 # backtrack into: a failed match costs one pass, too.
-_QUOTED: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+QUOTED: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _NAME: Final = re.compile(r'[^;="]*')
 _REST: Final = re.compile(r"[^;]*")
 
@@ -45,6 +45,12 @@ def split_parameters(value: str) -> tuple[str, tuple[Parameter, ...]]:
     return value[:end].strip(BLANK).lower(), tuple(_parameters(value, end + 1))
 
 
+def has_encoded_word(value: str) -> bool:
+    """Whether a reader could find an encoded word in it: `=?charset?encoding?text?=` (RFC 2047)."""
+    _, mark, rest = value.partition("=?")
+    return bool(mark) and "?=" in "".join(rest.split("?", 2)[2:])
+
+
 def _parameters(text: str, position: int) -> list[Parameter]:
     found = []
     while position <= len(text):
@@ -63,7 +69,7 @@ def _value(text: str, position: int) -> tuple[str, Form, int]:
     if not text.startswith('="', position):
         end = _end(_REST, text, position)
         return *_unquoted(text[position:end]), end
-    quoted = _QUOTED.match(text, position + 1)
+    quoted = QUOTED.match(text, position + 1)
     if quoted is None:
         return text[position + 2 :], Form.BROKEN, len(text)
     end = _end(_REST, text, quoted.end())

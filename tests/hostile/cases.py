@@ -90,12 +90,17 @@ ROW_OF: Final = {
     Ambiguity.DELIMITER_IN_HEADERS: "broken-end",
     Ambiguity.TRANSFER_ENCODING: "transfer-encoding",
     Ambiguity.DISPOSITION_TYPE: "repeated",
+    Ambiguity.NESTED: "nested",
     Ambiguity.DISPOSITION_MALFORMED: "repeated",
+    Ambiguity.FILENAME_MALFORMED: "repeated",
     Ambiguity.PARAMETER_REPEATED: "repeated",
     Ambiguity.PARAMETER_EXTENDED: "extended-names",
     Ambiguity.FILENAMES_DIFFER: "extended-names",
     Ambiguity.CHARSET_UNKNOWN: "extended-names",
     Ambiguity.NAME_MISSING: "repeated",
+    Ambiguity.NAME_ENCODED: "odd-names",
+    Ambiguity.NAME_TRIMMED: "odd-names",
+    Ambiguity.NAME_ESCAPED: "odd-names",
     Ambiguity.CLOSING_LINE: "broken-end",
     Ambiguity.SECOND_FORM: "preamble-epilogue",
     Ambiguity.TRUNCATED: "broken-end",
@@ -107,6 +112,10 @@ _UNUSUAL_ROWS: Final = {
     "a part's own length and encoding": "nested",
     "an odd header": "part-headers",
     "the same filename twice over": "extended-names",
+    "a filename as a word of mail": "extended-names",
+    "a charset in which they do not": "odd-boundary",
+    "an escaped quote in a name": "odd-names",
+    "a beginning of a word of mail in a name": "odd-names",
 }
 
 

@@ -16,6 +16,7 @@ from gateway.multipart import MultipartError, declared_boundaries
 from tests.clients.install import NODE, NodeMissing, install_node
 from tests.gateway.multipart.feeding import scan
 from tests.gateway.multipart.oracles import LENIENT, ORACLES, Reading
+from tests.gateway.multipart.tomcat import tomcat
 from tests.hostile.cases import CASES, CLEAR, Case
 
 READERS = ORACLES | LENIENT
@@ -32,6 +33,7 @@ CERTAIN = [case for case in WHOLE if case.relay == CLEAR]
 
 REFUSED = "refused: another reader takes no such form, so it makes nothing of it"
 SPELT = "spelt: the filename is written otherwise, and the audit holds names against each other"
+NAMED = "named: an escape in a field's name is left as it came; no name that means anything has one"
 LOST = "lost: busboy drops the text of a field whose charset it does not know"
 
 KNOWN = {
@@ -43,8 +45,11 @@ KNOWN = {
     "a part's own length and encoding": REFUSED,
     "quotes escaped as browsers do": SPELT,
     "a Windows path": SPELT,
+    "a filename as a word of mail": SPELT,
+    "a filename between blanks": SPELT,
     "the filename 'C:\\\\x\\\\y.png'": SPELT,
     "the filename 'a%0D%0ASet-Cookie: x'": SPELT,
+    "an escaped quote in a name": NAMED,
     "a charset that is none": LOST,
 }
 """Forms that clients mean in one way, which is ours, and of which another reader makes less."""
@@ -69,10 +74,35 @@ def test_busboy_sees_it_in_the_same_way(node: Path) -> None:
         assert _difference(reading, ours(case)) in {None, KNOWN.get(case.name)}, (case, reading)
 
 
+@pytest.mark.parametrize("charset", ["utf-8", ""])
+def test_tomcat_sees_it_in_the_same_way(charset: str) -> None:
+    for case in CERTAIN:
+        reading = tomcat().read(case.body, case.content_type, charset)
+        assert _difference(reading, ours(case)) in {None, KNOWN.get(case.name)}, (case, reading)
+
+
+def test_tomcat_sees_a_file_in_what_ours_takes_for_a_field() -> None:
+    """The reader that counts is not only more careful than ours: it is another."""
+    hidden = [
+        case.name
+        for case in WHOLE
+        if case.relay != CLEAR
+        and "file" in _files(tomcat().read(case.body, case.content_type))
+        and "file" not in _files(ours(case))
+    ]
+    assert {"a name as a word of mail", "a name behind a blank", "an extended name alone"} <= {
+        *hidden
+    }
+
+
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_disagrees_with_some_of_what_ours_doubts(reader: str) -> None:
     doubted = [case for case in WHOLE if case.relay != CLEAR]
     assert any(_difference(library(reader, case), ours(case)) for case in doubted)
+
+
+def _files(reading: Reading | None) -> list[str | None]:
+    return [name for name, filename, _ in reading or () if filename is not None]
 
 
 def _mail(content_type: str) -> Message:
@@ -124,6 +154,8 @@ def _difference(theirs: Reading | None, mine: Reading | None) -> str | None:
         return SPELT
     if [name for name, _, _ in others] == [name for name, _, _ in own]:
         return LOST
+    if [tuple(rest) for _, *rest in others] == [tuple(rest) for _, *rest in own]:
+        return NAMED
     return "another form"
 
 

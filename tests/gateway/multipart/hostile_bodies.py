@@ -8,11 +8,17 @@ from tests.gateway.multipart.feeding import BOUNDARY, form, part, raw_part
 DELIMITER: Final = b"\r\n--" + BOUNDARY
 NAMED: Final = b'Content-Disposition: form-data; name="file"'
 OPENING: Final = part(b"")[:-2]
+NESTED: Final = b'--n\r\nContent-Disposition: attachment; filename="a"\r\n\r\n1\r\n--n--'
 
 
 def within(data: bytes) -> bytes:
     """A form whose first part would have this data, if it were read to its end."""
     return form(part(data), part(b"", "b"))
+
+
+def named(name: bytes) -> bytes:
+    """A form whose file is in a part of this name, as it is written."""
+    return raw_part(b'Content-Disposition: form-data; name="' + name + b'"; filename="a"')
 
 
 AMBIGUOUS: Final[dict[str, tuple[bytes, set[Ambiguity]]]] = {
@@ -146,21 +152,58 @@ AMBIGUOUS: Final[dict[str, tuple[bytes, set[Ambiguity]]]] = {
         raw_part(NAMED + b"; filename*=UTF-8''b.exe"),
         {_ := Ambiguity.PARAMETER_EXTENDED},
     ),
-    "an extended name": (raw_part(NAMED + b"; name*=UTF-8''b"), {_}),
     "a continued filename": (raw_part(NAMED + b'; filename*0="a"; filename*1="b"'), {_}),
+    "an extended name": (raw_part(NAMED + b"; name*=UTF-8''b"), {_ := Ambiguity.NAME_ENCODED}),
+    "an extended name alone": (
+        raw_part(b"Content-Disposition: form-data; name*=UTF-8''file; filename=a"),
+        {Ambiguity.NAME_MISSING, _},
+    ),
+    "a name as a word of mail": (named(b"=?utf-8?Q?file?="), {_}),
+    "a name as a word of mail in Base64": (named(b"=?UTF-8?B?ZmlsZQ==?="), {_}),
+    "a word of mail in a name": (named(b"x =?utf-8?q?y?="), {_}),
+    "a name behind a blank": (named(b" file"), {_ := Ambiguity.NAME_TRIMMED}),
+    "a name before a blank": (named(b"file "), {_}),
+    "a name before a tab": (named(b"file\t"), {_}),
+    "a name before a blank of another script": (named("file\u2003".encode()), {_}),
+    "a name of a blank": (named(b" "), {_}),
+    "a name of nothing": (named(b""), {Ambiguity.NAME_MISSING}),
+    "a backslash in a name": (named(b"fi\\le"), {_ := Ambiguity.NAME_ESCAPED}),
+    "a backslash behind an escaped one": (named(b"fi\\\\\\le"), {_}),
+    "a form in a part": (
+        raw_part(NAMED + b"\r\nContent-Type: multipart/mixed; boundary=n", NESTED),
+        {_ := Ambiguity.NESTED},
+    ),
+    "a form in a part, in capitals": (
+        raw_part(b"content-type:Multipart/MIXED;boundary=n\r\n" + NAMED, NESTED),
+        {_},
+    ),
     "an unknown charset": (
         raw_part(NAMED + b"; filename=\"a\"; filename*=utf-7''a"),
         {Ambiguity.CHARSET_UNKNOWN, Ambiguity.FILENAMES_DIFFER},
     ),
     "an unclosed quote full of backslashes": (
         raw_part(NAMED + b'; filename="' + b"\\" * 8000),
-        {_ := Ambiguity.DISPOSITION_MALFORMED},
+        {_ := Ambiguity.FILENAME_MALFORMED},
     ),
     "more after a closing quote": (raw_part(NAMED + b'; filename="a"b'), {_}),
+    "an unquoted filename with a blank": (raw_part(NAMED + b"; filename=a b.png"), {_}),
+    "a parameter behind a misquoted filename": (
+        raw_part(NAMED + b'; filename="a"b; x=y'),
+        {_ := Ambiguity.DISPOSITION_MALFORMED},
+    ),
+    "a name in a misquoted filename": (
+        raw_part(b'Content-Disposition: form-data; name="x"; filename="a; name=file'),
+        {_},
+    ),
+    "a filename of nothing": (raw_part(NAMED + b"; filename="), {_}),
+    "a parameter's name with a blank": (raw_part(NAMED + b"; x y=z"), {_}),
+    "a parameter behind a blank of another script": (
+        raw_part('Content-Disposition: form-data; name="x";\u2003name="file"'.encode()),
+        {_},
+    ),
     "a semicolon at the end": (raw_part(NAMED + b"; "), {_}),
     "a semicolon at the very end": (raw_part(NAMED + b";"), {_}),
     "two semicolons": (raw_part(NAMED + b';; filename="a"'), {_}),
-    "an unquoted filename with a blank": (raw_part(NAMED + b"; filename=a b.png"), {_}),
     "a filename that is not UTF-8": (
         raw_part(NAMED + b'; filename="\xe4.png"'),
         {Ambiguity.HEADER_ENCODING},
@@ -210,6 +253,19 @@ UNUSUAL: Final[dict[str, tuple[bytes, str | None, str | None]]] = {
     ),
     "an odd header": (NAMED + b"\r\n__proto__: x", "file", None),
     "an unknown parameter": (NAMED + b"; size=12", "file", None),
+    "a filename as a word of mail": (
+        NAMED + b'; filename="=?utf-8?Q?a?="',
+        "file",
+        "=?utf-8?Q?a?=",
+    ),
+    "a semicolon and a tab in a filename": (NAMED + b'; filename="a;\tb"', "file", "a;\tb"),
+    "a filename between blanks": (NAMED + b'; filename=" a "', "file", " a "),
+    "a beginning of a word of mail in a name": (
+        b'Content-Disposition: form-data; name="=?x?y?"',
+        "=?x?y?",
+        None,
+    ),
+    "an escaped quote in a name": (b'Content-Disposition: form-data; name="a\\"b"', 'a"b', None),
 }
 
 BOUNDARIES: Final[dict[str, tuple[str, bytes, set[Ambiguity]]]] = {
@@ -252,6 +308,26 @@ BOUNDARIES: Final[dict[str, tuple[str, bytes, set[Ambiguity]]]] = {
         "multipart/mixed; boundary=b",
         form(part(b"1", boundary=b"b"), boundary=b"b"),
         {Ambiguity.OTHER_TYPE},
+    ),
+    "a word of mail": (
+        'multipart/form-data; boundary="=?utf-8?Q?evil?="',
+        form(
+            part(
+                form(part(b"2", boundary=b"evil"), boundary=b"evil"), boundary=b"=?utf-8?Q?evil?="
+            ),
+            boundary=b"=?utf-8?Q?evil?=",
+        ),
+        {Ambiguity.BOUNDARY_PARAMETER},
+    ),
+    "a charset in which a part's headers say something else": (
+        "multipart/form-data; boundary=b; charset=cp037",
+        form(part(b"1", boundary=b"b"), boundary=b"b"),
+        {Ambiguity.BOUNDARY_PARAMETER},
+    ),
+    "a charset in which they do not": (
+        "multipart/form-data; boundary=b; charset=ISO-8859-1",
+        form(part(b"1", boundary=b"b"), boundary=b"b"),
+        set(),
     ),
     "the same twice": (
         'multipart/form-data; boundary=b; BOUNDARY="b"',

@@ -9,6 +9,7 @@ from multipart import content_disposition_quote
 from gateway.multipart import Disposition, parse_disposition
 
 names = st.text(st.characters(codec="utf-8"), max_size=30)
+plain_names = names.filter(lambda name: name != "" and name == name.strip() and "?=" not in name)
 pieces = st.sampled_from(
     [b"form-data", b";", b"; ", b"name", b"filename", b"*", b"*0", b"=", b'"', b"\\", b"%22", b"''",
      b"utf-8", b"\xff", b"\r\n ", b"\x00", b"a", b" "]
@@ -24,7 +25,7 @@ def test_any_bytes_are_read_and_doubted_the_same_each_time(value: bytes) -> None
         assert text is None or text.encode().decode() == text  # no lone surrogates
 
 
-@given(names, names)
+@given(plain_names, names)
 def test_what_browsers_and_curl_encode_comes_back(name: str, filename: str) -> None:
     # They encode a quote, a CR and an LF only, so what looks encoded or escaped cannot come back.
     if any(mark in name + filename for mark in ("%22", "%0D", "%0A", '\\"', "\\")):
@@ -34,7 +35,7 @@ def test_what_browsers_and_curl_encode_comes_back(name: str, filename: str) -> N
     assert parse_disposition(value.encode()) == Disposition(name, filename)
 
 
-@given(st.builds('{}"{}'.format, names, names))
+@given(st.builds('x{}"{}x'.format, plain_names, names))
 def test_what_older_clients_escape_comes_back(name: str) -> None:
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     assert parse_disposition(f'form-data; name="{escaped}"'.encode()) == Disposition(name, None)

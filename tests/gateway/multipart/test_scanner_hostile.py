@@ -33,6 +33,12 @@ def test_a_thousand_nested_forms_are_opaque_bytes() -> None:
     assert scan([within(inner)]).contents == [("file", None, inner), ("b", None, b"")]
 
 
+@pytest.mark.parametrize("content_type", ["multipart/related; boundary=n", "message/rfc822"])
+def test_a_saved_page_or_letter_is_a_file_as_any_other(content_type: str) -> None:
+    head = b'Content-Disposition: form-data; name="file"; filename="a.mht"\r\nContent-Type: '
+    assert scan([raw_part(head + content_type.encode())]).ambiguities == ()
+
+
 def test_a_header_in_form_data_is_no_reason_to_end_the_part_before_its_delimiter() -> None:
     data = b"\r\n\r\nContent-Disposition: form-data; name=x\r\n\r\n"
     assert scan([within(data)]).contents == [("file", None, data), ("b", None, b"")]
