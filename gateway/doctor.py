@@ -95,6 +95,11 @@ def _advice(settings: Settings) -> list[str]:
             "set GATEWAY_UPSTREAM_CLIENT_ID and _SECRET: without them an upload is registered with"
             " its caller's token, which may end before the retries do"
         )
+    if _posts_for_anybody(settings):
+        advice.append(
+            "set GATEWAY_AUTH_USERNAME_CLAIM: without it every token of the identity provider can"
+            " have files posted as any ChatKitty user, or as the system"
+        )
     if str(settings.public_url).startswith("http:"):
         advice.append("set GATEWAY_PUBLIC_URL to the https URL that clients reach")
     advice += [
@@ -108,6 +113,13 @@ def _advice(settings: Settings) -> list[str]:
     if _needs_scopes(settings) and not _TELL_SCOPES & set(settings.auth):
         advice.append("scopes are required, but none of GATEWAY_AUTH tells any: nothing is let in")
     return advice
+
+
+def _posts_for_anybody(settings: Settings) -> bool:
+    """Whether tokens that ChatKitty does not know are acted for without a bound."""
+    own = settings.hosts_files and settings.upstream_client_id is not None
+    strangers = bool(_TELL_SCOPES & set(settings.auth))
+    return own and strangers and settings.auth_username_claim is None
 
 
 def _needs_scopes(settings: Settings) -> bool:

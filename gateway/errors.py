@@ -54,6 +54,10 @@ class ForeignToken(ClientError):
     """
 
 
+class AnotherUser(ClientError):
+    """The token may act as one ChatKitty user alone, and the upload is another's or nobody's."""
+
+
 class AuthorizationEnded(ClientError):
     """The upload went on for too long after its token had ended."""
 

@@ -37,6 +37,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.ForeignToken: Kind(
         403, "foreign-application", "The token is of an application that is not served here"
     ),
+    errors.AnotherUser: Kind(403, "another-user", "The token does not allow to act as this user"),
     errors.AuthorizationEnded: Kind(401, "authorization-ended", "The token has ended meanwhile"),
     errors.GrantRefused: Kind(401, "grant-refused", "Grants are not relayed here"),
     errors.TokenEndsTooSoon: Kind(403, "token-ends-too-soon", "The token ends too soon"),

@@ -4,7 +4,10 @@ Sources: RFC 7519 section 4.1, RFC 7662 section 2.2, RFC 8725 section 3, RFC 906
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
+
+from gateway.auth.principal import ChatUser
 
 Claims = Mapping[str, object]
 
@@ -77,6 +80,23 @@ def subject_of(claims: Claims, issuer: str) -> str | None:
             fits = isinstance(name, str) and 0 < len(name) <= _LONGEST_SUBJECT
             return f"{issuer} {label} {name}" if fits and str(name).isprintable() else None
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class UserRule:
+    """Which claim names the ChatKitty user, and the scope, if any, that frees a token from it."""
+
+    claim: str
+    any_user_scope: str | None
+
+
+def chat_user_of(claims: Claims, rule: UserRule | None) -> ChatUser | None:
+    """As whom the token may act in ChatKitty; None: as anybody."""
+    if rule is None or rule.any_user_scope in scopes_of(claims):
+        return None
+    name = claims.get(rule.claim)
+    fits = isinstance(name, str) and 0 < len(name) <= _LONGEST_SUBJECT and name.isprintable()
+    return ChatUser(str(name) if fits else None)
 
 
 def is_access_token(claims: Claims) -> bool:

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.auth.applications import let_in
 from gateway.auth.cache import PrincipalCache, RefusalCache
+from gateway.auth.claims import UserRule
 from gateway.auth.introspection import SECONDS, Introspection, IntrospectionVerifier
 from gateway.auth.jwks import Jwks, KeySource
 from gateway.auth.jwt import JwtVerifier, Rules
@@ -54,6 +55,7 @@ def introspection(settings: Settings) -> Introspection:
         issuer=settings.auth_issuer,
         audiences=frozenset(settings.auth_audience),
         leeway=settings.auth_leeway,
+        user=_user_rule(settings),
     )
 
 
@@ -90,4 +92,11 @@ def _rules(settings: Settings) -> Rules:
         audiences=frozenset(settings.auth_audience),
         algorithms=frozenset(settings.auth_algorithms),
         leeway=settings.auth_leeway,
+        user=_user_rule(settings),
     )
+
+
+def _user_rule(settings: Settings) -> UserRule | None:
+    if settings.auth_username_claim is None:
+        return None
+    return UserRule(settings.auth_username_claim, settings.auth_any_user_scope)

@@ -34,6 +34,7 @@ class Introspection:
     issuer: str | None
     audiences: frozenset[str]
     leeway: float
+    user: claims.UserRule | None
 
 
 async def ask(transport: Transport, whom: Introspection, token: str) -> Answer:
@@ -87,7 +88,9 @@ def _principal(said: claims.Claims, whom: Introspection) -> Principal | None:
     subject = claims.subject_of(said, whom.issuer or _issuer(said, whom.url))
     if subject is None:
         return None
-    return Principal(subject, claims.scopes_of(said), claims.end_of(said, whom.leeway))
+    ends = claims.end_of(said, whom.leeway)
+    user = claims.chat_user_of(said, whom.user)
+    return Principal(subject, claims.scopes_of(said), ends, user)
 
 
 def _issuer(said: claims.Claims, url: str) -> str:

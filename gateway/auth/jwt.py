@@ -33,6 +33,7 @@ class Rules:
     audiences: frozenset[str]
     algorithms: frozenset[str]
     leeway: float
+    user: claims.UserRule | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ def judge(said: claims.Claims, rules: Rules, now: float) -> Principal | Refused:
         return Refused("the token is no access token", final=True)
     if (subject := claims.subject_of(said, rules.issuer)) is None:
         return Refused("the token names no subject", final=True)
-    return Principal(subject, claims.scopes_of(said), ends)
+    user = claims.chat_user_of(said, rules.user)
+    return Principal(subject, claims.scopes_of(said), ends, user)
 
 
 class JwtVerifier:

@@ -7,15 +7,23 @@ import msgspec
 UNKNOWN: Final = "the token is unknown, revoked or expired"
 
 
+class ChatUser(msgspec.Struct, frozen=True):
+    """The one ChatKitty user as whom a token may act; None: the token names none, and may not."""
+
+    username: str | None
+
+
 class Principal(msgspec.Struct, frozen=True):
     """The subject that a verifier vouches for, what it may do, and until when (epoch seconds).
 
-    No two verifiers give one subject to different people: see docs/identity.md.
+    No two verifiers give one subject to different people: see docs/identity.md. `acts_as` bounds
+    what is done for it with the gateway's own credentials; None: nothing does.
     """
 
     subject: str
     scopes: frozenset[str] = frozenset()
     expires: float | None = None
+    acts_as: ChatUser | None = None
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from gateway.multipart import Declared
 from gateway.routes import Route
 from gateway.uploads.record import Target
 
+NAMES_NO_USER: Final = "the token names no ChatKitty user as whom it could act"
 OUTLIVED: Final = "the token has ended, and the upload went on for too long after it"
 
 

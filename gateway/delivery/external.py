@@ -15,9 +15,10 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from gateway import crash
-from gateway.delivery.admitted import Admitted
+from gateway.auth.principal import Principal
+from gateway.delivery.admitted import NAMES_NO_USER, Admitted
 from gateway.delivery.form import Form, FormReader
-from gateway.errors import StoreUnavailable, UploadSuperseded
+from gateway.errors import AnotherUser, StoreUnavailable, UploadSuperseded
 from gateway.limits.budget import Budget
 from gateway.metrics.catalogue import PHASE_SECONDS
 from gateway.metrics.instruments import Distribution
@@ -33,7 +34,8 @@ from gateway.uploads.ledger import UNTOUCHED_FOR
 from gateway.uploads.lifecycle import Step, begin, is_end
 from gateway.uploads.notices import Notices
 from gateway.uploads.record import State, Upload
-from gateway.upstream.reference import check_fields
+from gateway.upstream.endpoints import Endpoint
+from gateway.upstream.reference import check_fields, fields_of_user
 
 log = get_logger(__name__)
 
@@ -163,7 +165,7 @@ class ExternalDelivery:
                 await writer.write(data)
         form = reader.finish()
         if admitted.route.endpoint is not None:
-            check_fields(admitted.route.endpoint, form.fields)
+            form = replace(form, fields=_fields(admitted.route.endpoint, form, admitted.principal))
         begun = time.monotonic()
         _PHASES.body.observe(begun - started)
         stored = await writer.finish()
@@ -208,3 +210,13 @@ def _uncontested_until(stored: StoredObject, took: float) -> float | None:
     Only the store's clock goes on while this process, or its whole machine, stands still.
     """
     return None if stored.at is None else stored.at + UNTOUCHED_FOR - took
+
+
+def _fields(endpoint: Endpoint, form: Form, principal: Principal) -> tuple[tuple[str, str], ...]:
+    """The parts that the file is registered with: what is decided on here is what is recorded."""
+    if principal.acts_as is None:
+        check_fields(endpoint, form.fields)
+        return form.fields
+    if (username := principal.acts_as.username) is None:
+        raise AnotherUser(NAMES_NO_USER)
+    return fields_of_user(endpoint, form.fields, username)

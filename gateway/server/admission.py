@@ -10,8 +10,9 @@ from multidict import CIMultiDictProxy
 from gateway.auth.bearer import bearer_token
 from gateway.auth.principal import Principal
 from gateway.auth.verifiers import Authenticator
-from gateway.delivery.admitted import Admitted
+from gateway.delivery.admitted import NAMES_NO_USER, Admitted
 from gateway.errors import (
+    AnotherUser,
     AuthenticationRequired,
     EncodedBody,
     ExpectationFailed,
@@ -40,8 +41,8 @@ def settle(
 ) -> Admitted:
     """What the rest of the head decides, once it is known whose upload it is. Does no I/O.
 
-    Raises MalformedRequest, RouteNotFound, ExpectationFailed, InsufficientScope, TokenEndsTooSoon,
-    EncodedBody, InvalidBoundary, MalformedUpload, FileTooLarge.
+    Raises MalformedRequest, RouteNotFound, ExpectationFailed, InsufficientScope, GrantRefused,
+    AnotherUser, TokenEndsTooSoon, EncodedBody, InvalidBoundary, MalformedUpload, FileTooLarge.
     """
     received_at = datetime.now(UTC)
     check_expectation(head.headers)
@@ -51,6 +52,7 @@ def settle(
     if route.scopes:
         check_scopes(principal, route.scopes)
     if route.delivery is Delivery.EXTERNAL:
+        _check_may_be_hosted(principal)
         _check_token_outlives_retries(principal, services, received_at.timestamp())
     boundaries = declared_boundaries(_content_type(head.headers))
     encoding = head.headers.get("Content-Encoding")
@@ -122,6 +124,17 @@ def _content_type(headers: CIMultiDictProxy[str]) -> str:
     if len(values) != 1:
         raise MalformedRequest("send exactly one Content-Type header")
     return values[0]
+
+
+def _check_may_be_hosted(principal: Principal) -> None:
+    """Refuse who would have the gateway's own credentials act for nobody, or for anybody.
+
+    Raises GrantRefused, AnotherUser.
+    """
+    if principal is GRANTED:
+        raise GrantRefused("files are hosted here, which no grant allows: send a bearer token")
+    if principal.acts_as is not None and principal.acts_as.username is None:
+        raise AnotherUser(NAMES_NO_USER)
 
 
 def _check_token_outlives_retries(principal: Principal, services: Services, now: float) -> None:

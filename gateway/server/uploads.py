@@ -22,6 +22,7 @@ from gateway.server.body import read_body, send_continue
 from gateway.server.context import REQUEST_ID, UPLOAD_ID
 from gateway.server.head import head_of
 from gateway.server.idempotency import idempotency_key
+from gateway.server.pictures import check_picture
 from gateway.server.prefer import preference
 from gateway.server.quotas import charge
 from gateway.server.resources import upload_location
@@ -47,6 +48,7 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     principal = await authenticate_upload(request.headers, services)
     await charge(request, principal, upload_id)
     admitted = settle(head_of(request), principal, services, upload_id, request[REQUEST_ID])
+    await check_picture(admitted, services.backends)
     delivery = admitted.route.delivery.value
     PHASE_SECONDS.of(delivery, "auth").observe(time.monotonic() - started)
     if carried := tracing.carried():

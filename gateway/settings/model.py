@@ -208,6 +208,12 @@ class Settings(BaseModel):
     auth_scopes: CommaSeparated[Scope] = ()
     """Scopes that uploading, and reading `/gateway/uploads`, takes, unless a route names others."""
 
+    auth_username_claim: Annotated[str, Field(min_length=1)] | None = None
+    """The claim with the one ChatKitty username as whom a token may post; left out: as anybody."""
+
+    auth_any_user_scope: Scope | None = None
+    """The scope of tokens that may post as anybody in spite of `auth_username_claim`."""
+
     auth_upload_grace: Annotated[float, Field(ge=0)] = 86400.0
     """Seconds that an upload which was let in may go on after its token has ended."""
 
@@ -358,6 +364,8 @@ class Settings(BaseModel):
             raise ValueError(
                 "auth_introspection_client_id and auth_introspection_client_secret belong together"
             )
+        if self.auth_any_user_scope and not self.auth_username_claim:
+            raise ValueError("auth_any_user_scope means nothing without auth_username_claim")
         if any(char.isspace() for char in self.auth_issuer or ""):
             raise ValueError("auth_issuer: an issuer is a URL, and has no spaces")
         return self

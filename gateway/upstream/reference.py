@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from math import isinf
 from typing import Final
 
-from gateway.errors import InvalidField
+from gateway.errors import AnotherUser, InvalidField
 from gateway.upstream.endpoints import Endpoint, Generation, Kind
 
 _GROUP_TAG: Final = "groupTag"
 _CONTENT_TYPE: Final = "contentType"
 _SNAKE_CASE: Final = {_GROUP_TAG: "group_tag", _CONTENT_TYPE: "content_type"}
 _CANONICAL: Final = {"group_tag": _GROUP_TAG}
+
+_USERNAME: Final = "username"
+_DOCUMENTED: Final = frozenset({_GROUP_TAG, "properties", _USERNAME})
 
 _RESERVED: Final = frozenset({"file", "type", "user"})
 """Members that the reference sets itself; a user is named by a part `username`."""
@@ -59,12 +62,34 @@ def check_fields(endpoint: Endpoint, fields: Sequence[tuple[str, str]]) -> None:
     _members(endpoint, fields)
 
 
+def fields_of_user(
+    endpoint: Endpoint, fields: Sequence[tuple[str, str]], username: str
+) -> tuple[tuple[str, str], ...]:
+    """`fields` as the user of that name may have them: with exactly this user as their author.
+
+    A message without an author would be the system's, so the name is added if it is missing.
+    Raises InvalidField as `check_fields` does, and for parts that ChatKitty does not document, any
+    of which might name a user; AnotherUser if they name another one.
+    """
+    members = _members(endpoint, fields)
+    if endpoint.kind is Kind.DISPLAY_PICTURE:
+        return tuple(fields)
+    if unknown := [name for name, _ in fields if _CANONICAL.get(name, name) not in _DOCUMENTED]:
+        raise InvalidField(f"a token of one user may not send the part {_shown(unknown[0])}")
+    author = {_USERNAME: username}
+    if members.get("user", author) != author:
+        raise AnotherUser("the part `username` must be left out, or be that of the token")
+    # Quoted, so that a name which begins with a quote is not taken for a quoted one.
+    kept = [(name, text) for name, text in fields if name != _USERNAME]
+    return (*kept, (_USERNAME, json.dumps(username)))
+
+
 def _members(endpoint: Endpoint, fields: Iterable[tuple[str, str]]) -> dict[str, object]:
     members: dict[str, object] = {}
     for name, text in fields:
         canonical = _CANONICAL.get(name, name)
         _refuse_misplaced(endpoint, canonical)
-        member = "user" if canonical == "username" else _spelt(canonical, endpoint)
+        member = "user" if canonical == _USERNAME else _spelt(canonical, endpoint)
         if member in members:
             raise InvalidField(f"the part {_shown(canonical)} came more than once")
         members[member] = _value(canonical, text)
@@ -84,7 +109,7 @@ def _value(name: str, text: str) -> object:
     plain = _unquoted(text)
     match name:
         case "username":
-            return {"username": plain}
+            return {_USERNAME: plain}
         case "properties":
             return _properties(plain)
     return plain

@@ -102,6 +102,7 @@ async def test_nothing_that_is_written_holds_a_token(
     gateway = start_gateway(
         engine=engine,
         delivery=delivery,
+        auth="static",
         auth_static_tokens=f"carol:{token}",
         upstream_client_id="",  # so that the caller's token is kept for later
         upstream_client_secret="",

@@ -151,6 +151,7 @@ def test_files_are_hosted_where_it_is_clear_for_whom(
         ({"GATEWAY_AUTH": "jwt"}, "auth_jwks_url, auth_issuer and auth_audience"),
         ({"GATEWAY_AUTH": "introspection"}, "auth_introspection_url"),
         ({"GATEWAY_DELIVERY": "external"}, "set auth_applications"),
+        ({"GATEWAY_AUTH_ANY_USER_SCOPE": "chat:any"}, "without auth_username_claim"),
         ({"GATEWAY_AUTH_APPLICATIONS": "mine"}, "GATEWAY_AUTH_APPLICATIONS.0: "),
         ({"GATEWAY_AUTH_INTROSPECTION_CLIENT_ID": "id"}, "belong together"),
         ({"GATEWAY_AUTH_ISSUER": "two words"}, "auth_issuer"),

@@ -27,6 +27,24 @@ async def test_providers_that_work_are_fine(environ: dict[str, str], provider: P
     assert status == 0
 
 
+@pytest.mark.parametrize(
+    ("changes", "advised"),
+    [
+        ({"delivery": "external"}, True),
+        ({"delivery": "external", "auth_username_claim": "chat_user"}, False),
+        ({"delivery": "external", "auth": "static"}, False),
+        ({"delivery": "relay"}, False),
+    ],
+)
+async def test_acting_for_anybody_is_advised_against(
+    environ: dict[str, str], provider: Provider, changes: dict[str, str], *, advised: bool
+) -> None:
+    own = {f"GATEWAY_{n.upper()}": value for n, value in (provider.settings | changes).items()}
+    said: list[str] = []
+    await examine(load({**environ, **own}), said.append)
+    assert any("GATEWAY_AUTH_USERNAME_CLAIM" in line for line in said) == advised
+
+
 async def test_only_verifiers_that_are_used_are_asked(
     environ: dict[str, str], provider: Provider
 ) -> None:

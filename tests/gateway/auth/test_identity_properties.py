@@ -4,13 +4,21 @@ import json
 import time
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.auth import introspection, jwt
-from gateway.auth.claims import LATEST, fault_of_times, scopes_of, subject_of
+from gateway.auth.claims import (
+    LATEST,
+    UserRule,
+    chat_user_of,
+    fault_of_times,
+    scopes_of,
+    subject_of,
+)
 from gateway.auth.keys import KeySet, key_set
-from gateway.auth.principal import Principal, Refused
+from gateway.auth.principal import ChatUser, Principal, Refused
 from gateway.settings import SignatureAlgorithm
 from gateway.upstream.answer import Answer
 from tests.identity.forge import encoded
@@ -24,8 +32,8 @@ MEMBERS = st.dictionaries(
     st.sampled_from(["alg", "typ", "kid", "crit", "iss", "sub", "aud", "exp", "nbf", "scope"]),
     JSON,
 )
-RULES = jwt.Rules("https://issuer", frozenset({"us"}), frozenset({"RS256"}), 30.0)
-WHOM = introspection.Introspection("https://i", None, None, None, frozenset({"us"}), 30.0)
+RULES = jwt.Rules("https://issuer", frozenset({"us"}), frozenset({"RS256"}), 30.0, None)
+WHOM = introspection.Introspection("https://i", None, None, None, frozenset({"us"}), 30.0, None)
 JWK = st.fixed_dictionaries(
     {"kty": st.sampled_from(["RSA", "EC", "OKP", "oct"]) | JSON},
     optional={
@@ -105,3 +113,22 @@ def test_two_subjects_of_one_issuer_never_become_one(one: str, two: str) -> None
 @given(JSON)
 def test_scopes_are_words(value: object) -> None:
     assert all(scope and isinstance(scope, str) for scope in scopes_of({"scope": value}))
+
+
+@given(JSON, JSON, st.none() | st.sampled_from(["any", "", "x"]))
+def test_a_token_acts_as_the_one_user_that_it_names_or_as_none(
+    name: object, scope: object, any_user_scope: str | None
+) -> None:
+    said = {"chat": name, "scope": scope}
+    user = chat_user_of(said, UserRule("chat", any_user_scope))
+    if any_user_scope is not None and any_user_scope in scopes_of(said):
+        assert user is None
+    else:
+        assert user is not None
+        assert user.username is None or user.username == name != ""
+    assert chat_user_of(said, None) is None
+
+
+@pytest.mark.parametrize("name", ["jane@chatkitty.com", "Jörg Ü", "a", '"', "x" * 255])
+def test_an_honest_name_is_taken_as_it_is(name: str) -> None:
+    assert chat_user_of({"chat": name}, UserRule("chat", "any")) == ChatUser(name)

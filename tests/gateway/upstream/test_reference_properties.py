@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import InvalidField
+from gateway.errors import AnotherUser, InvalidField
 from gateway.upstream.endpoints import Generation, recognise
-from gateway.upstream.reference import ExternalFile, check_fields, reference_body
+from gateway.upstream.reference import ExternalFile, check_fields, fields_of_user, reference_body
 
 TARGETS = [recognise("/v1/channels/1/messages"), recognise("/threads/1/messages")]
 PICTURE = recognise("/users/1/display-picture")
@@ -83,3 +84,63 @@ def test_no_field_changes_what_the_reference_itself_says(target, file, fields):
     bare = reference_body(target, file, [])
     assert {name: body[name] for name in bare} == bare
     assert len(body) == len(bare) + len(fields)
+
+
+NAMES = st.text(min_size=1) | st.sampled_from(["jane", '"jane"', '"', '\\"', "null", "{}"])
+_USERS = ("username", "userName", "user_name", "Username", "user", "User", "userId", "user_id")
+SPELLINGS = st.sampled_from([*_USERS, "user.id", "groupTag", "group_tag", "properties"])
+ANY_FIELDS = st.lists(
+    st.tuples(
+        SPELLINGS | st.text(),
+        NAMES | NAMES.map(json.dumps) | NAMES.map(lambda name: json.dumps({"username": name})),
+    ),
+    max_size=4,
+)
+
+
+@given(ENDPOINTS, FILES, ANY_FIELDS, NAMES)
+def test_who_is_bound_to_a_user_posts_as_that_user_whatever_is_sent(target, file, fields, name):
+    try:
+        posted = fields_of_user(target, fields, name)
+    except (InvalidField, AnotherUser):
+        return
+    body = json.loads(json.dumps(reference_body(target, file, posted)))
+    assert body["user"] == {"username": name}
+    assert set(body) <= {"type", "file", "user", "properties", GROUP_TAG[target.generation]}
+    assert fields_of_user(target, posted, name) == posted
+
+
+@given(
+    ENDPOINTS,
+    FILES,
+    OBJECTS,
+    st.text(),
+    NAMES.filter(lambda name: not name.startswith('"')),
+    st.sampled_from([None, str, json.dumps]),
+)
+def test_what_a_bound_user_may_send_arrives_as_it_was_sent(
+    target, file, properties, tag, name, spell
+):
+    parts = [("properties", json.dumps(properties)), ("groupTag", json.dumps(tag))]
+    own = [] if spell is None else [("username", spell(name))]
+    body = reference_body(target, file, fields_of_user(target, [*own, *parts], name))
+    assert body["user"] == {"username": name}
+    assert body["properties"] == properties
+    assert body[GROUP_TAG[target.generation]] == tag
+
+
+@given(ENDPOINTS, NAMES, NAMES)
+def test_another_name_is_refused_however_it_is_spelt(target, name, other):
+    for text in (json.dumps(other), other if not other.startswith('"') else json.dumps(other)):
+        if name == other:
+            assert fields_of_user(target, [("username", text)], name)
+        else:
+            with pytest.raises(AnotherUser):
+                fields_of_user(target, [("username", text)], name)
+
+
+def test_a_name_that_comes_twice_is_refused_even_if_it_is_the_same():
+    target = recognise("/v1/channels/1/messages")
+    assert target is not None
+    with pytest.raises(InvalidField):
+        fields_of_user(target, [("username", "a"), ("username", '"a"')], "a")
