@@ -135,6 +135,22 @@ class MalformedRequest(ClientError):
     """A request that cannot be understood, beside its multipart body."""
 
 
+class MalformedTarget(ClientError):
+    """The path of a request is one that servers read in different ways (RFC 3986 section 6)."""
+
+
+class MethodNotAllowed(ClientError):
+    """The path does not have the request's method, but `allowed` (RFC 9110 section 15.5.6)."""
+
+    def __init__(self, detail: str, allowed: Sequence[str]) -> None:
+        super().__init__(detail)
+        self.allowed = tuple(allowed)
+
+
+class WebSocketRefused(ClientError):
+    """A handshake for a WebSocket, which cannot be passed on (RFC 9110 section 15.6.2)."""
+
+
 # --- the body -----------------------------------------------------------------------------------
 
 

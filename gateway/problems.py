@@ -59,6 +59,9 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.ExpectationFailed: Kind(417, "expectation-failed", "The expectation cannot be met"),
     errors.HeadTimeout: Kind(408, "head-timeout", "The request did not arrive in time"),
     errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
+    errors.MalformedTarget: Kind(400, "malformed-target", "The path can be read in two ways"),
+    errors.MethodNotAllowed: Kind(405, "method-not-allowed", "The path has no such method"),
+    errors.WebSocketRefused: Kind(501, "no-websockets", "WebSockets do not pass through here"),
     # the body
     errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be taken"),
     InvalidBoundary: Kind(400, "invalid-boundary", "The multipart boundary cannot be used"),
@@ -180,6 +183,8 @@ def _headers(error: Exception, kind: Kind) -> dict[str, str]:
         return {"Retry-After": str(max(1, ceil(getattr(error, "retry_after", 1.0))))}
     if isinstance(error, errors.QuotaExceeded):
         return {"Retry-After": str(max(1, ceil(error.retry_after))), **error.fields}
+    if isinstance(error, errors.MethodNotAllowed):
+        return {"Allow": ", ".join(error.allowed)}
     if (code := _BEARER_ERRORS.get(type(error))) is not None:
         return {"WWW-Authenticate": _challenge(error, code)}
     return {"WWW-Authenticate": _CHALLENGE} if kind.status == 401 else {}

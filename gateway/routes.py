@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, RouteNotFound
 from gateway.settings import Delivery, RouteSettings, Settings
 from gateway.uploads.record import Terms
 from gateway.upstream.endpoints import Endpoint, recognise
-from gateway.upstream.paths import api_path, canonical
+from gateway.upstream.paths import api_path, matched
 
 _DUAL_SHAPES = "channel messages, thread messages and user display pictures"
 
@@ -49,7 +50,11 @@ class RouteTable:
             )
 
     def match(self, target: str) -> Route:
-        """The route of an upload to a request target; routes are relative to the API's base."""
+        """The route of an upload to a request target; routes are relative to the API's base.
+
+        Raises RouteNotFound where the route wants files to be hosted and ChatKitty takes no
+        reference to one: no upload to it is relayed instead.
+        """
         path = api_path(target, self._base)
         row = self._row(path)
         endpoint = recognise(path)
@@ -68,18 +73,20 @@ class RouteTable:
         return frozenset((row and row.scopes) or ())
 
     def scopes_of_own(self, path: str) -> frozenset[str]:
-        """What a request to one of the gateway's own paths must be allowed."""
+        """What a request to one of the gateway's own paths, escapes and all, must be allowed."""
         return self._scopes(self._row(path))
 
     def _row(self, path: str) -> RouteSettings | None:
-        # No other spelling of a path may get around what its route asks for.
-        path = canonical(path)
-        return next((row for pattern, row in self._rows if pattern.fullmatch(path)), None)
+        plain = matched(path)
+        return next((row for pattern, row in self._rows if pattern.fullmatch(plain)), None)
 
     def _delivery(self, row: RouteSettings | None, endpoint: Endpoint | None) -> Delivery:
         wanted = (row and row.delivery) or self._settings.delivery
-        possible = endpoint is not None and endpoint.is_dual
-        return wanted if possible else Delivery.RELAY
+        if endpoint is not None and endpoint.is_dual:
+            return wanted
+        if row is not None and row.delivery is Delivery.EXTERNAL:
+            raise RouteNotFound("the path names no channel, thread or user by its id")
+        return Delivery.RELAY
 
     def _scopes(self, row: RouteSettings | None) -> frozenset[str]:
         named = row.scopes if row is not None else None
@@ -105,9 +112,11 @@ def _name(row: RouteSettings | None, endpoint: Endpoint | None) -> str:
 
 def _compile(glob: str) -> re.Pattern[str]:
     """`*` is one path element, `**` any number of them."""
-    pieces = re.split(r"(\*\*|\*)", glob)
+    pieces = re.split(r"(\*\*|\*)", glob if glob == "/" else glob.removesuffix("/"))
     wildcards = {"*": "[^/]+", "**": ".*"}
-    return re.compile("".join(wildcards.get(piece) or re.escape(piece) for piece in pieces))
+    return re.compile(
+        "".join(wildcards.get(piece) or re.escape(unquote(piece)) for piece in pieces)
+    )
 
 
 def _is_possible(row: RouteSettings) -> bool:

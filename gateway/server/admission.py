@@ -21,10 +21,12 @@ from gateway.errors import (
     InsufficientScope,
     MalformedRequest,
     MalformedUpload,
+    MethodNotAllowed,
     RouteNotFound,
     TokenEndsTooSoon,
 )
 from gateway.multipart import declared_boundaries
+from gateway.routes import Route
 from gateway.server.head import Head
 from gateway.server.hosts import is_files_host
 from gateway.server.services import Services
@@ -41,8 +43,9 @@ def settle(
 ) -> Admitted:
     """What the rest of the head decides, once it is known whose upload it is. Does no I/O.
 
-    Raises MalformedRequest, RouteNotFound, ExpectationFailed, InsufficientScope, GrantRefused,
-    AnotherUser, TokenEndsTooSoon, EncodedBody, InvalidBoundary, MalformedUpload, FileTooLarge.
+    Raises MalformedTarget, RouteNotFound, MethodNotAllowed, MalformedRequest, ExpectationFailed,
+    InsufficientScope, GrantRefused, AnotherUser, TokenEndsTooSoon, EncodedBody, InvalidBoundary,
+    MalformedUpload, FileTooLarge.
     """
     received_at = datetime.now(UTC)
     check_expectation(head.headers)
@@ -52,6 +55,7 @@ def settle(
     if route.scopes:
         check_scopes(principal, route.scopes)
     if route.delivery is Delivery.EXTERNAL:
+        _check_method(head.method, route)
         _check_may_be_hosted(principal)
         _check_token_outlives_retries(principal, services, received_at.timestamp())
     boundaries = declared_boundaries(_content_type(head.headers))
@@ -143,6 +147,13 @@ def _check_token_outlives_retries(principal: Principal, services: Services, now:
         return
     if principal.expires < now + RETRY_WINDOW:
         raise TokenEndsTooSoon("the token ends before the file is sure to be registered with it")
+
+
+def _check_method(method: str, route: Route) -> None:
+    """A hosted file is registered by a POST, so no other method may ask for that."""
+    if method != "POST":
+        allowed = route.endpoint.methods if route.endpoint is not None else ("POST",)
+        raise MethodNotAllowed("files are sent to this path by POST", allowed)
 
 
 def _check_length(head: Head, limit: int) -> None:

@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway import tracing
-from gateway.errors import RouteNotFound
+from gateway.errors import MethodNotAllowed, RouteNotFound
 from gateway.multipart import is_multipart_form
 from gateway.routes import RouteTable
 from gateway.server.files import get_file
@@ -28,8 +28,10 @@ _OWN = {
     "/gateway/readyz": readyz,
     "/gateway/uploads": list_uploads,
     "/gateway/uploads/{id}": get_upload,
-    "/gateway/files/{token}/{name}": get_file,
+    r"/gateway/files/{token:[^/]+}/{name:[^/]+}": get_file,
 }
+_OWN_METHODS = ("GET", "HEAD")
+_BRINGING = frozenset({"POST", "PUT", "PATCH"})
 _AT_FILES_HOST = ("/gateway/files/", "/gateway/healthz", "/gateway/readyz")
 
 
@@ -60,6 +62,7 @@ def create_app(settings: Settings) -> web.Application:
     app[READINESS] = Readiness()
     for path, answer in _OWN.items():
         app.router.add_get(path, answer, expect_handler=_expect_nothing_yet)
+        app.router.add_route("*", path, _refuse_method, expect_handler=_expect_nothing_yet)
     app.router.add_route("*", "/{path:.*}", _upstream, expect_handler=_expect_nothing_yet)
     return app
 
@@ -94,9 +97,18 @@ async def keep_files_apart(request: web.Request, handler: Handler) -> web.Stream
 
 
 async def _upstream(request: web.Request) -> web.StreamResponse:
-    if is_multipart_form(request.headers.get("Content-Type", "")):
+    if is_multipart_form(request.headers.get("Content-Type", "")) and _may_bring(request):
         return await take_upload(request)
     return await pass_through(request)
+
+
+def _may_bring(request: web.Request) -> bool:
+    """Whether there is, or should be, a body; some clients name its type where there is none."""
+    return request.method in _BRINGING or request.body_exists
+
+
+async def _refuse_method(_: web.Request) -> web.StreamResponse:
+    raise MethodNotAllowed("there is nothing but GET and HEAD for this path", _OWN_METHODS)
 
 
 async def _expect_nothing_yet(_: web.Request) -> None:

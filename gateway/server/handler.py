@@ -14,6 +14,7 @@ from gateway.problems import problem_of
 from gateway.server.answers import document_of
 from gateway.server.context import SERVER, new_request_id
 from gateway.server.patience import PatientHandler
+from gateway.server.target import with_read_target
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -45,6 +46,7 @@ class Handler(PatientHandler):
             elif (fault := framing_fault(message)) is not None:
                 self._messages[at] = (_ErrInfo(400, Misleading(fault), fault), EMPTY_PAYLOAD)
             else:
+                self._messages[at] = (with_read_target(message), body)
                 self._newest_body = body
 
     @property

@@ -7,9 +7,11 @@ def is_files_host(settings: Settings, host: str) -> bool:
     """Whether a request's `Host` is the name that serves hosted files and nothing else."""
     if settings.files_url is None:
         return False
-    name = host.lower()
     own = (settings.files_url.host or "").lower()
-    return name == own or name.rpartition(":")[0] == own
+    name, colon, port = host.lower().rpartition(":")
+    if not colon or not port.isdecimal():
+        name = host.lower()
+    return name.removesuffix(".") == own
 
 
 def files_location(settings: Settings, host: str, path: str) -> str | None:

@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler
 
-from gateway.errors import GatewayError, MalformedRequest, UploadAborted
+from gateway.errors import GatewayError, MalformedRequest, MalformedTarget, UploadAborted
 from gateway.metrics.catalogue import PROBLEMS
 from gateway.metrics.requests import (
     ABORTED,
@@ -30,6 +30,7 @@ from gateway.server.context import (
     request_id_of,
 )
 from gateway.server.services import SERVICES
+from gateway.server.target import logged_path
 from gateway.telemetry import bind_ids, clear_ids, get_logger, log_request
 
 log = get_logger(__name__)
@@ -53,7 +54,7 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     seconds = time.monotonic() - started
     log_request(
         method=request.method,
-        path=_logged_path(request),
+        path=logged_path(request.raw_path),
         status=response.status,
         seconds=seconds,
         client=request.app[SERVICES].client_of(peername, request.headers),
@@ -110,13 +111,6 @@ def _leaves_doubt(request: web.Request) -> bool:
     return not_told or "Upgrade" in request.headers
 
 
-def _logged_path(request: web.Request) -> str:
-    """The path, but for that of a hosted file, by which whoever has it may read the file."""
-    resource = request.match_info.route.resource
-    hides = resource is not None and "token" in resource.canonical
-    return resource.canonical if resource is not None and hides else request.path
-
-
 async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
     """Before an answer's head is sent: the request's and the upload's id, and its quota."""
     request[ANSWER] = response
@@ -144,6 +138,8 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
     PROBLEMS.add(problem.kind.slug)
     if problem.kind.status >= _SERVER_FAULT:
         log.warning("request.problem", slug=problem.kind.slug, detail=problem.detail)
+    if isinstance(error, MalformedTarget):
+        log.info("request.target_refused", reason=problem.detail)  # the target is not logged
     response = problem_response(request, problem)
     if isinstance(error, MalformedRequest):
         response.force_close()  # where the next request begins may be in doubt as well

@@ -1,9 +1,10 @@
 """Requests that are no upload: on to the upstream and back, streamed both ways."""
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from gateway.delivery.forward import Outgoing
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, WebSocketRefused
 from gateway.server import headers
 from gateway.server.admission import authenticate, check_expectation, check_scopes
 from gateway.server.body import read_body, send_continue
@@ -12,17 +13,25 @@ from gateway.server.services import SERVICES
 from gateway.server.streaming import stream_answer
 from gateway.server.target import upstream_path
 
+_NOT_OF_PREFLIGHTS = ("Authorization", "Content-Type")
+
 
 async def pass_through(request: web.Request) -> web.StreamResponse:
     """The upstream's answer to the request as it came.
 
     The upstream alone judges its token, unless the route asks for scopes.
+
+    Raises WebSocketRefused: without `Upgrade`, which is for one connection only (RFC 9110 section
+    7.8), the upstream would see another request than the client made.
     """
     services = request.app[SERVICES]
     settings = services.settings
     check_expectation(request.headers)
     path = upstream_path(request.raw_path, str(settings.upstream_url))
-    await _let_in(request, services.routes.scopes_of_passed(path))
+    if asks_for_websocket(request.method, request.headers):
+        raise WebSocketRefused("open WebSockets to ChatKitty itself, by its own URL")
+    if request.body_exists or not is_preflight(request.method, request.headers):
+        await _let_in(request, services.routes.scopes_of_passed(path))
     await send_continue(request)
     body = (
         read_body(request, services, limit=settings.max_file_size) if request.body_exists else None
@@ -30,6 +39,25 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     outgoing = Outgoing(request.method, path, headers.to_upstream(request.headers), body)
     async with services.forwarder.send(outgoing) as response:
         return await stream_answer(request, response, b"")
+
+
+def asks_for_websocket(method: str, received: CIMultiDictProxy[str]) -> bool:
+    """Whether a request is the handshake of RFC 6455 section 4.1. Pure."""
+    protocols = ",".join(received.getall("Upgrade", ())).split(",")
+    return method == "GET" and any(each.strip().lower() == "websocket" for each in protocols)
+
+
+def is_preflight(method: str, received: CIMultiDictProxy[str]) -> bool:
+    """Whether a browser asks by it what it may send, before it sends a token. Pure.
+
+    Fetch standard, "CORS-preflight fetch": it has no credentials, and nothing that tells of a body.
+    """
+    return (
+        method == "OPTIONS"
+        and "Origin" in received
+        and "Access-Control-Request-Method" in received
+        and not any(name in received for name in _NOT_OF_PREFLIGHTS)
+    )
 
 
 async def _let_in(request: web.Request, needed: frozenset[str]) -> None:

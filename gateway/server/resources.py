@@ -54,7 +54,7 @@ async def _reader(request: web.Request) -> Principal:
     services = request.app[SERVICES]
     principal = await authenticate(request.headers, services.authenticator)
     await charge(request, principal)
-    check_scopes(principal, services.routes.scopes_of_own(request.path))
+    check_scopes(principal, services.routes.scopes_of_own(request.rel_url.raw_path))
     return principal
 
 

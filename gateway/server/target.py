@@ -1,26 +1,114 @@
-"""The upstream path that a request names, exactly as the client wrote it. Pure."""
+"""The one reading of a request target, on which all is decided and by which it is sent on. Pure.
+
+What servers read in different ways is refused, so that no route is got around by a spelling: a
+Java server takes parameters off (`;x`), undoes escapes, resolves dot segments and leaves out empty
+ones before it looks for what it has under a path.
+"""
 
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
-from gateway.errors import MalformedRequest, RouteNotFound
-from gateway.upstream.paths import base_path, is_below
+from aiohttp.http import RawRequestMessage
+from yarl import URL
+
+from gateway.errors import MalformedTarget, RouteNotFound
+from gateway.upstream.paths import base_path, is_below, normal
 
 OWN_PREFIX: Final = "/gateway"
 
-_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f#\\]")
+_FILES: Final = "/gateway/files/"
+_LOGGED_FILE: Final = "/gateway/files/{token}/{name}"
+_LOGGED_REFUSED: Final = "/…"
+
+_CLEAR: Final = re.compile(r"(?:/[\w~!$&'()*+,=:@-]+)+/?(?:\?[!-\"$-~]*)?", re.ASCII)
+"""Targets with which nothing can be wrong: nearly all."""
+
+_IN_TARGETS: Final = (
+    (re.compile(r"^(?!/)"), "does not begin with a slash"),
+    (re.compile(r"[^!-~]"), "has a blank, a control character or one beyond ASCII"),
+    (re.compile(r"#"), "has a fragment"),
+)
+_IN_PATHS: Final = (
+    (re.compile(r"\\"), "has a backslash"),
+    (re.compile(r"%(?![0-9A-Fa-f]{2})"), "has a percent sign that begins no escape"),
+    (re.compile(r"%(?:[01][0-9A-F]|7F)"), "has an encoded control character"),
+    (re.compile(r"//"), "has an empty segment"),
+    (re.compile(r"/\.{1,2}(?:;[^/]*)?(?:/|$)"), "has a dot segment"),
+)
+_ON_THE_WAY_TO_CHATKITTY: Final = (
+    (re.compile(r"%2F"), "has an encoded slash"),
+    (re.compile(r"%5C"), "has an encoded backslash"),
+    (re.compile(r";|%3B"), "has a semicolon"),
+    (re.compile(r"%25[0-9A-Fa-f]{2}"), "is encoded twice"),
+    (re.compile(r"/%20|%20(?:/|$)"), "has a segment with a blank at its beginning or end"),
+)
+"""What may stand in the name of a hosted file, of which nothing depends on."""
 
 
-def upstream_path(raw_path: str, upstream_url: str) -> str:
+def read_target(raw: str) -> str:
+    """Path and query in the one spelling in which they are decided on, logged and sent.
+
+    Escapes that change nothing are normalised (RFC 3986 section 6.2.2), the query is left as it
+    is. Reading the result again changes nothing. Raises MalformedTarget for what servers read in
+    different ways.
+    """
+    if _CLEAR.fullmatch(raw):
+        return raw
+    _refuse(raw, _IN_TARGETS)
+    written, mark, query = raw.partition("?")
+    path = normal(written)
+    _refuse(path, _IN_PATHS)
+    if not path.startswith(_FILES):
+        _refuse(path, _ON_THE_WAY_TO_CHATKITTY)
+    try:
+        unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        raise MalformedTarget("the path has escapes that are no UTF-8") from None
+    return path + mark + query
+
+
+def with_read_target(message: RawRequestMessage) -> RawRequestMessage:
+    """The head of a request with its target as it is read; one that is refused stays as it is."""
+    try:
+        target = read_target(message.path)
+    except MalformedTarget:
+        return message
+    if target == message.path:
+        return message
+    return message._replace(path=target, url=URL(target, encoded=True))
+
+
+def upstream_path(target: str, upstream_url: str) -> str:
     """The path and query of the request target, if they are the upstream's to answer.
 
-    Raises MalformedRequest for a target that servers read in different ways (dot segments,
-    backslashes, the absolute form), RouteNotFound for one that is not below the upstream's path.
+    Raises MalformedTarget for one that is not in the spelling in which it is read, RouteNotFound
+    for one that is not below the upstream's path.
     """
-    path = raw_path.partition("?")[0]
-    if not path.startswith("/") or _FORBIDDEN.search(raw_path) or _DOT_SEGMENT.search(path):
-        raise MalformedRequest("the request target must be a plain path")
-    if is_below(path, OWN_PREFIX) or not is_below(path, base_path(upstream_url)):
+    if read_target(target) != target:
+        raise MalformedTarget("the path is not written in its plain spelling")
+    path = target.partition("?")[0]
+    own = is_below(path.lower(), OWN_PREFIX)
+    if own or not is_below(path, base_path(upstream_url)):
         raise RouteNotFound("the path is neither ChatKitty's nor the gateway's")
-    return raw_path
+    return target
+
+
+def logged_path(target: str) -> str:
+    """The path of a target as it may be logged.
+
+    Whoever has the path of a hosted file may read the file, in however odd a spelling he has it:
+    of a target that is refused, nothing is logged.
+    """
+    try:
+        path = read_target(target).partition("?")[0]
+    except MalformedTarget:
+        return _LOGGED_REFUSED
+    at = path.lower().find(_FILES)
+    return path if at < 0 else path[:at] + _LOGGED_FILE
+
+
+def _refuse(text: str, faults: tuple[tuple[re.Pattern[str], str], ...]) -> None:
+    for pattern, fault in faults:
+        if pattern.search(text):
+            raise MalformedTarget(f"the path {fault}, which servers read in different ways")

@@ -46,8 +46,8 @@ class Kind(Enum):
 class Endpoint:
     """An endpoint that takes a file.
 
-    `path` is as the client wrote it; `resource_id` is the channel's, thread's or user's id, None
-    for an import that names none.
+    `path` has no slash at its end; `resource_id` is the channel's, thread's or user's id, None for
+    an import that names none.
     """
 
     kind: Kind
@@ -61,11 +61,17 @@ class Endpoint:
         return self.kind is not Kind.IMPORT
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that ChatKitty has for it."""
+        return ("GET", "POST") if self.kind in _MESSAGES else ("POST",)
+
+    @property
     def is_idempotent(self) -> bool:
         """Whether the same reference sent twice does what it does once."""
         return self.kind is Kind.DISPLAY_PICTURE
 
 
+_MESSAGES: Final = frozenset({Kind.CHANNEL_MESSAGE, Kind.THREAD_MESSAGE})
 _KINDS: Final = {
     "channels/#/messages": Kind.CHANNEL_MESSAGE,
     "threads/#/messages": Kind.THREAD_MESSAGE,
@@ -83,9 +89,9 @@ _INT64_MAX: Final = 2**63 - 1
 def recognise(path: str) -> Endpoint | None:
     """The endpoint that `path` (without a query, relative to the API's base) names, if any.
 
-    Only the documented spelling is recognised: a server might read an encoded or otherwise odd
-    path in another way than we do.
+    A slash at its end makes no difference, as it makes none to Spring before its version 6.
     """
+    path = path.removesuffix("/")
     if (match := _PATH.fullmatch(path)) is None:
         return None
     shape = match["shape"]

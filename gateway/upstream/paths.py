@@ -2,15 +2,15 @@
 
 import re
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-_UNRESERVED: Final = re.compile(r"%(2[DEde]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])")
-"""Letters, digits, `-`, `.`, `_` and `~`, as they can be written too."""
+_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 def base_path(base_url: str) -> str:
     """The path that all of the API is under: empty, or `/…` without a slash at its end."""
-    return urlsplit(base_url).path.rstrip("/")
+    return normal(urlsplit(base_url).path.rstrip("/"))
 
 
 def is_below(path: str, prefix: str) -> bool:
@@ -23,12 +23,23 @@ def api_path(target: str, base_url: str) -> str:
     return target.partition("?")[0].removeprefix(base_path(base_url))
 
 
-def canonical(path: str) -> str:
-    """One spelling for all by which servers name the same resource.
+def normal(path: str) -> str:
+    """The one spelling of all that RFC 3986 calls equivalent by their escapes.
 
-    Needless encodings are undone (RFC 3986 section 6.2.2.2), and what many servers overlook is left
-    out: empty path elements, a slash at the end, parameters behind a semicolon.
+    Escapes of unreserved characters are undone, the others are in upper case (sections 6.2.2.1 and
+    6.2.2.2).
     """
-    decoded = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), path)
-    elements = (element.partition(";")[0] for element in decoded.split("/"))
-    return "/" + "/".join(element for element in elements if element)
+    return _ESCAPE.sub(_normal_escape, path) if "%" in path else path
+
+
+def matched(path: str) -> str:
+    """A path as routes are compared with it: without escapes, and without a slash at its end.
+
+    Spring takes `@` for `%40`, and before its version 6 `/v1/users/` for `/v1/users`.
+    """
+    return unquote(path).removesuffix("/") or "/"
+
+
+def _normal_escape(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return character if character in _UNRESERVED else found[0].upper()

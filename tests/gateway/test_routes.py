@@ -2,10 +2,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import example, given
 
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, MalformedTarget, RouteNotFound
 from gateway.routes import RouteTable
+from gateway.server.target import read_target, upstream_path
 from gateway.settings import Delivery, load
+from tests.gateway.server.spellings import handlers, spellings
 
 KEY = Fernet.generate_key().decode()
 
@@ -31,7 +34,8 @@ def test_the_default_is_to_relay(tmp_path: Path) -> None:
         ("/v1/applications/1/channels/7/messages", Delivery.EXTERNAL),
         ("/v1/imports/users", Delivery.RELAY),
         ("/runtime/channels/7/messages", Delivery.RELAY),
-        ("/v1/channels/7%2f/messages", Delivery.RELAY),
+        ("/v1/channels/7/messages/", Delivery.EXTERNAL),
+        ("/v1/channels/abc/messages", Delivery.RELAY),
         ("/v1/unknown", Delivery.RELAY),
     ],
 )
@@ -119,17 +123,47 @@ def test_what_passes_through_needs_the_scopes_that_its_route_names(tmp_path: Pat
     assert routes.scopes_of_passed("/api/v1/threads/7") == set()
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/v1/%63hannels/7/%6dessages",
-        "/v1/channels/7/messages/",
-        "//v1//channels/7/messages",
-        "/v1;x=y/channels;/7/messages;jsessionid=1",
-        "/v1/channels/%37/message%73?x=y",
-    ],
-)
-def test_no_other_spelling_gets_around_a_route(tmp_path: Path, path: str) -> None:
-    routes = table(tmp_path, SCOPED)
-    assert routes.match(path).scopes == {"chat", "uploads"}
-    assert routes.scopes_of_passed(path) == {"chat", "uploads"}
+HOSTED = """
+[[routes]]
+path = "/v1/channels/*/messages"
+scopes = ["chat", "uploads"]
+delivery = "external"
+allowed_types = ["image/*"]
+
+[[routes]]
+path = "/v1/users/*/secrets/a%20b@c"
+scopes = ["secrets"]
+"""
+
+
+@given(spellings("/v1/channels/7/messages"))
+@example("/v1/channels/7/messages/?x=y")
+@example("/v1/%63hannels/%37/message%73")
+def test_no_other_spelling_gets_around_a_route(
+    tmp_path_factory: pytest.TempPathFactory, written: str
+) -> None:
+    routes = table(tmp_path_factory.mktemp("routes"), HOSTED)
+    if "/v1/channels/7/messages" not in handlers(written):
+        return
+    try:
+        target = upstream_path(read_target(written), "https://api.chatkitty.com")
+    except MalformedTarget:
+        return
+    route = routes.match(target)
+    assert routes.scopes_of_passed(target) == route.scopes == {"chat", "uploads"}
+    assert route.delivery is Delivery.EXTERNAL
+    assert route.terms.allowed_types == ("image/*",)
+    assert route.endpoint is not None
+    assert route.endpoint.path == "/v1/channels/7/messages"
+
+
+@pytest.mark.parametrize("name", ["a%20b@c", "a%20b%40c", "%61%20b%40c/"])
+def test_a_route_is_met_by_each_spelling_of_its_name(tmp_path: Path, name: str) -> None:
+    path = read_target(f"/v1/users/7/secrets/{name}")
+    assert table(tmp_path, HOSTED).scopes_of_passed(path) == {"secrets"}
+
+
+@pytest.mark.parametrize("channel", ["abc", "7.0", "-7", "9223372036854775808", "%D9%A7", "7,8"])
+def test_what_a_route_wants_hosted_is_not_relayed(tmp_path: Path, channel: str) -> None:
+    with pytest.raises(RouteNotFound, match="names no channel"):
+        table(tmp_path, HOSTED).match(f"/v1/channels/{channel}/messages")

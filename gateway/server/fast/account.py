@@ -12,6 +12,7 @@ from gateway.metrics.requests import ABORTED, CUT, relay_phases, tally_of
 from gateway.problems import Problem
 from gateway.server import headers, tracing
 from gateway.server.services import Services
+from gateway.server.target import logged_path
 from gateway.telemetry import get_logger, log_request
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Account:
         target = self.admitted.target
         log_request(
             method=target.method,
-            path=target.path.partition("?")[0],
+            path=logged_path(target.path),
             status=status,
             seconds=seconds,
             client=self._services.client_of(peername, self._head.headers),

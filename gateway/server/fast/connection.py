@@ -22,6 +22,7 @@ from gateway.server.fast.shadow import Shadow, request_parser
 from gateway.server.handler import Handler
 from gateway.server.head import Head
 from gateway.server.services import Services
+from gateway.server.target import with_read_target
 from gateway.settings import Delivery
 from gateway.uploads.ids import new_id
 
@@ -208,7 +209,7 @@ class Connection(Handler):
             messages, _, _ = parser.feed_data(head)
         except HttpProcessingError:
             return None
-        return messages[0][0] if messages else None
+        return with_read_target(messages[0][0]) if messages else None
 
     def _admit(self, message: RawRequestMessage, head: Head) -> Admitted | None:
         """The upload, if it is one for this engine and nothing speaks against it."""

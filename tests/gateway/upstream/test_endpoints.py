@@ -1,9 +1,13 @@
 """Which paths name an endpoint that takes a file."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from gateway.upstream.endpoints import Endpoint, Generation, Kind, generation_of, recognise
 
+OPENAPI = Path(__file__).parents[2] / "data/chatkitty-openapi-2.41.9.json"
 V1, CURRENT = Generation.V1, Generation.CURRENT
 
 
@@ -38,7 +42,7 @@ def test_a_documented_path_is_recognised(path, kind, generation, resource_id):
         "/v2/channels/702/messages",
         "/V1/channels/702/messages",
         "/v1/v1/channels/702/messages",
-        "/v1/channels/702/messages/",
+        "/v1/channels/702/messages//",
         "/v1//channels/702/messages",
         "/v1/channels//messages",
         "/v1/channels/-1/messages",
@@ -66,6 +70,19 @@ def test_imports_alone_take_no_reference_to_an_external_file():
     paths = ("/channels/1/messages", "/threads/1/messages", "/users/1/display-picture")
     endpoints = [recognise(path) for path in (*paths, "/imports/users")]
     assert [endpoint and endpoint.is_dual for endpoint in endpoints] == [True, True, True, False]
+
+
+def test_a_slash_at_the_end_names_the_same_endpoint():
+    assert recognise("/v1/channels/702/messages/") == recognise("/v1/channels/702/messages")
+
+
+def test_its_methods_are_those_that_chatkitty_documents():
+    paths = json.loads(OPENAPI.read_text())["paths"]
+    for path, operations in paths.items():
+        endpoint = recognise(path.replace("{id}", "1"))
+        if endpoint is not None:
+            documented = {method.upper() for method in operations}
+            assert set(endpoint.methods) == documented, path
 
 
 @pytest.mark.parametrize("generation", Generation)
