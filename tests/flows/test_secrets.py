@@ -17,7 +17,7 @@ from tests.flows.client import Client
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, Sandbox
-from tests.servers.secrets import found_in, known
+from tests.servers.secrets import found_in, known, links_in
 from tests.servers.zygote import ForkedPart
 
 MESSAGES = f"/v1/channels/{CHANNEL}/messages"
@@ -135,6 +135,7 @@ async def test_the_link_to_a_hosted_file_is_not_logged(
     log = external_gateway.log.read_bytes()
     assert b"/gateway/files/{token}/{name}" in log
     assert link.encode() not in log
+    assert links_in([("log", log), ("link", f"x {link}/a".encode())]) == ["link"]
 
 
 def test_a_secret_in_the_clear_is_found(tmp_path: Path) -> None:

@@ -33,8 +33,9 @@ def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """
     directory = tmp_path_factory.mktemp("servers")
     yield directory
-    written = secrets.files_below(directory, but=("s3", "sandbox"))
+    written = list(secrets.files_below(directory, but=("s3", "sandbox")))
     assert secrets.found_in(written, secrets.known()) == []
+    assert secrets.links_in(written) == []
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,20 @@
 """What must never be written down, and where it is looked for."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 _NAMES = ("_SECRET", "_SECRET_KEY", "_SECRET_ACCESS_KEY")
 _LEAST = 8
 """Shorter ones would be found in what is none."""
 
+_FILE_TOKEN: Final = rb"[\w-]{40,}"
+_LINK: Final = re.compile(rb"/gateway/files/(" + _FILE_TOKEN + rb")/")
+_WORD: Final = re.compile(_FILE_TOKEN)
+
 _known: set[str] = set()
+_links: set[bytes] = set()
 
 
 def remember(environ: Mapping[str, str]) -> None:
@@ -21,6 +28,16 @@ def remember(environ: Mapping[str, str]) -> None:
 
 def remember_tokens(tokens: Iterable[str]) -> None:
     _known.update(token for token in tokens if len(token) >= _LEAST)
+
+
+def remember_links(answer: bytes) -> None:
+    """Keep in mind what opens the hosted files that an answer names."""
+    _links.update(_LINK.findall(answer))
+
+
+def links_in(written: Iterable[tuple[str, bytes]]) -> list[str]:
+    """Where what opens a hosted file was found; records have it, and logs must not."""
+    return [where for where, data in written if not _links.isdisjoint(_WORD.findall(data))]
 
 
 def known() -> list[str]:
