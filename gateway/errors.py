@@ -135,7 +135,7 @@ class MalformedRequest(ClientError):
     """A request that cannot be understood, beside its multipart body."""
 
 
-class MalformedTarget(ClientError):
+class MalformedTarget(MalformedRequest):
     """The path of a request is one that servers read in different ways (RFC 3986 section 6)."""
 
 

@@ -36,6 +36,8 @@ _MEMORY = 64 * 1024 * 1024
 """Bytes by which a gateway may grow in one look: buffers of all the uploads that come at once."""
 _MOMENT = 0.3
 """Seconds in which whatever has an answer at all gets it, as a rule."""
+_REFUSING = frozenset({501, 503})
+"""What is no fault of ours: WebSockets are refused, and too much at once."""
 _FAULTS = (b"Traceback", b"request.failed", b"was never retrieved", b"was never awaited")
 _OF_WHOLE_UPLOADS = {State.REGISTERED, State.AUDITED, State.FLAGGED}
 _PREFIXES = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.DEAD)
@@ -115,7 +117,7 @@ class Watch:
         self.accepted.update(_accepted(company))
         for reply in replies:
             if reply is not None:
-                assert reply.status < 500 or reply.status in allowed | {503}, reply
+                assert reply.status < 500 or reply.status in allowed | _REFUSING, reply
                 self.accepted.update(_accepted(reply))
         await self._another()
         await self._leaves_nothing(began)
@@ -154,7 +156,7 @@ class Watch:
             await line.sent()
             line.end()
             while (more := await line.reply()) is not None:
-                assert more.status < 500, more
+                assert more.status < 500 or more.status in _REFUSING, more
                 self.accepted.update(_accepted(more))
             return reply
 
