@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> web.Application:
     for path, answer in _OWN.items():
         app.router.add_get(path, answer, expect_handler=_expect_nothing_yet)
         app.router.add_route("*", path, _refuse_method, expect_handler=_expect_nothing_yet)
-    app.router.add_route("*", "/{path:.*}", _upstream, expect_handler=_expect_nothing_yet)
+    app.router.add_route("*", r"/{path:[\s\S]*}", _upstream, expect_handler=_expect_nothing_yet)
     return app
 
 

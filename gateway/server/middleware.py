@@ -6,7 +6,13 @@ from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Handler
 
-from gateway.errors import GatewayError, MalformedRequest, MalformedTarget, UploadAborted
+from gateway.errors import (
+    GatewayError,
+    MalformedRequest,
+    MalformedTarget,
+    RouteNotFound,
+    UploadAborted,
+)
 from gateway.metrics.catalogue import PROBLEMS
 from gateway.metrics.requests import (
     ABORTED,
@@ -75,6 +81,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return _answer(request, UploadAborted("the body ended before it was complete"))
     except (GatewayError, MultipartError) as error:
         return _answer(request, error)
+    except web.HTTPException:  # the router's; our own handlers raise none
+        return _answer(request, RouteNotFound("there is nothing under this path"))
     except Exception as error:  # the last resort: a fault of ours becomes a 500
         log.exception("request.failed")
         return _answer(request, error)

@@ -101,6 +101,7 @@ SPELLINGS = [
     ("/v1/channels%2F702/messages", None),
     (f"{PATH}%20", None),
     (f"{PATH}%00", None),
+    (f"{PATH}%0a", None),
     (f"{PATH}/%e9", None),
     (f"{PATH}/%", None),
 ]
@@ -252,6 +253,8 @@ FILE_SPELLINGS = [
     "/gateway%2Ffiles%2F{}%2Fa.png",
     "/gateway\\files\\{}\\a.png",
     "/gateway/files/{}/%00",
+    "/gateway/files/{}/%0a",
+    "/gateway/%0afiles/{}/a",
     "/gateway/files/{}/%e9",
     "/gateway/files/{}/%",
 ]
