@@ -6,6 +6,7 @@ ones before it looks for what it has under a path.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -16,6 +17,9 @@ from gateway.errors import MalformedTarget, RouteNotFound
 from gateway.upstream.paths import base_path, is_below, normal
 
 OWN_PREFIX: Final = "/gateway"
+
+_KNOWN: Final = 256
+"""Targets are few, and come with every request."""
 
 _FILES: Final = "/gateway/files/"
 _LOGGED_FILE: Final = "/gateway/files/{token}/{name}"
@@ -46,6 +50,7 @@ _ON_THE_WAY_TO_CHATKITTY: Final = (
 """What may stand in the name of a hosted file, of which nothing depends on."""
 
 
+@lru_cache(_KNOWN)
 def read_target(raw: str) -> str:
     """Path and query in the one spelling in which they are decided on, logged and sent.
 
@@ -94,6 +99,7 @@ def upstream_path(target: str, upstream_url: str) -> str:
     return target
 
 
+@lru_cache(_KNOWN)
 def logged_path(target: str) -> str:
     """The path of a target as it may be logged.
 

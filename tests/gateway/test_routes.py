@@ -17,7 +17,8 @@ def table(tmp_path: Path, toml: str = "", **variables: str) -> RouteTable:
     file = tmp_path / "gateway.toml"
     file.write_text(toml)
     environ = {f"GATEWAY_{name.upper()}": value for name, value in variables.items()}
-    return RouteTable(load({"GATEWAY_SECRET_KEY": KEY, "GATEWAY_CONFIG": str(file), **environ}))
+    environ |= {"GATEWAY_SECRET_KEY": KEY, "GATEWAY_AUTH_APPLICATIONS": "1"}
+    return RouteTable(load({"GATEWAY_CONFIG": str(file), **environ}))
 
 
 def test_the_default_is_to_relay(tmp_path: Path) -> None:
