@@ -131,6 +131,10 @@ class HeadTimeout(ClientError):
     """The head of a request did not come to its end in time (RFC 9110 section 15.5.9)."""
 
 
+class HeadTooLarge(ClientError):
+    """The head of a request, or its trailers, are larger than is taken (RFC 6585 section 5)."""
+
+
 class MalformedRequest(ClientError):
     """A request that cannot be understood, beside its multipart body."""
 
@@ -199,6 +203,10 @@ class BodyTimeout(ClientError):
 
 class TooManyUploads(Unavailable):
     """This process has as many uploads open as it may have."""
+
+
+class TooManyConnections(Unavailable):
+    """This process, or the client's address, has as many connections as it may have."""
 
 
 class BudgetExhausted(Unavailable):

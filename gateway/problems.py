@@ -58,6 +58,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.UploadSuperseded: Kind(503, "upload-superseded", "The upload was given up meanwhile"),
     errors.ExpectationFailed: Kind(417, "expectation-failed", "The expectation cannot be met"),
     errors.HeadTimeout: Kind(408, "head-timeout", "The request did not arrive in time"),
+    errors.HeadTooLarge: Kind(431, "head-too-large", "The head of the request is too large"),
     errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
     errors.MalformedTarget: Kind(400, "malformed-target", "The path can be read in two ways"),
     errors.MethodNotAllowed: Kind(405, "method-not-allowed", "The path has no such method"),
@@ -78,6 +79,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.UploadAborted: Kind(400, "upload-aborted", "The body ended before it was complete"),
     errors.BodyTimeout: Kind(408, "body-timeout", "The body did not arrive in time"),
     # our own parts
+    errors.TooManyConnections: Kind(503, "busy", "There is no room for another client just now"),
     errors.TooManyUploads: Kind(503, "busy", "There is no room for another upload just now"),
     errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload just now"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),

@@ -57,6 +57,13 @@ OPEN_UPLOADS = Gauge(
     start=0.0,
     known=(DELIVERIES,),
 )
+CONNECTIONS = Gauge(f"{PREFIX}connections", "Connections of clients.", start=0.0)
+CONNECTIONS_CLOSED = Counter(
+    f"{PREFIX}connections_closed_total",
+    "Connections closed because there were too many: idle ones for others, or new ones at once.",
+    ("reason",),
+    (("idle", "full", "address"),),
+)
 BUDGET = Gauge(f"{PREFIX}upload_memory_bytes", "Bytes of parts that may be held.")
 BUDGET_USED = Gauge(f"{PREFIX}upload_memory_used_bytes", "Bytes of parts that are reserved.")
 LOOP_LAG = Histogram(
@@ -153,7 +160,7 @@ LOST_MESSAGES = Counter(
 
 ALL: Final[tuple[Metric[Any], ...]] = (
     REQUESTS, UPLOADS, PROBLEMS, RECEIVED, SENT, REQUEST_SECONDS, PHASE_SECONDS,
-    PROCESSES, OPEN_UPLOADS, BUDGET, BUDGET_USED, LOOP_LAG,
+    PROCESSES, OPEN_UPLOADS, CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
     PENDING, OLDEST_PENDING, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN,
     STEPS, ENDS, UPLOAD_SECONDS, ATTEMPTS, RETRIES, DEAD_LETTERS, MISMATCHES, CIRCUIT_CHANGES,
     SWEEPS, SWEEP_SECONDS, SWEPT, LOST_MESSAGES,

@@ -9,7 +9,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
-from gateway.errors import HeadTimeout, MalformedRequest
+from gateway.errors import GatewayError, MalformedRequest
 from gateway.problems import problem_of
 from gateway.server.answers import document_of
 from gateway.server.context import SERVER, new_request_id
@@ -70,7 +70,7 @@ class Handler(PatientHandler):
         request_id = new_request_id()
         log.info("request.unreadable", reason=type(exc).__name__, request_id=request_id)
         why = exc.message if isinstance(exc, Misleading) else _UNREADABLE
-        problem = problem_of(exc if isinstance(exc, HeadTimeout) else MalformedRequest(why))
+        problem = problem_of(exc if isinstance(exc, GatewayError) else MalformedRequest(why))
         status, headers, body = document_of(problem, {"request_id": request_id})
         headers |= {"X-Request-Id": request_id, "Server": SERVER, "Connection": "close"}
         answer = web.Response(status=status, headers=headers, body=body)
@@ -85,9 +85,7 @@ class Handler(PatientHandler):
         body = getattr(self, "_newest_body", None)
         if body is None or body.is_eof():
             return
-        waits = any(body is queued for _, queued in self._messages)
-        if waits or self._current_request is not None:
-            body.set_exception(fault)
+        body.set_exception(fault)
         body.feed_eof()  # nobody is to wait for the rest
         self.close()
 

@@ -14,6 +14,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from gateway.errors import GatewayError
+
 LINGER_BYTES: Final = 64 * 1024**2
 """Bytes of a refused body that are read in order to give its client the answer."""
 
@@ -44,7 +46,8 @@ async def drained(body: aiohttp.StreamReader) -> bool:
     """Let the rest of a body pass; returns whether it came to its end within the bounds."""
     await asyncio.sleep(0)  # whoever read it until now was cancelled, and is to leave first
     left = LINGER_BYTES
-    with suppress(TimeoutError, aiohttp.ClientError, HttpProcessingError, ConnectionError):
+    faults = (aiohttp.ClientError, HttpProcessingError, ConnectionError, GatewayError)
+    with suppress(TimeoutError, *faults):
         async with asyncio.timeout(LINGER_SECONDS):
             while left > 0 and (data := await body.readany()):
                 left -= len(data)

@@ -8,6 +8,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.errors import (
     GatewayError,
+    HeadTooLarge,
     MalformedRequest,
     MalformedTarget,
     RouteNotFound,
@@ -149,6 +150,6 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
     if isinstance(error, MalformedTarget):
         log.info("request.target_refused", reason=problem.detail)  # the target is not logged
     response = problem_response(request, problem)
-    if isinstance(error, MalformedRequest):
+    if isinstance(error, MalformedRequest | HeadTooLarge):
         response.force_close()  # where the next request begins may be in doubt as well
     return response

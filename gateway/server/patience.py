@@ -66,12 +66,6 @@ class PatientHandler(web.RequestHandler):
         if self._passing is not None:
             self._passing.set_exception(ConnectionResetError("the client went away"))
 
-    def data_received(self, data: bytes) -> None:
-        """Take what was sent; of a head that is not whole the rest is to follow."""
-        super().data_received(data)
-        if self._head_began is None and self.awaits_head:
-            self._head_began = time.monotonic()
-
     def resume_writing(self) -> None:
         """The client has taken most of what waited for it."""
         super().resume_writing()
@@ -141,6 +135,10 @@ class PatientHandler(web.RequestHandler):
     def _give_up_head(self) -> None:
         """Answer what has come of a head as a request that came to no end."""
         fault = HeadTimeout("the head of the request did not come in time")
-        self._messages.append((_ErrInfo(TOO_SLOW_STATUS, fault, str(fault)), EMPTY_PAYLOAD))
-        if self._waiter is not None:
+        self.answer_fault(TOO_SLOW_STATUS, fault, EMPTY_PAYLOAD)
+
+    def answer_fault(self, status: int, fault: Exception, rest: aiohttp.StreamReader) -> None:
+        """Have the fault of a head answered; `rest` is what may still come of it."""
+        self._messages.append((_ErrInfo(status, fault, str(fault)), rest))
+        if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

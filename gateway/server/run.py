@@ -15,9 +15,9 @@ from gateway.metrics.directory import metrics_directory
 from gateway.server.app import create_admin_app, create_app
 from gateway.server.drain import drain
 from gateway.server.fast import Connection
-from gateway.server.handler import Handler
 from gateway.server.processes import supervise
 from gateway.server.services import SERVICES
+from gateway.server.turns import TurnHandler
 from gateway.settings import Engine, Settings
 from gateway.telemetry import get_logger
 
@@ -103,10 +103,11 @@ def protocols_of(runner: web.AppRunner, app: web.Application, settings: Settings
     """What makes a protocol for each client's connection."""
     server = _server(runner)
     loop = asyncio.get_running_loop()
+    services = app[SERVICES]
     if settings.engine is Engine.PLAIN:
-        connections = app[SERVICES].connections
-        return lambda: Handler(server, settings, connections, loop=loop, **HANDLER)
-    return lambda: Connection(server, app[SERVICES], loop=loop, **HANDLER)
+        connections, crowd = services.connections, services.crowd
+        return lambda: TurnHandler(server, settings, connections, crowd, loop=loop, **HANDLER)
+    return lambda: Connection(server, services, loop=loop, **HANDLER)
 
 
 def _server(runner: web.AppRunner) -> web.Server:

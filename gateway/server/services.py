@@ -16,6 +16,7 @@ from gateway.delivery.once import Once
 from gateway.delivery.pool import UpstreamPool
 from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
+from gateway.limits.crowd import Crowd
 from gateway.limits.pace import Floor
 from gateway.limits.quota import Policy
 from gateway.limits.quotas import Quotas
@@ -49,6 +50,7 @@ class Services:
     quotas: Quotas | None
     """None where no subject has a limit: then nothing is counted."""
     connections: Watch
+    crowd: Crowd
     bodies: Watch
     slots: Slots
     floor: Floor
@@ -104,6 +106,11 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             quotas=quotas,
             connections=Watch(
                 min(settings.head_timeout, settings.idle_timeout, settings.answer_timeout)
+            ),
+            crowd=Crowd(
+                settings.max_connections,
+                settings.max_connections_per_address,
+                settings.trusted_proxies,
             ),
             bodies=Watch(min(settings.body_timeout, settings.body_rate_period)),
             slots=Slots(settings.max_open_uploads),

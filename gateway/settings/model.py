@@ -246,6 +246,15 @@ class Settings(BaseModel):
     max_open_uploads: Annotated[int, Field(ge=1)] = 2000
     """Uploads that one process takes at a time; more are told to come again."""
 
+    max_connections: Annotated[int, Field(ge=1)] = 4096
+    """Connections that one process keeps; for more, those go that wait longest for a request."""
+
+    max_connections_per_address: Annotated[int, Field(ge=0)] = 0
+    """Connections that one address may have, unless it is a trusted proxy's; 0: any number."""
+
+    max_head_size: Annotated[ByteSize, Field(ge=4096, le=MIB)] = ByteSize(32 * 1024)
+    """Largest head of a request, the request line and all headers, in bytes."""
+
     body_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Seconds that a client may stay silent in the middle of a body."""
 

@@ -62,6 +62,47 @@ async def _open(gateway: Gateway) -> asyncio.StreamWriter:
     return writer
 
 
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+async def test_a_new_client_gets_in_while_others_only_wait(
+    start_gateway: StartGateway, engine: str
+) -> None:
+    gateway = start_gateway(max_connections="4", engine=engine)
+    address = urlsplit(gateway.url)
+    silent = [await asyncio.open_connection(address.hostname, address.port) for _ in range(9)]
+    silent[-1][1].write(LOOK[:-2])  # half a head is no request either
+    async with asyncio.timeout(PATIENCE):
+        for reader, _ in silent[:3]:
+            assert await reader.read() == b""
+    assert (await exchange(gateway.url, LOOK, until=b"}")).status == 200
+    for _, writer in silent:
+        writer.transport.abort()
+    uploads = [await _open(gateway) for _ in range(4)]
+    refused = await exchange(gateway.url)
+    assert refused.status == 503
+    assert refused.closed
+    assert b"Retry-After: " in refused.data
+    assert b"busy" in refused.body
+    assert gateway.log.read_bytes().count(b"gateway.crowded") == 1
+    for writer in uploads:
+        writer.transport.abort()
+    async with asyncio.timeout(PATIENCE):
+        while (await exchange(gateway.url, LOOK, until=b"}")).status != 200:
+            await asyncio.sleep(0.05)
+
+
+async def test_one_address_has_as_many_connections_as_it_may(start_gateway: StartGateway) -> None:
+    gateway = start_gateway(max_connections_per_address="2")
+    uploads = [await _open(gateway) for _ in range(2)]
+    assert (await exchange(gateway.url)).status == 503
+    for writer in uploads:
+        writer.transport.abort()
+    trusting = start_gateway(max_connections_per_address="1", trusted_proxies="127.0.0.0/8")
+    others = [await _open(trusting) for _ in range(3)]
+    assert (await exchange(trusting.url, LOOK, until=b"}")).status == 200
+    for writer in others:
+        writer.transport.abort()
+
+
 async def test_a_process_without_descriptors_says_so_rarely_and_takes_clients_again(
     start_gateway: StartGateway,
 ) -> None:

@@ -154,7 +154,8 @@ async def test_trailers_cannot_frame_the_body_anew(door: Door, watch: Watch) -> 
 async def test_no_end_of_trailers_is_survived(door: Door, watch: Watch) -> None:
     path = "/v1/channels/6004/messages"
     reply = await watch.survives([with_trailers(path, FORM_TYPE, b"X-A: b\r\n" * 100_000)])
-    assert reply is None or (reply.status, reply.closes) == (400, True)
+    # Their number and their size have limits, and the parser may see the one before the other.
+    assert reply is None or (reply.status in {400, 431} and reply.closes)
     door.upstream.take_at(path)
 
 

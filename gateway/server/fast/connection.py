@@ -1,8 +1,6 @@
-"""A client's connection: aiohttp's own handler, before which uploads are taken off.
+"""A client's connection by turns, of which uploads are taken off before aiohttp sees them.
 
-Between two requests the connection is ours: the next head is looked at, and decides. A request that
-is not taken here is lent to aiohttp, byte for byte, until it has been answered and its last byte
-was handed over; where that cannot be told, the connection stays with aiohttp.
+Between two requests the head decides. What is not taken here is lent to aiohttp.
 """
 
 import asyncio
@@ -18,65 +16,40 @@ from gateway.multipart import MultipartError, is_multipart_form
 from gateway.server.admission import recall, settle
 from gateway.server.context import request_id_of
 from gateway.server.fast.exchange import Exchange
-from gateway.server.fast.shadow import Shadow, request_parser
-from gateway.server.handler import Handler
 from gateway.server.head import Head
 from gateway.server.services import Services
 from gateway.server.target import with_read_target
+from gateway.server.turns import TurnHandler, request_parser
 from gateway.settings import Delivery
 from gateway.uploads.ids import new_id
-
-_BLANK_LINE: Final = b"\r\n\r\n"
 
 _METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
-class Connection(Handler):
+class Connection(TurnHandler):
     """One client's connection."""
 
-    __slots__ = (
-        "_answered",
-        "_asked",
-        "_closing",
-        "_drained",
-        "_exchange",
-        "_later",
-        "_lent",
-        "_returning",
-        "_services",
-        "_shadow",
-    )
+    __slots__ = ("_drained", "_exchange", "_services")
 
     def __init__(self, server: web.Server, services: Services, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
-        super().__init__(server, services.settings, services.connections, **options)
+        super().__init__(server, services.settings, services.connections, services.crowd, **options)
         self._services = services
         self._exchange: Exchange | None = None
-        self._later = b""
-        """What came after the request that is being answered."""
-        self._lent = False
-        self._asked: int | None = 0
-        """Bytes that the lent request is still to have; None where only its end tells."""
-        self._shadow: Shadow | None = None
         self._drained: asyncio.Future[None] | None = None
-        self._answered = 0
-        self._returning = False
-        self._closing = False
 
     # --- what the transport tells ----------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """Hand the bytes to whoever has the request that they belong to."""
-        if (exchange := self._exchange) is not None:
-            if rest := exchange.client_sends(data):
-                self._keep(rest)
-                if self._exchange is None:  # it had been answered, and that was its last byte
-                    self._go_on()
-        elif self._returning:
-            self._keep(data)
-        elif self._lent:
-            self._lend(data)
-        elif data:
-            self._look(data)
+        if (exchange := self._exchange) is None:
+            if data and not (self._lent or self._returning):
+                self._collect(data)
+            else:
+                super().data_received(data)
+        elif rest := exchange.client_sends(data):
+            self._keep(rest)
+            if self._exchange is None:  # it had been answered, and that was its last byte
+                self._go_on()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client has gone."""
@@ -90,28 +63,19 @@ class Connection(Handler):
         super().resume_writing()
         self._wake()
 
-    # --- what aiohttp's handler does with a lent request -----------------------------------------
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """The answer to a lent request has been sent."""
-        result = await super().finish_response(request, resp, start_time)
-        self._answered += 1
-        self._closing = self._closing or not result[0].keep_alive
-        self._take_back_if_over()
-        return result
+    # --- what aiohttp's handler is asked ---------------------------------------------------------
 
     def close(self) -> None:
         """Take no further request; one that is being answered is finished."""
-        self._closing = True
         if self._exchange is None:
             super().close()
+        else:
+            self._closing = True
 
     @property
     def idle(self) -> bool:
         """Whether no request is being read or answered."""
-        return self._exchange is None and not self._later and super().idle
+        return self._exchange is None and super().idle
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
         """Finish the request that is being answered, for at most `timeout` seconds."""
@@ -122,7 +86,12 @@ class Connection(Handler):
     @property
     def awaits_head(self) -> bool:
         """Whether there is nothing to do but to wait for a head; an exchange is no idle client."""
-        return self._exchange is None and not self._returning and super().awaits_head
+        return self._exchange is None and super().awaits_head
+
+    @property
+    def has_request(self) -> bool:
+        """Whether a request is being answered, or was a moment ago."""
+        return self._exchange is not None or super().has_request
 
     # --- what an exchange does -------------------------------------------------------------------
 
@@ -141,20 +110,6 @@ class Connection(Handler):
         if self.writing_paused and self.transport is not None:
             self._drained = self._loop.create_future()
             await self._drained
-
-    def pause(self) -> None:
-        """Take no more from the client for now."""
-        if self.transport is not None:
-            self.transport.pause_reading()
-
-    def read_size(self) -> int:
-        """The most bytes that one read takes."""
-        return int(getattr(self.transport, "max_size", 0))
-
-    def set_read_size(self, size: int) -> None:
-        """Take at most so many bytes by one read."""
-        if self.transport is not None:
-            self.transport.max_size = size  # type: ignore[attr-defined] # asyncio's own attribute
 
     def resume(self) -> None:
         """Take more from the client."""
@@ -182,37 +137,30 @@ class Connection(Handler):
         self._resting_since = time.monotonic()
         self._go_on()
 
-    def _look(self, data: bytes) -> None:
-        end = data.find(_BLANK_LINE)
-        message = self._parsed(data[: end + len(_BLANK_LINE)]) if end >= 0 else None
-        if message is None:
-            self._begin_lending(None, data)
+    def _begin(self, data: bytes, size: int) -> None:
+        message = self._parsed(data[:size])
+        admitted = self._admit(message) if message is not None else None
+        if message is None or admitted is None:
+            self._begin_lending(data, size)
             return
-        head = _head_of(message)
-        body = data[end + len(_BLANK_LINE) :]
-        admitted = self._admit(message, head)
-        if admitted is None:
-            length = (head.content_length or 0) + end + len(_BLANK_LINE)
-            whole = message.chunked or message.upgrade
-            self._begin_lending(None if whole else length, data)
-            return
+        self._head_began = None
         self.keep_alive(val=True)  # aiohttp's timer must not see an idle connection
         self._exchange = Exchange(self, self._services, admitted, message)
         self._exchange.begin()
-        if body:
+        if body := data[size:]:
             self.data_received(body)
 
     def _parsed(self, head: bytes) -> RawRequestMessage | None:
         """The head, or None where it is not one to be answered here, or at all."""
-        parser = request_parser(self, self._loop)
         try:
-            messages, _, _ = parser.feed_data(head)
+            messages, _, _ = request_parser(self).feed_data(head)
         except HttpProcessingError:
             return None
         return with_read_target(messages[0][0]) if messages else None
 
-    def _admit(self, message: RawRequestMessage, head: Head) -> Admitted | None:
+    def _admit(self, message: RawRequestMessage) -> Admitted | None:
         """The upload, if it is one for this engine and nothing speaks against it."""
+        head = _head_of(message)
         if (
             message.method not in _METHODS
             or message.upgrade
@@ -235,54 +183,9 @@ class Connection(Handler):
             return None
         return admitted if admitted.route.delivery is Delivery.RELAY else None
 
-    def _begin_lending(self, asked: int | None, data: bytes) -> None:
-        self._lent = True
-        self._answered = 0
-        self._asked = asked
-        self._shadow = Shadow(self._loop) if asked is None else None
-        self._lend(data)
-
-    def _lend(self, data: bytes) -> None:
-        mine, rest = data, b""
-        if self._shadow is not None:
-            self._shadow.see(data)
-        elif self._asked is not None:
-            mine, rest = data[: self._asked], data[self._asked :]
-            self._asked -= len(mine)
-        super().data_received(mine)
-        if rest:
-            self._keep(rest)
-        self._take_back_if_over()
-
-    def _take_back_if_over(self) -> None:
-        """Take the connection back once the lent request was answered and came to its end."""
-        if self._shadow is not None:
-            over = self._shadow.ended and self._answered == self._shadow.requests
-        else:
-            over = self._asked == 0 and self._answered == 1
-        if self._lent and over and not self._closing:
-            self._lent = False
-            self._returning = True
-            # Whoever called is not done with the answer yet.
-            self._loop.call_soon(self._go_on)
-
     def _wake(self) -> None:
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-
-    def _keep(self, data: bytes) -> None:
-        """Keep what belongs to the next request until its turn."""
-        self._later += data
-        self.pause()
-
-    def _go_on(self) -> None:
-        if self._exchange is not None or self._lent or self.transport is None:
-            return
-        self._returning = False
-        data, self._later = self._later, b""
-        self.transport.resume_reading()
-        if data:
-            self.data_received(data)
 
 
 def _head_of(message: RawRequestMessage) -> Head:

@@ -70,7 +70,7 @@ class Exchange:
         self._tap = Tap(admitted.boundaries, services.settings.hash)
         self._account = Account(services, admitted, head)
         self._active = self._account.started
-        self._read_size = client.read_size()
+        self._read_size = client.widen()
         self._unsent = b""
         """The request's head, and what came of its body before it could be sent."""
         self._upstream: UpstreamConnection | None = None

@@ -1,0 +1,119 @@
+"""How many connections one process has, and one client's address.
+
+Of too many, those go that have waited longest for a request: a server may close an idle connection
+at any time (RFC 9112 section 9.5). So whoever comes, a health check for one, gets in until all
+connections are at work.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from heapq import nsmallest
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final, Protocol, TypeAlias
+
+from gateway.metrics.catalogue import CONNECTIONS, CONNECTIONS_CLOSED
+from gateway.telemetry import get_logger
+
+log = get_logger(__name__)
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+_MAKES_ROOM_FOR: Final = 1 / 16
+"""What of all connections is closed at once: to find the right ones costs a look at all."""
+
+_SITE: Final = 64
+"""Bits of an IPv6 address that are its owner's; those behind them the client chooses."""
+
+_SECONDS_BETWEEN_WARNINGS: Final = 10.0
+
+
+class Member(Protocol):
+    """A connection."""
+
+    @property
+    def waits_since(self) -> float | None:
+        """Since when nothing but a request is waited for; None while there is one."""
+
+    def give_way(self) -> None:
+        """Close, since others want to come in."""
+
+
+class Crowd:
+    """The connections that there are."""
+
+    def __init__(self, total: int, per_address: int, trusted: Sequence[Network]) -> None:
+        """Let in `total` at a time, of one address `per_address` (0: any number of them).
+
+        `trusted` are networks whose addresses stand for many clients, and have no limit.
+        """
+        self._total = total
+        self._each = per_address
+        self._trusted = trusted
+        self._members: dict[Member, str | None] = {}
+        self._of: Counter[str] = Counter()
+        self._warned = -_SECONDS_BETWEEN_WARNINGS
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def enter(self, member: Member, peername: object) -> bool:
+        """Whether the member may stay; `peername` is what its socket calls its peer."""
+        owner = self._owner(peername) if self._each else None
+        if owner is not None and self._of[owner] >= self._each:
+            return self._refuse("address")
+        if len(self._members) >= self._total and not self._make_room():
+            return self._refuse("full")
+        self._members[member] = owner
+        if owner is not None:
+            self._of[owner] += 1
+        CONNECTIONS.set(to=len(self._members))
+        return True
+
+    def leave(self, member: Member) -> None:
+        """The member is gone, if it was in."""
+        owner = self._members.pop(member, None)
+        if owner is not None:
+            self._of[owner] -= 1
+            if not self._of[owner]:
+                del self._of[owner]
+        CONNECTIONS.set(to=len(self._members))
+
+    def _make_room(self) -> bool:
+        waiting = [
+            (since, at, member)
+            for at, member in enumerate(self._members)
+            if (since := member.waits_since) is not None
+        ]
+        for _, _, member in nsmallest(max(1, int(self._total * _MAKES_ROOM_FOR)), waiting):
+            self.leave(member)
+            member.give_way()
+            self._tell("idle")
+        return bool(waiting)
+
+    def _refuse(self, why: str) -> bool:
+        self._tell(why)
+        return False
+
+    def _tell(self, why: str) -> None:
+        CONNECTIONS_CLOSED.add(why)
+        now = time.monotonic()
+        if now - self._warned >= _SECONDS_BETWEEN_WARNINGS:
+            self._warned = now
+            log.warning("gateway.crowded", reason=why, connections=len(self._members))
+
+    def _owner(self, peername: object) -> str | None:
+        """Whose connection it is; None where that has no limit."""
+        if not isinstance(peername, tuple):
+            return None
+        address = ip_address(str(peername[0]).partition("%")[0])
+        if isinstance(address, IPv6Address):
+            if address.ipv4_mapped is None:
+                if self._is_trusted(address):
+                    return None
+                return str(IPv6Network((address, _SITE), strict=False))
+            address = address.ipv4_mapped
+        return None if self._is_trusted(address) else str(address)
+
+    def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self._trusted)
