@@ -66,7 +66,8 @@ class Injector:
                 group.create_task(strike(at, fault))
 
     async def clear(self) -> None:
-        """Take back the faults of the upstream."""
+        """Take back the faults of the upstream and the store."""
+        self._stack.front.clear()
         with suppress(Missed):
             await _eventually(self._delete_rules, _CLEAR_SECONDS)
 
@@ -79,8 +80,13 @@ class Injector:
         match fault.kind.action:
             case "kill":
                 await self._kill(fault)
-            case "stop":
+            case "stop" | "stall":
                 await self._stop(fault)
+            case "store":
+                for number in range(fault.times):
+                    self._stack.front.delay(
+                        fault.seconds, answer=number / fault.times >= fault.pick
+                    )
             case "flushall":
                 await _eventually(self._flush)
             case _:

@@ -24,6 +24,9 @@ class Kind(StrEnum):
     STOP_REDIS = "stop-redis"
     STOP_S3 = "stop-s3"
     STOP_SANDBOX = "stop-sandbox"
+    STALL_GATEWAY = "stall-gateway"
+    STALL_WORKER = "stall-worker"
+    STORE_DELAY = "store-delay"
     FLUSHALL = "flushall"
     UPSTREAM_503 = "upstream-503"
     UPSTREAM_429 = "upstream-429"
@@ -34,12 +37,12 @@ class Kind(StrEnum):
 
     @property
     def action(self) -> str:
-        """`kill`, `stop`, `flushall` or `upstream`."""
+        """`kill`, `stop`, `stall`, `store`, `flushall` or `upstream`."""
         return self.partition("-")[0]
 
     @property
     def part(self) -> str:
-        """The part that is killed or stopped."""
+        """The part that is killed, stopped or stalled."""
         return self.partition("-")[2]
 
 
@@ -53,6 +56,11 @@ _SPACING = 5.0
 """Seconds between two faults, on the average."""
 
 _STOP = (1.0, 8.0)
+_STALL = 60.0
+"""Longer than any lease, and than a file may be without its record."""
+_STORE_DELAY = (5.0, 35.0)
+"""Up to longer than a request to the store is waited for."""
+_STORE_TIMES = (1, 4)
 _DELAY = (0.5, 0.8 * UPSTREAM_TIMEOUT)
 _LATE = (1.1 * UPSTREAM_TIMEOUT, 1.5 * UPSTREAM_TIMEOUT)
 _TIMES = (2, 8)
@@ -61,10 +69,11 @@ _QUIET_EDGE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `seconds`: how long the part stands still, or the upstream's answers are late.
+    """One fault. `seconds`: how long the part stands still, or how late answers are.
 
-    `times` is how many requests to the upstream meet it; `pick`, in [0, 1), is which of several
-    processes it strikes.
+    `times` is how many requests to upstream or store meet it; `pick`, in [0, 1), is which of
+    several processes it strikes, or from where on the delay keeps the store's answers back instead
+    of what the store is asked.
     """
 
     kind: Kind
@@ -141,6 +150,11 @@ def _fault(chance: random.Random, kind: Kind) -> Fault:
     pick = chance.random()
     if kind.action == "stop":
         return Fault(kind, seconds=chance.uniform(*_STOP), pick=pick)
+    if kind.action == "stall":
+        return Fault(kind, seconds=_STALL, pick=pick)
+    if kind is Kind.STORE_DELAY:
+        times = chance.randint(*_STORE_TIMES)
+        return Fault(kind, seconds=chance.uniform(*_STORE_DELAY), times=times, pick=pick)
     if kind.action == "upstream":
         times = chance.randint(*_TIMES)
         ranges = {Kind.UPSTREAM_DELAY: _DELAY, Kind.UPSTREAM_LATE: _LATE}

@@ -1,20 +1,28 @@
 """The embedded stack as a user starts it, and its present processes, which faults strike."""
 
 import json
+import secrets
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
+from chaos.front import Front
 from chaos.plan import UPSTREAM_TIMEOUT
 from gateway.stack.part import Command, Part
+from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import says
+from gateway.stack.seaweedfs import SeaweedFS
+from gateway.stack.supervisor import Supervisor
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 90.0
+_LOOK_SECONDS = 0.2
 
 _ROUTES = """
 [[routes]]
@@ -66,7 +74,10 @@ class Told:
 
 
 class Stack:
-    """A running `chatkitty-gateway up`. It ends with this process, however that ends."""
+    """A running `chatkitty-gateway up`. It ends with this process, however that ends.
+
+    Its store is started and looked after here, behind the `front` that its requests go through.
+    """
 
     def __init__(self, data_dir: Path) -> None:
         """Start it, with two gateway processes."""
@@ -74,6 +85,14 @@ class Stack:
         routes = data_dir / "routes.toml"
         routes.write_text(_ROUTES)
         log = data_dir / "up.log"
+        port, store_port = free_ports(2)
+        self.front = Front(port, store_port)
+        keys = secrets.token_hex(), secrets.token_hex()
+        store = SeaweedFS(data_dir / "s3", store_port, *keys)
+        self._store = store.command()
+        self._supervisor = Supervisor(data_dir / "logs", restart=True)
+        self._stopped = threading.Event()
+        self._watch = threading.Thread(target=self._look_after_store, daemon=True)
         options = ["--json", "--port", "0", "--data-dir", str(data_dir), "--processes", "2"]
         command = Command(
             "up",
@@ -83,11 +102,14 @@ class Stack:
                 "GATEWAY_CONFIG": str(routes),
                 "GATEWAY_DELIVERY": "external",
                 "GATEWAY_UPSTREAM_TIMEOUT": str(UPSTREAM_TIMEOUT),
+                **store.settings(),
+                "GATEWAY_S3_ENDPOINT_URL": f"http://{HOST}:{port}",
             },
             patience=_START_SECONDS,
             grace=_STOP_SECONDS,
         )
-        self._part = Part(command, data_dir)
+        self._command = command
+        self._data_dir = data_dir
 
     @property
     def is_up(self) -> bool:
@@ -100,20 +122,34 @@ class Stack:
 
     def processes(self, part: str) -> list[psutil.Process]:
         """The present processes of a part, which are others after each of its deaths."""
+        parents = psutil.Process(), psutil.Process(self._part.pid)
         return [
             child
-            for child in psutil.Process(self._part.pid).children()
+            for parent in parents
+            for child in parent.children()
             if part_of(_arguments(child)) == part
         ]
 
     def __enter__(self) -> Self:
         """Wait until it serves. Raises PartError where it does not."""
-        self._part.__enter__()
+        with ExitStack() as stack:
+            stack.enter_context(self.front)
+            stack.callback(self._supervisor.stop)
+            self._supervisor.start([self._store])
+            stack.callback(self._watch.join)
+            stack.callback(self._stopped.set)
+            self._watch.start()
+            self._part = stack.enter_context(Part(self._command, self._data_dir))
+            self._entered = stack.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Stop it, and all that it started."""
-        self._part.__exit__(*exception)
+        self._entered.close()
+
+    def _look_after_store(self) -> None:
+        while not self._stopped.wait(_LOOK_SECONDS):
+            self._supervisor.look_after()
 
 
 def part_of(arguments: Sequence[str]) -> str | None:

@@ -38,6 +38,10 @@ def test_a_fault_lasts_as_long_as_its_kind_has_it(seed):
                 assert 0 < fault.seconds < 10
             case kind if kind.action == "stop":
                 assert 1 <= fault.seconds <= 8
+            case kind if kind.action == "stall":
+                assert fault.seconds == 60
+            case Kind.STORE_DELAY:
+                assert 5 <= fault.seconds <= 35
             case _:
                 assert fault.seconds == 0
 

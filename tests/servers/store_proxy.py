@@ -23,6 +23,8 @@ class Fault(Enum):
     """The store does not get the request, which is answered 503 SlowDown: try again."""
     REFUSE = auto()
     """The store does not get the request, which is answered 403 AccessDenied: do not try again."""
+    CONFLICT = auto()
+    """The store does not get the request, which is answered as AWS does while others write."""
     HOLD = auto()
     """The store does not get the request, which is never answered."""
     WAIT = auto()
@@ -31,6 +33,10 @@ class Fault(Enum):
 
 ANSWERS = {
     Fault.SLOW_DOWN: (b"503 Slow Down", b"<Error><Code>SlowDown</Code></Error>"),
+    Fault.CONFLICT: (
+        b"409 Conflict",
+        b"<Error><Code>ConditionalRequestConflict</Code></Error>",
+    ),
     Fault.REFUSE: (b"403 Forbidden", b"<Error><Code>AccessDenied</Code></Error>"),
 }
 

@@ -2,6 +2,7 @@ import asyncio
 import uuid
 from contextlib import aclosing
 from io import BytesIO
+from typing import Any
 
 import aiohttp
 import google_crc32c
@@ -390,3 +391,25 @@ async def test_a_claim_of_somebody_else_is_not_ours_after_a_lost_answer(
     with pytest.raises(PreconditionFailed):
         await shaky_store.put(prefix + "claim", b"ours", if_none_match=True)
     assert lost.met.is_set()
+
+
+@pytest.mark.parametrize("condition", [{"if_none_match": True}, {"if_match": "of-before"}])
+async def test_a_conditional_write_that_met_another_one_is_tried_again(
+    shaky_store: S3Store, proxy: FaultProxy, store: S3Store, prefix: str, condition: dict[str, Any]
+):
+    key = prefix + "claim"
+    if "if_match" in condition:
+        condition = {"if_match": (await store.put(key, b"before")).etag}
+    met = proxy.fail(rb"^PUT .*/claim", Fault.CONFLICT, times=2)
+    written = await shaky_store.put(key, b"ours", **condition)
+    assert met.met.is_set()
+    assert (await store.get(key))[:2] == (b"ours", written.etag)
+
+
+async def test_conditional_writes_that_meet_others_for_good_are_given_up(
+    shaky_store: S3Store, proxy: FaultProxy, prefix: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("gateway.store.s3._DISTURBED_PAUSE", 0.001)
+    proxy.fail(rb"^PUT .*/claim", Fault.CONFLICT)
+    with pytest.raises(StoreUnavailable, match="ConditionalRequestConflict"):
+        await shaky_store.put(prefix + "claim", b"ours", if_none_match=True)

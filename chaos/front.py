@@ -1,0 +1,122 @@
+"""In front of the store: passes everything on, and keeps single requests waiting when told to."""
+
+import asyncio
+import re
+import threading
+from collections import deque
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Final, Self
+
+from gateway.stack.ports import HOST
+
+_AT_ONCE: Final = 64 * 1024
+_LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
+
+
+class Front:
+    """A proxy in a thread of its own, as long as it is entered."""
+
+    def __init__(self, port: int, store_port: int) -> None:
+        """Listen on `port` for the store on `store_port`, both of this machine."""
+        self._port, self._store_port = port, store_port
+        self._delays: deque[tuple[float, bool]] = deque()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._connections: set[asyncio.Task[None]] = set()
+
+    def delay(self, seconds: float, *, answer: bool) -> None:
+        """Keep one of the next requests so long from the store, or its `answer` from who asks."""
+        self._delays.append((seconds, answer))
+
+    def clear(self) -> None:
+        """Delay nothing that comes from now on."""
+        self._delays.clear()
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self._thread.start()
+        self._do(asyncio.start_server(self._accept, HOST, self._port))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Cut all connections."""
+        self._do(self._cut())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _cut(self) -> None:
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        if connection is not None:
+            self._connections.add(connection)
+            connection.add_done_callback(self._connections.discard)
+        try:
+            with suppress(OSError):
+                from_store, to_store = await asyncio.open_connection(HOST, self._store_port)
+                await self._relay(reader, writer, from_store, to_store)
+        finally:
+            writer.transport.abort()
+
+    async def _relay(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        from_store: asyncio.StreamReader,
+        to_store: asyncio.StreamWriter,
+    ) -> None:
+        """Both ways. A request goes on to the store though who sent it goes away meanwhile."""
+        open_again = asyncio.Event()
+        open_again.set()
+        answers = asyncio.create_task(_copy_answers(from_store, writer, open_again))
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                seconds, of_answer = self._delays.popleft() if self._delays else (0.0, False)
+                if seconds and not of_answer:
+                    await asyncio.sleep(seconds)
+                elif seconds:
+                    open_again.clear()
+                    asyncio.get_running_loop().call_later(seconds, open_again.set)
+                to_store.write(head)
+                await _copy_body(head, reader, to_store)
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass
+        finally:
+            if to_store.can_write_eof():
+                with suppress(OSError):
+                    to_store.write_eof()
+            with suppress(OSError):
+                await answers
+
+
+async def _copy_body(
+    head: bytes, reader: asyncio.StreamReader, to_store: asyncio.StreamWriter
+) -> None:
+    found = _LENGTH.search(head)
+    left = int(found[1]) if found else 0
+    while left:
+        data = await reader.read(min(left, _AT_ONCE))
+        if not data:
+            to_store.transport.abort()
+            raise asyncio.IncompleteReadError(b"", left)
+        left -= len(data)
+        to_store.write(data)
+        await to_store.drain()
+
+
+async def _copy_answers(
+    from_store: asyncio.StreamReader, writer: asyncio.StreamWriter, open_again: asyncio.Event
+) -> None:
+    while data := await from_store.read(_AT_ONCE):
+        await open_again.wait()
+        writer.write(data)
+        await writer.drain()
+    writer.transport.abort()
