@@ -28,7 +28,9 @@ class Fault(Enum):
     HOLD = auto()
     """The store does not get the request, which is never answered."""
     WAIT = auto()
-    """The store gets the request once all is mended."""
+    """The store gets the request once the rule is lifted."""
+    LATE = auto()
+    """The store acts, and its answer comes once the rule is lifted."""
 
 
 ANSWERS = {
@@ -124,7 +126,9 @@ class FaultProxy:
             await writer.drain()
             return True
         answer_head = await from_store.readuntil(b"\r\n\r\n")
-        if rule is not None:
+        if rule is not None and rule.fault is Fault.LATE:
+            await rule.lifted.wait()
+        elif rule is not None:
             return False
         if self.ahead:
             answer_head = _postdated(answer_head, self.ahead)

@@ -1,0 +1,246 @@
+"""By the real clock: each process stands still for a minute, and the store for half of one.
+
+All of it at once, so that it takes little longer than the longest. Whatever was acknowledged is
+registered, once; nothing else is registered twice, and nothing is left over.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+import pytest
+
+from gateway.errors import PreconditionFailed, StoreUnavailable
+from gateway.stack.seaweedfs import SeaweedFS
+from gateway.uploads import keys
+from gateway.uploads.ledger import OVERDUE
+from gateway.uploads.record import State
+from tests.crashes.conftest import PATH, Stage, stopped
+from tests.flows import files
+from tests.flows.client import PATIENCE, Answer, Client
+from tests.servers.aged_store import sweep_later
+from tests.servers.databases import Databases
+from tests.servers.sandbox import TOKENS
+from tests.servers.store_proxy import Fault, FaultProxy
+from workers.runtime import Services
+from workers.sniff import Sniffer
+from workers.steps.resumption import resume
+
+pytestmark = pytest.mark.timeout(400)
+
+STANDSTILL = 60.0
+SETTLED = 150.0
+DELAY = 31.0
+"""A little longer than anybody waits for a request to the store."""
+
+IN_PARTS = files.PNG.ljust(9_000_000, b"\0")
+SUCCESS = range(200, 300)
+
+
+@dataclass
+class Row:
+    """A line of docs/durability.md: which process stands still, and where."""
+
+    point: str
+    by: str = "gateway"
+    keyed: bool = False
+    data: bytes = files.PNG
+    delivery: str = "external"
+    key: str = field(default_factory=lambda: str(uuid4()))
+
+
+STILL = [
+    Row("claim.taken", keyed=True),
+    Row("external.stored"),
+    Row("external.stored", data=IN_PARTS),
+    Row("external.stored", keyed=True),
+    Row("accept.written"),
+    Row("accept.written", keyed=True),
+    Row("external.accepted"),
+    Row("inspect.passed", "worker"),
+    Row("verdict.kept", "worker", data=files.EXE),
+    Row("verdict.file-removed", "worker", data=files.EXE),
+    Row("register.claimed", "worker"),
+    Row("register.acted", "worker"),
+    Row("end.recorded", "worker"),
+    Row("fence.placed", "repetition", keyed=True),
+    Row("fence.recorded", "repetition", keyed=True),
+    Row("relay.begun", keyed=True, delivery="relay"),
+    Row("relay.answered", keyed=True, delivery="relay"),
+    Row("relay.kept", keyed=True, delivery="relay"),
+]
+
+BY_GATEWAY = [
+    (rb"^PUT \S+/incoming/\S+ ", files.PNG),
+    (rb"^PUT \S+/pending/", files.PNG),
+    (rb"^POST \S+/incoming/\S+uploads", IN_PARTS),
+    (rb"^PUT \S+/incoming/\S+partNumber=", IN_PARTS),
+    (rb"^POST \S+/incoming/\S+uploadId=", IN_PARTS),
+    (rb"^GET \S+/records/", IN_PARTS),
+]
+BY_WORKER = [
+    rb"^GET \S+/pending/",
+    rb"^HEAD \S+/incoming/",
+    rb"^GET \S+/incoming/",
+    rb"^PUT \S+/pending/",
+    rb"^PUT \S+/records/",
+    rb"^DELETE \S+/pending/",
+]
+
+
+@dataclass
+class Case:
+    """One upload, and who is to go on after its minute."""
+
+    stage: Stage
+    row: Row
+    sending: asyncio.Task[Answer | None]
+    frozen: int | None = None
+
+
+@pytest.fixture
+def brokers(databases: Databases) -> Iterator[Iterator[str]]:
+    """Databases of Redis, so that no worker takes the task of another one's upload."""
+    count = sum(row.by == "worker" for row in STILL)
+    with ExitStack() as stack:
+        yield iter([stack.enter_context(databases.lend()) for _ in range(count)])
+
+
+@asynccontextmanager
+async def sweeping(stage: Stage) -> AsyncIterator[None]:
+    """What workers and sweepers do meanwhile, by the store's own clock."""
+
+    async def go_on() -> None:
+        async with Sniffer.open() as sniffer:
+            services = Services(stage.backends, sniffer)
+            while True:
+                async for pending in stage.backends.ledger.list_pending():
+                    if pending.age >= OVERDUE:
+                        with suppress(PreconditionFailed, StoreUnavailable):
+                            await resume(pending.upload_id, services)
+                await sweep_later(stage.backends, 0.0)
+                await asyncio.sleep(2)
+
+    sweeper = asyncio.create_task(go_on())
+    try:
+        yield
+        assert not sweeper.done()
+    finally:
+        sweeper.cancel()
+        await asyncio.gather(sweeper, return_exceptions=True)
+
+
+async def begin(stage: Stage, row: Row, brokers: Iterator[str]) -> Case:
+    """Have the upload come to the point where its process stands still."""
+    stage = replace(stage, name=f"{uuid4()}.png", environ=dict(stage.environ))
+    stage.environ["GATEWAY_DELIVERY"] = row.delivery
+    stage.environ["GATEWAY_ENGINE"] = "plain"  # the points are in the one for uploads with keys
+    if row.by == "worker":
+        stage.environ["GATEWAY_BROKER_URL"] = next(brokers)
+    key = row.key if row.keyed else None
+    if row.by == "repetition":
+        await stage.upload(stage.gateway("external.stored"), key)
+        await stage.forget_presence()
+    gateway = stage.gateway(stop_at="" if row.by == "worker" else row.point)
+    sending = asyncio.create_task(stage.upload(gateway, key, data=row.data))
+    pid = stage.worker(stop_at=row.point).pid if row.by == "worker" else gateway.pid
+    await stopped(pid)
+    return Case(stage, row, sending, pid)
+
+
+async def settled(stage: Stage) -> None:
+    async with asyncio.timeout(SETTLED):
+        while await stage.left(keys.PENDING) or await stage.open_multiparts():
+            await asyncio.sleep(1)
+
+
+async def check(case: Case, answer: Answer | None) -> None:
+    """Whether all came as it was told to the client."""
+    told = (case.row, answer.status if answer else None, answer.body if answer else b"")
+    made = len(await case.stage.messages())
+    if case.row.data == files.EXE:
+        assert made == 0, told
+    elif answer is not None and answer.status in SUCCESS:
+        assert made == 1, told
+    else:
+        assert made <= 1, told
+
+
+async def check_bucket(stage: Stage) -> None:
+    """Files are there for what is registered, and for nothing else."""
+    for upload_id in await stage.left(keys.RECORDS):
+        upload = await stage.backends.ledger.find(upload_id)
+        if upload.files and upload.url is not None:
+            registered = upload.state is State.REGISTERED
+            assert (upload_id in await stage.left(keys.INCOMING)) is registered, upload
+
+
+async def test_who_stands_still_for_a_minute_loses_and_doubles_nothing(
+    stage: Stage, brokers: Iterator[str]
+) -> None:
+    first = [row for row in STILL if row.by == "repetition"]
+    rest = [row for row in STILL if row.by != "repetition"]
+    cases = [await begin(stage, row, brokers) for row in [*first, *rest]]
+    async with sweeping(stage):
+        await asyncio.sleep(STANDSTILL)
+        for case in cases:
+            if case.frozen is not None:
+                os.kill(case.frozen, signal.SIGCONT)
+        answers = [await case.sending for case in cases]
+        await settled(stage)
+        for case, answer in zip(cases, answers, strict=True):
+            await check(case, answer)
+        for case in cases:
+            if case.row.keyed:
+                again = case.stage.gateway()
+                repeated = await case.stage.upload(again, case.row.key, data=case.row.data)
+                assert repeated is not None
+                assert repeated.status in {200, 202, 409}, repeated.body
+                await settled(stage)
+                await check(case, repeated)
+    await check_bucket(stage)
+
+
+async def test_a_request_to_the_store_that_takes_half_a_minute_loses_and_doubles_nothing(
+    stage: Stage, seaweedfs: SeaweedFS
+) -> None:
+    stage.environ["GATEWAY_DELIVERY"] = "external"
+    loop = asyncio.get_running_loop()
+    async with (
+        FaultProxy.start(seaweedfs.endpoint_url) as gateways,
+        FaultProxy.start(seaweedfs.endpoint_url) as workers,
+    ):
+        gateway = stage.gateway(store=gateways.url)
+        worker_stage = replace(stage, environ=dict(stage.environ))
+        worker_stage.environ["GATEWAY_S3_ENDPOINT_URL"] = workers.url
+        worker = worker_stage.worker()
+        delays = [(gateways, pattern, data) for pattern, data in BY_GATEWAY]
+        delays += [(workers, pattern, files.PNG) for pattern in BY_WORKER]
+        cases: list[Case] = []
+        for proxy, pattern, data in delays:
+            for fault in (Fault.WAIT, Fault.LATE):
+                own = replace(stage, name=f"{uuid4()}.png")
+                rule = proxy.fail(pattern, fault, times=1)
+                sending = asyncio.create_task(_upload_async(own, gateway.url, data))
+                async with asyncio.timeout(PATIENCE):
+                    await rule.met.wait()
+                loop.call_later(DELAY, rule.lifted.set)
+                cases.append(Case(own, Row(f"{fault} {pattern!r}"), sending))
+        async with sweeping(stage):
+            answers = [await case.sending for case in cases]
+            await asyncio.sleep(DELAY)
+            await settled(stage)
+        for case, answer in zip(cases, answers, strict=True):
+            await check(case, answer)
+        assert worker.exit_status is None
+    await check_bucket(stage)
+
+
+async def _upload_async(stage: Stage, url: str, data: bytes) -> Answer:
+    async with Client.open(url, TOKENS["alice"]) as client:
+        headers = {"Prefer": "respond-async"}
+        return await client.upload(PATH, data, name=stage.name, headers=headers)
