@@ -120,7 +120,9 @@ class _Tapped:
 def observed(tap: Tap, *, ended: bool) -> Observation:
     """What the tap saw of a body, of which the end has passed by or not."""
     seen = tap.finish()
-    return seen if ended else Observation(seen.files, (*seen.ambiguities, _ANSWERED_EARLY))
+    if ended:
+        return seen
+    return Observation(seen.files, (*seen.ambiguities, _ANSWERED_EARLY), seen.doubted)
 
 
 async def hold(content: aiohttp.StreamReader, patience: float) -> bytes:
@@ -149,6 +151,7 @@ def record_of(admitted: Admitted, seen: Observation, head: AnswerHead, held: byt
         terms=admitted.route.terms,
         token_until=admitted.token_until,
         ambiguities=(*seen.ambiguities, *too_large),
+        doubted=seen.doubted,
         result=Answer(
             head.status,
             tuple((name, head.headers[name]) for name in KEPT_HEADERS if name in head.headers),

@@ -9,6 +9,7 @@ import msgspec
 from gateway.delivery.meter import FileMeter
 from gateway.multipart import (
     DEFAULT_LIMITS,
+    HARMLESS,
     Declared,
     Event,
     Limits,
@@ -30,10 +31,14 @@ MAX_FILES = 50
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """What the tap saw: the files in their order, and why its reading may not be the upstream's."""
+    """What the tap saw: the files in their order, and why its reading may not be the upstream's.
+
+    `doubted`: the upstream's may have other files in it, not only other names for these.
+    """
 
     files: tuple[File, ...]
     ambiguities: tuple[str, ...]
+    doubted: bool = False
 
 
 class Tap:
@@ -63,9 +68,11 @@ class Tap:
                 self._follow(self._scanner.finish())
             except MultipartError as error:
                 self._give_up(str(error))
-        if self._scanner is not None:
-            self._reasons.extend(reason.value for reason in self._scanner.ambiguities)
-        return Observation(tuple(self._files), tuple(self._reasons))
+        doubted = self._scanner is None
+        if self._scanner is not None and (found := self._scanner.ambiguities):
+            self._reasons.extend(reason.value for reason in found)
+            doubted = not HARMLESS.issuperset(found)
+        return Observation(tuple(self._files), tuple(self._reasons), doubted)
 
     def _follow(self, events: list[Event]) -> None:
         for event in events:

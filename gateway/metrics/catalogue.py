@@ -133,7 +133,7 @@ MISMATCHES = Counter(
     f"{PREFIX}mismatches_total",
     "Why relayed files were flagged: what ChatKitty took them for, or the policy.",
     ("kind",),
-    (("type", "size", "count", "name", "policy"),),
+    (("type", "size", "count", "name", "form", "policy"),),
 )
 CIRCUIT_CHANGES = Counter(
     f"{PREFIX}circuit_changes_total",

@@ -1,6 +1,6 @@
 """A scanner of `multipart/form-data` bodies (RFC 7578) that does no I/O."""
 
-from gateway.multipart.ambiguity import Ambiguity
+from gateway.multipart.ambiguity import HARMLESS, Ambiguity
 from gateway.multipart.boundary import Declared, declared_boundaries, is_multipart_form
 from gateway.multipart.disposition import Disposition, parse_disposition
 from gateway.multipart.errors import (
@@ -20,6 +20,7 @@ from gateway.multipart.scanner import Scanner
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "HARMLESS",
     "Ambiguity",
     "Declared",
     "Disposition",

@@ -177,6 +177,8 @@ class MismatchKind(StrEnum):
     SIZE = "size"
     COUNT = "count"
     NAME = "name"
+    FORM = "form"
+    """It may be another file than the one that was seen, and nothing tells which was taken."""
     POLICY = "policy"
     """It may not pass, whatever it was taken for."""
 

@@ -104,6 +104,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """An upload, from its acceptance to its end.
 
     `token_until` is until when the token that it came with was good, None where nobody told.
+    `doubted`: for one of its `ambiguities`, others may have read another file than `files` has.
     `trace` is the W3C Trace Context under which workers go on with it, if traces are kept.
     """
 
@@ -121,6 +122,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     authorization: str | None = None
     token_until: datetime | None = None
     ambiguities: tuple[str, ...] = ()
+    doubted: bool = False
     attempt: Attempt | None = None
     result: Answer | None = None
     fault: Fault | None = None

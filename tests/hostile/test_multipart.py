@@ -86,7 +86,7 @@ async def _assert_relayed(case: Case, expected: str, reply: Reply, door: Door) -
     assert (case.name, reply.status) == (case.name, 200), reply.body
     [seen] = door.upstream.take_at(path_of(case))
     assert seen.body == case.body, case.name
-    upload = await _end_of(door, reply.header("upload-id") or "")
+    upload = await end_of(door, reply.header("upload-id") or "")
     assert bool(upload.get("ambiguities")) is (expected == DOUBTED), (case.name, upload)
     assert expected in {CLEAR, DOUBTED}
     state = "flagged" if _read_differently(case) else "audited"
@@ -116,7 +116,7 @@ def _assert_hosted(case: Case, reply: Reply, door: Door) -> None:
         assert file["name"] == case.safe_name
 
 
-async def _end_of(door: Door, upload_id: str) -> dict[str, Any]:
+async def end_of(door: Door, upload_id: str) -> dict[str, Any]:
     """The upload resource at its end."""
     request = head(f"/gateway/uploads/{upload_id}", AUTHORIZATION, method="GET")
     async with asyncio.timeout(PATIENCE), Line.open(door.url) as line:

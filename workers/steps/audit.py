@@ -33,6 +33,11 @@ from workers.steps.opening import open_upload
 log = get_logger(__name__)
 
 _TELLING = frozenset({Kind.CHANNEL_MESSAGE, Kind.THREAD_MESSAGE})
+_UNCERTAIN = Mismatch(
+    MismatchKind.FORM,
+    "the form can be read in more than one way, and ChatKitty's answer does not tell which file"
+    " it took",
+)
 
 
 async def audit(upload_id: str, services: Services) -> None:
@@ -80,21 +85,41 @@ async def examine(upload: Upload, services: Services) -> tuple[Upload, list[Mism
 
 
 def _differences(upload: Upload, seen: list[Seen], services: Services) -> list[Mismatch]:
-    """Where ChatKitty's answer is not what passed by; only messages tell of their file."""
+    """Where ChatKitty's answer is not what passed by, or proves too little of what it took."""
     target = api_path(upload.target.path, str(services.backends.settings.upstream_url))
     endpoint = recognise(target)
-    if endpoint is None or endpoint.kind not in _TELLING:
+    if endpoint is None:
         return []
+    if endpoint.kind not in _TELLING:
+        return _unproven(upload, seen)
     claim = claim_of(upload.result)
     if claim is None:
-        return [_miscounted("files were relayed, but ChatKitty's answer tells of none")] * bool(
-            seen
-        )
+        return _without_claim(upload, seen)
     if not seen:
         return [_miscounted("ChatKitty took a file that did not pass by here")]
+    if upload.doubted and claim.size is None:
+        return [_UNCERTAIN]
     # Of several files ChatKitty may answer with any one.
     best = min((compare(one, claim) for one in seen), key=len)
     return list(best)
+
+
+def _without_claim(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
+    """Of a message whose answer has no file: without one it is a text, if it is an answer."""
+    if seen:
+        return [_miscounted("files were relayed, but ChatKitty's answer tells of none")]
+    if upload.result is None or upload.result.json_object() is None:
+        return [
+            _miscounted("no file was seen, and ChatKitty's answer does not tell if it took one")
+        ]
+    return []
+
+
+def _unproven(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
+    """Of an endpoint that takes nothing without a file, and never tells which it took."""
+    if not seen:
+        return [_miscounted("ChatKitty took a form in which no file was seen")]
+    return [_UNCERTAIN] if upload.doubted else []
 
 
 def _miscounted(detail: str) -> Mismatch:
