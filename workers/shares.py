@@ -66,9 +66,11 @@ class Shares(bootsteps.StartStopStep):
         if tasks is None:  # the connection was lost, and all begins anew with the next
             return
         wanted = open_queues(_running(), consumer.pool.num_processes, queues)
+        # Before the broker is asked, who may refuse: then it is asked again.
+        self._next_look = consumer.timer.call_after(_LOOK_SECONDS, self._look, (consumer,))
         _consume(tasks, queues, wanted)
-        if len(wanted) < len(queues):
-            self._next_look = consumer.timer.call_after(_LOOK_SECONDS, self._look, (consumer,))
+        if len(wanted) == len(queues):
+            self._cancel()
 
     def _cancel(self) -> None:
         if self._next_look is not None:

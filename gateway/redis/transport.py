@@ -1,10 +1,10 @@
 """Celery's broker on Redis, for kombu: a connection to a wrong server is a lost connection."""
 
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu
-from redis import Connection, SSLConnection
+from redis import Connection, ConnectionPool, SSLConnection
 from redis._parsers import _HiredisParser
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -21,20 +21,14 @@ class _Parser(_HiredisParser):
         return cast(Exception, error)
 
 
-def _options() -> dict[str, Any]:
-    """What has a command that a wrong server did not take sent once more, on a new connection."""
-    retry = Retry(NoBackoff(), 1, supported_errors=(WrongServer,))
-    return {"parser_class": _Parser, "retry": retry}
-
-
 class _Connection(Connection):
     def __init__(self, **options: object) -> None:
-        super().__init__(**options, **_options())  # type: ignore[no-untyped-call]
+        super().__init__(**options, parser_class=_Parser)  # type: ignore[no-untyped-call]
 
 
 class _SecureConnection(SSLConnection):
     def __init__(self, **options: object) -> None:
-        super().__init__(**options, **_options())  # type: ignore[arg-type]
+        super().__init__(**options, parser_class=_Parser)  # type: ignore[arg-type]
 
 
 class Channel(kombu.Channel):
@@ -42,6 +36,13 @@ class Channel(kombu.Channel):
 
     connection_class = _Connection
     connection_class_ssl = _SecureConnection
+
+    def _get_pool(self, asynchronous: bool = False) -> ConnectionPool:  # noqa: FBT001, FBT002 - kombu's
+        pool = super()._get_pool(asynchronous)  # type: ignore[misc]
+        # What waits for messages is not asked again: it would wait here, and nothing else be done.
+        if not asynchronous:
+            pool.connection_kwargs["retry"] = Retry(NoBackoff(), 1, supported_errors=(WrongServer,))
+        return cast(ConnectionPool, pool)
 
 
 class Transport(kombu.Transport):

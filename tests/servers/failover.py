@@ -1,8 +1,10 @@
 """One address of Redis, behind which servers take turns; connections stay where they began."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from queue import Queue
+from threading import Thread
 from typing import Self
 
 import hiredis
@@ -43,6 +45,10 @@ class Address:
         self._denial = f"-{reply}\r\n".encode()
         self._era += 1
         self.denied = 0
+
+    async def has_denied(self) -> bool:
+        """Whether any of them has asked."""
+        return self.denied > 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         era, asked = self._era, hiredis.Reader()
@@ -89,3 +95,24 @@ async def promote(replica: Valkey, master: Valkey) -> None:
         await redis.replicaof("NO", "ONE")
     async with Redis.from_url(master.url) as redis:
         await redis.replicaof(HOST, replica.port)
+
+
+@contextmanager
+def address_of(server: Valkey) -> Iterator[Address]:
+    """An address that a thread of its own looks after, whatever the test waits for."""
+    opened: Queue[tuple[Address, asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
+
+    async def serve() -> None:
+        ended = asyncio.Event()
+        async with Address.of(server) as address:
+            opened.put((address, asyncio.get_running_loop(), ended))
+            await ended.wait()
+
+    thread = Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    address, loop, ended = opened.get()
+    try:
+        yield address
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
