@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from gateway import tracing
@@ -14,7 +14,12 @@ from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.upstream.connections import connector
 
 CONNECT_SECONDS = 10.0
-_SWITCHING = 101  # nobody asks for that here
+UNREACHABLE = "ChatKitty cannot be reached"
+NOT_HTTP = "ChatKitty's answer is not valid HTTP"
+
+_SWITCHING = 101
+_STATUSES = range(100, 600)
+_CODINGS = (["chunked"], ["identity"])
 _OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -58,6 +63,22 @@ async def read_on(content: aiohttp.StreamReader, patience: float) -> bytes:
         raise UpstreamUnavailable("ChatKitty's answer was cut", outcome_unknown=True) from error
 
 
+def answer_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
+    """Why an answer cannot be passed on, though it could be parsed; None if it can.
+
+    RFC 9110 section 15 (a status beyond 599 or below 100), section 15.2.2 (to switch protocols,
+    which is never asked for); RFC 9112 section 6.1 (a coding that was not asked for).
+    """
+    if status == _SWITCHING:
+        return "ChatKitty speaks another protocol"
+    if status not in _STATUSES:
+        return NOT_HTTP
+    if "Transfer-Encoding" in headers:
+        codings = [each.lower() for each in headers.getall("Transfer-Encoding")]
+        return None if codings in _CODINGS else NOT_HTTP
+    return None
+
+
 class Forwarder:
     """Sends requests to one upstream."""
 
@@ -94,14 +115,11 @@ class Forwarder:
             ) from error
         except aiohttp.ClientError as error:
             _raise_of_body(body)
-            raise UpstreamUnavailable(
-                "ChatKitty cannot be reached", outcome_unknown=_may_act(body)
-            ) from error
-        if response.status == _SWITCHING:
+            why = NOT_HTTP if isinstance(error, aiohttp.ClientResponseError) else UNREACHABLE
+            raise UpstreamUnavailable(why, outcome_unknown=_may_act(body)) from error
+        if (fault := answer_fault(response.status, response.headers)) is not None:
             response.close()
-            raise UpstreamUnavailable(
-                "ChatKitty speaks another protocol", outcome_unknown=_may_act(body)
-            )
+            raise UpstreamUnavailable(fault, outcome_unknown=_may_act(body))
         try:
             yield response
         finally:

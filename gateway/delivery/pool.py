@@ -1,6 +1,7 @@
 """Connections to the upstream for the fast engine: each carries one exchange at a time.
 
-A connection is kept for the next exchange only after one that went well to its end.
+A connection is kept for the next exchange only after one that went well to its end, and if nothing
+came behind its answer.
 """
 
 import asyncio
@@ -14,14 +15,16 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMessage
 from yarl import URL
 
-from gateway.delivery.forward import CONNECT_SECONDS
+from gateway.delivery.forward import CONNECT_SECONDS, NOT_HTTP, UNREACHABLE, answer_fault
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.limits.watch import Watch
-from gateway.upstream.connections import is_silent
+from gateway.upstream.connections import heed_tls, is_between_answers, is_silent, read_rest
 
 _IDLE_SECONDS = 15.0
 _ANSWER_BUFFER = 256 * 1024
-_SWITCHING = 101  # nobody asks for that here
+_NEXT_ADDRESS_SECONDS = 0.25
+"""After which the next address of the name is tried as well (RFC 8305 section 5)."""
+
 _WRITE_BUFFER = 256 * 1024
 
 
@@ -31,11 +34,11 @@ class Exchange(Protocol):
     def upstream_answers(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
         """The head of the answer has come; its body may still be coming."""
 
-    def upstream_lost(self) -> None:
-        """The connection broke before the answer's head had come."""
+    def upstream_lost(self, why: str) -> None:
+        """The connection broke before the answer's head had come, or that makes no sense."""
 
     def upstream_full(self) -> None:
-        """More bytes than are good wait to be sent."""
+        """The write buffer is above its high-water mark."""
 
     def upstream_drained(self) -> None:
         """Most of what waited has been sent."""
@@ -89,8 +92,9 @@ class UpstreamConnection(BaseProtocol):
         The connection is kept if its request was `reusable` and its answer was read to the end.
         """
         self._exchange = None
-        done = self._stream is not None and self._stream.is_eof()
-        if reusable and done and self._lasts and self.usable:
+        done = self._stream is not None and self._stream.at_eof()
+        lasts = reusable and done and self._lasts and self.usable
+        if lasts and is_between_answers(self._answers):
             self._idle_since = time.monotonic()
             self._pool.put(self)
         else:
@@ -105,6 +109,8 @@ class UpstreamConnection(BaseProtocol):
         """Bound what waits to be sent: it is what one upload holds here."""
         super().connection_made(transport)
         cast(asyncio.Transport, transport).set_write_buffer_limits(_WRITE_BUFFER)
+        heed_tls(transport, self.data_received)
+        self._pool.made(self)
 
     def data_received(self, data: bytes) -> None:
         """The bytes of an answer; what nobody asked for ends the connection."""
@@ -113,25 +119,34 @@ class UpstreamConnection(BaseProtocol):
             return
         try:
             messages, upgraded, _ = self._answers.feed_data(data)
-        except HttpProcessingError as error:
-            self._break(error)
+        except HttpProcessingError:
+            self._break(NOT_HTTP)
             return
+        answers = []
         for head, stream in messages:
-            if head.code == _SWITCHING:
-                self._break(ConnectionError("the upstream speaks another protocol"))
+            if (fault := answer_fault(head.code, head.headers)) is not None:
+                self._break(fault)
                 return
-            if head.code < 200:
-                continue  # an interim answer, RFC 9110 section 15.2
-            self._lasts = not (head.should_close or upgraded or self._stream is not None)
-            if self._stream is None:
-                self._stream = stream
-                self._exchange.upstream_answers(head, stream)
+            if head.code >= 200:  # no interim answer, RFC 9110 section 15.2
+                answers.append((head, stream))
+        if not answers:
+            return
+        head, stream = answers[0]
+        # Of its answers the first is the exchange's: that a second came must be known by its end.
+        self._lasts = not (
+            head.should_close or upgraded or self._stream is not None or len(answers) > 1
+        )
+        if self._stream is None:
+            self._stream = stream
+            self._exchange.upstream_answers(head, stream)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Tell whoever uses it; an answer may end with its connection (RFC 9112 section 6.3)."""
+        """Tell the exchange; an answer may end with its connection (RFC 9112 section 6.3)."""
+        if exc is not None and self.transport is not None:
+            read_rest(self.transport, self.data_received)
         super().connection_lost(exc)
         self._pool.forget(self)
-        self._break(exc or ConnectionResetError("the upstream closed the connection"))
+        self._break(UNREACHABLE)
 
     def pause_writing(self) -> None:
         """Pass the upstream's back-pressure on."""
@@ -145,16 +160,16 @@ class UpstreamConnection(BaseProtocol):
         if self._exchange is not None:
             self._exchange.upstream_drained()
 
-    def _break(self, error: BaseException) -> None:
+    def _break(self, why: str) -> None:
         exchange, stream = self._exchange, self._stream
         if exchange is not None and stream is None:
             self._exchange = None
-            exchange.upstream_lost()
+            exchange.upstream_lost(why)
         elif stream is not None and not stream.is_eof():
             with suppress(HttpProcessingError):
                 self._answers.feed_eof()
             if not stream.is_eof():
-                stream.set_exception(aiohttp.ClientPayloadError(str(error)))
+                stream.set_exception(aiohttp.ClientPayloadError(why))
         self._close()
 
     def _close(self) -> None:
@@ -185,7 +200,10 @@ class UpstreamPool:
         return None
 
     async def connect(self) -> UpstreamConnection:
-        """A new connection. Raises UpstreamUnavailable, UpstreamTimeout."""
+        """A new connection, to whichever of the upstream's addresses is there first.
+
+        Raises UpstreamUnavailable, UpstreamTimeout.
+        """
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -194,13 +212,19 @@ class UpstreamPool:
                     self._url.host or "",
                     self._url.port or 0,
                     ssl=self._tls,
+                    happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
                 )
         except TimeoutError as error:
             raise UpstreamTimeout("ChatKitty did not answer in time") from error
         except OSError as error:
-            raise UpstreamUnavailable("ChatKitty cannot be reached") from error
-        self._open.add(connection)
+            raise UpstreamUnavailable(UNREACHABLE) from error
+        if connection.transport is None:  # it was lost in the meantime
+            raise UpstreamUnavailable(UNREACHABLE)
         return connection
+
+    def made(self, connection: UpstreamConnection) -> None:
+        """A connection has begun."""
+        self._open.add(connection)
 
     def put(self, connection: UpstreamConnection) -> None:
         """Keep a connection for the next exchange."""

@@ -1,16 +1,27 @@
-"""Connections that are kept: one that has ended meanwhile must not be used again.
+"""Connections that are kept, and what their last bytes say.
 
 A request that is sent on a connection which the other end has closed is lost, and nobody knows
 whether it was read. The loop hears of the end only in its next turn; the socket tells it at once.
+An answer that came before a connection broke is an answer all the same (RFC 9112 section 9.6).
 """
 
 import asyncio
+import os
 import select
+from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, Final, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError, RawResponseMessage
+
+if TYPE_CHECKING:
+    from aiohttp.http_parser import HttpParser
+
+_READ: Final = 256 * 1024
+_PROBE: Final = b"HTTP/1.1 204 \r\n\r\n"
+_TLS: Final = "_ssl_protocol"
 
 
 def is_silent(transport: asyncio.BaseTransport) -> bool:
@@ -29,8 +40,100 @@ def connector(limit: int) -> aiohttp.TCPConnector:
     return pool
 
 
+def is_between_answers(parser: "HttpParser[RawResponseMessage]") -> bool:
+    """Whether nothing of another answer, and no trailer of the last, is left in the parser.
+
+    Either would be the beginning of the next answer. The parser has no place to ask, but makes of
+    an answer without headers just that only if nothing was there before it.
+    """
+    try:
+        messages, _, _ = parser.feed_data(_PROBE)
+    except HttpProcessingError:
+        return False
+    return [(head.code, head.raw_headers) for head, _ in messages] == [(204, ())]
+
+
+def read_rest(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]) -> None:
+    """Give `receive` what came on a connection before it broke.
+
+    asyncio takes the first error, be it of a write, for the end, and leaves what the kernel still
+    holds: the answer of an upstream that refuses an upload and closes without reading it.
+    """
+    connection = transport.get_extra_info("socket")
+    tls: asyncio.BufferedProtocol | None = getattr(transport, _TLS, None)
+    while connection is not None and (data := _read(connection.fileno())):
+        if tls is None:
+            receive(data)
+        else:
+            _decrypt(tls, data)
+
+
+def heed_tls(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]) -> None:
+    """Have `read_rest` done before a connection with TLS ends.
+
+    Its protocol hears of the end only when the socket is closed. That of a connection without TLS
+    hears of it before, and does that itself.
+    """
+    tls = getattr(transport, _TLS, None)
+    if tls is None:
+        return
+    ended = tls.connection_lost
+
+    def connection_lost(exc: Exception | None) -> None:
+        if exc is not None:
+            read_rest(transport, receive)
+        ended(exc)
+
+    tls.connection_lost = connection_lost
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, _READ)
+    except OSError:  # nothing more is there, or the socket is closed
+        return b""
+
+
+def _decrypt(tls: asyncio.BufferedProtocol, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        buffer = memoryview(tls.get_buffer(len(left)))
+        size = min(len(left), len(buffer))
+        buffer[:size] = left[:size]
+        tls.buffer_updated(size)
+        left = left[size:]
+
+
 class _Handler(ResponseHandler):
-    """aiohttp asks whether it is connected before it uses one again."""
+    """One connection of aiohttp's."""
 
     def is_connected(self) -> bool:
-        return super().is_connected() and self.transport is not None and is_silent(self.transport)
+        """Whether it may be used; aiohttp asks before it uses one again."""
+        return (
+            super().is_connected()
+            and not self.should_close
+            and self.transport is not None
+            and is_silent(self.transport)
+            and (self._parser is None or is_between_answers(self._parser))
+        )
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Listen to the end."""
+        super().connection_made(transport)
+        heed_tls(transport, self.data_received)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """An answer that has come is judged before the error."""
+        if exc is not None:
+            self._read_rest()
+        super().connection_lost(exc)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """As above: what failed may be a write, which is told before the end is."""
+        if self.transport is not None and self.transport.is_closing():
+            self._read_rest()
+        super().set_exception(exc, *cause)
+
+    def _read_rest(self) -> None:
+        if self.transport is not None:
+            read_rest(self.transport, self.data_received)

@@ -1,25 +1,20 @@
 """ChatKitty is reached over TLS, and nobody who cannot prove to be it gets an upload."""
 
 import asyncio
-import ipaddress
 import os
 import signal
 import socket
 import ssl
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gateway.stack.ports import HOST
 from tests.flows.client import Client
 from tests.flows.raw import FORM_TYPE, PATIENCE, exchange, form, head
 from tests.flows.recorder import recording
+from tests.servers.certificate import self_signed
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS
 
@@ -29,31 +24,7 @@ AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
 
 @pytest.fixture(scope="module")
 def certificate(servers_dir: Path) -> Path:
-    """A key and a certificate that it signed itself, for this host."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "upstream")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = servers_dir / "upstream.pem"
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + signed.public_bytes(pem))
-    return path
+    return self_signed(servers_dir / "upstream.pem")
 
 
 async def test_an_upload_that_was_given_up_is_not_sent_late(

@@ -68,7 +68,17 @@ def _passed_on() -> Iterator[Answer]:
     own = b"X-Request-Id: forged\r\nUpload-Id: forged\r\nConnection: x-request-id, upload-id\r\n"
     yield Answer("our-own-headers", _OK + own + _LENGTH + b"\r\n" + _JSON, 200, _JSON)
     yield Answer("until-the-end", _OK + b"\r\n" + _JSON, 200, _JSON)
-    yield Answer("unknown-status", b"HTTP/1.1 799 X\r\n" + _LENGTH + b"\r\n" + _JSON, 799, _JSON)
+    yield Answer("unknown-status", b"HTTP/1.1 599 X\r\n" + _LENGTH + b"\r\n" + _JSON, 599, _JSON)
+    yield Answer("204-with-length", b"HTTP/1.1 204 No Content\r\n" + _LENGTH + b"\r\n", 204, b"")
+    yield Answer("304-with-length", b"HTTP/1.1 304 Not Modified\r\n" + _LENGTH + b"\r\n", 304, b"")
+    coded = b"Transfer-Encoding: identity\r\n\r\n"
+    yield Answer("coding-that-is-none", _OK + coded + _JSON, 200, _JSON)
+    folded = b"X: a\r\n Set-Cookie: b\r\n"
+    yield Answer("folded-header", _OK + folded + _LENGTH + b"\r\n" + _JSON, 200, _JSON)
+    yield Answer("bare-lf", (_OK + _LENGTH).replace(b"\r", b"") + b"\n" + _JSON, 200, _JSON)
+    yield Answer("half-a-head-behind", _PLAIN + b"HTTP/1.1 418 Left\r\nX-Left: over", 200, _JSON)
+    trailers = b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Left: over\r\n\r\n"
+    yield Answer("trailers", _OK + trailers, 200, b"{}")
 
 
 def _refused() -> Iterator[Answer]:
@@ -83,6 +93,14 @@ def _broken() -> Iterator[Answer]:
         "nothing": b"",
         "101": b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
         + _PLAIN,
+        "status-of-two-digits": b"HTTP/1.1 99 X\r\n" + _LENGTH + b"\r\n" + _JSON,
+        "status-below-100": b"HTTP/1.1 099 X\r\n" + _LENGTH + b"\r\n" + _JSON,
+        "status-0": b"HTTP/1.1 000 X\r\n" + _LENGTH + b"\r\n" + _JSON,
+        "status-beyond-599": b"HTTP/1.1 799 X\r\n" + _LENGTH + b"\r\n" + _JSON,
+        "status-of-four-digits": b"HTTP/1.1 2000 X\r\n" + _LENGTH + b"\r\n" + _JSON,
+        "coded-and-chunked": _OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "coded": _OK + b"Transfer-Encoding: gzip\r\n\r\n" + _JSON,
+        "chunked-twice": _OK + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n2\r\n{}\r\n0\r\n\r\n",
         "no-http": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
         "cut-in-head": _OK + b"Content-Len",
         "header-of-1-mb": _OK + b"X: " + b"a" * 2**20 + b"\r\n\r\n",

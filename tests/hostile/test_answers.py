@@ -185,5 +185,6 @@ def is_wrong(case: Answer, reply: Reply) -> bool:
         or not reply.header("x-request-id")
         or bool(set(values) & set("\r\n\0"))
         or FORGED in values
+        or (reply.status in {204, 304} and "content-length" in dict(reply.headers))
         or bool({name for name, _ in reply.headers} & {"set-cookie", "upgrade"})
     )

@@ -27,6 +27,8 @@ def opening_of(
     """
     answered = head.headers
     lines = headers.raw_to_client(head.raw_headers, answered)
+    if head.code in _NO_BODY:  # RFC 9110 section 8.6
+        lines = [line for line in lines if line[0].lower() != b"content-length"]
     if "Server" not in answered:
         lines.append((b"Server", _SERVER))
     if "Date" not in answered:

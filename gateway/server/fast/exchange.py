@@ -216,11 +216,9 @@ class Exchange:
         self._active = time.monotonic()
         self._client.resume()
 
-    def upstream_lost(self) -> None:
-        """The upstream has gone without an answer."""
-        self._close(
-            UpstreamUnavailable("ChatKitty cannot be reached", outcome_unknown=not self._unsent)
-        )
+    def upstream_lost(self, why: str) -> None:
+        """The upstream has gone without an answer that could be passed on."""
+        self._close(UpstreamUnavailable(why, outcome_unknown=not self._unsent))
 
     def upstream_answers(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
         """The upstream answers, perhaps before it has read all of the body."""

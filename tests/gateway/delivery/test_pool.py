@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import Iterator
 
 import aiohttp
@@ -13,6 +14,17 @@ from gateway.stack.ports import HOST
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+LEFT = {
+    "half a status line": ANSWER + b"HTT",
+    "half a head": ANSWER + b"HTTP/1.1 418 Left over\r\nX-Left: over",
+    "nearly a head": CHUNKED + b"\r\nHTTP/1.1 418 Left over\r\nX-Left: over\r\n",
+    "half an answer": ANSWER + b"HTTP/1.1 418 Left over\r\nContent-Length: 100\r\n\r\nover",
+    "an answer": ANSWER + ANSWER,
+    "an interim answer": ANSWER + b"HTTP/1.1 103 Early Hints\r\nX-Left: over",
+    "trailers": CHUNKED + b"X-Left: over\r\n\r\n",
+}
+"""An answer, and what is left behind it."""
 
 
 class Asked:
@@ -25,8 +37,8 @@ class Asked:
     def upstream_answers(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
         self.answer.set_result((head, body))
 
-    def upstream_lost(self) -> None:
-        raise AssertionError("the connection was lost")
+    def upstream_lost(self, why: str) -> None:
+        raise AssertionError(why)
 
     def upstream_full(self) -> None: ...
 
@@ -40,15 +52,17 @@ def listener() -> Iterator[socket.socket]:
         yield listener
 
 
-async def used_once(pool: UpstreamPool, listener: socket.socket) -> socket.socket:
+async def used_once(
+    pool: UpstreamPool, listener: socket.socket, answer: bytes = ANSWER
+) -> socket.socket:
     """The other end of a connection that one exchange went well on, which is idle now."""
     connection = await pool.connect()
     other, _ = await asyncio.get_running_loop().sock_accept(listener)
     exchange = Asked()
     connection.begin(exchange)
     connection.write(REQUEST)
-    other.send(ANSWER)
-    await exchange.answer
+    other.send(answer)
+    await (await exchange.answer)[1].read()
     connection.end(reusable=True)
     return other
 
@@ -57,6 +71,52 @@ async def test_an_idle_connection_is_used_again(listener: socket.socket) -> None
     pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
     with await used_once(pool, listener):
         assert isinstance(pool.take(), UpstreamConnection)
+    pool.close()
+
+
+@pytest.mark.parametrize("left", LEFT)
+async def test_one_on_which_more_came_than_the_answer_is_not(
+    left: str, listener: socket.socket
+) -> None:
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    with await used_once(pool, listener, LEFT[left]) as other:
+        assert pool.take() is None
+        other.settimeout(5)
+        assert await asyncio.to_thread(other.recv, 1000) == REQUEST
+        assert await asyncio.to_thread(other.recv, 1) == b""
+    pool.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_an_answer_that_comes_before_a_reset_is_heard(
+    listener: socket.socket, at_once: bool
+) -> None:
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    connection = await pool.connect()
+    other, _ = await asyncio.get_running_loop().sock_accept(listener)
+    exchange = Asked()
+    connection.begin(exchange)
+    connection.write(REQUEST)
+    if not at_once:
+        await asyncio.sleep(0)
+    other.send(ANSWER)
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    other.close()  # by a reset
+    connection.write(b"more")  # an error, before the loop has read anything
+    async with asyncio.timeout(5):
+        head, body = await exchange.answer
+        assert (head.code, await body.read()) == (200, b"{}")
+    pool.close()
+
+
+async def test_a_connection_that_has_ended_is_forgotten(listener: socket.socket) -> None:
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    connection = await pool.connect()
+    other, _ = await asyncio.get_running_loop().sock_accept(listener)
+    other.close()
+    async with asyncio.timeout(5):
+        while connection in pool._open:
+            await asyncio.sleep(0.001)
     pool.close()
 
 

@@ -4,22 +4,24 @@ import asyncio
 import socket
 
 import aiohttp
+import pytest
 
 from gateway.stack.ports import HOST
 from gateway.upstream.connections import connector
+from tests.gateway.delivery.test_pool import LEFT
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-async def answer(other: socket.socket) -> None:
+async def answer(other: socket.socket, says: bytes = ANSWER) -> None:
     """Read one request, which comes in one piece, and answer it."""
     assert await asyncio.get_running_loop().sock_recv(other, 65_536)
-    other.send(ANSWER)
+    other.send(says)
 
 
-async def accepted(listener: socket.socket) -> socket.socket:
+async def accepted(listener: socket.socket, says: bytes = ANSWER) -> socket.socket:
     other, _ = await asyncio.get_running_loop().sock_accept(listener)
-    await answer(other)
+    await answer(other, says)
     return other
 
 
@@ -41,3 +43,25 @@ async def test_a_kept_connection_is_used_again_but_never_one_that_was_closed() -
             once_more, last = await asyncio.gather(post(session, listener), accepted(listener))
             last.close()
     assert (status, again, once_more) == (200, 200, 200)
+
+
+@pytest.mark.parametrize("while_idle", [False, True])
+@pytest.mark.parametrize("left", LEFT)
+async def test_what_comes_behind_an_answer_is_not_the_next_ones(
+    left: str, while_idle: bool
+) -> None:
+    says = LEFT[left]
+    whole = ANSWER if says.startswith(ANSWER) else b""
+    first, behind = (whole, says[len(whole) :]) if while_idle and whole else (says, b"")
+    with socket.create_server((HOST, 0)) as listener:
+        listener.settimeout(0)
+        async with aiohttp.ClientSession(connector=connector(1)) as session:
+            _, other = await asyncio.gather(post(session, listener), accepted(listener, first))
+            with other:
+                if behind:
+                    other.send(behind)
+                    await asyncio.sleep(0.01)  # so that the loop has read it
+                async with asyncio.timeout(5):
+                    status, last = await asyncio.gather(post(session, listener), accepted(listener))
+                last.close()
+    assert status == 200
