@@ -234,6 +234,19 @@ async def test_a_route_that_says_external_hosts_or_refuses(
     assert [each["path"] for each in registered] == [path] * 3
 
 
+async def test_a_key_stands_for_a_path_in_each_of_its_spellings(external: Client) -> None:
+    key = f"Idempotency-Key: {secrets.token_hex(8)}"
+    body = form(files.PNG)
+    length = f"Content-Length: {len(body)}"
+    ids = set()
+    for spelling in (f"/v1/channels/{CHANNEL}/messages", f"/v1/%63hannels/{CHANNEL}/message%73"):
+        request = head(spelling, AUTHORIZATION, FORM_TYPE, length, key, CLOSE) + body
+        answer = await exchange(external.url, request)
+        assert answer.status == 200
+        ids.add(header(answer, "upload-id"))
+    assert len(ids) == 1
+
+
 FILE_SPELLINGS = [
     "/gateway/files/{}/a.png",
     "/gateway/files/{}/",
