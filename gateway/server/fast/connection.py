@@ -18,7 +18,7 @@ from gateway.server.context import request_id_of
 from gateway.server.fast.exchange import Exchange
 from gateway.server.head import Head
 from gateway.server.services import Services
-from gateway.server.target import with_read_target
+from gateway.server.target import CLEAR, with_read_target
 from gateway.server.turns import TurnHandler, request_parser
 from gateway.settings import Delivery
 from gateway.uploads.ids import new_id
@@ -156,7 +156,10 @@ class Connection(TurnHandler):
             messages, _, _ = request_parser(self).feed_data(head)
         except HttpProcessingError:
             return None
-        return with_read_target(messages[0][0]) if messages else None
+        if not messages:
+            return None
+        message = messages[0][0]
+        return message if CLEAR.fullmatch(message.path) else with_read_target(message)
 
     def _admit(self, message: RawRequestMessage) -> Admitted | None:
         """The upload, if it is one for this engine and nothing speaks against it."""
