@@ -74,6 +74,18 @@ class VerifierUnavailable(Unavailable):
     """Whoever vouches for tokens cannot be asked."""
 
 
+class VerifierThrottled(VerifierUnavailable):
+    """Whoever vouches for tokens was asked too often (429); it is there all the same."""
+
+
+class ApplicationUnknown(VerifierUnavailable):
+    """The token is good, but which application is the gateway's own could not be found out yet."""
+
+
+class TooManyUnknownTokens(Unavailable):
+    """The address brought so many tokens that nobody knows that no issuer is asked about more."""
+
+
 # --- how much ------------------------------------------------------------------------------------
 
 

@@ -44,6 +44,9 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.VerifierUnavailable: Kind(
         503, "verifier-unavailable", "The token cannot be verified now"
     ),
+    errors.TooManyUnknownTokens: Kind(
+        429, "too-many-unknown-tokens", "Too many unknown tokens came from this address"
+    ),
     # how much
     errors.QuotaExceeded: Kind(429, "quota-exceeded", "The quota is used up"),
     errors.LargerThanQuota: Kind(413, "larger-than-quota", "The body exceeds a whole quota"),

@@ -4,14 +4,18 @@ That ChatKitty knows a token says whose it is, not that this gateway is there fo
 """
 
 import asyncio
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.errors import UpstreamError
 from gateway.settings import Settings
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.token import OwnToken
+
+_PAUSE: Final = 1.0
+"""Seconds after a failure in which it is not tried again."""
 
 
 class Applications(Protocol):
@@ -45,20 +49,25 @@ class OwnApplication:
         self._chatkitty = chatkitty
         self._own_token = own_token
         self._found: _Found | None = None
+        self._not_before = 0.0
         self._one_at_a_time = asyncio.Lock()
 
     async def ids(self) -> Collection[int]:
         """The one id.
 
         What was found before stands while the token cannot be renewed or asked about. Raises
-        UpstreamError if nothing was found before.
+        UpstreamError if nothing was found before, at once if it was tried within the last second.
         """
         async with self._one_at_a_time:
-            try:
-                self._found = await self._find()
-            except UpstreamError:
-                if self._found is None:
-                    raise
+            if time.monotonic() >= self._not_before:
+                try:
+                    self._found = await self._find()
+                except UpstreamError:
+                    self._not_before = time.monotonic() + _PAUSE
+                    if self._found is None:
+                        raise
+            if self._found is None:
+                raise UpstreamError("the gateway's own application could not be found out just now")
             return (self._found.application_id,)
 
     async def _find(self) -> _Found:

@@ -36,6 +36,10 @@ class _Cache(Generic[Said]):
         entry = self._entries.get(token_hash(token))
         return entry.said if entry is not None and now < entry.until else None
 
+    def knew(self, token: str) -> bool:
+        """Whether something was said of the token, however long ago; few are remembered."""
+        return token_hash(token) in self._entries
+
     def _keep(self, token: str, said: Said, until: float) -> None:
         key = token_hash(token)
         self._entries.pop(key, None)

@@ -2,15 +2,18 @@
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote_plus, urlencode
 
 from aiohttp import encode_basic_auth
 
 from gateway.auth import claims
+from gateway.auth.crowd import Question
 from gateway.auth.principal import Principal, Refused
-from gateway.errors import UpstreamError, VerifierUnavailable
+from gateway.errors import UpstreamError, VerifierThrottled, VerifierUnavailable
 from gateway.upstream.answer import Answer
+from gateway.upstream.retry import TOO_MANY_REQUESTS, retry_after_seconds
 from gateway.upstream.transport import Request, Transport
 
 SECONDS: Final = 5.0
@@ -107,12 +110,15 @@ class IntrospectionVerifier:
         self._transport = transport
         self._whom = whom
 
-    async def verify(self, token: str) -> Principal | Refused:
+    async def verify(self, question: Question) -> Principal | Refused:
         """The token's principal. Raises VerifierUnavailable where the issuer does not tell."""
         try:
-            answer = await ask(self._transport, self._whom, token)
+            answer = await ask(self._transport, self._whom, question.token)
         except UpstreamError as error:
             raise VerifierUnavailable(_AWAY, error.retry_after) from error
+        if answer.status == TOO_MANY_REQUESTS:
+            wait = retry_after_seconds(answer.header("Retry-After"), datetime.now(UTC))
+            raise VerifierThrottled(_AWAY, wait)
         if (verdict := judge(answer, self._whom, time.time())) is None:
             raise VerifierUnavailable(_AWAY)
         return verdict

@@ -14,6 +14,7 @@ from jwt.exceptions import PyJWTError
 from jwt.utils import base64url_decode
 
 from gateway.auth import claims
+from gateway.auth.crowd import Question
 from gateway.auth.jwks import Jwks
 from gateway.auth.keys import KeySet
 from gateway.auth.principal import Principal, Refused
@@ -100,8 +101,9 @@ class JwtVerifier:
         self._jwks = jwks
         self._rules = rules
 
-    async def verify(self, token: str) -> Principal | Refused:
+    async def verify(self, question: Question) -> Principal | Refused:
         """The token's principal. Raises VerifierUnavailable where its key cannot be had."""
+        token = question.token
         if (unverified := read(token)) is None:
             return Refused()
         if unverified.claims.get("iss") != self._rules.issuer:

@@ -1,18 +1,23 @@
 """A verifier that asks somebody else, kept from asking too much.
 
-Who does not answer is left alone for a while, and what was refused is not asked about again for a
-few seconds.
+An issuer that does not answer is left alone for a while, and what was refused is not asked about
+again for a few seconds. No client's token decides that the issuer is away, since an odd one may be
+all that it stumbles over: before it is left alone, and before it is asked again, the verifier asks
+about a token that it makes up.
 """
 
+import asyncio
 import time
+from secrets import token_urlsafe
 from typing import Final
 
 from gateway.auth.cache import RefusalCache
+from gateway.auth.crowd import Question, Visitor
 from gateway.auth.principal import Principal, Refused
 from gateway.auth.verifiers import Verifier
-from gateway.errors import VerifierUnavailable
+from gateway.errors import ApplicationUnknown, VerifierThrottled, VerifierUnavailable
 from gateway.telemetry import get_logger
-from gateway.upstream.breaker import CLOSED, failed, permit
+from gateway.upstream.breaker import CLOSED, PROBE, failed, permit
 
 log = get_logger(__name__)
 
@@ -29,32 +34,72 @@ class RemoteVerifier:
         # In this process alone: the next one finds out with its own first requests, while asking
         # Redis would be one more thing to wait for.
         self._circuit = CLOSED
+        self._one_at_a_time = asyncio.Lock()
 
-    async def verify(self, token: str) -> Principal | Refused:
+    async def verify(self, question: Question) -> Principal | Refused:
         """What the verifier says.
 
-        Raises VerifierUnavailable where it cannot be asked, or lately could not.
+        Raises VerifierUnavailable where it cannot be asked, or lately could not, and what a turn of
+        the question raises.
         """
-        if (refused := self._refusals.get(token, time.monotonic())) is not None:
+        if (refused := self._refusals.get(question.token, time.monotonic())) is not None:
             return refused
-        self._circuit, wait = permit(self._circuit, time.monotonic())
-        if wait > 0:
-            raise VerifierUnavailable("whoever vouches for tokens does not answer", wait)
-        try:
-            verdict = await self._verifier.verify(token)
-        except VerifierUnavailable as error:
-            self._note_failure(error)
-            raise
-        self._circuit = CLOSED
+        async with question.turn():
+            await self._see_whether_it_answers()
+            verdict = await self._ask(question)
         if isinstance(verdict, Refused):
-            self._refusals.put(token, verdict, time.monotonic())
+            self._refusals.put(question.token, verdict, time.monotonic())
         return verdict
 
-    def _note_failure(self, error: VerifierUnavailable) -> None:
-        tripped = self._circuit.tripped
-        self._circuit, now_tripped = failed(self._circuit, time.monotonic(), asked=0.0)
-        log.warning(
-            "verifier.unavailable", reason=repr(error.__cause__ or error), left_alone=now_tripped
-        )
-        if now_tripped and not tripped:
-            log.warning("verifier.left_alone", failures=self._circuit.failures)
+    async def _ask(self, question: Question) -> Principal | Refused:
+        question.asked = True
+        try:
+            verdict = await self._verifier.verify(question)
+        except VerifierThrottled as error:
+            log.warning("verifier.throttled", seconds=error.retry_after)
+            question.pause(error.retry_after)
+            raise
+        except ApplicationUnknown as error:
+            log.warning("verifier.unavailable", reason=repr(error.__cause__ or error))
+            raise
+        except VerifierUnavailable as error:
+            await self._note_failure(error)
+            raise
+        self._circuit = CLOSED
+        return verdict
+
+    async def _see_whether_it_answers(self) -> None:
+        """Raises VerifierUnavailable while the issuer is left alone."""
+        self._circuit, wait = permit(self._circuit, time.monotonic())
+        if wait > 0:
+            raise VerifierUnavailable("the identity provider is not responding", wait)
+        if not self._circuit.tripped:
+            return
+        if not await self._answers():
+            self._circuit, _ = failed(self._circuit, time.monotonic(), asked=0.0)
+            raise VerifierUnavailable("the identity provider is not responding")
+        self._circuit = CLOSED
+
+    async def _note_failure(self, error: VerifierUnavailable) -> None:
+        log.warning("verifier.unavailable", reason=repr(error.__cause__ or error))
+        async with self._one_at_a_time:
+            if self._circuit.tripped:
+                return
+            circuit, trips = failed(self._circuit, time.monotonic(), asked=0.0)
+            if trips and await self._answers():
+                circuit = CLOSED
+            elif trips:
+                log.warning("verifier.left_alone", failures=circuit.failures)
+            self._circuit = circuit
+
+    async def _answers(self) -> bool:
+        """Whether the issuer says anything of a token that it cannot stumble over."""
+        question = Question(token_urlsafe(), Visitor(), known=False)
+        try:
+            async with asyncio.timeout(PROBE):
+                await self._verifier.verify(question)
+        except VerifierThrottled:
+            return True
+        except (VerifierUnavailable, TimeoutError):
+            return False
+        return True

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.auth.cache import token_hash
+from gateway.auth.crowd import Question
 from gateway.auth.principal import Principal, Refused
 
 
@@ -15,6 +16,6 @@ class StaticVerifier:
             token_hash(token): Principal(subject) for token, subject in tokens.items()
         }
 
-    async def verify(self, token: str) -> Principal | Refused:
+    async def verify(self, question: Question) -> Principal | Refused:
         """The principal of a listed token."""
-        return self._principals.get(token_hash(token)) or Refused()
+        return self._principals.get(token_hash(question.token)) or Refused()

@@ -3,10 +3,18 @@
 from typing import Final
 
 from gateway.auth.applications import Applications
+from gateway.auth.crowd import Question
 from gateway.auth.principal import Principal, Refused
-from gateway.errors import UpstreamError, UpstreamRefused, VerifierUnavailable
+from gateway.errors import (
+    ApplicationUnknown,
+    UpstreamError,
+    UpstreamRefused,
+    VerifierThrottled,
+    VerifierUnavailable,
+)
 from gateway.upstream.client import ChatKitty, Identity
 from gateway.upstream.credentials import CallersOwn
+from gateway.upstream.retry import TOO_MANY_REQUESTS
 
 _AWAY: Final = "ChatKitty cannot be asked about the token now"
 _FOREIGN: Final = "the token is of an application that this gateway does not serve"
@@ -22,13 +30,15 @@ class UpstreamVerifier:
         self._chatkitty = chatkitty
         self._applications = applications
 
-    async def verify(self, token: str) -> Principal | Refused:
+    async def verify(self, question: Question) -> Principal | Refused:
         """The application as a principal. Raises VerifierUnavailable where ChatKitty is away."""
         try:
-            identity = await self._identity(token)
-            return Refused() if identity is None else await self._judge(identity)
+            identity = await self._identity(question.token)
         except UpstreamError as error:
-            raise VerifierUnavailable(_AWAY, error.retry_after) from error
+            throttled = isinstance(error, UpstreamRefused) and error.status == TOO_MANY_REQUESTS
+            kind = VerifierThrottled if throttled else VerifierUnavailable
+            raise kind(_AWAY, error.retry_after) from error
+        return Refused() if identity is None else await self._judge(identity)
 
     async def _identity(self, token: str) -> Identity | None:
         try:
@@ -39,7 +49,10 @@ class UpstreamVerifier:
             raise
 
     async def _judge(self, identity: Identity) -> Principal | Refused:
-        let_in = await self._applications.ids()
+        try:
+            let_in = await self._applications.ids()
+        except UpstreamError as error:
+            raise ApplicationUnknown(_AWAY, error.retry_after) from error
         if let_in is not None and identity.application_id not in let_in:
             return Refused(_FOREIGN, final=True, foreign=True)
         return Principal(f"application:{identity.application_id}")

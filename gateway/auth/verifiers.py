@@ -6,17 +6,26 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.auth.cache import PrincipalCache, token_hash
+from gateway.auth.crowd import Crowd, Question
 from gateway.auth.principal import UNKNOWN, Principal, Refused
-from gateway.errors import ForeignToken, InvalidToken, VerifierUnavailable
+from gateway.errors import (
+    ApplicationUnknown,
+    ForeignToken,
+    GatewayError,
+    InvalidToken,
+    TooManyUnknownTokens,
+    Unavailable,
+    VerifierUnavailable,
+)
 
 
 class Verifier(Protocol):
     """Says whom a bearer token belongs to."""
 
-    async def verify(self, token: str) -> Principal | Refused:
-        """The principal, or why it is not vouched for.
+    async def verify(self, question: Question) -> Principal | Refused:
+        """The principal of the question's token, or why it is not vouched for.
 
-        Raises VerifierUnavailable where it cannot be told.
+        Raises VerifierUnavailable, TooManyUnknownTokens where it cannot be told.
         """
 
 
@@ -26,19 +35,23 @@ class Authenticator:
     def __init__(self, verifiers: Sequence[Verifier], cache: PrincipalCache) -> None:
         self._verifiers = verifiers
         self._cache = cache
+        self._crowd = Crowd()
         self._asking: dict[bytes, asyncio.Task[Principal]] = {}
 
-    async def authenticate(self, token: str) -> Principal:
-        """The token's principal. However many ask about one token, it is asked about once.
+    async def authenticate(self, token: str, client: str) -> Principal:
+        """The principal of a token that came from the address `client`.
+
+        However many ask about one token, it is asked about once.
 
         Raises InvalidToken where no verifier knows it, ForeignToken where one knows it as somebody
-        else's, VerifierUnavailable where none knows it and one could not be asked.
+        else's, VerifierUnavailable, TooManyUnknownTokens where none knows it and one could not be
+        asked.
         """
         if (cached := self._cache.get(token, time.time())) is not None:
             return cached
         key = token_hash(token)
         if (asking := self._asking.get(key)) is None:
-            asking = asyncio.create_task(self._ask_and_remember(token, key))
+            asking = asyncio.create_task(self._ask_and_remember(token, client, key))
             asking.add_done_callback(_take_notice)
             self._asking[key] = asking
         # Whoever goes away leaves the others their answer.
@@ -55,10 +68,11 @@ class Authenticator:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
 
-    async def _ask_and_remember(self, token: str, key: bytes) -> Principal:
+    async def _ask_and_remember(self, token: str, client: str, key: bytes) -> Principal:
         try:
             now = time.time()
-            principal = await self._ask(token)
+            visitor = self._crowd.visitor(client)
+            principal = await self._ask(Question(token, visitor, known=self._cache.knew(token)))
             if principal.expires is not None and principal.expires <= now:
                 raise InvalidToken("the token has expired")
             self._cache.put(token, principal, now)
@@ -66,13 +80,22 @@ class Authenticator:
         finally:
             del self._asking[key]
 
-    async def _ask(self, token: str) -> Principal:
-        unreachable: VerifierUnavailable | None = None
+    async def _ask(self, question: Question) -> Principal:
+        try:
+            return await self._judged(question)
+        except ApplicationUnknown:
+            raise
+        except GatewayError:
+            question.in_vain()
+            raise
+
+    async def _judged(self, question: Question) -> Principal:
+        unreachable: Unavailable | None = None
         reason = UNKNOWN
         for verifier in self._verifiers:
             try:
-                verdict = await verifier.verify(token)
-            except VerifierUnavailable as error:
+                verdict = await verifier.verify(question)
+            except (VerifierUnavailable, TooManyUnknownTokens) as error:
                 unreachable = error
                 continue
             if isinstance(verdict, Principal):

@@ -5,6 +5,7 @@ Nothing here reads the body, and `100 Continue` is sent only after it.
 
 from datetime import UTC, datetime
 
+from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from gateway.auth.bearer import bearer_token
@@ -81,9 +82,13 @@ def settle(
     )
 
 
-async def authenticate(headers: CIMultiDictProxy[str], authenticator: Authenticator) -> Principal:
+async def authenticate(request: web.Request, services: Services) -> Principal:
     """Who sends the request. Raises the errors of authentication."""
-    return await authenticator.authenticate(_token(headers))
+    token = _token(request.headers)
+    if (principal := services.authenticator.recall(token)) is not None:
+        return principal
+    client = services.client_of(request.protocol.peername, request.headers)
+    return await services.authenticator.authenticate(token, client)
 
 
 def recall(headers: CIMultiDictProxy[str], authenticator: Authenticator) -> Principal | None:
@@ -100,12 +105,12 @@ def check_scopes(principal: Principal, needed: frozenset[str]) -> None:
         raise InsufficientScope("the token does not allow this", needed)
 
 
-async def authenticate_upload(headers: CIMultiDictProxy[str], services: Services) -> Principal:
+async def authenticate_upload(request: web.Request, services: Services) -> Principal:
     """Who sends the upload; a runtime client may bear a grant alone, where that is relayed."""
     try:
-        return await authenticate(headers, services.authenticator)
+        return await authenticate(request, services)
     except AuthenticationRequired:
-        if "Grant" not in headers:
+        if "Grant" not in request.headers:
             raise
     if services.settings.grants is not Grants.RELAY:
         raise GrantRefused("uploads by grant alone are not taken here: send a bearer token")

@@ -69,7 +69,7 @@ async def _let_in(request: web.Request, needed: frozenset[str]) -> None:
     if not needed and services.quotas is None:
         return
     try:
-        principal = await authenticate(request.headers, services.authenticator)
+        principal = await authenticate(request, services)
     except GatewayError:
         if needed:
             raise

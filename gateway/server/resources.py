@@ -52,7 +52,7 @@ async def list_uploads(request: web.Request) -> web.Response:
 async def _reader(request: web.Request) -> Principal:
     """Who reads, if the token and the quota allow it."""
     services = request.app[SERVICES]
-    principal = await authenticate(request.headers, services.authenticator)
+    principal = await authenticate(request, services)
     await charge(request, principal)
     check_scopes(principal, services.routes.scopes_of_own(request.rel_url.raw_path))
     return principal

@@ -45,7 +45,7 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
     upload_id = request[UPLOAD_ID] = new_id()
     bind_ids(upload_id=upload_id)
     started = time.monotonic()
-    principal = await authenticate_upload(request.headers, services)
+    principal = await authenticate_upload(request, services)
     await charge(request, principal, upload_id)
     admitted = settle(head_of(request), principal, services, upload_id, request[REQUEST_ID])
     await check_picture(admitted, services.backends)

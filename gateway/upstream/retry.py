@@ -34,7 +34,8 @@ RETRY_WINDOW: Final = 3600.0
 GIVE_UP_AFTER: Final = 86400.0
 """Seconds after the first attempt when an upstream that is away is not waited for any longer."""
 
-_TRY_AGAIN: Final = frozenset({408, 425, 429})
+TOO_MANY_REQUESTS: Final = 429
+_TRY_AGAIN: Final = frozenset({408, 425, TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,15 @@ class Recorder:
         return response
 
 
+class Stumbling(Recorder):
+    """A ChatKitty that fails over some tokens, and knows all others."""
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if "odd" in request.headers["Authorization"]:
+            return web.Response(status=500)
+        return await super().answer(request)
+
+
 @contextmanager
 def recording(
     tls: ssl.SSLContext | None = None, recorder: Recorder | None = None

@@ -62,10 +62,10 @@ async def test_while_nobody_can_be_asked_nobody_unknown_comes_in(
         for fault in (
             {"status": 500},
             {"status": 401},
-            {"status": 429},
             {"status": 200, "body": "<html>"},
             {"status": 200, "body": '["active", true]'},
             {"status": 302, "headers": {"Location": f"{provider.url}/introspect?"}},
+            {"status": 429},
         ):
             await provider.fault(INTROSPECT, fault)
             upstream.take()

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.auth.cache import PrincipalCache
+from gateway.auth.crowd import Question
 from gateway.auth.principal import Principal, Refused
 from gateway.auth.static import StaticVerifier
 from gateway.auth.verifiers import Authenticator, Verifier
 from gateway.errors import InvalidToken, VerifierUnavailable
 
+HERE = "127.0.0.1"
 ALICE = StaticVerifier({"a-token": "alice", "shared": "alice"})
 BOB = StaticVerifier({"b-token": "bob", "shared": "bob"})
 
@@ -19,9 +21,9 @@ class Away:
 
     asked: int = 0
 
-    async def verify(self, token: str) -> Principal | Refused:
+    async def verify(self, question: Question) -> Principal | Refused:
         self.asked += 1
-        raise VerifierUnavailable(f"nobody can tell {len(token)} characters")
+        raise VerifierUnavailable(f"nobody can tell {len(question.token)} characters")
 
 
 @dataclass
@@ -31,8 +33,8 @@ class Counting:
     expires: float | None = None
     asked: list[str] = field(default_factory=list)
 
-    async def verify(self, token: str) -> Principal | Refused:
-        self.asked.append(token)
+    async def verify(self, question: Question) -> Principal | Refused:
+        self.asked.append(question.token)
         return Principal("somebody", expires=self.expires)
 
 
@@ -42,27 +44,27 @@ def authenticator(*verifiers: Verifier, lifetime: float = 60) -> Authenticator:
 
 async def test_the_first_verifier_that_knows_a_token_decides() -> None:
     door = authenticator(ALICE, BOB)
-    assert (await door.authenticate("b-token")).subject == "bob"
-    assert (await door.authenticate("shared")).subject == "alice"
+    assert (await door.authenticate("b-token", HERE)).subject == "bob"
+    assert (await door.authenticate("shared", HERE)).subject == "alice"
 
 
 async def test_a_token_that_nobody_knows_is_invalid() -> None:
     with pytest.raises(InvalidToken):
-        await authenticator(ALICE, BOB).authenticate("c-token")
+        await authenticator(ALICE, BOB).authenticate("c-token", HERE)
 
 
 async def test_a_verifier_that_is_away_keeps_out_only_whom_it_alone_could_know() -> None:
     door = authenticator(Away(), ALICE)
-    assert (await door.authenticate("a-token")).subject == "alice"
+    assert (await door.authenticate("a-token", HERE)).subject == "alice"
     with pytest.raises(VerifierUnavailable):
-        await door.authenticate("c-token")
+        await door.authenticate("c-token", HERE)
 
 
 async def test_a_verified_token_is_not_asked_about_again() -> None:
     verifier = Counting()
     door = authenticator(verifier)
     for _ in range(3):
-        await door.authenticate("token")
+        await door.authenticate("token", HERE)
     assert verifier.asked == ["token"]
 
 
@@ -70,13 +72,13 @@ async def test_without_a_lifetime_every_request_is_asked_about() -> None:
     verifier = Counting()
     door = authenticator(verifier, lifetime=0)
     for _ in range(3):
-        await door.authenticate("token")
+        await door.authenticate("token", HERE)
     assert len(verifier.asked) == 3
 
 
 async def test_an_expired_token_is_invalid_whoever_vouches_for_it() -> None:
     with pytest.raises(InvalidToken, match="expired"):
-        await authenticator(Counting(expires=time.time() - 1)).authenticate("token")
+        await authenticator(Counting(expires=time.time() - 1)).authenticate("token", HERE)
 
 
 def test_the_cache_ends_with_the_token_and_is_bounded() -> None:

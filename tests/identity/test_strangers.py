@@ -1,0 +1,147 @@
+"""Random tokens: what they cost their issuer, and that clients with good ones do not notice."""
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.auth.crowd import AT_ONCE, IN_VAIN, PER_SECOND
+from tests.flows.client import Answer, Client
+from tests.flows.recorder import Stumbling, recording
+from tests.identity.door import PATH, eventually
+from tests.servers.fixtures import StartGateway
+from tests.servers.provider import Provider
+
+INTROSPECT = "/introspect"
+MALLORY, CAROL = "203.0.113.66", "203.0.113.7"
+"""Addresses, by the word of a balancer."""
+
+BALANCER = "127.0.0.0/8"
+
+
+@pytest.fixture(params=["fast", "plain"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@dataclass(frozen=True)
+class Knocker:
+    """Knocks at a gateway, from any address."""
+
+    client: Client
+    provider: Provider
+    serial: "itertools.count[int]"
+
+    async def knock(self, token: str, address: str) -> Answer:
+        sent = {"X-Forwarded-For": address}
+        return await self.client.as_another(token).upload(PATH, b"x", headers=sent)
+
+    async def good(self) -> str:
+        token = f"good-token-{next(self.serial)}-{secrets.token_hex(8)}"
+        await self.provider.tell(token, active=True, sub="carol", scope="uploads")
+        return token
+
+    async def flood(self, number: int) -> list[int]:
+        """The statuses for random tokens of Mallory's."""
+        knocks = (self.knock(secrets.token_hex(16), MALLORY) for _ in range(number))
+        return [answer.status for answer in await asyncio.gather(*knocks)]
+
+
+@pytest.fixture
+async def knocker(
+    trusting: StartGateway, provider: Provider, engine: str
+) -> AsyncIterator[Knocker]:
+    """At a gateway that asks its provider about each token, every time."""
+    gateway = trusting(
+        auth="introspection",
+        engine=engine,
+        auth_cache_seconds="0",
+        trusted_proxies=BALANCER,
+    )
+    async with Client.open(gateway.url, "") as client:
+        yield Knocker(client, provider, itertools.count())
+
+
+async def test_a_flood_of_random_tokens_is_asked_about_no_more_and_others_are(
+    knocker: Knocker, provider: Provider
+) -> None:
+    mallorys = await knocker.good()
+    assert (await knocker.knock(mallorys, MALLORY)).status == 200
+    await provider.forget()
+    started = time.monotonic()
+    statuses = [status for _ in range(6) for status in await knocker.flood(100)]
+    asked, seconds = await provider.asked(INTROSPECT), time.monotonic() - started
+    assert set(statuses) == {401, 429}
+    assert asked == statuses.count(401)
+    assert asked <= IN_VAIN + AT_ONCE + PER_SECOND * seconds
+
+    async def refused() -> Answer:
+        """Mallory's next that is not asked about: some are, as time goes by."""
+        while (answer := await knocker.knock(secrets.token_hex(16), MALLORY)).status == 401:
+            pass
+        return answer
+
+    answer = await refused()
+    assert answer.status == 429
+    assert answer.json()["type"].endswith(":too-many-unknown-tokens")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert (await knocker.knock(await knocker.good(), CAROL)).status == 200
+    # Who was known before is asked about, whatever else comes from there.
+    assert (await knocker.knock(mallorys, MALLORY)).status == 200
+
+
+async def test_an_issuer_that_is_asked_too_often_is_left_alone_by_that_address(
+    knocker: Knocker, provider: Provider
+) -> None:
+    known = await knocker.good()
+    assert (await knocker.knock(known, MALLORY)).status == 200
+    await provider.fault(INTROSPECT, {"status": 429, "headers": {"Retry-After": "30"}})
+    await provider.forget()
+    answer = await knocker.knock(secrets.token_hex(16), MALLORY)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "30")
+    assert await knocker.flood(20) == [503] * 20
+    assert await provider.asked(INTROSPECT) == 1
+    await provider.heal()
+    assert (await knocker.knock(await knocker.good(), MALLORY)).status == 503
+    assert (await knocker.knock(known, MALLORY)).status == 200
+    assert (await knocker.knock(await knocker.good(), CAROL)).status == 200
+
+
+async def test_few_questions_of_one_address_are_under_way(
+    knocker: Knocker, provider: Provider
+) -> None:
+    carols = await knocker.good()
+    await provider.forget()
+    await provider.fault(INTROSPECT, "hold")
+
+    async def asked() -> int:
+        return await provider.asked(INTROSPECT)
+
+    flood = asyncio.create_task(knocker.flood(90))
+    await eventually(asked, AT_ONCE)
+    carol = asyncio.create_task(knocker.knock(carols, CAROL))
+    await eventually(asked, AT_ONCE + 1)
+    assert not flood.done()
+    await provider.heal()
+    assert (await carol).status == 200
+    assert set(await flood) == {401}
+
+
+async def test_tokens_over_which_the_issuer_stumbles_shut_nobody_else_out(
+    start_gateway: StartGateway, engine: str
+) -> None:
+    with recording(recorder=Stumbling()) as upstream:
+        gateway = start_gateway(
+            auth="upstream", engine=engine, delivery="relay", upstream_url=upstream.url
+        )
+        async with Client.open(gateway.url, "") as client:
+            for number in range(12):
+                odd = client.as_another(f"odd-token-{number}")
+                assert (await odd.upload(PATH, b"x")).status == 503
+                good = client.as_another(f"good-token-{number}")
+                if number % 6 == 5:  # with more in a row than are needed to be left alone
+                    assert (await good.upload(PATH, b"x")).status == 200
