@@ -46,8 +46,9 @@ _PHP: Final = re.compile(rb"<\?php[\s]", re.IGNORECASE)
 _DISK_IMAGE: Final = b"koly"
 _DISK_IMAGE_SIZE: Final = 512
 
-# A picture's head that begins a comment, or assigns something: a script to who asks for one.
-_SCRIPT_LIKE: Final = re.compile(rb"(?:GIF8[79]a|BM)(?:/\*|//|\s*=)")
+# A picture's head that begins a comment, or assigns something: a script to who asks for one. A
+# width or size that is a `=` by chance is followed by bytes that no script has.
+_SCRIPT_LIKE: Final = re.compile(rb"(?:GIF8[79]a|BM)(?:/\*|//|\s*=[\t\n\r -~]{3})")
 
 _BLANKS: Final = "\t\n\x0c\r "
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)

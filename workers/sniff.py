@@ -32,6 +32,12 @@ _MARKUP: Final = frozenset(
     {"text/html", "image/svg+xml", "application/xhtml+xml", "application/xml"}
 )
 _MARKUP_LIKE: Final = ("text/", "image/svg", "application/xml")
+_GZIP: Final = b"\x1f\x8b"
+_HOLDERS: Final = frozenset(
+    {"application/pdf", "application/x-tar", "application/x-cpio", "message/rfc822"}
+)
+"""What holds files as they are: an archive that stands in it, before its end, is one of them."""
+
 _ZIP_HEADS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -79,16 +85,7 @@ class Sniffer:
         container = await _container(file, head, tail)
         if container is None:
             return by_head.also(signatures.types_of_tail(tail))
-        generic = by_head.content_type in _GENERIC_COMPOUND
-        if head.startswith(_ZIP_HEADS) or (generic and head.startswith(containers.COMPOUND)):
-            return Sniffed(
-                container.content_type,
-                by_head.alternatives | container.others,
-                ambiguous=container.ambiguous,
-                bomb=container.bomb,
-            ).also(signatures.types_of_tail(tail))
-        others = {container.content_type, *container.others, *signatures.types_of_tail(tail)}
-        return by_head.also(others, bomb=container.bomb)
+        return _with_container(by_head, container, head, tail).also(signatures.types_of_tail(tail))
 
 
 def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
@@ -99,6 +96,27 @@ def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
     better = found in _GENERIC or (signed[0] in _MARKUP and found.startswith(_MARKUP_LIKE))
     main = signed[0] if better else found
     return Sniffed(main, frozenset(signed) - {main})
+
+
+def _with_container(by_head: Sniffed, container: Container, head: bytes, tail: bytes) -> Sniffed:
+    """What the first bytes say and what the directory says; which of both is the file itself."""
+    compound = head.startswith(containers.COMPOUND)
+    generic = compound and by_head.content_type in _GENERIC_COMPOUND
+    if generic or head.startswith(_ZIP_HEADS):
+        found = Sniffed(
+            container.content_type,
+            by_head.alternatives,
+            ambiguous=container.ambiguous,
+            bomb=container.bomb,
+        )
+        inner = container.others if compound else container.others & {containers.MACROS}
+        return found.holding(inner).also(container.others - inner)
+    types = {container.content_type, *container.others}
+    # The directory of a compound or gzip file is its own; an archive may stand in or behind it.
+    own = compound or head.startswith(_GZIP)
+    if own or (by_head.content_type in _HOLDERS and not containers.ends_there(tail)):
+        return by_head.holding(types - {by_head.content_type}, bomb=container.bomb)
+    return by_head.also(types, bomb=container.bomb)
 
 
 class _File:

@@ -110,15 +110,28 @@ _SAME_CONTAINER: Final = (
     {"audio/webm", "video/webm", "video/x-matroska", "audio/x-matroska"},
     {"audio/ogg", "video/ogg", "application/ogg", "audio/opus"},
 )
+_ANY_SCRIPT: Final = "text/x-shellscript"
+_ONE_KIND: Final = (
+    {
+        "application/x-executable",
+        "application/x-pie-executable",
+        "application/x-sharedlib",
+        "application/x-object",
+        "application/x-elf",
+    },
+    {"application/vnd.android.package-archive", "application/java-archive"},
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
     """What a file is by its content.
 
-    `alternatives` are further types that its head or tail admits (a GIF that is a ZIP too);
-    `certain` is False where the container was not seen whole; `ambiguous` where its readers could
-    disagree on what is in it; `bomb` where it declares more content than is taken.
+    `alternatives` are further types that its head or tail admits (a GIF that is a ZIP too), and
+    those of what it holds; the latter are in `within` as well, and make no other file of it
+    (macros, a table in a letter). `certain` is False where the container was not seen whole;
+    `ambiguous` where its readers could disagree on what is in it; `bomb` where it declares more
+    content than is taken.
     """
 
     content_type: str
@@ -126,11 +139,17 @@ class Sniffed:
     certain: bool = True
     ambiguous: bool = False
     bomb: bool = False
+    within: frozenset[str] = frozenset()
 
     def also(self, others: Iterable[str], *, bomb: bool = False) -> "Sniffed":
         """The same file, which admits other types as well."""
         found = (self.alternatives | frozenset(others)) - {self.content_type}
         return replace(self, alternatives=found, bomb=self.bomb or bomb)
+
+    def holding(self, inner: Iterable[str], *, bomb: bool = False) -> "Sniffed":
+        """The same file, which holds what is of these types."""
+        found = frozenset(inner)
+        return replace(self.also(found, bomb=bomb), within=self.within | found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +168,8 @@ class Rejected:
 def judge(terms: Terms, sniffed: Sniffed, declared: str | None) -> Accepted | Rejected:
     """Whether the terms of the upload let a file of that content pass.
 
-    Every type that the content admits is tested; one that is denied is enough.
+    Every type that the content admits is tested; one that is denied is enough, as is one that is
+    not allowed, but where it stands within the file or only says less of it.
     """
     denied = DENIED if terms.denied_types is None else terms.denied_types
     for content_type in (sniffed.content_type, *sorted(sniffed.alternatives)):
@@ -159,15 +179,30 @@ def judge(terms: Terms, sniffed: Sniffed, declared: str | None) -> Accepted | Re
         return Rejected("ambiguous-archive", "the archive can be read in more than one way")
     if sniffed.bomb:
         return Rejected("archive-bomb", "the archive declares more content than is taken here")
-    if terms.allowed_types and not _is_any(sniffed.content_type, terms.allowed_types):
-        return Rejected(
-            "type-not-allowed", f"files of type {sniffed.content_type} are not taken here"
-        )
+    for content_type in _readings(sniffed) if terms.allowed_types else ():
+        if not _is_any(content_type, terms.allowed_types):
+            return Rejected("type-not-allowed", f"files of type {content_type} are not taken here")
     if terms.require_match and declared is not None and not admits(sniffed, declared):
         return Rejected(
             "type-mismatch", f"the file is {sniffed.content_type}, not {plain_type(declared)}"
         )
     return Accepted()
+
+
+def _readings(sniffed: Sniffed) -> list[str]:
+    """The types that the whole file can be read as, the surest first."""
+    main = plain_type(sniffed.content_type)
+    others = sniffed.alternatives - sniffed.within - {UNSNIFFED}
+    return [main, *sorted(other for other in others if not _says_less(plain_type(other), main))]
+
+
+def _says_less(other: str, main: str) -> bool:
+    """Whether it is another word for the type, or for what the type is a kind of."""
+    if other == _ANY_SCRIPT:
+        return fnmatchcase(main, "text/x-*")
+    if other == "application/xml":
+        return main.endswith("+xml")
+    return any({other, main} <= kind for kind in _ONE_KIND)
 
 
 class MismatchKind(StrEnum):

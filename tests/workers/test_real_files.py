@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.server.files import is_inert
-from gateway.uploads.policy import Rejected, judge
+from gateway.uploads.policy import Accepted, Rejected, judge
 from gateway.uploads.record import Terms
 from tests.flows.client import Answer, Client
 from tests.servers.sandbox import CHANNEL
@@ -52,6 +52,8 @@ async def test_a_real_file_is_what_the_table_says(
     assert not sniffed.bomb
     denied = isinstance(judge(Terms(), sniffed, None), Rejected)
     assert ("denied" if denied else "shown" if is_inert(kind) else "saved") == becomes
+    # A route that takes this type alone, and denies none, takes the file.
+    assert judge(Terms(allowed_types=(kind,), denied_types=()), sniffed, None) == Accepted()
 
 
 async def test_names_and_declared_types_change_nothing(external: Client) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import io
+import tarfile
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from gateway.uploads.policy import EXECUTABLES, UNSNIFFED, Accepted, Rejected, S
 from gateway.uploads.record import Terms
 from tests.flows import files
 from tests.flows.files import zip_of
+from workers.signatures import types_of_head
 from workers.sniff import Sniffer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -141,6 +143,50 @@ async def test_every_type_that_a_file_admits_is_one_that_a_route_can_deny(
     assert besides in sniffed.alternatives
     assert isinstance(judge(Terms(), sniffed, None), Accepted)
     assert isinstance(judge(Terms(denied_types=(besides,)), sniffed, None), Rejected)
+
+
+@pytest.mark.parametrize("name", ["GIF and JavaScript", "PDF late in the head"])
+async def test_a_picture_that_is_something_else_too_is_not_among_pictures(
+    sniffer: Sniffer, name: str
+) -> None:
+    data, besides = ADMITS[name]
+    for polyglot in (data, PLAIN["image/gif"] + zip_of("a.txt"), files.JPEG + files.DOCX):
+        sniffed, _ = await sniff(sniffer, polyglot)
+        assert isinstance(judge(Terms(allowed_types=("image/*",)), sniffed, None), Rejected)
+    sniffed, _ = await sniff(sniffer, data)
+    assert judge(Terms(allowed_types=("image/*", besides)), sniffed, None) == Accepted()
+
+
+def tar_of(data: bytes) -> bytes:
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w") as archive:
+        info = tarfile.TarInfo("a.zip")
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    return output.getvalue()
+
+
+HOLDING = {
+    "application/x-tar": tar_of(zip_of("a.txt")),
+    "application/pdf": files.PDF + b"1 0 obj\nstream\n" + zip_of("a") + b"\nendstream\n%%EOF\n",
+    "application/vnd.ms-word.document.macroenabled.12": ADMITS["macros"][0],
+}
+
+
+@pytest.mark.parametrize(("content_type", "data"), HOLDING.items(), ids=HOLDING)
+async def test_what_a_file_holds_makes_no_other_file_of_it(
+    sniffer: Sniffer, content_type: str, data: bytes
+) -> None:
+    sniffed, _ = await sniff(sniffer, data)
+    assert sniffed.alternatives
+    assert judge(Terms(allowed_types=(content_type,)), sniffed, None) == Accepted()
+
+
+async def test_a_picture_of_any_width_is_no_script() -> None:
+    for width in range(8192):
+        assert types_of_head(b"GIF89a" + width.to_bytes(2, "little") + bytes([4, 1, 0xF7, 0])) == []
+    for size in range(0x3D, 1 << 24, 256):
+        assert types_of_head(b"BM" + size.to_bytes(4, "little") + bytes(4) + b"6\0\0\0") == []
 
 
 MACRO_LIST = b'<Override PartName="/word/x.bin" ContentType="application/vnd.ms-office.%s"/>'

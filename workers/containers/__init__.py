@@ -10,18 +10,21 @@ from workers.containers.archive import (
     MOST_ENTRIES,
     TAIL_BYTES,
     Directory,
+    ends_there,
     find_directory,
     is_confused,
 )
 from workers.containers.compound import COMPOUND, classify_compound, directory_at
 from workers.containers.entries import Piece, central_entries
 from workers.containers.kinds import ZIP, classify_head
+from workers.containers.office import MACROS
 from workers.containers.views import Container, classify, headers_to_read, judge_views
 from workers.containers.weights import gzip_weight, is_bomb
 
 __all__ = [
     "COMPOUND",
     "LARGEST_DIRECTORY",
+    "MACROS",
     "MOST_ENTRIES",
     "TAIL_BYTES",
     "ZIP",
@@ -33,6 +36,7 @@ __all__ = [
     "classify_compound",
     "classify_head",
     "directory_at",
+    "ends_there",
     "find_directory",
     "gzip_weight",
     "headers_to_read",

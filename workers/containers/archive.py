@@ -99,12 +99,16 @@ def _in_zip64(tail: bytes, locator: int, size: int) -> tuple[int, tuple[int, int
     return at, (entries, directory_size, start)
 
 
+def ends_there(tail: bytes) -> bool:
+    """Whether the archive that the tail has the end of is the file's own end."""
+    at = tail.rfind(_END)
+    (comment,) = struct.unpack_from("<H", tail, at + _END_SIZE - 2)
+    return bool(at + _END_SIZE + comment == len(tail))
+
+
 def is_confused(tail: bytes, directory: Directory) -> bool:
     """Whether something stands before the archive or behind it, or its end contradicts itself.
 
     Then a reader from the front and one from the back could see two archives.
     """
-    at = tail.rfind(_END)
-    (comment,) = struct.unpack_from("<H", tail, at + _END_SIZE - 2)
-    behind = at + _END_SIZE + comment != len(tail)
-    return behind or directory.shift != 0 or not directory.sound
+    return not ends_there(tail) or directory.shift != 0 or not directory.sound

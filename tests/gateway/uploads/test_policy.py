@@ -20,6 +20,12 @@ from gateway.uploads.record import Terms
 
 PNG = Sniffed("image/png")
 UNSEEN = Sniffed(UNKNOWN_TYPE, frozenset({UNSNIFFED}))
+GIF_AND_ZIP = Sniffed("image/gif", frozenset({"application/zip"}))
+LETTER_WITH_TABLE = Sniffed("application/msword").holding({"application/vnd.ms-excel"})
+PERL = Sniffed("text/x-perl", frozenset({"text/x-shellscript"}))
+APART = st.sampled_from(
+    ["image/png", "text/plain", "application/pdf", "application/zip", "video/mp4"]
+)
 TYPES = st.sampled_from(
     ["image/png", "text/plain", "application/pdf", "application/zip", "video/mp4", *EXECUTABLES]
 )
@@ -45,6 +51,19 @@ TYPES = st.sampled_from(
         (Terms(denied_types=(), allowed_types=("image/*",)), UNSEEN, None, "type-not-allowed"),
         (Terms(allowed_types=("image/*",)), PNG, None, None),
         (Terms(allowed_types=("image/*",)), Sniffed("text/plain"), None, "type-not-allowed"),
+        (Terms(allowed_types=("image/*",)), GIF_AND_ZIP, None, "type-not-allowed"),
+        (Terms(allowed_types=("image/*", "application/zip")), GIF_AND_ZIP, None, None),
+        (Terms(allowed_types=("application/msword",)), LETTER_WITH_TABLE, None, None),
+        (
+            Terms(
+                allowed_types=("application/msword",), denied_types=("application/vnd.ms-excel",)
+            ),
+            LETTER_WITH_TABLE,
+            None,
+            "denied-type",
+        ),
+        (Terms(allowed_types=(UNKNOWN_TYPE,), denied_types=()), UNSEEN, None, None),
+        (Terms(allowed_types=("text/x-perl",), denied_types=()), PERL, None, None),
         (Terms(require_match=True), PNG, "image/png; charset=x", None),
         (Terms(require_match=True), Sniffed("image/jpeg"), "image/jpg", None),
         (Terms(require_match=True), Sniffed("image/jpeg"), "image/png", "type-mismatch"),
@@ -95,3 +114,13 @@ def test_one_denied_type_among_all_is_enough(
     verdict = judge(Terms(), Sniffed(main, others, ambiguous=ambiguous), None)
     denied = bool(({main} | others) & set(EXECUTABLES))
     assert isinstance(verdict, Rejected) == (denied or ambiguous)
+
+
+@given(APART, st.frozensets(APART), st.frozensets(APART), st.frozensets(APART))
+def test_a_file_passes_a_list_if_each_way_to_read_it_does(
+    main: str, others: frozenset[str], inner: frozenset[str], allowed: frozenset[str]
+) -> None:
+    terms = Terms(allowed_types=tuple(allowed))
+    verdict = judge(terms, Sniffed(main, others).holding(inner), None)
+    passes = not allowed or {main} | (others - inner) <= allowed
+    assert isinstance(verdict, Accepted) == passes
