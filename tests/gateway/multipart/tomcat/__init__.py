@@ -2,11 +2,8 @@
 
 import atexit
 import base64
-import fcntl
-import os
 import shutil
 import subprocess
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -16,16 +13,11 @@ import pytest
 from tests.gateway.multipart.oracles import Reading
 
 PACKAGES: Final = ("default-jre-headless", "libtomcat10-embed-java")
-"""Debian's, of which the first brings the compiler that starts a program from its source."""
+"""Debian's, which `.ci/run` installs; the first starts a program from its source."""
 
 _JAR: Final = Path("/usr/share/java/tomcat10-embed-core.jar")
 _SOURCE: Final = Path(__file__).with_name("Reader.java")
-_LOCK: Final = Path(__file__).parents[4] / "var" / "apt.lock"
 _FLAGS: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-Dfile.encoding=UTF-8")
-
-
-class TomcatMissing(Exception):
-    """There is no Java or no Tomcat, and nothing to install them with."""
 
 
 class Tomcat:
@@ -63,38 +55,8 @@ def _text(word: str) -> str | None:
 
 @cache
 def tomcat() -> Tomcat:
-    """The reader of this process of tests; a test is skipped, and says so, where there is none."""
-    try:
-        return Tomcat(install())
-    except TomcatMissing as error:
-        warnings.warn(f"forms were NOT read by Tomcat: {error}", stacklevel=1)
-        pytest.skip(f"forms are not read by Tomcat: {error}")
-
-
-def install() -> str:
-    """Install Java and Tomcat unless they are there; returns the path of `java`.
-
-    Raises TomcatMissing without apt or the right to use it, CalledProcessError where it fails.
-    """
-    if (java := _installed()) is not None:
-        return java
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise TomcatMissing(f"install {' and '.join(PACKAGES)}")
-    _LOCK.parent.mkdir(exist_ok=True)
-    with _LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if _installed() is None:
-            _apt("update")
-            _apt("install", "--yes", "--no-install-recommends", *PACKAGES)
-    java = _installed()
-    assert java is not None
-    return java
-
-
-def _installed() -> str | None:
-    return shutil.which("java") if _JAR.exists() else None
-
-
-def _apt(*arguments: str) -> None:
-    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "--quiet", *arguments], env=environ, check=True)
+    """The reader of this process of tests; a test is skipped where there is none."""
+    java = shutil.which("java")
+    if java is None or not _JAR.exists():
+        pytest.skip(f"Tomcat reads no forms here: apt-get install {' '.join(PACKAGES)}")
+    return Tomcat(java)
