@@ -64,6 +64,23 @@ class Recorder:
         return response
 
 
+class Holding(Recorder):
+    """A ChatKitty that holds questions about strangers' tokens back until it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = 0
+        self.go_on = False
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if "stranger" not in request.headers["Authorization"]:
+            return await super().answer(request)
+        self.held += 1
+        while not self.go_on:
+            await asyncio.sleep(0.01)
+        return web.Response(status=401)
+
+
 class Stumbling(Recorder):
     """A ChatKitty that fails over some tokens, and knows all others."""
 
