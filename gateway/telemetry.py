@@ -16,6 +16,8 @@ import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
+from gateway.text import clean, cleaned
+
 _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -35,7 +37,7 @@ _SECRETS: Final = (
 REQUESTS: Final = "gateway.server.requests"
 """Among modules, the one of the event of every request."""
 
-_encoder = msgspec.json.Encoder(enc_hook=repr)
+_encoder = msgspec.json.Encoder(enc_hook=lambda value: clean(repr(value)))
 _requests_are_logged = True
 
 
@@ -114,11 +116,18 @@ def _without_secrets(
 
 
 def _to_text(event: object, **_: object) -> str:
-    return _encoder.encode(event).decode()
+    return _encoded(event).decode()
 
 
 def _to_json(event: object, **_: object) -> bytes:
-    return _encoder.encode(event)
+    return _encoded(event)
+
+
+def _encoded(event: object) -> bytes:
+    try:
+        return _encoder.encode(event)
+    except UnicodeEncodeError:  # text from outside may be broken
+        return _encoder.encode(cleaned(event))
 
 
 def log_request(*, method: str, path: str, status: int, seconds: float, **ids: str) -> None:
@@ -137,7 +146,11 @@ def log_request(*, method: str, path: str, status: int, seconds: float, **ids: s
             "level": "info",
             "timestamp": datetime.now(UTC),
         }
-        sys.stderr.buffer.write(_encoder.encode(event) + b"\n")
+        try:
+            line = _encoder.encode(event)
+        except UnicodeEncodeError:
+            line = _encoder.encode(cleaned(event))
+        sys.stderr.buffer.write(line + b"\n")
         sys.stderr.buffer.flush()
 
 

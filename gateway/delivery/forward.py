@@ -11,6 +11,7 @@ from yarl import URL
 
 from gateway import tracing
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
+from gateway.heads import ExactRequest
 from gateway.upstream.connections import connector
 
 CONNECT_SECONDS = 10.0
@@ -37,7 +38,7 @@ class Outgoing:
 
 
 def upstream_session(timeout: float) -> aiohttp.ClientSession:
-    """A pool of connections that adds nothing, keeps no cookies, and undoes no encoding.
+    """A pool of connections that adds and loses nothing, keeps no cookies, undoes no encoding.
 
     `timeout` is how long the upstream may stay silent, in seconds.
     """
@@ -45,6 +46,7 @@ def upstream_session(timeout: float) -> aiohttp.ClientSession:
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         connector=connector(limit=0),
+        request_class=ExactRequest,
         skip_auto_headers=_OWN_HEADERS,
         timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=timeout),
     )

@@ -24,7 +24,7 @@ from gateway.settings import Delivery, Settings
 from gateway.uploads.ledger import Entry, Ledger
 from gateway.uploads.lifecycle import Step, begin
 from gateway.uploads.record import State, Upload
-from gateway.upstream.answer import KEPT_HEADERS, Answer
+from gateway.upstream.answer import Answer, kept_headers
 
 SUCCESS = range(200, 300)
 
@@ -154,7 +154,7 @@ def record_of(admitted: Admitted, seen: Observation, head: AnswerHead, held: byt
         doubted=seen.doubted,
         result=Answer(
             head.status,
-            tuple((name, head.headers[name]) for name in KEPT_HEADERS if name in head.headers),
+            kept_headers(head.headers),
             b"" if too_large else held,
         ),
     )

@@ -60,8 +60,8 @@ def settle(
         _check_may_be_hosted(principal)
         _check_token_outlives_retries(principal, services, received_at.timestamp())
     boundaries = declared_boundaries(_content_type(head.headers))
-    encoding = head.headers.get("Content-Encoding")
-    if encoding is not None and encoding.lower() != "identity":
+    encoded = "Content-Encoding" in head.headers
+    if encoded and _elements(head.headers, "Content-Encoding") != {"identity"}:
         raise EncodedBody("send the multipart body as it is, without a Content-Encoding")
     body_limit = route.max_file_size + services.settings.max_form_size
     _check_length(head, body_limit)
@@ -119,9 +119,18 @@ async def authenticate_upload(request: web.Request, services: Services) -> Princ
 
 def check_expectation(headers: CIMultiDictProxy[str]) -> None:
     """Raises ExpectationFailed for any expectation but `100-continue`."""
-    expected = headers.get("Expect")
-    if expected is not None and expected.lower() != "100-continue":
+    if "Expect" in headers and _elements(headers, "Expect") != {"100-continue"}:
         raise ExpectationFailed("only 100-continue can be expected")
+
+
+def grant_of(headers: CIMultiDictProxy[str]) -> str:
+    """The request's `Grant`; of several lines, all of them, as no single one can be."""
+    return "\n".join(headers.getall("Grant"))
+
+
+def _elements(headers: CIMultiDictProxy[str], name: str) -> set[str]:
+    """The elements of a list (RFC 9110 section 5.6.1) in lower case, however many lines it has."""
+    return {each.strip(" \t").lower() for each in ",".join(headers.getall(name)).split(",")}
 
 
 def _token(headers: CIMultiDictProxy[str]) -> str:

@@ -1,5 +1,6 @@
 """aiohttp's handler of a client's connection, stricter than its parser, and with our own words."""
 
+import re
 from typing import Final
 
 import aiohttp
@@ -11,6 +12,7 @@ from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import GatewayError, MalformedRequest
 from gateway.problems import problem_of
+from gateway.server import headers
 from gateway.server.answers import document_of
 from gateway.server.context import SERVER, new_request_id
 from gateway.server.patience import PatientHandler
@@ -22,6 +24,7 @@ log = get_logger(__name__)
 _SERVER_FAULT: Final = 500
 _UNREADABLE: Final = "the bytes sent are no HTTP/1.1 request"
 _FOR_PROXIES: Final = frozenset({"CONNECT", "TRACE"})
+_TARGET: Final = re.compile(r"/[!-~]*")
 
 
 class Misleading(BadHttpMessage):
@@ -93,17 +96,28 @@ class Handler(PatientHandler):
 def framing_fault(message: RawRequestMessage) -> str | None:
     """Why the request is not one that all servers would read alike, though the parser took it.
 
-    RFC 9112: sections 2.3 (versions), 3.2 (Host), 6.1 (Transfer-Encoding). RFC 9110: section 9.3.6
-    and 9.3.8 (methods that speak to a proxy, or that have it send tokens back).
+    Whoever takes requests asks here, whichever parser made them. RFC 9112: sections 2.3 (versions),
+    3.2 (targets, Host), 6.1 (Transfer-Encoding). RFC 9110: sections 5.5 (values that are not
+    ASCII), 9.3.6 and 9.3.8 (methods that speak to a proxy, or that have it send tokens back).
     """
+    fault: str | None = None
     if message.method in _FOR_PROXIES:
-        return "a method that is for proxies"
-    if message.version not in (HttpVersion10, HttpVersion11):
-        return "an unknown version of HTTP"
-    if message.version == HttpVersion11 and "Host" not in message.headers:
-        return "no Host"
-    if "Transfer-Encoding" in message.headers:
-        codings = message.headers.getall("Transfer-Encoding")
-        if message.version == HttpVersion10 or [each.lower() for each in codings] != ["chunked"]:
-            return "a Transfer-Encoding that is not chunked"
-    return None
+        fault = "a method that is for proxies"
+    elif message.version not in (HttpVersion10, HttpVersion11):
+        fault = "an unknown version of HTTP"
+    elif not _TARGET.fullmatch(message.path):
+        fault = "the request target must be a path of printable ASCII characters"
+    elif (name := headers.unfit(message.raw_headers)) is not None:
+        fault = f"the value of {name} must be ASCII"
+    elif message.version == HttpVersion11 and "Host" not in message.headers:
+        fault = "no Host"
+    elif "Transfer-Encoding" in message.headers:
+        fault = _fault_of_coding(message)
+    return fault
+
+
+def _fault_of_coding(message: RawRequestMessage) -> str | None:
+    if message.version == HttpVersion10:
+        return "a Transfer-Encoding, which HTTP/1.0 does not have"
+    codings = [each.lower() for each in message.headers.getall("Transfer-Encoding")]
+    return None if codings == ["chunked"] else "a Transfer-Encoding that is not chunked"

@@ -7,6 +7,8 @@ from typing import Final, TypeAlias
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from gateway.text import as_received
+
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -26,8 +28,21 @@ _NOT_FOR_THE_UPSTREAM = frozenset(
     {"host", "expect", "forwarded", "x-real-ip", "upload-id", "x-request-id", "idempotency-key"}
 )
 _NOT_FROM_THE_UPSTREAM = frozenset({"upload-id", "x-request-id"})
-_FRAMING = frozenset({"content-length"})
-"""What Connection cannot name: without it, a body would be read as the next message."""
+_DECIDING: Final = frozenset(
+    {
+        "authorization", "connection", "content-encoding", "content-length", "content-type",
+        "expect", "forwarded", "grant", "host", "idempotency-key", "if-range", "prefer", "range",
+        "transfer-encoding", "upgrade", "x-forwarded-for",
+    }
+)  # fmt: skip
+"""What frames a message, or says what it means: by these the gateway decides.
+
+Connection cannot name them: without its Content-Length, a body would be read as the next message,
+and without its Content-Type, a form that was judged as one would be sent as something else.
+"""
+
+_ONE_SPELLING: Final = _DECIDING | {"accept-encoding"}
+"""What goes on in no spelling but its own, since some servers read an underscore as a hyphen."""
 
 _TRACE: Final = frozenset({"traceparent", "tracestate"})
 _KNOWN_NAMES: Final = 512
@@ -47,7 +62,7 @@ def to_upstream(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     return CIMultiDict(
         (name, value)
         for name, value in received.items()
-        if _reaches_upstream(plain := _plain(name)) and plain not in listed
+        if _reaches_upstream(folded := name.lower()) and _plain(folded) not in listed
     )
 
 
@@ -64,7 +79,7 @@ def to_client(answered: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     return CIMultiDict(
         (name, value)
         for name, value in answered.items()
-        if _reaches_client(folded := name.lower()) and folded not in listed
+        if _reaches_client(folded := name.lower()) and _plain(folded) not in listed
     )
 
 
@@ -86,14 +101,26 @@ def raw_to_client(answered: RawHeaders, folded: CIMultiDictProxy[str]) -> list[t
     return [
         (name, value)
         for name, value in answered
-        if _reaches_client_raw(name) and not (listed and _folded(name) in listed)
+        if _reaches_client_raw(name) and not (listed and _plain(_folded(name)) in listed)
     ]
 
 
 def with_trace(outgoing: RawHeaders, trace: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """The headers with this W3C Trace Context in the place of the client's."""
     kept = [(name, value) for name, value in outgoing if _folded(name) not in _TRACE]
-    return kept + [(name.encode(), value.encode()) for name, value in trace.items()]
+    return kept + [(as_received(name), as_received(value)) for name, value in trace.items()]
+
+
+def unfit(received: RawHeaders) -> str | None:
+    """The first header by which something would be decided and whose value is not ASCII.
+
+    No honest client sends one, and readers differ in what they make of it. Controls need no look:
+    the parsers refuse them in every header.
+    """
+    for name, value in received:
+        if not value.isascii() and _decides(name):
+            return name.decode("latin-1")
+    return None
 
 
 def request_id(received: str | None) -> str | None:
@@ -106,35 +133,45 @@ def _listed(headers: CIMultiDictProxy[str]) -> frozenset[str]:
     if "Connection" not in headers:
         return frozenset()
     options: Iterable[str] = ",".join(headers.getall("Connection")).split(",")
-    return frozenset(option.strip().lower() for option in options) - _FRAMING
+    return frozenset(_plain(option.strip().lower()) for option in options) - _DECIDING
 
 
-def _plain(name: str) -> str:
+def _plain(folded: str) -> str:
     """A header's name as servers read it that take an underscore for a hyphen."""
-    return name.lower().replace("_", "-")
+    return folded.replace("_", "-")
 
 
-def _reaches_upstream(plain: str) -> bool:
+def _reaches_upstream(folded: str) -> bool:
+    plain = _plain(folded)
     return (
-        plain not in _NOT_FOR_THE_UPSTREAM
-        and plain not in _HOP_BY_HOP
+        _is_end_to_end(folded, plain)
+        and plain not in _NOT_FOR_THE_UPSTREAM
         and not plain.startswith("x-forwarded-")
     )
 
 
 def _reaches_client(folded: str) -> bool:
-    return folded not in _NOT_FROM_THE_UPSTREAM and folded not in _HOP_BY_HOP
+    plain = _plain(folded)
+    return _is_end_to_end(folded, plain) and plain not in _NOT_FROM_THE_UPSTREAM
+
+
+def _is_end_to_end(folded: str, plain: str) -> bool:
+    return plain not in _HOP_BY_HOP and (folded == plain or plain not in _ONE_SPELLING)
 
 
 def _folded(name: bytes) -> str:
     return name.decode("latin-1").lower()
 
 
+def _decides(name: bytes) -> bool:
+    return _folded(name) in _DECIDING
+
+
 # Names are few, and come with every request.
 @lru_cache(_KNOWN_NAMES)
 def _reaches_upstream_raw(name: bytes) -> bool:
     folded = _folded(name)
-    return folded != "accept-encoding" and _reaches_upstream(_plain(folded))
+    return folded != "accept-encoding" and _reaches_upstream(folded)
 
 
 @lru_cache(_KNOWN_NAMES)

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway.auth.principal import Principal
 from gateway.limits.quota import Demand
-from gateway.server.admission import GRANTED
+from gateway.server.admission import GRANTED, grant_of
 from gateway.server.context import TICKET
 from gateway.server.services import SERVICES
 
@@ -20,5 +20,5 @@ async def charge(request: web.Request, principal: Principal, upload_id: str | No
     length = request.content_length if request.body_exists else 0
     subject = principal.subject
     if principal is GRANTED:  # all grants are one subject, and strangers
-        subject = f"grant {request.headers['Grant']}"
+        subject = f"grant {grant_of(request.headers)}"
     request[TICKET] = await quotas.take(subject, Demand(length, upload_id))

@@ -8,9 +8,13 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from aiohttp import web
+import aiohttp
+from aiohttp import http_parser, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
 
 from gateway.errors import ConfigurationError
+from gateway.heads import ExactWriter
 from gateway.metrics.directory import metrics_directory
 from gateway.server.app import create_admin_app, create_app
 from gateway.server.drain import drain
@@ -38,6 +42,7 @@ HANDLER: Final[dict[str, Any]] = {"access_log": None, "auto_decompress": False}
 """What aiohttp's handlers are made with, whichever engine stands before them."""
 
 Protocols = Callable[[], asyncio.Protocol]
+RequestFactory = Callable[..., web.BaseRequest]
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -45,13 +50,20 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then drain, which the signal's second time hastens.
 
-    Raises ConfigurationError where it cannot listen.
+    Raises ConfigurationError where it cannot listen, or would listen by a parser that is not
+    strict enough.
     """
-    if os.environ.get("AIOHTTP_NO_EXTENSIONS"):
-        raise ConfigurationError(
-            "AIOHTTP_NO_EXTENSIONS is set, but only aiohttp's compiled HTTP parser is strict enough"
-        )
+    check_parser()
     asyncio.run(_serve(settings))
+
+
+def check_parser() -> None:
+    """Raises ConfigurationError where aiohttp reads requests by its pure-Python parser."""
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        raise ConfigurationError(
+            "aiohttp has no compiled HTTP parser here, and its Python one is not strict enough:"
+            " unset AIOHTTP_NO_EXTENSIONS, and install aiohttp from a wheel or with a C compiler"
+        )
 
 
 def serve_processes(count: int) -> int:
@@ -102,12 +114,29 @@ async def _serve(settings: Settings) -> None:
 def protocols_of(runner: web.AppRunner, app: web.Application, settings: Settings) -> Protocols:
     """What makes a protocol for each client's connection."""
     server = _server(runner)
+    server.request_factory = _writing_exactly(server.request_factory)
     loop = asyncio.get_running_loop()
     services = app[SERVICES]
     if settings.engine is Engine.PLAIN:
         connections, crowd = services.connections, services.crowd
         return lambda: TurnHandler(server, settings, connections, crowd, loop=loop, **HANDLER)
     return lambda: Connection(server, services, loop=loop, **HANDLER)
+
+
+def _writing_exactly(make_request: RequestFactory) -> RequestFactory:
+    """The same requests, answered by a writer that loses no byte of a head."""
+
+    def make(
+        message: RawRequestMessage,
+        body: aiohttp.StreamReader,
+        protocol: web.RequestHandler,
+        _: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        writer = ExactWriter(protocol, asyncio.get_running_loop())
+        return make_request(message, body, protocol, writer, task)
+
+    return make
 
 
 def _server(runner: web.AppRunner) -> web.Server:

@@ -16,7 +16,7 @@ from gateway.errors import TooManyUploads
 from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
 from gateway.server import headers
-from gateway.server.admission import authenticate_upload, settle
+from gateway.server.admission import authenticate_upload, grant_of, settle
 from gateway.server.answers import problem_response
 from gateway.server.body import read_body, send_continue
 from gateway.server.context import REQUEST_ID, UPLOAD_ID
@@ -71,7 +71,7 @@ async def _take(request: web.Request, services: Services, admitted: Admitted) ->
         if key is None:
             return await _host(request, services, admitted)
         if admitted.authorization is None:  # all grants are one subject, and strangers
-            key = f"{request.headers['Grant']} {key}"
+            key = f"{grant_of(request.headers)}\n{key}"  # no header has a line break
         try:
             claimed = await services.once.claim(admitted, key, services.settings.registration_wait)
         except Unknown as unknown:

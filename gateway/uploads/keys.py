@@ -1,8 +1,9 @@
 """The names under which uploads are kept: in the bucket, and in Redis. Pure."""
 
-import hashlib
 from functools import lru_cache
 from typing import Final
+
+from gateway.text import digest
 
 INCOMING: Final = "incoming/"
 PENDING: Final = "pending/"
@@ -41,7 +42,7 @@ def record(upload_id: str) -> str:
 
 def claim(subject: str, idempotency_key: str) -> str:
     """The claim of a subject's `Idempotency-Key`, which may hold any characters."""
-    return CLAIMS + hashlib.sha256(f"{subject}\0{idempotency_key}".encode()).hexdigest()
+    return CLAIMS + digest(f"{subject}\0{idempotency_key}")
 
 
 def dead(upload_id: str) -> str:
@@ -90,11 +91,11 @@ WRITTEN: Final = "gateway:written"
 @lru_cache(1000)
 def of_subject(subject: str) -> str:
     """The Redis sorted set of a subject's uploads, by time."""
-    return f"uploads:of:{hashlib.sha256(subject.encode()).hexdigest()}"
+    return f"uploads:of:{digest(subject)}"
 
 
 @lru_cache(1000)
 def quota(subject: str) -> tuple[str, str, str]:
     """The Redis keys of what a subject has used: requests, bytes, and uploads under way."""
-    place = f"quota:{hashlib.sha256(subject.encode()).hexdigest()}"
+    place = f"quota:{digest(subject)}"
     return f"{place}:requests", f"{place}:bytes", f"{place}:uploads"

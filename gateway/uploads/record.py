@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.settings import Delivery, OnMismatch
+from gateway.text import cleaned
 from gateway.upstream.answer import Answer
 
 
@@ -177,8 +178,14 @@ _packer = msgspec.msgpack.Encoder()
 
 
 def to_json(upload: Upload) -> bytes:
-    """The record as it is kept; `authorization` in it is encrypted, times are RFC 3339."""
-    return _encoder.encode(upload)
+    """The record as it is kept; `authorization` in it is encrypted, times are RFC 3339.
+
+    Text in it that cannot be encoded is cleaned; so it is in a packed one.
+    """
+    try:
+        return _encoder.encode(upload)
+    except UnicodeEncodeError:
+        return _encoder.encode(cleaned(upload))
 
 
 def from_json(document: bytes) -> Upload:
@@ -188,7 +195,10 @@ def from_json(document: bytes) -> Upload:
 
 def pack(upload: Upload) -> bytes:
     """The record as Redis has it: MessagePack, which takes a file's first bytes as they are."""
-    return _packer.encode(upload)
+    try:
+        return _packer.encode(upload)
+    except UnicodeEncodeError:
+        return _packer.encode(cleaned(upload))
 
 
 def unpack(document: bytes) -> Upload:

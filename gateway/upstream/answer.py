@@ -1,11 +1,13 @@
 """An answer of the upstream, small enough to be kept, and the error that one can be."""
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from gateway.errors import UpstreamRefused
+from gateway.text import clean
 
 KEPT_HEADERS: Final = (
     "Content-Type",
@@ -41,6 +43,16 @@ class Answer(msgspec.Struct, frozen=True):
         except (ValueError, RecursionError):
             return None
         return document if isinstance(document, dict) else None
+
+
+def kept_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What is kept of an answer's headers; bytes in them that are not UTF-8 are not kept."""
+    kept = [
+        (name, value if value.isascii() else clean(value))
+        for name in KEPT_HEADERS
+        if (value := headers.get(name)) is not None
+    ]
+    return tuple(kept)
 
 
 class Refusal(UpstreamRefused):

@@ -12,7 +12,7 @@ from yarl import URL
 
 from gateway import tracing
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from gateway.upstream.answer import KEPT_HEADERS, Answer
+from gateway.upstream.answer import Answer, kept_headers
 from gateway.upstream.connections import connector
 
 LARGEST_ANSWER: Final = 1024 * 1024
@@ -99,7 +99,7 @@ class Transport:
                     raise UpstreamError(
                         "ChatKitty's answer is too large", outcome_unknown=not request.idempotent
                     )
-            return Answer(response.status, _kept(response), bytes(content))
+            return Answer(response.status, kept_headers(response.headers), bytes(content))
 
 
 class _Body:
@@ -124,9 +124,3 @@ class _Body:
 def _may_act(request: Request, body: _Body) -> bool:
     """Whether a broken exchange leaves open that the upstream carries it out (once more)."""
     return body.begun and not request.idempotent
-
-
-def _kept(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (name, response.headers[name]) for name in KEPT_HEADERS if name in response.headers
-    )

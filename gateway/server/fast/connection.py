@@ -16,6 +16,7 @@ from gateway.multipart import MultipartError, is_multipart_form
 from gateway.server.admission import recall, settle
 from gateway.server.context import request_id_of
 from gateway.server.fast.exchange import Exchange
+from gateway.server.handler import framing_fault
 from gateway.server.head import Head
 from gateway.server.services import Services
 from gateway.server.target import CLEAR, with_read_target
@@ -168,10 +169,10 @@ class Connection(TurnHandler):
             message.method not in _METHODS
             or message.upgrade
             or message.version != HttpVersion11
-            or "Host" not in head.headers
             or "Transfer-Encoding" in head.headers
             or "Idempotency-Key" in head.headers
             or not is_multipart_form(head.headers.get("Content-Type", ""))
+            or framing_fault(message) is not None
         ):
             return None
         services = self._services

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from http.client import responses
 
+from gateway.text import as_received
+
 Lines = Iterable[tuple[bytes, bytes]]
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -10,18 +12,18 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 def request_head(method: str, target: str, host: str, headers: Lines) -> bytes:
     """A request's head; what was received is written as it came."""
-    return _head(_bytes(f"{method} {target} HTTP/1.1\r\nHost: {host}"), headers)
+    return _head(as_received(f"{method} {target} HTTP/1.1\r\nHost: {host}"), headers)
 
 
 def answer_head(status: int, reason: str | None, headers: Lines) -> bytes:
     """An answer's head; where `reason` is None, the status has its usual one."""
     phrase = responses.get(status, "") if reason is None else reason
-    return _head(_bytes(f"HTTP/1.1 {status} {phrase}"), headers)
+    return _head(as_received(f"HTTP/1.1 {status} {phrase}"), headers)
 
 
 def lines(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     """Headers that were made here, as bytes."""
-    return [(_bytes(name), _bytes(value)) for name, value in headers]
+    return [(as_received(name), as_received(value)) for name, value in headers]
 
 
 def whole_answer(status: int, headers: Lines, body: bytes) -> bytes:
@@ -36,8 +38,3 @@ def chunk(data: bytes) -> bytes:
 
 def _head(opening: bytes, headers: Lines) -> bytes:
     return b"\r\n".join([opening, *[b"%b: %b" % line for line in headers], b"", b""])
-
-
-def _bytes(text: str) -> bytes:
-    # The parser decodes what is no UTF-8 in this way, so the bytes go on as they came.
-    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,76 @@
+"""Heads of HTTP messages that aiohttp sends, byte for byte as they were received (RFC 9112).
+
+aiohttp decodes a head as UTF-8, with surrogates for all other bytes. Its compiled writer leaves
+them out without a word, and its Python one raises: what was decided on would not be what is sent.
+Here they become the bytes again that they stand for, whichever side they are sent to.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+from aiohttp.http import StreamWriter
+from multidict import CIMultiDict
+
+from gateway.text import as_received
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+
+_ENDS_A_LINE: Final = re.compile(r"[\r\n\0]")
+
+
+def head(opening: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    """A head, from its first line to the empty one.
+
+    Raises ValueError for a line break or a NUL: it would be read as another head (RFC 9110
+    section 5.5).
+    """
+    lines = [opening, *[f"{name}: {value}" for name, value in headers]]
+    if _ENDS_A_LINE.search("".join(lines)):
+        raise ValueError("a line of the head has a line break or a NUL in it")
+    return as_received("\r\n".join([*lines, "", ""]))
+
+
+class ExactWriter(StreamWriter):
+    """aiohttp's writer of a message, whose head loses no byte."""
+
+    async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None:
+        """Have the head sent together with the first bytes of the body."""
+        self._headers_written = False
+        self._headers_buf = head(status_line, headers.items())
+
+
+class ExactRequest(aiohttp.ClientRequest):
+    """aiohttp's request of a client; proxies, tracing and compression are not used here."""
+
+    async def send(self, conn: "Connection") -> aiohttp.ClientResponse:
+        """Send the request; as aiohttp does, but by a writer that loses no byte."""
+        protocol: Any = conn.protocol
+        writer = ExactWriter(protocol, self.loop)
+        if self.chunked is not None:
+            writer.enable_chunking()
+        await writer.write_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers)
+        task: asyncio.Task[None] | None = None
+        if self._body or protocol.writing_paused:
+            task = asyncio.create_task(self.write_bytes(writer, conn, self._get_content_length()))
+            self._writer = task
+        else:
+            protocol.start_timeout()
+            writer.set_eof()
+        response: aiohttp.ClientResponse = self.response_class(
+            self.method,
+            self.original_url,
+            writer=task,
+            continue100=None,
+            timer=self._timer,
+            request_info=self.request_info,
+            traces=[],
+            loop=self.loop,
+            session=self._session,
+            stream_writer=writer,
+        )
+        self.response = response  # type: ignore[assignment] # as aiohttp itself does
+        return response
