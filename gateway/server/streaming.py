@@ -16,9 +16,10 @@ async def stream_answer(
     Raises UpstreamUnavailable where the upstream's body breaks off, ConnectionError where the
     client has gone.
     """
+    reason = response.reason or ""
     answer = web.StreamResponse(
         status=response.status,
-        reason=response.reason,
+        reason=reason if reason.isprintable() else None,
         headers=headers.to_client(response.headers),
     )
     await answer.prepare(request)

@@ -43,7 +43,8 @@ def opening_of(
             lines.append((b"Transfer-Encoding", b"chunked"))
         else:
             lines.append((b"Content-Length", b"%d" % len(whole)))
-    return wire.answer_head(head.code, head.reason, lines), chunked
+    reason = head.reason if head.reason.isprintable() else None
+    return wire.answer_head(head.code, reason, lines), chunked
 
 
 def of_problem(

@@ -10,6 +10,7 @@ from gateway.server.headers import (
     request_id,
     to_client,
     to_upstream,
+    unfit,
 )
 
 
@@ -67,7 +68,7 @@ def test_connection_cannot_name_what_frames_a_message() -> None:
 
 NAMES = st.sampled_from(
     ["X-End", "X_Hop", "x-hop", "Accept-Encoding", "Content-Length", "X_Forwarded_For", "Host",
-     "TE", "Upload-Id", "Server", "ä"]
+     "TE", "Upload-Id", "Upload_Id", "Content_Type", "Server", "ä"]
 )  # fmt: skip
 VALUES = st.sampled_from(["1", "é", ""])
 LISTED = st.sampled_from([[], [("Connection", "close, X-Hop")], [("Connection", "content-length")]])
@@ -85,6 +86,56 @@ def test_headers_as_bytes_go_on_as_those_as_text(
     ):
         texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in kept]
         assert sorted(texts) == sorted(expected.items())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Content_Length", "content_type", "Content_Encoding", "Accept_Encoding", "If_Range",
+        "Transfer_Encoding", "Idempotency_Key", "X_Request_Id", "Upload_Id", "Keep_Alive",
+    ],
+)  # fmt: skip
+def test_no_other_spelling_of_what_means_something_goes_on(name: str) -> None:
+    headers, raw = proxy((name, "x")), [(name.encode(), b"x")]
+    assert not to_upstream(headers)
+    assert raw_of_relay(raw, headers) == [(b"Accept-Encoding", b"identity")]
+    if name.lower() != "idempotency_key":
+        assert not to_client(headers)
+        assert raw_to_client(raw, headers) == []
+
+
+@pytest.mark.parametrize("name", ["X_Client", "x_api_version", "Sec_Fetch"])
+def test_an_underscore_of_their_own_is_anybodys(name: str) -> None:
+    assert dict(to_upstream(proxy((name, "x")))) == {name: "x"}
+    assert dict(to_client(proxy((name, "x")))) == {name: "x"}
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "authorization", "Grant", "Range"])
+def test_connection_cannot_name_what_was_decided_on(name: str) -> None:
+    headers = proxy(("Connection", f"close, {name}"), (name, "x"))
+    assert dict(to_upstream(headers)) == {name: "x"}
+    assert (name.encode(), b"x") in raw_of_relay([(name.encode(), b"x")], headers)
+
+
+def test_what_connection_names_stays_here_in_every_spelling() -> None:
+    headers = proxy(("Connection", "x_hop"), ("X-Hop", "1"), ("X_Hop", "2"), ("x-end", "3"))
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    assert dict(to_upstream(headers)) == dict(to_client(headers)) == {"x-end": "3"}
+    assert raw_to_client(raw, headers) == [(b"x-end", b"3")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fits"),
+    [
+        (b"Content-Type", b"text/plain", True),
+        (b"Content-Type", b"text/\xff", False),
+        (b"AUTHORIZATION", "Bearer é".encode(), False),
+        (b"Content_Type", b"\xff", True),
+        (b"X-Name", b"\xff", True),
+    ],
+)
+def test_what_decides_something_is_ascii(name: bytes, value: bytes, fits: bool) -> None:
+    assert unfit([(b"X", b"\xe9"), (name, value)]) == (None if fits else name.decode())
 
 
 def test_an_answer_keeps_its_own_headers_but_not_our_names() -> None:
