@@ -15,6 +15,7 @@ from gateway.uploads.record import Change, Fault, State, from_json, to_json
 from tests.flows import files, raw
 from tests.flows.client import Answer, Client
 from tests.servers.fixtures import StartGateway
+from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 
 CHANNEL_PATH = f"/v1/channels/{CHANNEL}/messages"
@@ -225,18 +226,26 @@ async def test_who_waits_no_longer_is_told_the_upload_that_the_key_stands_for(
 async def test_a_key_is_the_grants_own_where_there_is_no_subject(
     start_gateway: StartGateway, key: str
 ) -> None:
-    gateway = start_gateway(grants="relay", delivery="relay")
+    gateway = start_gateway(grants="relay", delivery="relay", subject_requests="1000")
     ids = []
-    for grant in ("ONE", "ONE", "ANOTHER"):
-        body = raw.form(files.PNG)
-        request = raw.head(
-            f"/runtime/channels/{CHANNEL}/messages",
-            f"Grant: {grant}",
-            f"Idempotency-Key: {key}",
-            raw.FORM_TYPE,
-            f"Content-Length: {len(body)}",
-        )
-        answer = await raw.exchange(gateway.url, request + body, until=b"}}}")
+    asked = (["ONE"], key), (["ONE"], key), (["ONE A"], key), (["ONE"], f"A {key}")
+    for grants, its_key in (*asked, (["ONE", "A"], key), (["A", "ONE"], key)):
+        lines = [f"Grant: {grant}" for grant in grants]
+        answer = await by_grant(gateway, its_key, *lines)
         assert answer.status == 200
         ids.append(answer.body)
-    assert ids[0] == ids[1] != ids[2]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == len(ids) - 1
+    assert (await by_grant(gateway, key, "Grant: é")).status == 400
+
+
+async def by_grant(gateway: Gateway, key: str, *grants: str) -> raw.RawAnswer:
+    body = raw.form(files.PNG)
+    request = raw.head(
+        f"/runtime/channels/{CHANNEL}/messages",
+        *grants,
+        f"Idempotency-Key: {key}",
+        raw.FORM_TYPE,
+        f"Content-Length: {len(body)}",
+    )
+    return await raw.exchange(gateway.url, request + body, until=b"}}}")

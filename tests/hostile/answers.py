@@ -65,7 +65,14 @@ def _passed_on() -> Iterator[Answer]:
     yield Answer(
         "value-of-any-bytes", _OK + b"X: \xff\xe9\r\n" + _LENGTH + b"\r\n" + _JSON, 200, _JSON
     )
-    own = b"X-Request-Id: forged\r\nUpload-Id: forged\r\nConnection: x-request-id, upload-id\r\n"
+    for name, byte in (("nul", b"\0"), ("escape", b"\x1b")):
+        reason = b"HTTP/1.1 200 O" + byte + b"K\r\n"
+        yield Answer(f"{name}-in-reason", reason + _LENGTH + b"\r\n" + _JSON, 200, _JSON)
+    own = (
+        b"X-Request-Id: forged\r\nUpload-Id: forged\r\nConnection: x-request-id, upload-id\r\n"
+        b"X_Request_Id: forged\r\nUpload_Id: forged\r\nContent_Length: forged\r\n"
+        b"Transfer_Encoding: forged\r\n"
+    )
     yield Answer("our-own-headers", _OK + own + _LENGTH + b"\r\n" + _JSON, 200, _JSON)
     yield Answer("until-the-end", _OK + b"\r\n" + _JSON, 200, _JSON)
     yield Answer("unknown-status", b"HTTP/1.1 599 X\r\n" + _LENGTH + b"\r\n" + _JSON, 599, _JSON)
@@ -128,10 +135,8 @@ COMPILED_ONLY: Final = frozenset(
         "100-with-length",
         "length-twice",
         "more-than-its-length",
-        "reason-of-any-bytes",
-        "value-of-any-bytes",
     }
 )
-"""What aiohttp's pure-Python parser and writer, which nobody is served by, do otherwise."""
+"""What aiohttp's pure-Python parser, which nobody is served by, does otherwise."""
 
 ANSWERS: Final = (*_passed_on(), *_refused(), *_broken())

@@ -131,6 +131,9 @@ def _openings() -> Iterator[tuple[str, bytes]]:
     yield "lf-at-the-end", good[:-2] + b"\n" + _BODY
     yield "cr-only", good.replace(b"\r\n", b"\r") + _BODY + b"\r\n\r\n"
     yield "nul-in-target", _opening(b"POST " + path + b"\0 HTTP/1.1")
+    yield "target-of-any-bytes", _opening(b"POST " + path + b"\xff HTTP/1.1")
+    yield "query-of-any-bytes", _opening(b"POST " + path + b"?\xe9 HTTP/1.1")
+    yield "options-of-all", b"OPTIONS * HTTP/1.1\r\nHost: gateway\r\n\r\n"
     yield "tab-in-line", _opening(b"POST\t" + path + b" HTTP/1.1")
     yield "two-spaces", _opening(b"POST  " + path + b" HTTP/1.1")
     yield "space-in-target", _opening(b"POST " + path + b" x HTTP/1.1")
