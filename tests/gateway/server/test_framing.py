@@ -34,6 +34,12 @@ DECIDING = {
     "Upgrade": "websocket",
     "X-Forwarded-For": "192.0.2.1",
 }
+TARGETS = (
+    # llhttp takes several blanks around a target for one.
+    st.binary(max_size=20)
+    .map(lambda rest: rest.strip(b" "))
+    .filter(lambda rest: not rest.startswith(b"/"))
+)
 OTHERS = ("Accept", "Cookie", "Referer", "User-Agent", "X-Any", "X_Any", "Content_Type")
 
 
@@ -96,7 +102,7 @@ def test_any_other_may_have_any_byte_but_a_control(
 
 
 @pytest.mark.parametrize("parser", PARSERS)
-@given(rest=st.binary(max_size=20).filter(lambda rest: not rest.startswith(b"/")))
+@given(rest=TARGETS)
 def test_a_target_is_a_path_of_printable_ascii(rest: bytes, parser: Callable[..., Any]) -> None:
     fine = all(0x21 <= byte < 0x7F for byte in rest) and b"#" not in rest
     if fine:
