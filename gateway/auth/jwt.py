@@ -130,7 +130,7 @@ def signed_claims(token: str, header: Mapping[str, object], keys: KeySet) -> cla
         try:
             payload = _jws.decode_complete(token, key, algorithms=[algorithm])["payload"]
             members = json.loads(payload)
-        except (PyJWTError, ValueError, TypeError):
+        except (PyJWTError, ValueError, TypeError, RecursionError):
             continue
         return members if isinstance(members, dict) else None
     return None

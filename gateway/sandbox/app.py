@@ -120,7 +120,7 @@ class Sandbox:
         """`PUT /sandbox/faults`."""
         try:
             rules = [Rule.parse(rule) for rule in await request.json()]
-        except (InvalidRule, ValueError, TypeError) as error:
+        except (InvalidRule, ValueError, TypeError, RecursionError) as error:
             return web.json_response(client_error(str(error)).document, status=400)
         self.faults.rules = rules
         return await self.get_faults(request)

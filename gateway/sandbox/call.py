@@ -1,7 +1,6 @@
 """One request to the sandbox, as its operations see it."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from aiohttp import web
 from gateway.sandbox import shapes
 from gateway.sandbox.failures import client_error, not_found
 from gateway.sandbox.faults import Fault
+from gateway.sandbox.parsing import parsed
 from gateway.sandbox.shapes import Generation
 from gateway.sandbox.state import Document, State, Table
 from gateway.sandbox.tokens import Tokens
@@ -65,10 +65,7 @@ class Call:
             body += chunk
             if len(body) > _LARGEST_JSON:
                 raise client_error("the body is too large")
-        try:
-            return shapes.understood(json.loads(body), self.generation)
-        except ValueError:
-            raise client_error("the body is not valid JSON") from None
+        return shapes.understood(parsed(bytes(body), "the body"), self.generation)
 
     async def json_object(self) -> Document:
         """The body as a JSON object. Raises Failure where it is none."""

@@ -1,6 +1,5 @@
 """Multipart bodies, by a library's parser: a fault of the gateway's own must not hide here."""
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from python_multipart.multipart import parse_options_header
 
 from gateway.sandbox.call import Call
 from gateway.sandbox.failures import client_error
+from gateway.sandbox.parsing import parsed
 
 _BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]*)"|([^\s;,]+))""", re.IGNORECASE)
 _LONGEST_LINE: Final = 256
@@ -39,10 +39,7 @@ class ReceivedForm:
 
     def properties(self) -> dict[str, Any]:
         """The field `properties`, a JSON object as text. Raises Failure for any other."""
-        try:
-            properties = json.loads(self.fields.get("properties", "{}"))
-        except ValueError:
-            raise client_error("properties is not valid JSON") from None
+        properties = parsed(self.fields.get("properties", "{}"), "properties")
         if not isinstance(properties, dict):
             raise client_error("properties is not a JSON object")
         return properties

@@ -1,8 +1,6 @@
 """Imports: a JSON array in a multipart body becomes resources, and a job that tells of it."""
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import web
 
@@ -11,6 +9,7 @@ from gateway.sandbox.call import Call
 from gateway.sandbox.failures import client_error
 from gateway.sandbox.forms import receive_form
 from gateway.sandbox.paging import numbered_page
+from gateway.sandbox.parsing import parsed
 from gateway.sandbox.state import Document, Table, now
 
 _MESSAGE_TYPES = ("TEXT", "SYSTEM_TEXT")
@@ -79,9 +78,11 @@ async def _import(
 ) -> web.Response:
     """All of the items or none; an item whose idempotency key is known is passed over."""
     items = await _items(call)
+    if not all(isinstance(item.get(_KEY, ""), str) for item in items):
+        raise client_error(f"{_KEY} is a string")
     known = {document.get(_KEY) for document in call.state.all(table)}
-    parsed = [parse(item) | ({_KEY: item[_KEY]} if _KEY in item else {}) for item in items]
-    for document in parsed:
+    found = [parse(item) | ({_KEY: item[_KEY]} if _KEY in item else {}) for item in items]
+    for document in found:
         if document.get(_KEY) is None or document[_KEY] not in known:
             call.state.insert(table, document)
     return _job(call, kind)
@@ -93,9 +94,7 @@ async def _items(call: Call) -> list[Document]:
         raise client_error("an import is a multipart form")
     form = await receive_form(call)
     try:
-        items: Any = json.loads(form.file.path.read_bytes())
-    except ValueError:
-        raise client_error("the file is not valid JSON") from None
+        items = parsed(form.file.path.read_bytes(), "the file")
     finally:
         form.file.path.unlink()
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):

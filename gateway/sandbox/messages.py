@@ -1,6 +1,5 @@
 """Messages of channels and threads: listed, sent in both content types, changed, deleted."""
 
-import json
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from gateway.sandbox.call import Call
 from gateway.sandbox.failures import client_error
 from gateway.sandbox.forms import receive_form
 from gateway.sandbox.paging import message_page
+from gateway.sandbox.parsing import parsed
 from gateway.sandbox.state import Document, Table, now
 
 
@@ -156,10 +156,7 @@ def _authored(call: Call, kind: str, reference: Any) -> Document:  # noqa: ANN40
 
 
 def _json_text(text: str) -> str:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        raise client_error("a part of a stream is JSON") from None
+    value = parsed(text, "a part of a stream")
     return value if isinstance(value, str) else text
 
 

@@ -11,6 +11,7 @@ from gateway.sandbox.state import Document
 
 _DEFAULT_SIZE = 25
 _LARGEST_SIZE = 1000
+_MOST_DIGITS = 19
 
 Shape = Callable[[Document], Document]
 
@@ -77,6 +78,6 @@ def _size(call: Call) -> int:
 
 def _number(call: Call, name: str, default: int) -> int:
     text = call.request.query.get(name, str(default))
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise client_error(f"{name} is not a number")
     return int(text)

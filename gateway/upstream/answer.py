@@ -1,6 +1,7 @@
 """An answer of the upstream, small enough to be kept, and the error that one can be."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,6 +19,7 @@ KEPT_HEADERS: Final = (
     "X-Response-Token",
 )
 """What of an answer's headers means something to the client of an upload."""
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -37,9 +39,15 @@ class Answer(msgspec.Struct, frozen=True):
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
     def json_object(self) -> dict[str, object] | None:
-        """The body as a JSON object, or None where it is anything else."""
+        """The body as a JSON object, or None where it is anything else.
+
+        No text of it has half a surrogate pair, which could not be kept.
+        """
         try:
-            document = json.loads(self.body)
+            document = json.loads(self.body.decode("utf-8-sig"))
+            if _SURROGATE.search(self.body):
+                whole = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+                document = json.loads(whole)
         except (ValueError, RecursionError):
             return None
         return document if isinstance(document, dict) else None

@@ -5,8 +5,11 @@ import time
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jwt.algorithms import RSAAlgorithm
+from jwt.api_jws import PyJWS
 
 from gateway.auth import introspection, jwt
 from gateway.auth.claims import (
@@ -132,3 +135,27 @@ def test_a_token_acts_as_the_one_user_that_it_names_or_as_none(
 @pytest.mark.parametrize("name", ["jane@chatkitty.com", "Jörg Ü", "a", '"', "x" * 255])
 def test_an_honest_name_is_taken_as_it_is(name: str) -> None:
     assert chat_user_of({"chat": name}, UserRule("chat", "any")) == ChatUser(name)
+
+
+def test_no_depth_of_claims_is_stumbled_over_where_the_next_reader_stands_deeper() -> None:
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    jwk = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    keys = key_set(json.dumps({"keys": [jwk]}).encode(), list(SignatureAlgorithm))
+    assert keys is not None
+    read = 0
+    for depth in range(800, 1000):
+        payload = f'{{"x":{"[" * depth}{"]" * depth}}}'.encode()
+        token = PyJWS().encode(payload, private, algorithm="RS256")
+        unverified = jwt.read(token)
+        if unverified is not None:
+            assert _further_down(5, token, unverified, keys) in (None, unverified.claims)
+            read += 1
+    assert read
+
+
+def _further_down(
+    levels: int, token: str, unverified: jwt.Unverified, keys: KeySet
+) -> object | None:
+    if levels:
+        return _further_down(levels - 1, token, unverified, keys)
+    return jwt.signed_claims(token, unverified.header, keys)

@@ -1,0 +1,31 @@
+"""The JSON of an answer, which whoever is upstream may write as they like."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.upstream.answer import Answer
+from workers.steps.audit import claim_of
+
+
+@given(
+    st.text(st.characters(codec=None, exclude_categories=[]) | st.sampled_from("\ud800\udfff")),
+    st.booleans(),
+)
+def test_whatever_an_answer_says_can_be_kept(text: str, ascii_only: bool) -> None:
+    document = {"file": {"contentType": text, "name": text, "size": 1}, text: text}
+    body = json.dumps(document, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    claim = claim_of(Answer(200, (), body))
+    if claim is not None:
+        msgspec.json.encode([claim.content_type, claim.name])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"a":' * 100_000, b'{"a": ' + b"9" * 5000 + b"}", b"\xff", b"[]", b""],
+)
+def test_what_is_no_object_is_none(body: bytes) -> None:
+    assert Answer(200, (), body).json_object() is None
