@@ -6,6 +6,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway import kept
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 
@@ -45,6 +46,6 @@ async def look(redis: Redis) -> Findings | None:
     except (RedisError, OSError):
         return None
     try:
-        return _decoder.decode(document) if document is not None else None
+        return kept.read(_decoder, document) if document is not None else None
     except msgspec.MsgspecError:  # another version's
         return None

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
+from gateway import kept
 from gateway.settings import Delivery, OnMismatch
 from gateway.text import cleaned
 from gateway.upstream.answer import Answer
@@ -189,8 +190,8 @@ def to_json(upload: Upload) -> bytes:
 
 
 def from_json(document: bytes) -> Upload:
-    """The upload of a kept record. Raises msgspec.ValidationError for any other document."""
-    return _decoder.decode(document)
+    """The upload of a kept record. Raises msgspec.DecodeError for any other document."""
+    return kept.read(_decoder, document)
 
 
 def pack(upload: Upload) -> bytes:
@@ -203,4 +204,4 @@ def pack(upload: Upload) -> bytes:
 
 def unpack(document: bytes) -> Upload:
     """The upload of a packed record. Raises msgspec.DecodeError for any other document."""
-    return _unpacker.decode(document)
+    return kept.read(_unpacker, document)

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError, WatchError
 
+from gateway import kept
 from gateway.metrics.catalogue import CIRCUIT_CHANGES
 from gateway.telemetry import get_logger
 
@@ -83,6 +84,14 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Circuit)
 
 
+def _circuit(state: bytes | None) -> Circuit:
+    """The circuit that was kept; one that nobody here can read is none."""
+    try:
+        return kept.read(_decoder, state) if state is not None else CLOSED
+    except msgspec.MsgspecError:
+        return CLOSED
+
+
 class SharedBreaker:
     """The breaker of one upstream. Whatever happens to Redis, nothing here raises."""
 
@@ -110,7 +119,7 @@ class SharedBreaker:
             state = cast(bytes | None, await self._redis.get(self._key))
         except (RedisError, OSError):
             return None
-        return state is not None and _decoder.decode(state).tripped
+        return _circuit(state).tripped
 
     async def _change(self, decide: Callable[[Circuit, float], tuple[Circuit, Outcome]]) -> Outcome:
         try:
@@ -153,5 +162,4 @@ class SharedBreaker:
         """The state, and the time by Redis' clock, which all share."""
         state = await pipeline.get(self._key)
         seconds, microseconds = await pipeline.time()
-        circuit = _decoder.decode(cast(bytes, state)) if state is not None else CLOSED
-        return circuit, seconds + microseconds / 1e6
+        return _circuit(cast(bytes | None, state)), seconds + microseconds / 1e6

@@ -77,7 +77,10 @@ class SharedToken:
         text = self._seal.decrypt(sealed.decode(errors="replace")) if sealed else None
         if text is None:
             return None
-        value, life = json.loads(text)
+        try:
+            value, life = json.loads(text)
+        except (ValueError, TypeError):  # another version's
+            return None
         return Token(value, life, time.monotonic() + milliseconds / 1000)
 
     async def write(self, token: Token) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 from msgspec.structs import replace
 
+from gateway import kept
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.store.objects import ObjectStore
 from gateway.uploads import keys
@@ -94,6 +95,6 @@ async def take(store: ObjectStore, rest: float) -> Lease | None:
 def _memory(document: bytes) -> Memory:
     """What the last holder knew; of another version's memory nothing is needed."""
     try:
-        return _decoder.decode(document)
+        return kept.read(_decoder, document)
     except msgspec.MsgspecError:
         return Memory(holder="", seconds=0.0)

@@ -104,3 +104,11 @@ async def test_without_redis_each_learns_by_itself() -> None:
         assert await other.permit() == 0.0
         await one.succeeded()
         assert await one.permit() == 0.0
+
+
+@pytest.mark.parametrize("state", [b"", b"\xff", b"\x91" * 5000, b"{}"])
+async def test_a_circuit_that_nobody_can_read_is_closed(redis: Redis, state: bytes) -> None:
+    await redis.set("breaker:kept", state, ex=60)
+    breaker = SharedBreaker(redis, "kept")
+    assert await breaker.is_open() is False
+    await breaker.succeeded()
