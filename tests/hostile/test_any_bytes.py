@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from tests.flows.raw import FORM_TYPE, chunked, form, head
 from tests.hostile.cases import CASES
-from tests.hostile.doors import Door
+from tests.hostile.doors import WIRES, Door
 from tests.hostile.never import AUTHORIZATION, Watch
 from tests.hostile.test_multipart import request_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.parametrize("door", WIRES, ids=str, indirect=True),
+]
 
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "2"))
 ABORTS = int(os.environ.get("HOSTILE_ABORTS", "60"))
