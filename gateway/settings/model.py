@@ -100,7 +100,7 @@ class Settings(BaseModel):
     """Another name of this gateway, for hosted files alone; left out: the public URL."""
 
     trusted_proxies: CommaSeparated[IPvAnyNetwork] = ()
-    """Networks whose `X-Forwarded-For` or `Forwarded` tells the client's address in the log."""
+    """Networks whose `X-Forwarded-For` or `Forwarded` tells the client's address."""
 
     drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds between SIGTERM, when readiness fails, and the end of listening."""
