@@ -118,9 +118,13 @@ class ScriptPipe(asyncio.Protocol):
                 if error is not None and not isinstance(error, WriteRefused):
                     self._break(error)
                     return
-                if self._calls:
-                    _, done = self._calls.popleft()
-                    _tell(done, None if error is not None else answer, error)
+                if not self._calls:
+                    continue
+                _, done = self._calls.popleft()
+                try:  # what one caller does then is nothing to the others
+                    done(None if error is not None else answer, error)
+                except Exception:
+                    log.exception("redis.callback_failed")
         except hiredis.ProtocolError as fault:
             self._break(RedisConnectionError(str(fault)))
 
@@ -143,16 +147,11 @@ class ScriptPipe(asyncio.Protocol):
         self.close()
         calls, self._calls = self._calls, deque()
         for _, done in calls:
-            _tell(done, None, error)
+            try:
+                done(None, error)
+            except Exception:
+                log.exception("redis.callback_failed")
 
 
 def _error_of(answer: Exception) -> RedisError:
     return told_apart(str(answer)) or ResponseError(str(answer))
-
-
-def _tell(done: Done, answer: Answer, error: RedisError | None) -> None:
-    """Call back; what one caller does then is nothing to the others."""
-    try:
-        done(answer, error)
-    except Exception:
-        log.exception("redis.callback_failed")

@@ -50,7 +50,10 @@ def is_between_answers(parser: "HttpParser[RawResponseMessage]") -> bool:
         messages, _, _ = parser.feed_data(_PROBE)
     except HttpProcessingError:
         return False
-    return [(head.code, head.raw_headers) for head, _ in messages] == [(204, ())]
+    if len(messages) != 1:
+        return False
+    head, _ = messages[0]
+    return head.code == 204 and not head.raw_headers
 
 
 def read_rest(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]) -> None:
