@@ -344,25 +344,68 @@ class Ledger(BucketRecords):
             return ended
         return await self.find(upload_id)  # what had failed may have been taken up again
 
+    async def set_aside(self, upload_id: str) -> None:
+        """Move a record that cannot be read out of the way, wherever it is.
+
+        Raises StoreUnavailable, RedisError.
+        """
+        packed = cast(bytes | None, await self._redis.get(keys.relayed(upload_id)))
+        if packed is None:
+            await super().set_aside(upload_id)
+            return
+        await self._store.put(keys.dead(upload_id), packed)
+        await self._forget_relayed(upload_id)
+
     async def list_relayed(self, age: float, limit: int) -> list[str]:
-        """Ids of relayed uploads that were accepted so many seconds ago and still wait in Redis.
+        """Ids of relayed uploads that were accepted `age` seconds ago and still wait in Redis.
 
         The oldest ones first. Raises RedisError.
         """
         seconds, _ = await self._redis.time()
-        found = await self._redis.zrange(
-            keys.RELAYED_SET, "-inf", seconds - age, byscore=True, offset=0, num=limit
-        )
-        return _ids(found)
+        return [upload_id.decode() for upload_id, _ in await self._waiting(seconds - age, limit)]
 
     async def relayed_backlog(self) -> tuple[int, float]:
         """How many relayed uploads wait in Redis, and since how many seconds. Raises RedisError."""
-        found = await self._redis.zrange(keys.RELAYED_SET, 0, 0, withscores=True)
-        if not found:
+        oldest = await self._waiting("+inf", 1)
+        if not oldest:
             return 0, 0.0
-        ((_, since),) = cast(list[tuple[bytes, float]], found)
+        ((_, since),) = oldest
         seconds, _ = await self._redis.time()
         return int(await self._redis.zcard(keys.RELAYED_SET)), max(0.0, float(seconds) - since)
+
+    async def _waiting(self, until: float | str, limit: int) -> list[tuple[bytes, float]]:
+        """The relayed uploads that were accepted first, and when.
+
+        Redis forgets a record when its retention ends, or by an eviction, and lists it all the
+        same: such an upload leaves the list here, or it would be in the way of the others.
+        """
+        page = max(limit, _PAGE_SCAN)
+        while True:
+            found = cast(
+                list[tuple[bytes, float]],
+                await self._redis.zrange(
+                    keys.RELAYED_SET,
+                    "-inf",
+                    until,
+                    byscore=True,
+                    offset=0,
+                    num=page,
+                    withscores=True,
+                ),
+            )
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for upload_id, _ in found:
+                    pipeline.exists(keys.relayed(upload_id.decode()))
+                there = await pipeline.execute()
+            gone = [
+                upload_id
+                for (upload_id, _), is_there in zip(found, there, strict=True)
+                if not is_there
+            ]
+            if not gone:
+                return found[:limit]
+            log.warning("record.gone", count=len(gone))
+            await self._redis.zrem(keys.RELAYED_SET, *gone)
 
     async def list_of_subject(self, subject: str, before: str | None) -> AsyncIterator[Upload]:
         """A subject's uploads, newest first, from the one made before the id `before`.

@@ -16,6 +16,7 @@ from tests.workers.test_sweep import stored_upload
 from workers.runtime import Services
 from workers.sniff import Sniffer
 from workers.steps import guard
+from workers.steps.audit import audit
 from workers.steps.resumption import resume
 from workers.steps.schedule import later
 
@@ -66,6 +67,19 @@ async def test_a_record_that_nobody_can_read_is_set_aside(services: Services) ->
         await guard.one(Step.RESUME, upload_id, resume)(services)
     assert await services.backends.ledger.open(upload_id) is None
     assert (await store.get(keys.dead(upload_id))).content == b"{not a record"
+
+
+async def test_a_record_in_redis_that_nobody_can_read_is_set_aside(services: Services) -> None:
+    upload_id = new_id()
+    redis = services.backends.redis
+    await redis.set(keys.relayed(upload_id), b"no record")
+    await redis.zadd(keys.RELAYED_SET, {upload_id: 0})
+    for _ in range(guard.MOST_TRIES + 1):
+        await guard.one(Step.AUDIT, upload_id, audit)(services)
+    assert await services.backends.ledger.open(upload_id) is None
+    assert await redis.zscore(keys.RELAYED_SET, upload_id) is None
+    dead = await services.backends.store.get(keys.dead(upload_id))
+    assert dead.content == b"no record"
 
 
 async def test_an_orderly_end_and_a_part_that_is_away_count_for_nothing(

@@ -116,6 +116,20 @@ async def test_a_relayed_upload_whose_task_was_lost_is_audited(backends: Backend
     assert (await end_of(backends.ledger, upload.id)).state is State.FLAGGED
 
 
+async def test_a_record_that_redis_has_forgotten_is_in_nobodys_way(backends: Backends) -> None:
+    many = [stored_upload(Delivery.RELAY) for _ in range(3)]
+    for upload in many:
+        await backends.ledger.accept_relayed(upload)
+    lost, kept, evicted = (upload.id for upload in many)
+    await backends.redis.zincrby(keys.RELAYED_SET, -LATER, lost)
+    await backends.redis.delete(keys.relayed(lost), keys.relayed(evicted))
+    number, age = await backends.ledger.relayed_backlog()
+    assert number == 1
+    assert age < LATER
+    assert await backends.ledger.list_relayed(-LATER, 1) == [kept]
+    assert await backends.redis.zrange(keys.RELAYED_SET, 0, -1) == [kept.encode()]
+
+
 @pytest.mark.usefixtures("worker")
 async def test_many_audits_in_one_message_are_all_done(backends: Backends) -> None:
     many = [stored_upload(Delivery.RELAY) for _ in range(LARGEST_MESSAGE)]
