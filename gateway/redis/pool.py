@@ -1,12 +1,12 @@
 """Connections to Redis for asyncio, none of which outlives the server's role."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, Self, cast
 
 from redis._parsers import _AsyncHiredisParser
 from redis.asyncio import BlockingConnectionPool
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -17,6 +17,9 @@ CONNECTIONS: Final = 50
 
 SECONDS: Final = 2.0
 """The longest that one call to Redis may take: a frozen one must hang nobody."""
+
+_ADDRESSES: Final = {"happy_eyeballs_delay": 0.25}
+"""Seconds after which the next address is tried as well."""
 
 
 class _Parser(_AsyncHiredisParser):
@@ -31,6 +34,20 @@ class _Parser(_AsyncHiredisParser):
         if isinstance(error, WrongServer):
             self._leave()
         return error or cast(Exception, super().parse_error(response))  # type: ignore[no-untyped-call]
+
+
+class _Connection(Connection):
+    """Tries the next address of the name if the first does not answer soon (RFC 8305)."""
+
+    def _connection_arguments(self) -> Mapping[str, object]:
+        return {**super()._connection_arguments(), **_ADDRESSES}
+
+
+class _SecureConnection(SSLConnection):
+    """The same with TLS."""
+
+    def _connection_arguments(self) -> Mapping[str, object]:
+        return {**super()._connection_arguments(), **_ADDRESSES}
 
 
 class RolePool(BlockingConnectionPool):
@@ -51,6 +68,8 @@ class RolePool(BlockingConnectionPool):
             socket_connect_timeout=SECONDS,
             retry=Retry(NoBackoff(), 1, supported_errors=(WrongServer,)),
         )
+        secure = issubclass(pool.connection_class, SSLConnection)
+        pool.connection_class = _SecureConnection if secure else _Connection
         pool.connection_kwargs["parser_class"] = partial(_Parser, pool.leave)
         return pool
 
