@@ -61,7 +61,8 @@ async def read_on(content: aiohttp.StreamReader, patience: float) -> bytes:
     try:
         async with asyncio.timeout(patience):
             return await content.readany()
-    except (aiohttp.ClientError, TimeoutError) as error:
+    # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
+    except (aiohttp.ClientError, TimeoutError, RuntimeError) as error:
         raise UpstreamUnavailable("ChatKitty's answer was cut", outcome_unknown=True) from error
 
 

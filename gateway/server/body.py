@@ -98,7 +98,8 @@ async def _next(reader: _Reader) -> bytes:
         return await reader.read()
     except (HttpProcessingError, web.RequestPayloadError) as error:
         raise MalformedRequest("the chunks of the body are broken") from error
-    except (aiohttp.ClientError, ConnectionError) as error:
+    # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
+    except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
         raise UploadAborted("the body ended before it was complete") from error
 
 

@@ -47,7 +47,8 @@ async def drained(body: aiohttp.StreamReader) -> bool:
     await asyncio.sleep(0)  # whoever read it until now was cancelled, and is to leave first
     left = LINGER_BYTES
     faults = (aiohttp.ClientError, HttpProcessingError, ConnectionError, GatewayError)
-    with suppress(TimeoutError, *faults):
+    # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
+    with suppress(TimeoutError, RuntimeError, *faults):
         async with asyncio.timeout(LINGER_SECONDS):
             while left > 0 and (data := await body.readany()):
                 left -= len(data)
