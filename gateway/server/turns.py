@@ -45,12 +45,23 @@ def request_parser(protocol: BaseProtocol) -> HttpRequestParser:
     return HttpRequestParser(protocol, protocol._loop, _BUFFER, auto_decompress=False)  # noqa: SLF001 - every protocol of aiohttp's has it
 
 
+def _body_parser(handler: BaseProtocol) -> HttpRequestParser:
+    """A new parser of the kind that aiohttp's handler begins with."""
+    return HttpRequestParser(
+        handler,
+        handler._loop,  # noqa: SLF001 - as above
+        _BUFFER,
+        payload_exception=web.RequestPayloadError,
+        auto_decompress=False,
+    )
+
+
 class TurnHandler(Handler):
     """One client's connection."""
 
     __slots__ = (
-        "_answered", "_checked", "_chunks", "_closing", "_crowd", "_later", "_left", "_lent",
-        "_passing_head", "_returning", "_unfinished",
+        "_answered", "_checked", "_chunks", "_closing", "_crowd", "_had_chunks", "_later", "_left",
+        "_lent", "_passing_head", "_returning", "_unfinished",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +86,8 @@ class TurnHandler(Handler):
         """Bytes that are still to come of that request, if its head told the length."""
         self._chunks: Chunks | None = None
         """Where the request's body ends, if only its chunks tell."""
+        self._had_chunks = False
+        """Whether the parser has read a chunked body, which may have ended with trailers."""
         self._answered = False
         self._returning = False
         self._closing = False
@@ -228,6 +241,8 @@ class TurnHandler(Handler):
         self._lent = True
         self._answered = False
         self._left, self._chunks = 0, None
+        if self._had_chunks:  # the compiled parser has its trailers for headers of this request
+            self._parser, self._had_chunks = _body_parser(self), False
         super().data_received(data[:size])
         if not self._messages:  # HTTP/2 begins with what looks like a head, and is none
             self.answer_fault(_UNREADABLE_STATUS, BadHttpMessage("no request"), EMPTY_PAYLOAD)
@@ -237,7 +252,7 @@ class TurnHandler(Handler):
             self._closing = True
             return
         if message.chunked:
-            self._chunks = Chunks(self._settings.max_head_size)
+            self._chunks, self._had_chunks = Chunks(self._settings.max_head_size), True
         else:
             self._left = int(message.headers.get("Content-Length", 0))  # the parser has checked it
         if rest := data[size:]:

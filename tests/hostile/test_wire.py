@@ -140,6 +140,23 @@ async def test_trailers_are_dropped(door: Door, watch: Watch) -> None:
             assert ("authorization", "Bearer x") not in seen.headers
 
 
+async def test_trailers_are_no_headers_of_the_next_request(door: Door) -> None:
+    """Where a proxy keeps connections, that is another client's."""
+    for path, kind in (
+        ("/v1/channels/6004/messages", FORM_TYPE),
+        ("/v1/channels/6104/messages", PLAIN_TYPE),
+    ):
+        async with Line.open(door.url) as line:
+            for trailers in (f"{AUTHORIZATION}\r\n".encode(), b"X-Request-Id: planted\r\n"):
+                await line.send([with_trailers(path, kind, trailers)])
+                assert (reply := await line.reply()) is not None
+                assert reply.status == 200
+                await line.send([head("/gateway/uploads", method="GET")])
+                assert (reply := await line.reply()) is not None
+                assert reply.status == 401
+                assert reply.header("x-request-id") != "planted"
+
+
 async def test_trailers_cannot_frame_the_body_anew(door: Door, watch: Watch) -> None:
     """The compiled parser refuses them, the other drops them: neither reads by them."""
     path = "/v1/channels/6003/messages"
