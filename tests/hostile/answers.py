@@ -133,6 +133,7 @@ def _broken() -> Iterator[Answer]:
 COMPILED_ONLY: Final = frozenset(
     {
         "100-with-length",
+        "kept-values-of-any-bytes",
         "length-twice",
         "more-than-its-length",
     }
