@@ -19,12 +19,11 @@ from gateway.auth.principal import Principal
 from gateway.delivery.admitted import NAMES_NO_USER, Admitted
 from gateway.delivery.form import Form, FormReader
 from gateway.errors import AnotherUser, StoreUnavailable, UploadSuperseded
-from gateway.limits.budget import Budget
+from gateway.limits.budget import Budget, Holding
 from gateway.metrics.catalogue import PHASE_SECONDS
 from gateway.metrics.instruments import Distribution
 from gateway.multipart import Scanner
 from gateway.settings import Delivery, Hash
-from gateway.store.parts import reservation
 from gateway.store.writer import ObjectWriter, StoredObject
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
@@ -78,12 +77,14 @@ class ExternalDelivery:
     notices: Notices
     budget: Budget
 
-    async def receive(self, admitted: Admitted, body: AsyncIterator[bytes]) -> "Received":
-        """Store the file of the form.
+    async def receive(
+        self, admitted: Admitted, body: AsyncIterator[bytes], memory: Holding
+    ) -> "Received":
+        """Store the file of the form, whose parts wait in `memory`.
 
-        Raises what the form and the store refuse; then nothing is left behind.
+        Raises what the form, the store and the memory refuse; then nothing is left behind.
         """
-        writer = ObjectWriter(self.backends.store, keys.incoming(admitted.upload_id))
+        writer = ObjectWriter(self.backends.store, keys.incoming(admitted.upload_id), memory)
         try:
             form, begun, until = await self._store_file(admitted, body, writer)
         except BaseException:
@@ -113,15 +114,13 @@ class ExternalDelivery:
         self.backends.queue.send(Step.INSPECT, upload.id)
         return upload
 
-    def reserve(self, admitted: Admitted) -> AbstractAsyncContextManager[None]:
-        """Room for the parts that the upload holds in memory, from before its body is taken.
+    def reserve(self, admitted: Admitted) -> AbstractAsyncContextManager[Holding]:
+        """Memory for the parts of the upload, from before its body is taken.
 
-        Raises BudgetExhausted where none is free within a moment.
+        Raises BudgetExhausted where none is free within a moment; later, see `Budget.hold`.
         """
-        return self.budget.reserve(
-            reservation(admitted.content_length or admitted.route.max_file_size),
-            _BUDGET_PATIENCE,
-            admitted.principal.subject,
+        return self.budget.hold(
+            admitted.principal.subject, admitted.content_length, _BUDGET_PATIENCE
         )
 
     async def wait_for_end(self, upload: Upload, limit: float) -> Upload:

@@ -1,38 +1,185 @@
-"""The bytes of parts that one process may hold in memory at a time."""
+"""The bytes of parts that one process may hold in memory at a time.
+
+An upload takes memory as its bytes come, not as it announces them, and waits where there is none:
+then its client waits, too. Nobody waits for good. All that an upload holds comes back by itself
+once its part is full and the store has it, or once it ends; only a part that is being filled needs
+more in order to come back. So the last bytes, as many as a part has, are kept for one upload at a
+time: the eldest that waits. It can fill its part whatever the others hold; then the next eldest has
+its turn. A part that is larger than what is kept, as the parts of files beyond 15 GiB are, goes
+beyond the total if it has to, one at a time.
+
+Small uploads have a share that larger ones cannot take.
+
+What an upload that waits has read already is not counted here. It is less than a MiB, and no more
+uploads wait at a time than would hold as much again as there is.
+"""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Final, NamedTuple
 
 from gateway.errors import BudgetExhausted
+from gateway.store.parts import FIRST_PART
+from gateway.telemetry import get_logger
 
-_RETRY_AFTER = 2.0
+log = get_logger(__name__)
+
+FIRST_STEP: Final = 64 * 1024
+"""Bytes that an upload has from its beginning, before any has come."""
+
+SMALL: Final = 256 * 1024
+"""Bytes of an upload that finds room among the small ones."""
+
+SMALL_SHARE: Final = 1 / 8
+"""What of all there is only small uploads may hold."""
 
 SHARE: Final = 0.75
-"""What of all there is one subject may hold by several uploads: others find the rest."""
+"""What of either one subject may hold by several uploads: others find the rest."""
+
+_RETRY_AFTER: Final = 2.0
+_PATIENCE: Final = 30.0
+"""Seconds for which an upload that has begun waits, while its client is not read from."""
+
+_RECLAIM_AFTER: Final = 5.0
+"""Seconds for which an upload that others wait for may hardly come, before it has to end."""
+
+_LOOK: Final = 0.5
+"""Seconds between two looks for such uploads, while anybody waits."""
+
+_SLOW: Final = 16 * 1024
+"""Bytes a second below which an upload hardly comes, if others wait for what it holds."""
+
+
+_WAITS_WITH: Final = 1024**2
+"""Bytes that an upload may have read before it waits: a read, and what the server buffers."""
 
 
 class _Wish(NamedTuple):
     """Who waits, and for how many bytes."""
 
-    subject: str
+    holding: "Holding"
     size: int
 
 
-class Budget:
-    """Hands out bytes of memory, never more than there are, and never all to one subject.
+class Holding:
+    """What one upload holds."""
 
-    Whoever holds least is served first; among equals, whoever came first.
+    __slots__ = (
+        "_budget", "_seen", "_spare", "ended", "filling", "held", "length", "limit", "number",
+        "reclaimed", "small", "subject", "waits",
+    )  # fmt: skip
+
+    def __init__(self, budget: "Budget", subject: str, length: int | None, number: int) -> None:
+        self._budget = budget
+        self.subject = subject
+        self.length = length
+        """Bytes of the whole body, None where nobody knows."""
+        self.number = number
+        """The younger, the higher."""
+        self.held = 0
+        self.small = False
+        """Whether it is among the small ones."""
+        self._spare = 0
+        """Bytes that are held, and that no byte has come for yet."""
+        self.filling = 0
+        """Bytes of the part that is being filled."""
+        self._seen: tuple[float, int] | None = None
+        """When it was looked at, while it did not wait, and how much that part had then."""
+        self.waits = False
+        self.limit: asyncio.Timeout | None = None
+        self.reclaimed = False
+        self.ended = False
+
+    async def take(self, size: int) -> None:
+        """Hold `size` bytes more of the part that is being filled.
+
+        Raises BudgetExhausted where they are not free in time.
+        """
+        missing = size - self._spare
+        if missing > 0:
+            if not self._budget.give(self, missing):
+                await self._wait(missing, _PATIENCE)
+            self._spare = 0
+        else:
+            self._spare -= size
+        self.filling += size
+
+    def part_full(self) -> None:
+        """The part that was being filled is on its way, and a new one begins."""
+        self.filling = 0
+        self._seen = None
+        self._budget.next_turn(self)
+
+    def give_back(self, size: int) -> None:
+        """Hold `size` bytes less: the store has them, or they are of no use."""
+        if not self.ended:
+            self._budget.take_back(self, size)
+
+    async def begin(self, patience: float) -> None:
+        """Hold what every upload has from its beginning. Raises BudgetExhausted."""
+        size = FIRST_STEP if self.length is None else min(self.length, FIRST_STEP)
+        if not self._budget.give(self, size):
+            await self._wait(size, patience)
+        self._spare = size
+
+    def rate(self, now: float) -> float | None:
+        """Bytes a second that have come since it was looked at, if that was long enough ago.
+
+        None also where it is not the client that is waited for.
+        """
+        if self.waits or not self.filling:
+            return None
+        seen, had = self._seen or (now, self.filling)
+        if now - seen < _RECLAIM_AFTER:
+            self._seen = seen, had
+            return None
+        self._seen = now, self.filling
+        return (self.filling - had) / (now - seen)
+
+    def reclaim(self) -> None:
+        """End the upload, since others wait for what it holds."""
+        if self.limit is not None and not self.reclaimed:
+            self.reclaimed = True
+            self.limit.reschedule(asyncio.get_running_loop().time())
+
+    async def _wait(self, size: int, patience: float) -> None:
+        self.waits = True
+        try:
+            await self._budget.wait(self, size, patience)
+        finally:
+            self.waits = False
+            self._seen = None
+
+
+class Budget:
+    """Hands out bytes of memory.
+
+    The subject that holds least is served first; among equals, the eldest upload.
     """
 
     def __init__(self, total_bytes: int) -> None:
-        """Hand out at most `total_bytes` at a time."""
+        """Hand out `total_bytes` at a time."""
         self._total = total_bytes
-        self._used = 0
+        self._small_total = int(total_bytes * SMALL_SHARE)
+        self._large_total = total_bytes - self._small_total
+        self._small = 0
+        self._large = 0
         self._held: Counter[str] = Counter()
+        self._held_small: Counter[str] = Counter()
+        self._holdings: set[Holding] = set()
         self._waiting: dict[asyncio.Future[None], _Wish] = {}
+        self._turn: Holding | None = None
+        """Whose part may be filled by the last bytes."""
+        self._last = 0
+        """Bytes that it has of those: the others are not to miss them."""
+        self._numbers = count()
+        self._looked = {True: 0.0, False: 0.0}
+        """When the small ones, and the others, were looked at."""
+        self._most_waiting = total_bytes // _WAITS_WITH
 
     @property
     def total(self) -> int:
@@ -41,76 +188,177 @@ class Budget:
 
     @property
     def used(self) -> int:
-        """Bytes that are reserved now."""
-        return self._used
+        """Bytes that are held now."""
+        return self._small + self._large
 
     @asynccontextmanager
-    async def reserve(
-        self, size: int, patience_seconds: float, subject: str
-    ) -> AsyncIterator[None]:
-        """Hold `size` bytes inside the block; more than there are at all is all of them.
+    async def hold(
+        self, subject: str, length: int | None, patience: float
+    ) -> AsyncIterator[Holding]:
+        """What an upload of `length` bytes (None: nobody knows) holds inside the block.
 
-        A subject's only upload may have all of them. Raises BudgetExhausted where they are not free
-        within `patience_seconds`.
+        Raises BudgetExhausted where not even its first bytes are free within `patience` seconds,
+        and later where it holds memory that others wait for and hardly comes.
         """
-        wish = _Wish(subject, min(size, self._total))
-        await self._acquire(wish, patience_seconds)
+        holding = Holding(self, subject, length, next(self._numbers))
+        self._holdings.add(holding)
         try:
-            yield
+            await holding.begin(patience)
+            async with asyncio.timeout(None) as holding.limit:
+                yield holding
+        except TimeoutError:
+            if not holding.reclaimed:
+                raise
+            log.warning("upload.reclaimed", held=holding.held)
+            raise BudgetExhausted(
+                "others wait for the memory of this upload, which came too slowly", _RETRY_AFTER
+            ) from None
         finally:
-            self._release(wish)
+            self._end(holding)
 
-    async def _acquire(self, wish: _Wish, patience_seconds: float) -> None:
+    # --- what a holding asks ---------------------------------------------------------------------
+
+    def give(self, holding: Holding, size: int) -> bool:
+        """Whether the holding has so many bytes more now; it does not pass by those who wait."""
+        wish = _Wish(holding, size)
+        if self._fits_small(wish) or (not self._waiting and self._fits(wish)):
+            self._grant(wish)
+            return True
+        return False
+
+    async def wait(self, holding: Holding, size: int, patience: float) -> None:
+        """Return once the holding has so many bytes more. Raises BudgetExhausted."""
+        # Those that have begun find a place in the queue that those that would begin do not take.
+        most = self._most_waiting if holding.held else self._most_waiting // 2
+        if len(self._waiting) >= most:
+            raise BudgetExhausted("too many uploads wait for memory", _RETRY_AFTER)
+        wish = _Wish(holding, size)
         turn = asyncio.get_running_loop().create_future()
         self._waiting[turn] = wish
-        self._serve()
-        if turn.done():
-            return
         try:
-            async with asyncio.timeout(patience_seconds):
-                await turn
-        except BaseException as error:
-            self._leave(turn, wish)
-            if isinstance(error, TimeoutError):
-                raise BudgetExhausted("no memory is free for this upload", _RETRY_AFTER) from None
+            self._serve()
+            deadline = time.monotonic() + patience
+            while not turn.done() and (left := deadline - time.monotonic()) > 0:
+                await asyncio.wait([turn], timeout=min(left, _LOOK))
+                if not turn.done():
+                    self._reclaim(small=self._is_small(wish))
+            if not turn.done():
+                raise BudgetExhausted("no memory is free for this upload", _RETRY_AFTER)
+        except BaseException:
+            # What was granted in this moment goes back with all that the holding has.
+            self._waiting.pop(turn, None)
+            self._serve()
             raise
 
-    def _release(self, wish: _Wish) -> None:
-        self._give_back(wish)
+    def next_turn(self, holding: Holding) -> None:
+        """The holding has filled its part."""
+        if self._turn is holding:
+            self._turn, self._last = None, 0
+            self._serve()
+
+    def take_back(self, holding: Holding, size: int) -> None:
+        """The holding has so many bytes less."""
+        self._count(holding, -size)
         self._serve()
 
-    def _leave(self, turn: asyncio.Future[None], wish: _Wish) -> None:
-        """Stop blocking the others, or give back what was granted in the same moment."""
-        if turn.cancelled():
-            self._waiting.pop(turn, None)
+    # --- within ----------------------------------------------------------------------------------
+
+    def _end(self, holding: Holding) -> None:
+        holding.ended = True
+        self._holdings.discard(holding)
+        if self._turn is holding:
+            self._turn, self._last = None, 0
+        self.take_back(holding, holding.held)
+
+    def _grant(self, wish: _Wish) -> None:
+        holding, size = wish
+        small = self._fits_small(wish)
+        if holding is self._turn and not small and not self._fits_among(wish):
+            self._last += self._more(wish)
+        if small != holding.small:  # it has outgrown the small ones
+            held = holding.held
+            self._count(holding, -held)
+            holding.small = small
+            size += held
+        self._count(holding, size)
+
+    def _count(self, holding: Holding, size: int) -> None:
+        holding.held += size
+        if holding.small:
+            self._small += size
         else:
-            self._give_back(wish)
-        self._serve()
-
-    def _give_back(self, wish: _Wish) -> None:
-        self._used -= wish.size
-        self._held[wish.subject] -= wish.size
-        if not self._held[wish.subject]:
-            del self._held[wish.subject]
+            self._large += size
+        held = self._held_small if holding.small else self._held
+        held[holding.subject] += size
+        if not held[holding.subject]:
+            del held[holding.subject]
 
     def _serve(self) -> None:
         """Give those whose turn it is what they wait for, as far as it goes."""
-        for turn in [turn for turn in self._waiting if turn.cancelled()]:
-            del self._waiting[turn]
-        while (first := self._next()) is not None:
-            subject, size = self._waiting[first]
-            if self._used + size > self._total:
-                return  # smaller ones do not pass it by, or it might never have its turn
-            del self._waiting[first]
-            self._used += size
-            self._held[subject] += size
-            first.set_result(None)
+        if not self._waiting:
+            return
+        turns = sorted(self._waiting.items(), key=lambda each: each[1].holding.number)
+        if self._turn is None:
+            large = (wish.holding for _, wish in turns if not self._fits_small(wish))
+            self._turn = next(large, None)
+        turns.sort(key=lambda each: self._held[each[1].holding.subject])
+        blocked = False
+        for turn, wish in turns:
+            its_turn = wish.holding is self._turn
+            if self._fits_small(wish) or ((its_turn or not blocked) and self._fits(wish)):
+                del self._waiting[turn]
+                self._grant(wish)
+                turn.set_result(None)
+            elif not its_turn and self._may_have(wish):
+                blocked = True  # those behind it do not pass it by, or it might never have enough
 
-    def _next(self) -> asyncio.Future[None] | None:
-        """Whose turn it is, of those who may have more."""
-        may = [turn for turn, wish in self._waiting.items() if self._may_have(wish)]
-        return min(may, key=lambda turn: self._held[self._waiting[turn].subject], default=None)
+    def _fits_small(self, wish: _Wish) -> bool:
+        """Whether the wish is that of a small upload, and there is room among those."""
+        holding, size = wish
+        if not self._is_small(wish):
+            return False
+        # One of unknown length may outgrow this, and then wait with what it holds.
+        most = self._small_total if holding.length is not None else self._small_total // 2
+        mine = self._held_small[holding.subject] + size
+        return self._small + size <= most and mine <= SHARE * self._small_total
+
+    def _is_small(self, wish: _Wish) -> bool:
+        holding, size = wish
+        among = holding.small or not holding.held
+        return among and max(holding.held + size, holding.length or 0) <= SMALL
+
+    def _fits(self, wish: _Wish) -> bool:
+        holding = wish.holding
+        if self._fits_among(wish):
+            return True
+        if holding is not self._turn:
+            return False
+        used = self._large + self._more(wish)
+        return used <= self._large_total or holding.filling + wish.size > FIRST_PART
+
+    def _fits_among(self, wish: _Wish) -> bool:
+        """Whether the wish fits without the last bytes, and its subject may have as much."""
+        used = self._large - self._last + self._more(wish)
+        return used <= self._large_total - FIRST_PART and self._may_have(wish)
+
+    def _more(self, wish: _Wish) -> int:
+        """What it would cost; the bytes of one that outgrows the small ones move."""
+        return wish.size + (wish.holding.held if wish.holding.small else 0)
 
     def _may_have(self, wish: _Wish) -> bool:
-        held = self._held[wish.subject]
-        return not held or held + wish.size <= SHARE * self._total
+        held = self._held[wish.holding.subject]
+        return not held or held + wish.size <= SHARE * self._large_total
+
+    def _reclaim(self, *, small: bool) -> None:
+        """End the slowest of those that hold such memory and hardly come."""
+        now = time.monotonic()
+        if now - self._looked[small] < _LOOK:
+            return
+        self._looked[small] = now
+        rates = {
+            holding: rate
+            for holding in self._holdings
+            if holding.small is small and (rate := holding.rate(now)) is not None and rate < _SLOW
+        }
+        if rates:
+            min(rates, key=lambda holding: rates[holding]).reclaim()

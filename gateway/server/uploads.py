@@ -136,9 +136,10 @@ async def _host_once(
 
 async def _receive(request: web.Request, services: Services, admitted: Admitted) -> Received:
     with services.slots.hold():
-        async with services.external.reserve(admitted):
+        async with services.external.reserve(admitted) as memory:
             await send_continue(request)
-            return await services.external.receive(admitted, _body(request, services, admitted))
+            body = _body(request, services, admitted)
+            return await services.external.receive(admitted, body, memory)
 
 
 async def _repeat(request: web.Request, services: Services, upload: Upload) -> web.Response:

@@ -1,4 +1,4 @@
-"""The plan of a multipart upload: how large each part is, and the memory that this costs. Pure."""
+"""The plan of a multipart upload: how large each part is. Pure."""
 
 from typing import Final
 
@@ -28,27 +28,3 @@ def part_size(number: int) -> int:
     if not 1 <= number <= MAX_PARTS:
         raise PartLimitExceeded(f"a multipart upload has parts 1 to {MAX_PARTS:,}")
     return _SIZES[(number - 1) // _PARTS_OF_A_SIZE]
-
-
-def reservation(content_length: int | None) -> int:
-    """Bytes of memory that an upload of that declared length can hold at once.
-
-    That is the part being filled and those in flight, of the largest size that the length can
-    reach. An unknown length reserves what the first phase needs, so whoever knows the largest
-    length that would be accepted asks with that instead.
-
-    Raises PartLimitExceeded.
-    """
-    held = 1 + PARTS_IN_FLIGHT
-    if content_length is None:
-        return held * FIRST_PART
-    return min(content_length, held * _largest_part(content_length))
-
-
-def _largest_part(length: int) -> int:
-    """The size that the last part of a file of `length` bytes would have if it were full."""
-    for size in _SIZES:
-        length -= _PARTS_OF_A_SIZE * size
-        if length <= 0:
-            return size
-    raise PartLimitExceeded("more bytes than a multipart upload can hold")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Protocol
 
 import google_crc32c
 
@@ -31,6 +32,19 @@ class StoredObject:
     at: float | None
 
 
+class Room(Protocol):
+    """Where the bytes of parts have their memory."""
+
+    async def take(self, size: int) -> None:
+        """Wait until `size` bytes more of the part that is being filled may be held."""
+
+    def part_full(self) -> None:
+        """The part that was being filled is on its way, and a new one begins."""
+
+    def give_back(self, size: int) -> None:
+        """`size` bytes are held no more."""
+
+
 class ObjectWriter:
     """Writes one object. Whoever makes a writer ends it, by `finish` or by `abort`.
 
@@ -39,12 +53,13 @@ class ObjectWriter:
     is sent with its own CRC32C, and the whole object with that of all its bytes.
     """
 
-    def __init__(self, store: ObjectStore, key: str) -> None:
-        """Write to `key`, which nobody else writes.
+    def __init__(self, store: ObjectStore, key: str, room: Room | None = None) -> None:
+        """Write to `key`, which nobody else writes; without a `room`, nobody counts the memory.
 
         The store is asked nothing before there is a part to send.
         """
         self._store = store
+        self._room = room
         self._key = key
         self._part = _FillingPart(1)
         self._size = 0
@@ -66,16 +81,18 @@ class ObjectWriter:
         while len(view) > self._part.room:
             view = memoryview(view)
             rest = view[self._part.room :]
-            self._take(view[: self._part.room])
+            await self._take(view[: self._part.room])
             await self._send_part()
             view = rest
-        self._take(view)
+        await self._take(view)
 
     async def finish(self) -> StoredObject:
         """Make the object durable. Raises what `write` raises.
 
         After StoreUnavailable the object may be there all the same, or come later.
         """
+        if self._room is not None:
+            self._room.part_full()
         if self._multipart is not None:
             await self._send_part()
             await self._settle(asyncio.ALL_COMPLETED)
@@ -87,6 +104,7 @@ class ObjectWriter:
             if (found := await self._look()) is None:
                 raise
             etag, at = found.etag, None
+        self._part = _FillingPart(1)  # whoever keeps the writer is to keep no bytes
         return StoredObject(self._size, self._crc32c, max(1, len(self._parts)), etag, at)
 
     async def abort(self) -> None:
@@ -104,13 +122,17 @@ class ObjectWriter:
         except GatewayError as error:
             log.warning("store.left_behind", key=self._key, error=repr(error))
 
-    def _take(self, view: memoryview | bytes) -> None:
+    async def _take(self, view: memoryview | bytes) -> None:
+        if self._room is not None:
+            await self._room.take(len(view))
         data = bytes(view)  # google-crc32c reads nothing else
         self._part.append(data)
         self._crc32c = google_crc32c.extend(self._crc32c, data)
         self._size += len(data)
 
     async def _send_part(self) -> None:
+        if self._room is not None:
+            self._room.part_full()
         if self._multipart is None:
             self._multipart = asyncio.create_task(self._store.create_multipart(self._key))
         if len(self._in_flight) == PARTS_IN_FLIGHT:
@@ -122,7 +144,10 @@ class ObjectWriter:
         # Shielded, so that an upload that the store has made is known to `abort`.
         multipart = await asyncio.shield(creation)
         with _given_up():
-            return await self._store.upload_part(multipart, part.number, part.body, part.crc32c)
+            sent = await self._store.upload_part(multipart, part.number, part.body, part.crc32c)
+        if self._room is not None:
+            self._room.give_back(part.size)
+        return sent
 
     async def _settle(self, return_when: str) -> None:
         done, _ = await asyncio.wait(self._in_flight, return_when=return_when)
@@ -187,6 +212,11 @@ class _FillingPart:
         self.room = part_size(number)
         self.crc32c = 0
         self.body = BytesIO()
+
+    @property
+    def size(self) -> int:
+        """Bytes that it has."""
+        return part_size(self.number) - self.room
 
     def append(self, data: bytes) -> None:
         self.room -= len(data)

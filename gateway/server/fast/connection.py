@@ -139,9 +139,15 @@ class Connection(TurnHandler):
         self._go_on()
 
     def _begin(self, data: bytes, size: int) -> None:
-        message = self._parsed(data[:size])
+        try:
+            messages, _, _ = request_parser(self).feed_data(data[:size])
+        except HttpProcessingError:
+            messages = []
+        message = messages[0][0] if messages else None
+        if message is not None and not CLEAR.fullmatch(message.path):
+            message = with_read_target(message)
         admitted = self._admit(message) if message is not None else None
-        if message is None or admitted is None:
+        if message is None or admitted is None:  # not one to be answered here, or at all
             self._begin_lending(data, size)
             return
         self._head_began = None
@@ -151,20 +157,11 @@ class Connection(TurnHandler):
         if body := data[size:]:
             self.data_received(body)
 
-    def _parsed(self, head: bytes) -> RawRequestMessage | None:
-        """The head, or None where it is not one to be answered here, or at all."""
-        try:
-            messages, _, _ = request_parser(self).feed_data(head)
-        except HttpProcessingError:
-            return None
-        if not messages:
-            return None
-        message = messages[0][0]
-        return message if CLEAR.fullmatch(message.path) else with_read_target(message)
-
     def _admit(self, message: RawRequestMessage) -> Admitted | None:
         """The upload, if it is one for this engine and nothing speaks against it."""
-        head = _head_of(message)
+        told = message.headers.get("Content-Length")
+        length = int(told) if told is not None else None  # the parser has checked it
+        head = Head(message.method, message.path, message.headers, length, bool(length))
         if (
             message.method not in _METHODS
             or message.upgrade
@@ -190,9 +187,3 @@ class Connection(TurnHandler):
     def _wake(self) -> None:
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-
-
-def _head_of(message: RawRequestMessage) -> Head:
-    text = message.headers.get("Content-Length")
-    length = int(text) if text is not None else None  # the parser has checked it
-    return Head(message.method, message.path, message.headers, length, bool(length))

@@ -4,108 +4,183 @@ from contextlib import AsyncExitStack
 import pytest
 
 from gateway.errors import BudgetExhausted
-from gateway.limits.budget import Budget
+from gateway.limits import budget as module
+from gateway.limits.budget import FIRST_STEP, SHARE, SMALL, Budget
+from gateway.store.parts import FIRST_PART
 
 LONG = 60.0
-ALICE, BOB = "alice", "bob"
+MIB = 1024**2
+ALICE, BOB, CAROL = "alice", "bob", "carol"
 
 
-async def test_what_is_reserved_is_given_back_even_by_an_error():
-    budget = Budget(100)
-    with pytest.raises(ZeroDivisionError):
-        await fail_while_holding(budget, 60)
+async def test_an_upload_holds_what_has_come_and_gives_all_of_it_back():
+    budget = Budget(32 * MIB)
+    async with budget.hold(ALICE, None, LONG) as memory:
+        assert budget.used == FIRST_STEP
+        await memory.take(FIRST_STEP)
+        assert budget.used == FIRST_STEP
+        await memory.take(MIB)
+        assert budget.used == FIRST_STEP + MIB
+        memory.give_back(MIB)
+        assert budget.used == FIRST_STEP
     assert budget.used == 0
 
 
-async def test_more_than_there_is_at_all_is_all_of_it():
-    budget = Budget(100)
-    async with budget.reserve(1_000, LONG, ALICE):
-        assert budget.used == 100
+async def test_what_is_held_is_given_back_even_by_an_error():
+    budget = Budget(32 * MIB)
+    with pytest.raises(ZeroDivisionError):
+        await fail_while_holding(budget)
+    assert budget.used == 0
 
 
-async def test_whoever_finds_none_within_their_patience_is_told_when_to_come_back():
-    budget = Budget(100)
-    async with budget.reserve(100, LONG, ALICE):
+async def test_a_small_upload_holds_no_more_than_it_is_large():
+    budget = Budget(32 * MIB)
+    async with budget.hold(ALICE, 70, LONG) as memory:
+        await memory.take(70)
+        assert budget.used == 70
+
+
+async def test_what_an_upload_announces_keeps_nobody_away():
+    budget = Budget(32 * MIB)
+    async with AsyncExitStack() as slow:
+        for subject in (ALICE, BOB) * 20:
+            memory = await slow.enter_async_context(budget.hold(subject, 10**10, LONG))
+            await memory.take(600)
+        async with budget.hold(CAROL, MIB, 0.0) as memory:
+            await memory.take(MIB)
+
+
+async def test_a_small_upload_finds_room_while_large_ones_hold_all_they_can():
+    budget = Budget(32 * MIB)
+    async with AsyncExitStack() as full:
+        held = await fill(budget, full)
         with pytest.raises(BudgetExhausted) as refusal:
-            async with budget.reserve(1, 0.01, ALICE):
+            async with budget.hold(CAROL, SMALL + 1, 0.01):
                 pytest.fail("there was nothing left")
         assert refusal.value.retry_after > 0
-    assert budget.used == 0
-
-
-async def test_no_patience_still_takes_what_is_free():
-    budget = Budget(100)
-    async with budget.reserve(100, 0.0, ALICE):
-        assert budget.used == 100
-
-
-async def test_a_large_one_that_gives_up_lets_the_small_ones_behind_it_in():
-    budget = Budget(100)
-    async with budget.reserve(50, LONG, ALICE):
-        large = asyncio.create_task(hold(budget, 100, 0.01))
-        await asyncio.sleep(0)
-        async with budget.reserve(50, LONG, BOB):
-            assert budget.used == 100
-        with pytest.raises(BudgetExhausted):
-            await large
-    assert budget.used == 0
-
-
-async def test_a_turn_that_comes_with_the_cancellation_is_not_lost():
-    budget = Budget(100)
-    async with budget.reserve(100, LONG, ALICE):
-        waiting = asyncio.create_task(hold(budget, 100, LONG))
-        await asyncio.sleep(0)
-    waiting.cancel()  # its turn has come, but it has not run since
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert budget.used == 0
-    async with budget.reserve(100, 0.0, ALICE):
-        assert budget.used == 100
-
-
-async def test_a_cancelled_one_is_passed_over_before_it_has_noticed():
-    budget = Budget(100)
-    async with budget.reserve(100, LONG, ALICE):
-        first = asyncio.create_task(hold(budget, 100, LONG))
-        second = asyncio.create_task(hold(budget, 70, LONG))
-        await asyncio.sleep(0)
-        first.cancel()
-    assert budget.used == 70
-    await second
-    with pytest.raises(asyncio.CancelledError):
-        await first
-    assert budget.used == 0
+        for length in (SMALL, None):
+            async with budget.hold(CAROL, length, 0.0) as memory:
+                await memory.take(SMALL)
+        assert budget.used == held
 
 
 async def test_one_subject_never_has_so_much_that_others_find_nothing():
-    budget = Budget(100)
-    async with budget.reserve(40, LONG, ALICE), budget.reserve(35, LONG, ALICE):
-        with pytest.raises(BudgetExhausted):
-            await hold(budget, 1, 0.01)
-        await hold(budget, 25, 0.01, BOB)
+    budget = Budget(64 * MIB)
+    tasks = [asyncio.create_task(take_and_stay(budget, ALICE, 7 * MIB)) for _ in range(20)]
+    await turns()
+    held = budget.used
+    assert held <= SHARE * 56 * MIB + FIRST_PART
+    async with budget.hold(BOB, 10**8, 0.0) as memory:
+        await asyncio.wait_for(memory.take(5 * MIB), LONG)
+        assert budget.used == held + 5 * MIB
+    await cancel(tasks)
+    assert budget.used == 0
 
 
-async def test_who_holds_nothing_goes_before_who_came_first_but_holds_some():
-    budget = Budget(100)
+async def test_who_waits_in_vain_is_told_when_to_come_back(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    budget = Budget(32 * MIB)
+    async with AsyncExitStack() as full:
+        await fill(budget, full)
+        with pytest.raises(BudgetExhausted) as refusal:
+            async with budget.hold(CAROL, 10**8, 0.0) as memory:
+                await memory.take(FIRST_STEP)
+        assert refusal.value.retry_after > 0
+
+
+async def test_no_more_wait_than_may_have_read_as_much_again():
+    budget = Budget(32 * MIB)
+    async with AsyncExitStack() as full:
+        await fill(budget, full)
+        tasks = [asyncio.create_task(hold(budget, str(at))) for at in range(40)]
+        await turns()
+        refused = [task.exception() for task in tasks if task.done()]
+        assert len(refused) == 40 - 16
+        assert all(isinstance(each, BudgetExhausted) for each in refused)
+        await cancel(tasks)
+
+
+async def test_a_turn_that_comes_with_the_cancellation_is_not_lost():
+    budget = Budget(32 * MIB)
     async with AsyncExitStack() as rest:
-        await rest.enter_async_context(budget.reserve(20, LONG, ALICE))
-        async with budget.reserve(80, LONG, "carol"):
-            alice = asyncio.create_task(hold(budget, 50, LONG, ALICE))
+        async with AsyncExitStack() as full:
+            await fill(budget, full)
+            second = asyncio.create_task(hold(budget, CAROL))
+            third = asyncio.create_task(hold(budget, "dave"))
             await asyncio.sleep(0)
-            bob = asyncio.create_task(hold(budget, 70, LONG, BOB))
-            await asyncio.sleep(0)
-        assert budget.used == 20 + 70
-        await bob
-        await alice
+        second.cancel()  # its turn has come, but it has not run since
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        await third
+        await rest.enter_async_context(budget.hold(CAROL, 10**8, 0.0))
+    assert budget.used == 0
 
 
-async def hold(budget: Budget, size: int, patience: float, subject: str = ALICE) -> None:
-    async with budget.reserve(size, patience, subject):
-        pass
+async def test_whoever_hardly_comes_ends_for_those_who_wait(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_RECLAIM_AFTER", 0.2)
+    monkeypatch.setattr(module, "_LOOK", 0.05)
+    budget = Budget(32 * MIB)
+    slow = [asyncio.create_task(take_and_stay(budget, name, 7 * MIB)) for name in "abcd"]
+    await turns()
+    async with budget.hold(ALICE, 10**8, LONG) as memory:
+        for _ in range(16):
+            await memory.take(MIB)
+            memory.part_full()
+    ended = [task.exception() for task in slow if task.done()]
+    assert ended
+    assert all(isinstance(each, BudgetExhausted) for each in ended)
+    await cancel(slow)
+    assert budget.used == 0
 
 
-async def fail_while_holding(budget: Budget, size: int) -> None:
-    async with budget.reserve(size, LONG, ALICE):
-        assert budget.used == size
+async def test_who_waits_for_the_store_or_for_memory_is_not_who_hardly_comes():
+    budget = Budget(32 * MIB)
+    async with budget.hold(ALICE, 10**8, LONG) as memory:
+        await memory.take(MIB)
+        assert memory.rate(100.0) is None
+        assert memory.rate(103.0) is None
+        await memory.take(MIB)
+        assert memory.rate(110.0) == MIB / 10
+        memory.waits = True
+        assert memory.rate(120.0) is None
+        memory.waits = False
+        memory.part_full()
+        assert memory.rate(200.0) is None
+
+
+async def hold(budget: Budget, subject: str) -> None:
+    async with budget.hold(subject, 10**8, LONG) as memory:
+        await memory.take(FIRST_STEP)
+
+
+async def fail_while_holding(budget: Budget) -> None:
+    async with budget.hold(ALICE, None, LONG) as memory:
+        await memory.take(MIB)
         raise ZeroDivisionError
+
+
+async def take_and_stay(budget: Budget, subject: str, size: int) -> None:
+    async with budget.hold(subject, 10**8, LONG) as memory:
+        for _ in range(0, size, FIRST_STEP):
+            await memory.take(FIRST_STEP)
+        await asyncio.sleep(LONG)
+
+
+async def cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def turns() -> None:
+    for _ in range(5000):
+        await asyncio.sleep(0)
+
+
+async def fill(budget: Budget, stack: AsyncExitStack) -> int:
+    """Have uploads hold all of 32 MiB but what is for small ones, or for the last of them."""
+    for subject in ("e", "f", "g"):
+        memory = await stack.enter_async_context(budget.hold(subject, 10**8, LONG))
+        for _ in range(0, FIRST_PART, FIRST_STEP):
+            await memory.take(FIRST_STEP)
+    return budget.used

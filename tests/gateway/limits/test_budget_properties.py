@@ -1,125 +1,80 @@
+"""Whatever is uploaded together, all come to their end, and never is more held than there is."""
+
 import asyncio
+import random
 
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.limits.budget import SHARE, Budget
+from gateway.limits.budget import Budget, Holding
+from gateway.store.parts import FIRST_PART, PARTS_IN_FLIGHT
 
-TOTAL = 10
-LONG = 3600.0
+MIB = 1024**2
+TOTAL = 32 * MIB
+STEP = MIB // 2
 
-
-class Upload:
-    """Reserves, holds until it is told to go, and gives back."""
-
-    def __init__(self, size: int, subject: str) -> None:
-        self.subject = subject
-        self.size = min(size, TOTAL)
-        self.holds = False
-        self.may_go = asyncio.Event()
-        self.task: asyncio.Task[None]
-
-    async def run(self, budget: Budget, size: int) -> None:
-        async with budget.reserve(size, LONG, self.subject):
-            self.holds = True
-            await self.may_go.wait()
+uploads = st.lists(
+    st.tuples(
+        st.sampled_from("abc"),
+        st.one_of(st.integers(1, 300_000), st.integers(1, 40 * MIB), st.just(7 * MIB)),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=16,
+)
 
 
-class BudgetMachine(RuleBasedStateMachine):
-    """Uploads come, end and are cancelled; a plain model says who must hold what."""
+class Store:
+    """Takes parts, each some turns of the loop later."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.budget = Budget(TOTAL)
-        self.holding: list[Upload] = []
-        self.waiting: list[Upload] = []
+    def __init__(self, budget: Budget, chance: random.Random) -> None:
+        self.budget = budget
+        self.chance = chance
 
-    @rule(size=st.integers(0, TOTAL + 2), subject=st.sampled_from("abc"))
-    def come(self, size: int, subject: str) -> None:
-        upload = Upload(size, subject)
-        upload.task = self.loop.create_task(upload.run(self.budget, size))
-        self.waiting.append(upload)
-        self.settle()
+    async def pause(self) -> None:
+        assert self.budget.used <= TOTAL
+        for _ in range(self.chance.randint(0, 6)):
+            await asyncio.sleep(0)
 
-    @precondition(lambda self: self.holding)
-    @rule(data=st.data())
-    def end(self, data: st.DataObject) -> None:
-        upload = data.draw(st.sampled_from(self.holding))
-        self.holding.remove(upload)
-        upload.may_go.set()
-        self.settle()
+    async def take(self, memory: Holding, size: int) -> None:
+        await self.pause()
+        memory.give_back(size)
 
-    @precondition(lambda self: self.holding or self.waiting)
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        upload = data.draw(st.sampled_from(self.holding + self.waiting))
-        (self.holding if upload in self.holding else self.waiting).remove(upload)
-        upload.task.cancel()
-        self.settle()
-
-    @precondition(lambda self: self.holding and self.waiting)
-    @rule(data=st.data())
-    def cancel_in_the_same_moment_as_another_ends(self, data: st.DataObject) -> None:
-        ending = data.draw(st.sampled_from(self.holding))
-        cancelled = data.draw(st.sampled_from(self.waiting))
-        order = data.draw(st.permutations([ending, cancelled]))
-        pauses = data.draw(st.tuples(st.booleans(), st.booleans()))
-        # Hypothesis may end an example at any draw: from here on there is none.
-        self.holding.remove(ending)
-        self.waiting.remove(cancelled)
-        for upload, pause in zip(order, pauses, strict=True):
-            if upload is ending:
-                upload.may_go.set()
-            else:
-                upload.task.cancel()
-            if pause:
-                self.loop.run_until_complete(asyncio.sleep(0))
-        self.settle()
-
-    @invariant()
-    def holders_are_those_whose_turn_it_is(self) -> None:
-        assert all(upload.holds for upload in self.holding)
-        assert not any(upload.holds for upload in self.waiting)
-
-    @invariant()
-    def never_more_than_there_is(self) -> None:
-        assert self.budget.used == sum(upload.size for upload in self.holding) <= TOTAL
-
-    def settle(self) -> None:
-        """Let the model serve its queue, and the tasks do what they can."""
-        while (upload := self.next()) is not None:
-            self.waiting.remove(upload)
-            self.holding.append(upload)
-        for _ in range(10):
-            self.loop.run_until_complete(asyncio.sleep(0))
-
-    def next(self) -> Upload | None:
-        """Whose turn it is, if there is room: the first of those whose subject holds least."""
-        may = [upload for upload in self.waiting if self.may_have(upload)]
-        upload = next(iter(sorted(may, key=lambda each: self.held(each.subject))), None)
-        used = sum(upload.size for upload in self.holding)
-        return upload if upload is not None and used + upload.size <= TOTAL else None
-
-    def may_have(self, upload: Upload) -> bool:
-        held = self.held(upload.subject)
-        return held == 0 or held + upload.size <= SHARE * TOTAL
-
-    def held(self, subject: str) -> int:
-        return sum(upload.size for upload in self.holding if upload.subject == subject)
-
-    def teardown(self) -> None:
-        for upload in self.holding:
-            upload.may_go.set()
-        while self.waiting:
-            self.holding = []
-            self.settle()
-            for upload in self.holding:
-                upload.may_go.set()
-        self.holding = []
-        self.settle()
-        assert self.budget.used == 0
-        self.loop.close()
+    async def upload(self, subject: str, size: int, told: bool) -> None:
+        """As the writer of objects does it: one part is filled, two are on their way."""
+        async with self.budget.hold(subject, size if told else None, 3600.0) as memory:
+            in_flight: set[asyncio.Task[None]] = set()
+            while size:
+                part = min(size, FIRST_PART)
+                for at in range(0, part, STEP):
+                    await memory.take(min(STEP, part - at))
+                    await self.pause()
+                size -= part
+                memory.part_full()
+                if len(in_flight) == PARTS_IN_FLIGHT:
+                    _, in_flight = await asyncio.wait(
+                        in_flight, return_when=asyncio.FIRST_COMPLETED
+                    )
+                in_flight.add(asyncio.create_task(self.take(memory, part)))
+            await asyncio.gather(*in_flight)
 
 
-TestBudget = BudgetMachine.TestCase
+@settings(max_examples=60)
+@given(uploads, st.integers(0, 10**6))
+def test_all_come_to_their_end(together: list[tuple[str, int, bool]], seed: int) -> None:
+    async def run() -> None:
+        budget = Budget(TOTAL)
+        store = Store(budget, random.Random(seed))
+        tasks = [asyncio.create_task(store.upload(*each)) for each in together]
+        stopped, before, turns = 0, -1, 0
+        while not all(task.done() for task in tasks):
+            await asyncio.sleep(0)
+            turns += 1
+            # Nobody waits for the clock: turns in which nothing changes are the end.
+            stopped = stopped + 1 if budget.used == before else 0
+            before = budget.used
+            assert stopped < 2000, f"{budget.used} bytes are held, and nobody goes on"
+        await asyncio.gather(*tasks)
+        assert budget.used == 0
+
+    asyncio.run(run())

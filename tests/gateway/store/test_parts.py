@@ -1,14 +1,13 @@
 import pytest
 
 from gateway.errors import PartLimitExceeded
-from gateway.store.parts import FIRST_PART, MAX_PARTS, part_size, reservation
+from gateway.store.parts import MAX_PARTS, part_size
 
 MIB = 1024**2
 GIB = 1024**3
 S3_LARGEST_PART = 5 * GIB
 S3_SMALLEST_PART = 5 * MIB
 S3_LARGEST_OBJECT = 5 * 1024 * GIB
-FIRST_PHASE = 2_000 * 8 * MIB
 
 
 def test_ten_thousand_parts_reach_the_largest_object():
@@ -34,29 +33,3 @@ def test_a_part_grows_every_two_thousand_parts(number: int, size: int):
 def test_there_is_no_part_outside_one_to_ten_thousand(number: int):
     with pytest.raises(PartLimitExceeded):
         part_size(number)
-
-
-@pytest.mark.parametrize(
-    ("length", "held"),
-    [
-        (0, 0),
-        (1, 1),
-        (FIRST_PART, FIRST_PART),
-        (3 * FIRST_PART - 1, 3 * FIRST_PART - 1),
-        (3 * FIRST_PART, 3 * FIRST_PART),
-        (3 * FIRST_PART + 1, 3 * FIRST_PART),
-        (FIRST_PHASE, 3 * 8 * MIB),
-        (FIRST_PHASE + 1, 3 * 32 * MIB),
-        (S3_LARGEST_OBJECT, 3 * 2048 * MIB),
-        (None, 3 * FIRST_PART),
-    ],
-)
-def test_an_upload_reserves_what_it_can_hold_at_once(length: int | None, held: int):
-    assert reservation(length) == held
-
-
-def test_more_than_a_multipart_upload_can_hold_is_refused_beforehand():
-    everything = sum(part_size(number) for number in range(1, MAX_PARTS + 1))
-    assert reservation(everything) == 3 * part_size(MAX_PARTS)
-    with pytest.raises(PartLimitExceeded):
-        reservation(everything + 1)
