@@ -22,9 +22,11 @@ LINGER_BYTES: Final = 64 * 1024**2
 LINGER_SECONDS: Final = 10.0
 """How long a client that was answered early may go on sending, to nobody."""
 
-
 TOO_SLOW_STATUS: Final = 408
-"""Whoever was answered so has been waited for long enough (RFC 9110 section 15.5.9)."""
+"""The answer to a client that was waited for long enough (RFC 9110 section 15.5.9)."""
+
+TOO_SLOW_SECONDS: Final = 1.0
+"""How long such a client may go on sending: long enough to read that it was too slow."""
 
 
 async def close_behind_bodies(request: web.Request, response: web.StreamResponse) -> None:
@@ -42,14 +44,14 @@ async def close_behind_bodies(request: web.Request, response: web.StreamResponse
         response.force_close()
 
 
-async def drained(body: aiohttp.StreamReader) -> bool:
-    """Let the rest of a body pass; returns whether it came to its end within the bounds."""
+async def drained(body: aiohttp.StreamReader, seconds: float) -> bool:
+    """Let the rest of a body pass; returns whether it came to its end within `seconds`."""
     await asyncio.sleep(0)  # whoever read it until now was cancelled, and is to leave first
     left = LINGER_BYTES
     faults = (aiohttp.ClientError, HttpProcessingError, ConnectionError, GatewayError)
     # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
     with suppress(TimeoutError, RuntimeError, *faults):
-        async with asyncio.timeout(LINGER_SECONDS):
+        async with asyncio.timeout(seconds):
             while left > 0 and (data := await body.readany()):
                 left -= len(data)
     return body.is_eof() and body.exception() is None

@@ -13,7 +13,12 @@ from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import HeadTimeout
 from gateway.limits.watch import Watch
-from gateway.server.linger import TOO_SLOW_STATUS, drained
+from gateway.server.linger import (
+    LINGER_SECONDS,
+    TOO_SLOW_SECONDS,
+    TOO_SLOW_STATUS,
+    drained,
+)
 from gateway.settings import Settings
 from gateway.telemetry import get_logger
 
@@ -78,19 +83,23 @@ class PatientHandler(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer, and let what is left of the body pass."""
         result = await super().finish_response(request, resp, start_time)
-        if resp.status == TOO_SLOW_STATUS:
+        too_slow = resp.status == TOO_SLOW_STATUS
+        if not request.content.is_eof() and self.transport is not None:
+            seconds = TOO_SLOW_SECONDS if too_slow else LINGER_SECONDS
+            await self._let_pass(request.content, seconds, half_close=not resp.keep_alive)
+        if too_slow:
             self.force_close()
-        elif not request.content.is_eof() and self.transport is not None:
-            await self._let_pass(request.content, half_close=not resp.keep_alive)
         self._head_began = None
         self._resting_since = time.monotonic()
         return result
 
-    async def _let_pass(self, body: aiohttp.StreamReader, *, half_close: bool) -> None:
+    async def _let_pass(
+        self, body: aiohttp.StreamReader, seconds: float, *, half_close: bool
+    ) -> None:
         if half_close and self.transport is not None and self.transport.can_write_eof():
             self.transport.write_eof()
         self._passing = body
-        if not await drained(body):
+        if not await drained(body, seconds):
             self.force_close()
         self._passing = None
 
@@ -135,10 +144,10 @@ class PatientHandler(web.RequestHandler):
     def _give_up_head(self) -> None:
         """Answer what has come of a head as a request that came to no end."""
         fault = HeadTimeout("the head of the request did not come in time")
-        self.answer_fault(TOO_SLOW_STATUS, fault, EMPTY_PAYLOAD)
+        self.answer_fault(TOO_SLOW_STATUS, fault)
 
-    def answer_fault(self, status: int, fault: Exception, rest: aiohttp.StreamReader) -> None:
-        """Have the fault of a head answered; `rest` is what may still come of it."""
-        self._messages.append((_ErrInfo(status, fault, str(fault)), rest))
+    def answer_fault(self, status: int, fault: Exception) -> None:
+        """Have the fault of a head answered."""
+        self._messages.append((_ErrInfo(status, fault, str(fault)), EMPTY_PAYLOAD))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

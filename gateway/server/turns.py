@@ -13,7 +13,6 @@ from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser
 from aiohttp.http_exceptions import BadHttpMessage
-from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import HeadTooLarge
@@ -216,20 +215,26 @@ class TurnHandler(Handler):
     def _refuse_head(self) -> None:
         limit = self._settings.max_head_size
         fault = HeadTooLarge(f"the head of the request is larger than {limit} bytes")
-        self._passing_head = LINGER_BYTES
-        rest = aiohttp.StreamReader(self, _BUFFER, loop=self._loop)  # which never comes to its end
-        self.answer_fault(_TOO_LARGE_STATUS, fault, rest)
+        self.answer_fault(_TOO_LARGE_STATUS, fault)
 
     def _forget(self, data: bytes, most: int) -> None:
         self._passing_head = most - len(data)
         if self._passing_head < 0:
             self.force_close()
 
-    def answer_fault(self, status: int, fault: Exception, rest: aiohttp.StreamReader) -> None:
-        """Have the fault of a head answered, and take nothing more but the rest of it."""
+    def answer_fault(self, status: int, fault: Exception) -> None:
+        """Have the fault of a head answered."""
         self._unfinished.clear()
-        self._lent = self._closing = True
-        super().answer_fault(status, fault, rest)
+        self._lent = True
+        super().answer_fault(status, fault)
+        self._forget_rest()
+
+    def _forget_rest(self) -> None:
+        """Take no further request; what still comes is forgotten while the answer is read."""
+        self._closing = True
+        self._passing_head = LINGER_BYTES
+        rest = aiohttp.StreamReader(self, _BUFFER, loop=self._loop)  # which never comes to its end
+        self._messages[-1] = (self._messages[-1][0], rest)
 
     # --- the request -----------------------------------------------------------------------------
 
@@ -245,11 +250,11 @@ class TurnHandler(Handler):
             self._parser, self._had_chunks = _body_parser(self), False
         super().data_received(data[:size])
         if not self._messages:  # HTTP/2 begins with what looks like a head, and is none
-            self.answer_fault(_UNREADABLE_STATUS, BadHttpMessage("no request"), EMPTY_PAYLOAD)
+            self.answer_fault(_UNREADABLE_STATUS, BadHttpMessage("no request"))
             return
         message, _ = self._messages[-1]
         if isinstance(message, _ErrInfo):
-            self._closing = True
+            self._forget_rest()
             return
         if message.chunked:
             self._chunks, self._had_chunks = Chunks(self._settings.max_head_size), True

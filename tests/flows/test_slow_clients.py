@@ -97,7 +97,7 @@ async def test_a_head_that_does_not_come_to_its_end_is_answered_408(gateway: Gat
     async with connection(gateway) as (reader, writer):
         writer.write(LOOK[:-2])
         async with dribbling(writer, b"X: x\r\n"):
-            answer = await reader.read()
+            answer = await reader.read()  # to its end: what still comes makes no reset of it
     assert b" 408 " in answer.partition(b"\r\n")[0]
     assert b"head-timeout" in answer
 
@@ -254,3 +254,24 @@ async def _said(*command: str) -> str:
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
     return said.decode()
+
+
+@pytest.mark.parametrize(
+    ("refused", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n no header\r\n\r\n", b"400"),
+        (b"GET * HTTP/1.1\r\nHost: gateway\r\n\r\n", b"400"),
+        (b"POST / HTTP/2.0\r\nHost: gateway\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nX: " + bytes(40_000).replace(b"\0", b"x"), b"431"),
+    ],
+    ids=["no-header", "target", "version", "large"],
+)
+async def test_a_client_that_goes_on_sending_reads_why_its_head_was_refused(
+    gateway: Gateway, refused: bytes, status: bytes
+) -> None:
+    async with connection(gateway) as (reader, writer):
+        writer.write(refused)
+        async with dribbling(writer, bytes(100_000)):
+            answer = await reader.read()
+    assert answer.split(b" ", 2)[1] == status
+    assert b"application/problem+json" in answer
