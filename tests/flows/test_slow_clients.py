@@ -275,3 +275,15 @@ async def test_a_client_that_goes_on_sending_reads_why_its_head_was_refused(
             answer = await reader.read()
     assert answer.split(b" ", 2)[1] == status
     assert b"application/problem+json" in answer
+
+
+async def test_a_body_that_was_too_slow_is_read_on_until_its_answer_is_read(
+    gateway: Gateway,
+) -> None:
+    async with connection(gateway) as (reader, writer):
+        begun = form(b"")[:-20]
+        writer.write(head(PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {MIB}") + begun)
+        async with dribbling(writer, b"x"):
+            answer = await reader.read()
+    assert answer.split(b" ", 2)[1] == b"408"
+    assert b"application/problem+json" in answer

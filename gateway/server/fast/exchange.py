@@ -29,7 +29,7 @@ from gateway.server.body import SILENT, TOO_SLOW
 from gateway.server.fast import answer, wire
 from gateway.server.fast.account import Account
 from gateway.server.fast.waiting import Waiting
-from gateway.server.linger import LINGER_BYTES, LINGER_SECONDS
+from gateway.server.linger import LINGER_BYTES, LINGER_SECONDS, TOO_SLOW_SECONDS
 from gateway.server.services import Services
 from gateway.telemetry import get_logger
 from gateway.uploads.record import Upload
@@ -56,7 +56,7 @@ class Exchange:
     __slots__ = (
         "_account", "_active", "_admitted", "_answered", "_client", "_end", "_full", "_head",
         "_keeping", "_last", "_left", "_over", "_passing", "_read_size", "_services", "_tap",
-        "_task", "_ticket", "_unsent", "_upstream", "_waiting",
+        "_task", "_ticket", "_too_slow", "_unsent", "_upstream", "_waiting",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +85,8 @@ class Exchange:
         """Whether no other request may follow on the connection."""
         self._passing = LINGER_BYTES
         """Bytes that may still come of a body that was answered already."""
+        self._too_slow = False
+        """Whether the client was told so, and is not waited for any longer."""
         self._over = False
         self._end: asyncio.Future[None] | None = None
 
@@ -133,7 +135,7 @@ class Exchange:
 
     def _look_at_silence(self, now: float, silence: float) -> None:
         if self._answered and self._upstream is None:
-            if silence > LINGER_SECONDS:
+            if silence > (TOO_SLOW_SECONDS if self._too_slow else LINGER_SECONDS):
                 self._leave(reusable=False)
         elif self._left and not self._full and self._task is None:
             self._look_at_body(now, silence)
@@ -369,16 +371,14 @@ class Exchange:
         problem = problem_of(error)
         self._account.problem(problem, error)
         self._answered = True
-        too_slow = isinstance(error, BodyTimeout)
-        self._last = self._last or too_slow
+        self._too_slow = isinstance(error, BodyTimeout)
+        self._last = self._last or self._too_slow
         whole, size = answer.of_problem(
             problem, self._account.ids(), self._own_lines(), time.time()
         )
         self._client.send(whole)
         self._account.sent += size
         self._finish(problem.kind.status)
-        if too_slow:
-            self._leave(reusable=False)  # it was waited for long enough
 
     def _finish(self, status: int) -> None:
         """The client has its answer: let the upstream go, and what is left of the body pass."""

@@ -19,7 +19,7 @@ async def cut() -> aiohttp.StreamReader:
 
 
 async def test_the_rest_of_a_body_is_not_waited_for(cut: aiohttp.StreamReader) -> None:
-    assert not await drained(cut)
+    assert not await drained(cut, 5)
 
 
 async def test_an_answer_is_cut(cut: aiohttp.StreamReader) -> None:
