@@ -55,10 +55,12 @@ def _configure_logs(**_: object) -> None:
 @worker_init.connect
 def _refuse_without_libmagic(**_: object) -> None:
     try:
-        asyncio.run(check())
+        means = asyncio.run(check())
     except (ConfigurationError, OSError) as error:
         # Celery logs an exception here and goes on; with no libmagic every task would fail.
         raise SystemExit(f"the worker does not start: {error}") from None
+    if "seccomp" not in means:
+        get_logger(__name__).warning("libmagic.without_seccomp", confined=means)
 
 
 @worker_init.connect

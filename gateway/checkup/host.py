@@ -32,8 +32,11 @@ def check_descriptors() -> None:
         )
 
 
-async def check_libmagic() -> None:
-    """Raises ConfigurationError where workers would not start for want of libmagic."""
+async def check_libmagic() -> Sequence[str]:
+    """Advice where the kernel refuses seccomp.
+
+    Raises ConfigurationError where workers would not start for want of libmagic.
+    """
     process = await asyncio.create_subprocess_exec(*_LIBMAGIC, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
     if process.returncode != 0:
@@ -41,6 +44,18 @@ async def check_libmagic() -> None:
         raise ConfigurationError(
             f"{fault}: install libmagic (Debian: libmagic1) or the Python package pylibmagic"
         )
+    return advice_on_confinement(said.decode())
+
+
+def advice_on_confinement(means: str) -> Sequence[str]:
+    """What would be better, by the means that keep libmagic apart. Pure."""
+    if "seccomp" in means:
+        return ()
+    advice = (
+        f"libmagic is confined by {means} alone: let workers set a seccomp filter (Linux on x86-64"
+        " or ARM64, and a container's seccomp profile that does not refuse it)"
+    )
+    return (advice,)
 
 
 async def check_clock(urls: Mapping[str, str]) -> None:

@@ -33,6 +33,7 @@ async def check_store(store: ObjectStore, key: str) -> None:
     try:
         await _ping(store)
         etag = (await store.put(key, _BYTES)).etag
+        await _check_heads(store, key)
         await _check_conditions(store, key, etag)
         await _check_reading(store, key)
         await _check_parts(store, key)
@@ -53,19 +54,24 @@ async def _ping(store: ObjectStore) -> None:
 async def _check_conditions(store: ObjectStore, key: str, etag: str) -> None:
     """Acceptances and leases are conditional writes. Raises ConfigurationError without them."""
     await store.put(key, b"another", if_match=etag)
-    for write in (
-        store.put(key, b"again", if_none_match=True),
-        store.put(key, b"again", if_match=etag),
-    ):
+    for absent, same in ((True, None), (False, etag)):
         try:
-            await write
+            await store.put(key, b"again", if_none_match=absent, if_match=same)
         except PreconditionFailed:
             continue
         raise ConfigurationError("the store ignores If-Match or If-None-Match: use another one")
 
 
+async def _check_heads(store: ObjectStore, key: str) -> None:
+    try:
+        await store.head(key)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(
+            f"{error} to a HEAD that asks for checksums (x-amz-checksum-mode)"
+        ) from error
+
+
 async def _check_reading(store: ObjectStore, key: str) -> None:
-    await store.head(key)
     if await store.read_range(key, 1, 3) != b"not":
         raise ConfigurationError("the store does not answer a Range: use another one")
     url = await store.presigned_get(

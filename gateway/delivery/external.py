@@ -143,7 +143,7 @@ class ExternalDelivery:
 
     async def _look(self, upload: Upload) -> Upload:
         try:
-            return await self.backends.ledger.find_hosted(upload.id)
+            return await self.backends.ledger.find_ended(upload.id)
         except StoreUnavailable as error:
             log.warning("upload.not_seen", error=repr(error))
             return upload

@@ -1,4 +1,4 @@
-"""How many uploads one process has open at a time."""
+"""How many bodies one process takes at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ _RETRY_AFTER: Final = 2.0
 
 
 class Slots:
-    """Counts the uploads that are open, up to so many."""
+    """Counts those that are open, up to a limit."""
 
     __slots__ = ("taken", "total")
 
@@ -22,9 +22,9 @@ class Slots:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Have one of them inside the block. Raises TooManyUploads where all are taken."""
+        """Have one of them inside the block. Raises TooManyUploads if all are taken."""
         if self.taken >= self.total:
-            raise TooManyUploads("too many uploads are under way here", _RETRY_AFTER)
+            raise TooManyUploads("too many bodies are being received here", _RETRY_AFTER)
         self.taken += 1
         try:
             yield

@@ -5,13 +5,14 @@ The URL must bear an appended `?grant=…`, which ChatKitty's SDKs add to every 
 
 import time
 from contextlib import aclosing
+from email.utils import formatdate
 from typing import Final
 
 from aiohttp import web
 
 from gateway.errors import HostedFileNotFound, ObjectNotFound, UploadNotFound
 from gateway.server.hosts import files_location
-from gateway.server.ranges import requested_range
+from gateway.server.ranges import ByteRange, Validators, requested_range
 from gateway.server.services import SERVICES, Services
 from gateway.settings import Serve
 from gateway.uploads import keys
@@ -74,8 +75,29 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     key = keys.incoming(upload.id)
     if request.method == "GET" and services.settings.serve_files is Serve.REDIRECT and not active:
         return await _redirect(services, key, headers)
+    validators = validators_of(upload)
     headers["Cache-Control"] = f"private, max-age={_seconds_left(link)}, immutable"
-    return await _stream(request, services, key, headers, upload.file.size)
+    headers |= {"ETag": validators.etag, "Last-Modified": validators.modified}
+    if validators.is_known(request.headers.get("If-None-Match")):
+        del headers["Content-Type"]  # there is no content
+        return web.Response(status=304, headers=headers)
+    # RFC 9110 section 14.2: a range is for GET alone.
+    ranged = request.method == "GET" and validators.hold(request.headers.get("If-Range"))
+    wanted = requested_range(request.headers.get("Range") if ranged else None, upload.file.size)
+    headers["Accept-Ranges"] = "bytes"
+    if wanted is None:
+        headers = {**_GUARD, "Content-Range": f"bytes */{upload.file.size}"}
+        return web.Response(status=416, headers=headers)
+    headers["Content-Length"] = str(wanted.length)
+    if wanted.partial:
+        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{upload.file.size}"
+    return await _stream(request, services, key, headers, wanted)
+
+
+def validators_of(upload: Upload) -> Validators:
+    """What tells the content of a hosted file from any other; it never changes. Pure."""
+    stored = formatdate(upload.history[0].at.timestamp(), usegmt=True)
+    return Validators(f'"{upload.file.size:x}-{upload.file.crc32c or 0:08x}"', stored)
 
 
 def is_inert(content_type: str) -> bool:
@@ -119,15 +141,8 @@ async def _redirect(services: Services, key: str, headers: dict[str, str]) -> we
 
 
 async def _stream(
-    request: web.Request, services: Services, key: str, headers: dict[str, str], size: int
+    request: web.Request, services: Services, key: str, headers: dict[str, str], wanted: ByteRange
 ) -> web.StreamResponse:
-    wanted = requested_range(request.headers.get("Range"), size)
-    headers |= {"Accept-Ranges": "bytes"}
-    if wanted is None:
-        return web.Response(status=416, headers={**_GUARD, "Content-Range": f"bytes */{size}"})
-    headers["Content-Length"] = str(wanted.length)
-    if wanted.partial:
-        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{size}"
     answer = web.StreamResponse(status=206 if wanted.partial else 200, headers=headers)
     if request.method == "HEAD":
         await answer.prepare(request)

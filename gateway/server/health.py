@@ -1,9 +1,8 @@
 """Whether the process lives, and whether it can serve."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
@@ -14,25 +13,24 @@ from gateway.server.services import SERVICES, Services
 from gateway.uploads import keys
 
 _PATIENCE = 3.0
-_BELIEVED_SECONDS = 1.0
+_SECONDS_BETWEEN_LOOKS = 2.0
 _WRITTEN_SECONDS = 60
+_READY = "ready"
+_UNREADY = "unready"
 
 
 @dataclass(slots=True)
 class Readiness:
-    """The last look at the parts, believed for a second however often it is asked for."""
+    """The last look at the parts. Looks go on by themselves: who asks costs them nothing."""
 
-    at: float = float("-inf")
-    faults: Mapping[str, str] = field(default_factory=dict)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    faults: Mapping[str, str] | None = None
+    """What is wrong, by the name of the part; None before the first look."""
 
-    async def look(self, services: Services) -> Mapping[str, str]:
-        """What is wrong, by the name of the part; empty where the gateway can serve."""
-        async with self.lock:
-            if time.monotonic() - self.at > _BELIEVED_SECONDS:
-                self.faults = await _faults(services)
-                self.at = time.monotonic()
-        return self.faults
+    async def keep(self, services: Services) -> None:
+        """Look again and again; never returns."""
+        while True:
+            self.faults = await _faults(services)
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 READINESS = web.AppKey("readiness", Readiness)
@@ -44,18 +42,26 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """`GET /gateway/readyz`: upstream and store can be reached, Redis and broker take writes."""
-    return await readiness(request.app)
+    """`GET /gateway/readyz`: upstream and store can be reached, Redis and broker take writes.
+
+    Strangers may ask, and are not told what is wrong.
+    """
+    status = status_of(request.app)
+    return web.json_response({"status": status}, status=200 if status == _READY else 503)
 
 
 async def readiness(app: web.Application) -> web.Response:
-    """The answer about the application that clients reach."""
+    """The answer for operators about the application that clients reach: with what is wrong."""
+    status = status_of(app)
+    faults = {"faults": dict(app[READINESS].faults or {})} if status == _UNREADY else {}
+    return web.json_response({"status": status, **faults}, status=200 if status == _READY else 503)
+
+
+def status_of(app: web.Application) -> str:
+    """Whether the application serves all that it promises."""
     if app[SERVICES].drain.draining:
-        return web.json_response({"status": "draining"}, status=503)
-    faults = await app[READINESS].look(app[SERVICES])
-    if faults:
-        return web.json_response({"status": "unready", "faults": dict(faults)}, status=503)
-    return web.json_response({"status": "ready"})
+        return "draining"
+    return _READY if app[READINESS].faults == {} else _UNREADY
 
 
 async def _faults(services: Services) -> Mapping[str, str]:

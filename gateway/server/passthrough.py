@@ -1,5 +1,7 @@
 """Requests that are no upload: on to the upstream and back, streamed both ways."""
 
+from collections.abc import AsyncIterator
+
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
@@ -32,12 +34,20 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
         raise WebSocketRefused("open WebSockets to ChatKitty itself, by its own URL")
     if request.body_exists or not is_preflight(request.method, request.headers):
         await _let_in(request, services.routes.scopes_of_passed(path))
-    await send_continue(request)
-    body = (
-        read_body(request, services, limit=settings.max_file_size) if request.body_exists else None
-    )
+    if not request.body_exists:
+        await send_continue(request)
+        return await _pass(request, path, None)
+    with services.passing.hold():
+        await send_continue(request)
+        body = read_body(request, services, limit=settings.max_file_size)
+        return await _pass(request, path, body)
+
+
+async def _pass(
+    request: web.Request, path: str, body: AsyncIterator[bytes] | None
+) -> web.StreamResponse:
     outgoing = Outgoing(request.method, path, headers.to_upstream(request.headers), body)
-    async with services.forwarder.send(outgoing) as response:
+    async with request.app[SERVICES].forwarder.send(outgoing) as response:
         return await stream_answer(request, response, b"")
 
 

@@ -1,9 +1,33 @@
-"""The one byte range that a reader may ask for (RFC 9110 section 14). Pure."""
+"""The part of a file that a reader asks for, and on which conditions. Pure.
+
+Source: RFC 9110 sections 8.8 (validators), 13.1 (conditions) and 14 (ranges).
+"""
 
 import re
 from dataclasses import dataclass
 
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
+
+
+_TAG = re.compile(r'(?:W/)?("[!#-~]*")')
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What tells one content from another: a strong `ETag`, and `Last-Modified`."""
+
+    etag: str
+    modified: str
+
+    def hold(self, if_range: str | None) -> bool:
+        """Whether a range may be taken: a reader that has another content gets the whole."""
+        return if_range is None or if_range.strip() in {self.etag, self.modified}
+
+    def is_known(self, if_none_match: str | None) -> bool:
+        """Whether the reader has this content already."""
+        if if_none_match is None:
+            return False
+        return if_none_match.strip() == "*" or self.etag in _TAG.findall(if_none_match)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,8 @@
 """The upload resource: what became of an upload, for the subject that made it."""
 
+import asyncio
+from collections.abc import Sequence
+
 from aiohttp import web
 from redis.exceptions import RedisError
 
@@ -9,11 +12,17 @@ from gateway.server.admission import authenticate, check_scopes
 from gateway.server.quotas import charge
 from gateway.server.services import SERVICES
 from gateway.uploads.ids import parse_id
+from gateway.uploads.ledger import Ledger
 from gateway.uploads.record import State, Upload
 from gateway.uploads.resource import resource_of
 
 _PAGE = 25
 _LARGEST_PAGE = 100
+
+_LOOKUPS = 100
+"""Uploads that are looked up for one page; most cost one read, and some three."""
+
+_AT_ONCE = 10
 
 
 async def get_upload(request: web.Request) -> web.Response:
@@ -31,22 +40,44 @@ async def list_uploads(request: web.Request) -> web.Response:
     """`GET /gateway/uploads`: the subject's own, newest first.
 
     Query: `state` (only those in it), `size` (1 to 100), `before` (an id: the page after it).
+    A page is made of at most `_LOOKUPS` uploads of the list: it may have fewer than `size` and even
+    none, and still have a `next`.
     """
     services = request.app[SERVICES]
     principal = await _reader(request)
     state, size, before = _page_of(request)
-    found: list[Upload] = []
+    ledger = services.backends.ledger
     try:
-        async for upload in services.backends.ledger.list_of_subject(principal.subject, before):
-            if state is None or upload.state is state:
-                found.append(upload)
-            if len(found) > size:
-                break
+        ids = await ledger.ids_of_subject(principal.subject, before, _LOOKUPS + 1)
+        found, seen = await _first_of(ids[:_LOOKUPS], state, size, ledger)
     except RedisError as error:
         raise QueueUnavailable("the list of uploads cannot be read now") from error
-    page = {"uploads": [resource_of(upload) for upload in found[:size]]}
-    more = {"next": _next(request, found[size - 1].id)} if len(found) > size else {}
+    page = {"uploads": [resource_of(upload) for upload in found]}
+    more = {"next": _next(request, ids[seen - 1])} if seen < len(ids) else {}
     return web.json_response(page | more)
+
+
+async def _first_of(
+    ids: Sequence[str], state: State | None, size: int, ledger: Ledger
+) -> tuple[list[Upload], int]:
+    """The first `size` uploads that are in the state, and how many ids were gone through."""
+    found: list[Upload] = []
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        uploads = await asyncio.gather(*(_find(ledger, upload_id) for upload_id in some))
+        for at, upload in enumerate(uploads, start):
+            if upload is not None and (state is None or upload.state is state):
+                found.append(upload)
+            if len(found) == size:
+                return found, at + 1
+    return found, len(ids)
+
+
+async def _find(ledger: Ledger, upload_id: str) -> Upload | None:
+    try:
+        return await ledger.find_ended(upload_id)
+    except UploadNotFound:
+        return None
 
 
 async def _reader(request: web.Request) -> Principal:

@@ -53,6 +53,9 @@ class Services:
     crowd: Crowd
     bodies: Watch
     slots: Slots
+    """Uploads."""
+    passing: Slots
+    """Bodies of other requests, which take no place from uploads."""
     floor: Floor
     """The slowest rate of a body."""
 
@@ -114,6 +117,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             ),
             bodies=Watch(min(settings.body_timeout, settings.body_rate_period)),
             slots=Slots(settings.max_open_uploads),
+            passing=Slots(settings.max_open_uploads),
             floor=Floor(settings.body_min_rate, settings.body_rate_period),
             relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
             routes=routes,

@@ -148,6 +148,9 @@ class Settings(BaseModel):
     s3_secret_access_key: SecretStr | None = None
     """The secret that belongs to the access key."""
 
+    s3_session_token: SecretStr | None = None
+    """The session token of a temporary access key; `AWS_SESSION_TOKEN` is for AWS's own chain."""
+
     # --- secrets and identity --------------------------------------------------------------------
 
     secret_key: Annotated[CommaSeparated[SecretStr], Field(min_length=1)]
@@ -335,6 +338,8 @@ class Settings(BaseModel):
             raise ValueError("upstream_client_id and upstream_client_secret belong together")
         if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
             raise ValueError("s3_access_key_id and s3_secret_access_key belong together")
+        if self.s3_session_token is not None and self.s3_access_key_id is None:
+            raise ValueError("s3_session_token belongs to an s3_access_key_id")
         if self.on_mismatch is OnMismatch.DELETE and self.upstream_client_id is None:
             raise ValueError("on_mismatch = delete needs the gateway's own upstream_client_id")
         if self.files_url is not None and self.files_url.host == self.public_url.host:

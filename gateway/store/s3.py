@@ -72,7 +72,7 @@ class S3Store:
 
     @classmethod
     @asynccontextmanager
-    async def open(
+    async def open(  # noqa: PLR0913 - each by its name
         cls,
         *,
         endpoint_url: str | None,
@@ -80,6 +80,7 @@ class S3Store:
         region: str,
         access_key_id: str | None,
         secret_access_key: str | None,
+        session_token: str | None = None,
         public_endpoint_url: str | None = None,
     ) -> AsyncIterator[S3Store]:
         """A client of the bucket; nothing is asked of the store yet.
@@ -96,6 +97,7 @@ class S3Store:
                     region_name=region,
                     aws_access_key_id=access_key_id,
                     aws_secret_access_key=secret_access_key,
+                    aws_session_token=session_token,
                     config=client_config(endpoint),
                 )
             )

@@ -103,7 +103,7 @@ def _client_credentials(settings: Settings) -> ClientCredentials | None:
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[S3Store]:
     """A client of the bucket alone."""
-    secret = settings.s3_secret_access_key
+    secret, session = settings.s3_secret_access_key, settings.s3_session_token
     async with S3Store.open(
         endpoint_url=str(settings.s3_endpoint_url).rstrip("/")
         if settings.s3_endpoint_url
@@ -112,5 +112,6 @@ async def open_store(settings: Settings) -> AsyncIterator[S3Store]:
         region=settings.s3_region,
         access_key_id=settings.s3_access_key_id,
         secret_access_key=secret.get_secret_value() if secret else None,
+        session_token=session.get_secret_value() if session else None,
     ) as store:
         yield store

@@ -334,8 +334,8 @@ class Ledger(BucketRecords):
         ended = await self.ended(upload_id)
         return kept if ended is None or supersedes(kept, ended) else ended
 
-    async def find_hosted(self, upload_id: str) -> Upload:
-        """An `external` upload that has most likely ended, by one request if it has.
+    async def find_ended(self, upload_id: str) -> Upload:
+        """An upload that has most likely ended, by one request if it has.
 
         Raises UploadNotFound, StoreUnavailable.
         """
@@ -407,21 +407,17 @@ class Ledger(BucketRecords):
             log.warning("record.gone", count=len(gone))
             await self._redis.zrem(keys.RELAYED_SET, *gone)
 
-    async def list_of_subject(self, subject: str, before: str | None) -> AsyncIterator[Upload]:
-        """A subject's uploads, newest first, from the one made before the id `before`.
+    async def ids_of_subject(self, subject: str, before: str | None, limit: int) -> list[str]:
+        """At most `limit` of a subject's uploads, newest first, from before the id `before`.
 
         The index is a cache: after Redis lost it, it knows uploads from then on, while every
-        older one is still found by its id. Raises RedisError, StoreUnavailable.
+        older one is still found by its id. Raises RedisError.
         """
         top = f"({before}" if before else "+"
         found = await self._redis.zrange(
-            keys.of_subject(subject), top, "-", bylex=True, desc=True, offset=0, num=_PAGE_SCAN
+            keys.of_subject(subject), top, "-", bylex=True, desc=True, offset=0, num=limit
         )
-        for upload_id in _ids(found):
-            try:
-                yield await self.find(upload_id)
-            except UploadNotFound:
-                continue
+        return _ids(found)
 
     async def _check_place(self, upload_id: str) -> bool:
         """Take a pending record back that came after the upload's end; whether it has ended.

@@ -134,7 +134,7 @@ async def test_a_retry_by_hand_that_was_cut_short_is_carried_out_once(stage: Sta
     await stage.backends.store.put(keys.record(again.id), to_json(again))
     await died(stage.command("uploads", "retry", again.id, crash_at="reopen.kept").pid)
     await stage.take_up()
-    ended = await stage.backends.ledger.find_hosted(again.id)
+    ended = await stage.backends.ledger.find_ended(again.id)
     assert ended.state is State.REGISTERED
     assert len(await stage.messages()) == 1
     assert await stage.left(keys.PENDING) == []

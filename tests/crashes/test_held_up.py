@@ -210,7 +210,7 @@ async def test_a_refusal_stands_whatever_chatkitty_would_say_later(
         await died(stage.worker(point).pid)
         await stage.take_up()
         assert (await client.resource(answer.upload_id))["state"] == "rejected"
-        again = await stage.backends.ledger.find_hosted(answer.upload_id)
+        again = await stage.backends.ledger.find_ended(answer.upload_id)
         assert again.result is not None
         assert again.result.status == 400
     assert await stage.messages() == []
@@ -226,11 +226,11 @@ async def test_a_verdict_that_another_worker_carries_out_ends_once(stage: Stage)
         frozen = stage.worker(stop_at="verdict.kept")
         await stopped(frozen.pid)
         await stage.take_up()
-        ended = await stage.backends.ledger.find_hosted(answer.upload_id)
+        ended = await stage.backends.ledger.find_ended(answer.upload_id)
         os.kill(frozen.pid, signal.SIGCONT)
         await stage.end_of_steps(answer.upload_id)
     assert ended.state is State.REJECTED
-    assert await stage.backends.ledger.find_hosted(answer.upload_id) == ended
+    assert await stage.backends.ledger.find_ended(answer.upload_id) == ended
 
 
 async def test_a_file_that_comes_after_its_fence_is_removed(

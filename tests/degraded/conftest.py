@@ -24,7 +24,16 @@ from tests.servers.zygote import ForkedPart
 IMPORTS = "/v1/imports/users"
 RESPOND_ASYNC = {"Prefer": "respond-async"}
 
-__all__ = ["IMPORTS", "PATH", "RESPOND_ASYNC", "Scene", "Server", "eventually", "told_to_return"]
+__all__ = [
+    "IMPORTS",
+    "PATH",
+    "RESPOND_ASYNC",
+    "Scene",
+    "Server",
+    "eventually",
+    "told_to_return",
+    "told_unready",
+]
 
 
 class Server:
@@ -138,3 +147,15 @@ def told_to_return(answer: Answer, slug: str) -> bool:
     """Whether the answer is a 503 of that kind which says when to come back."""
     assert answer.status == 503, answer.body
     return answer.json()["type"].endswith(f":{slug}") and int(answer.headers["Retry-After"]) >= 1
+
+
+async def told_unready(client: Client, gateway: Gateway, part: str) -> None:
+    """Wait until the gateway says that it cannot serve, to operators also for want of what."""
+
+    async def told() -> bool:
+        ready = await client.request("GET", f"{gateway.admin_url}/gateway/readyz")
+        return ready.status == 503 and part in ready.json()["faults"]
+
+    await eventually(told)
+    ready = await client.request("GET", "/gateway/readyz")
+    assert (ready.status, ready.json()) == (503, {"status": "unready"})

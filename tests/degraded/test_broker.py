@@ -8,7 +8,7 @@ import pytest
 from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
-from tests.degraded.conftest import IMPORTS, PATH, RESPOND_ASYNC, Scene, Server
+from tests.degraded.conftest import IMPORTS, PATH, RESPOND_ASYNC, Scene, Server, told_unready
 from tests.flows import files
 
 
@@ -32,9 +32,7 @@ async def test_what_is_uploaded_without_a_broker_ends_well_later(
             assert hosted.status == 202, hosted.body
             relayed = await client.upload(IMPORTS, b"[]", name="users.json")
             assert relayed.status == 202
-            ready = await client.request("GET", "/gateway/readyz")
-            assert ready.status == 503
-            assert set(ready.json()["faults"]) == {"broker"}
+            await told_unready(client, gateway, "broker")
             assert (await client.resource(hosted.upload_id))["state"] == "stored"
         await scene.sweep()
         assert await scene.is_registered_once(client, hosted)

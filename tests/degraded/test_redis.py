@@ -15,6 +15,7 @@ from tests.degraded.conftest import (
     Server,
     eventually,
     told_to_return,
+    told_unready,
 )
 from tests.flows import files
 
@@ -35,9 +36,7 @@ async def test_what_is_uploaded_without_redis_ends_well_later(
             relayed = await client.upload(IMPORTS, b"[]", name="users.json")
             assert relayed.status == 202
             assert set(await scene.left(keys.PENDING)) == {hosted.upload_id, relayed.upload_id}
-            ready = await client.request("GET", "/gateway/readyz")
-            assert ready.status == 503
-            assert "redis" in ready.json()["faults"]
+            await told_unready(client, gateway, "redis")
         await scene.sweep()
         assert await scene.is_registered_once(client, hosted)
         assert (await client.end_of(relayed.upload_id))["state"] == "audited"

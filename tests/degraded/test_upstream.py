@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.stack.ports import free_port
-from tests.degraded.conftest import IMPORTS, PATH, RESPOND_ASYNC, Scene, eventually
+from tests.degraded.conftest import IMPORTS, PATH, RESPOND_ASYNC, Scene, eventually, told_unready
 from tests.flows import files
 from tests.flows.client import Answer, Client
 from tests.servers.fixtures import StartGateway
@@ -69,9 +69,7 @@ async def test_what_is_uploaded_while_chatkitty_is_away_is_registered_later(
             assert hosted.status == 202, hosted.body
             relayed = await client.upload(IMPORTS, b"[]", name="users.json")
             assert _problem(relayed) == (502, "upstream-unavailable", None)
-            ready = await client.request("GET", "/gateway/readyz")
-            assert ready.status == 503
-            assert set(ready.json()["faults"]) == {"upstream"}
+            await told_unready(client, gateway, "upstream")
         assert await scene.is_registered_once(client, hosted)
         assert (await client.upload(IMPORTS, b"[]", name="users.json")).status == 202
 

@@ -88,6 +88,18 @@ def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
 
 
 @pytest.mark.usefixtures("sandbox")
+async def test_a_store_that_does_not_know_heads_with_checksums(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    async with FaultProxy.start(environ["GATEWAY_S3_ENDPOINT_URL"]) as proxy:
+        proxy.fail(rb"^HEAD /[^/ ]+/[^/ ]", Fault.UNKNOWN)
+        through = {**environ, "GATEWAY_S3_ENDPOINT_URL": proxy.url}
+        said = await only_fault(through, tmp_path, "store")
+    assert "501" in said
+    assert "x-amz-checksum-mode" in said
+
+
+@pytest.mark.usefixtures("sandbox")
 async def test_a_redis_that_throws_things_away(
     environ: dict[str, str], own_valkey: Valkey, tmp_path: Path
 ) -> None:

@@ -114,3 +114,34 @@ async def test_files_can_have_a_host_of_their_own(
             assert refused.status == 404
         refused = await client.upload(PATH, files.PNG, name="a.png", headers=there)
         assert refused.status == 404
+
+
+async def test_a_reader_goes_on_with_the_same_content_only(external: Client) -> None:
+    data = files.SVG  # which is always streamed
+    answer = await external.upload(PATH, data, name="a.svg", content_type="image/svg+xml")
+    url = answer.json()["file"]["url"]
+
+    async def ask(method: str = "GET", **fields: str) -> Answer:
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+        return await external.request(method, url, headers=headers, allow_redirects=False)
+
+    whole = await ask()
+    etag, modified = whole.headers["ETag"], whole.headers["Last-Modified"]
+    assert etag.startswith('"')
+    for same in (etag, modified):
+        part = await ask(Range="BYTES=3-7", If_Range=same)
+        assert (part.status, part.body) == (206, data[3:8])
+        assert part.headers["ETag"] == etag
+    for other in ('"x"', f"W/{etag}", "Sat, 01 Jan 2000 00:00:00 GMT", "bogus"):
+        again = await ask(Range="bytes=3-7", If_Range=other)
+        assert (again.status, again.body) == (200, data)
+        assert "Content-Range" not in again.headers
+    for known in (etag, f'"x", W/{etag}', "*"):
+        kept = await ask(If_None_Match=known)
+        assert (kept.status, kept.body) == (304, b"")
+        assert kept.headers["ETag"] == etag
+    assert (await ask(If_None_Match='"x"')).status == 200
+    assert (await ask(Range="bytes=9999999-")).status == 416
+    head = await ask("HEAD", Range="bytes=3-7")
+    assert (head.status, head.headers["Content-Length"]) == (200, str(len(data)))
+    assert_guarded(kept)

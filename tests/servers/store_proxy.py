@@ -25,6 +25,8 @@ class Fault(Enum):
     """The store does not get the request, which is answered 403 AccessDenied: do not try again."""
     CONFLICT = auto()
     """The store does not get the request, which is answered as AWS does while others write."""
+    UNKNOWN = auto()
+    """The store does not know such requests, and answers 501 without a body."""
     HOLD = auto()
     """The store does not get the request, which is never answered."""
     WAIT = auto()
@@ -39,6 +41,7 @@ ANSWERS = {
         b"409 Conflict",
         b"<Error><Code>ConditionalRequestConflict</Code></Error>",
     ),
+    Fault.UNKNOWN: (b"501 Not Implemented", b""),
     Fault.REFUSE: (b"403 Forbidden", b"<Error><Code>AccessDenied</Code></Error>"),
 }
 

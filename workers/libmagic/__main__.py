@@ -1,4 +1,4 @@
-"""`python -m workers.libmagic`: whether a worker would start, for who may not import one."""
+"""`python -m workers.libmagic`: whether a worker would start, and how it confines libmagic."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ from gateway.errors import ConfigurationError
 from workers.libmagic.process import check
 
 try:
-    asyncio.run(check())
+    sys.stdout.write(asyncio.run(check()))
 except (ConfigurationError, OSError) as error:
     sys.stdout.write(str(error))
     sys.exit(1)

@@ -54,6 +54,8 @@ class Child:
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self.confined = ""
+        """By what means."""
 
     @classmethod
     async def start(cls, command: Sequence[str]) -> "Child":
@@ -83,7 +85,8 @@ class Child:
         if not greeting.startswith(OK):
             await child.kill()
             raise ConfigurationError(f"libmagic cannot be used: {greeting}")
-        log.debug("libmagic.started", pid=process.pid, confined=greeting)
+        child.confined = greeting.removeprefix(f"{OK}, ")
+        log.debug("libmagic.started", pid=process.pid, confined=child.confined)
         return child
 
     @property
@@ -227,9 +230,11 @@ class Libmagic:
                 await child.kill()
 
 
-async def check() -> None:
-    """Try whether a child can be had. Raises what `Child.start` raises."""
-    await (await Child.start(COMMAND)).kill()
+async def check() -> str:
+    """How a child is confined, if one can be started. Raises what `Child.start` raises."""
+    child = await Child.start(COMMAND)
+    await child.kill()
+    return child.confined
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:

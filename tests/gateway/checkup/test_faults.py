@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.checkup.host import MOST_OFF, fault_of_clock
+from gateway.checkup.host import MOST_OFF, advice_on_confinement, fault_of_clock
 from gateway.checkup.redis import advice_on_redis, fault_of_redis
 
 
@@ -58,3 +58,9 @@ def test_a_clock_that_is_off_is_a_fault_whichever_way(off: float, word: str) -> 
     fault = fault_of_clock([("store", 0.0), ("upstream", off)])
     assert fault is not None
     assert f"31 s {word} that of the upstream" in fault
+
+
+def test_libmagic_without_seccomp_is_spoken_of() -> None:
+    assert not advice_on_confinement("limits and seccomp")
+    (advice,) = advice_on_confinement("limits")
+    assert "seccomp" in advice

@@ -1,0 +1,60 @@
+"""What strangers are told of the gateway's state, and what their asking costs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.stack.ports import HOST, free_port
+from tests.flows.client import Client
+from tests.servers.fixtures import StartGateway
+from tests.servers.listening import listening
+from tests.servers.sandbox import TOKENS
+
+PATIENCE = 20.0
+ASKED = 200
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """One that answers anything, and the requests that it had."""
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.readuntil(b"\r\n\r\n"):
+            asked.append(request)
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    async with listening(serve) as url:
+        yield url, asked
+
+
+async def test_asking_whether_it_is_ready_costs_the_upstream_nothing(
+    start_gateway: StartGateway, upstream: tuple[str, list[bytes]]
+) -> None:
+    url, asked = upstream
+    gateway = start_gateway(upstream_url=url)
+    async with Client.open(gateway.url, TOKENS["alice"]) as client, asyncio.timeout(PATIENCE):
+        while (ready := await client.request("GET", "/gateway/readyz")).status != 200:
+            await asyncio.sleep(0.05)
+        assert ready.json() == {"status": "ready"}
+        clock = asyncio.get_running_loop().time
+        began, before = clock(), len(asked)
+        for _ in range(ASKED):
+            assert (await client.request("GET", "/gateway/readyz")).status == 200
+        # It is looked at every two seconds, whether anybody asks or not.
+        assert len(asked) - before <= (clock() - began) / 2 + 1
+
+
+async def test_strangers_are_not_told_what_is_wrong(start_gateway: StartGateway) -> None:
+    nowhere = f"http://{HOST}:{free_port()}"
+    gateway = start_gateway(upstream_url=nowhere)
+    async with Client.open(gateway.url, TOKENS["alice"]) as client, asyncio.timeout(PATIENCE):
+        while True:
+            told = await client.request("GET", f"{gateway.admin_url}/gateway/readyz")
+            if told.status == 503 and told.json()["faults"]:
+                break
+            await asyncio.sleep(0.05)
+        assert set(told.json()["faults"]) == {"upstream"}
+        ready = await client.request("GET", "/gateway/readyz")
+        assert (ready.status, ready.json()) == (503, {"status": "unready"})
