@@ -1,7 +1,8 @@
 """Slow clients beside honest ones: who is harmed, what they hold, and when they are gone.
 
-`python -m bench.loris [CONNECTIONS]` opens so many (1,200) connections to each engine, in three
-equal kinds: heads that come byte by byte, bodies that do, and clients that ask and never read.
+`python -m bench.loris [CONNECTIONS]` opens so many (1,200) connections to each engine, in four
+equal kinds: heads that come byte by byte, heads as large as are kept that then do, bodies that do,
+and clients that ask and never read.
 Beside them honest uploads go on, which are counted and timed, as they were before. It exits with 1
 where their p99 more than doubles.
 """
@@ -121,7 +122,7 @@ async def _upload_while(url: str, until: asyncio.Future[Any], taken: list[float]
 
 async def _all_slow(url: str, count: int) -> dict[str, float]:
     """By kind, for how many seconds the gateway bore one at most; they come one by one."""
-    kinds = {"heads": _head, "bodies": _body, "deaf ones": _deaf}
+    kinds = {"heads": _head, "large heads": _large_head, "bodies": _body, "deaf ones": _deaf}
     lasted = dict.fromkeys(kinds, 0.0)
 
     async def last(kind: str, talk: Awaitable[None]) -> None:
@@ -139,6 +140,11 @@ async def _all_slow(url: str, count: int) -> dict[str, float]:
 
 async def _head(url: str) -> None:
     await _dribble(url, _LOOK[:-2])
+
+
+async def _large_head(url: str) -> None:
+    lines = b"".join(b"X-%d: %b\r\n" % (at, b"x" * 7900) for at in range(4))
+    await _dribble(url, _LOOK[:-2] + lines)
 
 
 async def _body(url: str) -> None:

@@ -53,13 +53,33 @@ async def test_an_upload_too_many_is_told_to_come_again_before_its_body(
                 await asyncio.sleep(0.05)
 
 
-async def _open(gateway: Gateway) -> asyncio.StreamWriter:
-    """An upload of which no byte has come yet."""
+async def _open(gateway: Gateway, request: bytes = AWAITS) -> asyncio.StreamWriter:
+    """A request, if not another one an upload, of whose body no byte has come yet."""
     reader, writer = await asyncio.open_connection(urlsplit(gateway.url).hostname, gateway.port)
-    writer.write(AWAITS)
+    writer.write(request)
     async with asyncio.timeout(PATIENCE):
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     return writer
+
+
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+async def test_other_bodies_have_as_many_places_and_take_none_from_uploads(
+    start_gateway: StartGateway, engine: str
+) -> None:
+    gateway = start_gateway(max_open_uploads="2", engine=engine)
+    body = head("/v1/users", AUTHORIZATION, "Content-Length: 1000", "Expect: 100-continue")
+    passing = [await _open(gateway, body) for _ in range(2)]
+    refused = await exchange(gateway.url, body, until=b'"timestamp"')
+    assert refused.status == 503
+    assert b"100 Continue" not in refused.data
+    assert (await exchange(gateway.url, WHOLE, until=b"\r\n\r\n")).status == 200
+    bodiless = head("/v1/users", AUTHORIZATION, method="GET")
+    assert (await exchange(gateway.url, bodiless, until=b"\r\n\r\n")).status != 503
+    for writer in passing:
+        writer.transport.abort()
+    async with asyncio.timeout(PATIENCE):
+        while (await exchange(gateway.url, body, until=b"\r\n\r\n")).status == 503:
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("engine", ["fast", "plain"])
