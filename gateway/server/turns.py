@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import HeadTooLarge
@@ -187,8 +187,8 @@ class TurnHandler(Handler):
             end, size = data.find(BLANK_LINE), len(data)
         if end >= 0:
             size = end + len(BLANK_LINE)
-        if size > (limit := self._settings.max_head_size):
-            self._refuse_head(f"the head of the request is larger than {limit} bytes")
+        if size > self._settings.max_head_size:
+            self._refuse_head()
         elif end < 0:
             self._unfinished = self._unfinished or bytearray(data)
             self._look_at_unfinished()
@@ -209,13 +209,13 @@ class TurnHandler(Handler):
         self._checked = size
         try:
             request_parser(self).feed_data(bytes(self._unfinished))
-        except LineTooLong:
-            self._refuse_head("a line of the head of the request is too long")
         except HttpProcessingError:
             self._begin_lending(self._take_unfinished(), size)
 
-    def _refuse_head(self, why: str) -> None:
-        self.answer_fault(_TOO_LARGE_STATUS, HeadTooLarge(why))
+    def _refuse_head(self) -> None:
+        limit = self._settings.max_head_size
+        fault = HeadTooLarge(f"the head of the request is larger than {limit} bytes")
+        self.answer_fault(_TOO_LARGE_STATUS, fault)
 
     def _forget(self, data: bytes, most: int) -> None:
         self._passing_head = most - len(data)
