@@ -7,6 +7,7 @@ from kombu.transport import redis as kombu
 from redis import Connection, ConnectionPool, SSLConnection
 from redis._parsers import _HiredisParser
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from gateway.redis.replies import WrongServer, told_apart
@@ -38,6 +39,10 @@ class Channel(kombu.Channel):
     connection_class_ssl = _SecureConnection
 
     def _get_pool(self, asynchronous: bool = False) -> ConnectionPool:  # noqa: FBT001, FBT002 - kombu's
+        if self.connection.client is None:
+            # Its connection was given up, with tasks in hand: whoever still has a word for the
+            # broker here, an acknowledgement for one, has lost it, as kombu forgets to say.
+            raise RedisConnectionError("the connection to the broker was given up")
         pool = super()._get_pool(asynchronous)  # type: ignore[misc]
         # What waits for messages is not asked again: it would wait here, and nothing else be done.
         if not asynchronous:
