@@ -89,11 +89,6 @@ class Forwarder:
         self._session = session
         self._origin = str(URL(base_url).origin())
 
-    async def reach(self) -> None:
-        """Any answer at all will do. Raises aiohttp.ClientError or TimeoutError for none."""
-        async with self._session.get(self._origin, allow_redirects=False):
-            pass
-
     @asynccontextmanager
     async def send(self, outgoing: Outgoing) -> AsyncIterator[aiohttp.ClientResponse]:
         """The upstream's answer, from its head on; it may come before the body was all sent.

@@ -18,7 +18,7 @@ from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
 from gateway.server.middleware import add_ids, answer_errors, identify
 from gateway.server.passthrough import pass_through
 from gateway.server.resources import get_upload, list_uploads
-from gateway.server.services import SERVICES, at_work, open_services
+from gateway.server.services import SERVICES, open_services
 from gateway.server.tracing import trace
 from gateway.server.uploads import take_upload
 from gateway.settings import Settings
@@ -43,10 +43,7 @@ def create_app(settings: Settings) -> web.Application:
     )
 
     async def services(app: web.Application) -> AsyncIterator[None]:
-        async with (
-            open_services(settings, routes) as opened,
-            at_work(lambda: app[READINESS].keep(opened)),
-        ):
+        async with open_services(settings, routes) as opened:
             app[SERVICES] = opened
             yield
 

@@ -6,11 +6,10 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
-from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
-from gateway.errors import GatewayError, MalformedRequest
+from gateway.errors import GatewayError, MalformedAuthorization, MalformedRequest
 from gateway.problems import problem_of
 from gateway.server import headers
 from gateway.server.answers import document_of
@@ -25,10 +24,6 @@ _SERVER_FAULT: Final = 500
 _UNREADABLE: Final = "the bytes sent are no HTTP/1.1 request"
 _FOR_PROXIES: Final = frozenset({"CONNECT", "TRACE"})
 _TARGET: Final = re.compile(r"/[!-~]*")
-
-
-class Misleading(BadHttpMessage):
-    """A request that can be read, but not by all servers alike; its message is our own."""
 
 
 class Handler(PatientHandler):
@@ -47,7 +42,7 @@ class Handler(PatientHandler):
             if isinstance(message, _ErrInfo):
                 self._break_body(message.exc)
             elif (fault := framing_fault(message)) is not None:
-                self._messages[at] = (_ErrInfo(400, Misleading(fault), fault), EMPTY_PAYLOAD)
+                self._messages[at] = (_ErrInfo(400, fault, str(fault)), EMPTY_PAYLOAD)
             else:
                 self._messages[at] = (with_read_target(message), body)
                 self._newest_body = body
@@ -72,10 +67,16 @@ class Handler(PatientHandler):
             return super().handle_error(request, status, exc, message)
         request_id = new_request_id()
         log.info("request.unreadable", reason=type(exc).__name__, request_id=request_id)
-        why = exc.message if isinstance(exc, Misleading) else _UNREADABLE
-        problem = problem_of(exc if isinstance(exc, GatewayError) else MalformedRequest(why))
+        problem = problem_of(
+            exc if isinstance(exc, GatewayError) else MalformedRequest(_UNREADABLE)
+        )
         status, headers, body = document_of(problem, {"request_id": request_id})
-        headers |= {"X-Request-Id": request_id, "Server": SERVER, "Connection": "close"}
+        headers |= {
+            **problem.headers,
+            "X-Request-Id": request_id,
+            "Server": SERVER,
+            "Connection": "close",
+        }
         answer = web.Response(status=status, headers=headers, body=body)
         answer.force_close()
         return answer
@@ -93,7 +94,7 @@ class Handler(PatientHandler):
         self.close()
 
 
-def framing_fault(message: RawRequestMessage) -> str | None:
+def framing_fault(message: RawRequestMessage) -> GatewayError | None:
     """Why the request is not one that all servers would read alike, though the parser took it.
 
     Whoever takes requests asks here, whichever parser made them. RFC 9112: sections 2.3 (versions),
@@ -108,12 +109,13 @@ def framing_fault(message: RawRequestMessage) -> str | None:
     elif not _TARGET.fullmatch(message.path):
         fault = "the request target must be a path of printable ASCII characters"
     elif (name := headers.unfit(message.raw_headers)) is not None:
-        fault = f"the value of {name} must be ASCII"
+        kind = MalformedAuthorization if name.lower() == "authorization" else MalformedRequest
+        return kind(f"the value of {name} must be ASCII")
     elif message.version == HttpVersion11 and "Host" not in message.headers:
         fault = "no Host"
     elif "Transfer-Encoding" in message.headers:
         fault = _fault_of_coding(message)
-    return fault
+    return MalformedRequest(fault) if fault is not None else None
 
 
 def _fault_of_coding(message: RawRequestMessage) -> str | None:

@@ -1,10 +1,10 @@
 """Whether the process lives, and whether it can serve."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import aiohttp
 from aiohttp import web
 from redis.exceptions import RedisError
 
@@ -13,24 +13,26 @@ from gateway.server.services import SERVICES, Services
 from gateway.uploads import keys
 
 _PATIENCE = 3.0
-_SECONDS_BETWEEN_LOOKS = 2.0
+_BELIEVED_SECONDS = 1.0
 _WRITTEN_SECONDS = 60
 _READY = "ready"
-_UNREADY = "unready"
 
 
 @dataclass(slots=True)
 class Readiness:
-    """The last look at the parts. Looks go on by themselves: who asks costs them nothing."""
+    """The last look at the parts, believed for a second however often it is asked for."""
 
-    faults: Mapping[str, str] | None = None
-    """What is wrong, by the name of the part; None before the first look."""
+    at: float = float("-inf")
+    faults: Mapping[str, str] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def keep(self, services: Services) -> None:
-        """Look again and again; never returns."""
-        while True:
-            self.faults = await _faults(services)
-            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+    async def look(self, services: Services) -> Mapping[str, str]:
+        """What is wrong, by the name of the part; empty where the gateway can serve."""
+        async with self.lock:
+            if time.monotonic() - self.at > _BELIEVED_SECONDS:
+                self.faults = await _faults(services)
+                self.at = time.monotonic()
+        return self.faults
 
 
 READINESS = web.AppKey("readiness", Readiness)
@@ -46,28 +48,37 @@ async def readyz(request: web.Request) -> web.Response:
 
     Strangers may ask, and are not told what is wrong.
     """
-    status = status_of(request.app)
-    return web.json_response({"status": status}, status=200 if status == _READY else 503)
+    answer = await _state(request.app)
+    answer.pop("faults", None)
+    return _response(answer)
 
 
 async def readiness(app: web.Application) -> web.Response:
     """The answer for operators about the application that clients reach: with what is wrong."""
-    status = status_of(app)
-    faults = {"faults": dict(app[READINESS].faults or {})} if status == _UNREADY else {}
-    return web.json_response({"status": status, **faults}, status=200 if status == _READY else 503)
+    return _response(await _state(app))
 
 
-def status_of(app: web.Application) -> str:
-    """Whether the application serves all that it promises."""
+async def _state(app: web.Application) -> dict[str, object]:
     if app[SERVICES].drain.draining:
-        return "draining"
-    return _READY if app[READINESS].faults == {} else _UNREADY
+        return {"status": "draining"}
+    if faults := await app[READINESS].look(app[SERVICES]):
+        return {"status": "unready", "faults": dict(faults)}
+    return {"status": _READY}
+
+
+def _response(state: Mapping[str, object]) -> web.Response:
+    return web.json_response(state, status=200 if state["status"] == _READY else 503)
+
+
+async def _reach_upstream(services: Services) -> None:
+    """Connect, and ask nothing: a look must cost the upstream no request."""
+    (await services.pool.connect()).end(reusable=False)
 
 
 async def _faults(services: Services) -> Mapping[str, str]:
     backends = services.backends
     checks: Mapping[str, Awaitable[object]] = {
-        "upstream": services.forwarder.reach(),
+        "upstream": _reach_upstream(services),
         "store": backends.store.ping(),
         "redis": backends.redis.set(keys.WRITTEN, b"", ex=_WRITTEN_SECONDS),
         "broker": asyncio.to_thread(backends.queue.check),
@@ -80,6 +91,6 @@ async def _fault(check: Awaitable[object]) -> str | None:
     try:
         async with asyncio.timeout(_PATIENCE):
             await check
-    except (GatewayError, RedisError, aiohttp.ClientError, OSError) as error:
+    except (GatewayError, RedisError, OSError) as error:
         return str(error) or type(error).__name__
     return None

@@ -35,26 +35,18 @@ async def test_asking_whether_it_is_ready_costs_the_upstream_nothing(
     url, asked = upstream
     gateway = start_gateway(upstream_url=url)
     async with Client.open(gateway.url, TOKENS["alice"]) as client, asyncio.timeout(PATIENCE):
-        while (ready := await client.request("GET", "/gateway/readyz")).status != 200:
-            await asyncio.sleep(0.05)
-        assert ready.json() == {"status": "ready"}
-        clock = asyncio.get_running_loop().time
-        began, before = clock(), len(asked)
         for _ in range(ASKED):
-            assert (await client.request("GET", "/gateway/readyz")).status == 200
-        # It is looked at every two seconds, whether anybody asks or not.
-        assert len(asked) - before <= (clock() - began) / 2 + 1
+            ready = await client.request("GET", "/gateway/readyz")
+            assert (ready.status, ready.json()) == (200, {"status": "ready"})
+        assert asked == []
 
 
 async def test_strangers_are_not_told_what_is_wrong(start_gateway: StartGateway) -> None:
     nowhere = f"http://{HOST}:{free_port()}"
     gateway = start_gateway(upstream_url=nowhere)
     async with Client.open(gateway.url, TOKENS["alice"]) as client, asyncio.timeout(PATIENCE):
-        while True:
-            told = await client.request("GET", f"{gateway.admin_url}/gateway/readyz")
-            if told.status == 503 and told.json()["faults"]:
-                break
-            await asyncio.sleep(0.05)
+        told = await client.request("GET", f"{gateway.admin_url}/gateway/readyz")
+        assert told.status == 503
         assert set(told.json()["faults"]) == {"upstream"}
         ready = await client.request("GET", "/gateway/readyz")
         assert (ready.status, ready.json()) == (503, {"status": "unready"})

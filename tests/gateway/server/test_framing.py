@@ -53,7 +53,8 @@ def fault_of(head: bytes, parser: Callable[..., Any]) -> str | None:
     finally:
         loop.close()
     [(message, _)] = messages
-    return framing_fault(message)
+    fault = framing_fault(message)
+    return None if fault is None else str(fault)
 
 
 def head(target: bytes = b"/v1", method: bytes = b"GET", **headers: bytes) -> bytes:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from multidict import CIMultiDict
 from redis.asyncio import Redis
 
-from gateway.delivery.forward import Forwarder, upstream_session
+from gateway.delivery.forward import Forwarder, Outgoing, upstream_session
 from gateway.delivery.pool import UpstreamPool
 from gateway.redis.pool import RolePool
 from gateway.stack.ports import HOST
@@ -70,8 +71,10 @@ async def test_the_fast_engine_reaches_the_second_address(port: int) -> None:
 
 async def test_the_plain_engine_reaches_the_second_address(port: int) -> None:
     async with listening(serve, port), upstream_session(PATIENCE) as session:
+        asked = Outgoing("GET", "/", CIMultiDict(), None)
         async with asyncio.timeout(PATIENCE):
-            await Forwarder(session, f"http://{NAME}:{port}").reach()
+            async with Forwarder(session, f"http://{NAME}:{port}").send(asked) as response:
+                assert response.status == 204
 
 
 async def test_redis_is_reached_at_the_second_address(port: int) -> None:
