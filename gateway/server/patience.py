@@ -29,8 +29,8 @@ class PatientHandler(web.RequestHandler):
     """aiohttp's handler of a connection, whose client is not waited for without end."""
 
     __slots__ = (
-        "_came", "_connections", "_head_began", "_passing", "_resting_since", "_settings",
-        "_socket", "_stuck_since",
+        "_came", "_connections", "_head_began", "_passing", "_passing_since", "_resting_since",
+        "_settings", "_socket", "_stuck_since",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +54,7 @@ class PatientHandler(web.RequestHandler):
         """Since when all that was sent has waited for the client to take it."""
         self._passing: aiohttp.StreamReader | None = None
         """The body of which the rest is read by nobody."""
+        self._passing_since = 0.0
 
     # --- what the transport tells ----------------------------------------------------------------
 
@@ -98,7 +99,7 @@ class PatientHandler(web.RequestHandler):
     ) -> None:
         if half_close and self.transport is not None and self.transport.can_write_eof():
             self.transport.write_eof()
-        self._passing = body
+        self._passing, self._passing_since = body, time.monotonic()
         if not await drained(body, seconds):
             self.force_close()
         self._passing = None

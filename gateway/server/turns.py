@@ -60,7 +60,7 @@ class TurnHandler(Handler):
 
     __slots__ = (
         "_answered", "_checked", "_chunks", "_closing", "_crowd", "_had_chunks", "_later", "_left",
-        "_lent", "_passing_head", "_returning", "_unfinished",
+        "_lent", "_let_in", "_passing_head", "_returning", "_unfinished",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +87,8 @@ class TurnHandler(Handler):
         """Where the request's body ends, if only its chunks tell."""
         self._had_chunks = False
         """Whether the parser has read a chunked body, which may have ended with trailers."""
+        self._let_in = False
+        """Whether the request is of somebody of whom it is known who it is."""
         self._answered = False
         self._returning = False
         self._closing = False
@@ -161,7 +163,12 @@ class TurnHandler(Handler):
 
     @property
     def waits_since(self) -> float | None:
-        """Since when the client has been waited for to make a request; None while it has one."""
+        """Since when the client has been waited for to make a request; None while it has one.
+
+        Of one that was answered, the rest may still come, and nobody waits for that.
+        """
+        if self._passing is not None:
+            return self._passing_since
         if self.has_request:
             return None
         return self._head_began or self._resting_since or self._came
@@ -234,7 +241,19 @@ class TurnHandler(Handler):
         self._closing = True
         self._passing_head = LINGER_BYTES
         rest = aiohttp.StreamReader(self, _BUFFER, loop=self._loop)  # which never comes to its end
-        self._messages[-1] = (self._messages[-1][0], rest)
+        message, _ = self._messages[-1]
+        if isinstance(message, _ErrInfo):
+            self._forget_read(message.exc)
+        self._messages[-1] = (message, rest)
+
+    def _break_body(self, fault: BaseException) -> None:
+        super()._break_body(fault)
+        self._forget_read(fault)
+
+    def _forget_read(self, fault: BaseException) -> None:
+        """Let go of what was read: the parser, and the frames of its fault, hold much of it."""
+        self._parser = _body_parser(self)
+        fault.__traceback__ = None
 
     # --- the request -----------------------------------------------------------------------------
 
@@ -244,6 +263,7 @@ class TurnHandler(Handler):
 
     def _begin_lending(self, data: bytes, size: int) -> None:
         self._lent = True
+        self._let_in = False
         self._answered = False
         self._left, self._chunks = 0, None
         if self._had_chunks:  # the compiled parser has its trailers for headers of this request
@@ -277,7 +297,7 @@ class TurnHandler(Handler):
             super().data_received(data[:end])
         if end < len(data):
             self._keep(data[end:])
-        elif len(data) == self.read_size() < LARGEST_READ:
+        elif self._let_in and len(data) == self.read_size() < LARGEST_READ:
             self.set_read_size(2 * len(data))
         self._take_back_if_over()
 
@@ -306,6 +326,10 @@ class TurnHandler(Handler):
             self._loop.call_soon(self._go_on)
 
     # --- reading ---------------------------------------------------------------------------------
+
+    def let_in(self) -> None:
+        """The request that is being answered may make reads larger, as far as it fills them."""
+        self._let_in = True
 
     def read_size(self) -> int:
         """The most bytes that one read takes."""

@@ -28,6 +28,7 @@ from gateway.server.quotas import charge
 from gateway.server.resources import upload_location
 from gateway.server.services import SERVICES, Services
 from gateway.server.streaming import stream_answer
+from gateway.server.turns import TurnHandler
 from gateway.settings import Delivery
 from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads.claims import Held
@@ -188,4 +189,6 @@ def answer_to(request: web.Request, upload: Upload) -> web.Response:
 
 
 def _body(request: web.Request, services: Services, admitted: Admitted) -> AsyncIterator[bytes]:
+    if isinstance(request.protocol, TurnHandler):
+        request.protocol.let_in()
     return read_body(request, services, limit=admitted.body_limit, until=admitted.body_until)

@@ -28,10 +28,22 @@ HOSTING = {
 }
 
 
-@pytest.mark.parametrize("size", [1024 * 1024, 32_000])
+OPENING = head("/v1/users", method="GET")[:-2]
+LARGE = b"".join(b"X-%03d: %b\r\n" % (at, b"x" * 7900) for at in range(130))
+SMALL = b"".join(b"X-%05d: x\r\n" % at for at in range(80_000))
+CHUNKED = head("/v1/users", "Transfer-Encoding: chunked") + b"1\r\nx\r\n0\r\n"
+ENDLESS = {
+    "large headers": (OPENING + LARGE)[:MIB],
+    "a few headers": (OPENING + LARGE)[:32_000],
+    "small headers": OPENING + SMALL,
+    "trailers": CHUNKED + SMALL,
+}
+
+
+@pytest.mark.parametrize("endless", ENDLESS)
 @pytest.mark.parametrize("engine", ["fast", "plain"])
 async def test_heads_without_end_cost_little_memory(
-    start_gateway: StartGateway, engine: str, size: int
+    start_gateway: StartGateway, engine: str, endless: str
 ) -> None:
     gateway = start_gateway(engine=engine)
     process = psutil.Process(gateway.pid)
@@ -40,10 +52,8 @@ async def test_heads_without_end_cost_little_memory(
 
     async def send() -> asyncio.StreamWriter:
         _, writer = await asyncio.open_connection(address.hostname, address.port)
-        unfinished = head("/v1/users", method="GET")[:-2]
-        unfinished += b"".join(b"X-%03d: %b\r\n" % (at, b"x" * 7900) for at in range(130))
         with suppress(ConnectionError):
-            writer.write(unfinished[:size])
+            writer.write(ENDLESS[endless])
             await writer.drain()
         return writer
 

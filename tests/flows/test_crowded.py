@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.flows.raw import FORM_TYPE, exchange, form, head
+from tests.flows.test_early_refusals import refusing
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
@@ -108,6 +109,36 @@ async def test_a_new_client_gets_in_while_others_only_wait(
     async with asyncio.timeout(PATIENCE):
         while (await exchange(gateway.url, LOOK, until=b"}")).status != 200:
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        b"no request\r\n\r\n",
+        head("/", f"X: {'x' * 40_000}", method="GET"),
+        head("/gateway/healthz", "Content-Length: 1000", method="GET"),
+        head(PATH, FORM_TYPE, "Content-Length: 1000"),
+        head(PATH, AUTHORIZATION, FORM_TYPE, "Content-Length: 90000") + form(bytes(20_000))[:-6],
+    ],
+    ids=["unreadable", "too large", "own path", "no token", "upload"],
+)
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+async def test_who_was_answered_and_sends_no_rest_gives_way(
+    start_gateway: StartGateway, engine: str, answered: bytes
+) -> None:
+    with refusing(None) as upstream:
+        gateway = start_gateway(max_connections="4", engine=engine, upstream_url=upstream.url)
+        crowd = []
+        for _ in range(4):
+            address = urlsplit(gateway.url)
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            writer.write(answered)
+            async with asyncio.timeout(PATIENCE):
+                await reader.readuntil(b"\r\n\r\n")
+            crowd.append(writer)
+        assert (await exchange(gateway.url, LOOK, until=b"}")).status == 200
+        for writer in crowd:
+            writer.transport.abort()
 
 
 async def test_one_address_has_as_many_connections_as_it_may(start_gateway: StartGateway) -> None:

@@ -94,6 +94,11 @@ class Connection(TurnHandler):
         """Whether a request is being answered, or was a moment ago."""
         return self._exchange is not None or super().has_request
 
+    @property
+    def waits_since(self) -> float | None:
+        """Since when the client has been waited for to make a request; None while it has one."""
+        return super().waits_since if self._exchange is None else self._exchange.waits_since
+
     # --- what an exchange does -------------------------------------------------------------------
 
     @property

@@ -115,6 +115,11 @@ class Exchange:
             self._client.pause()
             self._run(self._connect())
 
+    @property
+    def waits_since(self) -> float | None:
+        """Since when nothing but the rest of an answered body may come; None before."""
+        return self._active if self._lingers else None
+
     async def wait_for_end(self, seconds: float | None) -> None:
         """Return when the exchange is over, or after so many seconds."""
         self._end = self._end or self._client.loop.create_future()
@@ -134,7 +139,7 @@ class Exchange:
             self._close(not_kept())
 
     def _look_at_silence(self, now: float, silence: float) -> None:
-        if self._answered and self._upstream is None:
+        if self._lingers:
             if silence > (TOO_SLOW_SECONDS if self._too_slow else LINGER_SECONDS):
                 self._leave(reusable=False)
         elif self._left and not self._full and self._task is None:
@@ -231,6 +236,10 @@ class Exchange:
             self._run(self._hold(head, body))
 
     # --- within ----------------------------------------------------------------------------------
+
+    @property
+    def _lingers(self) -> bool:
+        return self._answered and self._upstream is None
 
     @property
     def _received(self) -> int:
