@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from gateway.errors import ConfigurationError, RouteNotFound
 from gateway.settings import Delivery, RouteSettings, Settings
@@ -60,7 +59,7 @@ class RouteTable:
         endpoint = recognise(path)
         return Route(
             name=_name(row, endpoint),
-            delivery=self._delivery(row, endpoint),
+            delivery=self._delivery(row, endpoint, path),
             endpoint=endpoint,
             max_file_size=int((row and row.max_file_size) or self._settings.max_file_size),
             terms=self._terms(row),
@@ -80,11 +79,15 @@ class RouteTable:
         plain = matched(path)
         return next((row for pattern, row in self._rows if pattern.fullmatch(plain)), None)
 
-    def _delivery(self, row: RouteSettings | None, endpoint: Endpoint | None) -> Delivery:
+    def _delivery(
+        self, row: RouteSettings | None, endpoint: Endpoint | None, path: str
+    ) -> Delivery:
         wanted = (row and row.delivery) or self._settings.delivery
         if endpoint is not None and endpoint.is_dual:
             return wanted
-        if row is not None and row.delivery is Delivery.EXTERNAL:
+        named = row is not None and row.delivery is Delivery.EXTERNAL
+        # ChatKitty would find the channel by a spelling of its id that is not hosted here.
+        if named or (wanted is Delivery.EXTERNAL and endpoint is None and _is_dual(matched(path))):
             raise RouteNotFound("the path names no channel, thread or user by its id")
         return Delivery.RELAY
 
@@ -112,16 +115,18 @@ def _name(row: RouteSettings | None, endpoint: Endpoint | None) -> str:
 
 def _compile(glob: str) -> re.Pattern[str]:
     """`*` is one path element, `**` any number of them."""
-    pieces = re.split(r"(\*\*|\*)", glob if glob == "/" else glob.removesuffix("/"))
     wildcards = {"*": "[^/]+", "**": ".*"}
-    return re.compile(
-        "".join(wildcards.get(piece) or re.escape(unquote(piece)) for piece in pieces)
-    )
+    pieces = re.split(r"(\*\*|\*)", matched(glob))
+    return re.compile("".join(wildcards.get(piece) or re.escape(piece) for piece in pieces))
 
 
 def _is_possible(row: RouteSettings) -> bool:
     """Whether a row that asks for `external` names one of the dual endpoints' shapes."""
     if row.delivery is not Delivery.EXTERNAL:
         return True
-    endpoint = recognise(row.path.replace("*", "1"))
+    return _is_dual(row.path.replace("*", "1"))
+
+
+def _is_dual(path: str) -> bool:
+    endpoint = recognise(path)
     return endpoint is not None and endpoint.is_dual

@@ -1,11 +1,17 @@
 """Paths of the API below a base URL that may have a path itself. Pure."""
 
 import re
+import unicodedata
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_PERHAPS_ODD_ID: Final = re.compile(r"/[0+#-]|[^!-~]")
+_BLANKS: Final = re.compile(r"\s+")
+_ODD_ID: Final = re.compile(r"(?:\+|(-))?(?:(?:0[xX]|#)([\da-fA-F]+)|(\d+))")
+_BEYOND_IDS: Final = 2**63
+"""One more than the largest id: larger numbers need not be told apart, nor be written out."""
 
 
 def base_path(base_url: str) -> str:
@@ -35,9 +41,26 @@ def normal(path: str) -> str:
 def matched(path: str) -> str:
     """A path as routes are compared with it: without escapes, and without a slash at its end.
 
-    Spring takes `@` for `%40`, and before its version 6 `/v1/users/` for `/v1/users`.
+    Spring takes `@` for `%40`, and before its version 6 `/v1/users/` for `/v1/users`; where it
+    wants an id, it takes `0702`, `+702`, `0x2be` and digits of other scripts for 702.
     """
-    return unquote(path).removesuffix("/") or "/"
+    plain = unquote(path).removesuffix("/") or "/"
+    if _PERHAPS_ODD_ID.search(plain) is None:
+        return plain
+    return "/".join(_with_plain_id(segment) for segment in plain.split("/"))
+
+
+def _with_plain_id(segment: str) -> str:
+    """The decimal number that Spring's `NumberUtils.parseNumber` reads, or the segment if none."""
+    found = _ODD_ID.fullmatch(_BLANKS.sub("", unicodedata.normalize("NFKC", segment)))
+    if found is None:
+        return segment
+    minus, hexadecimal, decimal = found.groups()
+    if hexadecimal is not None:
+        digits = str(min(int(hexadecimal, 16), _BEYOND_IDS))
+    else:
+        digits = "".join(str(unicodedata.decimal(digit)) for digit in decimal).lstrip("0") or "0"
+    return (minus or "") + digits
 
 
 def _normal_escape(found: re.Match[str]) -> str:

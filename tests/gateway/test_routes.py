@@ -164,6 +164,46 @@ def test_a_route_is_met_by_each_spelling_of_its_name(tmp_path: Path, name: str) 
     assert table(tmp_path, HOSTED).scopes_of_passed(path) == {"secrets"}
 
 
+ONE_CHANNEL = """
+[[routes]]
+path = "/v1/channels/702/messages"
+scopes = ["staff"]
+
+[[routes]]
+path = "/v1/threads/0702/messages"
+delivery = "external"
+"""
+SPELLINGS_OF_702 = [
+    "702", "0702", "+702", "+000702", "0x2be", "0X2BE", "%232be", "0x0002Be", "7%2002",
+    "7%E3%80%8002", "%D9%A7%D9%A0%D9%A2", "%EF%BC%97%EF%BC%90%EF%BC%92", "0" * 5000 + "702",
+]  # fmt: skip
+"""What Spring's conversion of a path variable to a number takes for 702."""
+
+
+@pytest.mark.parametrize("spelt", SPELLINGS_OF_702)
+def test_a_route_of_one_id_is_met_by_each_spelling_of_it(tmp_path: Path, spelt: str) -> None:
+    routes = table(tmp_path, ONE_CHANNEL)
+    target = read_target(f"/v1/channels/{spelt}/messages")
+    assert routes.scopes_of_passed(target) == routes.match(target).scopes == {"staff"}
+    hosted = read_target(f"/v1/threads/{spelt}/messages")
+    try:
+        assert routes.match(hosted).delivery is Delivery.EXTERNAL
+    except RouteNotFound:
+        assert spelt not in ("702", "0702")
+
+
+@pytest.mark.parametrize("name", ["7020", "x702", "702x", "7.02", "7,02", "-702", "%2B", "%23"])
+def test_a_route_of_one_id_is_met_by_no_other(tmp_path: Path, name: str) -> None:
+    routes = table(tmp_path, ONE_CHANNEL)
+    assert not routes.scopes_of_passed(read_target(f"/v1/channels/{name}/messages"))
+
+
+@pytest.mark.parametrize("spelt", ["+702", "0x2be", "7%2002", "%D9%A7%D9%A0%D9%A2"])
+def test_an_external_default_relays_no_other_spelling_of_an_id(tmp_path: Path, spelt: str) -> None:
+    with pytest.raises(RouteNotFound, match="names no channel"):
+        table(tmp_path, delivery="external").match(f"/v1/channels/{spelt}/messages")
+
+
 @pytest.mark.parametrize("channel", ["abc", "7.0", "-7", "9223372036854775808", "%D9%A7", "7,8"])
 def test_what_a_route_wants_hosted_is_not_relayed(tmp_path: Path, channel: str) -> None:
     with pytest.raises(RouteNotFound, match="names no channel"):
