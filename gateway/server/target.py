@@ -25,7 +25,7 @@ _FILES: Final = "/gateway/files/"
 _LOGGED_FILE: Final = "/gateway/files/{token}/{name}"
 _LOGGED_REFUSED: Final = "/…"
 
-CLEAR: Final = re.compile(r"(?:/[\w~!$&'()*+,=:@-]+)+/?(?:\?[!-\"$-~]*)?", re.ASCII)
+CLEAR: Final = re.compile(r"(?:/[\w~!$&'()*+,=:@-]+)+/?(?:\?[!-\"$-~]+)?", re.ASCII)
 """Targets with which nothing can be wrong: nearly all."""
 
 _IN_TARGETS: Final = (
@@ -54,9 +54,9 @@ _ON_THE_WAY_TO_CHATKITTY: Final = (
 def read_target(raw: str) -> str:
     """Path and query in the one spelling in which they are decided on, logged and sent.
 
-    Escapes that change nothing are normalised (RFC 3986 section 6.2.2), the query is left as it
-    is. Reading the result again changes nothing. Raises MalformedTarget for what servers read in
-    different ways.
+    Escapes that change nothing are normalised (RFC 3986 section 6.2.2). The query is left as it
+    is, but a question mark with nothing behind it is left out. Reading the result again changes
+    nothing. Raises MalformedTarget for what servers read in different ways.
     """
     if CLEAR.fullmatch(raw):
         return raw
@@ -70,7 +70,7 @@ def read_target(raw: str) -> str:
         unquote_to_bytes(path).decode()
     except UnicodeDecodeError:
         raise MalformedTarget("the path has escapes that are no UTF-8") from None
-    return path + mark + query
+    return path + mark + query if query else path
 
 
 def with_read_target(message: RawRequestMessage) -> RawRequestMessage:

@@ -53,6 +53,7 @@ def test_what_honest_clients_write_goes_on_as_they_wrote_it(target: str) -> None
 )
 def test_needless_escapes_are_undone_before_all_else(written: str, read: str) -> None:
     assert read_target(written) == read
+    assert read_target(f"{written.partition('?')[0]}?") == read.partition("?")[0]
     with pytest.raises(MalformedTarget):
         upstream_path(f"{written}%37", PLAIN)
 
