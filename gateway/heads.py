@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from aiohttp.http import StreamWriter
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.text import as_received
 
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
 _ENDS_A_LINE: Final = re.compile(r"[\r\n\0]")
+_LARGEST_LENGTH: Final = 2**63 - 1
+_MOST_DIGITS: Final = len(str(_LARGEST_LENGTH))
+
+
+def has_fit_length(headers: CIMultiDictProxy[str]) -> bool:
+    """Whether a Content-Length, if there is one, is a number of bytes that all servers can hold.
+
+    aiohttp's compiled parser takes 2**64 - 1 for no length at all, and zeros before a number
+    without end, which Python refuses to read from some thousands on.
+    """
+    told = headers.get("Content-Length", "")
+    size = len(told)
+    return size < _MOST_DIGITS or (size == _MOST_DIGITS and int(told) <= _LARGEST_LENGTH)
 
 
 def head(opening: str, headers: Iterable[tuple[str, str]]) -> bytes:

@@ -11,7 +11,7 @@ from yarl import URL
 
 from gateway import tracing
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
-from gateway.heads import ExactRequest
+from gateway.heads import ExactRequest, has_fit_length
 from gateway.upstream.connections import connector
 
 CONNECT_SECONDS = 10.0
@@ -70,11 +70,12 @@ def answer_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
     """Why an answer cannot be passed on, though it could be parsed; None if it can.
 
     RFC 9110 section 15 (a status beyond 599 or below 100), section 15.2.2 (to switch protocols,
-    which is never asked for); RFC 9112 section 6.1 (a coding that was not asked for).
+    which is never asked for); RFC 9112 section 6.1 (a coding that was not asked for) and 6.3 (a
+    length that nobody can hold).
     """
     if status == _SWITCHING:
         return "ChatKitty speaks another protocol"
-    if status not in _STATUSES:
+    if status not in _STATUSES or not has_fit_length(headers):
         return NOT_HTTP
     if "Transfer-Encoding" in headers:
         codings = [each.lower() for each in headers.getall("Transfer-Encoding")]

@@ -10,6 +10,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import GatewayError, MalformedAuthorization, MalformedRequest
+from gateway.heads import has_fit_length
 from gateway.problems import problem_of
 from gateway.server import headers
 from gateway.server.answers import document_of
@@ -98,8 +99,9 @@ def framing_fault(message: RawRequestMessage) -> GatewayError | None:
     """Why the request is not one that all servers would read alike, though the parser took it.
 
     Whoever takes requests asks here, whichever parser made them. RFC 9112: sections 2.3 (versions),
-    3.2 (targets, Host), 6.1 (Transfer-Encoding). RFC 9110: sections 5.5 (values that are not
-    ASCII), 9.3.6 and 9.3.8 (methods that speak to a proxy, or that have it send tokens back).
+    3.2 (targets, Host), 6.1 (Transfer-Encoding), 6.3 (Content-Length). RFC 9110: sections 5.5
+    (values that are not ASCII), 9.3.6 and 9.3.8 (methods that speak to a proxy, or that have it
+    send tokens back).
     """
     fault: str | None = None
     if message.method in _FOR_PROXIES:
@@ -113,6 +115,8 @@ def framing_fault(message: RawRequestMessage) -> GatewayError | None:
         return kind(f"the value of {name} must be ASCII")
     elif message.version == HttpVersion11 and "Host" not in message.headers:
         fault = "no Host"
+    elif not has_fit_length(message.headers):
+        fault = "a Content-Length beyond what servers can count"
     elif "Transfer-Encoding" in message.headers:
         fault = _fault_of_coding(message)
     return MalformedRequest(fault) if fault is not None else None

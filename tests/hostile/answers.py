@@ -115,6 +115,8 @@ def _broken() -> Iterator[Answer]:
         "nul-in-value": _OK + b"X: a\0b\r\n" + _LENGTH + b"\r\n" + _JSON,
         "cr-in-value": _OK + b"X: a\rSet-Cookie: b\r\n" + _LENGTH + b"\r\n" + _JSON,
         "length-of-words": _OK + b"Content-Length: x\r\n\r\n" + _JSON,
+        "length-beyond-63-bits": _OK + b"Content-Length: %d\r\n\r\n" % (2**64 - 1) + _JSON,
+        "length-of-zeros": _OK + b"Content-Length: %05000d\r\n\r\n" % len(_JSON) + _JSON,
         "length-twice": _OK + _LENGTH + b"Content-Length: 1\r\n\r\n" + _JSON,
         "length-and-chunked": _OK + _LENGTH + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "more-than-its-length": _PLAIN + b"more",
@@ -134,6 +136,7 @@ COMPILED_ONLY: Final = frozenset(
     {
         "100-with-length",
         "kept-values-of-any-bytes",
+        "length-of-zeros",
         "length-twice",
         "more-than-its-length",
     }

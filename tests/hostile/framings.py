@@ -52,6 +52,7 @@ def _lengths() -> Iterator[tuple[str, tuple[str, ...], bytes]]:
         "underscore": "1_0", "hex": "0x10", "fraction": f"{size}.0", "exponent": "1e2",
         "arabic": "\u0661\u0662", "empty": "", "two-words": f"{size} 0", "semicolon": f"{size};",
         "quoted": f'"{size}"', "2-64": str(2**64 + size), "vertical-tab": f"\x0b{size}",
+        "2-64-1": str(2**64 - 1), "2-63": str(2**63), "zeros": f"{size:020}",
     }  # fmt: skip
     for name, value in values.items():
         yield name, (f"Content-Length: {value}",), _BODY

@@ -164,19 +164,20 @@ class Connection(TurnHandler):
 
     def _admit(self, message: RawRequestMessage) -> Admitted | None:
         """The upload, if it is one for this engine and nothing speaks against it."""
-        told = message.headers.get("Content-Length")
-        length = int(told) if told is not None else None  # the parser has checked it
-        head = Head(message.method, message.path, message.headers, length, bool(length))
+        received = message.headers
         if (
             message.method not in _METHODS
             or message.upgrade
             or message.version != HttpVersion11
-            or "Transfer-Encoding" in head.headers
-            or "Idempotency-Key" in head.headers
-            or not is_multipart_form(head.headers.get("Content-Type", ""))
+            or "Transfer-Encoding" in received
+            or "Idempotency-Key" in received
+            or not is_multipart_form(received.get("Content-Type", ""))
             or framing_fault(message) is not None
         ):
             return None
+        told = received.get("Content-Length")
+        length = int(told) if told is not None else None  # the parser has checked it
+        head = Head(message.method, message.path, received, length, bool(length))
         services = self._services
         if services.slots.taken >= services.slots.total:
             return None

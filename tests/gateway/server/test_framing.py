@@ -122,6 +122,25 @@ def test_no_other_form_of_a_target_is_taken(
     assert fault_of(head(target, method), parser)
 
 
+@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize("length", [b"0", b"0042", b"%d" % (2**63 - 1)])
+def test_a_length_that_servers_can_count_is_taken(
+    length: bytes, parser: Callable[..., Any]
+) -> None:
+    assert fault_of(with_header("Content-Length", length), parser) is None
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize("length", [2**63, 2**64 - 2, 2**64 - 1, 2**64, 10**30])
+def test_a_length_that_they_cannot_is_refused(length: int, parser: Callable[..., Any]) -> None:
+    assert fault_of(with_header("Content-Length", b"%d" % length), parser)
+
+
+@pytest.mark.parametrize("digits", [20, 4300, 5000, 8000])
+def test_a_length_of_any_number_of_zeros_is_refused(digits: int) -> None:
+    assert fault_of(with_header("Content-Length", b"%0*d" % (digits, 2)), HttpRequestParser)
+
+
 def test_no_other_parser_is_served_by() -> None:
     script = (
         "import sys; sys.modules['aiohttp._http_parser'] = None\n"
