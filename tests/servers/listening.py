@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -11,13 +11,16 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def listening(serve: Serve, port: int = 0) -> AsyncIterator[str]:
     """The URL at which `serve` is given each connection; at a free port, unless one is given."""
     connections: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.current_task()
         assert connection is not None
         connections.add(connection)
         connection.add_done_callback(connections.discard)
-        await serve(reader, writer)
+        writers.append(writer)
+        with suppress(asyncio.CancelledError):  # by the end below, of which asyncio would complain
+            await serve(reader, writer)
 
     server = await asyncio.start_server(accept, "127.0.0.1", port)
     host, port = server.sockets[0].getsockname()
@@ -28,3 +31,6 @@ async def listening(serve: Serve, port: int = 0) -> AsyncIterator[str]:
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # transports are closed by the loop's next turn

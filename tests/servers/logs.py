@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 _MOST_LINES = 80
+_LOOKED_AT = 4096
 _DIRECTORY = pytest.StashKey[Path]()
 _STARTED = pytest.StashKey[float]()
 
@@ -40,10 +41,16 @@ def written_since(started: float, directory: Path) -> Iterator[Path]:
     """The logs below the directory to which something was written from then on."""
     for log in directory.rglob("*.log"):
         try:
-            if log.is_file() and log.stat().st_size and log.stat().st_mtime >= started:
+            if log.stat().st_size and log.stat().st_mtime >= started and is_text(log):
                 yield log
-        except FileNotFoundError:
-            continue  # a server removed it while it was looked for
+        except OSError:
+            continue  # a directory, or a server removed it while it was looked for
+
+
+def is_text(log: Path) -> bool:
+    """Whether it is what a server says; databases have logs of another kind."""
+    with log.open("rb") as opened:
+        return b"\0" not in opened.read(_LOOKED_AT)
 
 
 def tail(log: Path) -> str:
