@@ -60,7 +60,7 @@ async def _ask_redis(settings: Settings) -> None:
 
 
 async def _ask_broker(settings: Settings) -> None:
-    TaskQueue(settings.broker, ()).check()
+    TaskQueue(settings.broker, ()).probe()  # on a connection of its own
 
 
 @pytest.mark.parametrize(
