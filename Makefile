@@ -19,9 +19,10 @@ run: install
 test: install
 	$(BIN)/pytest -m "not slow"
 
-# Parts that die, are away or made to wait, whole stacks, and what deploys them.
+# Parts that die, are away or made to wait, whole stacks, and what deploys them. These mostly wait,
+# so more of them than there are cores may run at a time.
 test-slow: install
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --numprocesses 4 --timeout 300
 
 check: install
 	$(BIN)/ruff format --check .
