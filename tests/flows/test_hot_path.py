@@ -20,7 +20,7 @@ import pytest
 from aiohttp import web
 
 import gateway
-from gateway.server import health, metrics
+from gateway.server import metrics
 from gateway.server.app import create_app
 from gateway.server.run import HANDLER, protocols_of
 from gateway.settings import load
@@ -101,7 +101,6 @@ async def port(
     """A gateway in this very process, so that its calls can be counted."""
     # What is asked of Redis by the clock is no part of the path, and more of it on a slow machine.
     monkeypatch.setattr(metrics, "_TICKS_A_LOOK", 1_000_000)
-    monkeypatch.setattr(health, "_SECONDS_BETWEEN_LOOKS", 1_000_000)
     configure_logs("warning")
     settings = load({**environ, "GATEWAY_UPSTREAM_URL": upstream, "GATEWAY_HASH": "off"})
     async with AsyncExitStack() as stack:
@@ -109,8 +108,6 @@ async def port(
         runner = web.AppRunner(app, **HANDLER)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        while app[health.READINESS].faults is None:  # the first look, and the last, is over
-            await asyncio.sleep(0.01)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(protocols_of(runner, app, settings), HOST, 0)
         stack.callback(server.close)
