@@ -2,6 +2,7 @@
 
 from typing import Final, cast
 
+from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu
 from redis import Connection, ConnectionPool, SSLConnection
@@ -54,6 +55,9 @@ class Transport(kombu.Transport):
     """What the URLs of Redis stand for."""
 
     Channel = Channel
+    # What kombu asked in vain it tells by an error of its own, which ends a worker that takes
+    # it for none of the broker's: one that greets the others while the broker goes away again.
+    connection_errors = (*kombu.Transport.connection_errors, OperationalError)
 
 
 def be_known() -> None:

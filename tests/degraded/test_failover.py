@@ -166,6 +166,25 @@ async def test_a_worker_comes_back_from_whatever_the_broker_says(
         assert worker.exit_status is None
 
 
+async def test_a_worker_comes_back_from_a_broker_that_ends_its_greeting(
+    scene: Scene, valkey_alone: Valkey
+) -> None:
+    gateway = scene.start_gateway()
+    worker = scene.start_worker()
+    async with Redis.from_url(valkey_alone.url) as redis, scene.alice(gateway) as client:
+
+        async def has_refused() -> bool:
+            log = await redis.acl_log()
+            return any("pidbox" in str(each["object"]) and each["count"] != 1 for each in log)
+
+        await redis.execute_command("ACL", "SETUSER", "default", "resetchannels")
+        await redis.client_kill_filter(skipme=True)
+        await eventually(has_refused)  # what a worker says to others as it begins, and again
+        await redis.execute_command("ACL", "SETUSER", "default", "allchannels")
+        await eventually(partial(_is_registered, scene, client))
+    assert worker.exit_status is None
+
+
 async def _is_registered(scene: Scene, client: Client) -> bool:
     headers = {"Prefer": "wait=3"}
     answer = await client.upload(PATH, files.PNG, name=scene.name, headers=headers)
