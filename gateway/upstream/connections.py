@@ -137,6 +137,12 @@ class _Handler(ResponseHandler):
             self._read_rest()
         super().set_exception(exc, *cause)
 
+    def close(self) -> None:
+        """As above: what failed may be the end of a body, behind which aiohttp closes at once."""
+        if self.transport is not None and self.transport.is_closing():
+            self._read_rest()
+        super().close()
+
     def _read_rest(self) -> None:
         if self.transport is not None:
             read_rest(self.transport, self.data_received)

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import struct
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -65,3 +67,27 @@ async def test_what_comes_behind_an_answer_is_not_the_next_ones(
                     status, last = await asyncio.gather(post(session, listener), accepted(listener))
                 last.close()
     assert status == 200
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+async def test_an_answer_before_a_reset_is_heard_wherever_the_body_breaks(pieces: int) -> None:
+    refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}"
+    reset = struct.pack("ii", 1, 0)
+    with socket.create_server((HOST, 0)) as listener:
+        url = f"http://{HOST}:{listener.getsockname()[1]}/"
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"first"
+            # The loop has no turn in which to hear the answer, or of the reset.
+            other, _ = listener.accept()
+            with other:
+                assert other.recv(65_536)
+                other.send(refusal)
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            for _ in range(pieces - 1):
+                yield b"more"
+
+        async with aiohttp.ClientSession(connector=connector(1)) as session, asyncio.timeout(5):
+            response = await session.post(url, data=body())
+            assert (response.status, await response.content.read()) == (413, b"{}")
+            response.close()
