@@ -18,6 +18,9 @@ _TURNS: Final = 10
 for all.
 """
 
+_STOOD_STILL: Final = 1.0
+"""Seconds that a turn is late where the process, or its whole machine, did nothing meanwhile."""
+
 
 class Watched(Protocol):
     """Who is looked at from time to time."""
@@ -37,6 +40,7 @@ class Watch:
         """Those that are still to be looked at before all are once more."""
         self._each_turn = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
 
     def __len__(self) -> int:
         return len(self._members)
@@ -52,6 +56,7 @@ class Watch:
         self._members.discard(member)
 
     def _set_timer(self) -> None:
+        self._due = time.monotonic() + self._interval
         self._timer = asyncio.get_running_loop().call_later(self._interval, self._look)
 
     def _look(self) -> None:
@@ -59,13 +64,16 @@ class Watch:
         if not self._members:
             self._round.clear()
             return
+        now = time.monotonic()
+        stood_still = now - self._due > _STOOD_STILL
         self._set_timer()
+        if stood_still:  # what came meanwhile is read before anybody is said to be silent
+            return
         if not self._round:
             self._round = list(self._members)
             self._each_turn = ceil(len(self._round) / _TURNS)
         turn = self._round[-self._each_turn :]
         del self._round[-self._each_turn :]
-        now = time.monotonic()
         for member in turn:
             if member in self._members:
                 _see(member, now)

@@ -1,6 +1,7 @@
 """Whoever must not be silent for too long is looked at, for as long as it is a member."""
 
 import asyncio
+import time
 from collections import Counter
 
 from gateway.limits.watch import Watch
@@ -82,3 +83,14 @@ async def test_a_member_that_fails_ends_no_watch() -> None:
     watch.add(failing)
     await seen(failing)
     watch.discard(failing)
+
+
+async def test_after_a_standstill_the_others_have_a_turn_before_anybody_is_looked_at() -> None:
+    watch = Watch(shortest=4.0)  # so that a turn is a tenth of a second
+    member = Member()
+    watch.add(member)
+    time.sleep(1.5)  # noqa: ASYNC251 - all stands still
+    went_on = time.monotonic()
+    await seen(member)
+    watch.discard(member)
+    assert member.looks[0] - went_on >= 0.1
