@@ -62,6 +62,7 @@ class ExactRequest(aiohttp.ClientRequest):
     async def send(self, conn: "Connection") -> aiohttp.ClientResponse:
         """Send the request; as aiohttp does, but by a writer that loses no byte."""
         protocol: Any = conn.protocol
+        protocol.sends_body = bool(self._body)
         writer = ExactWriter(protocol, self.loop)
         if self.chunked is not None:
             writer.enable_chunking()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aiohttp.http_parser import HttpParser
 
 _READ: Final = 256 * 1024
+_REFUSED: Final = 400
 _PROBE: Final = b"HTTP/1.1 204 \r\n\r\n"
 _TLS: Final = "_ssl_protocol"
 
@@ -62,6 +63,8 @@ def read_rest(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]
     asyncio takes the first error, be it of a write, for the end, and leaves what the kernel still
     holds: the answer of an upstream that refuses an upload and closes without reading it.
     """
+    if getattr(transport, _TLS, ...) is None:
+        return  # a connection with TLS that was closed on our side
     connection = transport.get_extra_info("socket")
     tls: asyncio.BufferedProtocol | None = getattr(transport, _TLS, None)
     while connection is not None and (data := _read(connection.fileno())):
@@ -107,8 +110,20 @@ def _decrypt(tls: asyncio.BufferedProtocol, data: bytes) -> None:
         left = left[size:]
 
 
+def ends_after(status: int) -> bool:
+    """Whether a connection is not used again once a request with a body was answered so.
+
+    Who refuses a body may close without having read it, and without saying so: what is sent next
+    would meet the reset, and nobody could tell whether it was read.
+    """
+    return status >= _REFUSED
+
+
 class _Handler(ResponseHandler):
     """One connection of aiohttp's."""
+
+    sends_body = False
+    """Whether the request that is being answered has a body."""
 
     def is_connected(self) -> bool:
         """Whether it may be used; aiohttp asks before it uses one again."""
@@ -119,6 +134,14 @@ class _Handler(ResponseHandler):
             and is_silent(self.transport)
             and (self._parser is None or is_between_answers(self._parser))
         )
+
+    def feed_data(
+        self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0
+    ) -> None:
+        """The head of an answer has come."""
+        if self.sends_body and ends_after(data[0].code):
+            self._should_close = True
+        super().feed_data(data, size)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Listen to the end."""

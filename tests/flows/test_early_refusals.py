@@ -4,9 +4,13 @@ The kernel makes a reset of such an end (RFC 9112 section 9.6), which may come b
 """
 
 import asyncio
+import fcntl
 import socket
 import ssl
+import sys
+import termios
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +72,19 @@ class Refusing:
                     return
                 data += more
             connection.sendall(TAKEN if small else REFUSAL)
+            _wait_until_it_arrived(connection)
+
+
+def _wait_until_it_arrived(connection: socket.socket) -> None:
+    """A reset takes along what the other end's kernel has not got: nobody can read that."""
+    deadline = time.monotonic() + PATIENCE
+    while _unacknowledged(connection) and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+def _unacknowledged(connection: socket.socket) -> int:
+    answer = fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
 
 
 @contextmanager

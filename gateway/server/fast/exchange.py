@@ -34,6 +34,7 @@ from gateway.server.services import Services
 from gateway.telemetry import get_logger
 from gateway.uploads.record import Upload
 from gateway.uploads.relayed import KEPT_SECONDS, not_kept
+from gateway.upstream.connections import ends_after
 
 if TYPE_CHECKING:
     from gateway.server.fast.connection import Connection
@@ -392,7 +393,7 @@ class Exchange:
     def _finish(self, status: int) -> None:
         """The client has its answer: let the upstream go, and what is left of the body pass."""
         if self._upstream is not None:
-            self._upstream.end(reusable=not self._left)
+            self._upstream.end(reusable=not self._left and not ends_after(status))
         self._upstream = None
         aborted = bool(self._left) and not self._client.connected
         self._account.finished(status, self._client.peername, self._received, aborted=aborted)
