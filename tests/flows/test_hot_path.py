@@ -49,7 +49,8 @@ BY_CHANCE = {
 
 PACKAGE = str(Path(gateway.__file__).parent)
 AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
-UPLOADS = 50
+UPLOADS = 20
+ROUNDS = 4
 
 
 class Calls:
@@ -118,17 +119,14 @@ async def test_an_upload_calls_no_more_than_before(port: int) -> None:
     reader, writer = await asyncio.open_connection(HOST, port)
     await _upload(reader, writer, 1000)  # caches, pools and scripts are filled
     await _upload(reader, writer, 1000)
-    with Calls(port) as small:
-        for _ in range(UPLOADS):
-            await _upload(reader, writer, 1000)
-    with Calls(port) as large:
-        await _upload(reader, writer, 64 * 1024**2)
+    small = await _fewest_calls(port, reader, writer, 1000, UPLOADS)
+    large = await _fewest_calls(port, reader, writer, 64 * 1024**2, 1)
     writer.close()
-    per_upload = small.counts["calls"] / UPLOADS
-    per_read = (large.counts["calls"] - per_upload) / large.counts["reads"]
+    per_upload = small["calls"] / UPLOADS
+    per_read = (large["calls"] - per_upload) / large["reads"]
     found = {
         "calls per upload": round(per_upload, 1),
-        "sends and receives per upload": round(small.counts["socket"] / UPLOADS, 1),
+        "sends and receives per upload": round(small["socket"] / UPLOADS, 1),
         "calls per read": round(per_read, 1),
     }
     if os.environ.get("UPDATE_BASELINE"):
@@ -136,6 +134,22 @@ async def test_an_upload_calls_no_more_than_before(port: int) -> None:
     allowed = json.loads(BASELINE.read_text())
     for name, tolerance in TOLERANCES.items():
         assert found[name] <= tolerance * allowed[name], (name, found, allowed)
+
+
+async def _fewest_calls(
+    port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int, uploads: int
+) -> Counter[str]:
+    """What so many uploads count, of some rounds that with the fewest calls.
+
+    Whatever else the gateway does by the clock only adds to it, and more on a busy machine.
+    """
+    rounds = []
+    for _ in range(ROUNDS):
+        with Calls(port) as counted:
+            for _ in range(uploads):
+                await _upload(reader, writer, size)
+        rounds.append(counted.counts)
+    return min(rounds, key=lambda counts: counts["calls"] / counts["reads"])
 
 
 async def _upload(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int) -> None:
