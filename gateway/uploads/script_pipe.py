@@ -121,10 +121,7 @@ class ScriptPipe(asyncio.Protocol):
                 if not self._calls:
                     continue
                 _, done = self._calls.popleft()
-                try:  # what one caller does then is nothing to the others
-                    done(None if error is not None else answer, error)
-                except Exception:
-                    log.exception("redis.callback_failed")
+                _tell(done, None if error is not None else answer, error)
         except hiredis.ProtocolError as fault:
             self._break(RedisConnectionError(str(fault)))
 
@@ -147,10 +144,15 @@ class ScriptPipe(asyncio.Protocol):
         self.close()
         calls, self._calls = self._calls, deque()
         for _, done in calls:
-            try:
-                done(None, error)
-            except Exception:
-                log.exception("redis.callback_failed")
+            _tell(done, None, error)
+
+
+def _tell(done: Done, answer: Answer, error: RedisError | None) -> None:
+    """Call back; what one caller does then must not keep the others from being told."""
+    try:
+        done(answer, error)
+    except Exception:
+        log.exception("redis.callback_failed")
 
 
 def _error_of(answer: Exception) -> RedisError:
