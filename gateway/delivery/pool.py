@@ -18,7 +18,13 @@ from yarl import URL
 from gateway.delivery.forward import CONNECT_SECONDS, NOT_HTTP, UNREACHABLE, answer_fault
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.limits.watch import Watch
-from gateway.upstream.connections import heed_tls, is_between_answers, is_silent, read_rest
+from gateway.upstream.connections import (
+    heed_tls,
+    is_between_answers,
+    is_one_answer,
+    is_silent,
+    read_rest,
+)
 
 _IDLE_SECONDS = 15.0
 _ANSWER_BUFFER = 256 * 1024
@@ -47,7 +53,9 @@ class Exchange(Protocol):
 class UpstreamConnection(BaseProtocol):
     """One connection: bytes out as they are given, answers in by aiohttp's own parser."""
 
-    __slots__ = ("_answers", "_exchange", "_idle_since", "_lasts", "_pool", "_stream")
+    __slots__ = (
+        "_answers", "_exchange", "_idle_since", "_lasts", "_plain", "_pool", "_reads", "_stream",
+    )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: "UpstreamPool") -> None:
         super().__init__(loop)
@@ -56,6 +64,9 @@ class UpstreamConnection(BaseProtocol):
         self._stream: aiohttp.StreamReader | None = None
         self._idle_since = 0.0
         self._lasts = False
+        self._reads = 0
+        self._plain = False
+        """Whether the first read was one whole answer, and nothing else."""
         self._answers = self._parser = HttpResponseParser(
             self, loop, _ANSWER_BUFFER, read_until_eof=True, auto_decompress=False
         )
@@ -79,7 +90,8 @@ class UpstreamConnection(BaseProtocol):
         """Use it for an exchange."""
         self._exchange = exchange
         self._stream = None
-        self._lasts = False
+        self._lasts = self._plain = False
+        self._reads = 0
 
     def write(self, data: bytes) -> None:
         """Send the next bytes of the request, if the connection still stands."""
@@ -94,7 +106,8 @@ class UpstreamConnection(BaseProtocol):
         self._exchange = None
         done = self._stream is not None and self._stream.at_eof()
         lasts = reusable and done and self._lasts and self.usable
-        if lasts and is_between_answers(self._answers):
+        plain = self._plain and self._reads == 1
+        if lasts and (plain or is_between_answers(self._answers)):
             self._idle_since = time.monotonic()
             self._pool.put(self)
         else:
@@ -117,6 +130,7 @@ class UpstreamConnection(BaseProtocol):
         if self._exchange is None:
             self._close()
             return
+        self._reads += 1
         try:
             messages, upgraded, _ = self._answers.feed_data(data)
         except HttpProcessingError:
@@ -138,6 +152,7 @@ class UpstreamConnection(BaseProtocol):
         )
         if self._stream is None:
             self._stream = stream
+            self._plain = len(messages) == 1 and is_one_answer(data, head)
             self._exchange.upstream_answers(head, stream)
 
     def connection_lost(self, exc: BaseException | None) -> None:

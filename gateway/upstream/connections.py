@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _READ: Final = 256 * 1024
 _REFUSED: Final = 400
 _PROBE: Final = b"HTTP/1.1 204 \r\n\r\n"
+_BLANK_LINE: Final = b"\r\n\r\n"
+_NO_BODY: Final = frozenset({204, 304})
+"""Whatever their head says of a length (RFC 9112 section 6.3)."""
+
 _TLS: Final = "_ssl_protocol"
 
 
@@ -55,6 +59,22 @@ def is_between_answers(parser: "HttpParser[RawResponseMessage]") -> bool:
         return False
     head, _ = messages[0]
     return head.code == 204 and not head.raw_headers
+
+
+def is_one_answer(data: bytes, head: RawResponseMessage) -> bool:
+    """Whether the bytes are one answer from its first byte to its last, as far as that is plain.
+
+    `head` is what the parser made of them, when nothing was left in it before. Then nothing is left
+    in it now, and it need not be asked: to ask it is dear. Where it is not plain, False.
+    """
+    length = head.headers.get("Content-Length")
+    if length is None or head.chunked or head.code in _NO_BODY:
+        return False
+    end = data.find(_BLANK_LINE)
+    if end < 0 or len(data) != end + len(_BLANK_LINE) + int(length):
+        return False
+    # The parser takes a line feed alone for the end of a line: the head could have ended before.
+    return data.count(b"\n", 0, end) == data.count(b"\r\n", 0, end)
 
 
 def read_rest(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]) -> None:
