@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from gateway.uploads.policy import UNKNOWN_TYPE, UNSNIFFED, Sniffed, plain_type
-from workers import containers, signatures
+from workers import containers, media, signatures
 from workers.containers import Container, Piece
 from workers.libmagic.process import Libmagic
+from workers.media import Medium
 
 HEAD_BYTES: Final = 16_384
 
@@ -32,6 +33,7 @@ _MARKUP: Final = frozenset(
     {"text/html", "image/svg+xml", "application/xhtml+xml", "application/xml"}
 )
 _MARKUP_LIKE: Final = ("text/", "image/svg", "application/xml")
+_MEDIA: Final = ("audio/", "video/", "image/", "application/ogg", "application/vnd.rn-realmedia")
 _GZIP: Final = b"\x1f\x8b"
 _HOLDERS: Final = frozenset(
     {"application/pdf", "application/x-tar", "application/x-cpio", "message/rfc822"}
@@ -61,6 +63,9 @@ class Sniffer:
         """What a file is of which only the first bytes are known."""
         if not head:
             return _EMPTY
+        return await self._by_head(head, await _medium(_File(media.UNKNOWN_SIZE, _nothing, head)))
+
+    async def _by_head(self, head: bytes, medium: Medium | None) -> Sniffed:
         if head.startswith(_ZIP_HEADS[0]):
             return Sniffed(containers.classify_head(head), certain=False)
         found = await self._libmagic.type_of(head[:HEAD_BYTES])
@@ -68,20 +73,22 @@ class Sniffer:
         if found is None:
             # The policy decides on what nobody could look at; what its bytes give away counts too.
             return Sniffed(UNKNOWN_TYPE, frozenset({UNSNIFFED, *signed}))
+        if medium is not None:
+            return _with_medium(plain_type(found), signed, medium)
         return _weighed(plain_type(found), signed)
 
     async def sniff(self, size: int, read_range: ReadRange) -> Sniffed:
         """What a file of `size` bytes is: a small one is read, of others the head and the tail.
 
         Of an archive also its directory and, as far as they lie elsewhere, the headers of its
-        entries; of a compound file its directory.
+        entries; of a compound file its directory; of sound and films what tells their tracks.
         """
         if size == 0:
             return _EMPTY
         file = _File(size, read_range)
         head = (await file.read(0, size if size <= WHOLE_BYTES else HEAD_BYTES))[:HEAD_BYTES]
-        by_head = await self.sniff_head(head)
         tail = await file.read_last(containers.TAIL_BYTES)
+        by_head = await self._by_head(head, await _medium(file))
         container = await _container(file, head, tail)
         if container is None:
             return by_head.also(signatures.types_of_tail(tail))
@@ -96,6 +103,16 @@ def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
     better = found in _GENERIC or (signed[0] in _MARKUP and found.startswith(_MARKUP_LIKE))
     main = signed[0] if better else found
     return Sniffed(main, frozenset(signed) - {main})
+
+
+def _with_medium(found: str, signed: Sequence[str], medium: Medium) -> Sniffed:
+    """What the tracks say, and what else the first bytes give away.
+
+    What libmagic says of media is another word for it, or less.
+    """
+    others = {*signed} if found in _GENERIC or found.startswith(_MEDIA) else {*signed, found}
+    sniffed = Sniffed(medium.content_type, certain=medium.certain)
+    return sniffed.also(others)
 
 
 def _with_container(by_head: Sniffed, container: Container, head: bytes, tail: bytes) -> Sniffed:
@@ -122,9 +139,9 @@ def _with_container(by_head: Sniffed, container: Container, head: bytes, tail: b
 class _File:
     """A file by ranges; what was read once is not asked for again."""
 
-    def __init__(self, size: int, read_range: ReadRange) -> None:
+    def __init__(self, size: int, read_range: ReadRange, head: bytes = b"") -> None:
         self.size = size
-        self.pieces: list[Piece] = []
+        self.pieces = [Piece(0, head)] if head else []
         self._read_range = read_range
 
     async def read(self, start: int, length: int) -> bytes:
@@ -137,10 +154,41 @@ class _File:
         self.pieces.append(Piece(start, data))
         return data
 
+    def known(self, start: int, length: int) -> bytes:
+        """Those of the bytes from `start` that were read."""
+        found = (
+            piece.data[start - piece.start :][:length]
+            for piece in self.pieces
+            if piece.start <= start < piece.end
+        )
+        return max(found, key=len, default=b"")
+
     async def read_last(self, length: int) -> bytes:
         """The last bytes."""
         start = max(0, self.size - length)
         return await self.read(start, self.size - start)
+
+
+async def _nothing(_start: int, _length: int) -> bytes:
+    return b""
+
+
+async def _medium(file: _File) -> Medium | None:
+    """What the file's tracks say: by what was read, and by a few ranges more."""
+    reading = media.read_medium(file.known(0, HEAD_BYTES), file.size)
+    requests = 0
+    try:
+        span = next(reading)
+        while True:
+            data = file.known(*span)
+            end = min(span.start + span.length, file.size)
+            if span.start + len(data) < end and requests < media.MOST_REQUESTS:
+                requests += 1
+                data = await file.read(span.start, max(span.length, media.REQUEST_BYTES))
+            span = reading.send(data[: span.length])
+    except StopIteration as answer:
+        found: Medium | None = answer.value
+        return found
 
 
 async def _container(file: _File, head: bytes, tail: bytes) -> Container | None:

@@ -73,6 +73,8 @@ _ALIASES: Final = {
     "audio/m4a": "audio/mp4",
     "audio/x-hx-aac-adts": "audio/aac",
     "video/x-m4v": "video/mp4",
+    "video/x-matroska": "video/matroska",
+    "audio/x-matroska": "audio/matroska",
     "application/x-zip": "application/zip",
     "application/x-zip-compressed": "application/zip",
     "application/x-gzip": "application/gzip",
@@ -106,8 +108,12 @@ _ZIPPED: Final = (
     "application/*+zip",
 )
 _SAME_CONTAINER: Final = (
-    {"audio/mp4", "video/mp4", "video/quicktime", "image/heic", "image/heif", "video/3gpp"},
-    {"audio/webm", "video/webm", "video/x-matroska", "audio/x-matroska"},
+    {
+        *("audio/mp4", "video/mp4", "application/mp4", "audio/quicktime", "video/quicktime"),
+        *("audio/3gpp", "video/3gpp", "audio/3gpp2", "video/3gpp2", "image/heic", "image/heif"),
+    },
+    {"audio/webm", "video/webm", "audio/matroska", "video/matroska"},
+    {"video/x-ms-asf", "video/x-ms-wmv", "audio/x-ms-wma", "application/vnd.ms-asf"},
     {"audio/ogg", "video/ogg", "application/ogg", "audio/opus"},
 )
 _ANY_SCRIPT: Final = "text/x-shellscript"

@@ -1,0 +1,30 @@
+"""Readers of media over bytes that a test has, counted as a sniff counts them."""
+
+from workers.media import MOST_REQUESTS, REQUEST_BYTES, Medium, read_medium
+
+HEAD_BYTES = 16_384
+
+
+def told(data: bytes, known: int = HEAD_BYTES, requests: int = MOST_REQUESTS) -> Medium | None:
+    """What a reader says of a file of which `known` bytes are read in advance."""
+    pieces = [(0, data[:known])]
+    reading = read_medium(data[:known], len(data))
+    try:
+        span = next(reading)
+        while True:
+            assert span.start >= 0
+            assert 0 <= span.length <= REQUEST_BYTES
+            found = max(
+                (part[span.start - at :] for at, part in pieces if at <= span.start),
+                key=len,
+                default=b"",
+            )
+            end = min(span.start + span.length, len(data))
+            if span.start + len(found) < end and requests:
+                requests -= 1
+                found = data[span.start : span.start + REQUEST_BYTES]
+                pieces.append((span.start, found))
+            span = reading.send(found[: span.length])
+    except StopIteration as answer:
+        medium: Medium | None = answer.value
+        return medium
