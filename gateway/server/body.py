@@ -21,6 +21,7 @@ from gateway.server.context import CONTINUED
 from gateway.server.services import Services
 
 SILENT = "the rest of the body did not come"
+BROKEN_CHUNKS = "the body is not in the chunks that its Transfer-Encoding announces"
 TOO_SLOW = "the body came more slowly than is taken here"
 
 
@@ -97,7 +98,7 @@ async def _next(reader: _Reader) -> bytes:
     try:
         return await reader.read()
     except (HttpProcessingError, web.RequestPayloadError) as error:
-        raise MalformedRequest("the chunks of the body are broken") from error
+        raise MalformedRequest(BROKEN_CHUNKS) from error
     # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
     except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
         raise UploadAborted("the body ended before it was complete") from error

@@ -15,6 +15,7 @@ from gateway.problems import problem_of
 from gateway.server import headers
 from gateway.server.answers import document_of
 from gateway.server.context import SERVER, new_request_id
+from gateway.server.diagnosis import CODING_IN_1_0, NOT_CHUNKED, UNKNOWN
 from gateway.server.patience import PatientHandler
 from gateway.server.target import with_read_target
 from gateway.telemetry import get_logger
@@ -22,7 +23,6 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 _SERVER_FAULT: Final = 500
-_UNREADABLE: Final = "the bytes sent are no HTTP/1.1 request"
 _FOR_PROXIES: Final = frozenset({"CONNECT", "TRACE"})
 _TARGET: Final = re.compile(r"/[!-~]*")
 
@@ -67,10 +67,8 @@ class Handler(PatientHandler):
         if status >= _SERVER_FAULT or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
         request_id = new_request_id()
-        log.info("request.unreadable", reason=type(exc).__name__, request_id=request_id)
-        problem = problem_of(
-            exc if isinstance(exc, GatewayError) else MalformedRequest(_UNREADABLE)
-        )
+        problem = problem_of(exc if isinstance(exc, GatewayError) else MalformedRequest(UNKNOWN))
+        log.info("request.unreadable", reason=problem.detail, request_id=request_id)
         status, headers, body = document_of(problem, {"request_id": request_id})
         headers |= {
             **problem.headers,
@@ -78,6 +76,9 @@ class Handler(PatientHandler):
             "Server": SERVER,
             "Connection": "close",
         }
+        # RFC 9110 section 2.5: the version is the server's own. aiohttp has 1.0 for what it could
+        # not read.
+        request._version = HttpVersion11  # noqa: SLF001 - it offers no other way
         answer = web.Response(status=status, headers=headers, body=body)
         answer.force_close()
         return answer
@@ -92,6 +93,17 @@ class Handler(PatientHandler):
             return
         body.set_exception(fault)
         body.feed_eof()  # nobody is to wait for the rest
+        self._take_none_after(body)
+
+    def _take_none_after(self, body: aiohttp.StreamReader) -> None:
+        """Answer the request of that body, and no further one.
+
+        Once it is closed, aiohttp would not even answer a request that it is still to begin with.
+        """
+        for at, (message, its) in enumerate(self._messages):
+            if its is body and not isinstance(message, _ErrInfo):
+                self._messages[at] = (message._replace(should_close=True), its)
+                return
         self.close()
 
 
@@ -124,6 +136,6 @@ def framing_fault(message: RawRequestMessage) -> GatewayError | None:
 
 def _fault_of_coding(message: RawRequestMessage) -> str | None:
     if message.version == HttpVersion10:
-        return "a Transfer-Encoding, which HTTP/1.0 does not have"
+        return CODING_IN_1_0
     codings = [each.lower() for each in message.headers.getall("Transfer-Encoding")]
-    return None if codings == ["chunked"] else "a Transfer-Encoding that is not chunked"
+    return None if codings == ["chunked"] else NOT_CHUNKED

@@ -12,13 +12,13 @@ import aiohttp
 from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser
-from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import _ErrInfo
 
-from gateway.errors import HeadTooLarge
+from gateway.errors import GatewayError, HeadTooLarge, MalformedRequest
 from gateway.limits.crowd import Crowd
 from gateway.limits.watch import Watch
 from gateway.server.chunks import Chunks
+from gateway.server.diagnosis import fault_of_head
 from gateway.server.handler import Handler
 from gateway.server.linger import LINGER_BYTES
 from gateway.server.refusal import refusal
@@ -53,6 +53,12 @@ def _body_parser(handler: BaseProtocol) -> HttpRequestParser:
         payload_exception=web.RequestPayloadError,
         auto_decompress=False,
     )
+
+
+def _explained(head: bytes) -> _ErrInfo:
+    """The fault of a head that the parser refused, without what the parser has quoted of it."""
+    fault = MalformedRequest(fault_of_head(head))
+    return _ErrInfo(_UNREADABLE_STATUS, fault, str(fault))
 
 
 class TurnHandler(Handler):
@@ -248,6 +254,8 @@ class TurnHandler(Handler):
 
     def _break_body(self, fault: BaseException) -> None:
         super()._break_body(fault)
+        self._closing = True
+        self._left, self._chunks = 0, None
         self._forget_read(fault)
 
     def _forget_read(self, fault: BaseException) -> None:
@@ -270,10 +278,12 @@ class TurnHandler(Handler):
             self._parser, self._had_chunks = _body_parser(self), False
         super().data_received(data[:size])
         if not self._messages:  # HTTP/2 begins with what looks like a head, and is none
-            self.answer_fault(_UNREADABLE_STATUS, BadHttpMessage("no request"))
+            self.answer_fault(_UNREADABLE_STATUS, MalformedRequest(fault_of_head(data[:size])))
             return
-        message, _ = self._messages[-1]
+        message, body = self._messages[-1]
         if isinstance(message, _ErrInfo):
+            if not isinstance(message.exc, GatewayError):
+                self._messages[-1] = (_explained(data[:size]), body)
             self._forget_rest()
             return
         if message.chunked:
@@ -290,7 +300,6 @@ class TurnHandler(Handler):
         try:
             end = self._end_in(data)
         except HeadTooLarge as fault:
-            self._left, self._chunks = 0, None
             self._break_body(fault)
             return
         if end or not data:  # aiohttp asks by no bytes for those that it has set aside

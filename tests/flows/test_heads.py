@@ -1,6 +1,7 @@
 """A head has one limit, for all of it, wherever on a connection it stands; so have trailers."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -122,3 +123,42 @@ async def test_a_client_that_was_refused_may_finish_what_it_sends(gateway: Gatew
             await writer.drain()
         assert b" 431 " in (await reader.read()).partition(b"\r\n")[0]
     writer.close()
+
+
+FORM_LENGTH = f"Content-Length: {len(BODY)}"
+BROKEN = {
+    "two types, as wget2 sends": (
+        head(PATH, AUTHORIZATION, FORM_TYPE, "Content-Type: application/x-www-form-urlencoded"),
+        "Content-Type came twice: send it once",
+    ),
+    "two types of no upload": (
+        head("/v1/users", AUTHORIZATION, "Content-Type: a/b", "Content-Type: a/c"),
+        "Content-Type came twice: send it once",
+    ),
+    "two lengths, as Guzzle sends": (
+        head(PATH, AUTHORIZATION, FORM_TYPE, FORM_LENGTH, "Transfer-Encoding: chunked"),
+        "Content-Length came together with Transfer-Encoding: send one of them",
+    ),
+    "chunks by HTTP/1.0, as drakma sends": (
+        head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked").replace(b"1.1", b"1.0"),
+        "a Transfer-Encoding, which HTTP/1.0 does not have: send Content-Length, or HTTP/1.1",
+    ),
+    "no chunks": (
+        head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked") + BODY,
+        "the body is not in the chunks that its Transfer-Encoding announces",
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_", "detail"), BROKEN.values(), ids=BROKEN)
+async def test_a_broken_head_is_told_what_is_broken(
+    gateway: Gateway, request_: bytes, detail: str
+) -> None:
+    answer = await exchange(gateway.url, LOOK + UPLOAD + BODY + request_ + BODY)
+    assert b"HTTP/1.0 400" not in answer.data
+    last = answer.data[answer.data.index(b"HTTP/1.1 400 ") :]
+    assert b"\r\nContent-Type: application/problem+json" in last
+    assert b"\r\nConnection: close" in last
+    told = json.loads(last.partition(b"\r\n\r\n")[2])
+    assert (told["type"].rpartition(":")[2], told["detail"]) == ("malformed-request", detail)
+    assert answer.closed

@@ -25,6 +25,7 @@ class Reply:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     interim: tuple[int, ...] = ()
+    version: str = "HTTP/1.1"
 
     def header(self, name: str) -> str | None:
         """The first header of that name, given in lower case."""
@@ -80,10 +81,10 @@ class Line:
         """
         interim: list[int] = []
         while (head := await self._head(patience)) is not None:
-            status, headers = head
+            version, status, headers = head
             if status >= 200 or status == 101:
                 body = b"" if bodiless else await self._body(status, dict(headers))
-                return Reply(status, headers, body, tuple(interim))
+                return Reply(status, headers, body, tuple(interim), version)
             interim.append(status)
         assert not interim, f"{interim} was followed by nothing"
         return None
@@ -107,7 +108,7 @@ class Line:
             self._sending.cancel()
             await asyncio.gather(self._sending, return_exceptions=True)
 
-    async def _head(self, patience: float) -> tuple[int, tuple[tuple[str, str], ...]] | None:
+    async def _head(self, patience: float) -> tuple[str, int, tuple[tuple[str, str], ...]] | None:
         try:
             async with asyncio.timeout(patience):
                 head = await self._reader.readuntil(b"\r\n\r\n")
@@ -123,7 +124,8 @@ class Line:
         version, status, *_ = opening.split(" ")
         assert version in {"HTTP/1.1", "HTTP/1.0"}, opening
         fields = (line.partition(":") for line in lines)
-        return int(status), tuple((name.lower(), value.strip()) for name, _, value in fields)
+        named = tuple((name.lower(), value.strip()) for name, _, value in fields)
+        return version, int(status), named
 
     async def _body(self, status: int, headers: dict[str, str]) -> bytes:
         if status in _BODILESS:

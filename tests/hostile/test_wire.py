@@ -1,5 +1,6 @@
 """Hostile framing over raw sockets: in both deliveries, both engines, by both parsers."""
 
+import json
 from itertools import groupby
 
 import pytest
@@ -43,6 +44,7 @@ FORGED = (
     "TE",
     "Trailer",
 )
+PROBLEM = "application/problem+json; charset=utf-8"
 PIPELINED = 1000
 PAUSE = 0.05
 
@@ -64,6 +66,9 @@ def check(case: Framing, reply: Reply | None, door: Door) -> None:
     assert reply is not None, case.name
     assert (case.name, reply.status) == (case.name, 400), reply
     assert reply.closes, (case.name, reply)
+    assert reply.version == "HTTP/1.1", (case.name, reply)
+    assert reply.header("content-type") == PROBLEM, (case.name, reply)
+    assert case.data[:20].decode("latin-1") not in json.loads(reply.body)["detail"], case.name
     assert reached == [], case.name
 
 
