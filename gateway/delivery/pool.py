@@ -129,7 +129,10 @@ class UpstreamConnection(BaseProtocol):
         """The bytes of an answer; what nobody asked for ends the connection."""
         if self._exchange is None:
             self._close()
-            return
+        elif data or not self._plain:  # aiohttp asks by b"" for what the parser has held back
+            self._receive(self._exchange, data)
+
+    def _receive(self, exchange: Exchange, data: bytes) -> None:
         self._reads += 1
         try:
             messages, upgraded, _ = self._answers.feed_data(data)
@@ -153,7 +156,7 @@ class UpstreamConnection(BaseProtocol):
         if self._stream is None:
             self._stream = stream
             self._plain = len(messages) == 1 and is_one_answer(data, head)
-            self._exchange.upstream_answers(head, stream)
+            exchange.upstream_answers(head, stream)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Tell the exchange; an answer may end with its connection (RFC 9112 section 6.3)."""
