@@ -18,11 +18,12 @@ from gateway.multipart import (
     is_multipart_form,
 )
 from gateway.multipart.headers import PartHead, parse_head, parse_head_fully
+from gateway.uploads.excerpt import Piece
 from gateway.uploads.names import LONGEST, content_disposition, safe_name
 from tests.gateway.multipart.feeding import Scanned, bytewise, form, outcome
 from tests.gateway.multipart.oracles import ORACLES, Reading
 from workers import containers
-from workers.containers import TAIL_BYTES, Container, Piece
+from workers.containers import TAIL_BYTES, Container
 
 BOUNDARY: Final = b"x1"
 DECLARATIONS: Final = (

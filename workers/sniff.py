@@ -1,13 +1,14 @@
 """What a file is by its content: its head, its tail, and the directory of a container."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+from gateway.uploads.excerpt import COMPOUND, Piece, compound_directory, merged
 from gateway.uploads.policy import UNKNOWN_TYPE, UNSNIFFED, Sniffed, plain_type
 from workers import containers, media, signatures
-from workers.containers import Container, Piece
+from workers.containers import Container
 from workers.libmagic.process import Libmagic
 from workers.media import Medium
 
@@ -59,13 +60,35 @@ class Sniffer:
         async with Libmagic.open(command) as libmagic:
             yield cls(libmagic)
 
-    async def sniff_head(self, head: bytes) -> Sniffed:
-        """What a file is of which only the first bytes are known."""
-        if not head:
+    async def sniff(self, size: int, read_range: ReadRange) -> Sniffed:
+        """What a file of `size` bytes is: a small one is read, of others the head and the tail.
+
+        Of an archive also its directory and, as far as they lie elsewhere, the headers of its
+        entries; of a compound file its directory; of sound and films what tells their tracks.
+        """
+        return await self._sniff(_File(size, read_range))
+
+    async def sniff_pieces(self, size: int, pieces: Iterable[Piece]) -> Sniffed:
+        """What a file of `size` bytes is of which only these pieces were kept, by the same rules.
+
+        What tells it from others of its family may be in none of them: then it is not `certain`.
+        """
+        return await self._sniff(_File(size, _nothing, pieces))
+
+    async def _sniff(self, file: "_File") -> Sniffed:
+        size = file.size
+        if size == 0:
             return _EMPTY
-        return await self._by_head(head, await _medium(_File(media.UNKNOWN_SIZE, _nothing, head)))
+        head = (await file.read(0, size if size <= WHOLE_BYTES else HEAD_BYTES))[:HEAD_BYTES]
+        tail = await file.read_last(containers.TAIL_BYTES)
+        by_head = await self._by_head(head, await _medium(file))
+        container = await _container(file, head, tail)
+        if container is None:
+            return by_head.also(signatures.types_of_tail(tail))
+        return _with_container(by_head, container, head, tail).also(signatures.types_of_tail(tail))
 
     async def _by_head(self, head: bytes, medium: Medium | None) -> Sniffed:
+        """What the first bytes say."""
         if head.startswith(_ZIP_HEADS[0]):
             return Sniffed(containers.classify_head(head), certain=False)
         found = await self._libmagic.type_of(head[:HEAD_BYTES])
@@ -76,23 +99,6 @@ class Sniffer:
         if medium is not None:
             return _with_medium(plain_type(found), signed, medium)
         return _weighed(plain_type(found), signed)
-
-    async def sniff(self, size: int, read_range: ReadRange) -> Sniffed:
-        """What a file of `size` bytes is: a small one is read, of others the head and the tail.
-
-        Of an archive also its directory and, as far as they lie elsewhere, the headers of its
-        entries; of a compound file its directory; of sound and films what tells their tracks.
-        """
-        if size == 0:
-            return _EMPTY
-        file = _File(size, read_range)
-        head = (await file.read(0, size if size <= WHOLE_BYTES else HEAD_BYTES))[:HEAD_BYTES]
-        tail = await file.read_last(containers.TAIL_BYTES)
-        by_head = await self._by_head(head, await _medium(file))
-        container = await _container(file, head, tail)
-        if container is None:
-            return by_head.also(signatures.types_of_tail(tail))
-        return _with_container(by_head, container, head, tail).also(signatures.types_of_tail(tail))
 
 
 def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
@@ -117,12 +123,13 @@ def _with_medium(found: str, signed: Sequence[str], medium: Medium) -> Sniffed:
 
 def _with_container(by_head: Sniffed, container: Container, head: bytes, tail: bytes) -> Sniffed:
     """What the first bytes say and what the directory says; which of both is the file itself."""
-    compound = head.startswith(containers.COMPOUND)
+    compound = head.startswith(COMPOUND)
     generic = compound and by_head.content_type in _GENERIC_COMPOUND
     if generic or head.startswith(_ZIP_HEADS):
         found = Sniffed(
             container.content_type,
             by_head.alternatives,
+            certain=container.certain,
             ambiguous=container.ambiguous,
             bomb=container.bomb,
         )
@@ -139,20 +146,25 @@ def _with_container(by_head: Sniffed, container: Container, head: bytes, tail: b
 class _File:
     """A file by ranges; what was read once is not asked for again."""
 
-    def __init__(self, size: int, read_range: ReadRange, head: bytes = b"") -> None:
+    def __init__(self, size: int, read_range: ReadRange, pieces: Iterable[Piece] = ()) -> None:
+        """Of `size` bytes, of which `pieces` are known."""
         self.size = size
-        self.pieces = [Piece(0, head)] if head else []
+        self.pieces = list(merged(pieces))
         self._read_range = read_range
 
     async def read(self, start: int, length: int) -> bytes:
-        """The bytes from `start`, as many of them as there are."""
+        """The bytes from `start`, as many of them as there are.
+
+        Of a relayed file those are fewer, or none, where no more were kept.
+        """
         length = max(0, min(length, self.size - start))
-        for piece in self.pieces:
-            if piece.start <= start and start + length <= piece.end:
-                return piece.data[start - piece.start :][:length]
-        data = await self._read_range(start, length) if length else b""
-        self.pieces.append(Piece(start, data))
-        return data
+        known = self.known(start, length)
+        if len(known) == length:
+            return known
+        data = await self._read_range(start, length)
+        if data:
+            self.pieces.append(Piece(start, data))
+        return data or known
 
     def known(self, start: int, length: int) -> bytes:
         """Those of the bytes from `start` that were read."""
@@ -164,12 +176,17 @@ class _File:
         return max(found, key=len, default=b"")
 
     async def read_last(self, length: int) -> bytes:
-        """The last bytes."""
+        """The last bytes; of a relayed file fewer, or none, where no more were kept."""
         start = max(0, self.size - length)
-        return await self.read(start, self.size - start)
+        data = await self.read(start, self.size - start)
+        if len(data) == self.size - start:
+            return data
+        return next((piece.data[-length:] for piece in self.pieces if piece.end == self.size), b"")
 
 
-async def _nothing(_start: int, _length: int) -> bytes:
+async def _nothing(start: int, length: int) -> bytes:
+    """Reads a file of which nothing more is to be had."""
+    del start, length
     return b""
 
 
@@ -193,7 +210,7 @@ async def _medium(file: _File) -> Medium | None:
 
 async def _container(file: _File, head: bytes, tail: bytes) -> Container | None:
     """What is known of a container by its directory, whatever its first bytes are."""
-    if (at := containers.directory_at(head)) is not None:
+    if (at := compound_directory(head)) is not None:
         return containers.classify_compound(await file.read(at, COMPOUND_BYTES))
     if (unpacked := containers.gzip_weight(head, tail)) is not None:
         return Container("application/gzip", bomb=containers.is_bomb(unpacked, file.size))
@@ -204,15 +221,15 @@ async def _archive(file: _File, head: bytes, tail: bytes) -> Container | None:
     """The ZIP that ends where the file ends."""
     directory = containers.find_directory(tail, file.size)
     if directory is None:
+        if not head.startswith(_ZIP_HEADS[0]) or len(tail) < min(file.size, containers.TAIL_BYTES):
+            return None
         # A reader from the front finds entries, one from the back none.
-        return (
-            Container(containers.classify_head(head), ambiguous=True)
-            if head.startswith(_ZIP_HEADS[0])
-            else None
-        )
+        return Container(containers.classify_head(head), ambiguous=True)
     if not directory.is_readable:
         return Container(containers.classify_head(head), bomb=True)
     data = await file.read(directory.start, directory.size)
+    if len(data) < directory.size:
+        return containers.judge_part(directory, file.pieces)
     # In a thread: of the largest directories it takes a good part of a second.
     entries = await asyncio.to_thread(lambda: list(containers.central_entries(data)))
     wanted = containers.headers_to_read(directory, entries, file.pieces)

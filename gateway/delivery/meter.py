@@ -1,36 +1,65 @@
-"""Counts, hashes and keeps the first bytes of one file part. No I/O."""
+"""Counts and hashes one file part, and keeps what tells its kind. No I/O."""
 
 import hashlib
+from typing import Final
 
 import google_crc32c
 
 from gateway.multipart import PartData
+from gateway.uploads.excerpt import (
+    HEAD_BYTES,
+    TAIL_BYTES,
+    Picker,
+    Piece,
+    picker_of,
+    tells_by_tail,
+)
 from gateway.uploads.names import safe_name
 from gateway.uploads.record import File
+
+_LONGEST_TAIL: Final = 2 * TAIL_BYTES
+"""It is cut when it is so long, so that each byte of small chunks is moved twice at the most."""
 
 
 class FileMeter:
     """Sees a file's bytes go by, in order and once."""
 
-    def __init__(self, *, crc32c: bool, sha256: bool, head_bytes: int = 0) -> None:
-        """Take the digests that are asked for, and keep the first `head_bytes`."""
+    def __init__(self, *, crc32c: bool, sha256: bool, excerpt: bool = False) -> None:
+        """Take the digests that are asked for; with `excerpt` keep what tells the file's kind."""
         self.size = 0
         self._crc32c: int | None = 0 if crc32c else None
         self._sha256 = hashlib.sha256() if sha256 else None
+        self._excerpt = excerpt
         self._head = b""
-        self._head_bytes = head_bytes
+        self._tail = bytearray()
+        self._picker: Picker | None = None
 
     def update(self, data: PartData) -> None:
-        """Take the next bytes of the file; they are not kept beyond the head."""
+        """Take the next bytes of the file; they are not kept beyond the excerpt."""
         self.size += data.end - data.start
         if self._crc32c is not None:
             self._crc32c = google_crc32c.extend(self._crc32c, data.data)
         if self._sha256 is not None:
             self._sha256.update(memoryview(data.chunk)[data.start : data.end])
-        if missing := self._head_bytes - len(self._head):
-            self._head += data.chunk[data.start : min(data.end, data.start + missing)]
+        if self._excerpt:
+            # In line, and without a call for each chunk: this is the hot path.
+            self._tail += data.chunk[max(data.start, data.end - TAIL_BYTES) : data.end]
+            if len(self._tail) > _LONGEST_TAIL:
+                del self._tail[:-TAIL_BYTES]
+            if missing := HEAD_BYTES - len(self._head):
+                self._head += data.chunk[data.start : min(data.end, data.start + missing)]
+                if len(self._head) == HEAD_BYTES:
+                    self._picker = picker_of(self._head)
+            if self._picker is not None and self._picker.start < self.size:
+                passing = memoryview(data.chunk)[data.start : data.end]
+                self._picker.see(self.size - len(passing), passing)
 
-    def describe(self, original_name: str | None, declared_type: str | None) -> File:
+    def describe(
+        self,
+        original_name: str | None,
+        declared_type: str | None,
+        pieces: tuple[Piece, ...] = (),
+    ) -> File:
         """The file, by what was counted and what the client said of it."""
         return File(
             name=safe_name(original_name or ""),
@@ -40,4 +69,18 @@ class FileMeter:
             crc32c=self._crc32c,
             sha256=self._sha256.hexdigest() if self._sha256 is not None else None,
             head=self._head,
+            pieces=pieces,
         )
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """What is kept besides the first bytes, at the file's end."""
+        if self.size == len(self._head):
+            return ()
+        pieces = self._picker.finish() if self._picker is not None else []
+        tail = bytes(self._tail[-TAIL_BYTES:])
+        if tells_by_tail(self._head, tail):
+            seen = pieces[-1].end if pieces else len(self._head)
+            start = max(self.size - len(tail), seen)
+            if start < self.size:
+                pieces.append(Piece(start, tail[start - self.size :]))
+        return tuple(pieces)

@@ -23,11 +23,11 @@ from gateway.settings import Hash
 from gateway.uploads.record import File
 
 FILE_PART = "file"
-HEAD_BYTES = 4096
-"""Enough for libmagic's strongest tests; the head is kept in the upload's record."""
-
 MAX_FILES = 50
 """More `file` parts than any client sends are not described one by one."""
+
+PIECES_BYTES = 64 * 1024
+"""Of all files of an upload, what is kept besides their first bytes."""
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -51,6 +51,7 @@ class Tap:
         self._meter: FileMeter | None = None
         self._files: list[File] = []
         self._reasons: list[str] = []
+        self._room = PIECES_BYTES
 
     def observe(self, chunk: bytes) -> None:
         """See the next chunk; it is not kept."""
@@ -91,12 +92,18 @@ class Tap:
             self._meter = FileMeter(
                 crc32c=self._hash is not Hash.OFF,
                 sha256=self._hash is Hash.SHA256,
-                head_bytes=HEAD_BYTES,
+                excerpt=True,
             )
 
     def _end(self) -> None:
         if self._meter is not None and self._part is not None:
-            self._files.append(self._meter.describe(self._part.filename, self._part.content_type))
+            part = self._part
+            pieces = self._meter.pieces()
+            size = sum([len(piece.data) for piece in pieces])
+            if size > self._room:
+                pieces, size = (), 0
+            self._room -= size
+            self._files.append(self._meter.describe(part.filename, part.content_type, pieces))
         self._meter = None
 
     def _give_up(self, reason: str) -> None:

@@ -107,6 +107,17 @@ _ZIPPED: Final = (
     "application/vnd.android.package-archive",
     "application/*+zip",
 )
+_COMPOUND: Final = (
+    "application/x-ole-storage",
+    "application/cdfv2",
+    "application/msword",
+    "application/vnd.ms-excel",
+    "application/vnd.ms-powerpoint",
+    "application/vnd.ms-outlook",
+    "application/vnd.ms-office",
+    "application/vnd.visio",
+    "application/x-msi",
+)
 _SAME_CONTAINER: Final = (
     {
         *("audio/mp4", "video/mp4", "application/mp4", "audio/quicktime", "video/quicktime"),
@@ -281,8 +292,10 @@ def admits(sniffed: Sniffed, claimed: str) -> bool:
         return True
     if ours == "text/plain":
         return _is_any(theirs, _TEXTUAL)
-    if ours == "application/zip" and not sniffed.certain:
-        return _is_any(theirs, _ZIPPED)
+    if not sniffed.certain and any(
+        _is_any(ours, family) and _is_any(theirs, family) for family in (_ZIPPED, _COMPOUND)
+    ):
+        return True
     return any({ours, theirs} <= family for family in _SAME_CONTAINER)
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from gateway import kept
 from gateway.settings import Delivery, OnMismatch
 from gateway.text import cleaned
+from gateway.uploads.excerpt import Piece
 from gateway.upstream.answer import Answer
 
 
@@ -44,7 +45,8 @@ class Target(msgspec.Struct, frozen=True):
 class File(msgspec.Struct, frozen=True, kw_only=True):
     """One `file` part: what the client said of it and what was counted and found.
 
-    `head` holds a relayed file's first bytes until its audit; a hosted file's are in the store.
+    `head` and `pieces` hold a relayed file's first bytes, and what else tells its kind, until its
+    audit; a hosted file's are in the store.
     """
 
     name: str
@@ -55,6 +57,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None = None
     content_type: str | None = None
     head: bytes = b""
+    pieces: tuple[Piece, ...] = ()
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from gateway.uploads.excerpt import Piece
 from gateway.uploads.policy import EXECUTABLES, UNSNIFFED, Accepted, Rejected, Sniffed, judge
 from gateway.uploads.record import Terms
 from tests.flows import files
@@ -251,7 +252,9 @@ async def test_a_gzip_that_declares_too_much_is_a_bomb(sniffer: Sniffer) -> None
 
 async def test_the_head_of_a_film_is_enough(sniffer: Sniffer) -> None:
     film = (Path(__file__).parent.parent / "files" / "video.mp4").read_bytes()
-    assert (await sniffer.sniff_head(film[:2048])).content_type == "video/mp4"
+    assert (
+        await sniffer.sniff_pieces(len(film), [Piece(0, film[:2048])])
+    ).content_type == "video/mp4"
 
 
 async def test_an_empty_file_is_known_as_such(sniffer: Sniffer) -> None:
@@ -295,7 +298,8 @@ async def test_an_archive_that_can_be_read_in_two_ways_is_not_certain(
 
 
 async def test_the_head_alone_tells_the_usual_document(sniffer: Sniffer) -> None:
-    sniffed = await sniffer.sniff_head(zip_of("[Content_Types].xml", "word/document.xml")[:300])
+    data = zip_of("[Content_Types].xml", "word/document.xml", *map(str, range(1000)))
+    sniffed = await sniffer.sniff_pieces(len(data), [Piece(0, data[:300])])
     assert sniffed.content_type == files.DOCX_TYPE
     assert not sniffed.certain
 
@@ -303,8 +307,8 @@ async def test_the_head_alone_tells_the_usual_document(sniffer: Sniffer) -> None
 async def test_many_ask_at_a_time_and_each_gets_its_own_answer(sniffer: Sniffer) -> None:
     heads = {"image/png": files.PNG, "application/pdf": files.PDF, "image/jpeg": files.JPEG}
     asked = [kind for kind in heads for _ in range(40)]
-    found = await asyncio.gather(*(sniffer.sniff_head(heads[kind]) for kind in asked))
-    assert [sniffed.content_type for sniffed in found] == asked
+    found = await asyncio.gather(*(sniff(sniffer, heads[kind]) for kind in asked))
+    assert [sniffed.content_type for sniffed, _ in found] == asked
 
 
 async def test_every_type_that_is_denied_is_a_plain_media_type() -> None:

@@ -14,15 +14,20 @@ from workers.containers.archive import (
     find_directory,
     is_confused,
 )
-from workers.containers.compound import COMPOUND, classify_compound, directory_at
-from workers.containers.entries import Piece, central_entries
+from workers.containers.compound import classify_compound
+from workers.containers.entries import central_entries
 from workers.containers.kinds import ZIP, classify_head
 from workers.containers.office import MACROS
-from workers.containers.views import Container, classify, headers_to_read, judge_views
+from workers.containers.views import (
+    Container,
+    classify,
+    headers_to_read,
+    judge_part,
+    judge_views,
+)
 from workers.containers.weights import gzip_weight, is_bomb
 
 __all__ = [
-    "COMPOUND",
     "LARGEST_DIRECTORY",
     "MACROS",
     "MOST_ENTRIES",
@@ -30,17 +35,16 @@ __all__ = [
     "ZIP",
     "Container",
     "Directory",
-    "Piece",
     "central_entries",
     "classify",
     "classify_compound",
     "classify_head",
-    "directory_at",
     "ends_there",
     "find_directory",
     "gzip_weight",
     "headers_to_read",
     "is_bomb",
     "is_confused",
+    "judge_part",
     "judge_views",
 ]

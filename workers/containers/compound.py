@@ -9,14 +9,11 @@ from typing import Final
 from workers.containers.office import MACROS
 from workers.containers.views import Container
 
-COMPOUND: Final = bytes.fromhex("d0cf11e0a1b11ae1")
-
 UNKNOWN_COMPOUND: Final = "application/x-ole-storage"
 
 DIRECTORY_ROOM: Final = 16 * 1024
 """Bytes of a directory that are looked at: 128 streams and storages."""
 
-_HEADER_SIZE: Final = 512
 _ENTRY_SIZE: Final = 128
 _KINDS: Final = (1, 2, 5)  # storage, stream, root
 
@@ -47,16 +44,6 @@ class _Item:
     class_id: str
 
 
-def directory_at(head: bytes) -> int | None:
-    """Where the directory of a compound file begins; None where the head is not one's."""
-    if not head.startswith(COMPOUND) or len(head) < _HEADER_SIZE:
-        return None
-    (shift,) = struct.unpack_from("<H", head, 30)
-    (first,) = struct.unpack_from("<I", head, 48)
-    # Sectors of 512 or 4096 bytes; the first stands behind the header, which fills one.
-    return int(first + 1 << shift) if shift in (9, 12) else None
-
-
 def classify_compound(directory: bytes) -> Container:
     """What the file is, by the first bytes of its directory.
 
@@ -71,7 +58,7 @@ def classify_compound(directory: bytes) -> Container:
     if names & _MACRO_STORAGES:
         found.append(MACROS)
     main = next((kind for kind in found if kind != MACROS), UNKNOWN_COMPOUND)
-    return Container(main, others=frozenset(found) - {main})
+    return Container(main, others=frozenset(found) - {main}, certain=main != UNKNOWN_COMPOUND)
 
 
 def _items(directory: bytes) -> Iterator[_Item]:

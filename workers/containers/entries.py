@@ -3,7 +3,6 @@
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from workers.containers.archive import IN_ZIP64, MOST_ENTRIES
@@ -12,6 +11,8 @@ LOCAL: Final = b"PK\x03\x04"
 CENTRAL: Final = b"PK\x01\x02"
 LOCAL_SIZE: Final = 30
 CENTRAL_SIZE: Final = 46
+
+_MOST_TRIES: Final = 8
 
 _COMMON: Final = struct.Struct("<HH4xIIIHH")
 _ENCRYPTED: Final = 1 << 0
@@ -41,19 +42,6 @@ class Entry(NamedTuple):
     sound: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes of a file, from `start`."""
-
-    start: int
-    data: bytes
-
-    @property
-    def end(self) -> int:
-        """The byte behind the last."""
-        return self.start + len(self.data)
-
-
 def central_entries(directory: bytes) -> Iterator[Entry]:
     """The entries of a central directory, as far as it makes sense."""
     at = 0
@@ -65,6 +53,20 @@ def central_entries(directory: bytes) -> Iterator[Entry]:
             return
         yield entry
         at += entry.length
+
+
+def last_entries(end: bytes) -> list[Entry]:
+    """The entries of a central directory of which the last bytes are at hand."""
+    at = -1
+    for _ in range(_MOST_TRIES):
+        at = end.find(CENTRAL, at + 1)
+        if at < 0:
+            break
+        # What looks like an entry may stand within another one's fields.
+        entries = list(central_entries(end[at:]))
+        if sum(entry.length for entry in entries) == len(end) - at:
+            return entries
+    return []
 
 
 def _central_entry(data: bytes, at: int) -> Entry:

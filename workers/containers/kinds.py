@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from workers.containers.entries import LOCAL, LOCAL_SIZE, Entry, Piece, local_entry
+from gateway.uploads.excerpt import Piece
+from workers.containers.entries import LOCAL, LOCAL_SIZE, Entry, local_entry
 from workers.containers.office import LIST, LIST_BYTES, office_types, unpacked_list
 
 ZIP: Final = "application/zip"

@@ -53,6 +53,7 @@ _BY_FOLDER: Final = {
     "visio/": ("application/vnd.ms-visio.drawing", "application/vnd.ms-visio.drawing"),
 }
 _MACRO_NAMES: Final = ("vbaproject.bin", "vbadata.xml", "vbaprojectsignature.bin")
+_MACRO_MARKS: Final = (b"vbaproject", b"&#", b"<!entity")
 _MACRO_SHEETS: Final = "xl/macrosheets/"
 
 
@@ -73,8 +74,9 @@ def office_types(names: Sequence[str], content_types: bytes) -> list[str]:
     said = content_types.replace(b"\0", b"").lower()  # in UTF-16 it says the same
     lowered = [name.lower() for name in names]
     macros = any(name.endswith(_MACRO_NAMES) or name.startswith(_MACRO_SHEETS) for name in lowered)
-    # Nobody writes these names in references, unless they are not to be found.
-    macros = macros or b"vbaproject" in said or b"&" in said
+    # Names of files may have `&amp;`, but nobody writes these names in references, unless they are
+    # not to be found.
+    macros = macros or any(mark in said for mark in _MACRO_MARKS)
     main = next((kind for mark, kind in _MAIN.items() if mark in said), None)
     folders = [kinds for folder, kinds in _BY_FOLDER.items() if _has(names, folder)]
     if main is None or (macros and "macroenabled" not in main):

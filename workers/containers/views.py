@@ -1,11 +1,12 @@
 """Whether all readers of an archive see the same: from its front, its back, or its directory."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from gateway.uploads.excerpt import Piece
 from workers.containers.archive import Directory
-from workers.containers.entries import LOCAL_SIZE, Entry, Piece, central_entries, local_entry
+from workers.containers.entries import LOCAL_SIZE, Entry, central_entries, last_entries, local_entry
 from workers.containers.kinds import (
     ZIP,
     content_types,
@@ -13,6 +14,7 @@ from workers.containers.kinds import (
     leading_entries,
     types_of,
 )
+from workers.containers.office import LIST
 from workers.containers.weights import is_bomb
 
 _HEADER_ROOM: Final = 4096
@@ -38,13 +40,15 @@ class Container:
     """What a container is, and what else some reader could take it for.
 
     `ambiguous` where its readers could disagree on what is in it; `bomb` where it declares more
-    content than anybody could want of it.
+    content than anybody could want of it; `certain` is False where what tells it from others of its
+    family was not seen.
     """
 
     content_type: str
     ambiguous: bool = False
     others: frozenset[str] = frozenset()
     bomb: bool = False
+    certain: bool = True
 
 
 def classify(directory: Directory, data: bytes, head: bytes) -> Container:
@@ -80,26 +84,45 @@ def judge_views(
     """
     filled = sum(entry.length for entry in entries) == directory.size
     sound = filled and len(entries) == directory.entries and all(e.sound for e in entries)
-    names = [name for entry in entries for name in _names_of(entry)]
     if len({entry.name for entry in entries}) != len(entries):
         sound = False
     locals_seen = _local_entries(directory, entries, pieces)
     sound = sound and _agree(directory, entries, locals_seen, pieces)
+    front = [entry for entry in locals_seen.values() if entry]
+    return replace(
+        _told(directory, entries, front, pieces),
+        ambiguous=not sound,
+        bomb=is_bomb(sum(entry.unpacked for entry in entries), directory.start + directory.size),
+    )
+
+
+def judge_part(directory: Directory, pieces: Sequence[Piece]) -> Container:
+    """What an archive is whose directory the pieces have only the end of, or nothing.
+
+    Nothing is said of how sound it is.
+    """
+    end = directory.start + directory.size
+    known = next((piece for piece in pieces if piece.start < end <= piece.end), None)
+    entries = last_entries(known.data[: end - known.start]) if known is not None else []
+    return replace(_told(directory, entries, [], pieces), certain=False)
+
+
+def _told(
+    directory: Directory, entries: Sequence[Entry], own: Sequence[Entry], pieces: Sequence[Piece]
+) -> Container:
+    """What the archive is by names and types in its directory, in its head and in `own` headers."""
     head = pieces[0].data
-    front = [*leading_entries(head), *(entry for entry in locals_seen.values() if entry)]
+    front = [*leading_entries(head), *own]
     listed = b"".join(content_types(front, _moved(piece, directory)) for piece in pieces)
     described = described_type(head)
+    names = [name for entry in entries for name in _names_of(entry)]
     found = [
         *([described] if described else []),
         *types_of(names, listed),
         *types_of([name for entry in front for name in _names_of(entry)], listed),
     ]
-    return Container(
-        found[0] if found else ZIP,
-        ambiguous=not sound,
-        others=frozenset(found[1:]),
-        bomb=is_bomb(sum(entry.unpacked for entry in entries), directory.start + directory.size),
-    )
+    unlisted = not listed and any(entry.name == LIST for entry in entries)
+    return Container(found[0] if found else ZIP, others=frozenset(found[1:]), certain=not unlisted)
 
 
 def _moved(piece: Piece, directory: Directory) -> Piece:

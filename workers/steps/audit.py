@@ -12,6 +12,7 @@ from gateway.errors import UpstreamError
 from gateway.metrics.catalogue import MISMATCHES, PHASE_SECONDS
 from gateway.settings import Delivery, OnMismatch
 from gateway.telemetry import get_logger
+from gateway.uploads.excerpt import Piece
 from gateway.uploads.ledger import Entry
 from gateway.uploads.policy import (
     Claim,
@@ -65,10 +66,13 @@ async def audit_entry(entry: Entry, services: Services) -> None:
 
 
 async def examine(upload: Upload, services: Services) -> tuple[Upload, list[Mismatch]]:
-    """The upload with its files' sniffed types and without their heads, and why to flag it."""
-    sniffed = [await services.sniffer.sniff_head(file.head) for file in upload.files]
+    """The upload with its files' sniffed types and without their bytes, and why to flag it."""
+    sniffed = [
+        await services.sniffer.sniff_pieces(file.size, (Piece(0, file.head), *file.pieces))
+        for file in upload.files
+    ]
     files = tuple(
-        replace(file, content_type=found.content_type, head=b"")
+        replace(file, content_type=found.content_type, head=b"", pieces=())
         for file, found in zip(upload.files, sniffed, strict=True)
     )
     verdicts = [judge(upload.terms, found, None) for found in sniffed]

@@ -2,9 +2,10 @@ import hashlib
 
 import pytest
 
-from gateway.delivery.tap import HEAD_BYTES, MAX_FILES, Observation, Tap
+from gateway.delivery.tap import MAX_FILES, PIECES_BYTES, Observation, Tap
 from gateway.multipart import Limits, declared_boundaries
 from gateway.settings import Hash
+from gateway.uploads.excerpt import HEAD_BYTES, TAIL_BYTES
 from tests.gateway.delivery.bodies import CONTENT_TYPE, Part, cut, encode
 
 DATA = bytes(range(256)) * 40
@@ -51,3 +52,12 @@ def test_a_body_of_another_boundary_never_harms_the_relay() -> None:
 
 def test_a_cut_body_is_ambiguous() -> None:
     assert watch(encode(FILE)[:500]).ambiguities
+
+
+def test_of_many_files_no_more_than_a_fixed_amount_is_kept() -> None:
+    archive = b"PK\x03\x04" + bytes(50_000)
+    seen = watch(encode(*[Part("file", archive, f"{n}.zip") for n in range(20)]))
+    kept = [sum(len(piece.data) for piece in file.pieces) for file in seen.files]
+    assert max(kept) == kept[0] >= TAIL_BYTES
+    assert PIECES_BYTES // 2 < sum(kept) <= PIECES_BYTES
+    assert {len(file.head) for file in seen.files} == {HEAD_BYTES}

@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.uploads.excerpt import compound_directory
 from tests.flows.files import zip_of
 from tests.workers.containers.reading import read
-from workers.containers import Container, classify_compound, classify_head, directory_at
+from workers.containers import Container, classify_compound, classify_head
 from workers.signatures import types_of_head, types_of_tail
 
 NAMES = st.lists(
@@ -46,7 +47,7 @@ def test_any_bytes_are_answered(data: bytes) -> None:
         read(prefix + data)
         classify_head(prefix + data)
         read(data + b"PK\x05\x06" + data[:18].ljust(18, b"\0"))
-    directory_at(bytes.fromhex("d0cf11e0a1b11ae1") + data)
+    compound_directory(bytes.fromhex("d0cf11e0a1b11ae1") + data)
     classify_compound(data)
     for prefix in (b"", b"<", b"\xff\xfe", b"GIF89a", b"\xca\xfe\xba\xbe"):
         types_of_head(prefix + data)

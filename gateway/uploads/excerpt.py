@@ -1,0 +1,230 @@
+"""What of a relayed file is kept for its audit, besides its first bytes. Pure; no I/O.
+
+Some formats say elsewhere what they are: a compound file in its directory, an MP4 in its `moov`,
+a ZIP at its end. A walk asks for such stretches, and a picker takes them from the file as it passes
+by, once and in order.
+"""
+
+import struct
+from collections.abc import Generator, Iterable, Iterator
+from typing import Final, TypeAlias
+
+import msgspec
+
+HEAD_BYTES: Final = 4096
+"""The first bytes, of any file: enough for libmagic's strongest tests."""
+
+TAIL_BYTES: Final = 8192
+"""The last bytes, where they tell something: directories of most archives fit."""
+
+PICKED_BYTES: Final = 12 * 1024
+"""All stretches of one file that a walk asks for."""
+
+MOST_STRETCHES: Final = 100
+
+COMPOUND: Final = bytes.fromhex("d0cf11e0a1b11ae1")
+_COMPOUND_HEADER: Final = 512
+_COMPOUND_BYTES: Final = 4096
+
+_MORE_HEAD: Final = 4096
+_LONG_HEADS: Final = (
+    b"PK\x03\x04",  # names of entries, and an Office document's list of types
+    b"\x1a\x45\xdf\xa3",  # Matroska: tracks behind an index
+)
+"""How formats begin whose head is longer than HEAD_BYTES often enough."""
+
+_ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_HEADER: Final = 30
+_ASF_OBJECT: Final = 24
+_ASF_STREAM: Final = _ASF_OBJECT + 54
+
+_ID3: Final = b"ID3"
+_ID3_HEADER: Final = 10
+_BEHIND_ID3: Final = 1024
+
+_FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
+_BOX_HEADER: Final = 16
+_TRACK_BYTES: Final = 512
+"""Of a track: its handler stands before the table of its samples, which is long."""
+
+_TAIL_HEADS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")
+_TAIL_MARKS: Final = (b"PK\x05\x06", b"__HALT_COMPILER")
+_DISK_IMAGE: Final = b"koly"
+_DISK_IMAGE_SIZE: Final = 512
+
+NEVER: Final = 2**63
+
+Walk: TypeAlias = Generator[tuple[int, int], bytes, None]
+"""Asks for stretches by start and length, in their order, and is sent each that came whole."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Bytes of a file, from `start`."""
+
+    start: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """The byte behind the last."""
+        return self.start + len(self.data)
+
+
+class Picker:
+    """Takes the stretches that a walk asks for from a file that passes by.
+
+    `start` is the next byte that it needs; before that has come, it need not be shown anything.
+    """
+
+    def __init__(self, walk: Walk, head: bytes) -> None:
+        """Begin where `head` has been seen; what lies in it is not picked."""
+        self.start = 0
+        self._walk = walk
+        self._head = Piece(0, head)
+        self._last = self._head
+        self._pieces: list[Piece] = []
+        self._wanted = 0, 0
+        self._got = bytearray()
+        self._room = PICKED_BYTES
+        self._stretches = 0
+        self._ask(next(walk, None))
+
+    def see(self, at: int, data: memoryview) -> None:
+        """See bytes of the file, from its byte `at`; none may be left out from `start` on."""
+        end = at + len(data)
+        while self.start < end:
+            missing = sum(self._wanted) - self.start
+            self._got += data[self.start - at :][:missing]
+            self.start = self._wanted[0] + len(self._got)
+            if self.start < sum(self._wanted):
+                return
+            self._ask(self._answer())
+
+    def finish(self) -> list[Piece]:
+        """All that was picked, in its order; the last may be cut off by the file's end."""
+        if self._got:
+            self._keep(Piece(self._wanted[0], bytes(self._got)))
+        return self._pieces
+
+    def _ask(self, wanted: tuple[int, int] | None) -> None:
+        """Note what is wanted, and answer at once what is known."""
+        while wanted is not None:
+            start, length = wanted
+            self._stretches += 1
+            self._room -= max(0, start + length - max(start, self._head.end))
+            if start < self._last.start or self._room < 0 or self._stretches > MOST_STRETCHES:
+                break
+            self._wanted = wanted
+            known = self._last
+            self._got = bytearray(known.data[start - known.start :][:length])
+            self.start = start + len(self._got)
+            if len(self._got) < length:
+                return
+            wanted = self._answer()
+        self.start = NEVER
+
+    def _answer(self) -> tuple[int, int] | None:
+        """Give the walk its stretch, and hear what it wants next."""
+        piece = Piece(self._wanted[0], bytes(self._got))
+        self._got.clear()
+        self._keep(piece)
+        if piece.end > self._last.end:
+            self._last = piece
+        try:
+            return self._walk.send(piece.data)
+        except StopIteration:
+            return None
+
+    def _keep(self, piece: Piece) -> None:
+        if piece.end > self._head.end:
+            self._pieces.append(piece)
+
+
+def picker_of(head: bytes) -> Picker | None:
+    """A picker for a file that begins so, with HEAD_BYTES; None where they are all that tells."""
+    walk = _walk_of(head)
+    return Picker(walk, head) if walk is not None else None
+
+
+def _walk_of(head: bytes) -> Walk | None:
+    if head[4:8] in _FIRST_BOXES:
+        return _tracks()
+    if (at := compound_directory(head)) is not None:
+        return _stretch(at, _COMPOUND_BYTES)
+    if head.startswith(_LONG_HEADS):
+        return _stretch(len(head), _MORE_HEAD)
+    if head.startswith(_ASF):
+        return _objects(int.from_bytes(head[16:24], "little"))
+    if head.startswith(_ID3):
+        return _stretch(_ID3_HEADER + _synchsafe(head[6:10]), _BEHIND_ID3)
+    return None
+
+
+def _stretch(start: int, length: int) -> Walk:
+    yield start, length
+
+
+def _tracks() -> Walk:
+    """Headers of boxes, and the beginning of each track (ISO 14496-12 sections 4.2 and 8)."""
+    at, end = 0, NEVER
+    while at < end:
+        header = yield at, _BOX_HEADER
+        size, kind = struct.unpack_from(">I4s", header)
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", header, 8)
+        if size < 8:
+            return  # to the file's end, or none at all
+        if kind == b"moov":
+            at, end = at + 8, at + size
+            continue
+        if kind == b"trak" and size > _BOX_HEADER:
+            yield at + _BOX_HEADER, min(size, _TRACK_BYTES) - _BOX_HEADER
+        at += size
+
+
+def _objects(end: int) -> Walk:
+    """The beginning of each object in a header of ASF (its specification, sections 2.1 and 3.1)."""
+    at = _ASF_HEADER
+    while at < end:
+        header = yield at, _ASF_STREAM
+        size = int.from_bytes(header[16:24], "little")
+        if size < _ASF_OBJECT:
+            return
+        at += size
+
+
+def _synchsafe(data: bytes) -> int:
+    """Four bytes of seven bits each (ID3v2.4.0 section 6.2)."""
+    return sum((byte & 0x7F) << shift for byte, shift in zip(data, (21, 14, 7, 0), strict=True))
+
+
+def compound_directory(head: bytes) -> int | None:
+    """Where the directory of a compound file begins ([MS-CFB] section 2.2); None for others."""
+    if not head.startswith(COMPOUND) or len(head) < _COMPOUND_HEADER:
+        return None
+    (shift,) = struct.unpack_from("<H", head, 30)
+    (first,) = struct.unpack_from("<I", head, 48)
+    # Sectors of 512 or 4096 bytes; the first stands behind the header, which fills one.
+    return int(first + 1 << shift) if shift in (9, 12) else None
+
+
+def tells_by_tail(head: bytes, tail: bytes) -> bool:
+    """Whether the last bytes of a file may say more of what it is."""
+    if head.startswith(_TAIL_HEADS) or tail[-_DISK_IMAGE_SIZE:].startswith(_DISK_IMAGE):
+        return True
+    return any(mark in tail for mark in _TAIL_MARKS)
+
+
+def merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The same bytes in as few pieces as there are gaps, in their order."""
+    last: Piece | None = None
+    for piece in sorted(pieces, key=lambda piece: piece.start):
+        if last is None:
+            last = piece
+        elif piece.start <= last.end:
+            last = Piece(last.start, last.data + piece.data[last.end - piece.start :])
+        else:
+            yield last
+            last = piece
+    if last is not None:
+        yield last
