@@ -15,7 +15,7 @@ WORK: Final = Path("var/fuzz")
 LONGEST: Final = 2048
 """Bytes of an input: enough for every rule, and few enough to try many."""
 
-TARGETS: Final = ("scanner", "headers", "content_type", "archive")
+TARGETS: Final = ("scanner", "headers", "content_type", "archive", "media")
 
 
 def main() -> None:

@@ -22,8 +22,10 @@ from gateway.uploads.excerpt import Piece
 from gateway.uploads.names import LONGEST, content_disposition, safe_name
 from tests.gateway.multipart.feeding import Scanned, bytewise, form, outcome
 from tests.gateway.multipart.oracles import ORACLES, Reading
+from tests.workers.media.driving import told
 from workers import containers
 from workers.containers import TAIL_BYTES, Container
+from workers.media import MOST_REQUESTS
 
 BOUNDARY: Final = b"x1"
 DECLARATIONS: Final = (
@@ -97,11 +99,24 @@ def archive(data: bytes) -> None:
     assert all(data.startswith(b"PK\x03\x04", start) for start in starts)
 
 
+def media(data: bytes) -> None:
+    """A reader of media asks for little, raises nothing, and is certain only of what stays so.
+
+    The first byte tells how much of the file is read in advance.
+    """
+    known, file = 16 * (data[0] if data else 0), data[1:]
+    whole = told(file, known)
+    for requests in range(MOST_REQUESTS):
+        found = told(file, known, requests)
+        assert found is None or not found.certain or found == whole
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "scanner": scanner,
     "headers": headers,
     "content_type": content_type,
     "archive": archive,
+    "media": media,
 }
 
 

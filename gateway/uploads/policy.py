@@ -296,6 +296,8 @@ def admits(sniffed: Sniffed, claimed: str) -> bool:
         _is_any(ours, family) and _is_any(theirs, family) for family in (_ZIPPED, _COMPOUND)
     ):
         return True
+    if ours == "audio/mpeg" and not sniffed.certain:  # a tag, and what follows it was not seen
+        return theirs.startswith("audio/")
     return any({ours, theirs} <= family for family in _SAME_CONTAINER)
 
 

@@ -14,7 +14,6 @@ from workers.media.raw import raw_type
 from workers.media.reading import (
     MOST_REQUESTS,
     REQUEST_BYTES,
-    UNKNOWN_SIZE,
     Medium,
     Reading,
     Span,
@@ -25,7 +24,6 @@ from workers.media.windows import read_asf
 __all__ = [
     "MOST_REQUESTS",
     "REQUEST_BYTES",
-    "UNKNOWN_SIZE",
     "Medium",
     "Reading",
     "Span",
@@ -33,7 +31,7 @@ __all__ = [
 ]
 
 
-def read_medium(head: bytes, size: int = UNKNOWN_SIZE) -> Reading:
+def read_medium(head: bytes, size: int) -> Reading:
     """What a file of `size` bytes is that begins with the head; None if it is nothing of these."""
     if head.startswith(matroska.MAGIC):
         return (yield from read_matroska(size))

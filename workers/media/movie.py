@@ -91,12 +91,11 @@ def _decided(family: Family, tracks: list[Track]) -> Medium:
 def _track(box: Box) -> Generator[Span, bytes, Track | None]:
     header = yield from find_box(b"tkhd", box.start, box.end)
     media = yield from find_box(b"mdia", box.start, box.end)
-    if media is None:
+    if header is None or media is None:
         return None
     handler = yield from find_box(b"hdlr", media.start, media.end)
     if handler is None:
         return None
     name = (yield Span(handler.start, 12))[8:12]
-    flags = (yield Span(header.start, 4))[3:4] if header is not None else b""
-    enabled = not flags or bool(flags[0] & _ENABLED)
-    return Track(name, enabled) if len(name) == 4 else None
+    flags = (yield Span(header.start, 4))[3:]
+    return Track(name, bool(flags[0] & _ENABLED)) if len(name) == 4 and flags else None

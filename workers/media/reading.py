@@ -13,9 +13,6 @@ MOST_REQUESTS: Final = 4
 REQUEST_BYTES: Final = 16 * 1024
 """What a sniff may read for a reader besides a file's head and tail."""
 
-UNKNOWN_SIZE: Final = 1 << 63
-"""Stands for the size of a file of which only the head is known."""
-
 
 class Span(NamedTuple):
     """`length` bytes of the file, from the offset `start`."""

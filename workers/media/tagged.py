@@ -15,11 +15,12 @@ _MOST_TAGS: Final = 8
 _LOOK: Final = 4096
 """Bytes behind the tags that are looked at; some writers leave zeros there."""
 
-_MPEG: Final = Medium("audio/mpeg")
-
 
 def read_tagged(size: int) -> Reading:
-    """The type of what follows the tags: MPEG audio, unless it says that it is something else."""
+    """The type of what follows the tags: MPEG audio, unless it says that it is something else.
+
+    Not certain if it was not seen.
+    """
     at = 0
     for _ in range(_MOST_TAGS):
         length = tag_length((yield Span(at, _HEADER)))
@@ -28,11 +29,15 @@ def read_tagged(size: int) -> Reading:
         at += length
     if not at:
         return None
-    data = (yield Span(at, min(_LOOK, max(size - at, 0)))).lstrip(b"\0")
-    kind = mpeg_type(data, frames=1) or marked_type(data) or frames_type(data)
+    wanted = min(_LOOK, max(size - at, 0))
+    data = yield Span(at, wanted)
+    whole, data = len(data) == wanted, data.lstrip(b"\0")
+    kind = mpeg_type(data, frames=1) or marked_type(data)
+    if kind is None and whole:
+        kind = frames_type(data)
     if kind is None and data.startswith(b"OggS\0"):
         kind = "audio/ogg"
-    return Medium(kind) if kind is not None else _MPEG
+    return Medium(kind or "audio/mpeg", certain=whole or kind is not None)
 
 
 def tag_length(data: bytes) -> int:

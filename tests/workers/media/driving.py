@@ -8,10 +8,13 @@ HEAD_BYTES = 16_384
 def told(data: bytes, known: int = HEAD_BYTES, requests: int = MOST_REQUESTS) -> Medium | None:
     """What a reader says of a file of which `known` bytes are read in advance."""
     pieces = [(0, data[:known])]
+    steps = 0
     reading = read_medium(data[:known], len(data))
     try:
         span = next(reading)
         while True:
+            steps += 1
+            assert steps < 20_000
             assert span.start >= 0
             assert 0 <= span.length <= REQUEST_BYTES
             found = max(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.targets import media
 from tests.workers.media.driving import told
 from workers.media import Medium
 
@@ -103,10 +104,8 @@ def test_what_follows_tags_of_any_size_decides(name: str, expected: str) -> None
         data = before + sound
         assert told(data, requests=2) == Medium(expected), len(before)
         # A relay keeps the head alone.
-        assert told(data[:100_000], known=200, requests=0) in (
-            Medium("audio/mpeg"),
-            Medium(expected),
-        )
+        kept = told(data, known=200, requests=0)
+        assert kept in (Medium("audio/mpeg", certain=False), Medium(expected))
 
 
 @pytest.mark.parametrize("system", DV)
@@ -197,17 +196,18 @@ REAL += [tag(20_000) + (FILES / "sound.mp3").read_bytes(), far(entry(2), sized=T
 
 
 @given(st.sampled_from(REAL), st.data())
-def test_no_change_to_a_file_makes_a_reader_raise(data: bytes, draw: st.DataObject) -> None:
+def test_a_changed_file_is_answered_and_a_certain_answer_stays(
+    data: bytes, draw: st.DataObject
+) -> None:
     changed = bytearray(data)
     for _ in range(draw.draw(st.integers(0, 6))):
         at = draw.draw(st.integers(0, min(len(changed), 3000) - 1))
         piece = draw.draw(st.binary(min_size=1, max_size=9))
         changed[at : at + len(piece)] = piece
     cut = draw.draw(st.integers(0, len(changed)))
-    known = draw.draw(st.sampled_from([100, 4096, 16_384]))
+    known = draw.draw(st.sampled_from([8, 25, 60, 255]))
     for end in (len(changed), cut):
-        medium = told(bytes(changed[:end]), known, draw.draw(st.integers(0, 4)))
-        assert medium is None or medium.content_type.count("/") == 1
+        media(bytes([known]) + changed[:end])
 
 
 @given(
@@ -215,4 +215,4 @@ def test_no_change_to_a_file_makes_a_reader_raise(data: bytes, draw: st.DataObje
     st.binary(max_size=400),
 )
 def test_any_bytes_are_answered(start: bytes, rest: bytes) -> None:
-    told(start + rest, known=64)
+    media(b"\4" + start + rest)
