@@ -163,6 +163,10 @@ class MethodNotAllowed(ClientError):
         self.allowed = tuple(allowed)
 
 
+class ResumableUpload(ClientError):
+    """A part of an upload that is to be resumed, which nothing here can (tus, IETF draft)."""
+
+
 class WebSocketRefused(ClientError):
     """A handshake for a WebSocket, which cannot be passed on (RFC 9110 section 15.6.2)."""
 

@@ -65,6 +65,8 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
     errors.MalformedTarget: Kind(400, "malformed-target", "The path can be read in two ways"),
     errors.MethodNotAllowed: Kind(405, "method-not-allowed", "The path has no such method"),
+    # No 5xx and no 409, after which clients of such uploads try again.
+    errors.ResumableUpload: Kind(422, "no-resumable-uploads", "Uploads cannot be resumed here"),
     errors.WebSocketRefused: Kind(501, "no-websockets", "WebSockets do not pass through here"),
     # the body
     errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be taken"),

@@ -30,6 +30,7 @@ from gateway.multipart import declared_boundaries
 from gateway.routes import Route
 from gateway.server.head import Head
 from gateway.server.hosts import is_files_host
+from gateway.server.resumption import check_whole
 from gateway.server.services import Services
 from gateway.settings import Delivery, Grants
 from gateway.uploads.record import Target
@@ -45,11 +46,12 @@ def settle(
     """What the rest of the head decides, once it is known whose upload it is. Does no I/O.
 
     Raises MalformedTarget, RouteNotFound, MethodNotAllowed, MalformedRequest, ExpectationFailed,
-    InsufficientScope, GrantRefused, AnotherUser, TokenEndsTooSoon, EncodedBody, InvalidBoundary,
-    MalformedUpload, FileTooLarge.
+    ResumableUpload, InsufficientScope, GrantRefused, AnotherUser, TokenEndsTooSoon, EncodedBody,
+    InvalidBoundary, MalformedUpload, FileTooLarge.
     """
     received_at = datetime.now(UTC)
     check_expectation(head.headers)
+    check_whole(head.headers)
     if is_files_host(services.settings, head.headers.get("Host", "")):
         raise RouteNotFound("there is nothing under this path")
     route = services.route_of(head.target)

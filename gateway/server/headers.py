@@ -25,9 +25,13 @@ _HOP_BY_HOP = frozenset(
 """RFC 9110 section 7.6.1, and what earlier documents had in its place."""
 
 _NOT_FOR_THE_UPSTREAM = frozenset(
-    {"host", "expect", "forwarded", "x-real-ip", "upload-id", "x-request-id", "idempotency-key"}
+    {"host", "expect", "forwarded", "x-real-ip", "x-request-id", "idempotency-key"}
 )
-_NOT_FROM_THE_UPSTREAM = frozenset({"upload-id", "x-request-id"})
+_NOT_FROM_THE_UPSTREAM = frozenset({"x-request-id"})
+_OURS_OR_NOBODYS: Final = ("upload-", "tus-")
+"""Beginnings of our own Upload-Id, and of the headers by which uploads are resumed (tus, IETF
+draft), which nothing here can: who heeded them would promise what is not kept."""
+
 _DECIDING: Final = frozenset(
     {
         "authorization", "connection", "content-encoding", "content-length", "content-type",
@@ -146,13 +150,17 @@ def _reaches_upstream(folded: str) -> bool:
     return (
         _is_end_to_end(folded, plain)
         and plain not in _NOT_FOR_THE_UPSTREAM
-        and not plain.startswith("x-forwarded-")
+        and not plain.startswith(("x-forwarded-", *_OURS_OR_NOBODYS))
     )
 
 
 def _reaches_client(folded: str) -> bool:
     plain = _plain(folded)
-    return _is_end_to_end(folded, plain) and plain not in _NOT_FROM_THE_UPSTREAM
+    return (
+        _is_end_to_end(folded, plain)
+        and plain not in _NOT_FROM_THE_UPSTREAM
+        and not plain.startswith(_OURS_OR_NOBODYS)
+    )
 
 
 def _is_end_to_end(folded: str, plain: str) -> bool:

@@ -11,6 +11,7 @@ from gateway.server import headers
 from gateway.server.admission import authenticate, check_expectation, check_scopes
 from gateway.server.body import read_body, send_continue
 from gateway.server.quotas import charge
+from gateway.server.resumption import check_passed
 from gateway.server.services import SERVICES
 from gateway.server.streaming import stream_answer
 from gateway.server.target import upstream_path
@@ -23,12 +24,14 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
 
     The upstream alone judges its token, unless the route asks for scopes.
 
-    Raises WebSocketRefused: without `Upgrade`, which is for one connection only (RFC 9110 section
-    7.8), the upstream would see another request than the client made.
+    Raises ResumableUpload for a part of an upload, WebSocketRefused for a handshake: without
+    `Upgrade`, which is for one connection only (RFC 9110 section 7.8), the upstream would see
+    another request than the client made.
     """
     services = request.app[SERVICES]
     settings = services.settings
     check_expectation(request.headers)
+    check_passed(request.method, request.headers)
     path = upstream_path(request.raw_path, str(settings.upstream_url))
     if asks_for_websocket(request.method, request.headers):
         raise WebSocketRefused("open WebSockets to ChatKitty itself, by its own URL")

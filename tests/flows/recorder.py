@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,24 @@ EARLY_PATH = "/v1/channels/429/messages"
 CHUNKED_PATH = "/v1/channels/200/messages"
 _VARIES = {"host", "content-length", "transfer-encoding", "accept-encoding"}
 """Headers that are between the gateway and the upstream alone."""
+
+
+PROMISES = {
+    "Upload-Offset": "0",
+    "Upload-Complete": "?0",
+    "Upload-Incomplete": "?1",
+    "Upload-Length": "100",
+    "Upload-Limit": "max-size=100",
+    "Upload-Draft-Interop-Version": "8",
+    "Upload-Expires": "Wed, 25 Jun 2036 16:00:00 GMT",
+    "Upload-Metadata": "filename YQ==",
+    "Upload-Anything": "1",
+    "Tus-Resumable": "1.0.0",
+    "Tus-Version": "1.0.0",
+    "Tus-Extension": "creation",
+    "Tus-Max-Size": "100",
+    "tus_checksum_algorithm": "sha1",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,8 @@ class Recorder:
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.url = ""
+        self.more: Mapping[str, str] = {}
+        """Headers that its answers have as well."""
 
     def take(self) -> list[Seen]:
         """What came since the last look."""
@@ -54,7 +74,8 @@ class Recorder:
             )
         )
         self.seen.append(Seen(request.method, request.raw_path, headers, body))
-        response = web.StreamResponse(headers={"Content-Type": "application/json", "Server": "x"})
+        usual = {"Content-Type": "application/json", "Server": "x"}
+        response = web.StreamResponse(headers={**usual, **self.more})
         if request.path != CHUNKED_PATH:
             response.content_length = len(ANSWER)
         await response.prepare(request)
@@ -79,6 +100,20 @@ class Holding(Recorder):
         while not self.go_on:
             await asyncio.sleep(0.01)
         return web.Response(status=401)
+
+
+class Promising(Recorder):
+    """A ChatKitty that can resume uploads (tus, IETF draft), and says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = PROMISES
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        interim = "HTTP/1.1 104 Upload Resumption Supported\r\nLocation: /v1/uploads/1\r\n\r\n"
+        request.transport.write(interim.encode())
+        return await super().answer(request)
 
 
 class Stumbling(Recorder):

@@ -46,6 +46,8 @@ def _passed_on() -> Iterator[Answer]:
     yield Answer(
         "103-times-1000", b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n" * 1000 + _PLAIN, 200, _JSON
     )
+    resumes = b"HTTP/1.1 104 Upload Resumption Supported\r\nLocation: /v1/uploads/1\r\n\r\n"
+    yield Answer("104", resumes + _PLAIN, 200, _JSON)
     hiding = b"HTTP/1.1 100 Continue\r\nContent-Length: %d\r\n\r\n" % len(_PLAIN)
     yield Answer("100-with-length", hiding + _PLAIN + HIDDEN, 200, _JSON)
     yield Answer("two-answers", _PLAIN + HIDDEN, 200, _JSON)
@@ -71,6 +73,7 @@ def _passed_on() -> Iterator[Answer]:
     own = (
         b"X-Request-Id: forged\r\nUpload-Id: forged\r\nConnection: x-request-id, upload-id\r\n"
         b"X_Request_Id: forged\r\nUpload_Id: forged\r\nContent_Length: forged\r\n"
+        b"Upload-Offset: forged\r\nTus-Resumable: forged\r\n"
         b"Transfer_Encoding: forged\r\n"
     )
     yield Answer("our-own-headers", _OK + own + _LENGTH + b"\r\n" + _JSON, 200, _JSON)

@@ -46,6 +46,10 @@ def test_end_to_end_headers_go_on_in_their_order_and_spelling() -> None:
         "X-Forwarded-Anything",
         "X-Real-IP",
         "Upload-Id",
+        "Upload-Offset",
+        "upload_complete",
+        "Upload-Draft-Interop-Version",
+        "Tus-Resumable",
         "Idempotency-Key",
         "X-Request-Id",
     ],
@@ -68,7 +72,7 @@ def test_connection_cannot_name_what_frames_a_message() -> None:
 
 NAMES = st.sampled_from(
     ["X-End", "X_Hop", "x-hop", "Accept-Encoding", "Content-Length", "X_Forwarded_For", "Host",
-     "TE", "Upload-Id", "Upload_Id", "Content_Type", "Server", "ä"]
+     "TE", "Upload-Id", "Upload_Id", "Upload-Offset", "Tus_Version", "Content_Type", "Server", "ä"]
 )  # fmt: skip
 VALUES = st.sampled_from(["1", "é", ""])
 LISTED = st.sampled_from([[], [("Connection", "close, X-Hop")], [("Connection", "content-length")]])

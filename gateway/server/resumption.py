@@ -1,0 +1,53 @@
+"""Requests that bring a part of an upload only, which no gateway here puts together. Pure.
+
+Such a part must not be taken for the whole: it would be registered, or relayed, as a file that is
+cut off. A request that could be resumed but brings all of its content (iOS asks so with every
+upload task) is an upload like any other.
+
+Source: draft-ietf-httpbis-resumable-upload (from interop version 3 on), tus 1.0.0.
+"""
+
+import re
+from typing import Final
+
+from multidict import CIMultiDictProxy
+
+from gateway.errors import ResumableUpload
+
+_PARTS: Final = frozenset({"application/partial-upload", "application/offset+octet-stream"})
+_SOME: Final = re.compile(r"0*[1-9][0-9]*", re.ASCII)
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_REFUSED: Final = "uploads cannot be resumed here, and {}: send the whole file in one request"
+
+
+def check_whole(headers: CIMultiDictProxy[str]) -> None:
+    """Raises ResumableUpload for a request that says that its content is not all there is.
+
+    What is no value of such a header is overlooked, as the draft has it.
+    """
+    if "Upload-Complete" in headers and "?0" in _items(headers, "Upload-Complete"):
+        raise ResumableUpload(_REFUSED.format("Upload-Complete says that more is to come"))
+    if "Upload-Incomplete" in headers and "?1" in _items(headers, "Upload-Incomplete"):
+        raise ResumableUpload(_REFUSED.format("Upload-Incomplete says that more is to come"))
+    if "Upload-Offset" in headers and any(map(_SOME.fullmatch, _items(headers, "Upload-Offset"))):
+        raise ResumableUpload(_REFUSED.format("Upload-Offset says that something came before"))
+
+
+def check_passed(method: str, headers: CIMultiDictProxy[str]) -> None:
+    """Also refuse what has no other meaning than to begin an upload by parts, or to go on with one.
+
+    For requests that are no multipart upload. Raises ResumableUpload.
+    """
+    check_whole(headers)
+    if method in _SAFE:
+        return
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind in _PARTS:
+        raise ResumableUpload(_REFUSED.format("the Content-Type says that this is a part of one"))
+    if "Tus-Resumable" in headers:
+        raise ResumableUpload(_REFUSED.format("this is a request of the tus protocol"))
+
+
+def _items(headers: CIMultiDictProxy[str], name: str) -> set[str]:
+    """The items (RFC 9651 section 3.3) on all lines of that name, without their parameters."""
+    return {each.partition(";")[0].strip() for each in headers.getall(name)}
