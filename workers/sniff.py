@@ -169,7 +169,7 @@ class _File:
     def known(self, start: int, length: int) -> bytes:
         """Those of the bytes from `start` that were read."""
         found = (
-            piece.data[start - piece.start :][:length]
+            piece.data[start - piece.start : start - piece.start + length]
             for piece in self.pieces
             if piece.start <= start < piece.end
         )
@@ -196,13 +196,15 @@ async def _medium(file: _File) -> Medium | None:
     requests = 0
     try:
         span = next(reading)
-        while True:
+        for _ in range(media.MOST_STEPS):
             data = file.known(*span)
             end = min(span.start + span.length, file.size)
             if span.start + len(data) < end and requests < media.MOST_REQUESTS:
                 requests += 1
                 data = await file.read(span.start, max(span.length, media.REQUEST_BYTES))
             span = reading.send(data[: span.length])
+        while True:
+            reading.send(b"")
     except StopIteration as answer:
         found: Medium | None = answer.value
         return found

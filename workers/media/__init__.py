@@ -13,6 +13,7 @@ from workers.media.ogg import read_ogg
 from workers.media.raw import raw_type
 from workers.media.reading import (
     MOST_REQUESTS,
+    MOST_STEPS,
     REQUEST_BYTES,
     Medium,
     Reading,
@@ -23,6 +24,7 @@ from workers.media.windows import read_asf
 
 __all__ = [
     "MOST_REQUESTS",
+    "MOST_STEPS",
     "REQUEST_BYTES",
     "Medium",
     "Reading",

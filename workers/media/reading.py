@@ -13,6 +13,9 @@ MOST_REQUESTS: Final = 4
 REQUEST_BYTES: Final = 16 * 1024
 """What a sniff may read for a reader besides a file's head and tail."""
 
+MOST_STEPS: Final = 2000
+"""Spans that a reader gets; after that it gets none. Real files need some ten for each track."""
+
 
 class Span(NamedTuple):
     """`length` bytes of the file, from the offset `start`."""

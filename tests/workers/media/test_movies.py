@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.workers.media.driving import told
 from workers.media import Medium
@@ -179,3 +181,52 @@ def test_quicktime_without_brands_is_known(first: bytes) -> None:
 )
 def test_what_only_has_the_name_of_a_box_is_no_film(text: bytes) -> None:
     assert told(text) is None
+
+
+KINDS = {b"vide": "video", b"soun": "audio", b"text": "text", b"meta": "data"}
+
+
+@st.composite
+def films(draw: st.DrawFn) -> tuple[bytes, list[tuple[bytes, bool]]]:
+    """A film whose boxes are in any order and have their sizes in any form, and its tracks."""
+
+    def wide(kind: bytes, *content: bytes) -> bytes:
+        inner = b"".join(content)
+        if draw(st.booleans()):
+            return box(kind, inner)
+        return b"\0\0\0\1" + kind + (16 + len(inner)).to_bytes(8) + inner
+
+    def mixed(*boxes: bytes) -> bytes:
+        others = [wide(kind, bytes(draw(st.integers(0, 40)))) for kind in draw(extras)]
+        return b"".join(draw(st.permutations([*boxes, *others])))
+
+    extras = st.lists(st.sampled_from([b"free", b"uuid", b"udta", b"\xa9nam"]), max_size=2)
+    tracks = draw(st.lists(st.tuples(st.sampled_from(list(KINDS)), st.booleans()), max_size=4))
+    boxes = [
+        wide(
+            b"trak",
+            mixed(
+                wide(b"tkhd", bytes(3), bytes([enabled]), bytes(80)),
+                wide(b"mdia", mixed(wide(b"hdlr", bytes(8), handler, bytes(13)))),
+            ),
+        )
+        for handler, enabled in tracks
+    ]
+    movie = wide(b"moov", mixed(wide(b"mvhd", bytes(100)), *boxes))
+    content = wide(b"mdat", bytes(draw(st.sampled_from([0, 9, 30_000, 90_000]))))
+    data = box(b"ftyp", b"isom", bytes(4), b"mp41") + mixed(movie, content)
+    if draw(st.booleans()):
+        data += bytes(4) + b"free" + bytes(draw(st.integers(0, 50)))
+    return data, tracks
+
+
+@given(films())
+def test_boxes_are_found_in_any_order(film: tuple[bytes, list[tuple[bytes, bool]]]) -> None:
+    data, tracks = film
+    enabled = {handler for handler, is_enabled in tracks if is_enabled}
+    kinds = {KINDS[handler] for handler in enabled or {handler for handler, _ in tracks}}
+    expected = next((f"{kind}/mp4" for kind in ("video", "audio") if kind in kinds), None)
+    if tracks:
+        assert told(data) == Medium(expected or "application/mp4")
+    else:
+        assert told(data) == Medium("video/mp4", certain=False)

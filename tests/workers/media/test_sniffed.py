@@ -14,6 +14,7 @@ from tests.flows.files import zip_of
 from tests.workers.keeping import kept_of
 from tests.workers.media.test_media import entry, far, tag
 from tests.workers.media.test_movies import FILES as LAYOUTS
+from tests.workers.media.test_movies import box, film
 from workers.media import MOST_REQUESTS, REQUEST_BYTES
 from workers.sniff import HEAD_BYTES, Sniffer
 
@@ -88,6 +89,16 @@ async def test_a_film_that_hides_its_tracks_costs_no_more(sniffer: Sniffer) -> N
     sniffed, read = await sniff(sniffer, data[:end] + free * 9 + data[end:] + free)
     assert sniffed == Sniffed("video/mp4", certain=False)
     assert read == [*ENDS, *[REQUEST_BYTES] * MOST_REQUESTS]
+
+
+async def test_thousands_of_boxes_are_given_up(sniffer: Sniffer) -> None:
+    free = box(b"free") * 250
+    media = box(b"mdia", free, box(b"hdlr", bytes(8), b"soun", bytes(13)))
+    track = box(b"trak", free, box(b"tkhd", bytes(84)), media)
+    sniffed, _ = await sniff(sniffer, film(*[track] * 2))
+    assert sniffed == Sniffed("audio/mp4")
+    sniffed, _ = await sniff(sniffer, film(*[track] * 16))
+    assert sniffed == Sniffed("video/mp4", certain=False)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
