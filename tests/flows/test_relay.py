@@ -8,9 +8,12 @@ import pytest
 
 from tests.flows import files
 from tests.flows.client import Client
+from tests.flows.files import zip_of
 from tests.flows.raw import FORM_TYPE, chunked, exchange, form, head
 from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+from tests.workers.keeping import long_movie
+from tests.workers.test_real_files import FILES
 
 CHANNEL_PATH = f"/v1/channels/{CHANNEL}/messages"
 AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
@@ -56,6 +59,41 @@ async def test_a_program_is_flagged(relay: Client) -> None:
     answer = await relay.upload(CHANNEL_PATH, files.EXE, name="a.png", content_type="image/png")
     assert answer.status == 200
     assert (await relay.end_of(answer.upload_id))["state"] == "flagged"
+
+
+TOLD_ELSEWHERE = {
+    "document.doc": "application/msword",
+    "table.xls": "application/vnd.ms-excel",
+    "slides.ppt": "application/vnd.ms-powerpoint",
+    "large.docx": files.DOCX_TYPE,
+    "large.zip": "application/zip",
+    "film.mp4": "video/mp4",
+    "voice.m4a": "audio/mp4",
+}
+"""Files that their first 4 KiB do not tell, with what they are."""
+
+
+def told_elsewhere(name: str) -> bytes:
+    if name in {"film.mp4", "voice.m4a"}:
+        return long_movie("video" if name == "film.mp4" else "audio")
+    if name.startswith("large."):
+        first = () if name == "large.zip" else ("_rels/.rels", "word/document.xml")
+        last = () if name == "large.zip" else ("[Content_Types].xml",)
+        return zip_of(*first, *(f"word/media/{n}.png" for n in range(200)), *last)
+    return (FILES / name).read_bytes()
+
+
+async def test_a_file_that_its_head_does_not_tell_is_told_by_the_rest(relay: Client) -> None:
+    for name, kind in TOLD_ELSEWHERE.items():
+        data = told_elsewhere(name)
+        assert len(data) > 4096
+        answer = await relay.upload(CHANNEL_PATH, data, name=name, content_type=kind)
+        resource = await relay.end_of(answer.upload_id)
+        assert (resource["state"], resource["file"]["contentType"]) == ("audited", kind)
+        answer = await relay.upload(CHANNEL_PATH, data, name="a.png", content_type="image/png")
+        resource = await relay.end_of(answer.upload_id)
+        assert resource["state"] == "flagged"
+        assert kind in resource["problem"]["detail"]
 
 
 async def test_a_flagged_message_can_be_deleted(

@@ -2,10 +2,8 @@
 
 import io
 import random
-import struct
 import zipfile
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,7 +12,7 @@ from gateway.uploads.excerpt import Piece
 from gateway.uploads.policy import Accepted, Rejected, admits, judge
 from gateway.uploads.record import Terms
 from tests.flows import files
-from tests.workers.keeping import kept_of
+from tests.workers.keeping import kept_of, long_movie
 from tests.workers.test_real_files import FILES, ROWS
 from workers.sniff import Sniffer
 
@@ -118,12 +116,7 @@ async def test_an_installable_archive_is_denied_however_large(sniffer: Sniffer) 
 
 
 async def test_a_film_is_told_from_sound_by_tracks_at_its_end(sniffer: Sniffer) -> None:
-    for name, kind in (("video-last", "video/mp4"), ("audio-last", "audio/mp4")):
-        data = (Path(__file__).parent / "media" / "layouts" / f"{name}.mp4").read_bytes()
-        at = data.index(b"mdat") - 4
-        (size,) = struct.unpack_from(">I", data, at)
-        # Its samples are elsewhere by that, which nobody asks for.
-        long = data[:at] + struct.pack(">I", size + 900_000) + data[at + 4 : at + size]
-        long += bytes(900_000) + data[at + size :]
-        sniffed = await sniffer.sniff_pieces(len(long), kept_of(long))
+    for tracks, kind in (("video", "video/mp4"), ("audio", "audio/mp4"), ("both", "video/mp4")):
+        data = long_movie(tracks)
+        sniffed = await sniffer.sniff_pieces(len(data), kept_of(data))
         assert (sniffed.content_type, sniffed.certain) == (kind, True)

@@ -1,20 +1,25 @@
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from gateway.errors import IllegalTransition
 from gateway.settings import Delivery
+from gateway.uploads.excerpt import Piece
 from gateway.uploads.lifecycle import advance, begin, is_end, reopen, supersedes
 from gateway.uploads.record import (
     Attempt,
     Fault,
+    File,
     State,
     Target,
     Terms,
     Upload,
     from_json,
+    pack,
     to_json,
+    unpack,
 )
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -107,3 +112,18 @@ def advance_along(states: list[State]) -> Upload:
     for state in states[1:]:
         upload = advance(upload, state, NOW)
     return upload
+
+
+def test_records_of_earlier_and_later_versions_are_read() -> None:
+    pieces = (Piece(6000, bytes(range(256))),)
+    file = File(
+        name="a.doc", original_name="a.doc", declared_type=None, size=9000, head=b"\xd0\xcf",
+        pieces=pieces,
+    )  # fmt: skip
+    upload = replace(upload_in(State.RELAYED), files=(file,))
+    assert unpack(pack(upload)) == from_json(to_json(upload)) == upload
+    document = msgspec.msgpack.decode(pack(upload))
+    del document["files"][0]["pieces"]
+    document["files"][0]["anything"] = 1
+    earlier = unpack(msgspec.msgpack.encode(document))
+    assert earlier.files == (replace(file, pieces=()),)
