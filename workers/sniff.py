@@ -214,8 +214,9 @@ async def _container(file: _File, head: bytes, tail: bytes) -> Container | None:
     """What is known of a container by its directory, whatever its first bytes are."""
     if (at := compound_directory(head)) is not None:
         return containers.classify_compound(await file.read(at, COMPOUND_BYTES))
-    if (unpacked := containers.gzip_weight(head, tail)) is not None:
-        return Container("application/gzip", bomb=containers.is_bomb(unpacked, file.size))
+    if head.startswith(containers.GZIP):
+        bomb = containers.is_gzip_bomb(head, tail, file.size)
+        return Container("application/gzip", bomb=bomb)
     return await _archive(file, head, tail)
 
 

@@ -16,6 +16,7 @@ from gateway.uploads.policy import EXECUTABLES, UNSNIFFED, Accepted, Rejected, S
 from gateway.uploads.record import Terms
 from tests.flows import files
 from tests.flows.files import zip_of
+from tests.workers.keeping import kept_of
 from workers.signatures import types_of_head
 from workers.sniff import Sniffer
 
@@ -243,11 +244,45 @@ async def test_what_has_hurt_other_sniffers_is_answered(
     assert UNSNIFFED not in sniffed.alternatives
 
 
-async def test_a_gzip_that_declares_too_much_is_a_bomb(sniffer: Sniffer) -> None:
-    data = gzip.compress(b"x")[:-4] + (2**31).to_bytes(4, "little")
-    verdict = judge(Terms(), (await sniff(sniffer, data))[0], None)
-    assert isinstance(verdict, Rejected)
-    assert verdict.slug == "archive-bomb"
+def packed_zeros(mebibytes: int) -> bytes:
+    """A gzip file of zeros, named as `gzip` does."""
+    output = io.BytesIO()
+    with gzip.GzipFile("zeros.bin", "wb", 1, output) as file:
+        for _ in range(mebibytes // 16):
+            file.write(bytes(16 * 1024**2))
+    return output.getvalue()
+
+
+async def test_a_gzip_of_far_too_much_is_a_bomb(sniffer: Sniffer) -> None:
+    packed = packed_zeros(64)
+    # The trailer of one that is twenty times as long, whose making would take long.
+    bomb = (
+        packed[:-8] + bytes(19 * len(packed)) + bytes(4) + (20 * 64 * 1024**2).to_bytes(4, "little")
+    )
+    for sniffed in (
+        (await sniff(sniffer, bomb))[0],
+        await sniffer.sniff_pieces(len(bomb), kept_of(bomb)),
+    ):
+        verdict = judge(Terms(), sniffed, None)
+        assert isinstance(verdict, Rejected)
+        assert verdict.slug == "archive-bomb"
+
+
+async def test_a_gzip_that_is_cut_padded_or_written_on_is_no_bomb(sniffer: Sniffer) -> None:
+    log = gzip.compress(b"".join(b"%d GET /v1/users/%d\n" % (n, n * n) for n in range(100_000)))
+    ends = (b"", bytes(1000), b"\xff" * 4, b"garbage of any kind", gzip.compress(b"another member"))
+    files = [
+        data[:cut] + end
+        for data in (gzip.compress(b"x"), log, gzip.compress(bytes(10**6)))
+        for cut in (len(data), len(data) * 3 // 4, -5, -2)
+        for end in ends
+    ]
+    files += [log[: 200_000 + n] for n in range(100)]
+    for data in files:
+        # Their last bytes say anything, and of larger files what they say would be possible.
+        for times in (1, 5_000_000 // len(data)):
+            sniffed, _ = await sniff(sniffer, data + data[:-4] * (times - 1) + data[-4:])
+            assert (sniffed.content_type, sniffed.bomb) == ("application/gzip", False)
 
 
 async def test_the_head_of_a_film_is_enough(sniffer: Sniffer) -> None:

@@ -25,9 +25,10 @@ from workers.containers.views import (
     judge_part,
     judge_views,
 )
-from workers.containers.weights import gzip_weight, is_bomb
+from workers.containers.weights import GZIP, is_bomb, is_gzip_bomb
 
 __all__ = [
+    "GZIP",
     "LARGEST_DIRECTORY",
     "MACROS",
     "MOST_ENTRIES",
@@ -41,10 +42,10 @@ __all__ = [
     "classify_head",
     "ends_there",
     "find_directory",
-    "gzip_weight",
     "headers_to_read",
     "is_bomb",
     "is_confused",
+    "is_gzip_bomb",
     "judge_part",
     "judge_views",
 ]

@@ -23,7 +23,7 @@ MOST_ENTRIES: Final = 20_000
 """A directory beyond either is not read."""
 
 IN_ZIP64: Final = 0xFFFFFFFF
-_COUNT_IN_ZIP64: Final = 0xFFFF
+_SHORT_IN_ZIP64: Final = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +61,28 @@ def find_directory(tail: bytes, size: int) -> Directory | None:
     if at + _END_SIZE + comment > len(tail):
         return None
     end = size - len(tail) + at
-    said = (entries, length, start)
-    sound = disk == 0 and first_disk == 0 and here == entries
+    said = (disk, first_disk, here, entries, length, start)
+    full = (0, 0, entries, entries, length, start)
+    left_open = (-1,) * len(full)
     if at >= _LOCATOR_SIZE and tail.startswith(_LOCATOR, at - _LOCATOR_SIZE):
         found = _in_zip64(tail, at - _LOCATOR_SIZE, size)
         if found is None:
             return None
-        end, large = found
-        # What the shorter record says must be left open, or the same (4.4.1.4).
-        sound = sound and all(
-            short in (full, IN_ZIP64 if width else _COUNT_IN_ZIP64)
-            for width, (short, full) in enumerate(zip(said, large, strict=True))
-        )
-        entries, length, start = large
+        end, (entries, length, start) = found
+        # What the shorter record says must be left open, each by itself, or the same (4.4.1.4).
+        full = (0, 0, entries, entries, length, start)
+        left_open = (*4 * (_SHORT_IN_ZIP64,), *2 * (IN_ZIP64,))
+    sound = all(map(_is_said, said, full, left_open))
     if start + length > end:
         return None
     # What was put before an archive moves it, and readers look right before the end's record.
     shift = end - length - start
     return Directory(start + shift, length, entries, shift, sound)
+
+
+def _is_said(said: int, full: int, left_open: int) -> bool:
+    """Whether a field of the shorter record says what is true, or leaves it to the longer one."""
+    return said in (full, left_open)
 
 
 def _in_zip64(tail: bytes, locator: int, size: int) -> tuple[int, tuple[int, int, int]] | None:
@@ -101,14 +105,20 @@ def _in_zip64(tail: bytes, locator: int, size: int) -> tuple[int, tuple[int, int
 
 def ends_there(tail: bytes) -> bool:
     """Whether the archive that the tail has the end of is the file's own end."""
-    at = tail.rfind(_END)
-    (comment,) = struct.unpack_from("<H", tail, at + _END_SIZE - 2)
-    return bool(at + _END_SIZE + comment == len(tail))
+    return not _behind(tail)
 
 
 def is_confused(tail: bytes, directory: Directory) -> bool:
     """Whether something stands before the archive or behind it, or its end contradicts itself.
 
-    Then a reader from the front and one from the back could see two archives.
+    Then a reader from the front and one from the back could see two archives. Zeros behind it are
+    nothing to any: bsdtar fills the last block of a ZIP with them, too.
     """
-    return not ends_there(tail) or directory.shift != 0 or not directory.sound
+    return bool(_behind(tail).strip(b"\0")) or directory.shift != 0 or not directory.sound
+
+
+def _behind(tail: bytes) -> bytes:
+    """What follows the archive that the tail has the end of."""
+    at = tail.rfind(_END)
+    (comment,) = struct.unpack_from("<H", tail, at + _END_SIZE - 2)
+    return tail[at + _END_SIZE + comment :]

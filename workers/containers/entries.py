@@ -73,8 +73,7 @@ def _central_entry(data: bytes, at: int) -> Entry:
     comment, disk, _, _, offset = struct.unpack_from("<HHHII", data, at + 32)
     entry = _entry(data, at + 8, at + CENTRAL_SIZE, offset)
     return entry._replace(
-        length=CENTRAL_SIZE + entry.length + comment,
-        sound=entry.sound and comment == 0 and disk == 0,
+        length=CENTRAL_SIZE + entry.length + comment, sound=entry.sound and disk == 0
     )
 
 

@@ -202,8 +202,10 @@ def _same(entry: Entry, own: Entry) -> bool:
         return False
     if entry.encrypted != own.encrypted:
         return False
-    sizes = (own.crc, own.packed, own.unpacked)
-    # Sizes that come behind the content are left open, or the same.
-    if own.described_later and sizes == (0, 0, 0):
-        return True
-    return sizes == (entry.crc, entry.packed, entry.unpacked)
+    sizes = zip(_sizes(own), _sizes(entry), strict=True)
+    # Those that come behind the content may be left open, each by itself (4.4.4).
+    return all(said == known or (own.described_later and said == 0) for said, known in sizes)
+
+
+def _sizes(entry: Entry) -> tuple[int, int, int]:
+    return entry.crc, entry.packed, entry.unpacked

@@ -1,6 +1,10 @@
-"""Archive bombs, by the sizes that archives declare. Nothing is unpacked to find out."""
+"""Archive bombs, by the sizes that archives declare.
+
+Nothing is unpacked to find out but the first bytes of a gzip file that declares such a size.
+"""
 
 import struct
+import zlib
 from typing import Final
 
 BOMB_BYTES: Final = 1024**3
@@ -8,6 +12,9 @@ BOMB_RATIO: Final = 100
 """More than BOMB_BYTES, and more than so many times what is packed: text gets to some 20 times."""
 
 GZIP: Final = b"\x1f\x8b\x08"
+_GZIP_WINDOW: Final = zlib.MAX_WBITS | 16
+_MOST_RATIO: Final = 1032
+"""Deflate's limit: 258 bytes in two bits (RFC 1951 section 3.2.5)."""
 
 
 def is_bomb(unpacked: int, packed: int) -> bool:
@@ -15,12 +22,23 @@ def is_bomb(unpacked: int, packed: int) -> bool:
     return unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * packed
 
 
-def gzip_weight(head: bytes, tail: bytes) -> int | None:
-    """What a gzip file says it unpacks to, modulo 4 GiB; None for others (RFC 1952 section 2.3.1).
+def is_gzip_bomb(head: bytes, tail: bytes, packed: int) -> bool:
+    """Whether a gzip file of `packed` bytes unpacks to more than anybody could want.
 
-    Of a file of several members it is the last one's.
+    Its last four bytes are a size (RFC 1952 section 2.3.1, modulo 4 GiB) only where its last member
+    ends there. Of a file that was cut, padded or written on they are anything: then they are more
+    than deflate can pack (RFC 1951), or the file does not begin as one that packs so well.
     """
-    if not head.startswith(GZIP) or len(tail) < 4:
-        return None
+    if len(tail) < 4:
+        return False
     (size,) = struct.unpack("<I", tail[-4:])
-    return int(size)
+    return is_bomb(size, packed) and size <= _MOST_RATIO * packed and _packs_well(head)
+
+
+def _packs_well(head: bytes) -> bool:
+    """Whether the first bytes unpack to so much that all of the file may."""
+    most = BOMB_RATIO * len(head)
+    try:
+        return len(zlib.decompressobj(_GZIP_WINDOW).decompress(head, most)) == most
+    except zlib.error:
+        return False

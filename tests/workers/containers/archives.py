@@ -24,6 +24,7 @@ class Item:
     own_sizes: tuple[int, int, int] | None = None
     sizes: tuple[int, int] | None = None
     offset: int | None = None
+    disk: int = 0
     central: bool = True
     local: bool = True
     at: int = field(default=0, init=False)
@@ -45,8 +46,8 @@ class Item:
         packed, unpacked = self.sizes or (len(self.data), len(self.data))
         fixed = struct.pack(
             "<HHHHHHIIIHHHHHII", 20, 20, self.flags, self.method, 0, 33, zlib.crc32(self.data),
-            packed, unpacked, len(name), len(self.central_extra), len(self.comment), 0, 0, 0,
-            self.at if self.offset is None else self.offset,
+            packed, unpacked, len(name), len(self.central_extra), len(self.comment), self.disk, 0,
+            0, self.at if self.offset is None else self.offset,
         )  # fmt: skip
         return b"PK\x01\x02" + fixed + name + self.central_extra + self.comment
 
@@ -68,9 +69,14 @@ def build(
     locator: bool = True,
     locator_shift: int = 0,
     disk: int = 0,
+    open_fields: tuple[bool, bool, bool, bool] = (False, True, True, True),
     gap: bytes = b"",
 ) -> bytes:
-    """An archive of the items; `gap` stands before its directory."""
+    """An archive of the items; `gap` stands before its directory.
+
+    `open_fields`: which fields the shorter record leaves to the one of 64 bits: disks, counts, size
+    and offset of the directory.
+    """
     body = b""
     for item in items:
         item.at = len(body)
@@ -87,7 +93,10 @@ def build(
         )
         at = start + len(directory) + locator_shift
         end += (b"PK\x06\x07" + struct.pack("<IQI", 0, at, 1)) if locator else b""
-        short = (0xFFFF, OPEN, OPEN) if locator else short
+        if locator:
+            values = zip(open_fields, (0xFFFF, 0xFFFF, OPEN, OPEN), (disk, *short), strict=True)
+            disk, *rest = (most if left else value for left, most, value in values)
+            short = (rest[0], rest[1], rest[2])
     end += b"PK\x05\x06" + struct.pack(
         "<HHHHIIH", disk, disk, short[0], short[0], short[1], short[2], len(comment)
     )

@@ -5,13 +5,14 @@ The cases are those by which PyPI refuses packages, and what phones and desktops
 
 import struct
 import zlib
+from itertools import product
 
 import pytest
 
 from tests.flows.files import zip_of
 from tests.workers.containers.archives import OPEN, Item, build, extra, unicode_path
 from tests.workers.containers.reading import read
-from workers.containers import MOST_ENTRIES, ZIP, gzip_weight, is_bomb
+from workers.containers import MOST_ENTRIES, ZIP, is_bomb
 
 A, B = b"a.txt", b"b.txt"
 DATA = b"content"
@@ -43,6 +44,19 @@ SAME_TO_ALL = {
     ]),
     "archive in the archive": build([Item(b"inner.zip", zip_of("x")), Item(A)]),
     "unpacked size that is too short": build([Item(A, sizes=(7, 3), own_sizes=(CRC, 7, 3))]),
+    "each size by itself left to the descriptor": build([
+        Item(b"%d.txt" % n, flags=8, own_sizes=sizes, descriptor=DESCRIPTOR)
+        for n, sizes in enumerate(product((0, CRC), (0, 7), (0, 7)))
+    ]),
+    "64 bits, all left to the longer record": build([Item(A)], zip64=True, open_fields=(True,) * 4),
+    "64 bits, nothing left to the longer record": build(
+        [Item(A)], zip64=True, open_fields=(False,) * 4
+    ),
+    "64 bits, the offset alone": build(
+        [Item(A)], zip64=True, open_fields=(False, False, False, True)
+    ),
+    "entries with comments": build([Item(A, comment=b"x"), Item(B, comment=b"PK\5\6" * 9)]),
+    "zeros behind it": PLAIN + bytes(10_000),
     "directory in another order": zip_of("b", "a", "c"),
 }  # fmt: skip
 
@@ -56,6 +70,19 @@ DIFFERENT = {
     "end that is cut off": PLAIN[:-4],
     "no end": PLAIN[: PLAIN.index(b"PK\x05\x06")],
     "several disks": build([Item(A)], disk=1),
+    "several disks in 64 bits": build([Item(A)], zip64=True, disk=1),
+    "disks left to nobody": build([Item(A)], disk=0xFFFF),
+    "entry on another disk": build([Item(A, disk=1)]),
+    "64 bits, another size": build([Item(A)], zip64=True, open_fields=(True,) * 4).replace(
+        b"\xff\xff\xff\xff", b"\xff\xff\xff\0", 1
+    ),
+    "a size that is neither open nor true": build([
+        Item(A, flags=8, own_sizes=(0, 0, 6), descriptor=DESCRIPTOR), Item(B),
+    ]),
+    "sizes that nothing follows for": build([Item(A, own_sizes=(0, 0, 0)), Item(B)]),
+    "zeros and an archive behind it": PLAIN + bytes(100) + PLAIN,
+    "zeros before it": bytes(100) + PLAIN,
+    "zeros and a byte behind it": PLAIN + bytes(100) + b"x",
     "extra entry in the directory": build([Item(A), Item(B, local=False)]),
     "entry that is missing in the directory": build([Item(A), Item(B, central=False)]),
     "entry that is missing at the front": build([Item(A, central=False), Item(B)]),
@@ -69,7 +96,6 @@ DIFFERENT = {
     "no name": build([Item(b""), Item(B)]),
     "other size": build([Item(A, own_sizes=(CRC, 6, 7)), Item(B)]),
     "other checksum": build([Item(A, own_sizes=(1, 7, 7)), Item(B)]),
-    "entry with a comment": build([Item(A, comment=b"x"), Item(B)]),
     "gap between entries": build([Item(A, descriptor=b"hidden bytes!"), Item(B)]),
     "gap before the directory": build([Item(A)], gap=b"hidden"),
     "entries that overlap": build([Item(A, sizes=(60, 60)), Item(B)]),
@@ -164,8 +190,3 @@ def test_an_archive_of_very_many_entries_is_a_bomb() -> None:
 def test_a_large_file_that_hardly_packs_is_none() -> None:
     assert not is_bomb(50 * 2**30, 2**30)
     assert is_bomb(2**40, 2**30)
-
-
-def test_a_gzip_says_its_size_at_its_end() -> None:
-    assert gzip_weight(b"\x1f\x8b\x08\0", b"xxxx\0\0\0\x80") == 2**31
-    assert gzip_weight(b"PK\3\4", b"xxxx\0\0\0\x80") is None
