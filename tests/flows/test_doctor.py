@@ -171,7 +171,10 @@ async def called(valkey: Valkey, version: str) -> AsyncIterator[str]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_valkey, to_valkey = await asyncio.open_connection(HOST, valkey.port)
-        await asyncio.gather(renamed(reader, to_valkey), renamed(from_valkey, writer))
+        try:
+            await asyncio.gather(renamed(reader, to_valkey), renamed(from_valkey, writer))
+        finally:
+            to_valkey.close()  # also where the test's end cancels this
 
     async with listening(serve, 0) as url:
         yield url.replace("http:", "redis:") + "/0"
