@@ -123,6 +123,18 @@ class HostedFileNotFound(ClientError):
     """The file token names no file that may be served."""
 
 
+class ConditionFailed(ClientError):
+    """The file is not the one on whose condition it was asked for (RFC 9110 section 13.1)."""
+
+
+class RangeNotSatisfiable(ClientError):
+    """The file, of `size` bytes, has no such range (RFC 9110 section 15.5.17)."""
+
+    def __init__(self, detail: str, size: int) -> None:
+        super().__init__(detail)
+        self.size = size
+
+
 class UploadInProgress(Unavailable):
     """The first request with this idempotency key is still being worked on."""
 

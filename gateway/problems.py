@@ -54,6 +54,10 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.RouteNotFound: Kind(404, "not-found", "There is nothing under this path"),
     errors.UploadNotFound: Kind(404, "upload-not-found", "There is no such upload"),
     errors.HostedFileNotFound: Kind(404, "file-not-found", "There is no such file"),
+    errors.ConditionFailed: Kind(412, "condition-failed", "The file is another one"),
+    errors.RangeNotSatisfiable: Kind(
+        416, "range-not-satisfiable", "The file has no such range of bytes"
+    ),
     errors.UploadInProgress: Kind(409, "upload-in-progress", "The first request is still at work"),
     errors.IdempotencyKeyReused: Kind(
         422, "idempotency-key-reused", "The idempotency key belongs to another request"
@@ -190,6 +194,8 @@ def _headers(error: Exception, kind: Kind) -> dict[str, str]:
         return {"Retry-After": str(max(1, ceil(getattr(error, "retry_after", 1.0))))}
     if isinstance(error, errors.QuotaExceeded):
         return {"Retry-After": str(max(1, ceil(error.retry_after))), **error.fields}
+    if isinstance(error, errors.RangeNotSatisfiable):
+        return {"Content-Range": f"bytes */{error.size}"}
     if isinstance(error, errors.MethodNotAllowed):
         return {"Allow": ", ".join(error.allowed)}
     if (code := _BEARER_ERRORS.get(type(error))) is not None:

@@ -5,14 +5,20 @@ The URL must bear an appended `?grant=…`, which ChatKitty's SDKs add to every 
 
 import time
 from contextlib import aclosing
-from email.utils import formatdate
+from datetime import UTC
 from typing import Final
 
 from aiohttp import web
 
-from gateway.errors import HostedFileNotFound, ObjectNotFound, UploadNotFound
+from gateway.errors import (
+    ConditionFailed,
+    HostedFileNotFound,
+    ObjectNotFound,
+    RangeNotSatisfiable,
+    UploadNotFound,
+)
 from gateway.server.hosts import files_location
-from gateway.server.ranges import ByteRange, Validators, requested_range
+from gateway.server.ranges import ByteRange, Validators, Without, decide
 from gateway.server.services import SERVICES, Services
 from gateway.settings import Serve
 from gateway.uploads import keys
@@ -73,30 +79,29 @@ async def get_file(request: web.Request) -> web.StreamResponse:
         **({} if inert else _SANDBOX),
     }
     key = keys.incoming(upload.id)
-    if request.method == "GET" and services.settings.serve_files is Serve.REDIRECT and not active:
+    redirects = services.settings.serve_files is Serve.REDIRECT and not active
+    if redirects and request.method == "GET":
         return await _redirect(services, key, headers)
-    validators = validators_of(upload)
-    headers["Cache-Control"] = f"private, max-age={_seconds_left(link)}, immutable"
-    headers |= {"ETag": validators.etag, "Last-Modified": validators.modified}
-    if validators.is_known(request.headers.get("If-None-Match")):
-        del headers["Content-Type"]  # there is no content
-        return web.Response(status=304, headers=headers)
-    # RFC 9110 section 14.2: a range is for GET alone.
-    ranged = request.method == "GET" and validators.hold(request.headers.get("If-Range"))
-    wanted = requested_range(request.headers.get("Range") if ranged else None, upload.file.size)
+    size = upload.file.size
     headers["Accept-Ranges"] = "bytes"
-    if wanted is None:
-        headers = {**_GUARD, "Content-Range": f"bytes */{upload.file.size}"}
-        return web.Response(status=416, headers=headers)
+    headers["Cache-Control"] = f"private, max-age={_seconds_left(link)}, immutable"
+    wanted: ByteRange | Without = ByteRange(0, size, partial=False)
+    # Where a GET is redirected, the store tells its own validators, and has its own conditions.
+    if not redirects:
+        validators = validators_of(upload)
+        headers |= {"ETag": validators.etag, "Last-Modified": validators.last_modified}
+        wanted = decide(request.method, request.headers, validators, size)
+    if isinstance(wanted, Without):
+        return _without(wanted, headers, size)
     headers["Content-Length"] = str(wanted.length)
     if wanted.partial:
-        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{upload.file.size}"
+        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{size}"
     return await _stream(request, services, key, headers, wanted)
 
 
 def validators_of(upload: Upload) -> Validators:
     """What tells the content of a hosted file from any other; it never changes. Pure."""
-    stored = formatdate(upload.history[0].at.timestamp(), usegmt=True)
+    stored = upload.history[0].at.astimezone(UTC).replace(microsecond=0)
     return Validators(f'"{upload.file.size:x}-{upload.file.crc32c or 0:08x}"', stored)
 
 
@@ -127,6 +132,16 @@ def _seconds_left(link: FileLink) -> int:
     if link.expires is None:
         return _KEPT_SECONDS
     return max(0, min(_KEPT_SECONDS, int(link.expires - time.time())))
+
+
+def _without(why: Without, headers: dict[str, str], size: int) -> web.Response:
+    """The answer without content. Raises ConditionFailed, RangeNotSatisfiable."""
+    if why is Without.FAILED:
+        raise ConditionFailed("the file is not the one that If-Match or If-Unmodified-Since asks")
+    if why is Without.NOT_SATISFIABLE:
+        raise RangeNotSatisfiable(f"the file has {size} bytes, and none of this range", size)
+    del headers["Content-Type"]
+    return web.Response(status=why.value, headers=headers)
 
 
 async def _redirect(services: Services, key: str, headers: dict[str, str]) -> web.Response:

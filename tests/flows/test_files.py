@@ -1,7 +1,11 @@
 """How hosted files are served: nothing in them can act under the gateway's name."""
 
+import asyncio
 import json
+import os
 import time
+from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -141,7 +145,57 @@ async def test_a_reader_goes_on_with_the_same_content_only(external: Client) -> 
         assert (kept.status, kept.body) == (304, b"")
         assert kept.headers["ETag"] == etag
     assert (await ask(If_None_Match='"x"')).status == 200
-    assert (await ask(Range="bytes=9999999-")).status == 416
+    beyond = await ask(Range="bytes=9999999-")
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(data)}")
+    assert json.loads(beyond.body)["type"].endswith(":range-not-satisfiable")
+    past = "Sat, 01 Jan 2000 00:00:00 GMT"
+    for condition in ({"If_Match": '"x"'}, {"If_Unmodified_Since": past}):
+        failed = await ask(If_None_Match=etag, **condition)
+        assert failed.status == 412
+        assert json.loads(failed.body)["type"].endswith(":condition-failed")
+    for method in ("GET", "HEAD"):
+        assert (await ask(method, If_Match=etag, If_Modified_Since=modified)).status == 304
     head = await ask("HEAD", Range="bytes=3-7")
     assert (head.status, head.headers["Content-Length"]) == (200, str(len(data)))
     assert_guarded(kept)
+
+
+async def test_the_store_alone_tells_its_validators_where_readers_are_sent_there(
+    external: Client,
+) -> None:
+    answer = await external.upload(PATH, files.PNG, name="a.png")
+    url = answer.json()["file"]["url"]
+    conditions = {"If-Match": '"x"', "If-None-Match": "*", "Range": "bytes=9999-"}
+    sent = await external.request("GET", url, headers=conditions, allow_redirects=False)
+    assert sent.status == 302  # RFC 9110 section 13.2.1
+    looked = await external.request("HEAD", url, headers=conditions)
+    assert (looked.status, looked.headers["Content-Length"]) == (200, str(len(files.PNG)))
+    assert not {"ETag", "Last-Modified"} & set(looked.headers)
+    read = await external.request("GET", url)
+    etag = read.headers["ETag"]
+    part = await external.request("GET", url, headers={"Range": "bytes=1-3", "If-Range": etag})
+    assert (part.status, part.body) == (206, files.PNG[1:4])
+
+
+RESUMING = {
+    "curl": ("curl", "-sSLO", "-C", "-"),
+    "wget": ("wget", "-q", "-c"),
+}
+
+
+@pytest.mark.parametrize("client", [name for name in RESUMING if which(name)])
+async def test_a_download_that_was_cut_goes_on(
+    external: Client, client: str, tmp_path: Path
+) -> None:
+    """Of a file that is streamed, and of one that the store serves."""
+    for data, name in ((files.SVG, "a.svg"), (files.PNG, "a.png")):
+        answer = await external.upload(PATH, data, name=name)
+        url = str(answer.json()["file"]["url"])
+        file = tmp_path / name
+        file.write_bytes(data[:20])
+        path = {"PATH": os.environ["PATH"]}
+        process = await asyncio.create_subprocess_exec(
+            *RESUMING[client], url, cwd=tmp_path, env=path
+        )
+        assert await process.wait() == 0
+        assert file.read_bytes() == data
