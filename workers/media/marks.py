@@ -1,9 +1,10 @@
 """Types that the first bytes give away, which libmagic does not know or knows by another name.
 
-Sources, by line: RFC 4867, 3558, 4788, 5188, 6884, 3952, 4348, 4298 and 7655 and IANA's media
-types (voices); SILK's SDK and Tencent's clients, which put a byte before it; Apple's Core Audio
-Format 1.0; WavPack 5's and TTA's descriptions of their formats; RFC 3625; Microsoft's DDS_HEADER;
-Dolby's MLP; freedesktop.org's shared-mime-info for names that IANA lacks.
+Sources: RFC 4867, 3558, 4788, 5188, 6884, 3952, 4348, 4298, 7655 and 3625 and IANA's media types
+(voices); SILK's SDK and Tencent's clients, which put a byte before it; Apple's Core Audio Format
+1.0; WavPack 5's and TTA's descriptions of their formats; ITU-R BS.2088 (BW64); Sony's and Philips'
+DSF and DSDIFF; Microsoft's DDS_HEADER; Dolby's MLP; freedesktop.org's shared-mime-info for names
+that IANA lacks.
 """
 
 import re
@@ -26,6 +27,9 @@ _MARKS: Final = tuple(
         (rb"#!G7110[AM]\n", "audio/g711-0"),
         (rb"\x02?#!SILK_V\d", "audio/silk"),
         (rb"RIFF.{4}QLCM", "audio/qcelp"),
+        (rb"BW64\xff\xff\xff\xffWAVE", "audio/wav"),
+        (rb"DSD \x1c\x00{7}", "audio/x-dsf"),
+        (rb"FRM8.{8}DSD ", "audio/x-dff"),
         (rb"caff\x00\x01\x00\x00", "audio/x-caf"),
         (rb"wvpk.{4}[\x02-\x10]\x04", "audio/x-wavpack"),
         (rb"TTA[12][\x01-\x03]\x00", "audio/x-tta"),

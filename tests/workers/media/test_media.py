@@ -127,6 +127,9 @@ def test_dv_is_known_by_its_first_blocks(system: str) -> None:
         ("4d414320960f0000", "audio/x-ape"),
         ("4d50434b5348", "audio/x-musepack"),
         ("4d502b17", "audio/x-musepack"),
+        ("42573634ffffffff57415645", "audio/wav"),
+        ("445344201c00000000000000", "audio/x-dsf"),
+        ("46524d3800000000000010004453442046564552", "audio/x-dff"),
     ],
 )
 def test_streams_are_known_by_their_marks(mark: str, expected: str) -> None:
