@@ -1,10 +1,11 @@
 """The form that `external` takes: exactly one file, and text beside it. Pure.
 
-Here we decide on our own reading of the body, so anything that two readers could see differently
-is refused.
+Here we decide on our own reading of the body, and nobody else reads it. What leaves a doubt about
+what its sender meant is refused.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
@@ -19,8 +20,11 @@ from gateway.errors import (
     MissingFile,
     SeveralFiles,
 )
-from gateway.multipart import Event, PartBegin, PartData, PartEnd, Scanner
+from gateway.multipart import TOLERATED, Event, PartBegin, PartData, PartEnd, Scanner, shown
 from gateway.uploads.record import File
+
+_LISTED: Final = 5
+"""Parts that are named to a client whose form has no file."""
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -46,6 +50,7 @@ class FormReader:
         self._meter = FileMeter(crc32c=False, sha256=sha256)
         self._file_part: PartBegin | None = None
         self._part: PartBegin | None = None
+        self._names: list[str | None] = []
         self._text = bytearray()
         self._fields: list[tuple[str, str]] = []
 
@@ -69,10 +74,11 @@ class FormReader:
             self._take(event)
         self._refuse_ambiguity()
         if self._file_part is None:
-            raise MissingFile("send the file as a part named `file`")
+            raise MissingFile(f"{self._listed()}; send the file as a part named `{FILE_PART}`")
         if self._meter.size == 0:
-            raise EmptyFile("the part named `file` has no bytes")
-        file = self._meter.describe(self._file_part.filename, self._file_part.content_type)
+            number = self._names.index(FILE_PART) + 1
+            raise EmptyFile(f"{shown(number, FILE_PART)} has no bytes; send a file with content")
+        file = self._meter.describe(self._file_part)
         return Form(file, tuple(self._fields))
 
     def _take(self, event: Event) -> bytes | None:
@@ -87,12 +93,19 @@ class FormReader:
 
     def _begin(self, part: PartBegin) -> None:
         self._part = part
+        self._names.append(part.name)
         if part.name != FILE_PART:
             if part.filename is not None:
-                raise InvalidField("only the part named `file` may carry a file")
+                raise InvalidField(
+                    f"{self._shown()} has a filename, but only the part named `{FILE_PART}` may be"
+                    " a file; rename it, or send it without a filename"
+                )
             return
         if self._file_part is not None:
-            raise SeveralFiles("send exactly one part named `file`")
+            raise SeveralFiles(
+                f"{self._shown()} is a second file; send exactly one in a request. ChatKitty's iOS"
+                " SDK sends several, if several are attached"
+            )
         self._file_part = part
 
     def _data(self, event: PartData) -> bytes | None:
@@ -104,23 +117,40 @@ class FormReader:
             return data
         self._form_left -= len(data)
         if self._form_left < 0:
-            raise FormTooLarge("the parts beside the file are too large")
+            raise FormTooLarge(
+                f"in {self._shown()}, the parts other than the file exceed what they may have"
+                " together; shorten them"
+            )
         self._text += data
         return None
 
     def _end(self) -> None:
         if self._part is not None and self._part is not self._file_part:
-            self._fields.append((self._part.name or "", _decoded(bytes(self._text))))
+            self._fields.append((self._part.name or "", self._decoded()))
             self._text.clear()
         self._part = None
 
     def _refuse_ambiguity(self) -> None:
-        if self._scanner.ambiguities:
-            raise MalformedUpload(self._scanner.ambiguities[0].value)
+        for reason in self._scanner.ambiguities:
+            if reason not in TOLERATED:
+                raise MalformedUpload(self._scanner.explain(reason))
 
+    def _decoded(self) -> str:
+        try:
+            return self._text.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidField(
+                f"{self._shown()} is not UTF-8 text: see its byte {error.start + 1}; send text in"
+                " UTF-8, and files as the part named `file`"
+            ) from None
 
-def _decoded(text: bytes) -> str:
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        raise InvalidField("a part beside the file is not UTF-8 text") from None
+    def _shown(self) -> str:
+        """The part that came last."""
+        return shown(len(self._names), self._names[-1])
+
+    def _listed(self) -> str:
+        if not self._names:
+            return "the form has no parts"
+        parts = [shown(number, name) for number, name in enumerate(self._names[:_LISTED], 1)]
+        more = " and others" if len(self._names) > _LISTED else ""
+        return f"the form has {', '.join(parts)}{more}"

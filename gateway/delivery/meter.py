@@ -5,7 +5,7 @@ from typing import Final
 
 import google_crc32c
 
-from gateway.multipart import PartData
+from gateway.multipart import PartBegin, PartData
 from gateway.uploads.excerpt import (
     HEAD_BYTES,
     TAIL_BYTES,
@@ -19,6 +19,10 @@ from gateway.uploads.record import File
 
 _LONGEST_TAIL: Final = 2 * TAIL_BYTES
 """It is cut when it is so long, so that each byte of small chunks is moved twice at the most."""
+
+
+MAX_DISPOSITION: Final = 4096
+"""More bytes than a header has whose name a file system takes, also if that is in it twice over."""
 
 
 class FileMeter:
@@ -54,17 +58,13 @@ class FileMeter:
                 passing = memoryview(data.chunk)[data.start : data.end]
                 self._picker.see(self.size - len(passing), passing)
 
-    def describe(
-        self,
-        original_name: str | None,
-        declared_type: str | None,
-        pieces: tuple[Piece, ...] = (),
-    ) -> File:
+    def describe(self, part: PartBegin, pieces: tuple[Piece, ...] = ()) -> File:
         """The file, by what was counted and what the client said of it."""
         return File(
-            name=safe_name(original_name or ""),
-            original_name=original_name,
-            declared_type=declared_type,
+            name=safe_name(part.filename or "", path=not part.escaped),
+            original_name=part.filename,
+            disposition=part.written[:MAX_DISPOSITION] if self._excerpt else b"",
+            declared_type=part.content_type,
             size=self.size,
             crc32c=self._crc32c,
             sha256=self._sha256.hexdigest() if self._sha256 is not None else None,

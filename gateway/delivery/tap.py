@@ -103,7 +103,7 @@ class Tap:
             if size > self._room:
                 pieces, size = (), 0
             self._room -= size
-            self._files.append(self._meter.describe(part.filename, part.content_type, pieces))
+            self._files.append(self._meter.describe(part, pieces))
         self._meter = None
 
     def _give_up(self, reason: str) -> None:

@@ -1,8 +1,9 @@
 """A scanner of `multipart/form-data` bodies (RFC 7578) that does no I/O."""
 
-from gateway.multipart.ambiguity import HARMLESS, Ambiguity
+from gateway.multipart.ambiguity import HARMLESS, TOLERATED, Ambiguity
 from gateway.multipart.boundary import Declared, declared_boundaries, is_multipart_form
 from gateway.multipart.disposition import Disposition, parse_disposition
+from gateway.multipart.doubts import shown
 from gateway.multipart.errors import (
     EpilogueTooLong,
     HeadersTooLong,
@@ -16,11 +17,13 @@ from gateway.multipart.errors import (
 )
 from gateway.multipart.events import Event, PartBegin, PartData, PartEnd
 from gateway.multipart.limits import DEFAULT_LIMITS, Limits
+from gateway.multipart.readings import may_be_named
 from gateway.multipart.scanner import Scanner
 
 __all__ = [
     "DEFAULT_LIMITS",
     "HARMLESS",
+    "TOLERATED",
     "Ambiguity",
     "Declared",
     "Disposition",
@@ -41,5 +44,7 @@ __all__ = [
     "TooManyParts",
     "declared_boundaries",
     "is_multipart_form",
+    "may_be_named",
     "parse_disposition",
+    "shown",
 ]

@@ -30,7 +30,8 @@ class Ambiguity(Enum):
     FILENAME_MALFORMED = "A part's filename is not quoted as it must be."
     PARAMETER_REPEATED = "A parameter of a part's Content-Disposition occurs twice."
     PARAMETER_EXTENDED = "A part's filename has an extended form, which forms do not use."
-    FILENAMES_DIFFER = "A part's filename and filename* are not the same name."
+    FILENAME_CONTINUED = "A part's filename is cut into pieces, which forms do not use."
+    FILENAMES_DIFFER = "A part's filename and filename* are different names."
     CHARSET_UNKNOWN = "A part's filename* is in a charset other than UTF-8 and ISO-8859-1."
     NAME_MISSING = "A part has no name."
     NAME_ENCODED = "A part's name is encoded as in mail, and some readers decode it."
@@ -48,6 +49,7 @@ HARMLESS: Final = frozenset(
         Ambiguity.HEADER_FOLDED,
         Ambiguity.FILENAME_MALFORMED,
         Ambiguity.PARAMETER_EXTENDED,
+        Ambiguity.FILENAME_CONTINUED,
         Ambiguity.FILENAMES_DIFFER,
         Ambiguity.CHARSET_UNKNOWN,
         Ambiguity.CLOSING_LINE,
@@ -55,3 +57,6 @@ HARMLESS: Final = frozenset(
 )
 """What clients in use do send, and what leaves no doubt which bytes are the file: at most its name,
 or whether the form is taken at all."""
+
+TOLERATED: Final = frozenset({Ambiguity.HEADER_FOLDED, Ambiguity.PARAMETER_EXTENDED})
+"""What only other readers could see differently. Where no other reads the form, it is taken."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.multipart.ambiguity import Ambiguity
 from gateway.multipart.delimiter import CLOSE, CRLF, Delimiter, LineWatch, Search, Verdict
+from gateway.multipart.doubts import Doubts, Place, Region
 from gateway.multipart.errors import (
     EpilogueTooLong,
     HeadersTooLong,
@@ -27,10 +28,18 @@ class _State(Enum):
     EPILOGUE = auto()
 
 
-class Body:
-    """The scanner behind `Scanner`; adds what it doubts to the set that it is given."""
+_REGIONS: Final = {
+    _State.PREAMBLE: Region.PREAMBLE,
+    _State.HEADERS: Region.HEADERS,
+    _State.DATA: Region.CONTENT,
+    _State.EPILOGUE: Region.EPILOGUE,
+}
 
-    def __init__(self, boundary: bytes, limits: Limits, doubts: set[Ambiguity]) -> None:
+
+class Body:
+    """The scanner behind `Scanner`; adds what it doubts to those that it is given."""
+
+    def __init__(self, boundary: bytes, limits: Limits, doubts: Doubts) -> None:
         self._limits = limits
         self._doubts = doubts
         self._delimiter = Delimiter(boundary)
@@ -81,9 +90,13 @@ class Body:
         self._events = events
         if self._state is _State.EPILOGUE:
             if self._closing not in {b"", CRLF}:
-                self._doubts.add(Ambiguity.CLOSING_LINE)
+                self._doubt(Ambiguity.CLOSING_LINE)
             return events
-        self._doubts.add(Ambiguity.TRUNCATED)
+        self._doubt(Ambiguity.TRUNCATED)
+        if b"\n" in self._block.replace(CRLF, b""):
+            # Its headers may well be complete, but for the form of their line breaks.
+            place = Place(Region.HEADERS, self._parts + 1, bytes(self._block))
+            self._doubts.add(Ambiguity.HEADER_LINE_BREAK, place)
         if self._state is _State.DATA:
             self._take(self._held, 0, len(self._held))
         return events
@@ -147,7 +160,8 @@ class Body:
             if start < end:
                 self._events.append(PartData(data, start, end))
         elif self._size > self._limits.max_preamble_bytes:
-            raise PreambleTooLong("Too much stands before the first part.")
+            longest = self._limits.max_preamble_bytes
+            raise PreambleTooLong(f"More than {longest} bytes stand before the first part.")
 
     def _note(self, verdict: Verdict) -> None:
         """Report, once, that the boundary occurs where it delimits nothing."""
@@ -155,7 +169,7 @@ class Body:
             self._search.at_lines(self._delimiter)
             return
         # In the preamble an inline one counts too: some readers look for no line break there.
-        self._doubts.add(Ambiguity.FALSE_DELIMITER)
+        self._doubt(Ambiguity.FALSE_DELIMITER)
         self._search.exactly(self._delimiter)
 
     def _end_part(self, data: bytes, start: int, at: int, after: _State) -> int:
@@ -163,7 +177,7 @@ class Body:
         if self._state is _State.DATA:
             self._events.append(PartEnd(self._size))
             if self._uncounted:
-                self._doubts.add(Ambiguity.SHARED_LINE_BREAK)
+                self._doubt(Ambiguity.SHARED_LINE_BREAK)
         self._size = 0
         self._state = after
         return at - len(CRLF) + self._delimiter.reach
@@ -190,7 +204,7 @@ class Body:
         self._block += chunk[position : position + longest - seen]
         end = _end_of_headers(self._block, seen)
         if end == -1 and len(self._block) == longest:
-            raise HeadersTooLong("The headers of a part are too long.")
+            raise HeadersTooLong(self._too_long())
         if end == -1:
             return len(chunk)
         self._begin_part(bytes(self._block[: max(0, end - len(_BLANK_LINE))]))
@@ -198,43 +212,60 @@ class Body:
         self._held = CRLF
         return position + end - seen
 
+    def _too_long(self) -> str:
+        """Why headers have no end within their limit, as far as that can be told."""
+        return (
+            f"The headers of part {self._parts + 1} have more than"
+            f" {self._limits.max_header_bytes} bytes, or no empty line of CRLF follows them."
+        )
+
     def _begin_part(self, block: bytes) -> None:
         self._parts += 1
         if self._parts > self._limits.max_parts:
-            raise TooManyParts("The body has too many parts.")
+            raise TooManyParts(f"The form has more than {self._limits.max_parts} parts.")
         if block.count(CRLF) >= self._limits.max_header_count:
-            raise TooManyHeaders("A part has too many headers.")
+            most = self._limits.max_header_count
+            raise TooManyHeaders(f"Part {self._parts} has more than {most} headers.")
         if CLOSE in block and CRLF + self._delimiter.dashed in CRLF + block:
-            self._doubts.add(Ambiguity.DELIMITER_IN_HEADERS)
-        self._events.append(self._described(parse_head(block)))
+            self._doubt(Ambiguity.DELIMITER_IN_HEADERS)
+        self._events.append(self._described(parse_head(block), block))
         self._uncounted = len(CRLF)
         self._state = _State.DATA
 
-    def _described(self, head: PartHead) -> PartBegin:
-        name = head.disposition.name
-        if name is not None and len(name) > self._limits.max_name_length:
-            raise NameTooLong("The name of a part is too long.")
-        if head.ambiguities:
-            self._doubts |= head.ambiguities
-        return PartBegin(name, head.disposition.filename, head.content_type)
+    def _described(self, head: PartHead, block: bytes) -> PartBegin:
+        disposition = head.disposition
+        name, longest = disposition.name, self._limits.max_name_length
+        if name is not None and len(name) > longest:
+            raise NameTooLong(f"The name of part {self._parts} has more than {longest} characters.")
+        for reason in head.ambiguities:
+            self._doubts.add(reason, Place(Region.HEADERS, self._parts, block))
+        return PartBegin(
+            name, disposition.filename, head.content_type, disposition.escaped, head.written
+        )
+
+    def _doubt(self, reason: Ambiguity) -> None:
+        # What follows a delimiter is the next part's, whose headers are not complete.
+        part = self._parts + (self._state is _State.HEADERS)
+        self._doubts.add(reason, Place(_REGIONS[self._state], part))
 
     # --- epilogue -------------------------------------------------------------------------------
 
     def _scan_epilogue(self, chunk: bytes, position: int) -> int:
         self._size += len(chunk) - position
         if self._size > self._limits.max_epilogue_bytes:
-            raise EpilogueTooLong("Too much follows the last part.")
+            longest = self._limits.max_epilogue_bytes
+            raise EpilogueTooLong(f"More than {longest} bytes follow the closing boundary.")
         before = self._closing
         self._closing = (before + chunk[position : position + 2])[: len(CRLF)]
         if not CRLF.startswith(self._closing):
-            self._doubts.add(Ambiguity.CLOSING_LINE)
+            self._doubt(Ambiguity.CLOSING_LINE)
         if self._size <= len(CRLF):
             return len(chunk)
         if self._epilogue is None:
             self._epilogue = LineWatch(self._boundary)
             self._epilogue.sees(before)
         if self._epilogue.sees(chunk[position:]):
-            self._doubts.add(Ambiguity.SECOND_FORM)
+            self._doubt(Ambiguity.SECOND_FORM)
         return len(chunk)
 
 

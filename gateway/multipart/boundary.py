@@ -5,13 +5,13 @@ from typing import Final
 
 import msgspec
 
+from gateway.multipart.encoded_words import has_encoded_word
 from gateway.multipart.errors import InvalidBoundary
 from gateway.multipart.parameters import (
     BLANK,
     TOKEN,
     Form,
     Parameter,
-    has_encoded_word,
     split_parameters,
 )
 

@@ -3,47 +3,46 @@
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from gateway.multipart.ambiguity import Ambiguity
-from gateway.multipart.parameters import (
-    QUOTED,
-    TOKEN,
-    Form,
-    Parameter,
-    has_encoded_word,
-    split_parameters,
-)
+from gateway.multipart.encoded_words import has_encoded_word
+from gateway.multipart.filenames import read_filename
+from gateway.multipart.parameters import QUOTED, TOKEN, Form, Parameter, split_parameters
+from gateway.multipart.readings import undo_browsers_escapes
 
 # What nearly every part has; read by the whole grammar it would come out the same.
-_USUAL: Final = re.compile(r'form-data; name="([^"\\%=\s]+)"(?:; filename="([^"\\%]*)")?')
+_USUAL: Final = re.compile(r'form-data; name="([^"\\%=\s]+)"(?:; filename="([^"\\%=]*)")?')
 # RFC 9110 lets tabs stand there; some readers lose the parameter behind them.
 _TAB_BEFORE_NAME: Final = re.compile(r";[ \t]*\t")
 # A backslash of a quoted pair (RFC 9110 section 5.6.4) that protects neither quote nor backslash.
 _IDLE_BACKSLASH: Final = re.compile(r'(?:\A|[^\\])(?:\\\\)*\\[^"\\]')
+_ENDS_A_VALUE: Final = re.compile(r'[\s"\\]')
 _QUOTED_PAIR: Final = re.compile(r'\\(["\\])')
-_CHARSETS: Final = {"utf-8": "utf-8", "iso-8859-1": "iso-8859-1"}
 
 
 class Disposition(msgspec.Struct, frozen=True):
-    """What a part says of itself, and how far that can be trusted."""
+    """What a part says of itself, and how far that can be trusted.
+
+    `escaped`: a backslash in the filename was escaped on its way, so it is no path's.
+    """
 
     name: str | None
     filename: str | None
     ambiguities: frozenset[Ambiguity] = frozenset()
+    escaped: bool = False
 
 
 def parse_disposition(value: bytes) -> Disposition:
     r"""The name and filename in a Content-Disposition's value; None where there is none.
 
     Never raises, and takes time linear in the value. The bytes are UTF-8, with U+FFFD for what
-    is not. `%22`, `%0D` and `%0A` are decoded, as browsers and curl encode; `\"` and `\\` are
-    if there is a `\"`, as older clients escape. A lone backslash stays: it is part of a path.
-    The first of two parameters counts, and the plain filename before `filename*`.
+    is not. In a name, `%22`, `%0D` and `%0A` are decoded, as browsers and curl encode; `\"` and
+    `\\` are if there is a `\"`, as older clients escape. The first of two parameters counts. The
+    filename is what `read_filename` makes of it.
     """
-    text, doubts = _decode(value, "utf-8")
+    text, doubts = _decode(value)
     if not doubts and (usual := _USUAL.fullmatch(text)):
         return Disposition(usual[1], usual[2])
     kind, parameters = split_parameters(text)
@@ -54,9 +53,11 @@ def parse_disposition(value: bytes) -> Disposition:
     for parameter in parameters:
         values.setdefault(parameter.name, parameter.value)
     written = values.get("name")
-    filename, filename_doubts = _filename(values)
-    doubts |= set(_name_doubts(written))
-    return Disposition(_unquoted(written), filename, frozenset(doubts | filename_doubts))
+    filename, filename_doubts = read_filename(values)
+    doubts |= set(_name_doubts(written)) | filename_doubts
+    return Disposition(
+        _unquoted(written), filename.text, frozenset(doubts), escaped=filename.escaped
+    )
 
 
 def _grammar_doubts(kind: str, parameters: tuple[Parameter, ...]) -> Iterator[Ambiguity]:
@@ -68,12 +69,22 @@ def _grammar_doubts(kind: str, parameters: tuple[Parameter, ...]) -> Iterator[Am
     for parameter in parameters:
         if parameter is last and _only_misquotes_a_filename(parameter):
             yield Ambiguity.FILENAME_MALFORMED
-        elif parameter.form in {Form.BROKEN, Form.LOOSE} or not TOKEN.fullmatch(parameter.name):
+        elif not (_is_written_well(parameter) and TOKEN.fullmatch(parameter.name)):
             yield Ambiguity.DISPOSITION_MALFORMED
         if parameter.name.startswith("name*"):
             yield Ambiguity.NAME_ENCODED
         elif parameter.name.startswith("filename*") and parameter.name != "filename*":
-            yield Ambiguity.PARAMETER_EXTENDED
+            yield Ambiguity.FILENAME_CONTINUED
+
+
+def _is_written_well(parameter: Parameter) -> bool:
+    """Whether it is clear where the value begins and ends.
+
+    JavaScript's encoders leave parentheses in `filename*`, which RFC 8187 wants encoded.
+    """
+    if parameter.form is Form.LOOSE:
+        return parameter.name == "filename*" and not _ENDS_A_VALUE.search(parameter.value)
+    return parameter.form is not Form.BROKEN
 
 
 def _only_misquotes_a_filename(parameter: Parameter) -> bool:
@@ -108,35 +119,11 @@ def _unquoted(value: str | None) -> str | None:
         return None
     if '\\"' in value:
         return _QUOTED_PAIR.sub(r"\1", value)
-    if "%" in value:
-        return value.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
-    return value
+    return undo_browsers_escapes(value)
 
 
-def _filename(values: dict[str, str]) -> tuple[str | None, set[Ambiguity]]:
-    plain = _unquoted(values.get("filename"))
-    if "filename*" not in values:
-        return plain, set()
-    extended, doubts = _extended(values["filename*"])
-    if plain is None:
-        return extended, doubts | {Ambiguity.PARAMETER_EXTENDED}
-    # Some clients always send both (.NET does); the same name twice misleads nobody.
-    return plain, doubts | ({Ambiguity.FILENAMES_DIFFER} if extended != plain else set())
-
-
-def _extended(value: str) -> tuple[str | None, set[Ambiguity]]:
-    """The name in `charset'language'percent-encoded` (RFC 8187 section 3.2)."""
-    charset, quote, rest = value.partition("'")
-    _, second_quote, encoded = rest.partition("'")
-    if not (quote and second_quote):
-        return None, {Ambiguity.DISPOSITION_MALFORMED}
-    if charset.lower() not in _CHARSETS:
-        return None, {Ambiguity.CHARSET_UNKNOWN}
-    return _decode(unquote_to_bytes(encoded), _CHARSETS[charset.lower()])
-
-
-def _decode(value: bytes, charset: str) -> tuple[str, set[Ambiguity]]:
+def _decode(value: bytes) -> tuple[str, set[Ambiguity]]:
     try:
-        return value.decode(charset), set()
+        return value.decode(), set()
     except UnicodeDecodeError:
-        return value.decode(charset, "replace"), {Ambiguity.HEADER_ENCODING}
+        return value.decode(errors="replace"), {Ambiguity.HEADER_ENCODING}

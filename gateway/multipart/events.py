@@ -9,12 +9,15 @@ class PartBegin(msgspec.Struct, frozen=True):
     """A part's headers are complete.
 
     `name` and `filename` are decoded as UTF-8, an invalid byte sequence as U+FFFD, and are not
-    made safe.
+    made safe. `escaped`: a backslash in the filename is the name's own, and no path's. `written` is
+    the Content-Disposition, empty if its filename can only be read as it stands there.
     """
 
     name: str | None
     filename: str | None
     content_type: str | None
+    escaped: bool = False
+    written: bytes = b""
 
 
 class PartData(msgspec.Struct, frozen=True):

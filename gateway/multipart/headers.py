@@ -25,18 +25,23 @@ _CERTAIN: Final[frozenset[Ambiguity]] = frozenset()
 # What nearly every part has; read header by header it would come out the same.
 _USUAL: Final = re.compile(
     rb'Content-Disposition: form-data; name="([^"\\%=\x00-\x20\x7f-\xff]+)"'
-    rb'(?:; filename="([^"\\%\x00-\x1f\x7f-\xff]*)")?'
+    rb'(?:; filename="([^"\\%=\x00-\x1f\x7f-\xff]*)")?'
     rb"(?:\r\nContent-Type: (?![Mm][Uu][Ll])([!-~](?:[ -~]*[!-~])?))?"
 )
 _NAMELESS: Final = Disposition(None, None, frozenset({Ambiguity.NAME_MISSING}))
 
 
 class PartHead(msgspec.Struct, frozen=True):
-    """A part's headers, and what they say."""
+    """A part's headers, and what they say.
+
+    `written` is the value of its Content-Disposition as it came; empty if its filename can only be
+    read as it stands there.
+    """
 
     disposition: Disposition
     content_type: str | None
     ambiguities: frozenset[Ambiguity]
+    written: bytes = b""
 
 
 def parse_head(block: bytes) -> PartHead:
@@ -76,7 +81,16 @@ def parse_head_fully(block: bytes) -> PartHead:
         disposition=disposition,
         content_type=None if content_type is None else content_type.decode("utf-8", "replace"),
         ambiguities=disposition.ambiguities | doubts,
+        written=_kept(value, disposition.filename),
     )
+
+
+def _kept(value: bytes | None, filename: str | None) -> bytes:
+    """The Content-Disposition, unless its filename stands in it as browsers write a plain one."""
+    if value is None or filename is None:
+        return b""
+    plain = value.endswith(b'; filename="' + filename.encode() + b'"')
+    return b"" if plain and value.lower().count(b"filename") == 1 else value
 
 
 def _fields(lines: list[bytes]) -> tuple[Headers, set[Ambiguity]]:
@@ -87,13 +101,12 @@ def _fields(lines: list[bytes]) -> tuple[Headers, set[Ambiguity]]:
         name = _USUAL_NAMES.get(raw_name) or _header_name(raw_name)
         if name and colon:
             fields.append((name, value.strip(b" \t")))
-        elif not line.startswith((b" ", b"\t")):
+        elif not (fields and line.startswith((b" ", b"\t"))):
             doubts.add(Ambiguity.HEADER_MALFORMED)
         else:
             doubts.add(Ambiguity.HEADER_FOLDED)
-            if fields:
-                name, value = fields.pop()
-                fields.append((name, value + b" " + line.strip(b" \t")))
+            name, value = fields.pop()
+            fields.append((name, value + b" " + line.strip(b" \t")))
     return tuple(fields), doubts
 
 

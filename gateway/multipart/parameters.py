@@ -45,12 +45,6 @@ def split_parameters(value: str) -> tuple[str, tuple[Parameter, ...]]:
     return value[:end].strip(BLANK).lower(), tuple(_parameters(value, end + 1))
 
 
-def has_encoded_word(value: str) -> bool:
-    """Whether a reader could find an encoded word in it: `=?charset?encoding?text?=` (RFC 2047)."""
-    _, mark, rest = value.partition("=?")
-    return bool(mark) and "?=" in "".join(rest.split("?", 2)[2:])
-
-
 def _parameters(text: str, position: int) -> list[Parameter]:
     found = []
     while position <= len(text):

@@ -6,6 +6,7 @@ from gateway.multipart.ambiguity import Ambiguity
 from gateway.multipart.body import Body
 from gateway.multipart.boundary import MAX_BOUNDARY, Declared, checked_boundary
 from gateway.multipart.delimiter import CLOSE, CRLF, LineWatch
+from gateway.multipart.doubts import Doubts, Place
 from gateway.multipart.errors import InvalidBoundary
 from gateway.multipart.events import Event
 from gateway.multipart.limits import DEFAULT_LIMITS, Limits
@@ -28,14 +29,14 @@ class Scanner:
     def __init__(self, declared: Declared, limits: Limits = DEFAULT_LIMITS) -> None:
         self._candidates = declared.candidates
         self._limits = limits
-        self._doubts: set[Ambiguity] = set()
+        self._doubts = Doubts()
         self._opening = b""
         self._body: Body | None = None
         self._rivals: list[LineWatch] = []
         if declared.other_type:
-            self._doubts.add(Ambiguity.OTHER_TYPE)
+            self._doubts.add(Ambiguity.OTHER_TYPE, Place())
         if declared.ambiguous:
-            self._doubts.add(Ambiguity.BOUNDARY_PARAMETER)
+            self._doubts.add(Ambiguity.BOUNDARY_PARAMETER, Place())
         if len(declared.candidates) == 1:
             self._body = self._settle(declared.candidates[0])
 
@@ -45,6 +46,10 @@ class Scanner:
         if not self._doubts:
             return ()
         return tuple(reason for reason in Ambiguity if reason in self._doubts)
+
+    def explain(self, reason: Ambiguity) -> str:
+        """What the sender is told of one of the ambiguities: where it is, and what to change."""
+        return self._doubts.explain(reason)
 
     @property
     def complete(self) -> bool:
@@ -88,7 +93,7 @@ class Scanner:
         if opened in self._candidates:
             return opened
         if self._candidates:
-            self._doubts.add(Ambiguity.BOUNDARY_UNUSED)
+            self._doubts.add(Ambiguity.BOUNDARY_UNUSED, Place())
             return self._candidates[-1]
         if not opened:
             raise InvalidBoundary("No boundary is declared, and the body does not begin with one.")
@@ -101,11 +106,11 @@ class Scanner:
 
     def _watch_rivals(self, rivals: list[bytes]) -> None:
         if len(rivals) > MAX_RIVALS:
-            self._doubts.add(Ambiguity.BOUNDARY_PARAMETER)
+            self._doubts.add(Ambiguity.BOUNDARY_PARAMETER, Place())
         else:
             self._rivals = [LineWatch(rival) for rival in rivals]
 
     def _watch(self, chunk: bytes) -> None:
         if any(rival.sees(chunk) for rival in self._rivals):
-            self._doubts.add(Ambiguity.BOUNDARIES_MIXED)
+            self._doubts.add(Ambiguity.BOUNDARIES_MIXED, Place())
             self._rivals = []

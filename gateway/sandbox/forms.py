@@ -11,6 +11,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from gateway.sandbox.call import Call
+from gateway.sandbox.dispositions import filename_of
 from gateway.sandbox.failures import client_error
 from gateway.sandbox.parsing import parsed
 
@@ -150,12 +151,13 @@ class _Receiver:
         self._header = (bytearray(), bytearray())
 
     def _on_headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition", b""))
+        disposition = self._headers.get("content-disposition", b"")
+        _, options = parse_options_header(disposition)
         name = options.get(b"name", b"").decode(errors="replace")
-        if name != _FILE:
+        filename = filename_of(disposition.decode(errors="replace"))
+        if filename is None:
             self._field = (name, bytearray())
-        elif self._file is None:
-            filename = options.get(b"filename", b"file").decode(errors="replace")
+        elif name == _FILE and self._file is None:
             content_type = self._headers.get("content-type", b"application/octet-stream")
             path = self._directory / uuid4().hex
             self._file = ReceivedFile(filename, content_type.decode("latin-1"), path)

@@ -21,11 +21,15 @@ def keep(call: Call, file: ReceivedFile) -> Document:
     )
     return {
         "type": "HOSTED",
-        "url": f"{call.base}/files/{kept['id']}/{quote(file.name, safe='')}",
+        "url": f"{call.base}/files/{kept['id']}/{_path_element(file.name)}",
         "name": file.name,
         "contentType": file.content_type,
         "size": file.size,
     }
+
+
+def _path_element(name: str) -> str:
+    return "file" if name in {"", ".", ".."} else quote(name, safe="")
 
 
 def external(value: Any) -> Document:  # noqa: ANN401 - any JSON

@@ -11,9 +11,14 @@ LONGEST: Final = 255
 FALLBACK: Final = "file"
 
 _SEPARATORS = re.compile(r"[/\\]")
+_SLASH = re.compile(r"/")
+_WINDOWS_PATH = re.compile(r"\A(?:[A-Za-z]:\\|\\)|(?:\A|[/\\])\.\.?(?:[/\\]|\Z)")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.IGNORECASE)
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Controls, bidirectional and other format characters, surrogates, what has no meaning."""
+_KEPT = frozenset("\u061c\u200c\u200d\u200e\u200f")
+"""Marks that Arabic, Hebrew and Persian are written with, and the joiner in emoji. They turn no
+letters around, unlike overrides, embeddings and isolates."""
 
 _LONGEST_EXTENSION = 32
 
@@ -21,17 +26,22 @@ _USUAL = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_ .-]{0,200}[A-Za-z0-9_-])?")
 """Names that are safe as they are, but for devices; read by the whole rules they stay the same."""
 
 
-def safe_name(original: str) -> str:
+def safe_name(original: str, *, path: bool = True) -> str:
     """The last path element of a client's name, as one that harms no file system and no reader.
 
     In NFC, at most 255 bytes of UTF-8 with its extension kept, never empty. Safe names stay as
-    they are.
+    they are. If not `path`, a backslash belongs to the name, but for what Windows takes for a path:
+    a drive, a share, or a `..` between backslashes.
     """
     if _USUAL.fullmatch(original) and not _DEVICE.match(original):
         return original
-    last = _SEPARATORS.split(original.rstrip("/\\"))[-1]
+    trimmed = original.rstrip("/\\")
+    separators = _SEPARATORS if path or _WINDOWS_PATH.search(trimmed) else _SLASH
+    last = separators.split(trimmed)[-1]
     printable = "".join(
-        char for char in last if unicodedata.category(char) not in _DROPPED_CATEGORIES
+        char
+        for char in last
+        if char in _KEPT or unicodedata.category(char) not in _DROPPED_CATEGORIES
     )
     name = _shortened(unicodedata.normalize("NFC", printable).strip(" ."))
     if not name:

@@ -6,6 +6,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
+from gateway.multipart import may_be_named
+from gateway.text import clean
 from gateway.uploads.record import Terms
 
 EXECUTABLES: Final = (
@@ -254,11 +256,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of the file on its way: its content's type, its size, the client's name."""
+    """What was seen of the file on its way: its content's type, its size, the client's name.
+
+    `disposition` is the header that the name stood in, if it can be read in other ways.
+    """
 
     sniffed: Sniffed
     size: int
     name: str | None
+    disposition: bytes = b""
 
 
 def compare(seen: Seen, claim: Claim) -> tuple[Mismatch, ...]:
@@ -276,9 +282,17 @@ def compare(seen: Seen, claim: Claim) -> tuple[Mismatch, ...]:
                 f" {plain_type(claim.content_type)}",
             )
         )
-    if claim.name is not None and seen.name is not None and claim.name != seen.name:
+    if not _is_named(seen, claim.name):
         found.append(Mismatch(MismatchKind.NAME, "the file was given another name"))
     return tuple(found)
+
+
+def _is_named(seen: Seen, claimed: str | None) -> bool:
+    """Whether the name is a reading of the one that was sent: servers read it in many ways."""
+    if claimed is None or seen.name is None or claimed == seen.name:
+        return True
+    plain = b'filename="' + clean(seen.name).encode() + b'"'
+    return may_be_named(claimed, seen.disposition or plain)
 
 
 def admits(sniffed: Sniffed, claimed: str) -> bool:

@@ -47,6 +47,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
     `head` and `pieces` hold a relayed file's first bytes, and what else tells its kind, until its
     audit; a hosted file's are in the store.
+    `disposition`, also until then, is the Content-Disposition that a relayed file came with, if
+    servers can read another name in it than `original_name`.
     """
 
     name: str
@@ -58,6 +60,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str | None = None
     head: bytes = b""
     pieces: tuple[Piece, ...] = ()
+    disposition: bytes = b""
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from msgspec.structs import asdict, replace
 from gateway.settings import Delivery
 from gateway.text import as_received, clean, cleaned, digest
 from gateway.uploads import keys
+from gateway.uploads.excerpt import Piece
 from gateway.uploads.record import (
     Attempt,
     Change,
@@ -47,7 +48,7 @@ WHOLE = Upload(
     files=(
         File(
             name="n", original_name="o", declared_type="d", size=1, crc32c=1, sha256="h",
-            content_type="c", head=b"\xff",
+            content_type="c", head=b"\xff", pieces=(Piece(1, b"\xff"),), disposition=b"\xff",
         ),
     ),
     terms=Terms(allowed_types=("a",), denied_types=("b",), require_match=True),

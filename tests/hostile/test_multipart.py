@@ -12,6 +12,7 @@ import pytest
 from gateway.delivery.tap import Tap
 from gateway.multipart import Ambiguity, declared_boundaries
 from gateway.settings import Hash
+from gateway.uploads.policy import UNKNOWN_TYPE, Claim, Seen, Sniffed, compare
 from gateway.uploads.record import File
 from tests.flows.client import ENDS
 from tests.flows.raw import chunked, head
@@ -103,9 +104,9 @@ def _differs(files: tuple[File, ...], claim: dict[str, Any] | None) -> bool:
     """Whether the upstream's reading is none of the files that passed by."""
     if claim is None or not files:
         return bool(files) is not bool(claim)
-    return not any(
-        file.size == claim["size"] and file.original_name in {None, claim["name"]} for file in files
-    )
+    unknown = Sniffed(UNKNOWN_TYPE)
+    seen = [Seen(unknown, file.size, file.original_name, file.disposition) for file in files]
+    return all(compare(each, Claim(None, claim["size"], claim["name"])) for each in seen)
 
 
 def _assert_hosted(case: Case, reply: Reply, door: Door) -> None:

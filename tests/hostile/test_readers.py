@@ -32,7 +32,7 @@ WHOLE = [case for case in CASES if not case.unfinished]
 CERTAIN = [case for case in WHOLE if case.relay == CLEAR]
 
 REFUSED = "refused: another reader takes no such form, so it makes nothing of it"
-SPELT = "spelt: the filename is written otherwise, and the audit holds names against each other"
+SPELT = "spelt: the filename is written otherwise; the audit knows each of its readings"
 NAMED = "named: an escape in a field's name is left as it came; no name that means anything has one"
 LOST = "lost: busboy drops the text of a field whose charset it does not know"
 
@@ -46,6 +46,9 @@ KNOWN = {
     "quotes escaped as browsers do": SPELT,
     "a Windows path": SPELT,
     "a filename as a word of mail": SPELT,
+    "a stand-in beside an extended filename": SPELT,
+    "a word of mail beside an extended filename": SPELT,
+    "a percent-encoded filename": SPELT,
     "a filename between blanks": SPELT,
     "the filename 'C:\\\\x\\\\y.png'": SPELT,
     "the filename 'a%0D%0ASet-Cookie: x'": SPELT,

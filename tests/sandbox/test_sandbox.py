@@ -96,6 +96,20 @@ async def test_a_runtime_upload_bears_a_grant_and_json_parts(client: Client) -> 
     assert (await client.upload(path, files.PNG, headers={"Authorization": ""})).status == 401
 
 
+async def test_a_part_without_a_filename_is_no_file(sandbox: Sandbox) -> None:
+    body = form(files.PNG).replace(b'; filename="a.bin"', b"")
+    request = head(PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}")
+    answer = await exchange(sandbox.url, request + body, until=b"timestamp")
+    assert answer.status == 400
+    assert b"Required part 'file' is not present" in answer.body
+
+
+async def test_a_file_with_an_empty_name_is_served(client: Client) -> None:
+    answer = await client.upload(PATH, files.PNG, name="")
+    assert answer.json()["file"]["name"] == ""
+    assert (await client.request("GET", answer.json()["file"]["url"])).body == files.PNG
+
+
 @pytest.mark.parametrize("body", [form(b""), form(b"x", name="other"), form(b"x")[:-9], b"nothing"])
 async def test_a_form_without_a_whole_file_is_a_client_error(sandbox: Sandbox, body: bytes) -> None:
     before = await sandbox.messages()

@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 
 from gateway.delivery.meter import FileMeter
-from gateway.multipart import PartData
+from gateway.multipart import PartBegin, PartData
 from gateway.uploads.excerpt import Piece
 
 _CHUNK = 5000
@@ -16,7 +16,7 @@ def kept_of(data: bytes) -> list[Piece]:
     for at in range(0, len(data), _CHUNK):
         chunk = data[at : at + _CHUNK]
         meter.update(PartData(chunk, 0, len(chunk)))
-    return [Piece(0, meter.describe(None, None).head), *meter.pieces()]
+    return [Piece(0, meter.describe(PartBegin(None, None, None)).head), *meter.pieces()]
 
 
 def long_movie(tracks: str) -> bytes:

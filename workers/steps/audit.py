@@ -72,7 +72,7 @@ async def examine(upload: Upload, services: Services) -> tuple[Upload, list[Mism
         for file in upload.files
     ]
     files = tuple(
-        replace(file, content_type=found.content_type, head=b"", pieces=())
+        replace(file, content_type=found.content_type, head=b"", pieces=(), disposition=b"")
         for file, found in zip(upload.files, sniffed, strict=True)
     )
     verdicts = [judge(upload.terms, found, None) for found in sniffed]
@@ -82,8 +82,8 @@ async def examine(upload: Upload, services: Services) -> tuple[Upload, list[Mism
         if isinstance(verdict, Rejected)
     ]
     seen = [
-        Seen(found, file.size, file.original_name)
-        for file, found in zip(files, sniffed, strict=True)
+        Seen(found, file.size, file.original_name, file.disposition)
+        for file, found in zip(upload.files, sniffed, strict=True)
     ]
     return replace(upload, files=files), [*refused, *_differences(upload, seen, services)]
 

@@ -51,7 +51,7 @@ def test_what_clients_write_is_read_without_doubt(
             "b",
             Ambiguity.FILENAMES_DIFFER,
         ),
-        (b"form-data; name=a; filename*0=b", "a", None, Ambiguity.PARAMETER_EXTENDED),
+        (b"form-data; name=a; filename*0=b", "a", None, Ambiguity.FILENAME_CONTINUED),
         (b"form-data; name=a; name*=utf-8''b", "a", None, Ambiguity.NAME_ENCODED),
         (b'form-data; name="\xff"', "\ufffd", None, Ambiguity.HEADER_ENCODING),
         (b"form-data; name=a; filename*=utf-8''%FF", "a", "\ufffd", Ambiguity.HEADER_ENCODING),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.meter import FileMeter
-from gateway.multipart import PartData
+from gateway.multipart import PartBegin, PartData
 from gateway.uploads.excerpt import (
     COMPOUND,
     HEAD_BYTES,
@@ -45,7 +45,7 @@ def kept_of(data: bytes, cuts: list[int]) -> list[Piece]:
     for chunk in chunks_of(data, cuts):
         meter.update(chunk)
     pieces = meter.pieces()
-    return list(merged([Piece(0, meter.describe(None, None).head), *pieces]))
+    return list(merged([Piece(0, meter.describe(PartBegin(None, None, None)).head), *pieces]))
 
 
 def box(kind: bytes, content: bytes, *, wide: bool = False) -> bytes:

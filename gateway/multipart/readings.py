@@ -1,0 +1,144 @@
+"""The names that servers read from one Content-Disposition: as many as there are ways to. Pure.
+
+A relayed file has another name only if none of these is what the upstream says. The ways are those
+of Tomcat, Spring, Go, PHP, Rack, Werkzeug, busboy (multer) and formidable.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Final
+from urllib.parse import unquote, unquote_to_bytes
+
+from gateway.multipart.encoded_words import (
+    decode_charset,
+    decode_each_word,
+    decode_tokens,
+    decode_words,
+)
+
+_MOST: Final = 500
+"""Readings that are collected of one name. No name that a client writes has as many."""
+_MOST_PARAMETERS: Final = 8
+
+_PARAMETER: Final = re.compile(r"filename(\*?)[ \t]*=[ \t]*", re.IGNORECASE)
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_BROWSERS_ESCAPE: Final = re.compile(r"%(22|0D|0A)")
+_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
+_QUOTE_PAIR: Final = re.compile(r'\\(["\\])')
+_BLANK: Final = re.compile(r"[ \t]")
+_JAVAS_BLANKS: Final = "".join(map(chr, range(0x21)))
+_BROKEN: Final = re.compile("\ufffd+")
+
+
+def may_be_named(name: str, disposition: bytes) -> bool:
+    """Whether a server that was sent this Content-Disposition may call the file by this name.
+
+    Linear in the header but for a constant. Spellings of Unicode that look the same are the same,
+    and so is any number of U+FFFD in a row: servers differ in how many broken bytes make one.
+    """
+    sought = _alike(name)
+    return any(_alike(reading) == sought for reading in readings(disposition))
+
+
+def readings(disposition: bytes) -> frozenset[str]:
+    """The names in a Content-Disposition's value, read as UTF-8 and as Latin-1."""
+    texts = {disposition.decode("utf-8", "replace"), disposition.decode("latin-1")}
+    return _closure(value for text in texts for value in _values(text))
+
+
+def readings_of_value(value: str) -> frozenset[str]:
+    """The names that one value of `filename` can be read as."""
+    return _closure([value])
+
+
+def undo_browsers_escapes(written: str) -> str:
+    """The text without `%22`, `%0D` and `%0A`, as browsers and curl encode a name in a form."""
+    return _BROWSERS_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), written)
+
+
+def _values(text: str) -> Iterator[str]:
+    """What can be the value of `filename`, or that of `filename*` decoded."""
+    for _, found in zip(range(_MOST_PARAMETERS), _PARAMETER.finditer(text), strict=False):
+        rest = text[found.end() :]
+        yield from _extended(rest) if found[1] else _plain(rest)
+
+
+def _plain(rest: str) -> Iterator[str]:
+    """The value at the beginning of the text: where it ends depends on its quotes."""
+    if not rest.startswith('"'):
+        before = rest.partition(";")[0]
+        yield from (rest, before, _BLANK.split(before)[0])
+        return
+    if quoted := _QUOTED.match(rest):
+        yield quoted[1]
+    # An unescaped quote ends the value (PHP, Rack, Werkzeug), is part of it (Tomcat, Spring), or is
+    # never closed.
+    yield rest[1:].partition('"')[0]
+    yield from (rest, rest[1:])
+    for part in (rest, rest.partition(";")[0], _until_semicolon(rest)):
+        yield part.rstrip().removesuffix('"')[1:]
+
+
+def _until_semicolon(rest: str) -> str:
+    """The text up to a semicolon outside of quotes, as Tomcat and Spring find it."""
+    quoted = escaped = False
+    for index, char in enumerate(rest):
+        if char == ";" and not quoted:
+            return rest[:index]
+        if char == '"' and not escaped:
+            quoted = not quoted
+        escaped = char == "\\" and not escaped
+    return rest
+
+
+def _extended(rest: str) -> Iterator[str]:
+    value = rest.partition(";")[0].strip()
+    value = value.removeprefix('"').removesuffix('"')
+    yield value
+    charset, _, tail = value.partition("'")
+    encoded = tail.partition("'")[2]
+    for label in (charset.strip(), "utf-8", "latin-1"):
+        decoded = decode_charset(unquote_to_bytes(encoded), label, "replace")
+        if decoded is not None:
+            yield decoded
+
+
+def _closure(values: Iterable[str]) -> frozenset[str]:
+    """The values, and what becomes of them by any of the ways to read a name, one after another."""
+    found: set[str] = set()
+    waiting = list(dict.fromkeys(values))
+    while waiting and len(found) < _MOST:
+        value = waiting.pop(0)
+        if value not in found:
+            found.add(value)
+            waiting += _read(value)
+    return frozenset(found)
+
+
+def _read(value: str) -> Iterator[str]:
+    yield value.strip()
+    yield value.strip(_JAVAS_BLANKS)
+    if "%" in value:
+        yield undo_browsers_escapes(value)
+        yield unquote(value)
+        yield unquote(value, "latin-1")
+    if "\\" in value:
+        yield _QUOTE_PAIR.sub(r"\1", value)
+        yield _PAIR.sub(r"\1", value)
+        yield value.rpartition("\\")[2]
+    if "/" in value:
+        yield value.rpartition("/")[2]
+    if '"' in value:
+        yield value.partition('"')[0]
+    if value.startswith('"'):
+        # Tomcat takes off quotes once more.
+        yield value[1:-1]
+    if "=?" in value:
+        # Spring takes the words alone, Tomcat each without what is stuck to it.
+        words = decode_each_word(value)
+        yield from filter(None, (decode_words(value), "".join(words), decode_tokens(value)))
+
+
+def _alike(name: str) -> str:
+    return _BROKEN.sub("\ufffd", unicodedata.normalize("NFC", name))
