@@ -3,7 +3,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 
 .PHONY: install run test test-slow check format bench greedy loris capacity endurance chaos fuzz \
-	hostile lock clean
+	hostile corpus lock clean
 
 install: $(VENV)/.installed
 
@@ -61,6 +61,11 @@ chaos: install
 # What `make test` sends of any bytes and of aborted uploads, at length: some minutes.
 hostile: install
 	HOSTILE_EXAMPLES=100 HOSTILE_ABORTS=10000 $(BIN)/pytest tests/hostile -n 2 --timeout 1800
+
+# Real files, fetched from Debian's packages and made by encoders from PyPI, below var/corpus. A part of
+# `make test-slow`.
+corpus: install
+	$(BIN)/pytest tests/corpus -n 2 --timeout 900
 
 # SECONDS may be given, for each target; what breaks, and what was learnt, is put into var/fuzz.
 fuzz: install

@@ -20,7 +20,7 @@ pytest_plugins = ["tests.servers.fixtures", "tests.servers.logs"]
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-SLOW = {"crashes", "degraded", "deploy", "stack"}
+SLOW = {"corpus", "crashes", "degraded", "deploy", "stack"}
 
 
 @pytest.hookimpl(optionalhook=True)

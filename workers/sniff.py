@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Final
 
 from gateway.uploads.excerpt import COMPOUND, Piece, compound_directory, merged
@@ -240,4 +239,4 @@ async def _archive(file: _File, head: bytes, tail: bytes) -> Container | None:
     await asyncio.gather(*(file.read(start, length) for start, length in wanted))
     found = await asyncio.to_thread(containers.judge_views, directory, entries, file.pieces)
     confused = found.ambiguous or containers.is_confused(tail, directory)
-    return replace(found, ambiguous=confused)
+    return Container(found.content_type, confused, found.others, found.bomb)

@@ -1,0 +1,107 @@
+"""What is not what it is declared to be is caught, and so are programs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.uploads.policy import (
+    UNKNOWN_TYPE,
+    Claim,
+    MismatchKind,
+    Rejected,
+    Seen,
+    compare,
+    judge,
+)
+from gateway.uploads.record import Terms
+from tests.corpus.looking import Looked, look
+from tests.corpus.pick import Specimen, honest, programs
+from tests.corpus.prepare import Corpus
+from workers.sniff import Sniffer
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FILES = Path(__file__).parents[1] / "files"
+
+FAMILIES: dict[str, frozenset[str]] = {
+    "image/png": frozenset({"apng", "png"}),
+    "image/jpeg": frozenset({"jpeg", "jpg", "mpo"}),
+    "image/gif": frozenset({"gif"}),
+    "image/webp": frozenset({"webp"}),
+    "application/pdf": frozenset({"pdf"}),
+    "text/html": frozenset(),
+    "text/plain": frozenset(),
+    "video/mp4": frozenset(
+        {"3g2", "3ga", "3gp", "avif", "f4v", "heic", "heif", "m4a", "m4b", "m4v", "mov", "mp4"}
+    ),
+    "application/x-7z-compressed": frozenset({"7z"}),
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": frozenset(
+        {"cbz", "docx", "epub", "kmz", "lottie", "odg", "odp", "ods", "odt", "pkpass", "pptx",
+         "usdz", "xlsx", "xltx", "zip"}
+    ),
+}  # fmt: skip
+"""Types that everybody tells by their first bytes, and the extensions of files that have those."""
+
+FAMILIES_MADE = frozenset({"archives", "fonts", "media", "office", "pictures"})
+TEXTUAL = frozenset({"ass", "lrc", "rtf", "srt", "svg", "ttml", "vtt", "xbm"})
+
+
+async def test_a_file_of_another_kind_is_caught(corpus: Corpus, sniffer: Sniffer) -> None:
+    made = [one for one in honest(corpus) if one.origin in FAMILIES_MADE]
+    missed: list[str] = []
+    pairs = 0
+    for specimen in made:
+        looked = await look(sniffer, specimen)
+        for claimed in wrong_claims(looked):
+            pairs += 1
+            missed.extend(f"{specimen}: {way}" for way in passes(looked, claimed))
+    assert missed == [], "\n".join([f"{len(missed)} of {pairs}", *missed])
+    assert pairs > 2_000
+
+
+def wrong_claims(looked: Looked) -> Iterator[str]:
+    """Types that contradict the file's bytes; of what nobody knows, none does."""
+    if looked.hosted.content_type != UNKNOWN_TYPE:
+        for claimed, extensions in FAMILIES.items():
+            textual = claimed.startswith("text/") and looked.specimen.extension in TEXTUAL
+            if looked.specimen.extension not in extensions and not textual:
+                yield claimed
+
+
+def passes(looked: Looked, claimed: str) -> Iterator[str]:
+    """The ways in which a file passes for what it is not."""
+    verdict = judge(Terms(require_match=True), looked.hosted, claimed)
+    if not isinstance(verdict, Rejected):
+        yield f"hosted as {claimed}: {looked.hosted}"
+    seen = Seen(looked.relayed, looked.size, "a")
+    if MismatchKind.TYPE not in {one.kind for one in compare(seen, Claim(claimed, None, None))}:
+        yield f"relayed as {claimed}: {looked.relayed}"
+
+
+@pytest.mark.parametrize("claimed", ["image/png", "image/jpeg", "text/plain", "video/mp4"])
+async def test_markup_and_scripts_are_no_pictures_and_no_text(
+    sniffer: Sniffer, claimed: str
+) -> None:
+    for name in ("page.html", "page.xhtml", "drawing.svg", "document.pdf", "archive.zip"):
+        looked = await look(sniffer, Specimen(FILES / name, "files", Path(name).suffix[1:]))
+        assert len(list(passes(looked, claimed))) == 0, name
+
+
+async def test_every_program_is_denied(corpus: Corpus, sniffer: Sniffer) -> None:
+    own = [
+        Specimen(path, "files", path.suffix[1:])
+        for path in sorted(FILES.iterdir())
+        if path.stem in ("program", "program-arm", "script", "library", "installer", "Hello")
+        and path.name != "script.js"
+    ]
+    found = [*programs(corpus), *own]
+    passed = []
+    for specimen in found:
+        looked = await look(sniffer, specimen)
+        for way, sniffed in (("hosted", looked.hosted), ("relayed", looked.relayed)):
+            verdict = judge(Terms(), sniffed, "image/png")
+            if not isinstance(verdict, Rejected) or verdict.slug != "denied-type":
+                passed.append(f"{specimen}: {way}: {sniffed}")
+    assert passed == []
+    assert len(found) >= 25
