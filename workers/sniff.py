@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from typing import Final
 
+from gateway.media_types import UNKNOWN_TYPE, canonical
 from gateway.uploads.excerpt import COMPOUND, Piece, compound_directory, merged
-from gateway.uploads.policy import UNKNOWN_TYPE, UNSNIFFED, Sniffed, plain_type
+from gateway.uploads.policy import UNSNIFFED, Sniffed
 from workers import containers, media, signatures
 from workers.containers import Container
 from workers.libmagic.process import Libmagic
@@ -97,8 +98,8 @@ class Sniffer:
             # The policy decides on what nobody could look at; what its bytes give away counts too.
             return Sniffed(UNKNOWN_TYPE, frozenset({UNSNIFFED, *signed}))
         if medium is not None:
-            return _with_medium(plain_type(found), signed, medium)
-        return _weighed(plain_type(found), signed)
+            return _with_medium(canonical(found), signed, medium)
+        return _weighed(canonical(found), signed)
 
 
 def _weighed(found: str, signed: Sequence[str]) -> Sniffed:

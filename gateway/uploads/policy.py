@@ -6,6 +6,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
+from gateway.media_types import active, canonical, is_a, matches, may_be, may_be_called
 from gateway.multipart import may_be_named
 from gateway.text import clean
 from gateway.uploads.record import Terms
@@ -53,93 +54,15 @@ EXECUTABLES: Final = (
 )
 """What a device runs or installs when its owner opens it."""
 
-UNKNOWN_TYPE: Final = "application/octet-stream"
-
 UNSNIFFED: Final = "application/x-unsniffed"
 """What a file is besides that no libmagic could look at and live: a route may let it pass."""
 
 DENIED: Final = (*EXECUTABLES, UNSNIFFED)
 """Denied unless a route says otherwise."""
 
-_ALIASES: Final = {
-    "image/jpg": "image/jpeg",
-    "image/pjpeg": "image/jpeg",
-    "image/x-png": "image/png",
-    "image/x-ms-bmp": "image/bmp",
-    "image/x-icon": "image/vnd.microsoft.icon",
-    "audio/x-wav": "audio/wav",
-    "audio/wave": "audio/wav",
-    "audio/vnd.wave": "audio/wav",
-    "audio/mp3": "audio/mpeg",
-    "audio/x-m4a": "audio/mp4",
-    "audio/m4a": "audio/mp4",
-    "audio/x-hx-aac-adts": "audio/aac",
-    "video/x-m4v": "video/mp4",
-    "video/x-matroska": "video/matroska",
-    "audio/x-matroska": "audio/matroska",
-    "application/x-zip": "application/zip",
-    "application/x-zip-compressed": "application/zip",
-    "application/x-gzip": "application/gzip",
-    "application/x-pdf": "application/pdf",
-    "text/xml": "application/xml",
-    "text/javascript": "application/javascript",
-    "application/x-javascript": "application/javascript",
-}
-
-_TEXTUAL: Final = (
-    "text/*",
-    "application/json",
-    "application/*+json",
-    "application/xml",
-    "application/*+xml",
-    "application/javascript",
-    "application/x-ndjson",
-    "application/yaml",
-    "application/toml",
-    "application/rtf",
-    "message/*",
-)
-_ZIPPED: Final = (
-    "application/zip",
-    "application/vnd.openxmlformats-officedocument.*",
-    "application/vnd.oasis.opendocument.*",
-    "application/vnd.ms-*.macroenabled.12",
-    "application/epub+zip",
-    "application/java-archive",
-    "application/vnd.android.package-archive",
-    "application/*+zip",
-)
-_COMPOUND: Final = (
-    "application/x-ole-storage",
-    "application/cdfv2",
-    "application/msword",
-    "application/vnd.ms-excel",
-    "application/vnd.ms-powerpoint",
-    "application/vnd.ms-outlook",
-    "application/vnd.ms-office",
-    "application/vnd.visio",
-    "application/x-msi",
-)
-_SAME_CONTAINER: Final = (
-    {
-        *("audio/mp4", "video/mp4", "application/mp4", "audio/quicktime", "video/quicktime"),
-        *("audio/3gpp", "video/3gpp", "audio/3gpp2", "video/3gpp2", "image/heic", "image/heif"),
-    },
-    {"audio/webm", "video/webm", "audio/matroska", "video/matroska"},
-    {"video/x-ms-asf", "video/x-ms-wmv", "audio/x-ms-wma", "application/vnd.ms-asf"},
-    {"audio/ogg", "video/ogg", "application/ogg", "audio/opus"},
-)
+_SCRIPT: Final = "application/javascript"
 _ANY_SCRIPT: Final = "text/x-shellscript"
-_ONE_KIND: Final = (
-    {
-        "application/x-executable",
-        "application/x-pie-executable",
-        "application/x-sharedlib",
-        "application/x-object",
-        "application/x-elf",
-    },
-    {"application/vnd.android.package-archive", "application/java-archive"},
-)
+_MACROS: Final = "application/*.macroenabled.12"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,36 +115,66 @@ def judge(terms: Terms, sniffed: Sniffed, declared: str | None) -> Accepted | Re
     """
     denied = DENIED if terms.denied_types is None else terms.denied_types
     for content_type in (sniffed.content_type, *sorted(sniffed.alternatives)):
-        if _is_any(content_type, denied):
+        if any(_denies(pattern, content_type) for pattern in denied):
             return Rejected("denied-type", f"files of type {content_type} are not taken here")
     if sniffed.ambiguous:
         return Rejected("ambiguous-archive", "the archive can be read in more than one way")
     if sniffed.bomb:
         return Rejected("archive-bomb", "the archive declares more content than is taken here")
     for content_type in _readings(sniffed) if terms.allowed_types else ():
-        if not _is_any(content_type, terms.allowed_types):
+        if not any(_allows(pattern, content_type, sniffed) for pattern in terms.allowed_types):
             return Rejected("type-not-allowed", f"files of type {content_type} are not taken here")
     if terms.require_match and declared is not None and not admits(sniffed, declared):
         return Rejected(
-            "type-mismatch", f"the file is {sniffed.content_type}, not {plain_type(declared)}"
+            "type-mismatch", f"the file is {sniffed.content_type}, not {canonical(declared)}"
         )
     return Accepted()
 
 
+def _denies(pattern: str, content_type: str) -> bool:
+    """Whether a pattern names the type, or a kind of program of which the type is one.
+
+    Kinds of what is no program are denied by their own names only: an archive that is a DOCX is
+    not what `application/zip` is denied for.
+    """
+    return matches(content_type, pattern) or (_is_program(pattern) and is_a(content_type, pattern))
+
+
+def _allows(pattern: str, content_type: str, sniffed: Sniffed) -> bool:
+    """Whether a pattern names the type, or what it is a kind of, or what it may be.
+
+    What runs, in a browser or elsewhere, is allowed by its own names only.
+    """
+    if matches(content_type, pattern):
+        return True
+    if _runs(content_type):
+        return False
+    if is_a(content_type, pattern):
+        return True
+    # Where the content tells less than the pattern asks for, nothing speaks against it.
+    main = content_type == canonical(sniffed.content_type)
+    return main and may_be(content_type, pattern, certain=sniffed.certain)
+
+
+def _is_program(content_type: str) -> bool:
+    return any(matches(content_type, program) for program in EXECUTABLES)
+
+
+def _runs(content_type: str) -> bool:
+    script = active(content_type) or matches(content_type, _SCRIPT)
+    return script or matches(content_type, _MACROS) or _is_program(content_type)
+
+
 def _readings(sniffed: Sniffed) -> list[str]:
     """The types that the whole file can be read as, the surest first."""
-    main = plain_type(sniffed.content_type)
+    main = canonical(sniffed.content_type)
     others = sniffed.alternatives - sniffed.within - {UNSNIFFED}
-    return [main, *sorted(other for other in others if not _says_less(plain_type(other), main))]
+    return [main, *sorted(other for other in others if not _says_less(other, main))]
 
 
 def _says_less(other: str, main: str) -> bool:
     """Whether it is another word for the type, or for what the type is a kind of."""
-    if other == _ANY_SCRIPT:
-        return fnmatchcase(main, "text/x-*")
-    if other == "application/xml":
-        return main.endswith("+xml")
-    return any({other, main} <= kind for kind in _ONE_KIND)
+    return is_a(main, other) or (other == _ANY_SCRIPT and fnmatchcase(main, "text/x-*"))
 
 
 class MismatchKind(StrEnum):
@@ -279,7 +232,7 @@ def compare(seen: Seen, claim: Claim) -> tuple[Mismatch, ...]:
             Mismatch(
                 MismatchKind.TYPE,
                 f"the file is {seen.sniffed.content_type}, but was taken for"
-                f" {plain_type(claim.content_type)}",
+                f" {canonical(claim.content_type)}",
             )
         )
     if not _is_named(seen, claim.name):
@@ -296,31 +249,5 @@ def _is_named(seen: Seen, claimed: str | None) -> bool:
 
 
 def admits(sniffed: Sniffed, claimed: str) -> bool:
-    """Whether content of the sniffed type can be what it is claimed to be.
-
-    Text says little of what it is for, a container seen in part little of what is in it, and
-    `application/octet-stream` nothing at all, on either side.
-    """
-    ours, theirs = plain_type(sniffed.content_type), plain_type(claimed)
-    if ours == theirs or UNKNOWN_TYPE in (ours, theirs):
-        return True
-    if ours == "text/plain":
-        return _is_any(theirs, _TEXTUAL)
-    if not sniffed.certain and any(
-        _is_any(ours, family) and _is_any(theirs, family) for family in (_ZIPPED, _COMPOUND)
-    ):
-        return True
-    if ours == "audio/mpeg" and not sniffed.certain:  # a tag, and what follows it was not seen
-        return theirs.startswith("audio/")
-    return any({ours, theirs} <= family for family in _SAME_CONTAINER)
-
-
-def plain_type(content_type: str) -> str:
-    """The media type alone, in lower case and by its usual name."""
-    plain = content_type.partition(";")[0].strip().lower()
-    return _ALIASES.get(plain, plain)
-
-
-def _is_any(content_type: str, patterns: Iterable[str]) -> bool:
-    plain = plain_type(content_type)
-    return any(fnmatchcase(plain, plain_type(pattern)) for pattern in patterns)
+    """Whether content of the sniffed type can be what it is claimed to be."""
+    return may_be_called(sniffed.content_type, claimed, certain=sniffed.certain)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.media_types import UNKNOWN_TYPE
 from gateway.uploads.policy import (
-    UNKNOWN_TYPE,
     Claim,
     MismatchKind,
     Rejected,

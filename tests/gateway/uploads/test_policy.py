@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.media_types import UNKNOWN_TYPE
 from gateway.uploads.policy import (
     EXECUTABLES,
-    UNKNOWN_TYPE,
     UNSNIFFED,
     Accepted,
     Claim,

@@ -1,0 +1,117 @@
+"""Containers that bear several types, and what systems call a file by the end of its name."""
+
+from typing import Final
+
+from gateway.media_types.row import Row
+
+CONTAINERS: Final = (
+    Row(
+        "ISO base media",
+        "audio/mp4 video/mp4 application/mp4 video/x-f4v audio/quicktime video/quicktime"
+        " audio/3gpp video/3gpp audio/3gpp2 video/3gpp2 video/iso.segment image/heic image/heif"
+        " image/heic-sequence image/heif-sequence video/mj2",
+        "rfc fdo",
+    ),
+    Row(
+        "HEIF",
+        "image/heic image/heif image/heic-sequence image/heif-sequence image/avif"
+        " image/avif-sequence",
+        "fdo",
+    ),
+    Row("JPEG 2000", "image/jp2 image/jpx image/jpm image/x-jp2-codestream video/mj2", "rfc"),
+    Row(
+        "Matroska",
+        "audio/webm video/webm audio/matroska video/matroska video/matroska-3d"
+        " application/x-matroska",
+        "rfc fdo",
+    ),
+    Row(
+        "Ogg",
+        "audio/ogg video/ogg application/ogg audio/opus audio/vorbis audio/speex"
+        " audio/x-flac+ogg video/theora video/x-ogm+ogg audio/annodex video/annodex"
+        " application/annodex",
+        "rfc fdo",
+    ),
+    Row("ASF", "video/x-ms-asf video/x-ms-wmv audio/x-ms-wma", "fdo"),
+    Row("MPEG systems", "video/mpeg video/mp2t", "android"),
+    Row(
+        "RealMedia",
+        "application/vnd.rn-realmedia audio/x-pn-realaudio video/vnd.rn-realvideo",
+        "fdo",
+    ),
+    Row("sfnt", "font/sfnt font/ttf font/otf font/collection", "rfc fdo"),
+    Row(
+        "OpenPGP", "application/pgp-encrypted application/pgp-keys application/pgp-signature", "rfc"
+    ),
+    Row("HTML", "text/html application/xhtml+xml", "rfc"),
+    Row("mail", "message/rfc822 application/mbox multipart/*", "rfc chromium"),
+    Row(
+        "JSON",
+        "application/json application/x-ndjson application/json-seq application/json5",
+        "rfc",
+    ),
+    Row("XPS", "application/vnd.ms-xpsdocument application/oxps", "fdo"),
+)
+"""Types that one container has; which one, its name or a look into it tells."""
+
+_TEXT: Final = (
+    Row(
+        "text/plain",
+        # .csv and exports as .xls; .ts and .mts as TypeScript; .ass; .sub; .org; .scm; .pdb; .obj;
+        # .stl; .key, .pub, .pem, .crt; .bat, .cmd; .pot and .dot as gettext's and Graphviz's; .mod
+        "application/vnd.ms-excel video/mp2t model/vnd.mts audio/aac image/vnd.dvb.subtitle"
+        " application/vnd.lotus-organizer application/vnd.lotus-screencam application/vnd.palm"
+        " application/x-tgif model/stl application/vnd.apple.keynote"
+        " application/vnd.ms-publisher application/vnd.exstream-package"
+        " application/x-x509-ca-cert application/x-x509-server-cert application/x-x509-user-cert"
+        " application/pkix-cert application/pkcs8 application/pkcs10"
+        " application/pkcs7-signature application/x-dosexec application/vnd.ms-powerpoint"
+        " application/msword audio/x-mod application/x-ms-shortcut application/x-wais-source"
+        " application/vnd.multiad.creator.cif application/vnd.wolfram.mathematica*",
+        "windows mime-db apache python",
+    ),
+    Row("application/json", "application/yaml application/javascript", "rfc"),
+    Row("text/html", "text/markdown text/x-php", "servers"),
+    Row("text/rtf", "application/msword", "windows"),
+)
+_PACKED: Final = (
+    "text/* application/x-tar application/json application/*+json application/xml application/*+xml"
+    " image/svg+xml application/sql application/postscript application/x-cpio application/x-ndjson"
+    " application/dicom image/fits application/javascript application/pdf"
+)
+_COMPRESSED: Final = (
+    Row("application/gzip", _PACKED, "python apache"),
+    Row("application/x-bzip2", _PACKED, "python"),
+    Row("application/x-xz", _PACKED, "python"),
+    Row("application/zstd", _PACKED, "python"),
+    Row("application/x-compress", _PACKED, "python"),
+)
+_OLD_WORDS: Final = "codeigniter wps"
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument."
+_OTHERS: Final = (
+    Row("application/pdf", "application/postscript", "apache chromium"),
+    Row("application/zip", "application/vnd.comicbook-rar", "mime-db"),
+    Row("application/x-rar", "application/vnd.comicbook+zip", "servers"),
+    Row(
+        "application/x-ole-storage",
+        f"{_OFFICE}* application/vnd.ms-*.macroenabled.12",
+        "office",
+    ),
+    Row(f"{_OFFICE}wordprocessingml.document", "application/msword", _OLD_WORDS),
+    Row(f"{_OFFICE}wordprocessingml.template", "application/msword", _OLD_WORDS),
+    Row(f"{_OFFICE}spreadsheetml.sheet", "application/vnd.ms-excel", _OLD_WORDS),
+    Row(f"{_OFFICE}spreadsheetml.template", "application/vnd.ms-excel", _OLD_WORDS),
+    Row(f"{_OFFICE}presentationml.presentation", "application/vnd.ms-powerpoint", _OLD_WORDS),
+    Row(f"{_OFFICE}presentationml.slideshow", "application/vnd.ms-powerpoint", _OLD_WORDS),
+    Row(f"{_OFFICE}presentationml.template", "application/vnd.ms-powerpoint", _OLD_WORDS),
+    Row("application/vnd.ms-visio.drawing", "application/vnd.visio", "mime-db"),
+    Row("application/x-msi", "application/x-dosexec", "mime-db apache"),
+    Row("audio/mp4", "audio/mpeg", "android"),
+    Row("audio/mpeg", "video/mpeg", "fdo windows"),
+    Row("video/mp2t", "model/vnd.mts text/vnd.trolltech.linguist", "mime-db fdo"),
+    Row("font/woff2", "font/woff", "ruby"),
+    Row("image/jp2", "image/x-jp2-codestream", "fdo"),
+)
+
+WORDS: Final = (*_TEXT, *_COMPRESSED, *_OTHERS)
+"""What a file of the first type is called by systems that know only the end of its name."""
