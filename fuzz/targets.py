@@ -8,6 +8,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from gateway.multipart import (
@@ -161,4 +162,4 @@ def _judged(data: bytes) -> Container | None:
     )
     assert all(0 <= start < start + length <= len(data) for start, length in spans)
     confused = containers.is_confused(data[-TAIL_BYTES:], directory)
-    return Container(found.content_type, found.ambiguous or confused, found.others, found.bomb)
+    return replace(found, ambiguous=found.ambiguous or confused)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 from gateway.media_types import UNKNOWN_TYPE, canonical
@@ -240,4 +241,4 @@ async def _archive(file: _File, head: bytes, tail: bytes) -> Container | None:
     await asyncio.gather(*(file.read(start, length) for start, length in wanted))
     found = await asyncio.to_thread(containers.judge_views, directory, entries, file.pieces)
     confused = found.ambiguous or containers.is_confused(tail, directory)
-    return Container(found.content_type, confused, found.others, found.bomb)
+    return replace(found, ambiguous=confused)

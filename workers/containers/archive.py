@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-_END = b"PK\x05\x06"
+END = b"PK\x05\x06"
 _END_SIZE: Final = 22
 _END64 = b"PK\x06\x06"
 _END64_SIZE: Final = 56
@@ -52,7 +52,7 @@ def find_directory(tail: bytes, size: int) -> Directory | None:
     `tail` is its last TAIL_BYTES bytes, or all of it. None where there is no ZIP, or where what it
     says of its directory cannot be true.
     """
-    at = tail.rfind(_END)
+    at = tail.rfind(END)
     if at < 0 or len(tail) - at < _END_SIZE:
         return None
     disk, first_disk, here, entries, length, start, comment = struct.unpack_from(
@@ -119,6 +119,6 @@ def is_confused(tail: bytes, directory: Directory) -> bool:
 
 def _behind(tail: bytes) -> bytes:
     """What follows the archive that the tail has the end of."""
-    at = tail.rfind(_END)
+    at = tail.rfind(END)
     (comment,) = struct.unpack_from("<H", tail, at + _END_SIZE - 2)
     return tail[at + _END_SIZE + comment :]

@@ -1,73 +1,219 @@
-"""What an archive is by the names in it: a document, an application, or just an archive."""
+"""What an archive is by what is in it: a document, an application, or just an archive.
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+A program is told by what makes a system run it, not by one name that sources have as well. Only the
+first bytes of a few entries are unpacked, where they are at hand.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from gateway.uploads.excerpt import Piece
+from workers.containers.contents import content_of
 from workers.containers.entries import LOCAL, LOCAL_SIZE, Entry, local_entry
-from workers.containers.office import LIST, LIST_BYTES, office_types, unpacked_list
+from workers.containers.iwork import iwork_type
+from workers.containers.office import LIST, office_types
 
 ZIP: Final = "application/zip"
+JAR: Final = "application/java-archive"
+APK: Final = "application/vnd.android.package-archive"
 
-_SELF_DESCRIBED: Final = ("application/vnd.oasis.opendocument.", "application/epub+zip")
+Read = Callable[[str], bytes]
+"""The first bytes of an entry's content by its name; none where they are not at hand."""
 
-# By a name that only they have, in the order of what is the most dangerous.
-_BY_NAME: Final = (
-    ("AndroidManifest.xml", "application/vnd.android.package-archive"),
-    ("AppxManifest.xml", "application/vnd.ms-appx"),
-    ("AppxMetadata/AppxBundleManifest.xml", "application/vnd.ms-appx"),
-    ("extension.vsixmanifest", "application/vsix"),
-    ("META-INF/mozilla.rsa", "application/x-xpinstall"),
-    ("install.rdf", "application/x-xpinstall"),
-    ("META-INF/MANIFEST.MF", "application/java-archive"),
-    ("3D/3dmodel.model", "model/3mf"),
-    ("doc.kml", "application/vnd.google-earth.kmz"),
+_SELF_DESCRIBED: Final = re.compile(
+    r"application/(?:vnd\.oasis\.opendocument\.[a-z-]+|vnd\.sun\.xml\.[a-z.]+|epub\+zip|hwp\+zip"
+    r"|vnd\.etsi\.asic-[es]\+zip|vnd\.adobe\.indesign-idml-package|vnd\.recordare\.musicxml)"
 )
+"""What an entry named `mimetype` may say that its archive is (OpenDocument 1.3 part 2, 3.3)."""
+
+_MANIFEST: Final = "META-INF/MANIFEST.MF"
+_STARTS: Final = re.compile(
+    rb"^(?:main|premain|agent|launcher-agent)-class\s*:", re.IGNORECASE | re.MULTILINE
+)
+_SOURCES: Final = (".java", ".kt", ".scala", ".groovy")
+_ANDROID: Final = "AndroidManifest.xml"
+_BINARY_XML: Final = b"\x03\0\x08\0"
+"""ResXMLTree_header of Android's ResourceTypes.h: RES_XML_TYPE, and the header's size."""
+
+_DEX: Final = re.compile(r"classes\d*\.dex|resources\.arsc")
+_IPHONE: Final = re.compile(r"Payload/[^/]+\.app/Info\.plist")
+_APPX: Final = ("AppxBlockMap.xml", LIST.decode())
+_APPX_CODE: Final = (".exe", ".dll")
+_OPEN_XPS: Final = b"schemas.openxps.org/oxps"
+_PASS: Final = frozenset({"pass.json", "manifest.json", "signature"})
+_SCENES: Final = (".usdc", ".usda", ".usd")
+_ALIGNED: Final = 64
+"""Where the data of each file in a USDZ begins (its specification, "Layout")."""
+
+_ANIMATIONS: Final = ("animations/", "a/")
 
 
-def types_of(names: Iterable[str], content_types: bytes = b"") -> list[str]:
-    """Every type that the names admit, the likeliest first; empty for a mere archive.
+class Found(NamedTuple):
+    """Types, the likeliest first, none for a mere archive; whether what tells them was at hand."""
 
-    `content_types` is an Office document's list of them, as far as it is at hand.
+    types: list[str]
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    names: Sequence[str]
+    known: frozenset[str]
+    read: Read
+    strict: bool
+    whole: bool
+
+    def ends(self, *endings: str) -> bool:
+        """Whether any name ends so."""
+        return any(name.endswith(endings) for name in self.names)
+
+
+def types_of(
+    names: Sequence[str], read: Read, *, strict: bool = False, whole: bool = True
+) -> Found:
+    """Every type that the names admit; `strict` where a name alone is enough to be a program.
+
+    That is for archives that hide, or that are not what they seem: no honest source tree does.
+    `whole` is False where the archive has names that are not at hand.
     """
-    entries = list(names)
-    known = set(entries)
-    found = office_types(entries, content_types) if LIST.decode() in known else []
-    found += [content_type for name, content_type in _BY_NAME if name in known]
-    if any(name.startswith("Payload/") and ".app/" in name for name in entries):
-        found.append("application/x-ios-app")
-    if any(name.endswith(".class") for name in entries):
-        found.append("application/java-archive")
-    return list(dict.fromkeys(found))
+    look = _Look(names, frozenset(names), read, strict, whole)
+    found, certain = [], True
+    if "mimetype" in look.known and (described := _described(read("mimetype"))):
+        found.append(described)
+    if LIST.decode() in look.known:
+        listed = read(LIST.decode())
+        found += office_types(names, listed)
+        certain = bool(listed) or not found
+    found += [kind for rule in _RULES if (kind := rule(look)) is not None]
+    work = iwork_type(look.known, read)
+    if work is not None:
+        found.append(work.content_type)
+        certain = certain and work.certain
+    return Found(list(dict.fromkeys(found)), certain)
+
+
+def _described(content: bytes) -> str | None:
+    """What an archive says that it is (OpenDocument, EPUB and others)."""
+    text = content[:100].decode("ascii", errors="replace").strip()
+    return text if _SELF_DESCRIBED.fullmatch(text) else None
+
+
+def _android(look: _Look) -> str | None:
+    """An APK has its manifest in binary XML, or code and resources beside it."""
+    if _ANDROID not in look.known:
+        return None
+    if "classes.jar" in look.known:
+        return JAR  # a library (AAR)
+    binary = look.read(_ANDROID).startswith(_BINARY_XML)
+    return APK if look.strict or binary or any(map(_DEX.fullmatch, look.names)) else None
+
+
+def _java(look: _Look) -> str | None:
+    """A JAR has a manifest that names its main class, or one at its front and classes.
+
+    Classes alone are one, too, unless their sources stand beside them, as in a homework.
+    """
+    at = next((n for n, name in enumerate(look.names) if name.upper() == _MANIFEST), None)
+    classes = look.ends(".class")
+    if look.strict and (classes or at is not None):
+        return JAR
+    if at is not None and _STARTS.search(look.read(look.names[at])):
+        return JAR
+    leads, sources = at in (0, 1), look.ends(*_SOURCES)
+    if classes and leads:
+        return JAR
+    if sources or not look.whole:
+        return None
+    return JAR if classes or (leads and look.ends(".jar", ".war")) else None
+
+
+def _apple(look: _Look) -> str | None:
+    if look.strict and any(n.startswith("Payload/") and ".app/" in n for n in look.names):
+        return "application/x-ios-app"
+    return "application/x-ios-app" if any(map(_IPHONE.match, look.names)) else None
+
+
+def _windows(look: _Look) -> str | None:
+    if "AppxMetadata/AppxBundleManifest.xml" in look.known:
+        return "application/vnd.ms-appx"
+    if "AppxManifest.xml" not in look.known:
+        return None
+    told = look.strict or not look.known.isdisjoint(_APPX) or look.ends(*_APPX_CODE)
+    return "application/vnd.ms-appx" if told else None
+
+
+def _extension(look: _Look) -> str | None:
+    """An extension of Visual Studio (an OPC package), or of Firefox (signed, or an old one)."""
+    if "extension.vsixmanifest" in look.known and (look.strict or LIST.decode() in look.known):
+        return "application/vsix"
+    signed = not look.known.isdisjoint({"META-INF/mozilla.rsa", "META-INF/cose.sig"})
+    return "application/x-xpinstall" if signed or "install.rdf" in look.known else None
+
+
+def _paper(look: _Look) -> str | None:
+    """XPS and OpenXPS (ECMA-388), which the package's relations tell apart."""
+    if LIST.decode() not in look.known or not look.ends(".fdseq"):
+        return None
+    is_open = _OPEN_XPS in look.read("_rels/.rels")
+    return "application/oxps" if is_open else "application/vnd.ms-xpsdocument"
+
+
+def _data(look: _Look) -> str | None:
+    """What no system runs."""
+    if look.known >= _PASS:
+        return "application/vnd.apple.pkpass"
+    if "doc.kml" in look.known:
+        return "application/vnd.google-earth.kmz"
+    if "3D/3dmodel.model" in look.known:
+        return "model/3mf"
+    if look.ends(".json") and b'"animations"' in look.read("manifest.json"):
+        animated = any(name.startswith(_ANIMATIONS) for name in look.names)
+        return "application/zip+dotlottie" if animated else None
+    return None
+
+
+_RULES: Final = (_android, _windows, _extension, _java, _apple, _paper, _data)
+"""In the order of what is the most dangerous."""
 
 
 def classify_head(head: bytes) -> str:
     """The best guess at what an archive is of which only the first bytes were kept."""
-    described = described_type(head)
     entries = list(leading_entries(head))
-    listed = content_types(entries, Piece(0, head))
-    found = types_of([entry.name.decode(errors="replace") for entry in entries], listed)
-    return described or (found[0] if found else ZIP)
+    names = [entry.name.decode(errors="replace") for entry in entries]
+    found = types_of(names, reader_of(entries, [Piece(0, head)]), whole=False).types
+    return scene_type(head) or (found[0] if found else ZIP)
 
 
-def content_types(own: Iterable[Entry], piece: Piece) -> bytes:
-    """An Office document's list of content types, if the piece has it; `own` are own headers."""
-    for entry in own:
-        if entry.name == LIST and piece.start <= entry.offset < piece.end:
-            start = entry.offset - piece.start + entry.length
-            size = entry.packed or LIST_BYTES  # which may be told behind it
-            return unpacked_list(entry, piece.data[start : start + size])
-    return b""
-
-
-def described_type(head: bytes) -> str | None:
-    """The content of a first entry named `mimetype`, stored as it is (OpenDocument, EPUB)."""
+def scene_type(head: bytes) -> str | None:
+    """USDZ: its first entry is a scene, stored as it is, at a multiple of so many bytes."""
     entry = local_entry(head, 0, 0)
-    if entry is None or entry.method != 0 or entry.name != b"mimetype":
+    if entry is None or entry.method != 0 or entry.length % _ALIGNED:
         return None
-    data = head[entry.length : entry.length + entry.packed]
-    text = data.decode("ascii", errors="replace").strip()
-    return text if text.startswith(_SELF_DESCRIBED) and len(text) < 100 else None
+    named = entry.name.decode(errors="replace").endswith(_SCENES)
+    return "model/vnd.usdz+zip" if named else None
+
+
+def reader_of(own: Sequence[Entry], pieces: Sequence[Piece]) -> Read:
+    """Reads contents as far as the pieces have them; `own` are headers of entries in them."""
+    by_name = {entry.name.decode(errors="replace"): entry for entry in reversed(own)}
+
+    def read(name: str) -> bytes:
+        entry = by_name.get(name)
+        return content_of(entry, pieces) if entry is not None else b""
+
+    return read
+
+
+def names_of(entries: Iterable[Entry]) -> list[str]:
+    """Every name that some reader takes an entry by."""
+    return [
+        name.decode(errors="replace")
+        for entry in entries
+        for name in (entry.name, entry.renamed)
+        if name is not None
+    ]
 
 
 def leading_entries(head: bytes) -> Iterator[Entry]:

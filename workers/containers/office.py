@@ -1,26 +1,20 @@
 """Which kind of Office document (ECMA-376) an archive is, by its list of content types and names.
 
-The list is the one entry that is ever unpacked: up to LIST_BYTES of it, and searched, not parsed.
+The list is searched, not parsed.
 """
 
-import zlib
 from collections.abc import Sequence
 from typing import Final
 
-from workers.containers.entries import Entry
-
 LIST: Final = b"[Content_Types].xml"
-
-LIST_BYTES: Final = 64 * 1024
 
 MACROS: Final = "application/vnd.ms-office.vbaproject"
 """What a document with macros is besides: in old formats nothing else tells them apart."""
 
-_STORED, _DEFLATED = 0, 8
-
 _OOXML: Final = "application/vnd.openxmlformats-officedocument."
 _WORD: Final = "application/vnd.ms-word."
 _EXCEL: Final = "application/vnd.ms-excel."
+_VISIO: Final = "application/vnd.ms-visio."
 _POWERPOINT: Final = "application/vnd.ms-powerpoint."
 
 # By what names a document's main part in the list. Those with macros first: one is enough.
@@ -42,7 +36,12 @@ _MAIN: Final = {
     b"presentationml.presentation.main": _OOXML + "presentationml.presentation",
     b"presentationml.slideshow.main": _OOXML + "presentationml.slideshow",
     b"presentationml.template.main": _OOXML + "presentationml.template",
-    b"ms-visio.drawing.main": "application/vnd.ms-visio.drawing",
+    b"ms-visio.drawing.macroenabled.main": _VISIO + "drawing.macroenabled.12",
+    b"ms-visio.stencil.macroenabled.main": _VISIO + "stencil.macroenabled.12",
+    b"ms-visio.template.macroenabled.main": _VISIO + "template.macroenabled.12",
+    b"ms-visio.drawing.main": _VISIO + "drawing",
+    b"ms-visio.stencil.main": _VISIO + "stencil",
+    b"ms-visio.template.main": _VISIO + "template",
 }
 
 # Where the list was not at hand: by the folder of the document's parts, without and with macros.
@@ -50,23 +49,11 @@ _BY_FOLDER: Final = {
     "word/": (_OOXML + "wordprocessingml.document", _WORD + "document.macroenabled.12"),
     "xl/": (_OOXML + "spreadsheetml.sheet", _EXCEL + "sheet.macroenabled.12"),
     "ppt/": (_OOXML + "presentationml.presentation", _POWERPOINT + "presentation.macroenabled.12"),
-    "visio/": ("application/vnd.ms-visio.drawing", "application/vnd.ms-visio.drawing"),
+    "visio/": (_VISIO + "drawing", _VISIO + "drawing.macroenabled.12"),
 }
 _MACRO_NAMES: Final = ("vbaproject.bin", "vbadata.xml", "vbaprojectsignature.bin")
 _MACRO_MARKS: Final = (b"vbaproject", b"&#", b"<!entity")
 _MACRO_SHEETS: Final = "xl/macrosheets/"
-
-
-def unpacked_list(entry: Entry, data: bytes) -> bytes:
-    """The list of content types, whose packed bytes `data` begins with; empty if unreadable."""
-    if entry.method == _STORED:
-        return data[:LIST_BYTES]
-    if entry.method != _DEFLATED:
-        return b""
-    try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, LIST_BYTES)
-    except zlib.error:
-        return b""
 
 
 def office_types(names: Sequence[str], content_types: bytes) -> list[str]:

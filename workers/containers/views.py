@@ -1,20 +1,27 @@
 """Whether all readers of an archive see the same: from its front, its back, or its directory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.uploads.excerpt import Piece
-from workers.containers.archive import Directory
-from workers.containers.entries import LOCAL_SIZE, Entry, central_entries, last_entries, local_entry
+from workers.containers.archive import END, Directory
+from workers.containers.entries import (
+    LOCAL,
+    LOCAL_SIZE,
+    Entry,
+    central_entries,
+    last_entries,
+    local_entry,
+)
 from workers.containers.kinds import (
     ZIP,
-    content_types,
-    described_type,
     leading_entries,
+    names_of,
+    reader_of,
+    scene_type,
     types_of,
 )
-from workers.containers.office import LIST
 from workers.containers.weights import is_bomb
 
 _HEADER_ROOM: Final = 4096
@@ -90,7 +97,7 @@ def judge_views(
     sound = sound and _agree(directory, entries, locals_seen, pieces)
     front = [entry for entry in locals_seen.values() if entry]
     return replace(
-        _told(directory, entries, front, pieces),
+        _told(directory, entries, front, pieces, sound=sound),
         ambiguous=not sound,
         bomb=is_bomb(sum(entry.unpacked for entry in entries), directory.start + directory.size),
     )
@@ -103,37 +110,37 @@ def judge_part(directory: Directory, pieces: Sequence[Piece]) -> Container:
     """
     end = directory.start + directory.size
     known = next((piece for piece in pieces if piece.start < end <= piece.end), None)
-    entries = last_entries(known.data[: end - known.start]) if known is not None else []
-    return replace(_told(directory, entries, [], pieces), certain=False)
+    last = last_entries(known.data[: end - known.start]) if known is not None else []
+    entries = [*leading_entries(pieces[0].data), *last]
+    return _told(directory, entries, [], pieces, whole=False)
 
 
 def _told(
-    directory: Directory, entries: Sequence[Entry], own: Sequence[Entry], pieces: Sequence[Piece]
+    directory: Directory,
+    entries: Sequence[Entry],
+    own: Sequence[Entry],
+    pieces: Sequence[Piece],
+    *,
+    sound: bool = True,
+    whole: bool = True,
 ) -> Container:
-    """What the archive is by names and types in its directory, in its head and in `own` headers."""
+    """What the archive is by its directory, and by its own headers: in its head, and `own`."""
     head = pieces[0].data
+    strict = not sound or not head.startswith((LOCAL, END))
     front = [*leading_entries(head), *own]
-    listed = b"".join(content_types(front, _moved(piece, directory)) for piece in pieces)
-    described = described_type(head)
-    names = [name for entry in entries for name in _names_of(entry)]
-    found = [
-        *([described] if described else []),
-        *types_of(names, listed),
-        *types_of([name for entry in front for name in _names_of(entry)], listed),
-    ]
-    unlisted = not listed and any(entry.name == LIST for entry in entries)
-    return Container(found[0] if found else ZIP, others=frozenset(found[1:]), certain=not unlisted)
+    read = reader_of(front, [_moved(piece, directory) for piece in pieces])
+    listed = types_of(names_of(entries), read, strict=strict, whole=whole)
+    scene = scene_type(head)
+    found = [*([scene] if scene else []), *listed.types]
+    if strict:  # else the headers have no names but those of the directory
+        found += types_of(names_of(front), read, strict=True).types
+    main = found[0] if found else ZIP
+    return Container(main, others=frozenset(found) - {main}, certain=listed.certain and whole)
 
 
 def _moved(piece: Piece, directory: Directory) -> Piece:
     """The piece by the archive's own numbers."""
     return Piece(piece.start - directory.shift, piece.data)
-
-
-def _names_of(entry: Entry) -> Iterable[str]:
-    for name in (entry.name, entry.renamed):
-        if name is not None:
-            yield name.decode(errors="replace")
 
 
 def _local_entries(

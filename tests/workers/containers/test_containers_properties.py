@@ -10,7 +10,7 @@ from workers.containers import Container, classify_compound, classify_head
 from workers.signatures import types_of_head, types_of_tail
 
 NAMES = st.lists(
-    st.text(st.characters(codec="utf-8", exclude_characters="/\\"), min_size=1, max_size=20),
+    st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=20),
     min_size=1,
     max_size=8,
     unique=True,

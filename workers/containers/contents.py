@@ -1,0 +1,37 @@
+"""The first bytes of an entry's content, as far as they are at hand."""
+
+import zlib
+from collections.abc import Iterable
+from typing import Final
+
+from gateway.uploads.excerpt import Piece
+from workers.containers.entries import Entry
+
+CONTENT_BYTES: Final = 64 * 1024
+"""Of one entry, packed and unpacked."""
+
+_STORED, _DEFLATED = 0, 8
+
+
+def content_of(own: Entry, pieces: Iterable[Piece]) -> bytes:
+    """What the entry of this header of its own begins with; empty if it cannot be read."""
+    for piece in pieces:
+        if piece.start <= own.offset < piece.end:
+            start = own.offset - piece.start + own.length
+            size = min(own.packed or CONTENT_BYTES, CONTENT_BYTES)  # it may be told behind it
+            if found := _unpacked(own, piece.data[start : start + size]):
+                return found
+    return b""
+
+
+def _unpacked(entry: Entry, data: bytes) -> bytes:
+    if entry.encrypted:
+        return b""
+    if entry.method == _STORED:
+        return data
+    if entry.method != _DEFLATED:
+        return b""
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, CONTENT_BYTES)
+    except zlib.error:
+        return b""
