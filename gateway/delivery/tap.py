@@ -20,6 +20,7 @@ from gateway.multipart import (
     Scanner,
 )
 from gateway.settings import Hash
+from gateway.uploads.excerpt import HEAD_BYTES, Piece
 from gateway.uploads.record import File
 
 FILE_PART = "file"
@@ -97,14 +98,21 @@ class Tap:
 
     def _end(self) -> None:
         if self._meter is not None and self._part is not None:
-            part = self._part
-            pieces = self._meter.pieces()
-            size = sum([len(piece.data) for piece in pieces])
-            if size > self._room:
-                pieces, size = (), 0
-            self._room -= size
-            self._files.append(self._meter.describe(part, pieces))
+            meter = self._meter
+            pieces = self._kept_of(meter) if meter.size > HEAD_BYTES else ()
+            self._files.append(meter.describe(self._part, pieces))
         self._meter = None
+
+    def _kept_of(self, meter: FileMeter) -> tuple[Piece, ...]:
+        """What is kept besides a file's first bytes, if there is room for it."""
+        pieces = meter.pieces()
+        room = self._room
+        for piece in pieces:
+            room -= len(piece.data)
+        if room < 0:
+            return ()
+        self._room = room
+        return pieces
 
     def _give_up(self, reason: str) -> None:
         self._scanner = None
