@@ -68,9 +68,9 @@ _PICTURES: Final = (
 _SOUND: Final = (
     Row(
         "audio/mpeg",
-        "audio/mp3 audio/x-mp3 audio/x-mpeg audio/mpeg3 audio/x-mpeg-3 audio/mpg audio/x-mpg"
-        " audio/x-mpegaudio audio/mpeg-3",
-        "fdo chromium codeigniter",
+        "audio/mp3 audio/x-mp3 audio/x-mpeg audio/mpeg3 audio/x-mpeg3 audio/x-mpeg-3"
+        " audio/mpg audio/x-mpg audio/x-mpegaudio audio/mpeg-3",
+        "fdo chromium codeigniter apple",
     ),
     Row("audio/mp2", "audio/x-mp2", "fdo"),
     Row(
@@ -152,6 +152,9 @@ _FILMS: Final = (
     Row("video/ogg", "video/x-ogg", "fdo"),
     Row("video/theora", "video/x-theora+ogg video/x-theora", "fdo"),
     Row("video/x-flic", "video/fli video/x-fli video/x-flc video/flc", "fdo libmagic"),
+    Row("application/ogg", "application/x-ogg", "fdo"),
+    Row("application/annodex", "application/x-annodex", "fdo"),
+    Row("video/x-ogm+ogg", "video/x-ogm", "fdo"),
     Row("application/vnd.rn-realmedia", "application/vnd.rn-realmedia-vbr", "fdo"),
     Row(
         "application/x-shockwave-flash",
@@ -205,7 +208,7 @@ _DOCUMENTS: Final = (
         "wps",
     ),
     Row("application/vnd.ms-outlook", "application/x-ms-msg application/msoutlook", "libmagic"),
-    Row("application/vnd.visio", "application/visio application/x-visio", "servers"),
+    Row("application/vnd.visio", "application/x-visio application/vnd.ms-visio.viewer", "windows"),
     Row(
         "application/vnd.ms-visio.drawing",
         "application/vnd.ms-visio.drawing.main+xml application/vnd-ms-visio.drawing",
@@ -247,6 +250,25 @@ _DOCUMENTS: Final = (
     Row("application/vnd.ms-xpsdocument", "application/xps", "fdo"),
     Row("application/vnd.comicbook+zip", "application/x-cbz", "fdo"),
     Row("application/vnd.comicbook-rar", "application/x-cbr", "fdo"),
+    Row(
+        "application/vnd.corel-draw",
+        "application/cdr application/x-cdr application/coreldraw application/x-coreldraw"
+        " image/cdr image/x-cdr",
+        "fdo",
+    ),
+    Row(
+        "application/vnd.lotus-1-2-3",
+        "application/lotus123 application/x-lotus123 application/wk1 application/x-123",
+        "fdo",
+    ),
+    Row(
+        "application/vnd.wordperfect",
+        "application/wordperfect application/x-wordperfect",
+        "fdo",
+    ),
+    Row("application/vnd.ms-tnef", "application/ms-tnef", "fdo"),
+    Row("application/vnd.ms-htmlhelp", "application/x-chm", "fdo"),
+    Row("application/x-dbf", "application/dbf application/dbase application/x-dbase", "fdo"),
     Row("application/vnd.sqlite3", "application/x-sqlite3 application/x-sqlite", "fdo"),
     Row("application/x-mobipocket-ebook", "application/vnd.amazon.mobi8-ebook", "fdo"),
     Row("application/vnd.palm", "application/x-palm-database application/x-pilot", "fdo mime-db"),
@@ -292,6 +314,16 @@ _TEXT: Final = (
     Row("text/vtt", "text/x-vtt", "servers"),
     Row("message/rfc822", "application/x-mimearchive message/x-emlx", "fdo python"),
     Row("application/mbox", "application/x-mbox", "servers"),
+    Row("application/smil+xml", "application/smil", "fdo"),
+    Row("application/sdp", "application/x-sdp application/vnd.sdp", "fdo"),
+    Row("application/pkcs12", "application/x-pkcs12", "fdo"),
+    Row("application/vnd.chess-pgn", "application/x-chess-pgn", "fdo"),
+    Row(
+        "application/mathematica",
+        "application/x-mathematica application/vnd.wolfram.mathematica",
+        "fdo",
+    ),
+    Row("text/vnd.trolltech.linguist", "application/x-linguist text/vnd.qt.linguist", "fdo"),
     Row("application/pgp-encrypted", "application/pgp text/pgp", "fdo libmagic"),
 )
 _FONTS: Final = (
@@ -308,7 +340,11 @@ _FONTS: Final = (
         " application/font-otf font/opentype",
         "fdo ruby libmagic",
     ),
-    Row("font/woff", "application/font-woff application/x-font-woff font/x-woff", "iana ruby"),
+    Row(
+        "font/woff",
+        "application/font-woff application/x-font-woff application/x-woff font/x-woff",
+        "iana ruby",
+    ),
     Row("font/woff2", "application/font-woff2 application/x-font-woff2", "iana"),
 )
 _ARCHIVES: Final = (

@@ -3,10 +3,11 @@
 from fnmatch import fnmatchcase
 from typing import Final
 
-from gateway.media_types.kinds import UNKNOWN_TYPE, canonical, is_a, is_pattern
+from gateway.media_types.kinds import UNKNOWN_TYPE, canonical, is_a, is_known, is_pattern
 from gateway.media_types.words import CONTAINERS, WORDS
 
 _TEXT: Final = "text/plain"
+_XML: Final = "application/xml"
 _ZIP: Final = "application/zip"
 _COMPOUND: Final = "application/x-ole-storage"
 _TAGGED: Final = "audio/mpeg"
@@ -18,8 +19,8 @@ _ACTIVE: Final = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml
 # archive, is none of these. Other kinds of text have no signature, and libmagic only guesses.
 _SIGNED_TEXT: Final = (
     *_ACTIVE,
+    _XML,
     "application/json",
-    "application/xml",
     "application/postscript",
     "text/rtf",
     "text/vcard",
@@ -37,8 +38,27 @@ _SIGNED_ZIP: Final = (
     "application/vsix",
 )
 
+# What many applications keep their files in: of these the content tells no more.
+_GENERAL: Final = (
+    _ZIP,
+    _COMPOUND,
+    _XML,
+    "application/json",
+    "application/gzip",
+    "application/x-bzip2",
+    "application/x-xz",
+    "application/zstd",
+    "application/x-tar",
+    "application/vnd.sqlite3",
+    "application/x-hdf5",
+)
+_TOLD_TOPS: Final = ("image/", "audio/", "video/", "font/", "text/", "message/", "multipart/")
+
 _CONTAINERS: Final = tuple(tuple(row.others.split()) for row in CONTAINERS)
-_WORDS: Final = {row.name: tuple(row.others.split()) for row in WORDS}
+_WORDS: Final = {
+    name: tuple(word for row in WORDS if row.name == name for word in row.others.split())
+    for name in {row.name for row in WORDS}
+}
 
 
 def active(content_type: str) -> bool:
@@ -65,6 +85,7 @@ def may_be_called(ours: str, theirs: str, *, certain: bool = True) -> bool:
         or may_be(found, claimed, certain=certain)
         or _shares_container(found, claimed)
         or _is_word_for(found, claimed)
+        or _is_unheard_of(found, claimed)
     )
 
 
@@ -117,8 +138,16 @@ def _shares_container(found: str, claimed: str) -> bool:
 
 
 def _is_word_for(found: str, claimed: str) -> bool:
-    general = _WORDS[_TEXT] if is_a(found, _TEXT) and not active(found) else ()
+    textual = _is_unsigned_text(found) or (is_a(found, _XML) and not active(found))
+    general = _WORDS[_TEXT] if textual else ()
     return _is_any(claimed, (*_WORDS.get(found, ()), *general))
+
+
+def _is_unheard_of(found: str, claimed: str) -> bool:
+    """Whether it may be the format of an application that no table knows, by what it is kept in."""
+    if is_known(claimed) or claimed.startswith(_TOLD_TOPS):
+        return False
+    return found in _GENERAL or _is_unsigned_text(found)
 
 
 def _is_any(name: str, patterns: tuple[str, ...]) -> bool:

@@ -27,6 +27,9 @@ def is_pattern(name: str) -> bool:
     return _WILD.search(name) is not None
 
 
+_NAMED: Final = frozenset(row.name for row in (*ALIASES, *PARENTS)) | {
+    other for row in PARENTS for other in row.others.split()
+}
 _ABOVE: Final = tuple((other, row.name) for row in PARENTS for other in row.others.split())
 _BY_NAME: Final = {
     name: frozenset(parent for child, parent in _ABOVE if child == name) for name, _ in _ABOVE
@@ -67,6 +70,11 @@ def _kinds_of(name: str) -> frozenset[str]:
     by_pattern = {parent for pattern, parent in _BY_PATTERN if fnmatchcase(name, pattern)}
     above = (_BY_NAME.get(name, frozenset()) | by_pattern) - {name}
     return frozenset({name}).union(*(_kinds_of(parent) for parent in above))
+
+
+def is_known(name: str) -> bool:
+    """Whether a table has the canonical name."""
+    return name in _NAMED
 
 
 @lru_cache(_KNOWN)

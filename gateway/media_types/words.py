@@ -66,7 +66,8 @@ _TEXT: Final = (
         " application/x-x509-ca-cert application/x-x509-server-cert application/x-x509-user-cert"
         " application/pkix-cert application/pkcs8 application/pkcs10"
         " application/pkcs7-signature application/x-dosexec application/vnd.ms-powerpoint"
-        " application/msword audio/x-mod application/x-ms-shortcut application/x-wais-source"
+        " application/msword application/msword-template application/x-aportisdoc"
+        " audio/x-mod application/x-ms-shortcut application/x-wais-source"
         " application/vnd.multiad.creator.cif application/vnd.wolfram.mathematica*",
         "windows mime-db apache python",
     ),
@@ -77,7 +78,7 @@ _TEXT: Final = (
 _PACKED: Final = (
     "text/* application/x-tar application/json application/*+json application/xml application/*+xml"
     " image/svg+xml application/sql application/postscript application/x-cpio application/x-ndjson"
-    " application/dicom image/fits application/javascript application/pdf"
+    " image/fits application/javascript"
 )
 _COMPRESSED: Final = (
     Row("application/gzip", _PACKED, "python apache"),
@@ -90,6 +91,7 @@ _OLD_WORDS: Final = "codeigniter wps"
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 _OTHERS: Final = (
     Row("application/pdf", "application/postscript", "apache chromium"),
+    Row("application/postscript", "application/illustrator", "fdo"),
     Row("application/zip", "application/vnd.comicbook-rar", "mime-db"),
     Row("application/x-rar", "application/vnd.comicbook+zip", "servers"),
     Row(
@@ -105,6 +107,15 @@ _OTHERS: Final = (
     Row(f"{_OFFICE}presentationml.slideshow", "application/vnd.ms-powerpoint", _OLD_WORDS),
     Row(f"{_OFFICE}presentationml.template", "application/vnd.ms-powerpoint", _OLD_WORDS),
     Row("application/vnd.ms-visio.drawing", "application/vnd.visio", "mime-db"),
+    Row("application/vnd.apple.keynote", "application/pgp-keys", "fdo android"),
+    Row("application/zip", "application/pgp-keys", "fdo android"),
+    Row("application/x-7z-compressed", "application/vnd.comicbook-rar", "mime-db"),
+    Row("application/msword", "text/vnd.graphviz", "android"),
+    Row("application/vnd.ms-project", "audio/x-musepack", "fdo"),
+    Row("application/x-ole-storage", "audio/x-musepack", "fdo"),
+    Row("audio/ogg", "application/x-apple-systemprofiler+xml", "fdo"),
+    Row("font/otf", "application/vnd.oasis.opendocument.formula-template", "fdo"),
+    Row("font/sfnt", "application/vnd.oasis.opendocument.formula-template", "fdo"),
     Row("application/x-msi", "application/x-dosexec", "mime-db apache"),
     Row("audio/mp4", "audio/mpeg", "android"),
     Row("audio/mpeg", "video/mpeg", "fdo windows"),

@@ -57,10 +57,12 @@ async def audit_entry(entry: Entry, services: Services) -> None:
     state = State.FLAGGED if reasons else State.AUDITED
     fault = Fault("mismatch", "; ".join(reasons)) if reasons else None
     if fault is not None:
-        for kind in {mismatch.kind for mismatch in mismatches}:
+        kinds = {mismatch.kind for mismatch in mismatches}
+        for kind in kinds:
             MISMATCHES.add(kind)
         log.warning("upload.flagged", reasons=reasons)
-        if upload.terms.on_mismatch is OnMismatch.DELETE:
+        # Servers read names in many ways: a name alone costs nobody a message.
+        if upload.terms.on_mismatch is OnMismatch.DELETE and kinds != {MismatchKind.NAME}:
             await _delete_message(upload, services)
     await end(services.backends, entry, upload, state, fault)
 

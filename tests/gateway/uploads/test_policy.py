@@ -23,6 +23,64 @@ UNSEEN = Sniffed(UNKNOWN_TYPE, frozenset({UNSNIFFED}))
 GIF_AND_ZIP = Sniffed("image/gif", frozenset({"application/zip"}))
 LETTER_WITH_TABLE = Sniffed("application/msword").holding({"application/vnd.ms-excel"})
 PERL = Sniffed("text/x-perl", frozenset({"text/x-shellscript"}))
+DOCX = Sniffed("application/vnd.openxmlformats-officedocument.wordprocessingml.document")
+DOCM = Sniffed("application/vnd.ms-word.document.macroenabled.12")
+ZIP_BY_HEAD = Sniffed("application/zip", certain=False)
+VIDEO_BY_BRAND = Sniffed("video/mp4", certain=False)
+ALLOWED = [
+    (("audio/*",), VIDEO_BY_BRAND),
+    (("audio/*",), Sniffed("video/x-ms-asf", certain=False)),
+    (("audio/x-flac",), Sniffed("audio/flac")),
+    (("application/vnd.rar",), Sniffed("application/x-rar")),
+    (("application/zip",), DOCX),
+    (("application/zip",), Sniffed("application/vnd.apple.pkpass")),
+    ((DOCX.content_type,), ZIP_BY_HEAD),
+    (("application/vnd.openxmlformats-officedocument.*",), ZIP_BY_HEAD),
+    (("application/msword",), Sniffed("application/x-ole-storage", certain=False)),
+    (("text/plain",), Sniffed("text/csv")),
+    (("text/plain",), Sniffed("application/json")),
+    (("text/csv",), Sniffed("text/plain")),
+    (("text/markdown",), Sniffed("text/x-c")),
+    (("application/gpx+xml",), Sniffed("application/xml")),
+    (("application/xml",), Sniffed("application/vnd.google-earth.kml+xml")),
+    (("image/tiff",), Sniffed("image/x-adobe-dng")),
+]
+"""What passes a list, as far as anybody can tell."""
+
+NOT_ALLOWED = [
+    (("audio/*",), Sniffed("video/mp4")),
+    (("image/*",), ZIP_BY_HEAD),
+    (("application/zip",), DOCM),
+    (("application/zip",), Sniffed("application/java-archive")),
+    (("application/zip",), Sniffed("application/zip").also({"application/java-archive"})),
+    ((DOCX.content_type,), DOCM),
+    ((DOCX.content_type,), Sniffed("application/zip")),
+    (("text/plain",), Sniffed("text/html")),
+    (("text/plain",), Sniffed("text/x-shellscript")),
+    (("application/xml",), Sniffed("image/svg+xml")),
+    (("application/json",), Sniffed("text/plain")),
+    (("image/svg+xml",), Sniffed("application/xml")),
+    (("image/*", "text/plain"), Sniffed("image/gif").also({"application/javascript"})),
+]
+DENIED = [
+    (("application/vnd.rar",), Sniffed("application/x-rar")),
+    (("application/x-zip-compressed",), Sniffed("application/zip")),
+    (("video/x-matroska",), Sniffed("video/matroska")),
+    (("application/x-msdownload",), Sniffed("application/x-dosexec")),
+    (("application/x-elf",), Sniffed("application/x-sharedlib")),
+    (("application/java-archive",), Sniffed("application/vnd.android.package-archive")),
+    (("text/python", "application/x-sh"), Sniffed("text/x-shellscript")),
+    (("application/cdfv2",), Sniffed("application/x-ole-storage")),
+]
+NOT_DENIED = [
+    (("application/zip",), DOCX),
+    (("application/zip",), Sniffed("application/java-archive")),
+    (("text/plain",), Sniffed("text/csv")),
+    (("text/*",), Sniffed("application/json")),
+    (("application/x-ole-storage",), Sniffed("application/msword")),
+    (("application/force-download", "exe", ""), Sniffed(UNKNOWN_TYPE)),
+    ((DOCX.content_type,), ZIP_BY_HEAD),
+]
 APART = st.sampled_from(
     ["image/png", "text/plain", "application/pdf", "application/zip", "video/mp4"]
 )
@@ -64,6 +122,13 @@ TYPES = st.sampled_from(
         ),
         (Terms(allowed_types=(UNKNOWN_TYPE,), denied_types=()), UNSEEN, None, None),
         (Terms(allowed_types=("text/x-perl",), denied_types=()), PERL, None, None),
+        *[(Terms(allowed_types=allowed), found, None, None) for allowed, found in ALLOWED],
+        *[
+            (Terms(allowed_types=allowed, denied_types=()), found, None, "type-not-allowed")
+            for allowed, found in NOT_ALLOWED
+        ],
+        *[(Terms(denied_types=denied), found, None, "denied-type") for denied, found in DENIED],
+        *[(Terms(denied_types=denied), found, None, None) for denied, found in NOT_DENIED],
         (Terms(require_match=True), PNG, "image/png; charset=x", None),
         (Terms(require_match=True), Sniffed("image/jpeg"), "image/jpg", None),
         (Terms(require_match=True), Sniffed("image/jpeg"), "image/png", "type-mismatch"),
