@@ -45,6 +45,8 @@ FAMILIES: dict[str, frozenset[str]] = {
 
 FAMILIES_MADE = frozenset({"archives", "fonts", "media", "office", "pictures"})
 TEXTUAL = frozenset({"ass", "lrc", "rtf", "srt", "svg", "ttml", "vtt", "xbm"})
+PACKED = frozenset({"bz2", "gz", "svgz", "tgz", "xz", "zst", "Z"})
+"""Python declares these by the name without the last extension: `a.txt.gz` is text/plain."""
 
 
 async def test_a_file_of_another_kind_is_caught(corpus: Corpus, sniffer: Sniffer) -> None:
@@ -64,7 +66,7 @@ def wrong_claims(looked: Looked) -> Iterator[str]:
     """Types that contradict the file's bytes; of what nobody knows, none does."""
     if looked.hosted.content_type != UNKNOWN_TYPE:
         for claimed, extensions in FAMILIES.items():
-            textual = claimed.startswith("text/") and looked.specimen.extension in TEXTUAL
+            textual = claimed.startswith("text/") and looked.specimen.extension in TEXTUAL | PACKED
             if looked.specimen.extension not in extensions and not textual:
                 yield claimed
 
