@@ -36,6 +36,7 @@ class FileMeter:
         self._excerpt = excerpt
         self._head = b""
         self._tail = bytearray()
+        self._looked = False
         self._picker: Picker | None = None
 
     def update(self, data: PartData) -> None:
@@ -47,16 +48,18 @@ class FileMeter:
             self._sha256.update(memoryview(data.chunk)[data.start : data.end])
         if self._excerpt:
             # In line, and without a call for each chunk: this is the hot path.
-            self._tail += data.chunk[max(data.start, data.end - TAIL_BYTES) : data.end]
-            if len(self._tail) > _LONGEST_TAIL:
-                del self._tail[:-TAIL_BYTES]
-            if missing := HEAD_BYTES - len(self._head):
-                self._head += data.chunk[data.start : min(data.end, data.start + missing)]
+            chunk, start, end = data.chunk, data.start, data.end
+            tail = self._tail
+            tail += chunk[max(start, end - TAIL_BYTES) : end]
+            if len(tail) > _LONGEST_TAIL:
+                del tail[:-TAIL_BYTES]
+            if not self._looked:
+                self._head += chunk[start : min(end, start + HEAD_BYTES - len(self._head))]
                 if len(self._head) == HEAD_BYTES:
+                    self._looked = True
                     self._picker = picker_of(self._head)
             if self._picker is not None and self._picker.start < self.size:
-                passing = memoryview(data.chunk)[data.start : data.end]
-                self._picker.see(self.size - len(passing), passing)
+                self._picker.see(self.size - (end - start), memoryview(chunk)[start:end])
 
     def describe(self, part: PartBegin, pieces: tuple[Piece, ...] = ()) -> File:
         """The file, by what was counted and what the client said of it."""
