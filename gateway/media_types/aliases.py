@@ -63,6 +63,10 @@ _PICTURES: Final = (
     Row("image/fits", "application/fits image/x-fits", "fdo"),
     Row("image/vnd.dwg", "application/acad application/x-acad image/x-dwg application/dwg", "iana"),
     Row("image/vnd.dxf", "image/x-dxf application/dxf application/x-dxf", "libmagic"),
+    Row("image/x-dpx", "image/dpx", "mime-db"),
+    Row("image/jpm", "video/jpm", "perl"),
+    Row("image/x-xpixmap", "image/x-xpmi image/x-xpm", "libmagic fdo"),
+    Row("image/x-portable-graymap", "image/x-portable-greymap", "libmagic"),
     Row("image/x-eps", "image/eps application/eps application/x-eps", "fdo"),
 )
 _SOUND: Final = (
@@ -119,6 +123,10 @@ _SOUND: Final = (
     Row("audio/x-ms-wma", "audio/wma", "fdo"),
     Row("audio/3gpp", "audio/3gp audio/x-rn-3gpp-amr audio/x-rn-3gpp-amr-wb", "fdo"),
     Row("audio/x-mpegurl", "audio/mpegurl audio/m3u audio/x-m3u application/x-mpegurl", "fdo"),
+    Row("audio/x-it", "audio/it", "fdo"),
+    Row("audio/x-xm", "audio/xm", "fdo mime-db"),
+    Row("audio/x-s3m", "audio/s3m", "fdo mime-db"),
+    Row("audio/x-mod", "audio/mod", "fdo"),
     Row("audio/x-scpls", "audio/scpls application/pls", "fdo"),
 )
 _FILMS: Final = (
@@ -151,11 +159,16 @@ _FILMS: Final = (
     Row("video/mp2t", "video/mp2ts video/vnd.dlna.mpeg-tts video/avchd-stream", "android windows"),
     Row("video/ogg", "video/x-ogg", "fdo"),
     Row("video/theora", "video/x-theora+ogg video/x-theora", "fdo"),
+    Row("video/x-mjpeg", "video/x-motion-jpeg", "ruby"),
     Row("video/x-flic", "video/fli video/x-fli video/x-flc video/flc", "fdo libmagic"),
     Row("application/ogg", "application/x-ogg", "fdo"),
     Row("application/annodex", "application/x-annodex", "fdo"),
     Row("video/x-ogm+ogg", "video/x-ogm", "fdo"),
-    Row("application/vnd.rn-realmedia", "application/vnd.rn-realmedia-vbr", "fdo"),
+    Row(
+        "application/vnd.rn-realmedia",
+        "application/vnd.rn-realmedia-vbr application/ram application/x-pn-realaudio",
+        "fdo python",
+    ),
     Row(
         "application/x-shockwave-flash",
         "application/vnd.adobe.flash.movie application/futuresplash",
@@ -214,6 +227,12 @@ _DOCUMENTS: Final = (
         "application/vnd.ms-visio.drawing.main+xml application/vnd-ms-visio.drawing",
         "fdo",
     ),
+    Row(
+        "application/vnd.ms-visio.drawing.macroenabled.12",
+        "application/vnd.ms-visio.drawing.macroenabled.main+xml",
+        "fdo",
+    ),
+    Row("application/winhelp", "application/winhlp application/x-winhelp", "fdo libmagic"),
     Row("application/vnd.ms-publisher", "application/x-mspublisher", "apache fdo"),
     Row("application/vnd.ms-project", "application/msproject application/x-msproject", "apache"),
     Row("application/vnd.ms-works", "application/vnd-ms-works", "libmagic"),

@@ -13,7 +13,8 @@ _COMPOUND: Final = "application/x-ole-storage"
 _TAGGED: Final = "audio/mpeg"
 _EMPTY: Final = "application/x-empty"
 
-_ACTIVE: Final = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml"})
+_HTML: Final = "text/html"
+_ACTIVE: Final = frozenset({_HTML, "application/xhtml+xml", "image/svg+xml"})
 
 # Told by a signature, or by a document's own list: what is found to be plain text, or a plain
 # archive, is none of these. Other kinds of text have no signature, and libmagic only guesses.
@@ -147,7 +148,7 @@ def _is_unheard_of(found: str, claimed: str) -> bool:
     """Whether it may be the format of an application that no table knows, by what it is kept in."""
     if is_known(claimed) or claimed.startswith(_TOLD_TOPS):
         return False
-    return found in _GENERAL or _is_unsigned_text(found)
+    return found in (*_GENERAL, _HTML) or _is_unsigned_text(found)
 
 
 def _is_any(name: str, patterns: tuple[str, ...]) -> bool:

@@ -21,7 +21,7 @@ PARENTS: Final = (
         " application/vnd.chess-pgn application/x-gedcom application/x-xfig"
         " application/x-putty-private-key audio/x-mpegurl audio/x-scpls"
         " application/vnd.apple.mpegurl application/m3u image/vnd.dxf image/x-xpixmap"
-        " image/x-xbitmap image/x-portable-* model/obj model/step model/vrml model/iges"
+        " image/x-xbitmap model/obj model/step model/vrml model/iges"
         " chemical/* rinex/*",
         "fdo rfc",
     ),
@@ -78,7 +78,8 @@ PARENTS: Final = (
     ),
     Row(
         "application/x-ole-storage",
-        "application/vnd.ms-office application/vnd.ms-outlook application/vnd.ms-project"
+        "application/vnd.ms-office application/encrypted application/vnd.ms-outlook"
+        " application/vnd.ms-project"
         " application/vnd.ms-publisher application/vnd.ms-works application/vnd.visio"
         " application/x-msi application/x-hwp application/x-ms-oft application/x-pagemaker"
         " application/x-ms-thumbnail image/vnd.fpx application/sldworks",
@@ -90,7 +91,7 @@ PARENTS: Final = (
         "libmagic",
     ),
     Row("application/msword", "application/msword-template", "fdo"),
-    Row("application/pdf", "application/illustrator", "fdo"),
+    Row("application/pdf", "application/illustrator application/x-wwf", "fdo"),
     Row("application/postscript", "image/x-eps", "fdo"),
     Row("application/vnd.palm", "application/x-mobipocket-ebook application/x-aportisdoc", "fdo"),
     Row("image/png", "image/apng", "iana"),
@@ -113,7 +114,14 @@ PARENTS: Final = (
         "fdo",
     ),
     Row("image/tiff", "image/x-tiff-multipage image/vnd.stk image/x-metamorph", "fdo"),
+    Row("image/tiff", "image/prs.btif", "mime-db"),
     Row("image/jpeg", "video/x-mjpeg", "fdo"),
+    Row(
+        "image/x-portable-anymap",
+        "image/x-portable-pixmap image/x-portable-bitmap image/x-portable-graymap",
+        "fdo",
+    ),
+    Row("audio/x-mod", "audio/x-it audio/x-xm audio/x-s3m audio/x-stm", "libmagic fdo"),
     Row("image/vnd.microsoft.icon", "image/x-win-bitmap", "android"),
     Row("image/vnd.djvu", "image/vnd.djvu+multipage", "fdo"),
     Row("application/x-msmetafile", "image/wmf image/emf", "mime-db"),

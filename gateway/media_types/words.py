@@ -4,12 +4,14 @@ from typing import Final
 
 from gateway.media_types.row import Row
 
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument."
+
 CONTAINERS: Final = (
     Row(
         "ISO base media",
         "audio/mp4 video/mp4 application/mp4 video/x-f4v audio/quicktime video/quicktime"
         " audio/3gpp video/3gpp audio/3gpp2 video/3gpp2 video/iso.segment image/heic image/heif"
-        " image/heic-sequence image/heif-sequence video/mj2",
+        " image/heic-sequence image/heif-sequence video/mj2 audio/vnd.audible.aax",
         "rfc fdo",
     ),
     Row(
@@ -50,6 +52,30 @@ CONTAINERS: Final = (
         "application/json application/x-ndjson application/json-seq application/json5",
         "rfc",
     ),
+    Row(
+        "WordprocessingML",
+        f"{_OFFICE}wordprocessingml.document {_OFFICE}wordprocessingml.template",
+        "fdo",
+    ),
+    Row(
+        "SpreadsheetML",
+        f"{_OFFICE}spreadsheetml.sheet {_OFFICE}spreadsheetml.template",
+        "fdo",
+    ),
+    Row(
+        "PresentationML",
+        f"{_OFFICE}presentationml.presentation {_OFFICE}presentationml.slideshow"
+        f" {_OFFICE}presentationml.template {_OFFICE}presentationml.slide"
+        " application/vnd.ms-officetheme",
+        "fdo mime-db",
+    ),
+    Row("OpenDocument text", "application/vnd.oasis.opendocument.text*", "fdo"),
+    Row("OpenDocument table", "application/vnd.oasis.opendocument.spreadsheet*", "fdo"),
+    Row("OpenDocument slides", "application/vnd.oasis.opendocument.presentation*", "fdo"),
+    Row("OpenDocument drawing", "application/vnd.oasis.opendocument.graphics*", "fdo"),
+    Row("OpenOffice.org text", "application/vnd.sun.xml.writer*", "fdo"),
+    Row("OpenOffice.org table", "application/vnd.sun.xml.calc*", "fdo"),
+    Row("OpenOffice.org slides", "application/vnd.sun.xml.impress*", "fdo"),
     Row("XPS", "application/vnd.ms-xpsdocument application/oxps", "fdo"),
 )
 """Types that one container has; which one, its name or a look into it tells."""
@@ -67,12 +93,21 @@ _TEXT: Final = (
         " application/pkix-cert application/pkcs8 application/pkcs10"
         " application/pkcs7-signature application/x-dosexec application/vnd.ms-powerpoint"
         " application/msword application/msword-template application/x-aportisdoc"
-        " audio/x-mod application/x-ms-shortcut application/x-wais-source"
+        " audio/x-mod image/vnd.radiance image/x-portable-* audio/x-pn-realaudio"
+        " application/vnd.rn-realmedia application/x-pagemaker"
+        " application/x-ms-shortcut application/x-wais-source"
         " application/vnd.multiad.creator.cif application/vnd.wolfram.mathematica*",
         "windows mime-db apache python",
     ),
     Row("application/json", "application/yaml application/javascript", "rfc"),
-    Row("text/html", "text/markdown text/x-php", "servers"),
+    Row(
+        "text/html",
+        # Markup that begins with a comment, and templates, look like HTML.
+        "text/markdown text/x-* application/xml application/*+xml application/vnd.ms-wpl"
+        " application/xml-external-parsed-entity"
+        " audio/x-ms-asx video/x-ms-asf",
+        "whatwg fdo mime-db",
+    ),
     Row("text/rtf", "application/msword", "windows"),
 )
 _PACKED: Final = (
@@ -88,7 +123,6 @@ _COMPRESSED: Final = (
     Row("application/x-compress", _PACKED, "python"),
 )
 _OLD_WORDS: Final = "codeigniter wps"
-_OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 _OTHERS: Final = (
     Row("application/pdf", "application/postscript", "apache chromium"),
     Row("application/postscript", "application/illustrator", "fdo"),
@@ -116,6 +150,20 @@ _OTHERS: Final = (
     Row("audio/ogg", "application/x-apple-systemprofiler+xml", "fdo"),
     Row("font/otf", "application/vnd.oasis.opendocument.formula-template", "fdo"),
     Row("font/sfnt", "application/vnd.oasis.opendocument.formula-template", "fdo"),
+    Row("image/svg+xml", "application/x-dia-shape", "fdo"),
+    Row("application/x-sega-cd-rom", "application/x-iso9660-image", "fdo android"),
+    Row("application/x-tar", "application/vnd.comicbook-rar", "mime-db"),
+    Row("application/encrypted", f"{_OFFICE}* application/vnd.ms-*.macroenabled.12", "office"),
+    Row("application/msword", "application/x-mswrite", "mime-db"),
+    Row("application/vnd.ms-excel", "application/vnd.ms-works", "fdo"),
+    Row("application/vnd.ms-tnef", "text/plain", "ruby"),
+    Row("application/x-font-pfm", "application/x-font-type1", "mime-db"),
+    Row("application/x-archive", "text/vnd.a", "android"),
+    Row("audio/x-wavpack", "application/vnd.wv.csp+wbxml", "android ruby"),
+    Row("audio/x-musepack", "application/vnd.mophun.certificate chemical/x-mopac-input", "mime-db"),
+    Row("audio/x-mod", "application/x-object application/xml-dtd", "fdo android"),
+    Row("audio/smv", "video/x-smv", "mime-db"),
+    Row("application/xml", "audio/ogg", "mime-db"),
     Row("application/x-msi", "application/x-dosexec", "mime-db apache"),
     Row("audio/mp4", "audio/mpeg", "android"),
     Row("audio/mpeg", "video/mpeg", "fdo windows"),

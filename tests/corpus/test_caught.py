@@ -44,8 +44,8 @@ FAMILIES: dict[str, frozenset[str]] = {
 """Types that everybody tells by their first bytes, and the extensions of files that have those."""
 
 FAMILIES_MADE = frozenset({"archives", "fonts", "media", "office", "pictures"})
-TEXTUAL = frozenset({"ass", "lrc", "rtf", "srt", "svg", "ttml", "vtt", "xbm"})
-PACKED = frozenset({"bz2", "gz", "svgz", "tgz", "xz", "zst", "Z"})
+TEXTUAL = frozenset({"ass", "eps", "lrc", "ps", "rtf", "srt", "svg", "ttml", "vtt", "xbm"})
+PACKED = frozenset({"bz2", "gz", "svgz", "tbz2", "tgz", "txz", "xz", "z", "zst"})
 """Python declares these by the name without the last extension: `a.txt.gz` is text/plain."""
 
 
