@@ -26,6 +26,9 @@ IN_ZIP64: Final = 0xFFFFFFFF
 _SHORT_IN_ZIP64: Final = 0xFFFF
 
 
+_NOTHING: Final = b"\0\t\n\r "
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
     """Where the central directory lies: its first byte, its size, and how many entries it has.
@@ -111,10 +114,11 @@ def ends_there(tail: bytes) -> bool:
 def is_confused(tail: bytes, directory: Directory) -> bool:
     """Whether something stands before the archive or behind it, or its end contradicts itself.
 
-    Then a reader from the front and one from the back could see two archives. Zeros behind it are
-    nothing to any: bsdtar fills the last block of a ZIP with them, too.
+    Then a reader from the front and one from the back could see two archives. Zeros and blanks
+    behind it are nothing to any: bsdtar fills the last block of a ZIP with zeros, and scripts that
+    serve files end them with a line end.
     """
-    return bool(_behind(tail).strip(b"\0")) or directory.shift != 0 or not directory.sound
+    return bool(_behind(tail).strip(_NOTHING)) or directory.shift != 0 or not directory.sound
 
 
 def _behind(tail: bytes) -> bytes:

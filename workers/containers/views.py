@@ -209,9 +209,13 @@ def _same(entry: Entry, own: Entry) -> bool:
         return False
     if entry.encrypted != own.encrypted:
         return False
-    sizes = zip(_sizes(own), _sizes(entry), strict=True)
-    # Those that come behind the content may be left open, each by itself (4.4.4).
-    return all(said == known or (own.described_later and said == 0) for said, known in sizes)
+    if not own.described_later:
+        return _sizes(own) == _sizes(entry)
+    # Those that come behind the content may be left open, each by itself (4.4.4). Of an encrypted
+    # entry Info-ZIP has its time instead of a checksum, by which passwords are tried (6.1.6).
+    first = int(own.encrypted)
+    sizes = zip(_sizes(own)[first:], _sizes(entry)[first:], strict=True)
+    return all(said in (0, known) for said, known in sizes)
 
 
 def _sizes(entry: Entry) -> tuple[int, int, int]:

@@ -27,7 +27,7 @@ def test_a_whole_archive_is_read_and_is_not_ambiguous(names: list[str]) -> None:
 def test_bytes_around_an_archive_make_it_ambiguous(
     names: list[str], junk: bytes, before: bool
 ) -> None:
-    assume(before or junk.strip(b"\0"))  # zeros behind it are nothing to any reader
+    assume(before or junk.strip(b"\0\t\n\r "))  # which are nothing to any reader
     archive = zip_of(*[f"folder/{name}" for name in names])
     found, _ = read(junk + archive if before else archive + junk)
     assert found is None or found.ambiguous

@@ -29,6 +29,7 @@ BY_TOOLS = {
         "bsdtar -c --format zip --options zip:compression=store -f {archive} {folder}",
     "bsdtar, 64 bits and piped":
         "bsdtar -c --format zip --options zip:zip64 -f - {folder} | cat > {archive}",
+    "zip, with a password and piped": "zip -qreP secret - {folder} | cat > {archive}",
     "7z": "7z a -bd -tzip {archive} {folder} > 7z.log",
     "7z, piped": "7z a -bd -tzip -so x {folder} > {archive} 2> 7z.log",
 }  # fmt: skip
@@ -36,7 +37,8 @@ BY_TOOLS = {
 LOOSENED = [
     "plain", "64 bits", "data descriptor", "each size by itself left to the descriptor",
     "64 bits, all left to the longer record", "64 bits, nothing left to the longer record",
-    "64 bits, the offset alone", "entries with comments", "zeros behind it", "padded extra",
+    "64 bits, the offset alone", "entries with comments", "zeros behind it", "a line end behind it",
+    "padded extra",
 ]  # fmt: skip
 
 
@@ -77,6 +79,8 @@ def test_real_readers_agree_on_what_may_pass(tmp_path: Path) -> None:
         paths[path.name].write_bytes(path.read_bytes())
     for name, found in zip(paths, readings(list(paths.values())), strict=True):
         assert in_doubt(paths[name].read_bytes()) is None, name
+        if "password" in name:
+            continue  # nobody is asked for it here
         taken = {reader: contents for reader, contents in found.items() if contents is not None}
         assert len(taken) >= PATIENT, (name, found)
         assert all(contents == next(iter(taken.values())) for contents in taken.values()), name

@@ -57,6 +57,10 @@ SAME_TO_ALL = {
     ),
     "entries with comments": build([Item(A, comment=b"x"), Item(B, comment=b"PK\5\6" * 9)]),
     "zeros behind it": PLAIN + bytes(10_000),
+    "a line end behind it": PLAIN + b"\r\n",
+    "encrypted, with its time for a checksum": build([
+        Item(A, flags=9, own_sizes=(0xB1AA0000, 0, 7), descriptor=DESCRIPTOR),
+    ]),
     "directory in another order": zip_of("b", "a", "c"),
 }  # fmt: skip
 
