@@ -4,9 +4,15 @@ An upload takes memory as its bytes come, not as it announces them, and waits wh
 then its client waits, too. Nobody waits for good. All that an upload holds comes back by itself
 once its part is full and the store has it, or once it ends; only a part that is being filled needs
 more in order to come back. So the last bytes, as many as a part has, are kept for one upload at a
-time: the eldest that waits. It can fill its part whatever the others hold; then the next eldest has
-its turn. A part that is larger than what is kept, as the parts of files beyond 15 GiB are, goes
-beyond the total if it has to, one at a time.
+time: of those that wait, one of the subject that holds least. It can fill its part whatever the
+others hold; then the next one has its turn. One that comes too slowly passes its turn on. A part
+that is larger than what is kept, as those of files beyond 15 GiB are, goes beyond the total if it
+has to, one at a time.
+
+No subject takes more than three times what it leaves for all others (the dynamic thresholds of
+Choudhury and Hahne, 1998). So a subject that holds nothing finds something beside a few greedy
+ones, and does not have to wait for them. What it needs beyond that, it gets from the slowest of
+their uploads, if it has waited for long and they hold more than their share.
 
 Small uploads have a share that larger ones cannot take.
 
@@ -16,10 +22,11 @@ uploads wait at a time than would hold as much again as there is.
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
+from math import inf
 from typing import Final, NamedTuple
 
 from gateway.errors import BudgetExhausted
@@ -38,7 +45,10 @@ SMALL_SHARE: Final = 1 / 8
 """What of all there is only small uploads may hold."""
 
 SHARE: Final = 0.75
-"""What of either one subject may hold by several uploads: others find the rest."""
+"""What of either one subject may hold by several uploads, if it is alone."""
+
+_TIMES_THE_REST: Final = SHARE / (1 - SHARE)
+"""How many times what is left one subject may hold: alone, it has its share by that."""
 
 _RETRY_AFTER: Final = 2.0
 _PATIENCE: Final = 30.0
@@ -53,23 +63,27 @@ _LOOK: Final = 0.5
 _SLOW: Final = 16 * 1024
 """Bytes a second below which an upload hardly comes, if others wait for what it holds."""
 
+_SLOW_OF_MANY: Final = FIRST_PART / _PATIENCE
+"""The same for whoever has the turn, and for a subject that holds more than its share by several
+uploads: who waits for such a part to be full waits in vain. It is 2.2 Mbit/s."""
 
 _WAITS_WITH: Final = 1024**2
 """Bytes that an upload may have read before it waits: a read, and what the server buffers."""
 
 
 class _Wish(NamedTuple):
-    """Who waits, and for how many bytes."""
+    """Who wants memory, how many bytes, and since when it waits for them."""
 
     holding: "Holding"
     size: int
+    since: float = inf
 
 
 class Holding:
     """What one upload holds."""
 
     __slots__ = (
-        "_budget", "_seen", "_spare", "ended", "filling", "held", "length", "limit", "number",
+        "_budget", "_marks", "_spare", "ended", "filling", "held", "length", "limit", "number",
         "reclaimed", "small", "subject", "waits",
     )  # fmt: skip
 
@@ -87,7 +101,7 @@ class Holding:
         """Bytes that are held, and that no byte has come for yet."""
         self.filling = 0
         """Bytes of the part that is being filled."""
-        self._seen: tuple[float, int] | None = None
+        self._marks: deque[tuple[float, int]] = deque()
         """When it was looked at, while it did not wait, and how much that part had then."""
         self.waits = False
         self.limit: asyncio.Timeout | None = None
@@ -102,7 +116,7 @@ class Holding:
         missing = size - self._spare
         if missing > 0:
             if not self._budget.give(self, missing):
-                await self._wait(missing, _PATIENCE)
+                await self._budget.wait(self, missing, _PATIENCE)
             self._spare = 0
         else:
             self._spare -= size
@@ -111,7 +125,7 @@ class Holding:
     def part_full(self) -> None:
         """The part that was being filled is on its way, and a new one begins."""
         self.filling = 0
-        self._seen = None
+        self._marks.clear()
         self._budget.next_turn(self)
 
     def give_back(self, size: int) -> None:
@@ -123,22 +137,24 @@ class Holding:
         """Hold what every upload has from its beginning. Raises BudgetExhausted."""
         size = FIRST_STEP if self.length is None else min(self.length, FIRST_STEP)
         if not self._budget.give(self, size):
-            await self._wait(size, patience)
+            await self._budget.wait(self, size, patience)
         self._spare = size
 
     def rate(self, now: float) -> float | None:
-        """Bytes a second that have come since it was looked at, if that was long enough ago.
+        """Bytes a second that came lately, if it was looked at for long enough.
 
         None also where it is not the client that is waited for.
         """
         if self.waits or not self.filling:
             return None
-        seen, had = self._seen or (now, self.filling)
-        if now - seen < _RECLAIM_AFTER:
-            self._seen = seen, had
-            return None
-        self._seen = now, self.filling
-        return (self.filling - had) / (now - seen)
+        marks = self._marks
+        if marks and now - marks[-1][0] > 2 * _RECLAIM_AFTER:
+            marks.clear()  # nobody has waited in between, and what came then says nothing
+        marks.append((now, self.filling))
+        while len(marks) > 1 and now - marks[1][0] >= _RECLAIM_AFTER:
+            marks.popleft()
+        seen, had = marks[0]
+        return (self.filling - had) / (now - seen) if now - seen >= _RECLAIM_AFTER else None
 
     def reclaim(self) -> None:
         """End the upload, since others wait for what it holds."""
@@ -146,13 +162,14 @@ class Holding:
             self.reclaimed = True
             self.limit.reschedule(asyncio.get_running_loop().time())
 
-    async def _wait(self, size: int, patience: float) -> None:
+    def begin_waiting(self) -> None:
+        """It is not the client that is waited for."""
         self.waits = True
-        try:
-            await self._budget.wait(self, size, patience)
-        finally:
-            self.waits = False
-            self._seen = None
+
+    def end_waiting(self) -> None:
+        """It is the client again."""
+        self.waits = False
+        self._marks.clear()
 
 
 class Budget:
@@ -228,27 +245,35 @@ class Budget:
 
     async def wait(self, holding: Holding, size: int, patience: float) -> None:
         """Return once the holding has so many bytes more. Raises BudgetExhausted."""
-        # Those that have begun find a place in the queue that those that would begin do not take.
-        most = self._most_waiting if holding.held else self._most_waiting // 2
-        if len(self._waiting) >= most:
-            raise BudgetExhausted("too many uploads wait for memory", _RETRY_AFTER)
-        wish = _Wish(holding, size)
+        wish = _Wish(holding, size, time.monotonic())
         turn = asyncio.get_running_loop().create_future()
         self._waiting[turn] = wish
         try:
             self._serve()
-            deadline = time.monotonic() + patience
-            while not turn.done() and (left := deadline - time.monotonic()) > 0:
-                await asyncio.wait([turn], timeout=min(left, _LOOK))
-                if not turn.done():
-                    self._reclaim(small=self._is_small(wish))
             if not turn.done():
-                raise BudgetExhausted("no memory is free for this upload", _RETRY_AFTER)
+                await self._serve_later(turn, wish, patience)
         except BaseException:
             # What was granted in this moment goes back with all that the holding has.
             self._waiting.pop(turn, None)
             self._serve()
             raise
+
+    async def _serve_later(self, turn: asyncio.Future[None], wish: _Wish, patience: float) -> None:
+        # Those that have begun find a place in the queue that those that would begin do not take.
+        most = self._most_waiting if wish.holding.held else self._most_waiting // 2
+        if len(self._waiting) > most:
+            raise BudgetExhausted("too many uploads wait for memory", _RETRY_AFTER)
+        deadline = wish.since + patience
+        wish.holding.begin_waiting()
+        try:
+            while not turn.done() and (left := deadline - time.monotonic()) > 0:
+                await asyncio.wait([turn], timeout=min(left, _LOOK))
+                if not turn.done():
+                    self._reclaim(wish)
+        finally:
+            wish.holding.end_waiting()
+        if not turn.done():
+            raise BudgetExhausted("no memory is free for this upload", _RETRY_AFTER)
 
     def next_turn(self, holding: Holding) -> None:
         """The holding has filled its part."""
@@ -271,7 +296,7 @@ class Budget:
         self.take_back(holding, holding.held)
 
     def _grant(self, wish: _Wish) -> None:
-        holding, size = wish
+        holding, size, _ = wish
         small = self._fits_small(wish)
         if holding is self._turn and not small and not self._fits_among(wish):
             self._last += self._more(wish)
@@ -297,11 +322,13 @@ class Budget:
         """Give those whose turn it is what they wait for, as far as it goes."""
         if not self._waiting:
             return
-        turns = sorted(self._waiting.items(), key=lambda each: each[1].holding.number)
+        turns = sorted(self._waiting.items(), key=lambda each: self._rank(each[1].holding))
         if self._turn is None:
-            large = (wish.holding for _, wish in turns if not self._fits_small(wish))
-            self._turn = next(large, None)
-        turns.sort(key=lambda each: self._held[each[1].holding.subject])
+            large = [wish for _, wish in turns if not self._fits_small(wish)]
+            # One that was passed over may still hold some of the last bytes.
+            first = next((wish for wish in large if self._could_fill(wish)), None)
+            first = first or max(large, key=lambda wish: wish.holding.filling, default=None)
+            self._turn = first.holding if first is not None else None
         blocked = False
         for turn, wish in turns:
             its_turn = wish.holding is self._turn
@@ -312,9 +339,12 @@ class Budget:
             elif not its_turn and self._may_have(wish):
                 blocked = True  # those behind it do not pass it by, or it might never have enough
 
+    def _rank(self, holding: Holding) -> tuple[int, int]:
+        return self._held[holding.subject], holding.number
+
     def _fits_small(self, wish: _Wish) -> bool:
         """Whether the wish is that of a small upload, and there is room among those."""
-        holding, size = wish
+        holding, size, _ = wish
         if not self._is_small(wish):
             return False
         # One of unknown length may outgrow this, and then wait with what it holds.
@@ -323,7 +353,7 @@ class Budget:
         return self._small + size <= most and mine <= SHARE * self._small_total
 
     def _is_small(self, wish: _Wish) -> bool:
-        holding, size = wish
+        holding, size, _ = wish
         among = holding.small or not holding.held
         return among and max(holding.held + size, holding.length or 0) <= SMALL
 
@@ -338,8 +368,12 @@ class Budget:
 
     def _fits_among(self, wish: _Wish) -> bool:
         """Whether the wish fits without the last bytes, and its subject may have as much."""
+        return self._left(wish) >= 0 and self._may_have(wish)
+
+    def _left(self, wish: _Wish) -> int:
+        """What would be left for others than the one whose turn it is."""
         used = self._large - self._last + self._more(wish)
-        return used <= self._large_total - FIRST_PART and self._may_have(wish)
+        return self._large_total - FIRST_PART - used
 
     def _more(self, wish: _Wish) -> int:
         """What it would cost; the bytes of one that outgrows the small ones move."""
@@ -347,18 +381,79 @@ class Budget:
 
     def _may_have(self, wish: _Wish) -> bool:
         held = self._held[wish.holding.subject]
-        return not held or held + wish.size <= SHARE * self._large_total
+        return not held or held + wish.size <= _TIMES_THE_REST * self._left(wish)
 
-    def _reclaim(self, *, small: bool) -> None:
-        """End the slowest of those that hold such memory and hardly come."""
-        now = time.monotonic()
+    def _reclaim(self, waiting: _Wish) -> None:
+        """See that memory such as is waited for comes back from those who hardly come.
+
+        Whoever has the turn and is too slow passes it on, if another one could fill its part. Else
+        the slowest upload ends. If there is none, and a subject holds more than its share, what it
+        has most in ends.
+        """
+        now, small = time.monotonic(), self._is_small(waiting)
         if now - self._looked[small] < _LOOK:
             return
         self._looked[small] = now
         rates = {
             holding: rate
             for holding in self._holdings
-            if holding.small is small and (rate := holding.rate(now)) is not None and rate < _SLOW
+            if holding.small is small and (rate := holding.rate(now)) is not None
         }
-        if rates:
-            min(rates, key=lambda holding: rates[holding]).reclaim()
+        if not small and self._pass_turn(rates):
+            return
+        greedy = frozenset() if small else self._greedy(now)
+        slow = [
+            holding
+            for holding, rate in rates.items()
+            if rate < (_SLOW_OF_MANY if holding.subject in greedy else _SLOW)
+        ]
+        stuck = [each for each in self._holdings if each.waits and each.subject in greedy]
+        if slow:
+            min(slow, key=lambda holding: rates[holding]).reclaim()
+        elif stuck:
+            max(stuck, key=lambda holding: holding.filling).reclaim()
+
+    def _pass_turn(self, rates: Mapping[Holding, float]) -> bool:
+        """Take the turn from one that is too slow; returns whether another one has it now."""
+        if self._turn is None or rates.get(self._turn, inf) >= _SLOW_OF_MANY:
+            return False
+        fit = [wish.holding for wish in self._waiting.values() if self._could_fill(wish)]
+        if not fit:
+            return False
+        self._turn, self._last = min(fit, key=self._rank), 0
+        self._serve()
+        return True
+
+    def _could_fill(self, wish: _Wish) -> bool:
+        """Whether its part could be filled by what is left of all, the last bytes included."""
+        if self._is_small(wish):
+            return False
+        missing = max(wish.size, FIRST_PART - wish.holding.filling)
+        return self._large + missing <= self._large_total
+
+    def _greedy(self, now: float) -> frozenset[str]:
+        """Subjects whose parts that are being filled hold more than one subject's share of all.
+
+        By several uploads: whoever has one keeps it. Only if another subject that has less has
+        waited for long. What is on its way to the store comes back by itself, and is not counted.
+        """
+        least = min(
+            (
+                self._held[wish.holding.subject]
+                for wish in self._waiting.values()
+                if now - wish.since >= _RECLAIM_AFTER
+            ),
+            default=self._total,
+        )
+        large = [each for each in self._holdings if not each.small]
+        share = self._large / max(1, len({each.subject for each in large}))
+        filled: Counter[str] = Counter()
+        uploads: Counter[str] = Counter()
+        for each in large:
+            filled[each.subject] += each.filling
+            uploads[each.subject] += each.filling > 0
+        return frozenset(
+            subject
+            for subject, size in filled.items()
+            if size > max(share, least) and uploads[subject] > 1
+        )

@@ -99,6 +99,41 @@ async def test_uploads_that_hardly_come_keep_no_others_away(start_gateway: Start
         writer.transport.abort()
 
 
+@pytest.mark.parametrize("rate", [3_000, 40_000], ids=["trickling", "dawdling"])
+async def test_uploads_that_begin_fast_and_then_hardly_come_keep_no_others_away(
+    start_gateway: StartGateway, rate: int
+) -> None:
+    gateway = start_gateway(**HOSTING)
+    address = urlsplit(gateway.url)
+    opening = form(b"x")[:-10]
+
+    async def dawdle(token: str) -> None:
+        _, writer = await asyncio.open_connection(address.hostname, address.port)
+        try:
+            authorization = f"Authorization: Bearer {TOKENS[token]}"
+            length = "Content-Length: 1000000000"
+            writer.write(head(PATH, authorization, FORM_TYPE, length) + opening + bytes(6 * MIB))
+            while True:
+                await writer.drain()
+                await asyncio.sleep(0.2)
+                writer.write(bytes(rate // 5))
+        except ConnectionError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    dawdling = [asyncio.create_task(dawdle(("alice", "bob")[at % 2])) for at in range(12)]
+    try:
+        await asyncio.sleep(2)  # so that they hold all that they can
+        async with asyncio.timeout(PATIENCE), Client.open(gateway.url, TOKENS["carol"]) as carol:
+            large = await carol.upload(PATH, bytes(20 * MIB), headers=ASYNC)
+            assert large.status == 202, large.body
+    finally:
+        for task in dawdling:
+            task.cancel()
+        await asyncio.gather(*dawdling, return_exceptions=True)
+
+
 async def test_a_hundred_uploads_at_once_hold_no_more_than_they_may(
     start_gateway: StartGateway,
 ) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from contextlib import AsyncExitStack
 
 import pytest
@@ -140,12 +141,67 @@ async def test_who_waits_for_the_store_or_for_memory_is_not_who_hardly_comes():
         assert memory.rate(100.0) is None
         assert memory.rate(103.0) is None
         await memory.take(MIB)
-        assert memory.rate(110.0) == MIB / 10
+        assert memory.rate(107.0) == MIB / 7
+        assert memory.rate(109.0) == MIB / 6
         memory.waits = True
-        assert memory.rate(120.0) is None
+        assert memory.rate(110.0) is None
         memory.waits = False
+        assert memory.rate(130.0) is None  # nobody has looked for too long
+        assert memory.rate(135.0) == 0
         memory.part_full()
-        assert memory.rate(200.0) is None
+        assert memory.rate(140.0) is None
+
+
+async def test_who_holds_nothing_finds_something_beside_a_few_greedy_ones():
+    budget = Budget(32 * MIB)
+    names = [name for name in (ALICE, BOB, "dave") for _ in range(6)]
+    tasks = [asyncio.create_task(take_and_stay(budget, name, 6 * MIB)) for name in names]
+    await turns()
+    async with budget.hold(CAROL, 10**8, 0.0) as memory:
+        await asyncio.wait_for(memory.take(2 * FIRST_STEP), LONG)
+    await cancel(tasks)
+
+
+@pytest.mark.parametrize("per_look", [600, 2_000])
+async def test_the_greedy_give_way_to_who_holds_less(
+    per_look: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Whether their uploads hardly come, or merely too slowly for anybody to wait for."""
+    monkeypatch.setattr(module, "_RECLAIM_AFTER", 0.2)
+    monkeypatch.setattr(module, "_LOOK", 0.05)
+    budget = Budget(32 * MIB)
+    greedy = [
+        asyncio.create_task(dawdle(budget, name, per_look))
+        for name in (ALICE, BOB)
+        for _ in "123456"
+    ]
+    single = asyncio.create_task(dawdle(budget, "dave", 2_000, burst=MIB))
+    await turns()
+    async with budget.hold(CAROL, 10**8, 0.0) as memory:
+        for _ in range(20 * 16):
+            await memory.take(FIRST_STEP)
+            if memory.filling == FIRST_PART:
+                memory.part_full()
+                memory.give_back(FIRST_PART)
+    ended = [task.exception() for task in greedy if task.done()]
+    assert ended
+    assert all(isinstance(each, BudgetExhausted) for each in ended)
+    assert not single.done()  # it comes, and its subject has no other
+    await cancel([*greedy, single])
+    assert budget.used == 0
+
+
+async def test_nobody_is_greedy_as_long_as_nobody_has_less():
+    budget = Budget(32 * MIB)
+    tasks = [asyncio.create_task(take_and_stay(budget, ALICE, 7 * MIB)) for _ in range(6)]
+    await turns()
+    later = time.monotonic() + LONG
+    assert budget._greedy(later) == frozenset()
+    tasks.append(asyncio.create_task(take_and_stay(budget, BOB, 20 * MIB)))
+    await turns()
+    assert budget._greedy(time.monotonic()) == frozenset()  # who has less has not waited yet
+    assert budget._greedy(later) == {ALICE}
+    await cancel(tasks)
 
 
 async def hold(budget: Budget, subject: str) -> None:
@@ -166,6 +222,15 @@ async def take_and_stay(budget: Budget, subject: str, size: int) -> None:
         await asyncio.sleep(LONG)
 
 
+async def dawdle(budget: Budget, subject: str, per_look: int, burst: int = 6 * MIB) -> None:
+    async with budget.hold(subject, 10**8, LONG) as memory:
+        for _ in range(0, burst, FIRST_STEP):
+            await memory.take(FIRST_STEP)
+        while True:
+            await asyncio.sleep(0.02)
+            await memory.take(per_look)
+
+
 async def cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
@@ -183,4 +248,9 @@ async def fill(budget: Budget, stack: AsyncExitStack) -> int:
         memory = await stack.enter_async_context(budget.hold(subject, 10**8, LONG))
         for _ in range(0, FIRST_PART, FIRST_STEP):
             await memory.take(FIRST_STEP)
+    for at in range(2 * budget.total // FIRST_STEP):  # each finds something, until nothing is left
+        try:
+            await stack.enter_async_context(budget.hold(f"h{at}", 10**8, 0.0))
+        except BudgetExhausted:
+            break
     return budget.used
