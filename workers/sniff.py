@@ -11,6 +11,7 @@ from gateway.uploads.excerpt import COMPOUND, Piece, compound_directory, merged
 from gateway.uploads.policy import UNSNIFFED, Sniffed
 from workers import containers, media, signatures
 from workers.containers import Container
+from workers.libmagic.answers import counted
 from workers.libmagic.process import Libmagic
 from workers.media import Medium
 
@@ -36,8 +37,8 @@ _MARKUP: Final = frozenset(
     {"text/html", "image/svg+xml", "application/xhtml+xml", "application/xml"}
 )
 _MARKUP_LIKE: Final = ("text/", "image/svg", "application/xml")
+_FONTS: Final = frozenset({"font/sfnt", "application/vnd.ms-opentype"})
 _MEDIA: Final = ("audio/", "video/", "image/", "application/ogg", "application/vnd.rn-realmedia")
-_GZIP: Final = b"\x1f\x8b"
 _HOLDERS: Final = frozenset(
     {"application/pdf", "application/x-tar", "application/x-cpio", "message/rfc822"}
 )
@@ -83,24 +84,27 @@ class Sniffer:
             return _EMPTY
         head = (await file.read(0, size if size <= WHOLE_BYTES else HEAD_BYTES))[:HEAD_BYTES]
         tail = await file.read_last(containers.TAIL_BYTES)
-        by_head = await self._by_head(head, await _medium(file))
+        by_head = await self._by_head(file, head, await _medium(file))
         container = await _container(file, head, tail)
         if container is None:
             return by_head.also(signatures.types_of_tail(tail))
         return _with_container(by_head, container, head, tail).also(signatures.types_of_tail(tail))
 
-    async def _by_head(self, head: bytes, medium: Medium | None) -> Sniffed:
+    async def _by_head(self, file: "_File", head: bytes, medium: Medium | None) -> Sniffed:
         """What the first bytes say."""
         if head.startswith(_ZIP_HEADS[0]):
             return Sniffed(containers.classify_head(head), certain=False)
-        found = await self._libmagic.type_of(head[:HEAD_BYTES])
-        signed = signatures.types_of_head(head)
-        if found is None:
+        answer = await self._libmagic.type_of(head)
+        at = signatures.far_header(head, file.size)
+        far = b"" if at is None else await file.read(*at)
+        signed = signatures.types_of_head(head, file.size, far)
+        if answer is None:
             # The policy decides on what nobody could look at; what its bytes give away counts too.
             return Sniffed(UNKNOWN_TYPE, frozenset({UNSNIFFED, *signed}))
+        found = counted(canonical(answer), head, signed)
         if medium is not None:
-            return _with_medium(canonical(found), signed, medium)
-        return _weighed(canonical(found), signed)
+            return _with_medium(found, signed, medium)
+        return _weighed(found, signed)
 
 
 def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
@@ -108,7 +112,11 @@ def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
     if not signed or found == signed[0]:
         return Sniffed(found, frozenset(signed) - {found})
     # libmagic knows kinds of programs that a signature does not tell apart, and the reverse.
-    better = found in _GENERIC or (signed[0] in _MARKUP and found.startswith(_MARKUP_LIKE))
+    better = (
+        found in _GENERIC
+        or (signed[0] in _MARKUP and found.startswith(_MARKUP_LIKE))
+        or (signed[0].startswith("font/") and found in _FONTS)
+    )
     main = signed[0] if better else found
     return Sniffed(main, frozenset(signed) - {main})
 
@@ -139,7 +147,7 @@ def _with_container(by_head: Sniffed, container: Container, head: bytes, tail: b
         return found.holding(inner).also(container.others - inner)
     types = {container.content_type, *container.others}
     # The directory of a compound or gzip file is its own; an archive may stand in or behind it.
-    own = compound or head.startswith(_GZIP)
+    own = compound or head.startswith(containers.GZIP)
     if own or (by_head.content_type in _HOLDERS and not containers.ends_there(tail)):
         return by_head.holding(types - {by_head.content_type}, bomb=container.bomb)
     return by_head.also(types, bomb=container.bomb)

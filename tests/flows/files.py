@@ -1,6 +1,7 @@
 """Small real files of the types that matter."""
 
 import io
+import struct
 import zipfile
 
 from gateway.stack.sample import sample_png
@@ -14,6 +15,17 @@ JPEG = (
 )
 EXE = (
     b"MZ\x90\x00" + bytes(56) + b"\x80\x00\x00\x00" + bytes(64) + b"PE\x00\x00\x64\x86" + bytes(200)
+)
+DOS = struct.pack("<2s13H", b"MZ", 16, 2, 1, 2, 0, 0xFFFF, 0, 256, 0, 0, 0, 28, 0) + bytes(500)
+CLASS = bytes.fromhex("cafebabe00000034000307000201000141") + bytes(20)
+UNIVERSAL = struct.pack(">12I", 0xCAFEBABE, 2, 7, 3, 4096, 99, 12, 12, 0, 8192, 99, 12) + bytes(99)
+DEX = b"dex\n035\0" + bytes(28) + bytes.fromhex("7000000078563412") + bytes(68)
+KOLY = bytes.fromhex("6b6f6c790000000400000200") + bytes(500)
+PHAR = (
+    b"<?php __HALT_COMPILER(); ?>\r\n"
+    + struct.pack("<2I2sII", 54, 1, b"\x11\x10", 1 << 16, 0)
+    + struct.pack("<2I5sIIIIII", 0, 5, b"a.php", 9, 0, 9, 0, 0x1B6, 0)
+    + b"<?php 1;\n"
 )
 PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 SVG = (
