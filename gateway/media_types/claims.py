@@ -1,10 +1,14 @@
 """Whether content of one type may be called by another, and what tells kinds of files apart."""
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from gateway.media_types.kinds import UNKNOWN_TYPE, canonical, is_a, is_known, is_pattern
 from gateway.media_types.words import CONTAINERS, WORDS
+
+_KNOWN: Final = 4096
+"""Of pairs of a type and a claim, so many are kept with the answer."""
 
 _TEXT: Final = "text/plain"
 _XML: Final = "application/xml"
@@ -67,6 +71,7 @@ def active(content_type: str) -> bool:
     return canonical(content_type) in _ACTIVE
 
 
+@lru_cache(_KNOWN)
 def may_be_called(ours: str, theirs: str, *, certain: bool = True) -> bool:
     """Whether a file whose content is of the first type may honestly be called the second.
 

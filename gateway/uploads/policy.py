@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from gateway.media_types import active, canonical, is_a, matches, may_be, may_be_called
@@ -63,6 +64,9 @@ DENIED: Final = (*EXECUTABLES, UNSNIFFED)
 _SCRIPT: Final = "application/javascript"
 _ANY_SCRIPT: Final = "text/x-shellscript"
 _MACROS: Final = "application/*.macroenabled.12"
+
+_KNOWN: Final = 4096
+"""Of pairs of a denied pattern and a type, so many are kept with the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ def judge(terms: Terms, sniffed: Sniffed, declared: str | None) -> Accepted | Re
     return Accepted()
 
 
+@lru_cache(_KNOWN)
 def _denies(pattern: str, content_type: str) -> bool:
     """Whether a pattern names the type, or a kind of program of which the type is one.
 
