@@ -8,7 +8,7 @@ from gateway.media_types.kinds import UNKNOWN_TYPE, canonical, is_a, is_known, i
 from gateway.media_types.words import CONTAINERS, WORDS
 
 _KNOWN: Final = 4096
-"""Of pairs of a type and a claim, so many are kept with the answer."""
+"""Pairs of a type and a claim that are kept with the answer."""
 
 _TEXT: Final = "text/plain"
 _XML: Final = "application/xml"
@@ -71,7 +71,6 @@ def active(content_type: str) -> bool:
     return canonical(content_type) in _ACTIVE
 
 
-@lru_cache(_KNOWN)
 def may_be_called(ours: str, theirs: str, *, certain: bool = True) -> bool:
     """Whether a file whose content is of the first type may honestly be called the second.
 
@@ -79,7 +78,11 @@ def may_be_called(ours: str, theirs: str, *, certain: bool = True) -> bool:
     of one container, and where some system gives that name by the end of a file's name. But what
     a browser runs is no plain text. `certain` is False where only a part of the file was seen.
     """
-    found, claimed = canonical(ours), canonical(theirs)
+    return _may_be_called(canonical(ours), canonical(theirs), certain=certain)
+
+
+@lru_cache(_KNOWN)
+def _may_be_called(found: str, claimed: str, *, certain: bool) -> bool:
     if UNKNOWN_TYPE in (found, claimed) or found == _EMPTY:
         return True
     if claimed.endswith("/*"):

@@ -12,7 +12,10 @@ UNKNOWN_TYPE: Final = "application/octet-stream"
 """Says nothing of a file."""
 
 _KNOWN: Final = 4096
-"""Of the types that clients and operators name, so many are kept with their answers."""
+"""Types that are kept with the answers to questions about them."""
+
+_LONGEST: Final = 255
+"""Characters of a media type (RFC 6838 section 4.2)."""
 
 _PART: Final = r"[a-z0-9!#$&^_.+-]+"  # RFC 6838 section 4.2, in lower case
 _TYPE: Final = re.compile(rf"{_PART}/{_PART}")
@@ -42,7 +45,6 @@ def plain(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-@lru_cache(_KNOWN)
 def canonical(content_type: str) -> str:
     """The media type alone, in lower case and by the name that the gateway registers.
 
@@ -50,8 +52,8 @@ def canonical(content_type: str) -> str:
     as `image/*` stays one.
     """
     name = plain(content_type)
-    if _TYPE.fullmatch(name) is None:
-        return name if _RANGE.fullmatch(name) else UNKNOWN_TYPE
+    if len(name) > _LONGEST or _TYPE.fullmatch(name) is None:
+        return name if len(name) <= _LONGEST and _RANGE.fullmatch(name) else UNKNOWN_TYPE
     return _CANONICAL.get(name, name)
 
 
@@ -77,7 +79,6 @@ def is_known(name: str) -> bool:
     return name in _NAMED
 
 
-@lru_cache(_KNOWN)
 def matches(content_type: str, pattern: str) -> bool:
     """Whether an operator's pattern names the type: by any of its names, or with wildcards.
 

@@ -66,7 +66,7 @@ _ANY_SCRIPT: Final = "text/x-shellscript"
 _MACROS: Final = "application/*.macroenabled.12"
 
 _KNOWN: Final = 4096
-"""Of pairs of a denied pattern and a type, so many are kept with the answer."""
+"""Pairs of a denied pattern and a type that are kept with the answer."""
 
 
 @dataclass(frozen=True, slots=True)
