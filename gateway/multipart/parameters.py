@@ -52,6 +52,9 @@ def _parameters(text: str, position: int) -> list[Parameter]:
         name = text[position:name_end].lstrip(BLANK).lower()
         value, form, end = _value(text, name_end)
         position = end + 1
+        if name == "filename" and form is Form.BROKEN and text.startswith('="', name_end):
+            # An unescaped quote: most that send it mean all of it, as Tomcat and Spring read it.
+            value = text[name_end + 2 : end].rstrip(BLANK).removesuffix('"')
         if name != name.rstrip(BLANK):
             name, form = name.rstrip(BLANK), Form.BROKEN
         found.append(Parameter(name, value, form))

@@ -1,0 +1,1 @@
+"""How real HTTP clients write the names of files: their drivers, and what records them."""
