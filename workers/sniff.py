@@ -29,7 +29,7 @@ ReadRange = Callable[[int, int], Awaitable[bytes]]
 _EMPTY: Final = Sniffed("application/x-empty")
 
 # What libmagic says of what it does not know, or of what others know better.
-_GENERIC: Final = frozenset({UNKNOWN_TYPE, "text/plain", "application/zip"})
+_GENERIC: Final = frozenset({UNKNOWN_TYPE, "text/plain", "text/csv", "application/zip"})
 _GENERIC_COMPOUND: Final = frozenset(
     {"application/x-ole-storage", "application/cdfv2", "application/vnd.ms-office", UNKNOWN_TYPE}
 )

@@ -27,6 +27,9 @@ PHAR = (
     + struct.pack("<2I5sIIIIII", 0, 5, b"a.php", 9, 0, 9, 0, 0x1B6, 0)
     + b"<?php 1;\n"
 )
+INSTALLER = bytes.fromhex(
+    "d0cf11e0a1b11ae1" + "00" * 500 + "84100c0000000000c000000000000046" + "00" * 100
+)
 PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 SVG = (
     b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'

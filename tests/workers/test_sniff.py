@@ -36,8 +36,7 @@ PROGRAMS = {
     "PHP": b"<?php echo 1; ?>",
     "Java class": files.CLASS,
     "shortcut": bytes.fromhex("4c0000000114020000000000c000000000000046") + bytes(60),
-    "installer": bytes.fromhex("d0cf11e0a1b11ae1") + bytes(500)
-    + bytes.fromhex("84100c0000000000c000000000000046") + bytes(100),
+    "installer": files.INSTALLER,
     "APK": files.APK,
     "JAR": zip_of("META-INF/MANIFEST.MF", "a/B.class"),
     "GIF and JAR": b"GIF89a\x01\x00\x01\x00" + zip_of("META-INF/MANIFEST.MF"),

@@ -152,6 +152,11 @@ def _extension(look: _Look) -> str | None:
     return "application/x-xpinstall" if signed or "install.rdf" in look.known else None
 
 
+def _php(look: _Look) -> str | None:
+    """What PHP takes for a program by the names that it gives to its own entries."""
+    return "application/x-phar" if ".phar/stub.php" in look.known else None
+
+
 def _paper(look: _Look) -> str | None:
     """XPS and OpenXPS (ECMA-388), which the package's relations tell apart."""
     if LIST.decode() not in look.known or not look.ends(".fdseq"):
@@ -174,7 +179,7 @@ def _data(look: _Look) -> str | None:
     return None
 
 
-_RULES: Final = (_android, _windows, _extension, _java, _apple, _paper, _data)
+_RULES: Final = (_android, _windows, _extension, _java, _apple, _php, _paper, _data)
 """In the order of what is the most dangerous."""
 
 

@@ -88,6 +88,9 @@ _WEAK: Final[Mapping[str, re.Pattern[bytes]]] = {
         ),
         _NETPBM,
     ),
+    "application/gzip": re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"),
+    # Lines of a letter may have as many commas each, but there a blank follows them.
+    "text/csv": re.compile(rb".{0,4096}?,[^\s,]", re.DOTALL),
     "application/postscript": re.compile(rb"\x04?%!PS|\xc5\xd0\xd3\xc6"),
     "application/pgp-encrypted": re.compile(rb"-----BEGIN PGP"),
     "application/x-dvi": re.compile(rb"\xf7[\x02\x03]\x01\x83\x92\xc0\x1c\x3b\0\0"),
