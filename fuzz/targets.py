@@ -142,10 +142,12 @@ def _same_text(theirs: str | None, ours: str | None) -> bool:
 
 
 def _is_served_safely(head: PartHead) -> None:
-    name = safe_name(head.disposition.filename or "")
+    path = not head.disposition.escaped
+    name = safe_name(head.disposition.filename or "", path=path)
     assert 0 < len(name.encode()) <= LONGEST
-    assert not set(name) & set("/\\\0\r\n")
-    assert safe_name(name) == name
+    assert not set(name) & set("/\0\r\n")
+    assert not path or "\\" not in name
+    assert safe_name(name, path=path) == name
     header = content_disposition("attachment", name)
     assert header.isascii()
     assert header.isprintable()

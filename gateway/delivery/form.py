@@ -60,19 +60,22 @@ class FormReader:
         Raises MalformedUpload, SeveralFiles, FileTooLarge, FormTooLarge, InvalidField and what
         the scanner raises.
         """
-        for event in self._scanner.receive_data(chunk):
+        events = self._scanner.receive_data(chunk)
+        # First: what is odd about a part's headers says more than what comes of it.
+        self._refuse_ambiguity()
+        for event in events:
             if (data := self._take(event)) is not None:
                 yield data
-        self._refuse_ambiguity()
 
     def finish(self) -> Form:
         """The form, at the end of the body.
 
         Raises MalformedUpload, MissingFile, EmptyFile and what `receive_data` raises.
         """
-        for event in self._scanner.finish():
-            self._take(event)
+        events = self._scanner.finish()
         self._refuse_ambiguity()
+        for event in events:
+            self._take(event)
         if self._file_part is None:
             raise MissingFile(f"{self._listed()}; send the file as a part named `{FILE_PART}`")
         if self._meter.size == 0:

@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.multipart.ambiguity import Ambiguity
 from gateway.multipart.headers import CRLF, parse_head_fully
+from gateway.multipart.parameters import TOKEN
 
 _LONGEST_NAME: Final = 40
 
@@ -48,7 +49,7 @@ class Doubts(dict[Ambiguity, Place]):
 
 def shown(part: int, name: str | None) -> str:
     """A part by its number, and by its name if that is short and printable."""
-    if name is None or not name or not name.isprintable() or len(name) > _LONGEST_NAME:
+    if not name or not name.isprintable() or len(name) > _LONGEST_NAME:
         return f"part {part}"
     return f"part {part} (`{name}`)"
 
@@ -60,8 +61,8 @@ def _where(reason: Ambiguity, place: Place) -> str:
     line = _line(reason, place.block)
     if line is None:
         return f"In the headers of {part}: "
-    name = place.block.split(CRLF)[line].partition(b":")[0].decode("ascii", "replace").strip()
-    named = f" ({name})" if name.isprintable() and len(name) <= _LONGEST_NAME else ""
+    name = place.block.split(CRLF)[line].partition(b":")[0].decode("latin-1").strip()
+    named = f" ({name})" if TOKEN.fullmatch(name) and len(name) <= _LONGEST_NAME else ""
     return f"In line {line + 1}{named} of the headers of {part}: "
 
 

@@ -12,7 +12,8 @@ FALLBACK: Final = "file"
 
 _SEPARATORS = re.compile(r"[/\\]")
 _SLASH = re.compile(r"/")
-_WINDOWS_PATH = re.compile(r"\A(?:[A-Za-z]:\\|\\)|(?:\A|[/\\])\.\.?(?:[/\\]|\Z)")
+_WINDOWS_PATH = re.compile(r"\A[ .]*(?:[A-Za-z]:|\\)|(?:\A|[/\\])[. ]+(?:[/\\]|\Z)")
+_EDGES = " .\\"
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.IGNORECASE)
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Controls, bidirectional and other format characters, surrogates, what has no meaning."""
@@ -31,19 +32,18 @@ def safe_name(original: str, *, path: bool = True) -> str:
 
     In NFC, at most 255 bytes of UTF-8 with its extension kept, never empty. Safe names stay as
     they are. If not `path`, a backslash belongs to the name, but for what Windows takes for a path:
-    a drive, a share, or a `..` between backslashes.
+    a drive, a share, or dots between backslashes.
     """
     if _USUAL.fullmatch(original) and not _DEVICE.match(original):
         return original
-    trimmed = original.rstrip("/\\")
-    separators = _SEPARATORS if path or _WINDOWS_PATH.search(trimmed) else _SLASH
-    last = separators.split(trimmed)[-1]
     printable = "".join(
         char
-        for char in last
+        for char in original
         if char in _KEPT or unicodedata.category(char) not in _DROPPED_CATEGORIES
-    )
-    name = _shortened(unicodedata.normalize("NFC", printable).strip(" ."))
+    ).rstrip("/\\")
+    separators = _SEPARATORS if path or _WINDOWS_PATH.search(printable) else _SLASH
+    last = separators.split(printable)[-1]
+    name = _shortened(unicodedata.normalize("NFC", last).strip(_EDGES))
     if not name:
         return FALLBACK
     return f"_{name}"[:LONGEST] if _DEVICE.match(name) else name
@@ -63,7 +63,7 @@ def _shortened(name: str) -> str:
     if not stem or len(extension.encode()) > _LONGEST_EXTENSION:
         stem, dot, extension = name, "", ""
     room = LONGEST - len((dot + extension).encode())
-    return (_cut(stem, room).rstrip(" .") + dot + extension).strip(" .")
+    return (_cut(stem, room).rstrip(_EDGES) + dot + extension).strip(_EDGES)
 
 
 def _cut(text: str, size: int) -> str:

@@ -1,4 +1,5 @@
 import unicodedata
+from pathlib import PureWindowsPath
 
 import pytest
 from hypothesis import given
@@ -34,14 +35,27 @@ def test_a_name_is_reduced_to_a_safe_last_element(original: str, safe: str) -> N
     assert safe_name(original) == safe
 
 
-@given(st.text(max_size=600))
+pathlike = st.lists(st.sampled_from([*"\\/. :aC\u202e\u200fä", ".."]), max_size=12).map("".join)
+
+
+@given(pathlike | st.text(max_size=400))
+def test_a_name_with_backslashes_of_its_own_is_no_path_of_windows(original: str) -> None:
+    name = safe_name(original, path=False)
+    assert not {".", ".."} & {element.strip() for element in name.split("\\")[:-1]}
+    assert "\\" not in name or not PureWindowsPath(name).drive
+    assert "/" not in name
+    assert safe_name(name, path=False) == name
+
+
+@given(pathlike | st.text(max_size=600))
 def test_a_safe_name_is_safe_and_stays_as_it_is(original: str) -> None:
     name = safe_name(original)
     assert name
     assert 1 <= len(name.encode()) <= LONGEST
     assert not set(name) & set("/\\\x00\r\n")
     assert name not in (".", "..")
-    assert not any(unicodedata.category(char).startswith("C") for char in name)
+    kept = "\u061c\u200c\u200d\u200e\u200f"
+    assert not any(unicodedata.category(char).startswith("C") for char in name if char not in kept)
     assert safe_name(name) == name
 
 
@@ -63,3 +77,27 @@ def test_no_name_can_break_a_header(name: str) -> None:
     assert header.isascii()
     assert header.isprintable()
     assert header.count('"') == 2
+
+
+@pytest.mark.parametrize(
+    ("original", "name"),
+    [
+        ("a\\b.png", "a\\b.png"),
+        ("C:\\x\\y.png", "y.png"),
+        ("\\\\host\\share\\y.png", "y.png"),
+        ("..\\..\\y.png", "y.png"),
+        ("a\\..\\y.png", "y.png"),
+        ("x/a\\b.png", "a\\b.png"),
+        ("a\\b\\", "a\\b"),
+    ],
+)
+def test_an_escaped_backslash_is_the_names_unless_windows_takes_it_for_a_path(
+    original: str, name: str
+) -> None:
+    assert safe_name(original, path=False) == name
+    assert safe_name(original) == name.rpartition("\\")[2]
+
+
+@pytest.mark.parametrize("name", ["\u200f\u05e9.png", "👨\u200d👩.png", "\u06cc\u200c\u062e.png"])
+def test_marks_that_scripts_and_emoji_need_stay(name: str) -> None:
+    assert safe_name(name) == name
