@@ -129,6 +129,8 @@ PARENTS: Final = (
     Row("audio/midi", "audio/sp-midi", "rfc"),
     Row("audio/vnd.dts", "audio/vnd.dts.hd", "fdo"),
     Row("application/x-rpm", "application/x-source-rpm", "fdo"),
+    Row("application/x-gameboy-rom", "application/x-gameboy-color-rom", "fdo"),
+    Row("application/x-neo-geo-pocket-rom", "application/x-neo-geo-pocket-color-rom", "fdo"),
     Row("application/vnd.sqlite3", "application/geopackage+sqlite3", "iana"),
     Row("font/sfnt", "font/ttf font/otf font/collection", "rfc"),
     Row(

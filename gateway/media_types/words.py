@@ -84,7 +84,8 @@ _TEXT: Final = (
     Row(
         "text/plain",
         # .csv and exports as .xls; .ts and .mts as TypeScript; .ass; .sub; .org; .scm; .pdb; .obj;
-        # .stl; .key, .pub, .pem, .crt; .bat, .cmd; .pot and .dot as gettext's and Graphviz's; .mod
+        # .stl; .key, .pub, .pem, .crt; .bat, .cmd; .pot and .dot as gettext's and Graphviz's; .mod;
+        # .asx, a list of what to play
         "application/vnd.ms-excel video/mp2t model/vnd.mts audio/aac image/vnd.dvb.subtitle"
         " application/vnd.lotus-organizer application/vnd.lotus-screencam application/vnd.palm"
         " application/x-tgif model/stl application/vnd.apple.keynote"
@@ -94,6 +95,7 @@ _TEXT: Final = (
         " application/pkcs7-signature application/x-dosexec application/vnd.ms-powerpoint"
         " application/msword application/msword-template application/x-aportisdoc"
         " audio/x-mod image/vnd.radiance image/x-portable-* audio/x-pn-realaudio"
+        " audio/x-ms-asx video/x-ms-asf image/x-skencil"
         " application/vnd.rn-realmedia application/x-pagemaker"
         " application/x-ms-shortcut application/x-wais-source"
         " application/vnd.multiad.creator.cif application/vnd.wolfram.mathematica*",
