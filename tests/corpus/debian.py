@@ -54,10 +54,10 @@ class Debian:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda path: _unpack(path, into / path.name.partition("_")[0]), archives))
 
-    def programs(self, names: Collection[str], into: Path) -> None:
+    def packages(self, names: Collection[str], into: Path) -> None:
         """Unpack packages over each other, as they would be installed."""
         into.mkdir(parents=True)
-        for package in self._fetch("program", names, "download"):
+        for package in self._fetch("package", names, "download"):
             _run("dpkg-deb", "-x", str(package), str(into))
 
     def _fetch(self, kind: str, names: Collection[str], *command: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,12 +43,20 @@ PROGRAMS: Final = (
 """Writers of archives, and the libraries that they load."""
 
 
+DOCUMENTED: Final = (
+    "golang-1.19-src", "libpython3.11-testsuite", "libruby3.1", "perl-modules-5.36", "vim-runtime",
+)  # fmt: skip
+"""Sources, manuals and test data in many languages."""
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Where the files lie."""
 
     sources: Path
     """The sources of Debian's packages, by the package's name."""
+    installed: Path
+    """Debian's packages, as they would be installed over each other."""
     made: Path
     """What the makers made, by family."""
     environment: Path
@@ -60,11 +69,11 @@ def prepare() -> Corpus:
     Raises Missing where a part of it cannot be had on this machine.
     """
     root = CACHE / _digest()
-    corpus = Corpus(root / "sources", root / "made", root / "environment")
+    corpus = Corpus(root / "sources", root / "installed", root / "made", root / "environment")
     done = root / ".done"
     with _only_one(CACHE):
         if not done.exists():
-            subprocess.run(["rm", "-rf", str(root)], check=True)
+            shutil.rmtree(root, ignore_errors=True)
             root.mkdir(parents=True)
             _make(root, corpus)
             done.touch()
@@ -76,13 +85,14 @@ def _make(root: Path, corpus: Corpus) -> None:
     with ThreadPoolExecutor(3) as pool:
         fetched = pool.submit(debian.sources, SOURCES, corpus.sources)
         installed = pool.submit(_install, corpus.environment)
-        debian.programs(PROGRAMS, root / "tools")
+        debian.packages((*PROGRAMS, *DOCUMENTED), corpus.installed)
         interpreter = installed.result()
-        command = [str(interpreter), str(MAKERS), str(corpus.made), str(root / "tools")]
+        command = [str(interpreter), str(MAKERS), str(corpus.made), str(corpus.installed)]
         made = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
         if made.returncode != 0:
             raise Missing(f"what the makers make: {made.stderr[-2000:]}")
         fetched.result()
+    shutil.rmtree(root / "debian")
 
 
 def _install(environment: Path) -> Path:

@@ -20,7 +20,8 @@ from tests.corpus.pick import Specimen, honest, programs
 from tests.corpus.prepare import Corpus
 from workers.sniff import Sniffer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# The corpus may have to be made first.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 FILES = Path(__file__).parents[1] / "files"
 

@@ -1,17 +1,34 @@
-"""Real programs, by each delivery, on real servers."""
+"""Every honest file, once by each delivery, on real servers."""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
-from tests.corpus.pick import Specimen, programs
+import pytest
+
+from tests.corpus import declared
+from tests.corpus.pick import Specimen, few, programs
 from tests.corpus.prepare import Corpus
 from tests.flows.client import Client
 from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, Sandbox
 
+# The corpus may have to be made first.
+pytestmark = pytest.mark.timeout(900)
+
 CHANNEL_PATH = f"/v1/channels/{CHANNEL}/messages"
 AT_ONCE = 8
+
+
+def declared_type(specimen: Specimen) -> str:
+    """One of the types that clients declare; another for another file."""
+    types = sorted(declared.table().get(specimen.extension, {"application/octet-stream": ()}))
+    return types[sum(specimen.path.name.encode()) % len(types)]
+
+
+def called(specimen: Specimen) -> str:
+    """Its own name; but no secret of the servers, which must stand in no log."""
+    return specimen.path.name.replace("secret", "private")
 
 
 async def each(
@@ -23,9 +40,52 @@ async def each(
     async def one(specimen: Specimen) -> str | None:
         async with turns:
             wrong = await send(specimen)
-        return wrong and f"{specimen}: {wrong}"
+        return wrong and f"{specimen} as {declared_type(specimen)}: {wrong}"
 
     return [wrong for wrong in await asyncio.gather(*map(one, specimens)) if wrong]
+
+
+async def test_every_honest_file_is_registered_and_served(external: Client, corpus: Corpus) -> None:
+    async def send(specimen: Specimen) -> str | None:
+        data = specimen.path.read_bytes()
+        answer = await external.upload(
+            CHANNEL_PATH, data, name=called(specimen), content_type=declared_type(specimen)
+        )
+        if answer.status not in (200, 202):
+            return answer.body.decode()
+        resource = await external.end_of(answer.upload_id)
+        if resource["state"] != "registered":
+            return json.dumps(resource)
+        # Not by the client, which would look for links in what it gets.
+        async with external.session.get(resource["url"]) as served:
+            same = await served.read() == data
+        return None if same else "served with other bytes"
+
+    assert await each(few(corpus), send) == []
+
+
+async def test_no_honest_message_is_deleted(
+    start_gateway: StartGateway, plain_relay: Client, sandbox: Sandbox, corpus: Corpus
+) -> None:
+    gateway = start_gateway(delivery="relay", on_mismatch="delete")
+    client = Client(plain_relay.session, gateway.url, plain_relay.token)
+    made: list[int] = []
+
+    async def send(specimen: Specimen) -> str | None:
+        answer = await client.upload(
+            CHANNEL_PATH,
+            specimen.path.read_bytes(),
+            name=called(specimen),
+            content_type=declared_type(specimen),
+        )
+        if answer.status != 200:
+            return answer.body.decode()
+        made.append(answer.json()["id"])
+        resource = await client.end_of(answer.upload_id)
+        return None if resource["state"] == "audited" else json.dumps(resource["problem"])
+
+    assert await each(few(corpus), send) == []
+    assert set(made) <= {message["id"] for message in await sandbox.messages()}
 
 
 async def test_every_program_is_refused_and_its_message_deleted(
