@@ -87,8 +87,10 @@ class Sniffer:
         by_head = await self._by_head(file, head, await _medium(file))
         container = await _container(file, head, tail)
         if container is None:
-            return by_head.also(signatures.types_of_tail(tail))
-        return _with_container(by_head, container, head, tail).also(signatures.types_of_tail(tail))
+            return by_head.also(signatures.types_of_tail(head, tail))
+        return _with_container(by_head, container, head, tail).also(
+            signatures.types_of_tail(head, tail)
+        )
 
     async def _by_head(self, file: "_File", head: bytes, medium: Medium | None) -> Sniffed:
         """What the first bytes say."""

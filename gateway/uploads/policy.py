@@ -90,6 +90,8 @@ class Sniffed:
     def also(self, others: Iterable[str], *, bomb: bool = False) -> "Sniffed":
         """The same file, which admits other types as well."""
         found = (self.alternatives | frozenset(others)) - {self.content_type}
+        if found == self.alternatives and not bomb:
+            return self
         return replace(self, alternatives=found, bomb=self.bomb or bomb)
 
     def holding(self, inner: Iterable[str], *, bomb: bool = False) -> "Sniffed":

@@ -40,7 +40,7 @@ def types_of_head(head: bytes, size: int | None = None, far: bytes = b"") -> lis
         0x47
     }:
         found.append("video/mp2t")
-    if 0 < head.find(b"%PDF-") < _PDF_WITHIN:
+    if head.find(b"%PDF-", 1, _PDF_WITHIN + 4) > 0:
         found.append("application/pdf")
     if _SCRIPT_LIKE.match(head):
         found.append("application/javascript")
@@ -50,12 +50,12 @@ def types_of_head(head: bytes, size: int | None = None, far: bytes = b"") -> lis
     return [kind for kind in (*found, *text) if kind is not None]
 
 
-def types_of_tail(tail: bytes) -> list[str]:
-    """Every type that a file's last bytes admit."""
+def types_of_tail(head: bytes, tail: bytes) -> list[str]:
+    """Every type that a file's last bytes admit; its first bytes say what may be in them."""
     found = []
     if packages.is_disk_image(tail):
         found.append(packages.DISK_IMAGE)
-    if packages.is_phar(tail):
+    if packages.is_phar(tail) or packages.is_phar_tape(head, tail):
         found.append(packages.PHAR)
     return found
 

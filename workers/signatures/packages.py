@@ -13,19 +13,18 @@ SHORTCUT: Final = bytes.fromhex("4c0000000114020000000000c000000000000046")
 PHAR: Final = "application/x-phar"
 DISK_IMAGE: Final = "application/x-apple-diskimage"
 
-_MARKS: Final = tuple(
-    (re.compile(pattern, re.DOTALL), content_type)
-    for pattern, content_type in (
-        (re.escape(SHORTCUT), "application/x-ms-shortcut"),
-        (rb"Cr24[\x02\x03]\0\0\0", "application/x-chrome-extension"),
-        (rb"xar!\0[\x1c-\x80]\0[\0\x01]", "application/x-xar"),
-        (rb"!<arch>\ndebian-binary[ /]", "application/vnd.debian.binary-package"),
-        (rb"\xed\xab\xee\xdb[\x02-\x04].\0[\0\x01]", "application/x-rpm"),
-        # A volume of HFS Plus behind its boot blocks, and a map of partitions behind block 0.
-        (rb".{1024}(?:H\+\0\x04|HX\0\x05).{4}(?:10\.0|HFSJ|H\+Lx|fsck|8\.10)", DISK_IMAGE),
-        (rb"ER\x02\0.{508}PM\0\0\0\0", DISK_IMAGE),
-    )
+_MARKS: Final = (
+    (re.escape(SHORTCUT), "application/x-ms-shortcut"),
+    (rb"Cr24[\x02\x03]\0\0\0", "application/x-chrome-extension"),
+    (rb"xar!\0[\x1c-\x80]\0[\0\x01]", "application/x-xar"),
+    (rb"!<arch>\ndebian-binary[ /]", "application/vnd.debian.binary-package"),
+    (rb"\xed\xab\xee\xdb[\x02-\x04].\0[\0\x01]", "application/x-rpm"),
+    # A volume of HFS Plus behind its boot blocks, and a map of partitions behind block 0.
+    (rb".{1024}(?:H\+\0\x04|HX\0\x05).{4}(?:10\.0|HFSJ|H\+Lx|fsck|8\.10)", DISK_IMAGE),
+    (rb"ER\x02\0.{508}PM\0\0\0\0", DISK_IMAGE),
 )
+_ANY_MARK: Final = re.compile(b"|".join(b"(%b)" % pattern for pattern, _ in _MARKS), re.DOTALL)
+"""A group for each, without groups in it."""
 
 _COMPOUND: Final = bytes.fromhex("d0cf11e0a1b11ae1")
 _INSTALLER_CLASS: Final = bytes.fromhex("84100c0000000000c000000000000046")
@@ -34,37 +33,45 @@ _TRAILER: Final = b"koly\0\0\0\x04\0\0\x02\0"
 """Its version and its size."""
 _TRAILER_BYTES: Final = 512
 
+_STUB: Final = b"__HALT_COMPILER();"
 # The end of the stub, and the manifest that PHP reads next: its length, how many files it has, the
 # version (1.0 or 1.1), flags, and the length of the alias.
 _STUB_END: Final = re.compile(
     rb"__HALT_COMPILER\(\);(?:[ \n]\?>)?(?:\r\n|\n)?(?P<length>.{4})(?P<files>.{4})[\x10\x11].",
-    re.DOTALL | re.IGNORECASE,
+    re.DOTALL,
 )
 _LONGEST_MANIFEST: Final = 100 * 1024**2
 """That PHP takes; whatever text stands behind a stub's end is more."""
 _LEAST_FILE: Final = 24
-# The same as a tar: files that only a PHAR has.
-_TAR_STUB: Final = re.compile(
-    rb"\.phar/(?:stub\.php|alias\.txt|signature\.bin|\.metadata\.bin)\0.{0,250}?ustar", re.DOTALL
-)
+_TAR: Final = b"ustar"
 _TAR_MARK: Final = 257
+_TAR_STUB: Final = b".phar/stub.php\0"
+"""The name of an entry that PHP gives to a stub."""
 
 
 def package_types(head: bytes) -> list[str]:
     """The types by which a file would be installed or opened as a volume."""
-    found = [content_type for pattern, content_type in _MARKS if pattern.match(head)]
+    mark = _ANY_MARK.match(head)
+    found = [] if mark is None or mark.lastindex is None else [_MARKS[mark.lastindex - 1][1]]
     if head.startswith(_COMPOUND) and _INSTALLER_CLASS in head:
         found.append("application/x-msi")
-    if is_phar(head):
+    if is_phar(head) or is_phar_tape(head, head):
         found.append(PHAR)
     return found
 
 
 def is_phar(data: bytes) -> bool:
     """Whether PHP would find an archive of programs in it: a stub's end and a manifest."""
-    return any(map(_is_manifest, _STUB_END.finditer(data))) or any(
-        data[found.start() + _TAR_MARK :].startswith(b"ustar") for found in _TAR_STUB.finditer(data)
-    )
+    # Most have no stub, and to look for one costs less than the pattern.
+    return _STUB in data and any(map(_is_manifest, _STUB_END.finditer(data)))
+
+
+def is_phar_tape(head: bytes, data: bytes) -> bool:
+    """Whether a file that begins so is a tar, and `data`, a part of it, has the stub of a PHAR."""
+    if not head.startswith(_TAR, _TAR_MARK):
+        return False
+    at = data.find(_TAR_STUB)
+    return at >= 0 and data.startswith(_TAR, at + _TAR_MARK)
 
 
 def _is_manifest(found: re.Match[bytes]) -> bool:

@@ -60,8 +60,9 @@ def script_types(begin: str) -> list[str]:
 
 def has_php(head: bytes) -> bool:
     """Whether a web server that is asked to would run a file which is no text."""
-    binary = b"\0" in head or head.startswith(_PICTURES)
-    return binary and _PHP_INSIDE.search(head) is not None and not _HOLDERS.match(head)
+    if _PHP_INSIDE.search(head) is None:
+        return False
+    return (b"\0" in head or head.startswith(_PICTURES)) and not _HOLDERS.match(head)
 
 
 def _base(path: str) -> str:

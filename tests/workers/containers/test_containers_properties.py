@@ -52,4 +52,4 @@ def test_any_bytes_are_answered(data: bytes) -> None:
     classify_compound(data)
     for prefix in (b"", b"<", b"\xff\xfe", b"GIF89a", b"\xca\xfe\xba\xbe"):
         types_of_head(prefix + data)
-        types_of_tail(prefix + data)
+        types_of_tail(prefix, prefix + data)
