@@ -36,7 +36,7 @@ _WORDS: Final = (
 _COMMAND: Final = rf"@(?:{_WORDS}\b|set\s[^\n=]*=)[^\n]*"
 # A note may begin with a mention of whom it is for: one line that begins so is no program.
 _BATCH: Final = re.compile(rf"@\s*echo\s+off(?![\w.-])|{_COMMAND}\n\s*{_COMMAND}", re.IGNORECASE)
-_PHP_START: Final = re.compile(r"<\?(?:php(?!\w)|=|\s)", re.IGNORECASE)
+_PHP_START: Final = re.compile(r"<\?(?:php(?!\w)|=|[\r\n]|[ \t](?!xml\s))", re.IGNORECASE)
 _PHP_INSIDE: Final = re.compile(rb"<\?php\s", re.IGNORECASE)
 _PICTURES: Final = (b"%PDF", b"\xff\xd8", b"GIF8", b"\x89PNG")
 _HOLDERS: Final = re.compile(
