@@ -18,11 +18,9 @@ SOME: Final = 2
 """So many made files of one extension go over the wire."""
 
 _FOLDERS: Final = {
-    "epubcheck": "*/src/test/resources/**/*.epub",
     "eyed3": "*/tests/**/*",
     "file": "*/tests/*.testfile",
     "golang-github-gabriel-vasile-mimetype": "*/testdata/**/*",
-    "hachoir": "*/tests/files/*",
     "libapache-poi-java": "*/test-data/**/*",
     "libextractor": "*/src/plugins/testdata/*",
     "libheif": "*/**/*.hei[cf]",

@@ -34,7 +34,7 @@ SOURCES: Final = (
     "taglib",
     "unrtf",
 )
-"""Whose tests have real files, by thousands of programs and cameras."""
+"""Sources, and tests with real files of thousands of programs and cameras."""
 
 PROGRAMS: Final = (
     "7zip", "libacl1", "libarchive13", "libarchive-tools", "libhogweed6", "liblz4-1", "libnettle8",
