@@ -16,6 +16,7 @@ SOURCES: Final = {
     "libmagic": "libmagic's own names",
     "mime-db": "mime-db, behind the npm packages mime-types, form-data and superagent",
     "office": "MS-OFFCRYPTO 2.3.2: an encrypted OOXML document is a compound file",
+    "office-2003": "Word and Excel save XML, and web pages as one file, as .doc and .xls as well",
     "perl": "LWP::MediaTypes",
     "python": "mimetypes; it tells a compressed file's type by the name without `.gz`",
     "react-native": "FormData with `type: 'multipart/form-data'` for a part",

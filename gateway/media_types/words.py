@@ -84,8 +84,8 @@ _TEXT: Final = (
     Row(
         "text/plain",
         # .csv and exports as .xls; .ts and .mts as TypeScript; .ass; .sub; .org; .scm; .pdb; .obj;
-        # .stl; .key, .pub, .pem, .crt; .bat, .cmd; .pot and .dot as gettext's and Graphviz's; .mod;
-        # .asx, a list of what to play
+        # .stl; .key, .pub, .pem, .crt; .bat, .cmd; .pot and .dot as gettext's and Graphviz's; .mod
+        # (Go's too); .asx, a list of what to play; .it and .sk as languages; .msg of Tcl
         "application/vnd.ms-excel video/mp2t model/vnd.mts audio/aac image/vnd.dvb.subtitle"
         " application/vnd.lotus-organizer application/vnd.lotus-screencam application/vnd.palm"
         " application/x-tgif model/stl application/vnd.apple.keynote"
@@ -94,8 +94,9 @@ _TEXT: Final = (
         " application/pkix-cert application/pkcs8 application/pkcs10"
         " application/pkcs7-signature application/x-dosexec application/vnd.ms-powerpoint"
         " application/msword application/msword-template application/x-aportisdoc"
-        " audio/x-mod image/vnd.radiance image/x-portable-* audio/x-pn-realaudio"
-        " audio/x-ms-asx video/x-ms-asf image/x-skencil"
+        " audio/x-mod application/x-object audio/x-it image/x-skencil application/vnd.ms-outlook"
+        " audio/x-ms-asx video/x-ms-asf"
+        " image/vnd.radiance image/x-portable-* audio/x-pn-realaudio"
         " application/vnd.rn-realmedia application/x-pagemaker"
         " application/x-ms-shortcut application/x-wais-source"
         " application/vnd.multiad.creator.cif application/vnd.wolfram.mathematica*",
@@ -104,9 +105,9 @@ _TEXT: Final = (
     Row("application/json", "application/yaml application/javascript", "rfc"),
     Row(
         "text/html",
-        # Markup that begins with a comment, and templates, look like HTML.
-        "text/markdown text/x-* application/xml application/*+xml application/vnd.ms-wpl"
-        " application/xml-external-parsed-entity"
+        # Markup, styles and declarations that begin with a comment, and templates, look like HTML.
+        "text/markdown text/css text/jsx application/xml-dtd text/x-* application/xml"
+        " application/*+xml application/vnd.ms-wpl application/xml-external-parsed-entity"
         " audio/x-ms-asx video/x-ms-asf",
         "whatwg fdo mime-db",
     ),
@@ -128,6 +129,10 @@ _OLD_WORDS: Final = "codeigniter wps"
 _OTHERS: Final = (
     Row("application/pdf", "application/postscript", "apache chromium"),
     Row("application/postscript", "application/illustrator", "fdo"),
+    Row("application/xml", "application/vnd.ms-excel application/msword", "office-2003"),
+    Row("message/rfc822", "application/vnd.ms-excel application/msword", "office-2003"),
+    # One of sources or of data alone is not told from other archives.
+    Row("application/zip", "application/java-archive", "servers"),
     Row("application/zip", "application/vnd.comicbook-rar", "mime-db"),
     Row("application/x-rar", "application/vnd.comicbook+zip", "servers"),
     Row(

@@ -39,6 +39,10 @@ _ASF_HEADER: Final = 30
 _ASF_OBJECT: Final = 24
 _ASF_STREAM: Final = _ASF_OBJECT + 54
 
+_MZ: Final = b"MZ"
+_NEW_HEADER: Final = slice(0x3C, 0x40)
+_NEW_HEADER_BYTES: Final = 64
+
 _ID3: Final = b"ID3"
 _ID3_HEADER: Final = 10
 _BEHIND_ID3: Final = 1024
@@ -151,18 +155,26 @@ def picker_of(head: bytes) -> Picker | None:
 def _walk_of(head: bytes) -> Walk | None:
     if head[4:8] in _FIRST_BOXES:
         return _tracks()
-    if (at := compound_directory(head)) is not None:
-        return _stretch(at, _COMPOUND_BYTES)
-    if head.startswith(_LONG_HEADS):
-        return _stretch(len(head), _MORE_HEAD)
     if head.startswith(_ASF):
         return _objects(int.from_bytes(head[16:24], "little"))
+    stretch = _stretch_of(head)
+    return _one(*stretch) if stretch is not None else None
+
+
+def _stretch_of(head: bytes) -> tuple[int, int] | None:
+    """The only one that is wanted: where it begins, and its length."""
+    if (at := compound_directory(head)) is not None:
+        return at, _COMPOUND_BYTES
+    if head.startswith(_LONG_HEADS):
+        return len(head), _MORE_HEAD
     if head.startswith(_ID3):
-        return _stretch(_ID3_HEADER + _synchsafe(head[6:10]), _BEHIND_ID3)
+        return _ID3_HEADER + _synchsafe(head[6:10]), _BEHIND_ID3
+    if head.startswith(_MZ):
+        return int.from_bytes(head[_NEW_HEADER], "little"), _NEW_HEADER_BYTES
     return None
 
 
-def _stretch(start: int, length: int) -> Walk:
+def _one(start: int, length: int) -> Walk:
     yield start, length
 
 

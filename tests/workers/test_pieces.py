@@ -2,6 +2,7 @@
 
 import io
 import random
+import struct
 import zipfile
 from collections.abc import AsyncIterator, Sequence
 
@@ -113,6 +114,15 @@ async def test_an_installable_archive_is_denied_however_large(sniffer: Sniffer) 
         for polyglot in (data, files.JPEG + bytes(70_000) + data):
             sniffed = await sniffer.sniff_pieces(len(polyglot), kept_of(polyglot))
             assert isinstance(judge(Terms(), sniffed, None), Rejected)
+
+
+@pytest.mark.parametrize("at", [64, 4090, 4096, 20_000, 300_000])
+async def test_a_windows_program_is_denied_wherever_its_header_lies(
+    sniffer: Sniffer, at: int
+) -> None:
+    data = (b"MZ" + b"\xff" * 58 + struct.pack("<I", at)).ljust(at, b"\0") + b"PE\0\0" + bytes(400)
+    sniffed = await sniffer.sniff_pieces(len(data), kept_of(data))
+    assert isinstance(judge(Terms(), sniffed, None), Rejected)
 
 
 async def test_a_film_is_told_from_sound_by_tracks_at_its_end(sniffer: Sniffer) -> None:

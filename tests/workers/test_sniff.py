@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import io
+import struct
 import tarfile
 import zipfile
 from collections.abc import AsyncIterator
@@ -23,6 +24,9 @@ from workers.sniff import Sniffer
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OOXML = "application/vnd.openxmlformats-officedocument."
+
+SLICE = struct.pack(">5I", 0x01000007, 3, 4096, 1000, 12)
+FOREIGN_SLICE = struct.pack(">5I", 0x7FFFFFFF, 0, 4096, 1000, 12)
 
 PROGRAMS = {
     "portable executable": files.EXE,
@@ -58,6 +62,23 @@ PROGRAMS = {
     "disk image": bytes(2000) + files.KOLY,
     "Debian package": b"!<arch>\ndebian-binary".ljust(66) + b"`\n2.0\n",
     "RPM": bytes.fromhex("edabeedb03000000") + bytes(100),
+    "program for DOS that is all code": b"MZ" + struct.pack(
+        "<13H", 40, 1, 0, 1, 0, 0xFFFF, 0, 256, 0, 16, 0, 28, 0
+    ) + b"\xb4\x4c\xcd\x21".ljust(12),
+    "universal Mach-O of very many": bytes.fromhex("cafebabe0000002b") + 43 * SLICE,
+    "universal Mach-O, a foreign one first": (
+        bytes.fromhex("cafebabe00000002") + FOREIGN_SLICE + SLICE
+    ),
+    "Android code of version 041": (
+        b"dex\n041\0" + bytes(24) + struct.pack("<3I", 500, 0x78, 0x12345678) + bytes(456)
+    ),
+    "batch file behind remarks": b":: builds it\r\nREM by hand\r\n\r\n@echo off\r\nmake\r\n",
+    "PHAR as a ZIP": zip_of("a.php", ".phar/stub.php"),
+    "PHAR of a later version": files.PNG + b"<?= 1; __HALT_COMPILER(); ?>\r\n" + struct.pack(
+        "<2I2s", 60, 1, b"\x20\x00"
+    ) + bytes(54),
+    "volume of APFS": bytes(32) + b"NXSB\0\x10\0\0" + bytes(4000),
+    "encrypted disk image": b"encrcdsa\0\0\0\2" + bytes(4000),
 }  # fmt: skip
 
 PLAIN = {
@@ -304,6 +325,19 @@ async def test_a_document_is_known_wherever_its_directory_lies(sniffer: Sniffer,
     ]
     sniffed, _ = await sniff(sniffer, zip_of(*names))
     assert sniffed.content_type == files.DOCX_TYPE
+
+
+async def test_what_tells_an_archive_is_read_before_its_other_entries(sniffer: Sniffer) -> None:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
+        for number in range(8):
+            archive.writestr(f"{number}.java", bytes(200_000))
+        archive.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\nMain-Class: A\r\n")
+        archive.writestr("A.class", files.CLASS)
+        archive.writestr("9.java", bytes(200_000))
+    sniffed, read = await sniff(sniffer, output.getvalue())
+    assert isinstance(judge(Terms(), sniffed, None), Rejected)
+    assert len(read) <= 9
 
 
 async def test_only_the_ends_of_a_large_file_are_read(sniffer: Sniffer) -> None:

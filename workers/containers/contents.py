@@ -15,13 +15,14 @@ _STORED, _DEFLATED = 0, 8
 
 def content_of(own: Entry, pieces: Iterable[Piece]) -> bytes:
     """What the entry of this header of its own begins with; empty if it cannot be read."""
-    for piece in pieces:
-        if piece.start <= own.offset < piece.end:
-            start = own.offset - piece.start + own.length
-            size = min(own.packed or CONTENT_BYTES, CONTENT_BYTES)  # it may be told behind it
-            if found := _unpacked(own, piece.data[start : start + size]):
-                return found
-    return b""
+    start = own.offset + own.length
+    size = min(own.packed or CONTENT_BYTES, CONTENT_BYTES)  # it may be told behind it
+    known = (
+        piece.data[start - piece.start :][:size]
+        for piece in pieces
+        if piece.start <= own.offset < piece.end
+    )
+    return _unpacked(own, max(known, key=len, default=b""))
 
 
 def _unpacked(entry: Entry, data: bytes) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from gateway.uploads.excerpt import Piece
-from workers.containers.contents import content_of
+from workers.containers.contents import CONTENT_BYTES, content_of
 from workers.containers.entries import LOCAL, LOCAL_SIZE, Entry, local_entry
 from workers.containers.iwork import iwork_type
 from workers.containers.office import LIST, office_types
@@ -32,6 +32,7 @@ _MANIFEST: Final = "META-INF/MANIFEST.MF"
 _STARTS: Final = re.compile(
     rb"^(?:main|premain|agent|launcher-agent)-class\s*:", re.IGNORECASE | re.MULTILINE
 )
+_PHAR: Final = re.compile(r"\.phar/(?:stub\.php|alias\.txt|signature\.bin|\.metadata\.bin)")
 _SOURCES: Final = (".java", ".kt", ".scala", ".groovy")
 _ANDROID: Final = "AndroidManifest.xml"
 _BINARY_XML: Final = b"\x03\0\x08\0"
@@ -48,6 +49,9 @@ _ALIGNED: Final = 64
 """Where the data of each file in a USDZ begins (its specification, "Layout")."""
 
 _ANIMATIONS: Final = ("animations/", "a/")
+_TELLING: Final = frozenset(
+    name.upper().encode() for name in (_MANIFEST, _ANDROID, LIST.decode(), "mimetype")
+)
 
 
 class Found(NamedTuple):
@@ -94,6 +98,11 @@ def types_of(
     return Found(list(dict.fromkeys(found)), certain)
 
 
+def tells(name: bytes) -> bool:
+    """Whether an entry of that name has contents by which a program or a document is told."""
+    return name.upper() in _TELLING
+
+
 def _described(content: bytes) -> str | None:
     """What an archive says that it is (OpenDocument, EPUB and others)."""
     text = content[:100].decode("ascii", errors="replace").strip()
@@ -119,8 +128,9 @@ def _java(look: _Look) -> str | None:
     classes = look.ends(".class")
     if look.strict and (classes or at is not None):
         return JAR
-    if at is not None and _STARTS.search(look.read(look.names[at])):
-        return JAR
+    manifest = b"" if at is None else look.read(look.names[at])
+    if _STARTS.search(manifest) or (classes and len(manifest) == CONTENT_BYTES):
+        return JAR  # one so long may go on with it
     leads, sources = at in (0, 1), look.ends(*_SOURCES)
     if classes and leads:
         return JAR
@@ -154,7 +164,7 @@ def _extension(look: _Look) -> str | None:
 
 def _php(look: _Look) -> str | None:
     """What PHP takes for a program by the names that it gives to its own entries."""
-    return "application/x-phar" if ".phar/stub.php" in look.known else None
+    return "application/x-phar" if any(map(_PHAR.fullmatch, look.names)) else None
 
 
 def _paper(look: _Look) -> str | None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.uploads.excerpt import Piece
 from workers.containers.archive import END, Directory
+from workers.containers.contents import CONTENT_BYTES
 from workers.containers.entries import (
     LOCAL,
     LOCAL_SIZE,
@@ -20,6 +21,7 @@ from workers.containers.kinds import (
     names_of,
     reader_of,
     scene_type,
+    tells,
     types_of,
 )
 from workers.containers.weights import is_bomb
@@ -69,16 +71,21 @@ def headers_to_read(
     """Where to look, as starts and lengths, for headers of entries that no piece has.
 
     At most MOST_READS, each of at most a few hundred KiB: what is beyond them is not looked at.
+    Those come first whose contents tell what the archive is.
     """
+    telling = [entry.offset + directory.shift for entry in entries if tells(entry.name)]
     spans: list[tuple[int, int]] = []
-    for start in sorted(entry.offset + directory.shift for entry in entries):
-        end = min(start + _HEADER_ROOM, directory.start)
+    for entry in sorted(entries, key=lambda entry: entry.offset):
+        start = entry.offset + directory.shift
+        content = min(entry.packed, CONTENT_BYTES) if tells(entry.name) else 0
+        end = min(start + _HEADER_ROOM + content, directory.start)
         if start >= end or any(_holds(piece, start, end) for piece in pieces):
             continue
         if spans and end - spans[-1][0] <= _NEARBY:
-            spans[-1] = (spans[-1][0], end)
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
         else:
             spans.append((start, end))
+    spans.sort(key=lambda span: not any(span[0] <= at < span[1] for at in telling))
     return [(start, end - start) for start, end in spans[:MOST_READS]]
 
 

@@ -22,6 +22,8 @@ _MARKS: Final = (
     # A volume of HFS Plus behind its boot blocks, and a map of partitions behind block 0.
     (rb".{1024}(?:H\+\0\x04|HX\0\x05).{4}(?:10\.0|HFSJ|H\+Lx|fsck|8\.10)", DISK_IMAGE),
     (rb"ER\x02\0.{508}PM\0\0\0\0", DISK_IMAGE),
+    (rb".{32}NXSB\0\x10\0\0", DISK_IMAGE),  # a volume of APFS
+    (rb"encrcdsa\0\0\0[\x01\x02]", DISK_IMAGE),  # any of these, encrypted
 )
 _ANY_MARK: Final = re.compile(b"|".join(b"(%b)" % pattern for pattern, _ in _MARKS), re.DOTALL)
 """A group for each, without groups in it."""
@@ -35,9 +37,9 @@ _TRAILER_BYTES: Final = 512
 
 _STUB: Final = b"__HALT_COMPILER();"
 # The end of the stub, and the manifest that PHP reads next: its length, how many files it has, the
-# version (1.0 or 1.1), flags, and the length of the alias.
+# version (1.0 or any later one, for PHP), flags, and the length of the alias.
 _STUB_END: Final = re.compile(
-    rb"__HALT_COMPILER\(\);(?:[ \n]\?>)?(?:\r\n|\n)?(?P<length>.{4})(?P<files>.{4})[\x10\x11].",
+    rb"__HALT_COMPILER\(\);(?:[ \n]\?>)?(?:\r\n|\n)?(?P<length>.{4})(?P<files>.{4})[\x10-\xff].",
     re.DOTALL,
 )
 _LONGEST_MANIFEST: Final = 100 * 1024**2

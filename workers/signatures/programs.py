@@ -19,6 +19,7 @@ CLASS: Final = "application/x-java-applet"
 _MZ: Final = b"MZ"
 _NEW_HEADER: Final = 0x3C
 _NEW_HEADER_BYTES: Final = 64
+_OLD_HEADER_BYTES: Final = 28
 _MOST_PAGES: Final = 2048
 """Of 512 bytes: what is loaded has to fit into the megabyte that DOS can address."""
 _PIF: Final = b"MICROSOFT PIFEX\0"
@@ -40,7 +41,7 @@ _MACH_TYPES: Final = range(1, 16)
 _MOST_COMMANDS: Final = 1 << 16
 
 _UNIVERSAL: Final = {b"\xca\xfe\xba\xbe": ">5I", b"\xca\xfe\xba\xbf": ">2I2Q2I"}
-_MOST_SLICES: Final = 40
+_MOST_SLICES: Final = 44
 """Where a universal program has their number, a Java class has its version, from 45 on."""
 
 _CLASS_MAGIC: Final = b"\xca\xfe\xba\xbe"
@@ -56,8 +57,12 @@ _TEXT_TAG: Final = 1
 _CONSTANTS_SEEN: Final = 8
 
 _DEX: Final = re.compile(rb"dex\n0\d\d\0")
-_DEX_HEADER: Final = {b"\x70\0\0\0\x78\x56\x34\x12", b"\0\0\0\x70\x12\x34\x56\x78"}
-"""Its size, and the tag for the order of bytes."""
+_DEX_HEADER: Final = {
+    b"\x70\0\0\0\x78\x56\x34\x12",
+    b"\0\0\0\x70\x12\x34\x56\x78",
+    b"\x78\0\0\0\x78\x56\x34\x12",
+}
+"""Its size, which version 041 made larger, and the tag for the order of bytes."""
 _WASM: Final = (b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0")
 """A module, and a component."""
 
@@ -98,7 +103,7 @@ def _is_windows(head: bytes, size: int, far: bytes) -> bool:
     """Windows looks at the new header alone, DOS at the old one."""
     at = _new_header_at(head)
     if at is None:
-        return False
+        return head.startswith(_MZ) and len(head) >= _OLD_HEADER_BYTES and _is_dos(head, size)
     new = head[at : at + _NEW_HEADER_BYTES] if far_header(head, size) is None else far
     return _is_new_header(new) or _is_dos(head, size)
 
@@ -121,10 +126,10 @@ def _is_dos(head: bytes, size: int) -> bool:
     return (
         last <= 512
         and 0 < pages <= _MOST_PAGES
-        and 28 <= header < min(size, image)
+        and header < min(size, image)
         and least <= most
         and entry < image - header
-        and (not relocations or 28 <= table <= header - 4 * relocations)
+        and (not relocations or _OLD_HEADER_BYTES <= table <= header - 4 * relocations)
     )
 
 
@@ -153,18 +158,16 @@ def _is_mach(head: bytes) -> bool:
 
 
 def _is_universal(head: bytes) -> bool:
-    """Whether it is a table of programs, of which at least the first has a place and a size."""
+    """Whether it is a table of programs: macOS takes any of them that has a place and a size."""
     form = _UNIVERSAL.get(head[:4])
-    if form is None or len(head) < 8 + struct.calcsize(form):
-        return False
     slices = int.from_bytes(head[4:8])
-    processor, _, offset, length, align, *_ = struct.unpack_from(form, head, 8)
-    return (
-        0 < slices <= _MOST_SLICES
-        and _is_processor(processor)
-        and offset >= 8
-        and length > 0
-        and align < 32
+    if form is None or slices > _MOST_SLICES:
+        return False
+    table = head[8 : 8 + slices * struct.calcsize(form)]
+    whole = len(table) - len(table) % struct.calcsize(form)
+    return any(
+        _is_processor(processor) and offset >= 8 and length > 0 and align < 32
+        for processor, _, offset, length, align, *_ in struct.iter_unpack(form, table[:whole])
     )
 
 

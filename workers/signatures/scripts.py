@@ -35,7 +35,10 @@ _WORDS: Final = (
 # Texinfo's `@set NAME value` has no sign of equality.
 _COMMAND: Final = rf"@(?:{_WORDS}\b|set\s[^\n=]*=)[^\n]*"
 # A note may begin with a mention of whom it is for: one line that begins so is no program.
-_BATCH: Final = re.compile(rf"@\s*echo\s+off(?![\w.-])|{_COMMAND}\n\s*{_COMMAND}", re.IGNORECASE)
+_BATCH: Final = re.compile(
+    rf"(?:(?:::|rem\b)[^\n]*\n\s*)*+@\s*echo\s+off(?![\w.-])|{_COMMAND}\n\s*{_COMMAND}",
+    re.IGNORECASE,
+)
 _PHP_START: Final = re.compile(r"<\?(?:php(?!\w)|=|[\r\n]|[ \t](?!xml\s))", re.IGNORECASE)
 _PHP_INSIDE: Final = re.compile(rb"<\?php\s", re.IGNORECASE)
 _PICTURES: Final = (b"%PDF", b"\xff\xd8", b"GIF8", b"\x89PNG")

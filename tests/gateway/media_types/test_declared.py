@@ -64,6 +64,11 @@ ALIKE: Final = [
     ("application/xhtml+xml", "text/html application/xml"),
     ("text/html", "text/markdown application/x-httpd-php text/x-twig application/smil+xml"),
     ("text/html", "application/xml text/xml application/vnd.never-heard-of"),
+    ("text/html", "application/xml-dtd text/css text/jsx"),
+    ("text/plain", "application/x-object audio/x-it image/x-skencil application/vnd.ms-outlook"),
+    ("application/xml", "application/vnd.ms-excel application/msword"),
+    ("message/rfc822", "application/vnd.ms-excel application/msword"),
+    ("application/zip", "application/java-archive"),
     ("application/encrypted", "application/vnd.ms-excel.sheet.binary.macroenabled.12"),
     (
         "application/vnd.openxmlformats-officedocument.presentationml.presentation",

@@ -56,6 +56,10 @@ PROGRAMS: dict[str, tuple[str, Entries]] = {
         "Main.java": b"", "Main.class": CLASS, "META-INF/MANIFEST.MF": STARTS,
     }),
     "JAR of another's classes": (JAR, {"a.txt": b"", "meta-inf/manifest.mf": STARTS}),
+    "JAR whose manifest is long": (JAR, {
+        "Main.java": b"", "Main.class": CLASS,
+        "META-INF/MANIFEST.MF": MANIFEST[:-2] + b"A: b\r\n" * 20_000 + STARTS[23:],
+    }),
     "classes": (JAR, {"a/B.class": CLASS}),
     "web archive": (JAR, {"META-INF/MANIFEST.MF": MANIFEST, "WEB-INF/classes/A.class": CLASS}),
     "archive of archives": (JAR, {"META-INF/MANIFEST.MF": MANIFEST, "web.war": b""}),
