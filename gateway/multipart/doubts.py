@@ -44,6 +44,8 @@ class Doubts(dict[Ambiguity, Place]):
         Nothing of the body is in it but the name of the part, if that is plain.
         """
         place = self[reason]
+        if reason is Ambiguity.TRUNCATED and place.region is Region.PREAMBLE:
+            return _NO_PART
         return f"{_where(reason, place)}{reason.value} {ADVICE[reason]}"
 
 
@@ -61,8 +63,9 @@ def _where(reason: Ambiguity, place: Place) -> str:
     line = _line(reason, place.block)
     if line is None:
         return f"In the headers of {part}: "
-    name = place.block.split(CRLF)[line].partition(b":")[0].decode("latin-1").strip()
-    named = f" ({name})" if TOKEN.fullmatch(name) and len(name) <= _LONGEST_NAME else ""
+    name, colon, _ = place.block.split(CRLF)[line].decode("latin-1").partition(":")
+    known = colon and TOKEN.fullmatch(name) and len(name) <= _LONGEST_NAME
+    named = f" ({name})" if known else ""
     return f"In line {line + 1}{named} of the headers of {part}: "
 
 
@@ -82,6 +85,10 @@ _CRLF_ADVICE: Final = (
 _ONE_BOUNDARY: Final = (
     "Let the HTTP library set the request's Content-Type: it knows its boundary. curl is known for"
     " it, if a Content-Type is given with -H."
+)
+_NO_PART: Final = (
+    "No line of the body is the boundary that the request's Content-Type declares. Let the HTTP"
+    " library set that Content-Type: it knows its boundary."
 )
 _QUOTE_ADVICE: Final = (
     "Put the filename in double quotes, and write a double quote in it as %22, or rename the file."
@@ -108,7 +115,7 @@ ADVICE: Final[Mapping[Ambiguity, str]] = {
     " name was not encoded first, and programs on Windows for the system's code page, as GBK.",
     Ambiguity.HEADER_FOLDED: "Write each header in one line. Libraries for mail are known for it.",
     Ambiguity.HEADER_MALFORMED: "Write each header as `Name: value`, and an empty line after the"
-    " last one.",
+    " last one. Write a line break in a file's name as %0D%0A or rename the file.",
     Ambiguity.HEADER_REPEATED: "Send each of the two headers once.",
     Ambiguity.DELIMITER_IN_HEADERS: "Write an empty line after the headers of each part.",
     Ambiguity.TRANSFER_ENCODING: "Send the file's bytes as they are, without the header."

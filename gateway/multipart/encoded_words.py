@@ -10,7 +10,8 @@ from typing import Final
 
 # RFC 2231 section 5 adds a language to the charset. Some encoders leave blanks in a word's text.
 _WORD: Final = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([BbQq])\?([^?]*)\?=")
-_TOKEN: Final = re.compile(r"\s+|\S+")
+_LINEAR_BLANKS: Final = " \t\r\n"
+_TOKEN: Final = re.compile(f"[{_LINEAR_BLANKS}]+|[^{_LINEAR_BLANKS}]+")
 _NO_CHARSETS: Final = {"aliases", "idna", "oem", "mbcs", "punycode", "undefined"} | {
     "raw_unicode_escape",
     "unicode_escape",
@@ -51,16 +52,17 @@ def decode_words(value: str) -> str | None:
     return None if last is None else text + last + value[end:]
 
 
-def decode_each_word(value: str) -> list[str]:
+def decode_each_word(value: str, kinds: str = "BbQq") -> list[str]:
     """The texts of the words that can be decoded, each by itself; what is broken as U+FFFD."""
-    return [text for word in _WORD.finditer(value) if (text := _decoded(word)) is not None]
+    words = (word for word in _WORD.finditer(value) if word[2] in kinds)
+    return [text for word in words if (text := _decoded(word)) is not None]
 
 
 def decode_tokens(value: str) -> str:
     """The text as commons-fileupload decodes it: of a token that begins with a word, only that."""
     text, blanks, after_word = "", "", False
     for token in _TOKEN.findall(value):
-        if token.isspace():
+        if token[0] in _LINEAR_BLANKS:
             blanks = token
             continue
         word = _WORD.match(token)

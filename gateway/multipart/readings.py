@@ -16,12 +16,13 @@ from gateway.multipart.encoded_words import (
     decode_tokens,
     decode_words,
 )
+from gateway.multipart.parameters import TOKEN
 
 _MOST: Final = 500
 """Readings that are collected of one name. No name that a client writes has as many."""
 _MOST_PARAMETERS: Final = 8
 
-_PARAMETER: Final = re.compile(r"filename(\*?)[ \t]*=[ \t]*", re.IGNORECASE)
+_PARAMETER: Final = re.compile(r"filename(\*?)[ \t]*=", re.IGNORECASE)
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _BROWSERS_ESCAPE: Final = re.compile(r"%(22|0D|0A)")
 _PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
@@ -61,14 +62,16 @@ def _values(text: str) -> Iterator[str]:
     """What can be the value of `filename`, or that of `filename*` decoded."""
     for _, found in zip(range(_MOST_PARAMETERS), _PARAMETER.finditer(text), strict=False):
         rest = text[found.end() :]
-        yield from _extended(rest) if found[1] else _plain(rest)
+        yield from _extended(rest) if found[1] else _plain(rest.lstrip(" \t"))
+        if not found[1] and rest.startswith((" ", "\t")):
+            yield _until_semicolon(rest).rstrip(_JAVAS_BLANKS)  # Spring keeps the blanks before it
 
 
 def _plain(rest: str) -> Iterator[str]:
     """The value at the beginning of the text: where it ends depends on its quotes."""
     if not rest.startswith('"'):
         before = rest.partition(";")[0]
-        yield from (rest, before, _BLANK.split(before)[0])
+        yield from (rest, before, _BLANK.split(before)[0], _token(rest))
         return
     if quoted := _QUOTED.match(rest):
         yield quoted[1]
@@ -94,14 +97,21 @@ def _until_semicolon(rest: str) -> str:
 
 def _extended(rest: str) -> Iterator[str]:
     value = rest.partition(";")[0].strip()
-    value = value.removeprefix('"').removesuffix('"')
-    yield value
-    charset, _, tail = value.partition("'")
-    encoded = tail.partition("'")[2]
-    for label in (charset.strip(), "utf-8", "latin-1"):
-        decoded = decode_charset(unquote_to_bytes(encoded), label, "replace")
-        if decoded is not None:
-            yield decoded
+    unquoted = value.removeprefix('"').removesuffix('"')
+    for read in {unquoted, _token(unquoted)}:
+        yield read
+        charset, _, tail = read.partition("'")
+        encoded = tail.partition("'")[2]
+        for label in (charset.strip(), "utf-8", "latin-1"):
+            decoded = decode_charset(unquote_to_bytes(encoded), label, "replace")
+            if decoded is not None:
+                yield decoded
+
+
+def _token(text: str) -> str:
+    """The token that the text begins with: Werkzeug reads no more of a value without quotes."""
+    found = TOKEN.match(text)
+    return found[0] if found else ""
 
 
 def _closure(values: Iterable[str]) -> frozenset[str]:
@@ -138,6 +148,8 @@ def _read(value: str) -> Iterator[str]:
         # Spring takes the words alone, Tomcat each without what is stuck to it.
         words = decode_each_word(value)
         yield from filter(None, (decode_words(value), "".join(words), decode_tokens(value)))
+        # Spring takes only those in Base64 if there are any, and knows the capitals only.
+        yield from ("".join(decode_each_word(value, kind)) for kind in "BQ")
 
 
 def _alike(name: str) -> str:

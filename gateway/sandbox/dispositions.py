@@ -5,6 +5,7 @@ empty one, and for a field otherwise. Nothing of the gateway's own reading is us
 """
 
 import base64
+import binascii
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -14,8 +15,11 @@ from gateway.sandbox.failures import client_error
 
 _BASE64_WORD: Final = re.compile(r"=\?([0-9a-zA-Z-_]+)\?B\?([+/0-9a-zA-Z]+=*)\?=")
 _QUOTED_WORD: Final = re.compile(r"=\?([0-9a-zA-Z-_]+)\?Q\?([!->@-~]+)\?=")
+_QUOTED_BYTE: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
+_BROKEN_QUOTED: Final = re.compile(r"=(?![0-9A-Fa-f]{2})..")
 _ATTRIBUTE_CHARS: Final = re.compile(r"(?:[!#$&+\-.^_`|~0-9A-Za-z]|%[0-9A-Fa-f]{2})*")
 _QUOTED_PAIR: Final = re.compile(r'\\(["\\])')
+_TRIMMED: Final = "".join(map(chr, range(0x21)))
 _CHARSETS: Final = {"utf-8": "utf-8", "iso-8859-1": "latin-1", "us-ascii": "ascii"}
 
 
@@ -41,7 +45,7 @@ def _parameters(header: str) -> Iterator[str]:
     for index in range(begin, len(header) + 1):
         char = header[index : index + 1] or ";"
         if char == ";" and (not quoted or index == len(header)):
-            if part := header[begin:index].strip():
+            if part := header[begin:index].strip(_TRIMMED):
                 yield part
             begin = index + 1
         elif char == '"' and not escaped:
@@ -52,9 +56,9 @@ def _parameters(header: str) -> Iterator[str]:
 def _plain(value: str) -> str:
     if value.startswith("=?"):
         if words := _BASE64_WORD.findall(value):
-            return "".join(_decoded(base64.b64decode(text + "=="), name) for name, text in words)
+            return "".join(_decoded(_of_base64(text), name) for name, text in words)
         if words := _QUOTED_WORD.findall(value):
-            return "".join(_decoded(_unquoted(text), name) for name, text in words)
+            return "".join(_decoded(_of_quoted(text), name) for name, text in words)
         return value
     return _QUOTED_PAIR.sub(r"\1", value)
 
@@ -71,9 +75,20 @@ def _extended(value: str) -> str:
     return _decoded(unquote_to_bytes(encoded), charset.strip())
 
 
-def _unquoted(text: str) -> bytes:
-    """Quoted-printable as in a header: a `_` is a blank."""
-    return unquote_to_bytes(text.replace("%", "%25").replace("_", " ").replace("=", "%"))
+def _of_base64(text: str) -> bytes:
+    """Padding may be left out, as for Java's decoder, but must not be wrong."""
+    try:
+        return base64.b64decode(text if text.endswith("=") else text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        raise client_error("the Base64 of the file name is broken") from None
+
+
+def _of_quoted(text: str) -> bytes:
+    """Quoted-printable as in a header: a `_` is a blank, and a `=` near the end is itself."""
+    if _BROKEN_QUOTED.search(text):
+        raise client_error("Not a valid hex sequence in the file name")
+    plain = text.replace("_", " ").encode("ascii")
+    return _QUOTED_BYTE.sub(lambda found: bytes.fromhex(found[1].decode("ascii")), plain)
 
 
 def _decoded(content: bytes, charset: str) -> str:

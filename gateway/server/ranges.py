@@ -13,7 +13,7 @@ from typing import Final
 
 from multidict import CIMultiDictProxy
 
-_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
+_RANGE: Final = re.compile(r"bytes=(\d{0,99})-(\d{0,99})", re.ASCII | re.IGNORECASE)
 _TAG: Final = re.compile(r'(W/)?("[!#-~\x80-\xff]*")')
 _TIME: Final = r"\d\d:\d\d:\d\d"
 _DATE: Final = re.compile(

@@ -1,6 +1,7 @@
 """Bad input gets a clear answer, in both deliveries, and leaves nothing behind."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -100,6 +101,33 @@ async def test_a_form_that_cannot_be_hosted_is_told_why(
     assert slug.encode() in answer.body
     assert b"application/problem+json" in answer.data
     assert await sandbox.messages() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (
+            form(b"data").replace(b"--b", b"--another"),
+            "No line of the body is the boundary that the request's Content-Type declares. ",
+        ),
+        (form(b"data")[:-20], "In the headers of part 1: The body ends before its closing"),
+        (
+            form(b"data", filename="my\r\nsecret.png"),
+            (
+                "In line 2 of the headers of part 1 (`file`): A line among a part's headers is no"
+                " header. Write each header as `Name: value`, and an empty line after the last one."
+                " Write a line break in a file's name as %0D%0A or rename the file."
+            ),
+        ),
+    ],
+)
+async def test_a_broken_form_is_told_where_it_is_broken(
+    external: Client, body: bytes, detail: str
+) -> None:
+    request = head(CHANNEL_PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}")
+    answer = await exchange(external.url, request + body, until=b'Z"}')
+    assert json.loads(answer.body)["detail"].startswith(detail)
+    assert b"secret" not in answer.body
 
 
 @pytest.mark.parametrize("body", [form(b""), form(b"x", name="document"), form(b"x" * 99)[:-20]])

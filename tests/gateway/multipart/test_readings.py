@@ -1,5 +1,6 @@
 """The names that servers read: each of theirs is one of ours, and no other name is."""
 
+from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
 
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.multipart import may_be_named
 from gateway.multipart.readings import readings
+from gateway.sandbox.dispositions import filename_of
+from gateway.sandbox.failures import Failure
 from tests.gateway.multipart.feeding import raw_part
 from tests.gateway.multipart.oracles import ORACLES
 from tests.gateway.multipart.tomcat import tomcat
@@ -87,6 +90,10 @@ def test_another_name_is_none(parameters: str) -> None:
         ('filename="u\u0308b.pdf"'.encode(), "üb.pdf"),
         (b"filename*=\"UTF-8''%C3%BCb.pdf\"", "üb.pdf"),
         (b"filename*=ISO-8859-1'en'%FCb.pdf", "üb.pdf"),
+        (b"filename*=UTF-8''%C3%BCb(1).pdf", "üb"),
+        (b"filename*=UTF-8''%C3%BCb(1).pdf", "üb(1).pdf"),
+        (b"filename= a.pdf", " a.pdf"),
+        (b'filename="=?utf-8?Q?=C3=A4?==?utf-8?B?YQ==?="', "a"),
         (b"filename=a b.pdf", "a"),
         (b"filename=a b.pdf", "a b.pdf"),
         (b'filename="C:\\x\\y.pdf"', "y.pdf"),
@@ -112,6 +119,14 @@ def test_what_tomcat_reads_is_a_reading(filename: str) -> None:
         )
         or ()
     ):
+        assert read is None or may_be_named(read, value), read
+
+
+@given(quoted_names | st.builds("filename={}{}".format, st.sampled_from(["", " ", "\t "]), written))
+def test_what_spring_reads_is_a_reading(parameters: str) -> None:
+    value = disposition(parameters)
+    with suppress(Failure):
+        read = filename_of(value.decode())
         assert read is None or may_be_named(read, value), read
 
 
