@@ -35,12 +35,14 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.InvalidToken: Kind(401, "invalid-token", "The bearer token is not accepted"),
     errors.InsufficientScope: Kind(403, "insufficient-scope", "The token does not allow this"),
     errors.ForeignToken: Kind(
-        403, "foreign-application", "The token is of an application that is not served here"
+        403, "foreign-application", "The token belongs to an application that is not served here"
     ),
-    errors.AnotherUser: Kind(403, "another-user", "The token does not allow to act as this user"),
-    errors.AuthorizationEnded: Kind(401, "authorization-ended", "The token has ended meanwhile"),
+    errors.AnotherUser: Kind(403, "another-user", "The token does not allow acting as this user"),
+    errors.AuthorizationEnded: Kind(
+        401, "authorization-ended", "The token expired during the upload"
+    ),
     errors.GrantRefused: Kind(401, "grant-refused", "Grants are not relayed here"),
-    errors.TokenEndsTooSoon: Kind(403, "token-ends-too-soon", "The token ends too soon"),
+    errors.TokenEndsTooSoon: Kind(403, "token-ends-too-soon", "The token expires too soon"),
     errors.VerifierUnavailable: Kind(
         503, "verifier-unavailable", "The token cannot be verified now"
     ),
@@ -54,36 +56,42 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.RouteNotFound: Kind(404, "not-found", "There is nothing under this path"),
     errors.UploadNotFound: Kind(404, "upload-not-found", "There is no such upload"),
     errors.HostedFileNotFound: Kind(404, "file-not-found", "There is no such file"),
-    errors.ConditionFailed: Kind(412, "condition-failed", "The file is another one"),
+    errors.ConditionFailed: Kind(412, "condition-failed", "The file does not meet the condition"),
     errors.RangeNotSatisfiable: Kind(
         416, "range-not-satisfiable", "The file has no such range of bytes"
     ),
-    errors.UploadInProgress: Kind(409, "upload-in-progress", "The first request is still at work"),
+    errors.UploadInProgress: Kind(
+        409, "upload-in-progress", "The first request is still in progress"
+    ),
     errors.IdempotencyKeyReused: Kind(
         422, "idempotency-key-reused", "The idempotency key belongs to another request"
     ),
-    errors.UploadSuperseded: Kind(503, "upload-superseded", "The upload was given up meanwhile"),
+    errors.UploadSuperseded: Kind(
+        503, "upload-superseded", "The upload was abandoned in the meantime"
+    ),
     errors.ExpectationFailed: Kind(417, "expectation-failed", "The expectation cannot be met"),
     errors.HeadTimeout: Kind(408, "head-timeout", "The request did not arrive in time"),
     errors.HeadTooLarge: Kind(431, "head-too-large", "The head of the request is too large"),
     errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
     errors.MalformedTarget: Kind(400, "malformed-target", "The path can be read in two ways"),
-    errors.MethodNotAllowed: Kind(405, "method-not-allowed", "The path has no such method"),
+    errors.MethodNotAllowed: Kind(
+        405, "method-not-allowed", "The path does not support this method"
+    ),
     # No 5xx and no 409, after which clients of such uploads try again.
     errors.ResumableUpload: Kind(422, "no-resumable-uploads", "Uploads cannot be resumed here"),
     errors.WebSocketRefused: Kind(501, "no-websockets", "WebSockets do not pass through here"),
     # the body
-    errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be taken"),
+    errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be accepted"),
     InvalidBoundary: Kind(400, "invalid-boundary", "The multipart boundary cannot be used"),
     # What goes past a limit of the scanner is no form that any client makes, but for its parts.
-    LimitExceeded: Kind(400, "malformed-upload", "The multipart body cannot be taken"),
+    LimitExceeded: Kind(400, "malformed-upload", "The multipart body cannot be accepted"),
     TooManyParts: Kind(413, "form-too-large", "The form exceeds a limit"),
     errors.FormTooLarge: Kind(413, "form-too-large", "The form exceeds a limit"),
     errors.MissingFile: Kind(400, "missing-file", "The upload has no part named `file`"),
     errors.SeveralFiles: Kind(400, "several-files", "The upload has more than one file"),
     errors.EmptyFile: Kind(400, "empty-file", "The file is empty"),
     errors.FileTooLarge: Kind(413, "file-too-large", "The file exceeds this route's limit"),
-    errors.InvalidField: Kind(400, "invalid-field", "A part beside the file cannot be taken"),
+    errors.InvalidField: Kind(400, "invalid-field", "A part next to the file cannot be accepted"),
     errors.EncodedBody: Kind(415, "encoded-body", "An upload must not have a Content-Encoding"),
     errors.UploadAborted: Kind(400, "upload-aborted", "The body ended before it was complete"),
     errors.BodyTimeout: Kind(408, "body-timeout", "The body did not arrive in time"),
@@ -94,7 +102,9 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.ObjectNotFound: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.ObjectTooLarge: Kind(503, "store-unavailable", "The file cannot be stored now"),
-    errors.PreconditionFailed: Kind(503, "upload-superseded", "The upload was given up meanwhile"),
+    errors.PreconditionFailed: Kind(
+        503, "upload-superseded", "The upload was abandoned in the meantime"
+    ),
     errors.ChecksumMismatch: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.PartLimitExceeded: Kind(413, "file-too-large", "The file exceeds this route's limit"),
     errors.QueueUnavailable: Kind(503, "queue-unavailable", "The work cannot be handed over now"),
@@ -105,7 +115,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.UpstreamError: Kind(502, "upstream-unavailable", "ChatKitty cannot be reached"),
 }
 
-OUTCOME_UNKNOWN: Final = Kind(409, "outcome-unknown", "Nobody knows what the first request did")
+OUTCOME_UNKNOWN: Final = Kind(409, "outcome-unknown", "The outcome of the first request is unknown")
 
 REJECTION_STATUS: Final = 422
 """A file that verification or the content policy rejected after it was received."""

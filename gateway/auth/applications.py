@@ -67,7 +67,7 @@ class OwnApplication:
                     if self._found is None:
                         raise
             if self._found is None:
-                raise UpstreamError("the gateway's own application could not be found out just now")
+                raise UpstreamError("the gateway's own application could not be determined")
             return (self._found.application_id,)
 
     async def _find(self) -> _Found:

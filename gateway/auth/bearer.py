@@ -28,7 +28,7 @@ def bearer_token(authorizations: Sequence[str]) -> str:
         raise AuthenticationRequired("the Authorization scheme must be Bearer")
     token = token.strip(" ")
     if not token or len(token) > _LONGEST_TOKEN or not token.isascii() or not token.isprintable():
-        raise MalformedAuthorization("the bearer token is empty, too long, or no token at all")
+        raise MalformedAuthorization("the bearer token is empty, too long or malformed")
     if " " in token:
-        raise MalformedAuthorization("a bearer token holds no spaces")
+        raise MalformedAuthorization("a bearer token cannot contain spaces")
     return token

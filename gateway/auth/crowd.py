@@ -64,7 +64,7 @@ class Visitor:
         """
         if now < self._paused_until:
             raise VerifierUnavailable(
-                "the identity provider asks to be asked later", self._paused_until - now
+                "the identity provider is rate-limiting the gateway", self._paused_until - now
             )
         if self._refilled(now) < 1:
             raise _too_many((1 - self._left) / PER_SECOND)

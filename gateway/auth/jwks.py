@@ -18,6 +18,7 @@ from gateway.settings import SignatureAlgorithm
 from gateway.telemetry import get_logger
 from gateway.upstream.transport import Request, Transport
 
+_NO_KEYS: Final = "the identity provider's keys could not be fetched"
 log = get_logger(__name__)
 
 FETCH_SECONDS: Final = 5.0
@@ -55,14 +56,14 @@ async def fetch_keys(transport: Transport, source: KeySource) -> KeySet:
     try:
         answer = await transport.exchange(request)
     except UpstreamError as error:
-        raise VerifierUnavailable(f"the keys for tokens cannot be had: {_what(error)}") from error
+        raise VerifierUnavailable(f"{_NO_KEYS}: {_what(error)}") from error
     if answer.status != 200:
-        raise VerifierUnavailable(f"the keys for tokens cannot be had: answer {answer.status}")
+        raise VerifierUnavailable(f"{_NO_KEYS}: answer {answer.status}")
     keys = key_set(answer.body, source.algorithms)
     if keys is None:
-        raise VerifierUnavailable("the keys for tokens cannot be had: the answer is no key set")
+        raise VerifierUnavailable(f"{_NO_KEYS}: the answer is not a key set")
     if not keys.keys:
-        raise VerifierUnavailable("the keys for tokens cannot be had: none in the set is of use")
+        raise VerifierUnavailable(f"{_NO_KEYS}: none in the set is usable")
     return keys
 
 

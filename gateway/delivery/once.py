@@ -86,7 +86,9 @@ class Once:
             if again is not None:
                 return again
             if clock() > deadline:
-                raise UploadInProgress("the first request with the key is at work", _COME_BACK)
+                raise UploadInProgress(
+                    "the first request with this key is still in progress", _COME_BACK
+                )
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def begin(self, held: Held, admitted: Admitted) -> "Attempt":

@@ -228,7 +228,7 @@ class Budget:
                 raise
             log.warning("upload.reclaimed", held=holding.held)
             raise BudgetExhausted(
-                "others wait for the memory of this upload, which came too slowly", _RETRY_AFTER
+                "this upload came too slowly while others waited for its memory", _RETRY_AFTER
             ) from None
         finally:
             self._end(holding)
@@ -262,7 +262,7 @@ class Budget:
         # Those that have begun find a place in the queue that those that would begin do not take.
         most = self._most_waiting if wish.holding.held else self._most_waiting // 2
         if len(self._waiting) > most:
-            raise BudgetExhausted("too many uploads wait for memory", _RETRY_AFTER)
+            raise BudgetExhausted("too many uploads are waiting for memory", _RETRY_AFTER)
         deadline = wish.since + patience
         wish.holding.begin_waiting()
         try:

@@ -90,7 +90,7 @@ def refusal(policy: Policy, standing: Standing) -> QuotaExceeded | None:
         return None
     wait = max(uses[name].wait for name in violated)
     detail = " and ".join(_words(policy)[name] for name in violated)
-    return QuotaExceeded(f"you have {detail}", wait / 1000, violated, fields(policy, standing))
+    return QuotaExceeded(detail, wait / 1000, violated, fields(policy, standing))
 
 
 def fields(policy: Policy, standing: Standing) -> Mapping[str, str]:
@@ -115,11 +115,11 @@ def _limit(name: str, quota: int, use: Use, policy: Policy) -> str:
 
 
 def _words(policy: Policy) -> Mapping[str, str]:
-    within = f"within {policy.window} seconds"
+    per = f"per {policy.window} seconds"
     return {
-        "gateway-requests": f"made {policy.requests} requests {within}",
-        "gateway-bytes": f"sent as many of {policy.bytes} bytes {within} that this does not fit",
-        "gateway-uploads": f"{policy.uploads} uploads under way",
+        "gateway-requests": f"you have reached your limit of {policy.requests} requests {per}",
+        "gateway-bytes": f"this upload would exceed your limit of {policy.bytes} bytes {per}",
+        "gateway-uploads": f"you already have {policy.uploads} uploads in progress, your limit",
     }
 
 

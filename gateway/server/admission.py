@@ -115,7 +115,7 @@ async def authenticate_upload(request: web.Request, services: Services) -> Princ
         if "Grant" not in request.headers:
             raise
     if services.settings.grants is not Grants.RELAY:
-        raise GrantRefused("uploads by grant alone are not taken here: send a bearer token")
+        raise GrantRefused("uploads with only a grant are not accepted here: send a bearer token")
     return GRANTED
 
 
@@ -152,7 +152,9 @@ def _check_may_be_hosted(principal: Principal) -> None:
     Raises GrantRefused, AnotherUser.
     """
     if principal is GRANTED:
-        raise GrantRefused("files are hosted here, which no grant allows: send a bearer token")
+        raise GrantRefused(
+            "this gateway hosts files, which a grant does not allow: send a bearer token"
+        )
     if principal.acts_as is not None and principal.acts_as.username is None:
         raise AnotherUser(NAMES_NO_USER)
 
@@ -162,14 +164,16 @@ def _check_token_outlives_retries(principal: Principal, services: Services, now:
     if services.backends.own_token is not None or principal.expires is None:
         return
     if principal.expires < now + RETRY_WINDOW:
-        raise TokenEndsTooSoon("the token ends before the file is sure to be registered with it")
+        raise TokenEndsTooSoon(
+            "the token expires too soon: registering the file may be retried for up to an hour"
+        )
 
 
 def _check_method(method: str, route: Route) -> None:
     """A hosted file is registered by a POST, so no other method may ask for that."""
     if method != "POST":
         allowed = route.endpoint.methods if route.endpoint is not None else ("POST",)
-        raise MethodNotAllowed("files are sent to this path by POST", allowed)
+        raise MethodNotAllowed("send files to this path with POST", allowed)
 
 
 def _check_length(head: Head, limit: int) -> None:
@@ -177,4 +181,4 @@ def _check_length(head: Head, limit: int) -> None:
     if not head.has_body or length == 0:
         raise MalformedUpload("the upload has no body")
     if length is not None and length > limit:
-        raise FileTooLarge(f"the body is larger than the {limit} bytes that are taken here")
+        raise FileTooLarge(f"the body exceeds the limit of {limit} bytes")

@@ -108,7 +108,7 @@ def _may_bring(request: web.Request) -> bool:
 
 
 async def _refuse_method(_: web.Request) -> web.StreamResponse:
-    raise MethodNotAllowed("there is nothing but GET and HEAD for this path", _OWN_METHODS)
+    raise MethodNotAllowed("this path supports only GET and HEAD", _OWN_METHODS)
 
 
 async def _expect_nothing_yet(_: web.Request) -> None:

@@ -88,7 +88,7 @@ async def read_body(
                 raise AuthorizationEnded(OUTLIVED)
             received += len(chunk)
             if received > limit:
-                raise FileTooLarge(f"the body is larger than the {limit} bytes that are taken here")
+                raise FileTooLarge(f"the body exceeds the limit of {limit} bytes")
             yield chunk
     finally:
         services.bodies.discard(reader)

@@ -25,10 +25,8 @@ MOST_HEADERS: Final = 128
 
 UNKNOWN: Final = "not a valid HTTP/1.1 request"
 
-CODING_IN_1_0: Final = (
-    "a Transfer-Encoding, which HTTP/1.0 does not have: send Content-Length, or HTTP/1.1"
-)
-NOT_CHUNKED: Final = "a Transfer-Encoding that is not chunked"
+CODING_IN_1_0: Final = "HTTP/1.0 has no Transfer-Encoding: send Content-Length, or use HTTP/1.1"
+NOT_CHUNKED: Final = "the Transfer-Encoding must be chunked"
 
 _ONCE: Final = {
     name.lower(): str(name)
@@ -115,7 +113,7 @@ def _fault_of_opening(lines: Sequence[bytes]) -> str | None:
     if opening is None:
         return _NO_OPENING
     if opening["version"] not in {b"1.0", b"1.1"}:
-        return "an unknown version of HTTP"
+        return "the version of HTTP is neither 1.0 nor 1.1"
     if not _TARGET.fullmatch(opening["target"]):
         return "the request target must be a path of printable ASCII characters"
     return None
@@ -125,7 +123,7 @@ def _fault_of_lines(lines: Sequence[bytes]) -> str | None:
     for line in lines[1:]:
         name, value = _field(line)
         if line[:1] in {b" ", b"\t"}:
-            return "a header goes on in another line: put each header in one line"
+            return "a header continues on another line: put each header on one line"
         if b":" not in line:
             return "a line among the headers has no colon"
         if not _TOKEN.fullmatch(name):
@@ -163,11 +161,11 @@ _LOOKS: Final[Sequence[_Look]] = (
 
 def _fault_of_method(lines: Sequence[bytes]) -> str | None:
     method = lines[0].partition(b" ")[0]
-    return None if method in _METHODS else "the method is not known here"
+    return None if method in _METHODS else "the method is unknown"
 
 
 def _fault_of_host(lines: Sequence[bytes]) -> str | None:
-    return None if _value(lines, b"host") is not None else "no Host"
+    return None if _value(lines, b"host") is not None else "the Host header is missing"
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:

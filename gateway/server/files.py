@@ -137,9 +137,13 @@ def _seconds_left(link: FileLink) -> int:
 def _without(why: Without, headers: dict[str, str], size: int) -> web.Response:
     """The answer without content. Raises ConditionFailed, RangeNotSatisfiable."""
     if why is Without.FAILED:
-        raise ConditionFailed("the file is not the one that If-Match or If-Unmodified-Since asks")
+        raise ConditionFailed(
+            "the file does not meet the condition in If-Match or If-Unmodified-Since"
+        )
     if why is Without.NOT_SATISFIABLE:
-        raise RangeNotSatisfiable(f"the file has {size} bytes, and none of this range", size)
+        raise RangeNotSatisfiable(
+            f"the file has {size} bytes, and the requested range has none of them", size
+        )
     del headers["Content-Type"]
     return web.Response(status=why.value, headers=headers)
 

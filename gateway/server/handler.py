@@ -126,7 +126,7 @@ def framing_fault(message: RawRequestMessage) -> GatewayError | None:
         kind = MalformedAuthorization if name.lower() == "authorization" else MalformedRequest
         return kind(f"the value of {name} must be ASCII")
     elif message.version == HttpVersion11 and "Host" not in message.headers:
-        fault = "no Host"
+        fault = "the Host header is missing"
     elif not has_fit_length(message.headers):
         fault = "a Content-Length beyond what servers can count"
     elif "Transfer-Encoding" in message.headers:

@@ -29,7 +29,7 @@ async def check_picture(admitted: Admitted, backends: Backends) -> None:
             "ChatKitty cannot be asked whose picture this is", error.retry_after
         ) from error
     if name is None or name != user.username:
-        raise AnotherUser("the picture is of another user than the token")
+        raise AnotherUser("the display picture belongs to another user than the token")
 
 
 async def _name(endpoint: Endpoint, backends: Backends, credentials: Credentials) -> str | None:

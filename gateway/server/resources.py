@@ -105,7 +105,7 @@ def _page_of(request: web.Request) -> tuple[State | None, int, str | None]:
         state = State(query["state"]) if "state" in query else None
         size = min(_LARGEST_PAGE, max(1, int(query.get("size", _PAGE))))
     except ValueError:
-        raise MalformedRequest("`state` or `size` is no such thing") from None
+        raise MalformedRequest("invalid `state` or `size`") from None
     before = query.get("before")
     if before is not None and parse_id(before) is None:
         raise MalformedRequest("`before` is not the id of an upload")

@@ -69,7 +69,7 @@ def read_target(raw: str) -> str:
     try:
         unquote_to_bytes(path).decode()
     except UnicodeDecodeError:
-        raise MalformedTarget("the path has escapes that are no UTF-8") from None
+        raise MalformedTarget("the percent-encoding in the path is not valid UTF-8") from None
     return path + mark + query if query else path
 
 

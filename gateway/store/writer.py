@@ -201,7 +201,9 @@ def _given_up() -> Iterator[None]:
     try:
         yield
     except ObjectNotFound as error:
-        raise UploadSuperseded("the upload was given up meanwhile: send it again") from error
+        raise UploadSuperseded(
+            "the upload was abandoned in the meantime; please send it again"
+        ) from error
 
 
 class _FillingPart:

@@ -82,7 +82,7 @@ class Claims:
                 return held, False
             if (taken := await self.replace(held, claim)) is not None:
                 return taken, True
-        raise UploadInProgress("other requests with the key are at work", _COME_BACK)
+        raise UploadInProgress("other requests with this key are still in progress", _COME_BACK)
 
     async def replace(self, held: Held, claim: Claim) -> Held | None:
         """Put another claim in the place of one; None where somebody else has meanwhile.

@@ -53,7 +53,7 @@ FENCED_FOR: Final = 86_400.0
 _FACTS: Final = frozenset({State.REGISTERED, State.AUDITED, State.FLAGGED})
 """Ends that tell what ChatKitty has: they stand, whatever somebody else thought of the upload."""
 
-_GIVEN_UP: Final = "the upload was given up meanwhile: send it again"
+_GIVEN_UP: Final = "the upload was abandoned in the meantime; please send it again"
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -111,7 +111,7 @@ class ChatKitty:
                 raise
             if type(application_id := application.get("id")) is int:
                 return Identity(application_id)
-        raise UpstreamError("ChatKitty does not say whom the token belongs to")
+        raise UpstreamError("ChatKitty does not say which user the token belongs to")
 
     def _request(
         self, method: str, target: str, headers: Mapping[str, str] | None = None

@@ -98,11 +98,11 @@ def _members(endpoint: Endpoint, fields: Iterable[tuple[str, str]]) -> dict[str,
 
 def _refuse_misplaced(endpoint: Endpoint, name: str) -> None:
     if endpoint.kind is Kind.DISPLAY_PICTURE:
-        raise InvalidField(f"a display picture takes no part beside the file, not {_shown(name)}")
+        raise InvalidField(f"a display picture is sent alone, not with a part {_shown(name)}")
     if not name:
-        raise InvalidField("a part beside the file has no name")
+        raise InvalidField("a part next to the file has no name")
     if name in _RESERVED:
-        raise InvalidField(f"a part beside the file must not be named {_shown(name)}")
+        raise InvalidField(f"a part next to the file must not be named {_shown(name)}")
 
 
 def _value(name: str, text: str) -> object:

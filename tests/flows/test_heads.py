@@ -141,7 +141,7 @@ BROKEN = {
     ),
     "chunks by HTTP/1.0, as drakma sends": (
         head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked").replace(b"1.1", b"1.0"),
-        "a Transfer-Encoding, which HTTP/1.0 does not have: send Content-Length, or HTTP/1.1",
+        "HTTP/1.0 has no Transfer-Encoding: send Content-Length, or use HTTP/1.1",
     ),
     "no chunks": (
         head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked") + BODY,

@@ -142,7 +142,7 @@ def test_properties_of_the_greatest_depth_are_taken():
 
 @pytest.mark.parametrize("name", ["groupTag", "properties", "username", "x"])
 def test_a_display_picture_takes_nothing_beside_the_file(name):
-    with pytest.raises(InvalidField, match=f"not `{name}`"):
+    with pytest.raises(InvalidField, match=f"not with a part `{name}`"):
         check_fields(PICTURE, [(name, "{}")])
     with pytest.raises(InvalidField):
         reference_body(PICTURE, FILE, [(name, "{}")])
