@@ -443,8 +443,13 @@ _PROGRAMS: Final = (
     Row("text/x-msdos-batch", "application/bat application/x-bat application/x-batch", "servers"),
     Row(
         "text/x-script.python",
-        "text/x-python application/x-python application/x-python-code text/x-python3",
-        "fdo python libmagic",
+        "text/x-python application/x-python text/x-python3",
+        "fdo libmagic",
+    ),
+    Row(
+        "application/x-bytecode.python",
+        "application/x-python-code application/x-python-bytecode",
+        "libmagic python fdo",
     ),
     Row("text/x-perl", "application/x-perl", "fdo"),
     Row("text/x-ruby", "application/x-ruby", "fdo"),

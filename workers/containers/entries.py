@@ -17,6 +17,8 @@ _MOST_TRIES: Final = 8
 _COMMON: Final = struct.Struct("<HH4xIIIHH")
 _ENCRYPTED: Final = 1 << 0
 _DESCRIBED_LATER: Final = 1 << 3
+_STRONGLY: Final = 1 << 6
+_MASKED: Final = 1 << 13
 _ZIP64: Final = 0x0001
 _UNICODE_PATH: Final = 0x7075
 
@@ -109,8 +111,16 @@ def _entry(data: bytes, at: int, name_at: int, offset: int) -> Entry:
         offset=large[2],
         extra=extra,
         length=name_size + extra,
-        sound=sound and _is_plain(name),
+        sound=sound and _is_plain(name) and _are_possible(flags),
     )
+
+
+def _are_possible(flags: int) -> bool:
+    """Whether the flags go together (4.4.4): some readers refuse the content of others, or skip it.
+
+    What is strongly encrypted is encrypted, and only an encrypted directory masks headers.
+    """
+    return not flags & _MASKED and (not flags & _STRONGLY or bool(flags & _ENCRYPTED))
 
 
 def _is_plain(name: bytes) -> bool:

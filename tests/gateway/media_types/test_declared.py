@@ -69,6 +69,7 @@ ALIKE: Final = [
     ("application/xml", "application/vnd.ms-excel application/msword"),
     ("message/rfc822", "application/vnd.ms-excel application/msword"),
     ("application/zip", "application/java-archive"),
+    ("application/x-bytecode.python", "application/x-python-code"),
     ("application/encrypted", "application/vnd.ms-excel.sheet.binary.macroenabled.12"),
     (
         "application/vnd.openxmlformats-officedocument.presentationml.presentation",

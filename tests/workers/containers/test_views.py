@@ -116,6 +116,8 @@ DIFFERENT = {
     "64-bit field that contradicts": build([
         Item(A, central_extra=extra(1, struct.pack("<QQ", 8, 8))),
     ]),
+    "strongly encrypted, but not encrypted": build([Item(A, flags=64), Item(B)]),
+    "header masked without an encrypted directory": build([Item(A, flags=1 << 13), Item(B)]),
     "other name in Unicode": build([Item(A, central_extra=unicode_path(A, b"a.exe"))]),
     "two names in Unicode": build([
         Item(ITSELF, central_extra=2 * unicode_path(ITSELF, ITSELF)),
