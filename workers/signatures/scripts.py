@@ -12,7 +12,9 @@ PHP: Final = "text/x-php"
 
 # A kernel takes a path; words behind `#!` are a heading, a channel, or the mark of a voice message.
 _INTERPRETER: Final = re.compile(
-    r"#![ \t]*(?P<path>(?:/|[A-Za-z]:[\\/])[^\s\0]+)(?P<rest>[^\r\n]{0,200})"
+    r"#![ \t]*(?P<path>(?:/|[A-Za-z]:[\\/])[\w.+@~:/\\-]*\w)(?=[ \t\r\n]|\Z)"
+    r"(?P<rest>[^\r\n]{0,200})",
+    re.ASCII,
 )
 _ENV: Final = re.compile(r"(?:\s+(?:-\S+|\w+=\S*))*\s+(?P<name>\S+)")
 _LANGUAGES: Final = tuple(

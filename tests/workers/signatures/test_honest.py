@@ -130,10 +130,11 @@ async def test_of_many_random_files_none_is_denied_and_few_are_anything(sniffer:
     assert len(found) < 40, found
 
 
-@given(st.binary(max_size=200), st.sampled_from([b"MZ", b"#!", b"\xca\xfe\xba\xbe", b"ER", b"@"]))
-def test_two_bytes_and_chance_make_no_program(noise: bytes, magic: bytes) -> None:
-    Random(noise).shuffle(shuffled := list(noise * 3))
-    assert not DENIED_SET.intersection(types_of_head(magic + bytes(shuffled), 1 << 30))
+@pytest.mark.parametrize("magic", [b"MZ", b"#!", b"\xca\xfe\xba\xbe", b"ER", b"@"])
+def test_two_bytes_and_chance_make_no_program(magic: bytes) -> None:
+    for seed in range(500):
+        noise = Random(seed).randbytes(seed)
+        assert not DENIED_SET.intersection(types_of_head(magic + noise, 1 << 30)), seed
 
 
 DENIED_SET = frozenset(DENIED)
