@@ -15,11 +15,22 @@ _SLASH = re.compile(r"/")
 _WINDOWS_PATH = re.compile(r"\A[ .]*(?:[A-Za-z]:|\\)|(?:\A|[/\\])[. ]+(?:[/\\]|\Z)")
 _EDGES = " .\\"
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.IGNORECASE)
-_DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Controls, bidirectional and other format characters, surrogates, what has no meaning."""
-_KEPT = frozenset("\u061c\u200c\u200d\u200e\u200f")
-"""Marks that Arabic, Hebrew and Persian are written with, and the joiner in emoji. They turn no
-letters around, unlike overrides, embeddings and isolates."""
+_DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Controls, bidirectional and other format characters, surrogates, private characters. Characters
+that Python's tables do not have yet are kept: phones have the emoji of each year at once."""
+_KEPT = frozenset("\u061c\u200c\u200d\u200e\u200f" + "".join(map(chr, range(0xE0020, 0xE0080))))
+"""Marks that Arabic, Hebrew and Persian are written with, the joiner in emoji, and the tags of
+flags. They turn no letters around, unlike overrides, embeddings and isolates."""
+_NEVER_CHARACTERS = re.compile(
+    "[\ufdd0-\ufdef]|["
+    + "".join(
+        chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
+    )
+    + "]"
+)
+"""Unicode's noncharacters (section 23.7)."""
+_TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{1,30}\U000e007f)|[\U000e0000-\U000e007f]")
+"""A flag of a part of a country (Unicode Technical Standard 51 annex C), or tags without one."""
 
 _LONGEST_EXTENSION = 32
 
@@ -36,11 +47,7 @@ def safe_name(original: str, *, path: bool = True) -> str:
     """
     if _USUAL.fullmatch(original) and not _DEVICE.match(original):
         return original
-    printable = "".join(
-        char
-        for char in original
-        if char in _KEPT or unicodedata.category(char) not in _DROPPED_CATEGORIES
-    ).rstrip("/\\")
+    printable = _printable(original).rstrip("/\\")
     separators = _SEPARATORS if path or _WINDOWS_PATH.search(printable) else _SLASH
     last = separators.split(printable)[-1]
     name = _shortened(unicodedata.normalize("NFC", last).strip(_EDGES))
@@ -56,6 +63,19 @@ def content_disposition(kind: Literal["attachment", "inline"], name: str) -> str
     return header if ascii_name == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"
 
 
+def _printable(text: str) -> str:
+    characters = _NEVER_CHARACTERS.sub("", _without_stray_tags(text))
+    return "".join(
+        char
+        for char in characters
+        if char in _KEPT or unicodedata.category(char) not in _DROPPED_CATEGORIES
+    )
+
+
+def _without_stray_tags(text: str) -> str:
+    return text if text.isascii() else _TAGS.sub(lambda found: found[1] or "", text)
+
+
 def _shortened(name: str) -> str:
     if len(name.encode()) <= LONGEST:
         return name
@@ -63,7 +83,7 @@ def _shortened(name: str) -> str:
     if not stem or len(extension.encode()) > _LONGEST_EXTENSION:
         stem, dot, extension = name, "", ""
     room = LONGEST - len((dot + extension).encode())
-    return (_cut(stem, room).rstrip(_EDGES) + dot + extension).strip(_EDGES)
+    return (_without_stray_tags(_cut(stem, room)).rstrip(_EDGES) + dot + extension).strip(_EDGES)
 
 
 def _cut(text: str, size: int) -> str:

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from gateway.uploads.names import LONGEST, content_disposition, safe_name
 
+TAGS = "".join(map(chr, range(0xE0020, 0xE0080)))
+ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+
 
 @pytest.mark.parametrize(
     ("original", "safe"),
@@ -28,6 +31,9 @@ from gateway.uploads.names import LONGEST, content_disposition, safe_name
         ("nul.txt", "_nul.txt"),
         ("console.txt", "console.txt"),
         ("\udc80x.png", "x.png"),
+        ("\uffff\ufdd0x\U000e0041.png", "x.png"),
+        (f"{ENGLAND[:-1]}.png", "🏴.png"),
+        (f"{'x' * 232}{ENGLAND}.png", f"{'x' * 232}🏴.png"),
         ("x" * 4000 + ".png", "x" * 251 + ".png"),
     ],
 )
@@ -35,6 +41,7 @@ def test_a_name_is_reduced_to_a_safe_last_element(original: str, safe: str) -> N
     assert safe_name(original) == safe
 
 
+flags = st.lists(st.sampled_from([ENGLAND, ENGLAND[:-1], *ENGLAND, "x" * 40, "."])).map("".join)
 pathlike = st.lists(st.sampled_from([*"\\/. :aC\u202e\u200fä", ".."]), max_size=12).map("".join)
 
 
@@ -47,15 +54,17 @@ def test_a_name_with_backslashes_of_its_own_is_no_path_of_windows(original: str)
     assert safe_name(name, path=False) == name
 
 
-@given(pathlike | st.text(max_size=600))
+@given(pathlike | flags | st.text(max_size=600))
 def test_a_safe_name_is_safe_and_stays_as_it_is(original: str) -> None:
     name = safe_name(original)
     assert name
     assert 1 <= len(name.encode()) <= LONGEST
     assert not set(name) & set("/\\\x00\r\n")
     assert name not in (".", "..")
-    kept = "\u061c\u200c\u200d\u200e\u200f"
-    assert not any(unicodedata.category(char).startswith("C") for char in name if char not in kept)
+    kept = "\u061c\u200c\u200d\u200e\u200f" + TAGS
+    dropped = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+    assert not any(unicodedata.category(char) in dropped for char in name if char not in kept)
+    assert not set(name) & {"\ufdd0", "\uffff", "\U0010fffe"}
     assert safe_name(name) == name
 
 
@@ -98,6 +107,16 @@ def test_an_escaped_backslash_is_the_names_unless_windows_takes_it_for_a_path(
     assert safe_name(original) == name.rpartition("\\")[2]
 
 
-@pytest.mark.parametrize("name", ["\u200f\u05e9.png", "👨\u200d👩.png", "\u06cc\u200c\u062e.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u200f\u05e9.png",
+        "👨\u200d👩.png",
+        "\u06cc\u200c\u062e.png",
+        f"{ENGLAND}.png",
+        "葛\U000e0100.png",  # a variant of it in Japanese names
+        "\U0001fae9.png",  # a face of Unicode 16, which Python has from 3.14 on
+    ],
+)
 def test_marks_that_scripts_and_emoji_need_stay(name: str) -> None:
     assert safe_name(name) == name

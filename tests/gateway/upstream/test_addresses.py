@@ -27,7 +27,12 @@ PATIENCE = 5.0
 def port() -> Iterator[int]:
     """A port at which nothing answers at the one address; at the other it is free."""
     with ExitStack() as stack:
-        full = stack.enter_context(socket.create_server((SILENT, 0), backlog=0))
+        # Bound, so that nobody else is given it, and free to be listened on (SO_REUSEADDR).
+        free = stack.enter_context(socket.socket())
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind((HOST, 0))
+        silent = SILENT, free.getsockname()[1]
+        full = stack.enter_context(socket.create_server(silent, backlog=0))
         for _ in range(5):  # the queue is full, and what comes beyond that is dropped
             waiting = stack.enter_context(socket.socket())
             waiting.settimeout(0)
