@@ -24,9 +24,9 @@ _NESTED: Final = b"multipart/mixed"
 _CERTAIN: Final[frozenset[Ambiguity]] = frozenset()
 # What nearly every part has; read header by header it would come out the same.
 _USUAL: Final = re.compile(
-    rb'Content-Disposition: form-data; name="([^"\\%=\x00-\x20\x7f-\xff]+)"'
-    rb'(?:; filename="([^"\\%=\x00-\x1f\x7f-\xff]*)")?'
-    rb"(?:\r\nContent-Type: (?![Mm][Uu][Ll])([!-~](?:[ -~]*[!-~])?))?"
+    r'Content-Disposition: form-data; name="([^"\\%=\x00-\x20\x7f-\xff]+)"'
+    r'(?:; filename="([^"\\%=\x00-\x1f\x7f-\xff]*)")?'
+    r"(?:\r\nContent-Type: (?![Mm][Uu][Ll])([!-~](?:[ -~]*[!-~])?))?"
 )
 _NAMELESS: Final = Disposition(None, None, frozenset({Ambiguity.NAME_MISSING}))
 
@@ -50,10 +50,8 @@ def parse_head(block: bytes) -> PartHead:
     Never raises. A line that is no header is left out; of two headers that may occur once only,
     the first counts.
     """
-    if usual := _USUAL.fullmatch(block):
-        name, filename, content_type = (
-            None if value is None else value.decode("ascii") for value in usual.groups()
-        )
+    if usual := _USUAL.fullmatch(block.decode("latin-1")):
+        name, filename, content_type = usual.groups()
         return PartHead(Disposition(name, filename), content_type, _CERTAIN)
     return parse_head_fully(block)
 
