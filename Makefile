@@ -20,10 +20,9 @@ test: install
 	$(BIN)/pytest -m "not slow"
 
 # Parts that die, are away or made to wait, whole stacks, and what deploys them. These mostly wait,
-# so more of them than there are cores may run at a time. The order is that of tests/scheduling.py, not
-# of how many tests a module has: the longest have few.
+# so more of them than there are cores may run at a time.
 test-slow: install
-	$(BIN)/pytest -m slow --numprocesses 4 --no-loadscope-reorder --timeout 300
+	$(BIN)/pytest -m slow --numprocesses 4 --timeout 300
 
 check: install
 	$(BIN)/ruff format --check .

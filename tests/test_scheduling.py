@@ -8,7 +8,6 @@ from tests.scheduling import group_of, rank_of
 WIRE = "tests/hostile/test_wire.py::test_one"
 FORM = "tests/hostile/test_multipart.py::test_other"
 FLOW = "tests/flows/test_relay.py::test_it[fast_relay-a]"
-CORPUS = "tests/corpus/test_judged.py::test_it"
 PURE = "tests/gateway/test_routes.py::test_it"
 
 
@@ -27,4 +26,3 @@ def test_every_other_test_stands_with_its_module() -> None:
 def test_what_takes_long_comes_first() -> None:
     nodeids = [f"{FORM}[{WIRES[0]}-row]", FLOW, PURE]
     assert all(rank_of(one) < rank_of(other) for one, other in pairwise(nodeids))
-    assert rank_of(CORPUS) < rank_of(FLOW)
