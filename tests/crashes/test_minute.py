@@ -115,11 +115,12 @@ def brokers(databases: Databases) -> Iterator[Iterator[str]]:
 @asynccontextmanager
 async def sweeping(stage: Stage) -> AsyncIterator[None]:
     """What workers and sweepers do meanwhile, by the store's own clock."""
+    over = asyncio.Event()
 
     async def go_on() -> None:
         async with Sniffer.open() as sniffer:
             services = Services(stage.backends, sniffer)
-            while True:
+            while not over.is_set():
                 async for pending in stage.backends.ledger.list_pending():
                     if pending.age >= OVERDUE:
                         with suppress(PreconditionFailed, StoreUnavailable):
@@ -132,8 +133,8 @@ async def sweeping(stage: Stage) -> AsyncIterator[None]:
         yield
         assert not sweeper.done()
     finally:
-        sweeper.cancel()
-        await asyncio.gather(sweeper, return_exceptions=True)
+        over.set()  # to cancel it in mid-request may be swallowed, and it goes on for ever
+        await sweeper
 
 
 async def begin(stage: Stage, row: Row, brokers: Iterator[str]) -> Case:
