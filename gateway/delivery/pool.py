@@ -66,7 +66,7 @@ class UpstreamConnection(BaseProtocol):
         self._lasts = False
         self._reads = 0
         self._plain = False
-        """Whether the first read was one whole answer, and nothing else."""
+        """Whether all that was read is one whole answer, and nothing else."""
         self._answers = self._parser = HttpResponseParser(
             self, loop, _ANSWER_BUFFER, read_until_eof=True, auto_decompress=False
         )
@@ -106,8 +106,7 @@ class UpstreamConnection(BaseProtocol):
         self._exchange = None
         done = self._stream is not None and self._stream.at_eof()
         lasts = reusable and done and self._lasts and self.usable
-        plain = self._plain and self._reads == 1
-        if lasts and (plain or is_between_answers(self._answers)):
+        if lasts and (self._plain or is_between_answers(self._answers)):
             self._idle_since = time.monotonic()
             self._pool.put(self)
         else:
@@ -134,6 +133,7 @@ class UpstreamConnection(BaseProtocol):
 
     def _receive(self, exchange: Exchange, data: bytes) -> None:
         self._reads += 1
+        self._plain = False
         try:
             messages, upgraded, _ = self._answers.feed_data(data)
         except HttpProcessingError:
@@ -155,7 +155,7 @@ class UpstreamConnection(BaseProtocol):
         )
         if self._stream is None:
             self._stream = stream
-            self._plain = len(messages) == 1 and is_one_answer(data, head)
+            self._plain = self._reads == len(messages) == 1 and is_one_answer(data, head)
             exchange.upstream_answers(head, stream)
 
     def connection_lost(self, exc: BaseException | None) -> None:
