@@ -41,7 +41,8 @@ _ASF_STREAM: Final = _ASF_OBJECT + 54
 
 _MZ: Final = b"MZ"
 _NEW_HEADER: Final = slice(0x3C, 0x40)
-_NEW_HEADER_BYTES: Final = 64
+NEW_HEADER_BYTES: Final = 64
+"""Of the header that a Windows program has behind that for DOS: what tells it."""
 
 _ID3: Final = b"ID3"
 _ID3_HEADER: Final = 10
@@ -168,9 +169,9 @@ def _stretch_of(head: bytes) -> tuple[int, int] | None:
     if head.startswith(_LONG_HEADS):
         return len(head), _MORE_HEAD
     if head.startswith(_ID3):
-        return _ID3_HEADER + _synchsafe(head[6:10]), _BEHIND_ID3
-    if head.startswith(_MZ):
-        return int.from_bytes(head[_NEW_HEADER], "little"), _NEW_HEADER_BYTES
+        return _ID3_HEADER + synchsafe(head[6:10]), _BEHIND_ID3
+    if (at := new_header_at(head)) is not None:
+        return at, NEW_HEADER_BYTES
     return None
 
 
@@ -207,7 +208,7 @@ def _objects(end: int) -> Walk:
         at += size
 
 
-def _synchsafe(data: bytes) -> int:
+def synchsafe(data: bytes) -> int:
     """Four bytes of seven bits each (ID3v2.4.0 section 6.2)."""
     return sum((byte & 0x7F) << shift for byte, shift in zip(data, (21, 14, 7, 0), strict=True))
 
@@ -220,6 +221,13 @@ def compound_directory(head: bytes) -> int | None:
     (first,) = struct.unpack_from("<I", head, 48)
     # Sectors of 512 or 4096 bytes; the first stands behind the header, which fills one.
     return int(first + 1 << shift) if shift in (9, 12) else None
+
+
+def new_header_at(head: bytes) -> int | None:
+    """Where a Windows program's own header begins, behind that for DOS; None for others."""
+    if not head.startswith(_MZ) or len(head) < _NEW_HEADER.stop:
+        return None
+    return int.from_bytes(head[_NEW_HEADER], "little")
 
 
 def tells_by_tail(head: bytes, tail: bytes) -> bool:

@@ -5,6 +5,7 @@ Sources: ID3 2.4.0 section 3.1 and 3.4, WHATWG MIME Sniffing section 6.2.
 
 from typing import Final
 
+from gateway.uploads.excerpt import synchsafe
 from workers.media.frames import frames_type, mpeg_type
 from workers.media.marks import marked_type
 from workers.media.reading import Medium, Reading, Span
@@ -47,5 +48,4 @@ def tag_length(data: bytes) -> int:
     version, revision, flags, *sizes = data[3:_HEADER]
     if not 2 <= version <= 4 or revision == 0xFF or flags & 0x0F or max(sizes) > 0x7F:
         return 0
-    length = sum(part << 7 * place for place, part in enumerate(reversed(sizes)))
-    return _HEADER + length + (_HEADER if flags & _FOOTER else 0)
+    return _HEADER + synchsafe(bytes(sizes)) + (_HEADER if flags & _FOOTER else 0)

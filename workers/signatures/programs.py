@@ -11,14 +11,14 @@ import re
 import struct
 from typing import Final
 
+from gateway.uploads.excerpt import NEW_HEADER_BYTES, new_header_at
+
 WINDOWS: Final = "application/x-dosexec"
 ELF: Final = "application/x-executable"
 MACH: Final = "application/x-mach-binary"
 CLASS: Final = "application/x-java-applet"
 
 _MZ: Final = b"MZ"
-_NEW_HEADER: Final = 0x3C
-_NEW_HEADER_BYTES: Final = 64
 _OLD_HEADER_BYTES: Final = 28
 _MOST_PAGES: Final = 2048
 """Of 512 bytes: what is loaded has to fit into the megabyte that DOS can address."""
@@ -87,24 +87,18 @@ def program_type(head: bytes, size: int, far: bytes = b"") -> str | None:
 
 def far_header(head: bytes, size: int) -> tuple[int, int] | None:
     """Offset and length of the header of a Windows program that lies behind the head, if it may."""
-    at = _new_header_at(head)
-    if at is None or at + _NEW_HEADER_BYTES <= len(head) or at >= size:
+    at = new_header_at(head)
+    if at is None or at + NEW_HEADER_BYTES <= len(head) or at >= size:
         return None
-    return at, min(_NEW_HEADER_BYTES, size - at)
-
-
-def _new_header_at(head: bytes) -> int | None:
-    if not head.startswith(_MZ) or len(head) < _NEW_HEADER + 4:
-        return None
-    return int.from_bytes(head[_NEW_HEADER : _NEW_HEADER + 4], "little")
+    return at, min(NEW_HEADER_BYTES, size - at)
 
 
 def _is_windows(head: bytes, size: int, far: bytes) -> bool:
     """Windows looks at the new header alone, DOS at the old one."""
-    at = _new_header_at(head)
+    at = new_header_at(head)
     if at is None:
         return head.startswith(_MZ) and len(head) >= _OLD_HEADER_BYTES and _is_dos(head, size)
-    new = head[at : at + _NEW_HEADER_BYTES] if far_header(head, size) is None else far
+    new = head[at : at + NEW_HEADER_BYTES] if far_header(head, size) is None else far
     return _is_new_header(new) or _is_dos(head, size)
 
 
