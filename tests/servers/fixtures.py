@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from cryptography.fernet import Fernet
 
 from gateway.stack.part import Part
@@ -19,6 +20,7 @@ from tests.servers.databases import Databases
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
+from workers.sniff import Sniffer
 
 s3_api.read_once()
 
@@ -216,3 +218,10 @@ def open_store(server: SeaweedFS):
         access_key_id=server.access_key_id,
         secret_access_key=server.secret_access_key,
     )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sniffer() -> AsyncIterator[Sniffer]:
+    """With the real libmagic, for all tests of a module."""
+    async with Sniffer.open() as opened:
+        yield opened

@@ -4,10 +4,9 @@ import io
 import random
 import struct
 import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-import pytest_asyncio
 
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.policy import Accepted, Rejected, admits, judge
@@ -32,12 +31,6 @@ OLD_OFFICE = {
     "slides.ppt": "application/vnd.ms-powerpoint",
     "installer.msi": "application/x-msi",
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sniffer() -> AsyncIterator[Sniffer]:
-    async with Sniffer.open() as opened:
-        yield opened
 
 
 def archive_of(names: Sequence[str]) -> bytes:

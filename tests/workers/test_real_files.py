@@ -2,11 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from gateway.server.files import is_inert
 from gateway.uploads.policy import Accepted, Rejected, judge
@@ -23,12 +21,6 @@ ROWS = {
     for kind, names, becomes in _ROW.findall((ROOT / "docs" / "content-types.md").read_text())
     for name in re.findall(r"`([^`]+)`", names)
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sniffer() -> AsyncIterator[Sniffer]:
-    async with Sniffer.open() as opened:
-        yield opened
 
 
 def test_every_file_has_its_row() -> None:

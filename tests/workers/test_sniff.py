@@ -6,11 +6,9 @@ import io
 import struct
 import tarfile
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.policy import EXECUTABLES, UNSNIFFED, Accepted, Rejected, Sniffed, judge
@@ -109,12 +107,6 @@ PLAIN = {
         "META-INF/container.xml", first=("mimetype", b"application/epub+zip")
     ),
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sniffer() -> AsyncIterator[Sniffer]:
-    async with Sniffer.open() as opened:
-        yield opened
 
 
 async def sniff(sniffer: Sniffer, data: bytes) -> tuple[Sniffed, list[int]]:

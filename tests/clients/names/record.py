@@ -31,6 +31,7 @@ from tests.captures.names import CAPTURES, NAMES
 from tests.captures.recorder import Recorder, recording
 from tests.clients.drivers import ENVIRONMENT
 from tests.clients.samples import png
+from tests.gateway.multipart.feeding import dechunked
 
 HERE: Final = Path(__file__).parent
 TOOLS: Final = Path(os.environ.get("NAMES", "/tmp/names"))
@@ -148,19 +149,9 @@ def _described(request: bytes) -> dict[str, str]:
     head, _, body = request.partition(b"\r\n\r\n")
     found = _BOUNDARY.search(head + b"\r\n")
     if re.search(rb"\r\ntransfer-encoding: chunked", head, re.IGNORECASE):
-        body = _dechunked(body)
+        body = dechunked(body)
     content_type = found[1].decode("latin-1") if found else ""
     return {"content_type": content_type, "body": body.decode("latin-1")}
-
-
-def _dechunked(body: bytes) -> bytes:
-    content = b""
-    while True:
-        size_line, _, body = body.partition(b"\r\n")
-        size = int(size_line, 16)
-        if size == 0:
-            return content
-        content, body = content + body[:size], body[size + 2 :]
 
 
 async def main(wanted: list[str]) -> None:

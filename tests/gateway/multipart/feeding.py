@@ -130,3 +130,16 @@ def form(*parts: bytes, boundary: bytes = BOUNDARY) -> bytes:
 def raw_part(head: bytes, data: bytes = b"data") -> bytes:
     """A form of one part with this header block."""
     return form(b"--" + BOUNDARY + b"\r\n" + head + b"\r\n\r\n" + data + b"\r\n")
+
+
+def dechunked(body: bytes) -> bytes:
+    """The content of a chunked body."""
+    content = b""
+    while True:
+        line, _, body = body.partition(b"\r\n")
+        size = int(line, 16)
+        if size == 0:
+            return content
+        content += body[:size]
+        assert body[size : size + 2] == b"\r\n"
+        body = body[size + 2 :]

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.multipart import declared_boundaries, is_multipart_form
-from tests.gateway.multipart.feeding import Scanned, bytewise, scan
+from tests.gateway.multipart.feeding import Scanned, bytewise, dechunked, scan
 
 CAPTURES: Final = Path(__file__).parents[2] / "captures"
 MAX_BYTEWISE: Final = 100_000
@@ -19,18 +19,6 @@ def headers_and_body(request: bytes) -> tuple[dict[str, str], bytes]:
     fields = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
     headers = {name.lower(): value.strip() for name, _, value in fields}
     return headers, dechunked(body) if "transfer-encoding" in headers else body
-
-
-def dechunked(body: bytes) -> bytes:
-    content = b""
-    while True:
-        line, _, body = body.partition(b"\r\n")
-        size = int(line, 16)
-        if size == 0:
-            return content
-        content += body[:size]
-        assert body[size : size + 2] == b"\r\n"
-        body = body[size + 2 :]
 
 
 def description(content_type: str, scanned: Scanned) -> dict[str, Any]:

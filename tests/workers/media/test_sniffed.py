@@ -1,10 +1,8 @@
 """Sound and films as a worker sniffs them: what is read for them, and what else they may be."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.policy import Accepted, Rejected, Sniffed, admits, judge
@@ -23,12 +21,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FILES = Path(__file__).parent.parent.parent / "files"
 ENDS = [HEAD_BYTES, 65_633]
 """Bytes of the two requests that any file of some size costs."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sniffer() -> AsyncIterator[Sniffer]:
-    async with Sniffer.open() as opened:
-        yield opened
 
 
 async def sniff(sniffer: Sniffer, data: bytes) -> tuple[Sniffed, list[int]]:

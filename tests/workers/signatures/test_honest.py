@@ -1,11 +1,9 @@
 """What is no program passes, whatever its first bytes or words are, on a real libmagic."""
 
-from collections.abc import AsyncIterator
 from itertools import product
 from random import Random
 
 import pytest
-import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,12 +66,6 @@ LETTERS = {
     "utf_16_le": "모임안내各位同事件名月曜日",
     "utf_16_be": "모임안내各位同事件名月曜日",
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sniffer() -> AsyncIterator[Sniffer]:
-    async with Sniffer.open() as opened:
-        yield opened
 
 
 async def sniff(sniffer: Sniffer, data: bytes) -> Sniffed:
