@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from gateway.uploads.excerpt import Piece
-from gateway.uploads.policy import EXECUTABLES, UNSNIFFED, Accepted, Rejected, Sniffed, judge
+from gateway.uploads.policy import EXECUTABLES, UNSNIFFED, Accepted, Rejected, judge
 from gateway.uploads.record import Terms
 from tests.flows import files
 from tests.flows.files import zip_of
 from tests.workers.keeping import kept_of
+from tests.workers.sniffing import sniff
 from workers.signatures import types_of_head
 from workers.sniff import Sniffer
 
@@ -107,19 +108,6 @@ PLAIN = {
         "META-INF/container.xml", first=("mimetype", b"application/epub+zip")
     ),
 }
-
-
-async def sniff(sniffer: Sniffer, data: bytes) -> tuple[Sniffed, list[int]]:
-    """What the file is, and how many of its bytes each request read."""
-    read = []
-
-    async def read_range(start: int, length: int) -> bytes:
-        found = data[start : start + length]
-        assert len(found) == length
-        read.append(length)
-        return found
-
-    return await sniffer.sniff(len(data), read_range), read
 
 
 @pytest.mark.parametrize("data", PROGRAMS.values(), ids=PROGRAMS)

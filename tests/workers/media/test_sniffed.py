@@ -13,6 +13,7 @@ from tests.workers.keeping import kept_of
 from tests.workers.media.test_media import entry, far, tag
 from tests.workers.media.test_movies import FILES as LAYOUTS
 from tests.workers.media.test_movies import box, film
+from tests.workers.sniffing import sniff
 from workers.media import MOST_REQUESTS, REQUEST_BYTES
 from workers.sniff import HEAD_BYTES, Sniffer
 
@@ -21,18 +22,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FILES = Path(__file__).parent.parent.parent / "files"
 ENDS = [HEAD_BYTES, 65_633]
 """Bytes of the two requests that any file of some size costs."""
-
-
-async def sniff(sniffer: Sniffer, data: bytes) -> tuple[Sniffed, list[int]]:
-    """What the file is, and how many of its bytes each request read."""
-    read = []
-
-    async def read_range(start: int, length: int) -> bytes:
-        assert 0 <= start < start + length <= len(data)
-        read.append(length)
-        return data[start : start + length]
-
-    return await sniffer.sniff(len(data), read_range), read
 
 
 def long(name: str, content: int) -> bytes:
