@@ -15,6 +15,7 @@ from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 from gateway.store.s3 import S3Store
 from tests.flows.client import Client
+from tests.servers import rabbitmq as rabbit
 from tests.servers import s3_api, secrets
 from tests.servers.databases import Databases
 from tests.servers.gateway import Gateway, start_worker
@@ -73,6 +74,20 @@ def own_redis_url(databases: Databases) -> Iterator[str]:
 def module_redis_url(databases: Databases) -> Iterator[str]:
     """An empty database of one module's tests."""
     with databases.lend() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(servers_dir: Path) -> Iterator[rabbit.RabbitMQ]:
+    """A node of RabbitMQ; tests that stop it, or have it raise an alarm, start one of their own."""
+    with rabbit.started(servers_dir / "rabbitmq") as node:
+        yield node
+
+
+@pytest.fixture
+def vhost_url(rabbitmq: rabbit.RabbitMQ) -> Iterator[str]:
+    """An empty virtual host of one test."""
+    with rabbitmq.lend_vhost() as url:
         yield url
 
 
