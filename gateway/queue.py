@@ -76,7 +76,6 @@ def _own_queue(name: str, *_: object, **__: object) -> Mapping[str, str]:
 class _Task(msgspec.Struct, frozen=True):
     name: str
     upload_id: str
-    delay: float
 
 
 class TaskQueue:
@@ -100,14 +99,14 @@ class TaskQueue:
         self._thread = threading.Thread(target=self._send_all, name="task-queue", daemon=True)
         self._thread.start()
 
-    def send(self, name: str, upload_id: str, delay: float = 0.0) -> None:
-        """Have the named task run for the upload, not before `delay` seconds. Never blocks."""
+    def send(self, name: str, upload_id: str) -> None:
+        """Have the named task run for the upload. Never blocks."""
         if len(self._tasks) >= _CAPACITY:
             LOST_MESSAGES.add()
             log.warning("queue.full", task=name, upload_id=upload_id)
             return
         urgent = name not in self._gathered
-        self._tasks.append(_Task(name, upload_id, delay))
+        self._tasks.append(_Task(name, upload_id))
         # Only now: the thread looks at the tasks once more after it said that it is idle.
         if self._idle or (urgent and not self._urgent):
             with self._changed:
@@ -162,8 +161,8 @@ class TaskQueue:
 
     def _send_all(self) -> None:
         while tasks := self._wait():
-            for name, delay, ids in _messages(tasks, self._gathered):
-                self._send(name, delay, ids)
+            for name, ids in _messages(tasks, self._gathered):
+                self._send(name, ids)
 
     def _wait(self) -> list[_Task]:
         """The tasks that are due; none at the end."""
@@ -177,13 +176,12 @@ class TaskQueue:
             self._sent_at = time.monotonic()
         return [self._tasks.popleft() for _ in range(len(self._tasks))]
 
-    def _send(self, name: str, delay: float, ids: str | list[str]) -> None:
+    def _send(self, name: str, ids: str | list[str]) -> None:
         try:
             self._app.send_task(
                 name,
                 args=[ids],
                 task_id=f"{name}:{ids if isinstance(ids, str) else ids[0]}",
-                countdown=delay or None,
                 retry=False,
             )
         except Exception as error:  # noqa: BLE001 - whatever a broker does, the next is sent too
@@ -217,12 +215,12 @@ def _waiting(connection: Connection, queue: str) -> int:
 
 def _messages(
     tasks: Sequence[_Task], gathered_names: Collection[str]
-) -> Iterator[tuple[str, float, str | list[str]]]:
-    """Task name, delay, and argument of each message that the tasks make."""
+) -> Iterator[tuple[str, str | list[str]]]:
+    """Task name and argument of each message that the tasks make."""
     for task in tasks:
         if task.name not in gathered_names:
-            yield task.name, task.delay, task.upload_id
+            yield task.name, task.upload_id
     for name in gathered_names:
         ids = [task.upload_id for task in tasks if task.name == name]
         for at in range(0, len(ids), LARGEST_MESSAGE):
-            yield name, 0.0, ids[at : at + LARGEST_MESSAGE]
+            yield name, ids[at : at + LARGEST_MESSAGE]

@@ -14,6 +14,7 @@ from gateway import tracing
 from gateway.settings import Settings, load
 from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends, open_backends
+from workers.due import Due
 from workers.sniff import Sniffer
 
 log = get_logger(__name__)
@@ -28,8 +29,11 @@ class Services:
 
     backends: Backends
     sniffer: Sniffer
+    due: Due
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_turns))
 
+
+_CANCEL_SECONDS = 0.2
 
 _turns = 1
 """Of this process; a prefork pool's never has more than one step."""
@@ -92,10 +96,20 @@ class Runtime:
     async def _open(self, settings: Settings) -> Services:
         backends = await self._stack.enter_async_context(open_backends(settings))
         sniffer = await self._stack.enter_async_context(Sniffer.open())
-        return Services(backends, sniffer)
+        due = Due(backends.redis, backends.queue)
+        watching = asyncio.create_task(due.watch())
+        self._stack.push_async_callback(_end, watching)
+        return Services(backends, sniffer, due)
 
     def _call(self, coroutine: Coroutine[None, None, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    # A client that is just connecting may take the cancellation for a fault of the network.
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_CANCEL_SECONDS)
 
 
 _lock = threading.Lock()

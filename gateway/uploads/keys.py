@@ -24,6 +24,9 @@ ENDED_CHANNEL: Final = "uploads:ended"
 RELAYED_SET: Final = "uploads:relayed"
 """Redis sorted set of the relayed uploads that await their audit, by time of acceptance."""
 
+DUE: Final = "uploads:due"
+"""Redis sorted set of the steps that are to run later, by the time at which they are due."""
+
 
 def incoming(upload_id: str) -> str:
     """The object that holds the file's bytes."""
@@ -63,11 +66,6 @@ def id_of(key: str) -> str:
 def relayed(upload_id: str) -> str:
     """The Redis key of a relayed upload's record."""
     return f"uploads:relayed:{upload_id}"
-
-
-def scheduled(upload_id: str) -> str:
-    """The Redis key of the mark that a step of the upload is to be tried again."""
-    return f"uploads:scheduled:{upload_id}"
 
 
 def tries(upload_id: str) -> str:

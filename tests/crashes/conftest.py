@@ -21,6 +21,7 @@ from tests.servers.aged_store import later, open_aged_backends, sweep_later
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
+from workers.due import Due
 from workers.runtime import Services
 from workers.sniff import Sniffer
 from workers.steps.resumption import resume
@@ -79,7 +80,9 @@ class Stage:
         """What sweepers and workers do later, all that is old enough by then."""
         with later(self.backends, LATER):
             async with Sniffer.open() as sniffer:
-                services = Services(self.backends, sniffer)
+                services = Services(
+                    self.backends, sniffer, Due(self.backends.redis, self.backends.queue)
+                )
                 async for pending in self.backends.ledger.list_pending():
                     await resume(pending.upload_id, services)
         await sweep_later(self.backends, LATER)

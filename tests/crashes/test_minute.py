@@ -28,6 +28,7 @@ from tests.servers.databases import Databases
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS
 from tests.servers.store_proxy import Fault, FaultProxy
+from workers.due import Due
 from workers.runtime import Services
 from workers.sniff import Sniffer
 from workers.steps.resumption import resume
@@ -119,7 +120,9 @@ async def sweeping(stage: Stage) -> AsyncIterator[None]:
 
     async def go_on() -> None:
         async with Sniffer.open() as sniffer:
-            services = Services(stage.backends, sniffer)
+            services = Services(
+                stage.backends, sniffer, Due(stage.backends.redis, stage.backends.queue)
+            )
             while not over.is_set():
                 async for pending in stage.backends.ledger.list_pending():
                     if pending.age >= OVERDUE:

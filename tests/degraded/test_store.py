@@ -13,6 +13,7 @@ from gateway.stack.part import Command
 from gateway.stack.ports import HOST, free_port
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.uploads import keys
+from gateway.uploads.lifecycle import Step
 from tests.degraded.conftest import (
     IMPORTS,
     PATH,
@@ -90,7 +91,8 @@ async def test_a_step_that_finds_no_store_is_put_off(scene: Scene, proxy: FaultP
         assert answer.status == 202
 
         async def is_put_off() -> bool:
-            return bool(await scene.backends.redis.exists(keys.scheduled(answer.upload_id)))
+            name = f"{Step.RESUME}:{answer.upload_id}"
+            return await scene.backends.redis.zscore(keys.DUE, name) is not None
 
         await eventually(is_put_off)
         assert (await client.resource(answer.upload_id))["state"] == "stored"

@@ -13,12 +13,12 @@ from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import State
 from tests.workers.test_sweep import stored_upload
+from workers.due import Due
 from workers.runtime import Services
 from workers.sniff import Sniffer
 from workers.steps import guard
 from workers.steps.audit import audit
 from workers.steps.resumption import resume
-from workers.steps.schedule import later
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ async def services(environ: dict[str, str], own_redis_url: str) -> AsyncIterator
     """With a broker that no worker listens to."""
     settings = load({**environ, "GATEWAY_REDIS_URL": own_redis_url})
     async with open_backends(settings) as backends, Sniffer.open() as sniffer:
-        yield Services(backends, sniffer)
+        yield Services(backends, sniffer, Due(backends.redis, backends.queue))
 
 
 async def raises(upload_id: str, _: Services) -> None:
@@ -97,20 +97,9 @@ async def test_an_orderly_end_and_a_part_that_is_away_count_for_nothing(
     assert await tries(services, "b") == 0
 
 
-async def test_however_many_ask_for_it_a_step_is_tried_again_by_one_task(
-    services: Services,
-) -> None:
-    for _ in range(5):
-        await later(services, Step.RESUME, "a", 30.0)
-    services.backends.queue.close()
-    # Delayed tasks are messages like all others: it is the worker that keeps them back.
-    assert await services.backends.redis.llen(Step.RESUME) == 1
-
-
 async def test_a_step_that_failed_is_tried_again(services: Services) -> None:
     await guard.one(Step.RESUME, "a", raises)(services)
-    services.backends.queue.close()
-    assert await services.backends.redis.llen(Step.RESUME) == 1
+    assert await services.backends.redis.zrange(keys.DUE, 0, -1) == [b"uploads.resume:a"]
 
 
 async def test_of_many_that_die_together_each_is_tried_by_itself(services: Services) -> None:
