@@ -1,6 +1,7 @@
 """Connections to Redis for asyncio, none of which outlives the server's role."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, Self, cast
 
@@ -9,6 +10,7 @@ from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from gateway.redis.replies import WrongServer, told_apart
 
@@ -36,14 +38,36 @@ class _Parser(_AsyncHiredisParser):
         return error or cast(Exception, super().parse_error(response))  # type: ignore[no-untyped-call]
 
 
-class _Connection(Connection):
+class _Sending(AbstractConnection):
+    """Limits what it sends by `asyncio.timeout`.
+
+    redis-py limits it by `asyncio.wait_for`, which swallows some cancellations on Python 3.11
+    (python/cpython#86296): a loop that asks Redis then never ends. It costs a task a command, too.
+    """
+
+    async def send_packed_command(
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002 - redis-py's
+    ) -> None:
+        limit, self.socket_timeout = self.socket_timeout, None
+        try:
+            async with asyncio.timeout(limit):
+                await super().send_packed_command(command, check_health)
+        except TimeoutError:
+            raise RedisTimeout("Timeout writing to socket") from None
+        finally:
+            self.socket_timeout = limit
+
+
+class _Connection(_Sending, Connection):
     """Tries the next address of the name if the first does not answer soon (RFC 8305)."""
 
     def _connection_arguments(self) -> Mapping[str, object]:
         return {**super()._connection_arguments(), **_ADDRESSES}
 
 
-class _SecureConnection(SSLConnection):
+class _SecureConnection(_Sending, SSLConnection):
     """The same with TLS."""
 
     def _connection_arguments(self) -> Mapping[str, object]:

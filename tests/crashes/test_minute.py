@@ -136,7 +136,7 @@ async def sweeping(stage: Stage) -> AsyncIterator[None]:
         yield
         assert not sweeper.done()
     finally:
-        over.set()  # to cancel it in mid-request may be swallowed, and it goes on for ever
+        over.set()
         await sweeper
 
 
