@@ -11,6 +11,7 @@ from gateway.checkup.store import check_store
 from gateway.checkup.upstream import check_upstream
 from gateway.checkup.verifiers import verifier_checks, who_is_let_in
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.redis.address import is_redis
 from gateway.routes import RouteTable
 from gateway.settings import Settings, VerifierName
 from gateway.uploads.backends import Backends, open_backends
@@ -51,14 +52,15 @@ def _checks(backends: Backends) -> Mapping[str, _Check]:
         await check_store(backends.store, _PROBE)
 
     async def redis() -> Sequence[str]:
-        return await check_redis(str(settings.redis_url), _PROBE)
+        return await check_redis(settings.redis, settings.redis_prefix, _PROBE)
 
     async def broker() -> Sequence[str]:
         await asyncio.to_thread(backends.queue.check)
         advice: list[str] = []
-        if settings.broker.startswith(("redis:", "rediss:")):
-            advice += await check_redis(settings.broker, _PROBE)
-            advice += await check_shares(settings.broker)
+        if is_redis(settings.broker):
+            advice += await check_redis(settings.broker, settings.redis_prefix, _PROBE)
+            if not settings.redis_prefix:
+                advice += await check_shares(settings.broker)
         await asyncio.to_thread(backends.queue.probe)
         return advice
 

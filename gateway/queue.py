@@ -41,11 +41,15 @@ LARGEST_MESSAGE: Final = 500
 """Uploads in one message: a worker that dies with it delays no more than these."""
 
 
-def celery_settings(broker_url: str) -> Mapping[str, Any]:
-    """What senders and workers must agree on, and what keeps a broker's fault from hanging them."""
+def celery_settings(broker_url: str, prefix: str) -> Mapping[str, Any]:
+    """What senders and workers must agree on, and what keeps a broker's fault from hanging them.
+
+    `prefix` stands before all that they name in Redis.
+    """
     transport.be_known()
+    url, options = transport.for_kombu(broker_url, prefix)
     return {
-        "broker_url": broker_url,
+        "broker_url": url,
         "broker_connection_timeout": _SOCKET_SECONDS,
         "broker_connection_retry_on_startup": True,
         # A worker comes back from whatever the broker says, however long it was away.
@@ -59,6 +63,7 @@ def celery_settings(broker_url: str) -> Mapping[str, Any]:
             # Without these two a dead worker's tasks come back only minutes after the timeout.
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
+            **options,
         },
         "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
         "task_default_exchange": "uploads",
@@ -81,15 +86,15 @@ class _Task(msgspec.Struct, frozen=True):
 class TaskQueue:
     """Sends tasks from one thread, in the order in which they were given."""
 
-    def __init__(self, broker_url: str, gathered: Collection[str]) -> None:
+    def __init__(self, broker_url: str, gathered: Collection[str], prefix: str = "") -> None:
         """Connect to the broker when the first task is sent.
 
         Tasks whose names are among `gathered` take a list of ids: of uploads that nobody waits
-        for, and that come within a moment of each other.
+        for, and that come within a moment of each other. `prefix` is that of all names in Redis.
         """
         self._gathered = gathered
         self._app = Celery(set_as_current=False)
-        self._app.conf.update(celery_settings(broker_url))
+        self._app.conf.update(celery_settings(broker_url, prefix))
         self._tasks: deque[_Task] = deque()
         self._changed = threading.Condition()
         self._idle = False

@@ -27,7 +27,7 @@ _settings = load()
 _metrics = WorkerMetrics()
 
 app = Celery("workers", include=["workers.tasks"])
-app.conf.update(queue.celery_settings(_settings.broker))
+app.conf.update(queue.celery_settings(_settings.broker, _settings.redis_prefix))
 app.conf.update(
     task_acks_late=True,
     # Without it a task whose pool child was killed is acknowledged, and lost.

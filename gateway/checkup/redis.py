@@ -7,6 +7,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gateway.errors import ConfigurationError
+from gateway.redis.address import NO_CLUSTER
+from gateway.redis.client import open_client
 
 OLDEST: Final = (6, 2)
 """The oldest version that gets mended, by its makers or by distributions."""
@@ -21,28 +23,31 @@ _OTHERS_BINDING: Final = "_kombu.binding.celery"
 """What every Celery application leaves that was given no names of its own, unlike ours."""
 
 
-async def check_redis(url: str, probe: str) -> Sequence[str]:
-    """Returns advice; the key `probe` is written to.
+async def check_redis(url: str, prefix: str, probe: str) -> Sequence[str]:
+    """Returns advice; the key `probe` is written to, behind the prefix.
 
     Raises ConfigurationError for a Redis that loses what it is given; RedisError, OSError.
     """
-    async with _open(url) as redis:
+    async with _open(url, prefix) as redis:
         told = await redis.info()
         if (fault := fault_of_redis(told)) is not None:
             raise ConfigurationError(fault)
         await redis.eval(_PROBE_SCRIPT, 1, probe, _PROBE_SECONDS)
-        return advice_on_redis(told, await _snapshots(redis))
+        # A user with few rights may not ask, which is written down as an offence.
+        snapshots = await _snapshots(redis) if told.get("aof_enabled") == 0 else None
+        return advice_on_redis(told, snapshots)
 
 
 async def check_shares(url: str) -> Sequence[str]:
     """Returns advice on a Redis that is the broker. Raises RedisError, OSError."""
-    async with _open(url) as redis:
+    async with _open(url, "") as redis:
         if not await redis.exists(_OTHERS_BINDING):
             return ()
     return [
         (
-            "give the broker a database of its own: another Celery application uses this one, and"
-            " its workers hand tasks of ours out again after a visibility timeout that is not ours"
+            "set GATEWAY_REDIS_PREFIX, or give the broker a database of its own: another Celery"
+            " application uses this one, and its workers hand tasks of ours out again after a"
+            " visibility timeout that is not ours"
         )
     ]
 
@@ -53,7 +58,7 @@ def fault_of_redis(told: Mapping[str, object]) -> str | None:
     if version and _numbers(version) < OLDEST:
         return f"version {version} is too old: use Redis {_text(OLDEST)}, or any Valkey"
     if told.get("redis_mode") == "cluster":
-        return "is a cluster, which Celery cannot use: use one in one piece, replicas beside it"
+        return f"is a cluster: {NO_CLUSTER}"
     if told.get("role") == "slave":
         return "is a replica, which takes no writes: name the primary"
     policy = told.get("maxmemory_policy", "noeviction")
@@ -84,9 +89,13 @@ async def _snapshots(redis: Redis) -> str | None:
         return None
 
 
-def _open(url: str) -> Redis:
-    return Redis.from_url(
-        url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, decode_responses=True
+def _open(url: str, prefix: str) -> Redis:
+    return open_client(
+        url,
+        prefix,
+        socket_timeout=_SECONDS,
+        socket_connect_timeout=_SECONDS,
+        decode_responses=True,
     )
 
 

@@ -9,10 +9,13 @@ from redis._parsers import _AsyncHiredisParser
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.backoff import NoBackoff
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from gateway.redis.address import RedisAddress
 from gateway.redis.replies import WrongServer, told_apart
+from gateway.redis.sentinels import Sentinels
 
 CONNECTIONS: Final = 50
 """Who finds them all in use waits: being busy is not being away."""
@@ -74,28 +77,57 @@ class _SecureConnection(_Sending, SSLConnection):
         return {**super()._connection_arguments(), **_ADDRESSES}
 
 
+class _NamedConnection(SentinelManagedConnection, _Connection):
+    """Leads to the server that the sentinels name when it is made."""
+
+
+class _SecureNamedConnection(SentinelManagedConnection, _SecureConnection):
+    """The same with TLS."""
+
+
 class RolePool(BlockingConnectionPool):
     """A pool that is emptied by the first answer of a wrong server.
 
     What that server was asked is asked once more on a new connection, which may lead to another;
-    where it does not, WrongServer is raised, a ConnectionError of redis-py's.
+    where it does not, WrongServer is raised, a ConnectionError of redis-py's. Where sentinels name
+    the server, each connection asks them before it is made, and may raise PrimaryUnknown.
     """
 
     @classmethod
-    def of(cls, url: str) -> Self:
-        """The pool of clients of the URL."""
-        pool = cls.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=SECONDS,
-            socket_timeout=SECONDS,
-            socket_connect_timeout=SECONDS,
-            retry=Retry(NoBackoff(), 1, supported_errors=(WrongServer,)),
-        )
-        secure = issubclass(pool.connection_class, SSLConnection)
-        pool.connection_class = _SecureConnection if secure else _Connection
-        pool.connection_kwargs["parser_class"] = partial(_Parser, pool.leave)
+    def of(cls, url: str, **options: object) -> Self:
+        """The pool of clients of the URL, with options of redis-py's beside it.
+
+        Raises ValueError for a URL that means nothing.
+        """
+        address = RedisAddress.of(url)
+        usual: dict[str, object] = {
+            "max_connections": CONNECTIONS,
+            "timeout": SECONDS,
+            "socket_timeout": SECONDS,
+            "socket_connect_timeout": SECONDS,
+            "retry": Retry(NoBackoff(), 1, supported_errors=(WrongServer,)),
+        }
+        options = {**usual, **options, **address.options}
+        if address.master is None:
+            secure = _SecureConnection if address.tls else _Connection
+            ((host, port),) = address.hosts
+            return cls(connection_class=secure, host=host, port=port, **options)
+        named = _SecureNamedConnection if address.tls else _NamedConnection
+        sentinels = Sentinels(address)
+        pool = cls(connection_class=named, connection_pool=sentinels, **options)
+        pool._sentinels = sentinels
         return pool
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self.connection_kwargs["parser_class"] = partial(_Parser, self.leave)
+        self._sentinels: Sentinels | None = None
+
+    async def aclose(self) -> None:
+        """End all connections, those to sentinels as well."""
+        await super().aclose()
+        if self._sentinels is not None:
+            await self._sentinels.aclose()
 
     def leave(self) -> None:
         """Have every connection made anew before it is used again."""

@@ -1,6 +1,7 @@
 """Celery's broker on Redis, for kombu: a connection to a wrong server is a lost connection."""
 
-from typing import Final, cast
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
@@ -10,10 +11,17 @@ from redis._parsers import _HiredisParser
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
+from redis.sentinel import SentinelManagedConnection
 
+from gateway.redis.address import RedisAddress, is_redis
 from gateway.redis.replies import WrongServer, told_apart
+from gateway.redis.sentinels import SentinelsForThreads
 
-_SCHEMES: Final = ("redis", "rediss")
+_BY_SENTINEL: Final = "sentinel"
+"""A scheme of kombu's, which for its own transport means less."""
+
+_addresses: Final[dict[str, RedisAddress]] = {}
+"""By what is told of them: what kombu knows, a worker tells whoever asks it, passwords included."""
 
 
 class _Parser(_HiredisParser):
@@ -33,11 +41,23 @@ class _SecureConnection(SSLConnection):
         super().__init__(**options, parser_class=_Parser)  # type: ignore[arg-type]
 
 
+class _NamedConnection(SentinelManagedConnection, _Connection):
+    """Leads to the server that the sentinels name when it is made."""
+
+
+class _SecureNamedConnection(SentinelManagedConnection, _SecureConnection):
+    """The same with TLS."""
+
+
 class Channel(kombu.Channel):
     """What consumes and sends."""
 
     connection_class = _Connection
     connection_class_ssl = _SecureConnection
+
+    def _has_queue(self, queue: str, **_: object) -> bool:
+        # kombu asks by EXISTS, before which it puts no prefix. An empty list does not exist.
+        return bool(self._size(queue) > 0)
 
     def _get_pool(self, asynchronous: bool = False) -> ConnectionPool:  # noqa: FBT001, FBT002 - kombu's
         if self.connection.client is None:
@@ -51,6 +71,29 @@ class Channel(kombu.Channel):
         return cast(ConnectionPool, pool)
 
 
+class SentinelChannel(Channel):
+    """The same, with the server that sentinels name."""
+
+    from_transport_options = (*Channel.from_transport_options, "address")
+    connection_class = _NamedConnection
+
+    address: str
+    """What is told of the address."""
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+        address = _addresses[self.address]
+        if address.tls:
+            self.connection_class = _SecureNamedConnection  # type: ignore[assignment]
+        params: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]
+        del params["host"], params["port"]
+        sentinels = SentinelsForThreads(address)
+        if asynchronous:  # by these names kombu finds what it closes
+            self._async_sentinel_manager = sentinels
+        else:
+            self._sentinel_manager = sentinels
+        return {**params, **address.for_kombu, "connection_pool": sentinels}
+
+
 class Transport(kombu.Transport):
     """What the URLs of Redis stand for."""
 
@@ -60,6 +103,30 @@ class Transport(kombu.Transport):
     connection_errors = (*kombu.Transport.connection_errors, OperationalError)
 
 
+class SentinelTransport(Transport):
+    """What stands for a Redis behind sentinels; `for_kombu` makes its URL."""
+
+    Channel = SentinelChannel
+
+
 def be_known() -> None:
-    """Have kombu take this transport for Redis: before its first look, which it remembers."""
-    TRANSPORT_ALIASES.update(dict.fromkeys(_SCHEMES, f"{__name__}:{Transport.__name__}"))
+    """Have kombu take these transports for Redis: before its first look, which it remembers."""
+    of_redis = dict.fromkeys(("redis", "rediss"), f"{__name__}:{Transport.__name__}")
+    TRANSPORT_ALIASES.update(of_redis)
+    TRANSPORT_ALIASES[_BY_SENTINEL] = f"{__name__}:{SentinelTransport.__name__}"
+
+
+def for_kombu(url: str, prefix: str) -> tuple[str, Mapping[str, object]]:
+    """A broker's URL as kombu takes it, and transport options of kombu's that belong to it.
+
+    `prefix` stands before all keys and channels of a Redis. Raises ValueError.
+    """
+    if not is_redis(url):
+        return url, {}
+    options: dict[str, object] = {"global_keyprefix": prefix} if prefix else {}
+    address = RedisAddress.of(url)
+    if address.master is None:
+        return url, options
+    _addresses[str(address)] = address
+    named = f"{_BY_SENTINEL}://{address.hosts[0]}/{address.options['db']}"
+    return named, options | {"address": str(address)}

@@ -1,29 +1,45 @@
-"""The addresses of Redis and of the broker, as the clients of both understand them. Pure."""
+"""The addresses of Redis and of the broker, as the clients of both understand them."""
 
-from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+import ssl
+from urllib.parse import quote, urlencode
 
 from kombu import Connection
-from redis import ConnectionPool
 
 from gateway.redis import transport
+from gateway.redis.address import RedisAddress, is_redis
 
 transport.be_known()
 
-_TLS: Final = "ssl_"
-"""What the names of those options begin with that redis-py and kombu have in common."""
-
 
 def check_redis_url(url: str) -> None:
-    """Raises ValueError for options that redis-py does not know."""
+    """Raises ValueError for a URL that means nothing, or one of files that TLS cannot use."""
+    options = RedisAddress.of(url).options
+    names = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_password")
+    authorities, certificate, key, password = (str(options.get(name, "")) for name in names)
+    if key and not certificate:
+        raise ValueError("a key (GATEWAY_REDIS_KEY_FILE) needs its certificate (_CERT_FILE)")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        ConnectionPool.from_url(url).make_connection()
-    except TypeError as error:
-        raise ValueError(str(error)) from None
+        if authorities:
+            context.load_verify_locations(authorities)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"no certificates can be read from {authorities}: {error}") from None
+    try:
+        if certificate:
+            context.load_cert_chain(certificate, key or None, lambda: password)
+    except (OSError, ssl.SSLError) as error:
+        files = f"{certificate} and {key}" if key else certificate
+        raise ValueError(f"no certificate with its key can be read from {files}: {error}") from None
 
 
 def check_broker_url(url: str) -> None:
     """Raises ValueError for a transport or options that kombu does not know."""
+    if is_redis(url):
+        check_redis_url(url)
+        address = RedisAddress.of(url)
+        if untaken := sorted(address.options.keys() - address.for_kombu.keys()):
+            raise ValueError(f"has an option that Celery does not take: {untaken[0]}")
+        return
     try:
         Connection(url).get_transport_cls()
     except TypeError as error:
@@ -32,17 +48,14 @@ def check_broker_url(url: str) -> None:
         raise ValueError("is not the URL of a broker that Celery knows") from None
 
 
-def broker_of(redis_url: str) -> str:
-    """The same database of Redis as a broker: kombu is told of it by the path alone."""
-    url = urlsplit(redis_url)
-    options = dict(parse_qsl(url.query))
-    path = f"/{options['db']}" if "db" in options else url.path
-    tls = {name: value for name, value in options.items() if name.startswith(_TLS)}
-    return url._replace(path=path, query=urlencode(tls)).geturl()
-
-
-def with_verified_certificate(url: str) -> str:
-    """Where it is told nothing, kombu takes any certificate; redis-py verifies."""
-    if not url.startswith("rediss:") or "ssl_cert_reqs=" in url:
+def broker_of(url: str) -> str:
+    """What Celery is told of a Redis: the part of its URL that kombu understands."""
+    address = RedisAddress.of(url)
+    if address.master is not None:
         return url
-    return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
+    options = dict(address.for_kombu)
+    database, user, password = (options.pop(n, "") for n in ("db", "username", "password"))
+    login = f"{quote(str(user), '')}:{quote(str(password), '')}@" if user or password else ""
+    query = f"?{urlencode(options)}" if options else ""
+    scheme = "rediss" if address.tls else "redis"
+    return f"{scheme}://{login}{address.hosts[0]}/{database}{query}"

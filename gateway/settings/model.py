@@ -12,7 +12,6 @@ from pydantic import (
     Field,
     HttpUrl,
     IPvAnyNetwork,
-    RedisDsn,
     SecretStr,
     field_validator,
     model_validator,
@@ -20,11 +19,11 @@ from pydantic import (
 
 from gateway.crypto import KeyRing
 from gateway.errors import ConfigurationError
+from gateway.redis.address import completed, is_redis
 from gateway.settings.brokers import (
     broker_of,
     check_broker_url,
     check_redis_url,
-    with_verified_certificate,
 )
 from gateway.settings.choices import (
     Delivery,
@@ -127,11 +126,35 @@ class Settings(BaseModel):
 
     # --- Redis, broker and store -----------------------------------------------------------------
 
-    redis_url: Annotated[RedisDsn, Field(repr=False)] = RedisDsn("redis://127.0.0.1:6379/0")
-    """Cache, notices and the records of relayed uploads."""
+    redis_url: Annotated[str, Field(repr=False)] = "redis://127.0.0.1:6379/0"
+    """Cache, notices and the records of relayed uploads; `rediss` with TLS, `redis+sentinel`."""
+
+    redis_username: str | None = None
+    """The user of Redis; left out: the URL's, or `default`."""
+
+    redis_password: SecretStr | None = None
+    """The password of Redis, written as it is; in a URL it is percent-encoded."""
+
+    redis_ca_file: Path | None = None
+    """PEM file of the authorities that may vouch for Redis; left out: the system's."""
+
+    redis_cert_file: Path | None = None
+    """PEM file of the certificate that is shown to Redis."""
+
+    redis_key_file: Path | None = None
+    """PEM file of that certificate's key; left out: the same file."""
+
+    redis_sentinel_username: str | None = None
+    """The user of the sentinels, which is not that of Redis."""
+
+    redis_sentinel_password: SecretStr | None = None
+    """The password of the sentinels."""
+
+    redis_prefix: Annotated[str, Field(pattern=r"^([\w.-]+:)*$", max_length=64)] = ""
+    """What all keys and channels in Redis begin with, the broker's too; each word ends in `:`."""
 
     broker_url: SecretStr | None = None
-    """The Celery broker; left out: the Redis URL."""
+    """The Celery broker; left out: the same Redis, by the settings above."""
 
     s3_endpoint_url: HttpUrl | None = None
     """The S3-compatible store; left out: AWS."""
@@ -401,8 +424,8 @@ class Settings(BaseModel):
 
     @field_validator("redis_url")
     @classmethod
-    def _redis_can_be_addressed(cls, url: RedisDsn) -> RedisDsn:
-        check_redis_url(str(url))
+    def _redis_can_be_addressed(cls, url: str) -> str:
+        check_redis_url(url)
         return url
 
     @field_validator("broker_url")
@@ -424,9 +447,37 @@ class Settings(BaseModel):
         """The keys that encrypt and sign."""
         return KeyRing([key.get_secret_value() for key in self.secret_key])
 
+    @model_validator(mode="after")
+    def _redis_settings_fit(self) -> Self:
+        try:
+            check_redis_url(self.redis)
+        except ValueError as error:
+            raise ValueError(f"redis_url: {error}") from None
+        return self
+
+    @property
+    def redis(self) -> str:
+        """The URL of Redis, completed by what is set beside it."""
+        more = {
+            "ssl_ca_certs": self.redis_ca_file,
+            "ssl_certfile": self.redis_cert_file,
+            "ssl_keyfile": self.redis_key_file,
+            "sentinel_username": self.redis_sentinel_username,
+            "sentinel_password": _revealed(self.redis_sentinel_password),
+        }
+        return completed(
+            self.redis_url,
+            self.redis_username,
+            _revealed(self.redis_password),
+            {name: str(value) for name, value in more.items() if value},
+        )
+
     @property
     def broker(self) -> str:
-        """The Celery broker's URL, with its password; a `rediss` one asks for a certificate."""
-        if self.broker_url:
-            return with_verified_certificate(self.broker_url.get_secret_value())
-        return with_verified_certificate(broker_of(str(self.redis_url)))
+        """The Celery broker's URL, with its password."""
+        url = self.broker_url.get_secret_value() if self.broker_url else self.redis
+        return broker_of(url) if is_redis(url) else url
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from gateway.crypto import KeyRing
 from gateway.queue import TaskQueue
-from gateway.redis.pool import RolePool
+from gateway.redis.client import open_client
 from gateway.settings import Settings
 from gateway.store.objects import ObjectStore
 from gateway.store.s3 import S3Store
@@ -62,9 +62,9 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
     """Open the clients; none of the servers has to be reachable yet."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings))
-        redis = Redis.from_pool(RolePool.of(str(settings.redis_url)))
+        redis = open_client(settings.redis, settings.redis_prefix)
         stack.push_async_callback(redis.aclose)
-        queue = TaskQueue(settings.broker, GATHERED)
+        queue = TaskQueue(settings.broker, GATHERED, settings.redis_prefix)
         stack.callback(queue.close)
         exchange_seconds = min(settings.upstream_timeout, _EXCHANGE_SECONDS)
         chatkitty = await stack.enter_async_context(

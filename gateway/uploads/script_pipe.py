@@ -15,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from gateway.redis.client import prefix_of
 from gateway.redis.replies import WriteRefused, told_apart
 from gateway.telemetry import get_logger
 
@@ -40,11 +41,13 @@ class ScriptPipe(asyncio.Protocol):
         writer: asyncio.StreamWriter,
         sha: bytes,
         patience: float,
+        prefix: str,
     ) -> None:
         self._loop = loop
         self._writer = writer  # its end would close the connection
         self._sha = sha
         self._patience = patience
+        self._prefix = prefix
         self._reader = hiredis.Reader()
         self._transport: asyncio.WriteTransport | None = writer.transport
         self._calls: deque[tuple[float, Done]] = deque()
@@ -71,7 +74,7 @@ class ScriptPipe(asyncio.Protocol):
         if writer is None or writer.transport.is_closing():
             raise RedisConnectionError("Redis closed the connection")
         connection._writer = None  # noqa: SLF001 - the connection is not its to close any more
-        pipe = cls(asyncio.get_running_loop(), writer, sha, patience)
+        pipe = cls(asyncio.get_running_loop(), writer, sha, patience, prefix_of(redis))
         writer.transport.set_protocol(pipe)
         return pipe
 
@@ -88,6 +91,8 @@ class ScriptPipe(asyncio.Protocol):
         """
         if self._transport is None:
             raise RuntimeError("the pipe is closed")
+        if self._prefix:
+            keys = [self._prefix + key for key in keys]
         command: tuple[Argument, ...] = ("EVALSHA", self._sha, len(keys), *keys, *arguments)
         packed = hiredis.pack_command(command)  # type: ignore[arg-type] # its stub
         self._calls.append((self._loop.time() + self._patience, done))

@@ -55,7 +55,7 @@ def settings(
 
 
 async def _ask_redis(settings: Settings) -> None:
-    async with Redis.from_url(str(settings.redis_url)) as client:
+    async with Redis.from_url(settings.redis) as client:
         await client.ping()
 
 

@@ -1,0 +1,98 @@
+"""Clients of Redis, which may keep all that they name below one prefix.
+
+With a prefix, a user of Redis can be allowed those keys and channels alone, and others can share
+the database. It is put before names where commands are sent, so that no caller can forget it: a
+command of which nothing is said here is not sent.
+"""
+
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline, PubSub
+
+from gateway.redis.pool import RolePool
+
+_FIRST: Final = frozenset(
+    {
+        *("GET", "SET", "EXPIRE", "PTTL", "INCRBY", "PUBLISH"),
+        *("ZADD", "ZREM", "ZRANGE", "ZCARD", "ZREMRANGEBYRANK"),
+    }
+)
+_EACH: Final = frozenset({"DEL", "EXISTS", "WATCH", "SUBSCRIBE", "UNSUBSCRIBE"})
+_COUNTED: Final = frozenset({"EVAL", "EVALSHA"})
+_NONE: Final = frozenset({"CONFIG GET", "INFO", "SCRIPT LOAD", "TIME", "UNWATCH"})
+
+
+def open_client(url: str, prefix: str, **options: object) -> Redis:
+    """A client of that Redis; `options` are redis-py's. Connects when it is asked for something.
+
+    Raises ValueError for a URL that means nothing.
+    """
+    pool = RolePool.of(url, **options)
+    client = PrefixedRedis.from_pool(pool) if prefix else Redis.from_pool(pool)
+    if isinstance(client, PrefixedRedis):
+        client.prefix = prefix
+    return client
+
+
+def prefix_of(redis: Redis) -> str:
+    """What stands before the keys of the client, which scripts on other connections share."""
+    return redis.prefix if isinstance(redis, PrefixedRedis) else ""
+
+
+def prefixed(prefix: str, command: tuple[object, ...]) -> tuple[object, ...]:
+    """The command with the prefix before each key and channel. Pure.
+
+    Raises NotImplementedError for one whose keys nobody has told.
+    """
+    name, *arguments = command
+    if name in _FIRST:
+        first, last = 0, 1
+    elif name in _EACH:
+        first, last = 0, len(arguments)
+    elif name in _COUNTED:
+        first, last = 2, 2 + int(str(arguments[1]))
+    elif name in _NONE:
+        first, last = 0, 0
+    else:
+        raise NotImplementedError(f"nobody has told where {name} has its keys")
+    keys = [f"{prefix}{key}" for key in arguments[first:last]]
+    return (name, *arguments[:first], *keys, *arguments[last:])
+
+
+class _PrefixedPipeline(Pipeline):
+    prefix: str
+
+    def execute_command(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
+        return super().execute_command(*prefixed(self.prefix, args), **kwargs)
+
+
+class _PrefixedPubSub(PubSub):
+    prefix: str
+
+    async def execute_command(self, *args: object) -> object:
+        return await super().execute_command(*prefixed(self.prefix, args))  # type: ignore[arg-type]
+
+
+class PrefixedRedis(Redis):
+    """As above."""
+
+    prefix: str
+
+    async def execute_command(self, *args: object, **options: object) -> object:
+        """As Redis does it."""
+        return await super().execute_command(*prefixed(self.prefix, args), **options)  # type: ignore[no-untyped-call]
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002
+        """As Redis does it."""
+        opened = _PrefixedPipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
+        opened.prefix = self.prefix
+        return opened
+
+    def pubsub(self, **kwargs: object) -> PubSub:
+        """As Redis does it; what arrives bears the prefix in its channel's name."""
+        opened = _PrefixedPubSub(self.connection_pool, **kwargs)  # type: ignore[arg-type]
+        opened.prefix = self.prefix
+        return opened

@@ -1,0 +1,77 @@
+"""The primary of the moment, as its sentinels tell it: for asyncio, and for kombu's threads.
+
+Source: https://redis.io/docs/latest/develop/reference/sentinel-clients/. Each connection asks
+before it is made, so that after a failover a new one leads to the new primary; the sentinel that
+answered last is asked first.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from redis import sentinel as threads
+from redis.asyncio import sentinel
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.retry import Retry
+
+from gateway.redis.address import Host, RedisAddress
+
+SECONDS: Final = 1.0
+"""The longest that one sentinel may take: there is to be time for the next one."""
+
+
+class PrimaryUnknown(RedisConnectionError):
+    """None of the sentinels can be asked, or none knows a primary that is alive."""
+
+    def __init__(self, address: RedisAddress) -> None:
+        sentinels = ", ".join(map(str, address.hosts))
+        super().__init__(f"no sentinel names a primary of {address.master}: {sentinels}")
+
+
+class Sentinels(sentinel.Sentinel):
+    """Those of one address, for asyncio: redis-py's connections take them for their pool."""
+
+    is_master = True
+    check_connection = False
+
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
+        kwargs = {**_client_options(address), "retry": AsyncRetry(NoBackoff(), 0)}
+        super().__init__(address.hosts, sentinel_kwargs=kwargs)  # type: ignore[no-untyped-call]
+
+    async def get_master_address(self) -> Host:
+        """Where they see the primary. Raises PrimaryUnknown."""
+        try:
+            return Host(*await self.discover_master(self._address.master or ""))
+        except (sentinel.MasterNotFoundError, ResponseError):  # the former may say a password
+            raise PrimaryUnknown(self._address) from None
+
+
+class SentinelsForThreads(threads.Sentinel):
+    """The same for kombu."""
+
+    is_master = True
+    check_connection = False
+
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
+        kwargs = {**_client_options(address), "retry": Retry(NoBackoff(), 0)}
+        super().__init__(address.hosts, sentinel_kwargs=kwargs)  # type: ignore[no-untyped-call]
+
+    def get_master_address(self) -> Host:
+        """Where they see the primary. Raises PrimaryUnknown."""
+        try:
+            return Host(*self.discover_master(self._address.master))  # type: ignore[no-untyped-call]
+        except (threads.MasterNotFoundError, ResponseError):
+            raise PrimaryUnknown(self._address) from None
+
+
+def _client_options(address: RedisAddress) -> Mapping[str, object]:
+    return {
+        "ssl": address.tls,
+        "socket_timeout": SECONDS,
+        "socket_connect_timeout": SECONDS,
+        **address.sentinel_options,
+    }
