@@ -1,0 +1,104 @@
+"""Redis by its sentinels and no other address: its primary dies, or stands still, in mid-load."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from gateway.uploads.lifecycle import Step
+from tests.degraded.conftest import IMPORTS, PATH, Scene, eventually
+from tests.flows import files
+from tests.flows.client import Answer, Client
+from tests.servers.sentinels import Fleet, fleet
+
+IN_FLIGHT = 1.0
+"""Seconds before its death of which a primary may have told nothing to its replica."""
+
+
+@pytest.fixture
+def sentinels(tmp_path: Path) -> Iterator[Fleet]:
+    with fleet(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def by_sentinel(own_environ: dict[str, str], sentinels: Fleet) -> None:
+    own_environ.update(sentinels.settings)
+
+
+@dataclass
+class Load:
+    """Uploads of both deliveries, one after the other, by several clients, and their answers."""
+
+    hosting: Client
+    relaying: Client
+    name: str
+    hosted: list[Answer] = field(default_factory=list)
+    relayed: list[tuple[float, Answer]] = field(default_factory=list)
+    """With the time before which each was answered."""
+
+    @asynccontextmanager
+    async def under_way(self) -> AsyncIterator[None]:
+        self._ended = asyncio.Event()
+        async with asyncio.TaskGroup() as clients:
+            for _ in range(4):
+                clients.create_task(self._go_on())
+            try:
+                yield
+            finally:
+                self._ended.set()
+
+    async def _go_on(self) -> None:
+        while not self._ended.is_set():
+            self.hosted.append(await self.host(2))
+            answer = await self.relaying.upload(IMPORTS, b"[]", name="users.json")
+            self.relayed.append((time.monotonic(), answer))
+
+    async def host(self, seconds: int) -> Answer:
+        headers = {"Prefer": f"wait={seconds}"}
+        return await self.hosting.upload(PATH, files.PNG, name=self.name, headers=headers)
+
+    async def goes_well(self) -> bool:
+        """Whether a worker does what a gateway asks for while its client waits."""
+        return (await self.host(3)).status == 200
+
+    async def has(self, relayed: int) -> None:
+        async def done() -> bool:
+            return len(self.relayed) >= relayed
+
+        await eventually(done)
+
+
+@pytest.mark.usefixtures("by_sentinel")
+@pytest.mark.parametrize("how", [Fleet.kill_primary, Fleet.freeze_primary])
+async def test_a_primary_that_goes_costs_no_upload(
+    scene: Scene, sentinels: Fleet, how: Callable[[Fleet], int]
+) -> None:
+    gateways = [scene.start_gateway(), scene.start_gateway(delivery="relay")]
+    worker = scene.start_worker()
+    async with scene.alice(gateways[0]) as hosting, scene.alice(gateways[1]) as relaying:
+        load = Load(hosting, relaying, scene.name)
+        async with load.under_way():
+            await load.has(relayed=20)
+            before = await asyncio.to_thread(how, sentinels)
+            gone = time.monotonic()
+            await sentinels.has_failed_over(before)
+            await eventually(load.goes_well)
+            await load.has(relayed=len(load.relayed) + 10)
+        assert {answer.status for answer in load.hosted} <= {200, 202}
+        assert {answer.status for _, answer in load.relayed} == {202}
+        await scene.sweep()
+        for answer in load.hosted:
+            assert await scene.is_registered_once(hosting, answer)
+        # What a sweeper does with those whose message was lost, once they are overdue.
+        for upload_id in await scene.backends.ledger.list_relayed(0, 1000):
+            scene.backends.queue.send(Step.AUDIT, upload_id)
+        for answered, answer in load.relayed:
+            if not gone - IN_FLIGHT < answered < gone + IN_FLIGHT:
+                assert (await relaying.end_of(answer.upload_id))["state"] == "audited"
+        assert (await hosting.request("GET", "/gateway/readyz")).status == 200
+    assert worker.exit_status is None
