@@ -5,6 +5,7 @@ import re
 import time
 from collections import deque
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
@@ -77,6 +78,9 @@ class Sandbox:
     async def _act(self, call: Call) -> web.StreamResponse:
         fault = call.fault
         if fault.status is not None:
+            if fault.status < HTTPStatus.BAD_REQUEST:  # a refusal alone comes before the body
+                async for _ in call.chunks():
+                    pass
             return web.Response(
                 status=fault.status,
                 text=fault.body or "",

@@ -19,7 +19,8 @@ class InvalidRule(ValueError):
 class Fault:
     """What goes wrong: any of it, or nothing.
 
-    `status` with `headers` and `body` is answered without acting; `delay` (seconds) comes first;
+    `status` with `headers` and `body` is answered without acting, a success after the request's
+    body and a refusal before it; `delay` (seconds) comes first;
     `cut` closes the connection before acting or after it; `cut_body_at` (bytes) stops reading
     there and closes; `read_rate` is in bytes per second.
     """
