@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -15,8 +16,9 @@ from celery import Celery
 from kombu import Connection, Producer, Queue
 from kombu.exceptions import ChannelError
 
+from gateway.brokers import amqp
 from gateway.errors import QueueUnavailable
-from gateway.metrics.catalogue import LOST_MESSAGES
+from gateway.metrics.catalogue import BROKER_REFUSES, LOST_MESSAGES
 from gateway.redis import transport
 from gateway.telemetry import get_logger
 
@@ -31,6 +33,9 @@ STEP_LIMIT: Final = 600
 """Seconds that one step may take at the most; its message is given to another worker later."""
 
 _PROBE = "uploads.probe"
+_NOBODYS = "uploads.nobody"
+"""No queue is bound by it: what is sent there is taken, and gone."""
+
 _CAPACITY = 10_000
 _SOCKET_SECONDS = 5
 
@@ -47,6 +52,7 @@ def celery_settings(broker_url: str, prefix: str) -> Mapping[str, Any]:
     `prefix` stands before all that they name in Redis.
     """
     transport.be_known()
+    amqp.be_known()
     url, options = transport.for_kombu(broker_url, prefix)
     return {
         "broker_url": url,
@@ -60,6 +66,7 @@ def celery_settings(broker_url: str, prefix: str) -> Mapping[str, Any]:
             "socket_timeout": _SOCKET_SECONDS,
             "socket_connect_timeout": _SOCKET_SECONDS,
             "confirm_publish": True,  # Redis answers anyway, AMQP only where it is asked to
+            "write_timeout": _SOCKET_SECONDS,  # of AMQP; for its answers see gateway.brokers
             # Without these two a dead worker's tasks come back only minutes after the timeout.
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
@@ -101,6 +108,7 @@ class TaskQueue:
         self._urgent = False
         self._sent_at = -GATHER_SECONDS
         self._closing = False
+        self._takes = True
         self._thread = threading.Thread(target=self._send_all, name="task-queue", daemon=True)
         self._thread.start()
 
@@ -135,14 +143,21 @@ class TaskQueue:
         """Raises QueueUnavailable where the broker takes nothing. Blocks for some seconds.
 
         It is asked on a connection that tasks are sent by: what is open stands where no new one
-        is let in. To declare a queue again changes nothing, and takes what a message takes.
+        is let in. To declare a queue again changes nothing, and takes of Redis what a message
+        takes; a RabbitMQ that has an alarm lets it be declared, and takes no message.
         """
         try:
             with self._app.connection_or_acquire() as connection:
                 connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
-                self._app.amqp.queues[QUEUES[0]](connection.default_channel).declare()
+                taken = _takes(connection, self._app.amqp.queues[QUEUES[0]])
         except Exception as error:  # each kind of broker has its own errors
+            self._note(taken=False)
             raise QueueUnavailable("the broker cannot be reached") from error
+        self._note(taken=taken)
+        if not taken:
+            raise QueueUnavailable(
+                "the broker has an alarm for memory or disk: it takes no message"
+            )
 
     def probe(self) -> None:
         """Send a message and take it back, by a queue of its own. Blocks for some seconds.
@@ -190,8 +205,31 @@ class TaskQueue:
                 retry=False,
             )
         except Exception as error:  # noqa: BLE001 - whatever a broker does, the next is sent too
+            self._note(taken=False)
             LOST_MESSAGES.add()
             log.warning("queue.unavailable", task=name, upload_ids=ids, error=repr(error))
+        else:
+            self._note(taken=True)
+
+    def _note(self, *, taken: bool) -> None:
+        """Tell whether the broker takes messages, where that has changed."""
+        if taken is not self._takes:
+            self._takes = taken
+            BROKER_REFUSES.set(to=0.0 if taken else 1.0)
+
+
+def _takes(connection: Connection, queue: Queue) -> bool:
+    """Whether the broker takes what changes nothing. Raises one of its errors."""
+    native = connection.connection
+    if not isinstance(native, amqp.Connection):
+        queue(connection.default_channel).declare()
+        return True
+    if native.is_blocked():  # it would not answer
+        return False
+    declared = queue(connection.default_channel)
+    declared.declare()
+    Producer(connection.default_channel, declared.exchange).publish(b"", routing_key=_NOBODYS)
+    return not native.is_blocked()
 
 
 def _comes_back(connection: Connection, name: str) -> bool:
@@ -203,9 +241,12 @@ def _comes_back(connection: Connection, name: str) -> bool:
         message = queue.get()
         if message is not None:
             message.ack()
-        return message is not None
-    finally:
-        queue.delete()
+    except Exception:
+        with suppress(Exception):  # it goes with its connection; what is said is why it failed
+            queue.delete()
+        raise
+    queue.delete()
+    return message is not None
 
 
 def _waiting(connection: Connection, queue: str) -> int:

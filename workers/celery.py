@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
+from typing import Any, Final
 
 from celery import Celery
+from celery.concurrency import get_implementation
 from celery.signals import (
     setup_logging,
     worker_init,
@@ -23,6 +25,8 @@ from workers import runtime, shares
 from workers.libmagic.process import check
 from workers.metrics import WorkerMetrics
 
+POOLS: Final = ("threads", "processes", "solo")
+
 _settings = load()
 _metrics = WorkerMetrics()
 
@@ -38,6 +42,8 @@ app.conf.update(
     worker_pool="threads",
     worker_concurrency=32,
     worker_send_task_events=False,
+    worker_consumer="workers.consumer:Consumer",
+    beat_scheduler="workers.consumer:Scheduler",
     beat_schedule={
         # It must not expire: a worker whose clock is fast would never sweep.
         "sweep": {"task": Step.SWEEP.value, "schedule": _settings.sweep_interval}
@@ -50,6 +56,24 @@ app.steps["consumer"].add(shares.Shares)
 @setup_logging.connect
 def _configure_logs(**_: object) -> None:
     configure_logs(_settings.log_level, _settings.log_levels)
+
+
+@worker_init.connect
+def _refuse_other_pools(sender: Any, **_: object) -> None:
+    """Steps run on an event loop beside the pool's threads, which others give no room."""
+    pool = get_implementation(sender.pool_cls)
+    if pool not in map(get_implementation, POOLS):
+        raise SystemExit(f"the worker does not start: its pool may be {', '.join(POOLS)}")
+
+
+@worker_init.connect
+def _greet_nobody(sender: Any, **_: object) -> None:
+    """Workers know nothing of each other that they would have to tell.
+
+    What a worker says before it consumes keeps it from consuming while the broker takes nothing,
+    and from making room there.
+    """
+    sender.options.update(without_mingle=True, without_gossip=True)
 
 
 @worker_init.connect

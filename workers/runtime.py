@@ -90,8 +90,15 @@ class Runtime:
             self._begun.discard(task)
 
     def _interrupt(self) -> None:
-        for task in self._begun:
-            task.cancel()
+        """Again and again: a cancellation is lost on whoever was about to be done at that moment.
+
+        `asyncio.wait_for` of Python 3.11 is one (python/cpython#86296), and so is each `except`
+        for more than it names.
+        """
+        if self._begun:
+            for task in self._begun:
+                task.cancel()
+            self._loop.call_later(_CANCEL_SECONDS, self._interrupt)
 
     async def _open(self, settings: Settings) -> Services:
         backends = await self._stack.enter_async_context(open_backends(settings))

@@ -99,6 +99,13 @@ CIRCUIT_OPEN = Gauge(
     kind=Kind.MOST,
 )
 
+BROKER_REFUSES = Gauge(
+    f"{PREFIX}broker_refuses",
+    "Whether the broker took no message (1) when it was last given one, or asked by `readyz`.",
+    start=0.0,
+    kind=Kind.MOST,
+)
+
 # --- what workers do -----------------------------------------------------------------------------
 
 STEPS = Counter(
@@ -161,7 +168,7 @@ LOST_MESSAGES = Counter(
 ALL: Final[tuple[Metric[Any], ...]] = (
     REQUESTS, UPLOADS, PROBLEMS, RECEIVED, SENT, REQUEST_SECONDS, PHASE_SECONDS,
     PROCESSES, OPEN_UPLOADS, CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
-    PENDING, OLDEST_PENDING, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN,
+    PENDING, OLDEST_PENDING, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
     STEPS, ENDS, UPLOAD_SECONDS, ATTEMPTS, RETRIES, DEAD_LETTERS, MISMATCHES, CIRCUIT_CHANGES,
     SWEEPS, SWEEP_SECONDS, SWEPT, LOST_MESSAGES,
 )  # fmt: skip

@@ -5,9 +5,11 @@ from urllib.parse import quote, urlencode
 
 from kombu import Connection
 
+from gateway.brokers import amqp
 from gateway.redis import transport
 from gateway.redis.address import RedisAddress, is_redis
 
+amqp.be_known()
 transport.be_known()
 
 

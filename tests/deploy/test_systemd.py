@@ -84,3 +84,8 @@ def test_the_instances_are_those_that_the_fronts_name() -> None:
     for front in ("nginx.conf", "haproxy.cfg"):
         served = re.findall(r"(?m)^\s+server .*?127\.0\.0\.1:(\d+)", (DEPLOY / front).read_text())
         assert served == [public for public, _ in ports]
+
+
+def test_a_unit_is_never_given_up(unit: str) -> None:
+    assert "Restart=always" in unit
+    assert "StartLimitIntervalSec=0" in unit

@@ -50,3 +50,29 @@ def test_a_runtime_that_is_told_to_end_before_it_is_there_begins_nothing() -> No
     runtime.interrupt()
     with pytest.raises(Interrupted):
         runtime.run(never)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_cancellation_that_is_lost_is_followed_by_another() -> None:
+    begun = threading.Event()
+    lost = 0
+
+    async def stubborn(_: Services) -> None:
+        """As it goes with `asyncio.wait_for` of Python 3.11, where that was just done."""
+        nonlocal lost
+        begun.set()
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                lost += 1
+                if lost > 1:
+                    raise
+
+    thread = threading.Thread(target=runtime.run, args=(stubborn,), daemon=True)
+    thread.start()
+    assert begun.wait(60)
+    runtime.interrupt()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert lost == 2

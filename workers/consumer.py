@@ -1,0 +1,90 @@
+"""Celery's worker and beat outlive whatever their broker does: the faults that end them stand here.
+
+Celery begins anew after errors that its transport calls the broker's, and ends for any other, or
+for one that comes while it cleans up: for what a full, read-only or loading Redis says
+(celery/celery#5716, #7946), for a connection of kombu's that is closed twice (celery/kombu#582).
+"""
+
+import time
+from typing import Any, Final
+
+from billiard.exceptions import WorkerLostError
+from celery import bootsteps
+from celery.beat import PersistentScheduler
+from celery.worker import state
+from celery.worker.consumer.consumer import Consumer as CelerysConsumer
+
+from gateway.telemetry import get_logger
+
+log = get_logger(__name__)
+
+_base: Final[Any] = CelerysConsumer  # there is more in it than its types tell
+
+_steps: Final[Any] = bootsteps
+_PAUSE: Final = 2.0
+_LOOK: Final = 0.1
+
+
+class Consumer(_base):  # type: ignore[misc]
+    """The part of a worker that is connected to the broker."""
+
+    connection: Any
+
+    def start(self) -> None:
+        """Consume until the worker is told to end, however often it has to begin anew."""
+        while self.blueprint.state not in (_steps.CLOSE, _steps.TERMINATE):
+            try:
+                super().start()
+            except WorkerLostError:  # the pool has no processes: nothing would ever be done
+                raise
+            except Exception as error:
+                log.exception("worker.broker_fault", error=repr(error))
+                self._forget_connection()
+                _pause()
+
+    def _forget_connection(self) -> None:
+        """What Celery does after an error that it knows; each of these may fail as well."""
+        connection, self.connection = self.connection, None
+        clean = [
+            *([connection.collect] if connection is not None else []),
+            self.on_close,
+            self._cancel_connection_timer_entries,
+            lambda: self.blueprint.restart(self),
+        ]
+        for step in clean:
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next is done, too
+                log.warning("worker.not_clean", error=repr(error))
+
+
+class Scheduler(PersistentScheduler):
+    """What beat asks for the next task that is due."""
+
+    def tick(self, *arguments: Any, **options: Any) -> float:
+        """Send what is due; seconds until it is to be asked again."""
+        try:
+            seconds: float = super().tick(*arguments, **options)
+        except Exception as error:
+            log.exception("beat.broker_fault", error=repr(error))
+            self._forget_connection()
+            return _PAUSE
+        return seconds
+
+    def _forget_connection(self) -> None:
+        self.__dict__.pop("producer", None)
+        connection = self.__dict__.pop("connection", None)
+        self._heap = None  # what was to be sent has been taken out of it
+        if connection is not None:
+            try:
+                connection.collect()
+            except Exception as error:  # noqa: BLE001 - as above
+                log.warning("beat.not_clean", error=repr(error))
+
+
+def _pause() -> None:
+    """Wait a moment. Raises SystemExit where the worker is to end."""
+    until = time.monotonic() + _PAUSE
+    while time.monotonic() < until:
+        state.maybe_shutdown()
+        time.sleep(_LOOK)
