@@ -17,6 +17,8 @@ from kombu import Connection, Producer, Queue
 from kombu.exceptions import ChannelError
 
 from gateway.brokers import amqp
+from gateway.brokers.faults import explained
+from gateway.brokers.options import DEFAULTS, BrokerOptions, connection_settings, queue_arguments
 from gateway.errors import QueueUnavailable
 from gateway.metrics.catalogue import BROKER_REFUSES, LOST_MESSAGES
 from gateway.redis import transport
@@ -46,16 +48,14 @@ LARGEST_MESSAGE: Final = 500
 """Uploads in one message: a worker that dies with it delays no more than these."""
 
 
-def celery_settings(broker_url: str, prefix: str) -> Mapping[str, Any]:
-    """What senders and workers must agree on, and what keeps a broker's fault from hanging them.
-
-    `prefix` stands before all that they name in Redis.
-    """
+def celery_settings(broker_url: str, options: BrokerOptions = DEFAULTS) -> Mapping[str, Any]:
+    """What senders and workers must agree on, and what keeps a broker's fault from hanging them."""
     transport.be_known()
     amqp.be_known()
-    url, options = transport.for_kombu(broker_url, prefix)
+    url, of_redis = transport.for_kombu(broker_url, options.redis_prefix)
+    arguments = queue_arguments(broker_url, options)
     return {
-        "broker_url": url,
+        **connection_settings(url),
         "broker_connection_timeout": _SOCKET_SECONDS,
         "broker_connection_retry_on_startup": True,
         # A worker comes back from whatever the broker says, however long it was away.
@@ -70,9 +70,11 @@ def celery_settings(broker_url: str, prefix: str) -> Mapping[str, Any]:
             # Without these two a dead worker's tasks come back only minutes after the timeout.
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
-            **options,
+            **of_redis,
         },
-        "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
+        "task_queues": [
+            Queue(name, routing_key=name, queue_arguments=arguments) for name in QUEUES
+        ],
         "task_default_exchange": "uploads",
         "task_routes": (_own_queue,),
         "task_ignore_result": True,
@@ -93,7 +95,12 @@ class _Task(msgspec.Struct, frozen=True):
 class TaskQueue:
     """Sends tasks from one thread, in the order in which they were given."""
 
-    def __init__(self, broker_url: str, gathered: Collection[str], prefix: str = "") -> None:
+    def __init__(
+        self,
+        broker_url: str,
+        gathered: Collection[str],
+        options: BrokerOptions = DEFAULTS,
+    ) -> None:
         """Connect to the broker when the first task is sent.
 
         Tasks whose names are among `gathered` take a list of ids: of uploads that nobody waits
@@ -101,7 +108,7 @@ class TaskQueue:
         """
         self._gathered = gathered
         self._app = Celery(set_as_current=False)
-        self._app.conf.update(celery_settings(broker_url, prefix))
+        self._app.conf.update(celery_settings(broker_url, options))
         self._tasks: deque[_Task] = deque()
         self._changed = threading.Condition()
         self._idle = False
@@ -137,7 +144,7 @@ class TaskQueue:
                 connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
                 return {name: _waiting(connection, name) for name in QUEUES}
         except Exception as error:  # each kind of broker has its own errors
-            raise QueueUnavailable("the broker cannot be asked") from error
+            raise QueueUnavailable(f"the broker cannot be asked: {explained(error)}") from error
 
     def check(self) -> None:
         """Raises QueueUnavailable where the broker takes nothing. Blocks for some seconds.
@@ -152,12 +159,22 @@ class TaskQueue:
                 taken = _takes(connection, self._app.amqp.queues[QUEUES[0]])
         except Exception as error:  # each kind of broker has its own errors
             self._note(taken=False)
-            raise QueueUnavailable("the broker cannot be reached") from error
+            raise QueueUnavailable(explained(error)) from error
         self._note(taken=taken)
         if not taken:
             raise QueueUnavailable(
                 "the broker has an alarm for memory or disk: it takes no message"
             )
+
+    def warn_if_unusable(self) -> None:
+        """Say in one line what to change about a broker that cannot be used. Blocks as `check`.
+
+        Whoever starts goes on: the broker may start a moment later, or be changed.
+        """
+        try:
+            self.check()
+        except QueueUnavailable as error:
+            log.warning("broker.unusable", error=str(error))
 
     def probe(self) -> None:
         """Send a message and take it back, by a queue of its own. Blocks for some seconds.
@@ -168,7 +185,9 @@ class TaskQueue:
             with self._app.connection_for_write() as connection:
                 arrived = _comes_back(connection, f"{_PROBE}.{uuid4().hex}")
         except Exception as error:  # as above; what it says tells which right is missing
-            raise QueueUnavailable(f"a message cannot be sent or taken: {error}") from error
+            raise QueueUnavailable(
+                f"a message cannot be sent or taken: {explained(error)}"
+            ) from error
         if not arrived:
             raise QueueUnavailable("a message that was sent did not arrive")
 
@@ -207,7 +226,7 @@ class TaskQueue:
         except Exception as error:  # noqa: BLE001 - whatever a broker does, the next is sent too
             self._note(taken=False)
             LOST_MESSAGES.add()
-            log.warning("queue.unavailable", task=name, upload_ids=ids, error=repr(error))
+            log.warning("queue.unavailable", task=name, upload_ids=ids, error=explained(error))
         else:
             self._note(taken=True)
 

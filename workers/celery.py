@@ -7,6 +7,7 @@ from typing import Any, Final
 from celery import Celery
 from celery.concurrency import get_implementation
 from celery.signals import (
+    beat_init,
     setup_logging,
     worker_init,
     worker_process_init,
@@ -31,7 +32,7 @@ _settings = load()
 _metrics = WorkerMetrics()
 
 app = Celery("workers", include=["workers.tasks"])
-app.conf.update(queue.celery_settings(_settings.broker, _settings.redis_prefix))
+app.conf.update(queue.celery_settings(_settings.broker, _settings.broker_options))
 app.conf.update(
     task_acks_late=True,
     # Without it a task whose pool child was killed is acknowledged, and lost.
@@ -94,6 +95,14 @@ def _tell_metrics(**_: object) -> None:
             _metrics.serve(_settings.host, port)
         except OSError as error:
             raise SystemExit(f"the worker cannot tell metrics on port {port}: {error}") from None
+
+
+@worker_init.connect
+@beat_init.connect
+def _look_at_broker(**_: object) -> None:
+    sender = queue.TaskQueue(_settings.broker, (), _settings.broker_options)
+    sender.warn_if_unusable()
+    sender.close()
 
 
 @worker_process_init.connect

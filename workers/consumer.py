@@ -6,7 +6,7 @@ for one that comes while it cleans up: for what a full, read-only or loading Red
 """
 
 import time
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from billiard.exceptions import WorkerLostError
 from celery import bootsteps
@@ -14,6 +14,7 @@ from celery.beat import PersistentScheduler
 from celery.worker import state
 from celery.worker.consumer.consumer import Consumer as CelerysConsumer
 
+from gateway.brokers.faults import explained
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -30,6 +31,16 @@ class Consumer(_base):  # type: ignore[misc]
 
     connection: Any
 
+    class Blueprint(_base.Blueprint):  # type: ignore[misc]
+        """Its parts, but for one that would declare 28 more quorum queues.
+
+        They are for tasks with a delay, of which there are none.
+        """
+
+        default_steps: ClassVar = [
+            step for step in _base.Blueprint.default_steps if "delayed_delivery" not in step
+        ]
+
     def start(self) -> None:
         """Consume until the worker is told to end, however often it has to begin anew."""
         while self.blueprint.state not in (_steps.CLOSE, _steps.TERMINATE):
@@ -38,9 +49,14 @@ class Consumer(_base):  # type: ignore[misc]
             except WorkerLostError:  # the pool has no processes: nothing would ever be done
                 raise
             except Exception as error:
-                log.exception("worker.broker_fault", error=repr(error))
+                log.exception("worker.broker_fault", error=explained(error))
                 self._forget_connection()
                 _pause()
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Say what to change, of which Celery's own lines say nothing; it begins anew."""
+        log.warning("broker.unusable", error=explained(exc))
+        super().on_connection_error_after_connected(exc)
 
     def _forget_connection(self) -> None:
         """What Celery does after an error that it knows; each of these may fail as well."""
@@ -66,7 +82,7 @@ class Scheduler(PersistentScheduler):
         try:
             seconds: float = super().tick(*arguments, **options)
         except Exception as error:
-            log.exception("beat.broker_fault", error=repr(error))
+            log.exception("beat.broker_fault", error=explained(error))
             self._forget_connection()
             return _PAUSE
         return seconds

@@ -2,7 +2,8 @@
 
 A slow ChatKitty makes registrations pile up, and an outage audits; what was just received is
 inspected all the same. A queue that has its share is not asked for more until some of it is done:
-its messages stay with the broker, where another worker can take them.
+its messages stay with the broker, where another worker can take them. RabbitMQ itself holds back
+what is more than a consumer's prefetch count; other brokers' queues are not consumed meanwhile.
 """
 
 from collections import Counter
@@ -40,6 +41,11 @@ def open_queues(running: Mapping[str, int], slots: int, chosen: Collection[str])
     return {name for name in chosen if name == _FIRST or running.get(name, 0) < most}
 
 
+def prefetch_count(name: str, slots: int, chosen: Collection[str]) -> int:
+    """How many tasks of a queue the worker may have in hand. Pure."""
+    return slots if name == _FIRST or len(chosen) == 1 else share(slots)
+
+
 class Shares(bootsteps.StartStopStep):
     """The part of a Celery worker that consumes from those queues alone."""
 
@@ -54,6 +60,8 @@ class Shares(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         """Have inspections register at once in no more than a share."""
         runtime.have_turns(share(consumer.pool.num_processes))
+        if _counts_by_consumer(consumer):
+            _prefetch_shares(consumer)
 
     def stop(self, _: Any) -> None:
         """Look no more: nothing is to be consumed from now on."""
@@ -64,6 +72,8 @@ class Shares(bootsteps.StartStopStep):
         self._cancel()
         tasks, queues = consumer.task_consumer, consumer.app.amqp.queues.consume_from
         if tasks is None:  # the connection was lost, and all begins anew with the next
+            return
+        if _counts_by_consumer(consumer):
             return
         wanted = open_queues(_running(), consumer.pool.num_processes, queues)
         # Before the broker is asked, who may refuse: then it is asked again.
@@ -76,6 +86,28 @@ class Shares(bootsteps.StartStopStep):
         if self._next_look is not None:
             self._next_look.cancel()
             self._next_look = None
+
+
+def _counts_by_consumer(consumer: Any) -> bool:
+    return bool(consumer.connection.transport.driver_type == "amqp")
+
+
+def _prefetch_shares(consumer: Any) -> None:
+    """Have RabbitMQ hold back what is more than a queue's share.
+
+    A prefetch count that is not global is that of each consumer which is made after it
+    (https://www.rabbitmq.com/docs/consumer-prefetch); quorum queues know no other.
+    """
+    tasks, slots = consumer.task_consumer, consumer.pool.num_processes
+    queues = consumer.app.amqp.queues.consume_from
+    begin = tasks._basic_consume
+
+    def begin_with_share(queue: Any, **options: Any) -> Any:
+        count = prefetch_count(queue.name, slots, queues)
+        tasks.qos(prefetch_count=count, apply_global=False)
+        return begin(queue, **options)
+
+    tasks._basic_consume = begin_with_share
 
 
 def _consume(tasks: Any, queues: Mapping[str, Any], wanted: Collection[str]) -> None:

@@ -97,6 +97,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         stack.callback(pool.close)
         budget = Budget(settings.upload_memory)
         await stack.enter_async_context(at_work(lambda: watch(backends, budget)))
+        looking = asyncio.create_task(asyncio.to_thread(backends.queue.warn_if_unusable))
+        stack.callback(looking.cancel)
         yield Services(
             settings=settings,
             backends=backends,

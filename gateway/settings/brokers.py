@@ -3,9 +3,8 @@
 import ssl
 from urllib.parse import quote, urlencode
 
-from kombu import Connection
-
 from gateway.brokers import amqp
+from gateway.brokers.kinds import check_address
 from gateway.redis import transport
 from gateway.redis.address import RedisAddress, is_redis
 
@@ -35,19 +34,14 @@ def check_redis_url(url: str) -> None:
 
 
 def check_broker_url(url: str) -> None:
-    """Raises ValueError for a transport or options that kombu does not know."""
+    """Raises ValueError for a broker that cannot be used, or options that nobody knows."""
     if is_redis(url):
         check_redis_url(url)
         address = RedisAddress.of(url)
         if untaken := sorted(address.options.keys() - address.for_kombu.keys()):
             raise ValueError(f"has an option that Celery does not take: {untaken[0]}")
         return
-    try:
-        Connection(url).get_transport_cls()
-    except TypeError as error:
-        raise ValueError(str(error)) from None
-    except Exception:  # noqa: BLE001 - of many kinds, and some repeat the URL with its password
-        raise ValueError("is not the URL of a broker that Celery knows") from None
+    check_address(url)
 
 
 def broker_of(url: str) -> str:

@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.brokers.kinds import QueueType
+from gateway.brokers.options import BrokerOptions
 from gateway.crypto import KeyRing
 from gateway.errors import ConfigurationError
 from gateway.redis.address import completed, is_redis
@@ -154,7 +156,10 @@ class Settings(BaseModel):
     """What all keys and channels in Redis begin with, the broker's too; each word ends in `:`."""
 
     broker_url: SecretStr | None = None
-    """The Celery broker; left out: the same Redis, by the settings above."""
+    """The Celery broker (docs/brokers.md); left out: the same Redis, by the settings above."""
+
+    broker_queue_type: QueueType = QueueType.CLASSIC
+    """What RabbitMQ keeps the queues as: `classic` or `quorum`."""
 
     s3_endpoint_url: HttpUrl | None = None
     """The S3-compatible store; left out: AWS."""
@@ -471,6 +476,11 @@ class Settings(BaseModel):
             _revealed(self.redis_password),
             {name: str(value) for name, value in more.items() if value},
         )
+
+    @property
+    def broker_options(self) -> BrokerOptions:
+        """What is chosen beside the broker's address."""
+        return BrokerOptions(queue_type=self.broker_queue_type, redis_prefix=self.redis_prefix)
 
     @property
     def broker(self) -> str:

@@ -64,7 +64,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
         store = await stack.enter_async_context(open_store(settings))
         redis = open_client(settings.redis, settings.redis_prefix)
         stack.push_async_callback(redis.aclose)
-        queue = TaskQueue(settings.broker, GATHERED, settings.redis_prefix)
+        queue = TaskQueue(settings.broker, GATHERED, settings.broker_options)
         stack.callback(queue.close)
         exchange_seconds = min(settings.upstream_timeout, _EXCHANGE_SECONDS)
         chatkitty = await stack.enter_async_context(

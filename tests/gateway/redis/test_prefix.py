@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
+from gateway.brokers.options import BrokerOptions
 from gateway.queue import QUEUES, TaskQueue
 from gateway.redis.client import PrefixedRedis, open_client
 from gateway.uploads import keys
@@ -110,7 +111,8 @@ async def test_a_command_whose_keys_nobody_has_told_is_not_sent(both: tuple[Redi
 
 @pytest.fixture
 def queues(own_redis_url: str) -> Iterator[tuple[TaskQueue, TaskQueue]]:
-    opened = TaskQueue(own_redis_url, (), ONE), TaskQueue(own_redis_url, (), OTHER)
+    one, other = BrokerOptions(redis_prefix=ONE), BrokerOptions(redis_prefix=OTHER)
+    opened = TaskQueue(own_redis_url, (), one), TaskQueue(own_redis_url, (), other)
     yield opened
     for queue in opened:
         queue.close()

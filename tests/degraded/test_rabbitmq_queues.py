@@ -1,0 +1,174 @@
+"""RabbitMQ as operators bring it: both types of queues, few rights, and what is wrong by name."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+from kombu import Connection, Exchange, Queue
+
+from gateway.brokers.faults import RIGHTS
+from gateway.brokers.kinds import QueueType
+from gateway.brokers.options import DEFAULTS, BrokerOptions
+from gateway.errors import QueueUnavailable
+from gateway.queue import TaskQueue
+from gateway.stack.ports import HOST, free_port
+from gateway.uploads.lifecycle import Step
+from tests.degraded.conftest import PATH, RESPOND_ASYNC, Scene, eventually
+from tests.flows import files
+from tests.servers import secrets
+from tests.servers.rabbitmq import RabbitMQ, started
+from workers.shares import share
+
+pytestmark = pytest.mark.slow
+
+SLOTS = 32
+PASSWORD = "p@ss/w:rd%#?&+ é"
+QUORUM = BrokerOptions(queue_type=QueueType.QUORUM)
+
+
+@pytest.fixture(scope="module")
+def node(servers_dir: Path) -> Iterator[RabbitMQ]:
+    with started(servers_dir / "rabbitmq-queues") as running:
+        yield running
+
+
+@pytest.fixture
+def vhost(node: RabbitMQ) -> Iterator[str]:
+    """The URL of one that is empty."""
+    with node.lend_vhost() as url:
+        yield url
+
+
+Clerk = Callable[[str], str]
+
+
+@pytest.fixture
+def clerk(node: RabbitMQ, vhost: str) -> Clerk:
+    """Makes a user who may configure, write and read the names of a pattern; returns his URL."""
+
+    def make(names: str) -> str:
+        user = f"clerk-{uuid4().hex}"
+        node.control("add_user", user, PASSWORD)
+        name = vhost.rpartition("/")[2]
+        if names:
+            node.control("set_permissions", "-p", name, user, names, names, names)
+        secrets.remember({"GATEWAY_BROKER_URL": vhost})
+        return f"amqp://{user}:{quote(PASSWORD, safe='')}@{HOST}:{node.port}/{name}"
+
+    return make
+
+
+def said_of(url: str, options: BrokerOptions = DEFAULTS) -> str:
+    """What is said of a broker that cannot be used."""
+    with pytest.raises(QueueUnavailable) as caught:
+        TaskQueue(url, (), options).check()
+    said = str(caught.value)
+    assert PASSWORD not in said
+    assert quote(PASSWORD, safe="") not in said
+    assert "\n" not in said
+    return said
+
+
+def test_who_cannot_log_in_is_told_why(node: RabbitMQ, clerk: Clerk) -> None:
+    at = f"{HOST}:{node.port}"
+    assert "refuses the user or the password" in said_of(f"amqp://guest:wrong@{at}/%2F")
+    assert "no virtual host nowhere: create it" in said_of(f"amqp://guest:guest@{at}/nowhere")
+    assert "into the virtual host test-" in said_of(clerk(""))
+    assert "set_permissions -p test-" in said_of(clerk(""))
+    assert "use exchange 'uploads': rabbitmqctl set_permissions" in said_of(clerk("^$"))
+    assert "use queue 'uploads.inspect'" in said_of(clerk("^uploads$"))
+    assert "nothing listens" in said_of(f"amqp://guest:guest@{HOST}:{free_port()}/%2F")
+    assert "cannot be resolved" in said_of("amqp://guest:guest@nowhere.invalid/%2F")
+    assert "does not speak TLS there" in said_of(f"amqps://guest:guest@{at}/%2F")
+
+
+@pytest.mark.parametrize("there", QueueType)
+def test_queues_of_another_type_are_named(vhost: str, there: QueueType) -> None:
+    (wanted,) = set(QueueType) - {there}
+    TaskQueue(vhost, (), BrokerOptions(queue_type=there)).check()
+    TaskQueue(vhost, (), BrokerOptions(queue_type=there)).check()
+    said = said_of(vhost, BrokerOptions(queue_type=wanted))
+    assert f"queue uploads.inspect exists as a {there} queue" in said
+    assert f"set GATEWAY_BROKER_QUEUE_TYPE={there}, or" in said
+
+
+def test_queues_that_were_there_before_the_type_could_be_chosen_are_classic(vhost: str) -> None:
+    with Connection(vhost) as connection:
+        Queue(Step.INSPECT, Exchange("uploads"), Step.INSPECT)(connection.channel()).declare()
+    TaskQueue(vhost, ()).check()
+    assert "exists as a classic queue" in said_of(vhost, QUORUM)
+
+
+def test_an_exchange_of_another_type_is_named(vhost: str) -> None:
+    with Connection(vhost) as connection:
+        Exchange("uploads", type="topic")(connection.channel()).declare()
+    assert "exchange 'uploads' exists with another type" in said_of(vhost)
+
+
+@pytest.mark.parametrize("queue_type", QueueType)
+async def test_uploads_come_to_their_end_by_a_user_with_few_rights(
+    node: RabbitMQ,
+    vhost: str,
+    clerk: Clerk,
+    own_environ: dict[str, str],
+    scene: Scene,
+    queue_type: QueueType,
+) -> None:
+    own_environ["GATEWAY_BROKER_URL"] = clerk(RIGHTS)
+    own_environ["GATEWAY_BROKER_QUEUE_TYPE"] = queue_type
+    gateway = scene.start_gateway()
+    worker = scene.start_worker()
+    async with scene.alice(gateway) as client:
+        await scene.sandbox.fault("POST", PATH, times=2, status=503)  # put off, and come again
+        sent = [
+            await client.upload(PATH, files.PNG, name=scene.name, headers=RESPOND_ASYNC)
+            for _ in range(6)
+        ]
+        for answer in sent:
+            assert await scene.is_registered_once(client, answer)
+    assert worker.exit_status is None
+    listed = node.control(
+        "list_queues", "-p", vhost.rpartition("/")[2], "name", "type", "--formatter", "json"
+    )
+    types = {queue["name"]: queue["type"] for queue in json.loads(listed)}
+    ours = {name: type_ for name, type_ in types.items() if name.startswith("uploads")}
+    assert ours == dict.fromkeys(Step, queue_type.value)
+    others = set(types) - set(ours)
+    assert all(name.endswith("celery.pidbox") or name.startswith("celeryev") for name in others)
+
+
+@pytest.mark.parametrize("queue_type", QueueType)
+async def test_a_slow_upstream_keeps_nobody_from_inspecting(
+    vhost: str,
+    own_environ: dict[str, str],
+    scene: Scene,
+    queue_type: QueueType,
+) -> None:
+    own_environ["GATEWAY_BROKER_URL"] = vhost
+    own_environ["GATEWAY_BROKER_QUEUE_TYPE"] = queue_type
+    own_environ["GATEWAY_UPSTREAM_TIMEOUT"] = "60"
+    own_environ["GATEWAY_DRAIN_TIMEOUT"] = "1"
+    gateway = scene.start_gateway()
+    scene.start_worker()
+    queue = TaskQueue(vhost, (), BrokerOptions(queue_type=queue_type))
+    async with scene.alice(gateway) as client:
+        await scene.sandbox.fault("POST", PATH, times=1000, delay=60.0, status=503)
+        ids = [
+            (await client.upload(PATH, files.PNG, headers=RESPOND_ASYNC)).upload_id
+            for _ in range(2 * SLOTS)
+        ]
+
+        async def all_are_inspected() -> bool:
+            states = [(await client.resource(upload_id))["state"] for upload_id in ids]
+            return states == ["inspected"] * len(ids)
+
+        async def the_rest_waits() -> bool:
+            waiting = await asyncio.to_thread(queue.depths)
+            return waiting[Step.REGISTER] == len(ids) - 2 * share(SLOTS)
+
+        await eventually(all_are_inspected)
+        await eventually(the_rest_waits)
