@@ -9,6 +9,7 @@ from kombu.transport import redis as kombu
 from redis import Connection, ConnectionPool, SSLConnection
 from redis._parsers import _HiredisParser
 from redis.backoff import NoBackoff
+from redis.connection import ConnectionInterface
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 from redis.sentinel import SentinelManagedConnection
@@ -16,6 +17,11 @@ from redis.sentinel import SentinelManagedConnection
 from gateway.redis.address import RedisAddress, is_redis
 from gateway.redis.replies import WrongServer, told_apart
 from gateway.redis.sentinels import SentinelsForThreads
+
+_HEALTH_SECONDS: Final = 5
+"""Between looks at the connections that wait for messages, which would wait for good for a server
+that stands still, or whose host is gone: they are given up after about twice as long.
+"""
 
 _BY_SENTINEL: Final = "sentinel"
 """A scheme of kombu's, which for its own transport means less."""
@@ -49,6 +55,16 @@ class _SecureNamedConnection(SentinelManagedConnection, _SecureConnection):
     """The same with TLS."""
 
 
+class _Pool(ConnectionPool):
+    """Where one connection ended, no other one is trusted, each of which would have to time out."""
+
+    def release(self, connection: ConnectionInterface) -> None:
+        ended = not connection.is_connected
+        super().release(connection)  # type: ignore[arg-type]
+        if ended:
+            self.disconnect(inuse_connections=False)
+
+
 class Channel(kombu.Channel):
     """What consumes and sends."""
 
@@ -64,11 +80,13 @@ class Channel(kombu.Channel):
             # Its connection was given up, with tasks in hand: whoever still has a word for the
             # broker here, an acknowledgement for one, has lost it, as kombu forgets to say.
             raise RedisConnectionError("the connection to the broker was given up")
-        pool = super()._get_pool(asynchronous)  # type: ignore[misc]
+        params = self._connparams(asynchronous)  # type: ignore[attr-defined]
+        self.keyprefix_fanout = self.keyprefix_fanout.format(db=params["db"])
+        pool = _Pool(**params)
         # What waits for messages is not asked again: it would wait here, and nothing else be done.
         if not asynchronous:
             pool.connection_kwargs["retry"] = Retry(NoBackoff(), 1, supported_errors=(WrongServer,))
-        return cast(ConnectionPool, pool)
+        return pool
 
 
 class SentinelChannel(Channel):
@@ -123,7 +141,10 @@ def for_kombu(url: str, prefix: str) -> tuple[str, Mapping[str, object]]:
     """
     if not is_redis(url):
         return url, {}
-    options: dict[str, object] = {"global_keyprefix": prefix} if prefix else {}
+    options: dict[str, object] = {
+        "global_keyprefix": prefix,
+        "health_check_interval": _HEALTH_SECONDS,
+    }
     address = RedisAddress.of(url)
     if address.master is None:
         return url, options

@@ -11,7 +11,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_ports
@@ -62,16 +64,13 @@ class Fleet:
         (port,) = told if len(told) == 1 else (None,)
         if port is None:
             return None
-        with suppress(RedisError), Redis(host=HOST, port=port) as redis:
+        with suppress(RedisError), _open(port) as redis:
             if redis.info("replication")["role"] == "master":
                 return port
         return None
 
     def _told(self, sentinel: int) -> int | None:
-        with (
-            suppress(RedisError),
-            Redis(host=HOST, port=sentinel, password=SENTINELS_PASSWORD) as redis,
-        ):
+        with suppress(RedisError), _open(sentinel, SENTINELS_PASSWORD) as redis:
             return int(redis.sentinel_get_master_addr_by_name(MASTER)[1])
         return None
 
@@ -93,6 +92,12 @@ class Fleet:
         async with asyncio.timeout(PATIENCE):
             while await asyncio.to_thread(self.primary) in (None, before):
                 await asyncio.sleep(0.1)
+
+
+def _open(port: int, password: str | None = None) -> Redis:
+    """A client that does not wait for what stands still."""
+    retry = Retry(NoBackoff(), 0)
+    return Redis(host=HOST, port=port, password=password, socket_timeout=1, retry=retry)
 
 
 @contextmanager
@@ -149,7 +154,7 @@ sentinel failover-timeout {MASTER} 6000
 def _knows_all(port: int) -> bool:
     """Whether that sentinel knows the others, and the replica."""
     try:
-        with Redis(host=HOST, port=port, password=SENTINELS_PASSWORD) as redis:
+        with _open(port, SENTINELS_PASSWORD) as redis:
             told = redis.sentinel_master(MASTER)
     except RedisError:
         return False
