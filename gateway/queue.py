@@ -55,7 +55,7 @@ def celery_settings(broker_url: str, options: BrokerOptions = DEFAULTS) -> Mappi
     url, of_redis = transport.for_kombu(broker_url, options.redis_prefix)
     arguments = queue_arguments(broker_url, options)
     return {
-        **connection_settings(url),
+        **({"broker_url": url} if of_redis else connection_settings(broker_url)),
         "broker_connection_timeout": _SOCKET_SECONDS,
         "broker_connection_retry_on_startup": True,
         # A worker comes back from whatever the broker says, however long it was away.

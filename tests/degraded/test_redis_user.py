@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -36,7 +37,7 @@ async def administrator(own_redis: tuple[Server, str]) -> AsyncIterator[Redis]:
         assert offences(await redis.acl_log()) == []
 
 
-def offences(log: list[dict[str, object]]) -> list[tuple[object, ...]]:
+def offences(log: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     return [(each["reason"], each["object"], each["context"]) for each in log]
 
 
