@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from gateway import settings as configuration
+from gateway.checkup.parts import Part
 from gateway.errors import ConfigurationError
-from gateway.telemetry import configure_logs, get_logger
+from gateway.telemetry import configure_logs, discard_logs, get_logger
 from gateway.uploads.record import State
 
 if TYPE_CHECKING:
@@ -138,11 +139,34 @@ def up(
 
 
 @main.command()
-def doctor() -> None:
-    """Check the settings and every part that the gateway depends on."""
-    from gateway.doctor import examine
+@click.option(
+    "--only",
+    "parts",
+    multiple=True,
+    type=click.Choice(Part, case_sensitive=False),
+    help="look at this part alone; may be repeated, `settings` asks nothing of the network",
+)
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+def doctor(parts: tuple[Part, ...], as_json: bool) -> None:
+    """Check the settings and every part that the gateway depends on.
 
-    sys.exit(asyncio.run(examine(_load_settings(), click.echo)))
+    The exit status is 0 where nothing is wrong, 1 where a part is at fault, 2 where the settings
+    or arguments cannot be used.
+    """
+    from gateway.doctor import examine, refused
+
+    discard_logs()
+    unknown = configuration.unknown_names(os.environ)
+    try:
+        settings = configuration.load()
+        status = asyncio.run(
+            examine(settings, click.echo, unknown=unknown, only=parts, as_json=as_json)
+        )
+    except ConfigurationError as error:
+        if as_json:
+            sys.exit(refused(error, click.echo))
+        _refuse(error)
+    sys.exit(status)
 
 
 def _ago(text: str) -> float:

@@ -1,51 +1,121 @@
 """Each part that the gateway depends on, as it would use it, and what to mend. One line each."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from typing import Final
 
+import msgspec
 from redis.exceptions import RedisError
 
 from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
+from gateway.checkup.parts import Finding, Part
 from gateway.checkup.redis import check_redis, check_shares
+from gateway.checkup.settings import check_settings
 from gateway.checkup.store import check_store
 from gateway.checkup.upstream import check_upstream
 from gateway.checkup.verifiers import verifier_checks, who_is_let_in
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.redis.address import is_redis
-from gateway.routes import RouteTable
-from gateway.settings import Settings, VerifierName
+from gateway.settings import Settings
 from gateway.uploads.backends import Backends, open_backends
 
-_PROBE = "doctor/probe"
+_PROBE: Final = "doctor/probe"
+
+_SOUND, _AT_FAULT, _CANNOT_LOOK = 0, 1, 2
+"""The exit statuses."""
+
+Say = Callable[[str], None]
 _Check = Callable[[], Awaitable[Sequence[str] | None]]
 """Returns advice, if there is any."""
 
-_TELL_SCOPES = {VerifierName.JWT, VerifierName.INTROSPECTION}
+
+async def examine(
+    settings: Settings,
+    say: Say,
+    *,
+    unknown: Sequence[str] = (),
+    only: Collection[Part] = (),
+    as_json: bool = False,
+) -> int:
+    """Say of each part, or of those in `only`, whether it works. Returns the exit status.
+
+    `unknown` are variables that look like settings and are none. Nothing is asked of the network
+    for the settings alone. Raises ConfigurationError for a part that the settings do not use.
+    """
+    if unused := sorted(set(only) - _used(settings)):
+        raise ConfigurationError(f"GATEWAY_AUTH does not name {unused[0]}: nothing to look at")
+    found: list[Finding] = []
+    async with aclosing(_findings(settings, unknown, set(only) or _used(settings))) as findings:
+        async for finding in findings:
+            found.append(finding)
+            if not as_json:
+                say(f"{finding.part}: {finding.fault or 'ok'}")
+    if as_json:
+        say(_as_json(found))
+    else:
+        _say_the_rest(found, say)
+    return _AT_FAULT if any(finding.fault for finding in found) else _SOUND
 
 
-async def examine(settings: Settings, say: Callable[[str], None]) -> int:
-    """Say of each part whether it works; returns the exit status, 0 where all do."""
-    faults = 0
-    advice: list[str] = []
-    try:
-        RouteTable(settings)
-    except ConfigurationError as error:
-        faults += 1
-        say(f"routes: {error}")
-    async with open_backends(settings) as backends:
-        for name, check in _checks(backends).items():
-            fault, more = await _look(check)
-            faults += fault is not None
-            advice += more
-            say(f"{name}: {fault or 'ok'}")
-        for line in await who_is_let_in(backends):
-            say(f"let in: {line}")
-    for line in (*dict.fromkeys(advice), *_advice(settings)):
+def refused(error: ConfigurationError, say: Say) -> int:
+    """Say, as JSON, that the settings cannot be used. Returns the exit status."""
+    fault = "; ".join(str(error).splitlines())
+    say(_as_json([Finding(Part.SETTINGS, fault)]))
+    return _CANNOT_LOOK
+
+
+def _say_the_rest(found: Sequence[Finding], say: Say) -> None:
+    for note in (note for finding in found for note in finding.notes):
+        say(f"let in: {note}")
+    for line in dict.fromkeys(line for finding in found for line in finding.advice):
         say(f"advice: {line}")
-    return 1 if faults else 0
 
 
-def _checks(backends: Backends) -> Mapping[str, _Check]:
+def _as_json(found: Sequence[Finding]) -> str:
+    """One object, on one line; docs/doctor.md promises its shape."""
+    document = {
+        "ok": not any(finding.fault for finding in found),
+        "parts": {
+            finding.part: {
+                "ok": finding.fault is None,
+                "fault": finding.fault,
+                "advice": list(finding.advice),
+            }
+            for finding in found
+        },
+        "let_in": [note for finding in found for note in finding.notes],
+    }
+    return msgspec.json.encode(document).decode()
+
+
+def _used(settings: Settings) -> set[Part]:
+    return set(Part) - {Part.JWT, Part.INTROSPECTION} | set(verifier_checks(settings))
+
+
+async def _findings(
+    settings: Settings, unknown: Sequence[str], parts: Collection[Part]
+) -> AsyncGenerator[Finding, None]:
+    if Part.SETTINGS in parts:
+
+        async def by_themselves() -> Sequence[str]:
+            return check_settings(settings, unknown)
+
+        yield await _look(Part.SETTINGS, by_themselves)
+    if set(parts) <= {Part.SETTINGS}:
+        return
+    async with open_backends(settings) as backends:
+        for part, check in _checks(backends).items():
+            if part not in parts:
+                continue
+            finding = await _look(part, check)
+            if part is Part.UPSTREAM:
+                notes = await who_is_let_in(backends)
+                finding = Finding(part, finding.fault, finding.advice, notes)
+            yield finding
+
+
+def _checks(backends: Backends) -> Mapping[Part, _Check]:
     settings = backends.settings
 
     async def store() -> None:
@@ -68,16 +138,16 @@ def _checks(backends: Backends) -> Mapping[str, _Check]:
         await check_upstream(backends)
 
     return {
-        "store": store,
-        "redis": redis,
-        "broker": broker,
-        "upstream": upstream,
+        Part.STORE: store,
+        Part.REDIS: redis,
+        Part.BROKER: broker,
+        Part.UPSTREAM: upstream,
         **verifier_checks(settings),
         **_host_checks(settings),
     }
 
 
-def _host_checks(settings: Settings) -> Mapping[str, _Check]:
+def _host_checks(settings: Settings) -> Mapping[Part, _Check]:
     async def clock() -> None:
         urls = {"upstream": str(settings.upstream_url)}
         if settings.s3_endpoint_url is not None:
@@ -87,50 +157,12 @@ def _host_checks(settings: Settings) -> Mapping[str, _Check]:
     async def descriptors() -> None:
         check_descriptors()
 
-    return {"clock": clock, "descriptors": descriptors, "libmagic": check_libmagic}
+    return {Part.CLOCK: clock, Part.DESCRIPTORS: descriptors, Part.LIBMAGIC: check_libmagic}
 
 
-def _advice(settings: Settings) -> list[str]:
-    advice = []
-    if settings.upstream_client_id is None:
-        advice.append(
-            "set GATEWAY_UPSTREAM_CLIENT_ID and _SECRET: without them an upload is registered with"
-            " its caller's token, which may end before the retries do"
-        )
-    if _posts_for_anybody(settings):
-        advice.append(
-            "set GATEWAY_AUTH_USERNAME_CLAIM: without it every token of the identity provider can"
-            " have files posted as any ChatKitty user, or as the system"
-        )
-    if str(settings.public_url).startswith("http:"):
-        advice.append("set GATEWAY_PUBLIC_URL to the https URL that clients reach")
-    advice += [
-        f"set {name} to an https URL: whoever sits between can say whom a token belongs to"
-        for name, url in (
-            ("GATEWAY_AUTH_JWKS_URL", settings.auth_jwks_url),
-            ("GATEWAY_AUTH_INTROSPECTION_URL", settings.auth_introspection_url),
-        )
-        if url is not None and url.scheme == "http"
-    ]
-    if _needs_scopes(settings) and not _TELL_SCOPES & set(settings.auth):
-        advice.append("scopes are required, but none of GATEWAY_AUTH tells any: nothing is let in")
-    return advice
-
-
-def _posts_for_anybody(settings: Settings) -> bool:
-    """Whether tokens that ChatKitty does not know are acted for without a bound."""
-    own = settings.hosts_files and settings.upstream_client_id is not None
-    strangers = bool(_TELL_SCOPES & set(settings.auth))
-    return own and strangers and settings.auth_username_claim is None
-
-
-def _needs_scopes(settings: Settings) -> bool:
-    return bool(settings.auth_scopes) or any(route.scopes for route in settings.routes)
-
-
-async def _look(check: _Check) -> tuple[str | None, Sequence[str]]:
-    """The fault, and advice."""
+async def _look(part: Part, check: _Check) -> Finding:
     try:
-        return None, await check() or ()
+        return Finding(part, advice=await check() or ())
     except (GatewayError, RedisError, OSError) as error:
-        return str(error) or type(error).__name__, ()
+        said = "; ".join(str(error).splitlines())
+        return Finding(part, said or type(error).__name__)

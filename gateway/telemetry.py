@@ -100,6 +100,20 @@ def configure_logs(level: str, levels: Mapping[str, str] = MappingProxyType({}))
         logging.getLogger(name).setLevel(_LEVELS[own])
 
 
+def discard_logs() -> None:
+    """Log nothing: what a command has to tell is its output."""
+    structlog.configure(
+        cache_logger_on_first_use=True,
+        processors=[_drop],
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )
+    logging.disable(logging.CRITICAL)
+
+
+def _drop(_: object, __: str, ___: object) -> str:
+    raise structlog.DropEvent
+
+
 def redact(text: str) -> str:
     """The text without credentials, passwords of URLs, and signatures of presigned ones."""
     for secret in _SECRETS:

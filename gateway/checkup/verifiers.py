@@ -7,6 +7,7 @@ from gateway.auth.applications import OwnApplication, let_in
 from gateway.auth.door import introspection, key_source
 from gateway.auth.introspection import SECONDS, ask
 from gateway.auth.jwks import FETCH_SECONDS, fetch_keys
+from gateway.checkup.parts import Part
 from gateway.errors import ConfigurationError, UpstreamError, VerifierUnavailable
 from gateway.settings import Settings, VerifierName
 from gateway.uploads.backends import Backends
@@ -14,8 +15,8 @@ from gateway.upstream.answer import Answer
 from gateway.upstream.transport import Transport
 
 
-def verifier_checks(settings: Settings) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """The check of each configured verifier that asks somebody, by its name."""
+def verifier_checks(settings: Settings) -> Mapping[Part, Callable[[], Awaitable[None]]]:
+    """The check of each configured verifier that asks somebody."""
 
     async def jwt() -> None:
         source = key_source(settings)
@@ -39,7 +40,7 @@ def verifier_checks(settings: Settings) -> Mapping[str, Callable[[], Awaitable[N
             raise ConfigurationError(fault)
 
     checks = {VerifierName.JWT: jwt, VerifierName.INTROSPECTION: introspection_endpoint}
-    return {name.value: check for name, check in checks.items() if name in settings.auth}
+    return {Part(name.value): check for name, check in checks.items() if name in settings.auth}
 
 
 async def who_is_let_in(backends: Backends) -> Sequence[str]:

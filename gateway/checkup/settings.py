@@ -1,0 +1,62 @@
+"""The settings by themselves: what can be told without asking anybody."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.routes import RouteTable
+from gateway.settings import Settings, VerifierName
+
+_TELL_SCOPES: Final = {VerifierName.JWT, VerifierName.INTROSPECTION}
+
+
+def check_settings(settings: Settings, unknown: Sequence[str]) -> Sequence[str]:
+    """Advice. `unknown` are the variables that look like settings and are none.
+
+    Raises ConfigurationError for routes that cannot work.
+    """
+    RouteTable(settings)
+    return [
+        *(
+            f"correct or remove {name} in the environment: no setting has this name"
+            for name in unknown
+        ),
+        *_advice(settings),
+    ]
+
+
+def _advice(settings: Settings) -> list[str]:
+    advice = []
+    if settings.upstream_client_id is None:
+        advice.append(
+            "set GATEWAY_UPSTREAM_CLIENT_ID and _SECRET: without them an upload is registered with"
+            " its caller's token, which may end before the retries do"
+        )
+    if _posts_for_anybody(settings):
+        advice.append(
+            "set GATEWAY_AUTH_USERNAME_CLAIM: without it every token of the identity provider can"
+            " have files posted as any ChatKitty user, or as the system"
+        )
+    if str(settings.public_url).startswith("http:"):
+        advice.append("set GATEWAY_PUBLIC_URL to the https URL that clients reach")
+    advice += [
+        f"set {name} to an https URL: whoever sits between can say whom a token belongs to"
+        for name, url in (
+            ("GATEWAY_AUTH_JWKS_URL", settings.auth_jwks_url),
+            ("GATEWAY_AUTH_INTROSPECTION_URL", settings.auth_introspection_url),
+        )
+        if url is not None and url.scheme == "http"
+    ]
+    if _needs_scopes(settings) and not _TELL_SCOPES & set(settings.auth):
+        advice.append("scopes are required, but none of GATEWAY_AUTH tells any: nothing is let in")
+    return advice
+
+
+def _posts_for_anybody(settings: Settings) -> bool:
+    """Whether tokens that ChatKitty does not know are acted for without a bound."""
+    own = settings.hosts_files and settings.upstream_client_id is not None
+    strangers = bool(_TELL_SCOPES & set(settings.auth))
+    return own and strangers and settings.auth_username_claim is None
+
+
+def _needs_scopes(settings: Settings) -> bool:
+    return bool(settings.auth_scopes) or any(route.scopes for route in settings.routes)
