@@ -6,6 +6,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gateway.checkup.sentinels import find_primary
 from gateway.errors import ConfigurationError
 from gateway.redis.address import NO_CLUSTER
 from gateway.redis.client import open_client
@@ -28,14 +29,15 @@ async def check_redis(url: str, prefix: str, probe: str) -> Sequence[str]:
 
     Raises ConfigurationError for a Redis that loses what it is given; RedisError, OSError.
     """
+    primary = await find_primary(url)
     async with _open(url, prefix) as redis:
         told = await redis.info()
         if (fault := fault_of_redis(told)) is not None:
-            raise ConfigurationError(fault)
+            raise ConfigurationError(f"{primary}: {fault}" if primary else fault)
         await redis.eval(_PROBE_SCRIPT, 1, probe, _PROBE_SECONDS)
         # A user with few rights may not ask, which is written down as an offence.
         snapshots = await _snapshots(redis) if told.get("aof_enabled") == 0 else None
-        return advice_on_redis(told, snapshots)
+        return [*advice_on_redis(told, snapshots), *(primary.advice if primary else ())]
 
 
 async def check_shares(url: str) -> Sequence[str]:

@@ -38,7 +38,7 @@ class Sentinels(sentinel.Sentinel):
 
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
-        kwargs = {**_client_options(address), "retry": AsyncRetry(NoBackoff(), 0)}
+        kwargs = {**client_options(address), "retry": AsyncRetry(NoBackoff(), 0)}
         super().__init__(address.hosts, sentinel_kwargs=kwargs)  # type: ignore[no-untyped-call]
 
     async def get_master_address(self) -> Host:
@@ -57,7 +57,7 @@ class SentinelsForThreads(threads.Sentinel):
 
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
-        kwargs = {**_client_options(address), "retry": Retry(NoBackoff(), 0)}
+        kwargs = {**client_options(address), "retry": Retry(NoBackoff(), 0)}
         super().__init__(address.hosts, sentinel_kwargs=kwargs)  # type: ignore[no-untyped-call]
 
     def get_master_address(self) -> Host:
@@ -68,7 +68,8 @@ class SentinelsForThreads(threads.Sentinel):
             raise PrimaryUnknown(self._address) from None
 
 
-def _client_options(address: RedisAddress) -> Mapping[str, object]:
+def client_options(address: RedisAddress) -> Mapping[str, object]:
+    """What redis-py's clients of the sentinels are told, where they are left out."""
     return {
         "ssl": address.tls,
         "socket_timeout": SECONDS,

@@ -47,11 +47,20 @@ class _SecureConnection(SSLConnection):
         super().__init__(**options, parser_class=_Parser)  # type: ignore[arg-type]
 
 
-class _NamedConnection(SentinelManagedConnection, _Connection):
+class _Named(SentinelManagedConnection):
+    def read_response(  # type: ignore[override]
+        self, *args: object, disconnect_on_error: bool = True, **kwargs: object
+    ) -> object:
+        # redis-py leaves it open here, unlike others: the answer that did not come in time would
+        # be the next one's.
+        return super().read_response(*args, disconnect_on_error=disconnect_on_error, **kwargs)  # type: ignore[arg-type]
+
+
+class _NamedConnection(_Named, _Connection):
     """Leads to the server that the sentinels name when it is made."""
 
 
-class _SecureNamedConnection(SentinelManagedConnection, _SecureConnection):
+class _SecureNamedConnection(_Named, _SecureConnection):
     """The same with TLS."""
 
 

@@ -1,6 +1,7 @@
 """Redis by its sentinels and no other address: its primary dies, or stands still, in mid-load."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway.checkup.sentinels import find_primary
+from gateway.errors import ConfigurationError
+from gateway.stack.ports import HOST
 from gateway.uploads.lifecycle import Step
 from tests.degraded.conftest import IMPORTS, PATH, Scene, eventually
 from tests.flows import files
 from tests.flows.client import Answer, Client
-from tests.servers.sentinels import Fleet, fleet
+from tests.servers.sentinels import MASTER, Fleet, fleet
 
 IN_FLIGHT = 1.0
 """Seconds before its death of which a primary may have told nothing to its replica."""
@@ -102,3 +106,31 @@ async def test_a_primary_that_goes_costs_no_upload(
                 assert (await relaying.end_of(answer.upload_id))["state"] == "audited"
         assert (await hosting.request("GET", "/gateway/readyz")).status == 200
     assert worker.exit_status is None
+
+
+async def test_what_is_wrong_with_sentinels_is_named(sentinels: Fleet) -> None:
+    primary = await find_primary(sentinels.url)
+    assert primary is not None
+    first = sentinels.sentinel_ports[0]
+    assert str(primary) == f"{HOST}:{sentinels.primary()}, by the sentinel {HOST}:{first}"
+    assert primary.advice == ()
+    sentinels.parts[first].kill()
+    left = await find_primary(sentinels.url)
+    assert left is not None
+    assert left.host == primary.host
+    silent, few = left.advice
+    assert silent.startswith(f"sentinel {HOST}:{first} cannot be asked: ")
+    assert few.startswith("have 3 sentinels or more")
+    for url, remedy in (
+        (
+            sentinels.url.replace(f"/{MASTER}/", "/files/"),
+            f"knows no files: it knows {MASTER}",
+        ),
+        (sentinels.url.partition("?")[0], "check GATEWAY_REDIS_SENTINEL_USERNAME and _PASSWORD"),
+    ):
+        with pytest.raises(ConfigurationError, match=re.escape(remedy)):
+            await find_primary(url)
+
+
+async def test_without_sentinels_there_is_nothing_to_find() -> None:
+    assert await find_primary("redis://127.0.0.1/0") is None

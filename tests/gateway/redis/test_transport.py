@@ -1,11 +1,20 @@
 """What Celery and kombu are told of a Redis."""
 
+import time
+
 import pytest
 from kombu import Connection
+from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import TimeoutError as RedisTimeout
+from redis.retry import Retry
 
 from gateway.brokers.options import BrokerOptions
 from gateway.queue import celery_settings
-from gateway.redis.transport import SentinelTransport, Transport
+from gateway.redis.replies import WrongServer
+from gateway.redis.transport import SentinelTransport, Transport, _NamedConnection
+from gateway.stack.ports import HOST
+from gateway.stack.valkey import Valkey
 
 SENTINELS = "redis+sentinel://user:hush7@a:1,b:2/main/3?sentinel_password=hush8"
 
@@ -29,3 +38,33 @@ def test_no_secret_of_sentinels_is_known_to_celery() -> None:
     settings = celery_settings(SENTINELS)
     assert "redis+sentinel://a:1,b:2/main/3" in str(settings)
     assert "hush" not in str(settings)
+
+
+class Named:
+    """What stands for sentinels, to a connection."""
+
+    is_master = True
+    check_connection = False
+
+    def __init__(self, valkey: Valkey) -> None:
+        self.server = (HOST, valkey.port)
+
+    def get_master_address(self) -> tuple[str, int]:
+        return self.server
+
+
+def test_an_answer_that_is_late_is_not_taken_for_the_next_one(module_valkey: Valkey) -> None:
+    pool = ConnectionPool(
+        connection_class=_NamedConnection,
+        connection_pool=Named(module_valkey),
+        socket_timeout=0.2,
+        retry=Retry(NoBackoff(), 1, supported_errors=(WrongServer,)),
+    )
+    with Redis.from_url(module_valkey.url) as other, Redis(connection_pool=pool) as redis:
+        other.mset({"late": "late", "next": "next"})
+        redis.ping()
+        other.execute_command("CLIENT", "PAUSE", "400", "ALL")
+        with pytest.raises(RedisTimeout):
+            redis.get("late")
+        time.sleep(0.4)
+        assert redis.get("next") == b"next"

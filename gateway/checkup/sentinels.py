@@ -1,0 +1,82 @@
+"""The sentinels of a Redis, each asked by itself for the primary that it sees."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+
+from gateway.errors import ConfigurationError
+from gateway.redis.address import Host, RedisAddress
+from gateway.redis.sentinels import client_options
+
+FEWEST: Final = 3
+"""Of fewer, none can be away for a failover to be decided by most of them."""
+
+
+@dataclass(frozen=True)
+class Primary:
+    """What the sentinels lead to, and what would be better with them."""
+
+    host: Host
+    sentinel: Host
+    """One of those that name it."""
+    advice: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.host}, by the sentinel {self.sentinel}"
+
+
+async def find_primary(url: str) -> Primary | None:
+    """The primary that the sentinels of that URL name; None where the URL names none.
+
+    Raises ConfigurationError where no sentinel names any.
+    """
+    address = RedisAddress.of(url)
+    if address.master is None:
+        return None
+    told = await asyncio.gather(*(_ask(address, host) for host in address.hosts))
+    answers = dict(zip(address.hosts, told, strict=True))
+    named = {host: answer for host, answer in answers.items() if isinstance(answer, Host)}
+    faults = tuple(
+        f"sentinel {host} {answer}" for host, answer in answers.items() if host not in named
+    )
+    if not named:
+        raise ConfigurationError("; ".join(faults))
+    sentinel, primary = next(iter(named.items()))
+    return Primary(primary, sentinel, (*faults, *_advice(named)))
+
+
+def _advice(named: Mapping[Host, Host]) -> Iterator[str]:
+    if len(set(named.values())) > 1:
+        told = ", ".join(f"{sentinel} names {primary}" for sentinel, primary in named.items())
+        yield f"have the sentinels agree on one primary: {told}"
+    if len(named) < FEWEST:
+        yield f"have {FEWEST} sentinels or more: of fewer, none can be away for a failover"
+
+
+async def _ask(address: RedisAddress, host: Host) -> Host | str:
+    """The primary as that sentinel sees it, or what is wrong with it."""
+    retry = Retry(NoBackoff(), 0)
+    async with Redis(
+        host=host.name,
+        port=host.port,
+        retry=retry,
+        decode_responses=True,
+        **client_options(address),  # type: ignore[arg-type]
+    ) as sentinel:
+        try:
+            masters = cast(Mapping[str, Mapping[str, str]], await sentinel.sentinel_masters())
+        except AuthenticationError:
+            return "lets nobody in: check GATEWAY_REDIS_SENTINEL_USERNAME and _PASSWORD"
+        except NoPermissionError:
+            return "lets nobody ask: its user needs +sentinel|masters"
+        except (RedisError, OSError) as error:
+            return f"cannot be asked: {error}"
+    if (state := masters.get(address.master or "")) is None:
+        return f"knows no {address.master}: it knows {', '.join(sorted(masters)) or 'none'}"
+    return Host(state["ip"], int(state["port"]))
