@@ -265,8 +265,8 @@ def _load_settings() -> configuration.Settings:
     except ConfigurationError as error:
         _refuse(error)
     configure_logs(settings.log_level, settings.log_levels)
-    for name in configuration.unknown_names(os.environ):
-        get_logger(__name__).warning("settings.unknown", name=name)
+    for name, hint in configuration.unknown_names(os.environ).items():
+        get_logger(__name__).warning("settings.unknown", name=name + hint)
     return settings
 
 

@@ -34,19 +34,22 @@ async def examine(
     settings: Settings,
     say: Say,
     *,
-    unknown: Sequence[str] = (),
+    unknown: Mapping[str, str] | None = None,
     only: Collection[Part] = (),
     as_json: bool = False,
 ) -> int:
     """Say of each part, or of those in `only`, whether it works. Returns the exit status.
 
-    `unknown` are variables that look like settings and are none. Nothing is asked of the network
-    for the settings alone. Raises ConfigurationError for a part that the settings do not use.
+    `unknown` are variables that look like settings and are none, with what was meant. Nothing is
+    asked of the network for the settings alone. Raises ConfigurationError for a part that the
+    settings do not use.
     """
     if unused := sorted(set(only) - _used(settings)):
         raise ConfigurationError(f"GATEWAY_AUTH does not name {unused[0]}: nothing to look at")
     found: list[Finding] = []
-    async with aclosing(_findings(settings, unknown, set(only) or _used(settings))) as findings:
+    async with aclosing(
+        _findings(settings, unknown or {}, set(only) or _used(settings))
+    ) as findings:
         async for finding in findings:
             found.append(finding)
             if not as_json:
@@ -94,7 +97,7 @@ def _used(settings: Settings) -> set[Part]:
 
 
 async def _findings(
-    settings: Settings, unknown: Sequence[str], parts: Collection[Part]
+    settings: Settings, unknown: Mapping[str, str], parts: Collection[Part]
 ) -> AsyncGenerator[Finding, None]:
     if Part.SETTINGS in parts:
 

@@ -1,6 +1,7 @@
 """The Celery application: `celery -A workers worker`, `celery -A workers beat`."""
 
 import asyncio
+import sys
 import threading
 from typing import Any, Final
 
@@ -28,7 +29,10 @@ from workers.metrics import WorkerMetrics
 
 POOLS: Final = ("threads", "processes", "solo")
 
-_settings = load()
+try:
+    _settings = load()
+except ConfigurationError as error:  # Celery would print a traceback of its own import
+    sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
 _metrics = WorkerMetrics()
 
 app = Celery("workers", include=["workers.tasks"])

@@ -1,6 +1,6 @@
 """The settings by themselves: what can be told without asking anybody."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.routes import RouteTable
@@ -9,16 +9,16 @@ from gateway.settings import Settings, VerifierName
 _TELL_SCOPES: Final = {VerifierName.JWT, VerifierName.INTROSPECTION}
 
 
-def check_settings(settings: Settings, unknown: Sequence[str]) -> Sequence[str]:
-    """Advice. `unknown` are the variables that look like settings and are none.
+def check_settings(settings: Settings, unknown: Mapping[str, str]) -> Sequence[str]:
+    """Advice. `unknown` are variables that look like settings and are none, with what was meant.
 
     Raises ConfigurationError for routes that cannot work.
     """
     RouteTable(settings)
     return [
         *(
-            f"correct or remove {name} in the environment: no setting has this name"
-            for name in unknown
+            f"correct or remove {name} in the environment: no setting has this name{hint}"
+            for name, hint in unknown.items()
         ),
         *_advice(settings),
     ]

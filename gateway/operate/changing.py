@@ -35,12 +35,15 @@ async def retry(desk: Desk, upload_ids: Sequence[str]) -> bool:
 
 async def retry_all(desk: Desk) -> bool:
     """Take up again whatever has failed and still can be; returns whether that was done."""
-    done = True
+    done, tried = True, 0
     async with aclosing(search(desk.store, Query(states=frozenset({State.FAILED})))) as failed:
         async for found in failed:
             upload = found.upload
             if upload is not None and upload.delivery is Delivery.EXTERNAL:
                 done = await _do(desk, upload.id, _retry, but=FileGone) and done
+                tried += 1
+    if tried == 0:
+        desk.complain("no hosted upload has failed")
     return done
 
 

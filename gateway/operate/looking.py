@@ -24,6 +24,8 @@ async def list_uploads(desk: Desk, query: Query, limit: int, *, as_json: bool) -
             if shown == limit:
                 desk.complain(f"there may be more than these {limit}: see --limit")
                 break
+    if shown == 0 and not as_json:
+        desk.complain("no such uploads")
     return True
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from gateway.operate.bucket import Found
 from gateway.store.objects import ObjectInfo
 from gateway.uploads.ids import created_at
-from gateway.uploads.record import Attempt
+from gateway.uploads.record import Attempt, State
 from gateway.uploads.resource import present, resource_of, timestamp
 
 _COLUMNS: Final = "{:36}  {:10}  {:8}  {:>5}  {:>12}  {:>5}  {:20}  {}"
@@ -34,7 +34,7 @@ def details_of(found: Found, file: ObjectInfo | None) -> dict[str, object]:
     incoming = {"present": file is not None, "size": file.size if file is not None else None}
     return members_of(found) | present(
         {
-            "attempt": _attempt(attempt) if attempt is not None else None,
+            "attempt": _attempt(attempt, found.state) if attempt is not None else None,
             "record": _record(found),
             "incoming": present(incoming),
         }
@@ -87,12 +87,15 @@ def _record(found: Found) -> dict[str, object]:
     return {"key": found.key, "age": round(found.age)}
 
 
-def _attempt(attempt: Attempt) -> dict[str, object]:
-    return {
-        "count": attempt.count,
-        "firstAt": timestamp(attempt.first_at),
-        "unknown": attempt.unknown,
-    }
+def _attempt(attempt: Attempt, state: str) -> dict[str, object]:
+    known = state == State.REGISTERED  # a later attempt has shown what became of it
+    return present(
+        {
+            "count": attempt.count,
+            "firstAt": timestamp(attempt.first_at),
+            "unknown": None if known else attempt.unknown,
+        }
+    )
 
 
 def _duration(seconds: float) -> str:

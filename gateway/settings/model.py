@@ -38,9 +38,13 @@ from gateway.settings.choices import (
     VerifierName,
 )
 from gateway.settings.values import (
+    BaseUrl,
     CommaSeparated,
+    EndpointUrl,
+    KeyPrefix,
     LogLevel,
     ModuleName,
+    RoutePath,
     Scope,
     is_anothers_subject,
     levels_by_module,
@@ -56,7 +60,7 @@ class RouteSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Annotated[str, Field(pattern=r"^/")]
+    path: RoutePath
     """A glob over the path: `*` is one path element, `**` any number."""
 
     delivery: Delivery | None = None
@@ -94,10 +98,10 @@ class Settings(BaseModel):
     admin_port: Annotated[int, Field(ge=1, le=65535)] = 8081
     """The port for operators; never to be reached from outside."""
 
-    public_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
+    public_url: BaseUrl = HttpUrl("http://127.0.0.1:8080")
     """What clients call this gateway: hosted files are registered under it."""
 
-    files_url: HttpUrl | None = None
+    files_url: BaseUrl | None = None
     """Another name of this gateway, for hosted files alone; left out: the public URL."""
 
     trusted_proxies: CommaSeparated[IPvAnyNetwork] = ()
@@ -111,10 +115,10 @@ class Settings(BaseModel):
 
     # --- ChatKitty -------------------------------------------------------------------------------
 
-    upstream_url: HttpUrl = HttpUrl("https://api.chatkitty.com")
+    upstream_url: BaseUrl = HttpUrl("https://api.chatkitty.com")
     """The ChatKitty API. With a path, only requests below that path are passed on."""
 
-    upstream_token_url: HttpUrl = HttpUrl("https://authorization.chatkitty.com/oauth/token")
+    upstream_token_url: EndpointUrl = HttpUrl("https://authorization.chatkitty.com/oauth/token")
     """Where the gateway's own client credentials become a token."""
 
     upstream_client_id: str | None = None
@@ -152,7 +156,7 @@ class Settings(BaseModel):
     redis_sentinel_password: SecretStr | None = None
     """The password of the sentinels."""
 
-    redis_prefix: Annotated[str, Field(pattern=r"^([\w.-]+:)*$", max_length=64)] = ""
+    redis_prefix: Annotated[KeyPrefix, Field(max_length=64)] = ""
     """What all keys and channels in Redis begin with, the broker's too; each word ends in `:`."""
 
     broker_url: SecretStr | None = None
@@ -161,7 +165,7 @@ class Settings(BaseModel):
     broker_queue_type: QueueType = QueueType.CLASSIC
     """What RabbitMQ keeps the queues as: `classic` or `quorum`."""
 
-    s3_endpoint_url: HttpUrl | None = None
+    s3_endpoint_url: BaseUrl | None = None
     """The S3-compatible store; left out: AWS."""
 
     s3_bucket: Annotated[str, Field(min_length=3, max_length=63)] = "uploads"
@@ -198,7 +202,7 @@ class Settings(BaseModel):
     auth_cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
     """Seconds that an accepted token is believed without asking its issuer again."""
 
-    auth_jwks_url: HttpUrl | None = None
+    auth_jwks_url: EndpointUrl | None = None
     """Where the identity provider publishes the keys by which the `jwt` verifier goes."""
 
     auth_issuer: str | None = None
@@ -227,7 +231,7 @@ class Settings(BaseModel):
     auth_jwks_outage: Annotated[float, Field(ge=0)] = 86400.0
     """Seconds that keys are believed while their identity provider cannot be reached."""
 
-    auth_introspection_url: HttpUrl | None = None
+    auth_introspection_url: EndpointUrl | None = None
     """Where the `introspection` verifier asks about tokens (RFC 7662)."""
 
     auth_introspection_client_id: str | None = None
@@ -363,17 +367,22 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
         if (self.upstream_client_id is None) != (self.upstream_client_secret is None):
-            raise ValueError("upstream_client_id and upstream_client_secret belong together")
+            raise ValueError(_together("UPSTREAM_CLIENT_ID", "UPSTREAM_CLIENT_SECRET"))
         if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
-            raise ValueError("s3_access_key_id and s3_secret_access_key belong together")
+            raise ValueError(_together("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"))
         if self.s3_session_token is not None and self.s3_access_key_id is None:
-            raise ValueError("s3_session_token belongs to an s3_access_key_id")
+            raise ValueError("GATEWAY_S3_SESSION_TOKEN: set GATEWAY_S3_ACCESS_KEY_ID as well")
         if self.on_mismatch is OnMismatch.DELETE and self.upstream_client_id is None:
-            raise ValueError("on_mismatch = delete needs the gateway's own upstream_client_id")
+            raise ValueError(
+                "GATEWAY_ON_MISMATCH: `delete` needs credentials of the gateway's own: set"
+                " GATEWAY_UPSTREAM_CLIENT_ID and GATEWAY_UPSTREAM_CLIENT_SECRET"
+            )
         if self.files_url is not None and self.files_url.host == self.public_url.host:
-            raise ValueError("files_url needs a host name of its own, other than public_url's")
+            raise ValueError(
+                "GATEWAY_FILES_URL: must have another host name than GATEWAY_PUBLIC_URL"
+            )
         if VerifierName.STATIC in self.auth and not self.auth_static_tokens:
-            raise ValueError("auth names `static`, but auth_static_tokens is empty")
+            raise ValueError("GATEWAY_AUTH names `static`: set GATEWAY_AUTH_STATIC_TOKENS")
         return self
 
     @property
@@ -387,9 +396,10 @@ class Settings(BaseModel):
         own = self.upstream_client_id is not None or self.auth_applications
         if VerifierName.UPSTREAM in self.auth and self.hosts_files and not own:
             raise ValueError(
-                "files are hosted, and auth names `upstream`, which knows the tokens of every"
-                " ChatKitty application: set auth_applications to the ids of those that may upload,"
-                " or upstream_client_id and upstream_client_secret"
+                "GATEWAY_AUTH names `upstream`, which accepts the tokens of every ChatKitty"
+                " application, and files are hosted (`external`): set GATEWAY_AUTH_APPLICATIONS to"
+                " the ids of the applications that may upload, or GATEWAY_UPSTREAM_CLIENT_ID and"
+                " GATEWAY_UPSTREAM_CLIENT_SECRET"
             )
         return self
 
@@ -398,18 +408,23 @@ class Settings(BaseModel):
         if VerifierName.JWT in self.auth and not (
             self.auth_jwks_url and self.auth_issuer and self.auth_audience
         ):
-            raise ValueError("auth names `jwt`: set auth_jwks_url, auth_issuer and auth_audience")
+            raise ValueError(
+                "GATEWAY_AUTH names `jwt`: set GATEWAY_AUTH_JWKS_URL, GATEWAY_AUTH_ISSUER and"
+                " GATEWAY_AUTH_AUDIENCE"
+            )
         if VerifierName.INTROSPECTION in self.auth and self.auth_introspection_url is None:
-            raise ValueError("auth names `introspection`, but auth_introspection_url is not set")
+            raise ValueError(
+                "GATEWAY_AUTH names `introspection`: set GATEWAY_AUTH_INTROSPECTION_URL"
+            )
         client = (self.auth_introspection_client_id, self.auth_introspection_client_secret)
         if (client[0] is None) != (client[1] is None):
             raise ValueError(
-                "auth_introspection_client_id and auth_introspection_client_secret belong together"
+                _together("AUTH_INTROSPECTION_CLIENT_ID", "AUTH_INTROSPECTION_CLIENT_SECRET")
             )
         if self.auth_any_user_scope and not self.auth_username_claim:
-            raise ValueError("auth_any_user_scope means nothing without auth_username_claim")
+            raise ValueError("GATEWAY_AUTH_ANY_USER_SCOPE: set GATEWAY_AUTH_USERNAME_CLAIM as well")
         if any(char.isspace() for char in self.auth_issuer or ""):
-            raise ValueError("auth_issuer: an issuer is a URL, and has no spaces")
+            raise ValueError("GATEWAY_AUTH_ISSUER: an issuer is a URL, and has no spaces")
         return self
 
     @field_validator("auth_static_tokens")
@@ -445,7 +460,7 @@ class Settings(BaseModel):
         try:
             self.key_ring()
         except ConfigurationError as error:
-            raise ValueError(f"secret_key: {error}") from None
+            raise ValueError(f"GATEWAY_SECRET_KEY: {error}") from None
         return self
 
     def key_ring(self) -> KeyRing:
@@ -457,7 +472,7 @@ class Settings(BaseModel):
         try:
             check_redis_url(self.redis)
         except ValueError as error:
-            raise ValueError(f"redis_url: {error}") from None
+            raise ValueError(f"GATEWAY_REDIS_URL: {error}") from None
         return self
 
     @property
@@ -491,3 +506,7 @@ class Settings(BaseModel):
 
 def _revealed(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None
+
+
+def _together(one: str, other: str) -> str:
+    return f"GATEWAY_{one} needs GATEWAY_{other}, and the other way round: set both or neither"

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.errors import ConfigurationError
-from gateway.settings.model import Settings
+from gateway.settings.faults import Written, described, hint
+from gateway.settings.model import RouteSettings, Settings
 
 PREFIX = "GATEWAY_"
 
@@ -19,51 +20,54 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
 
     Raises ConfigurationError with one line for each fault.
     """
-    values = _from_file(environ.get("GATEWAY_CONFIG"))
+    path = environ.get("GATEWAY_CONFIG", "")
+    text, values = _from_file(path)
+    variables = {}
     for name in Settings.model_fields:
-        if name != "routes" and (text := _from_environment(environ, name)) is not None:
-            values[name] = text
+        if name != "routes" and (found := _from_environment(environ, name)) is not None:
+            variables[name], values[name] = found
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_fault_lines(error))) from None
+        written = Written(variables, path, text)
+        raise ConfigurationError("\n".join(_fault_lines(error, written))) from None
 
 
-def unknown_names(environ: Mapping[str, str]) -> list[str]:
-    """The `GATEWAY_*` variables that mean nothing here: misspelt, or somebody else's."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {"GATEWAY_CONFIG"}
+def unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
+    """The `GATEWAY_*` variables that mean nothing here, each with what it may have meant."""
+    known = {name.upper() for name in Settings.model_fields} | {"CONFIG"}
     known |= {f"{name}_FILE" for name in known}
-    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    names = [name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX)]
+    return {PREFIX + name: hint(name, known, PREFIX) for name in sorted({*names} - known)}
 
 
-def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
+def _from_environment(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
+    """What the setting was called there, and its text."""
     variable = PREFIX + name.upper()
     if environ.get(variable, "").strip():
-        return environ[variable].strip()
+        return variable, environ[variable].strip()
     if not (file := environ.get(f"{variable}_FILE")):
         return None
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        return f"{variable}_FILE", Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{variable}_FILE: cannot read {file}: {error}") from None
 
 
-def _from_file(path: str | None) -> dict[str, Any]:
+def _from_file(path: str) -> tuple[str, dict[str, Any]]:
     if not path:
-        return {}
+        return "", {}
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"GATEWAY_CONFIG: cannot read {path}: {error}") from None
 
 
-def _fault_lines(error: ValidationError) -> list[str]:
-    """One line a fault, led by the environment variable that mends it."""
-    lines = []
-    for fault in error.errors(include_input=False, include_url=False):
-        head, *rest = [str(element) for element in fault["loc"]] or [""]
-        name = PREFIX + head.upper() if head else "settings"
-        if rest:
-            name += "." + ".".join(rest)
-        lines.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
-    return lines
+def _fault_lines(error: ValidationError, written: Written) -> list[str]:
+    return [
+        described(
+            fault, written, (RouteSettings if "routes" in fault["loc"] else Settings).model_fields
+        )
+        for fault in error.errors(include_url=False)
+    ]

@@ -1,9 +1,10 @@
 """How a setting that is more than a word or a number is written."""
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, HttpUrl
 
 Item = TypeVar("Item")
 
@@ -51,9 +52,47 @@ def is_anothers_subject(subject: str) -> bool:
     return subject == "grant" or subject.startswith("application:") or labelled
 
 
+def _lower_case(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _matching(pattern: str, words: str) -> AfterValidator:
+    """Texts that the pattern matches wholly; of others it is said what they must be."""
+    matches = re.compile(pattern).fullmatch
+
+    def check(text: str) -> str:
+        if matches(text) is None:
+            raise ValueError(f"must be {words}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _without_login(url: HttpUrl) -> HttpUrl:
+    if url.username or url.password:
+        raise ValueError("must be a URL without user and password")
+    if url.fragment is not None:
+        raise ValueError("must be a URL without a fragment (`#`)")
+    return url
+
+
+def _without_query(url: HttpUrl) -> HttpUrl:
+    if url.query is not None:
+        raise ValueError("must be a URL without a query (`?`)")
+    return url
+
+
+EndpointUrl = Annotated[HttpUrl, AfterValidator(_without_login)]
+BaseUrl = Annotated[EndpointUrl, AfterValidator(_without_query)]
+"""One to which paths are added."""
+
 CommaSeparated = Annotated[tuple[Item, ...], BeforeValidator(_split)]
-Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
+Scope = Annotated[str, _matching(r"[!#-\[\]-~]+", "a scope: without spaces, quotes, backslashes")]
 """RFC 6749 section 3.3."""
 
-LogLevel = Annotated[str, Field(pattern=r"^(debug|info|warning|error)$")]
-ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower_case)]
+ModuleName = Annotated[
+    str, _matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "the name of a module, such as gateway.auth")
+]
+RoutePath = Annotated[str, _matching(r"/.*", "a path that begins with /")]
+KeyPrefix = Annotated[str, _matching(r"([\w.-]+:)*", "words that each end in `:`, such as chat:")]
