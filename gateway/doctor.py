@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from redis.exceptions import RedisError
 from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
 from gateway.checkup.parts import Finding, Part
 from gateway.checkup.redis import check_redis, check_shares
+from gateway.checkup.sentinels import find_primary
 from gateway.checkup.settings import check_settings
 from gateway.checkup.store import check_store
 from gateway.checkup.upstream import check_upstream
@@ -53,7 +55,8 @@ async def examine(
         async for finding in findings:
             found.append(finding)
             if not as_json:
-                say(f"{finding.part}: {finding.fault or 'ok'}")
+                reached = f", {finding.reached}" if finding.reached else ""
+                say(f"{finding.part}: {finding.fault or f'ok{reached}'}")
     if as_json:
         say(_as_json(found))
     else:
@@ -84,6 +87,7 @@ def _as_json(found: Sequence[Finding]) -> str:
                 "ok": finding.fault is None,
                 "fault": finding.fault,
                 "advice": list(finding.advice),
+                **({"reached": finding.reached} if finding.reached else {}),
             }
             for finding in found
         },
@@ -115,7 +119,19 @@ async def _findings(
             if part is Part.UPSTREAM:
                 notes = await who_is_let_in(backends)
                 finding = Finding(part, finding.fault, finding.advice, notes)
+            if part in {Part.REDIS, Part.BROKER} and finding.fault is None:
+                url = settings.redis if part is Part.REDIS else settings.broker
+                finding = replace(finding, reached=await _reached(url))
             yield finding
+
+
+async def _reached(url: str) -> str | None:
+    """The server that sentinels lead to, where they are asked for it."""
+    try:
+        primary = await find_primary(url) if is_redis(url) else None
+    except ConfigurationError:  # they have changed their minds since
+        return None
+    return str(primary) if primary is not None else None
 
 
 def _checks(backends: Backends) -> Mapping[Part, _Check]:

@@ -25,9 +25,11 @@ class Finding:
     """What was found of a part: `fault`, with its remedy, is None where it can be used.
 
     `advice` is what would be better, and no fault; `notes` tell what is so and may be right.
+    `reached` is what a name has led to, where others were asked for it.
     """
 
     part: Part
     fault: str | None = None
     advice: Sequence[str] = ()
     notes: Sequence[str] = ()
+    reached: str | None = None

@@ -13,11 +13,13 @@ import pytest
 from gateway.checkup.sentinels import find_primary
 from gateway.errors import ConfigurationError
 from gateway.stack.ports import HOST
+from gateway.stack.seaweedfs import SeaweedFS
 from gateway.uploads.lifecycle import Step
 from tests.degraded.conftest import IMPORTS, PATH, Scene, eventually
 from tests.flows import files
 from tests.flows.client import Answer, Client
 from tests.servers.sentinels import MASTER, Fleet, fleet
+from tests.servers.zygote import ForkedPart
 
 IN_FLIGHT = 1.0
 """Seconds before its death of which a primary may have told nothing to its replica."""
@@ -130,6 +132,22 @@ async def test_what_is_wrong_with_sentinels_is_named(sentinels: Fleet) -> None:
     ):
         with pytest.raises(ConfigurationError, match=re.escape(remedy)):
             await find_primary(url)
+
+
+@pytest.mark.usefixtures("by_sentinel", "sandbox")
+async def test_doctor_names_the_server_that_sentinels_led_to(
+    own_environ: dict[str, str], sentinels: Fleet, seaweedfs: SeaweedFS, tmp_path: Path
+) -> None:
+    log = tmp_path / "doctor.log"
+    environ = {**own_environ, **seaweedfs.settings()}
+    doctor = ForkedPart(["gateway.cli", "doctor"], environ, log, lambda: True)
+    async with asyncio.timeout(60):
+        while doctor.exit_status is None:
+            await asyncio.sleep(0.05)
+    assert doctor.exit_status == 0, log.read_text()
+    reached = f"{HOST}:{sentinels.primary()}, by the sentinel {HOST}:{sentinels.sentinel_ports[0]}"
+    for part in ("redis", "broker"):
+        assert f"\n{part}: ok, {reached}\n" in log.read_text()
 
 
 async def test_without_sentinels_there_is_nothing_to_find() -> None:
