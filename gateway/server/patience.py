@@ -18,6 +18,7 @@ from gateway.server.linger import (
     TOO_SLOW_SECONDS,
     TOO_SLOW_STATUS,
     drained,
+    end_answers,
 )
 from gateway.settings import Settings
 from gateway.telemetry import get_logger
@@ -97,8 +98,8 @@ class PatientHandler(web.RequestHandler):
     async def _let_pass(
         self, body: aiohttp.StreamReader, seconds: float, *, half_close: bool
     ) -> None:
-        if half_close and self.transport is not None and self.transport.can_write_eof():
-            self.transport.write_eof()
+        if half_close:
+            end_answers(self.transport)
         self._passing, self._passing_since = body, time.monotonic()
         if not await drained(body, seconds):
             self.force_close()

@@ -13,6 +13,7 @@ from aiohttp.http import HttpProcessingError, HttpVersion11, RawRequestMessage
 from gateway.delivery.admitted import Admitted
 from gateway.errors import GatewayError
 from gateway.multipart import MultipartError, is_multipart_form
+from gateway.server import linger
 from gateway.server.admission import recall, settle
 from gateway.server.context import request_id_of
 from gateway.server.fast.exchange import Exchange
@@ -124,8 +125,7 @@ class Connection(TurnHandler):
 
     def end_answers(self) -> None:
         """Send nothing more, and go on reading."""
-        if self.transport is not None and self.transport.can_write_eof():
-            self.transport.write_eof()
+        linger.end_answers(self.transport)
 
     def cut(self) -> None:
         """End the connection where it stands."""
