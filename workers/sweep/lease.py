@@ -12,10 +12,14 @@ from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.store.objects import ObjectStore
 from gateway.uploads import keys
 
-LEASE_SECONDS: Final = 120.0
-"""Without a sign of its holder for so long, by the store's clock, the lease is free."""
+LEASE_SECONDS: Final = 40.0
+"""Without a sign of its holder for so long, by the store's clock, the lease is free.
 
-_RENEW_SECONDS: Final = 20.0
+Two sweepers at a time do no harm: it is short rather than safe, for the sake of what waits behind a
+sweeper that was killed.
+"""
+
+_RENEW_SECONDS: Final = 10.0
 
 
 class LeaseLost(Exception):
