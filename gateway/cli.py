@@ -41,7 +41,7 @@ def main() -> None:
 @main.command()
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256))
 def serve(processes: int) -> None:
-    """Serve clients; every setting is a GATEWAY_* variable."""
+    """Run the gateway, as the GATEWAY_* variables or the file in GATEWAY_CONFIG set it."""
     from gateway.server import run
 
     settings = _load_settings()

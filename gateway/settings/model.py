@@ -206,10 +206,10 @@ class Settings(BaseModel):
     """Where the identity provider publishes the keys by which the `jwt` verifier goes."""
 
     auth_issuer: str | None = None
-    """The `iss` of the tokens of `jwt`; also of those of `introspection` that tell theirs."""
+    """The expected `iss`: always of `jwt`; of `introspection` if the answer contains one."""
 
     auth_audience: CommaSeparated[str] = ()
-    """The `aud` of which tokens must have one; held against tokens as the issuer is."""
+    """Accepted audiences: a token's `aud` must contain at least one of them."""
 
     auth_algorithms: Annotated[CommaSeparated[SignatureAlgorithm], Field(min_length=1)] = (
         SignatureAlgorithm.RS256,
@@ -297,7 +297,7 @@ class Settings(BaseModel):
     """Bytes per second that a body must come at, averaged over its period; 0: at any rate."""
 
     body_rate_period: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """Seconds over which a body's rate is averaged; the first of them are a grace."""
+    """Seconds over which a body's rate is averaged; it is not enforced during the first period."""
 
     head_timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """Seconds that the head of a request may take to come."""

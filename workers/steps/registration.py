@@ -143,8 +143,14 @@ class Registration:
         upload = self._entry.upload
         endpoint = self._endpoint(upload)
         credentials = self._backends.credentials(upload)
-        if endpoint is None or credentials is None or upload.url is None:
-            raise UpstreamError("the record cannot be registered with", retryable=False)
+        if endpoint is None or upload.url is None:
+            raise UpstreamError("the record names nothing to register the file at", retryable=False)
+        if credentials is None:
+            raise UpstreamError(
+                "the record holds no token, or the worker cannot decrypt it: its GATEWAY_SECRET_KEY"
+                " must be the gateway's",
+                retryable=False,
+            )
         if before is not None and before.unknown and not endpoint.is_idempotent:
             found = await self._find(endpoint, upload.url, before, credentials)
             if found is not None:
