@@ -24,7 +24,7 @@ _START_SECONDS = 90.0
 _STOP_SECONDS = 90.0
 _LOOK_SECONDS = 0.2
 
-_ROUTES = """
+ROUTES = """
 [[routes]]
 path = "/v1/threads/*/messages"
 delivery = "relay"
@@ -83,7 +83,7 @@ class Stack:
         """Start it, with two gateway processes."""
         data_dir.mkdir(parents=True, exist_ok=True)
         routes = data_dir / "routes.toml"
-        routes.write_text(_ROUTES)
+        routes.write_text(ROUTES)
         log = data_dir / "up.log"
         port, store_port = free_ports(2)
         self.front = Front(port, store_port)

@@ -53,7 +53,11 @@ class Address:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         era, asked = self._era, hiredis.Reader()
         self.made += 1
-        from_server, to_server = await asyncio.open_connection(HOST, self._port)
+        try:
+            from_server, to_server = await asyncio.open_connection(HOST, self._port)
+        except OSError:  # nobody is there: so it goes for the client
+            writer.close()
+            return
         answers = asyncio.create_task(_copy(from_server, writer))
         try:
             while data := await reader.read(65536):
