@@ -35,7 +35,7 @@ except ConfigurationError as error:  # Celery would print a traceback of its own
     sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
 _metrics = WorkerMetrics()
 
-app = Celery("workers", include=["workers.tasks"])
+app = Celery("workers", include=["workers.tasks"], events="workers.consumer:Events")
 app.conf.update(queue.celery_settings(_settings.broker, _settings.broker_options))
 app.conf.update(
     task_acks_late=True,

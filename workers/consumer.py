@@ -3,6 +3,7 @@
 Celery begins anew after errors that its transport calls the broker's, and ends for any other, or
 for one that comes while it cleans up: for what a full, read-only or loading Redis says
 (celery/celery#5716, #7946), for a connection of kombu's that is closed twice (celery/kombu#582).
+Nor is a worker to be deaf, which it is while it waits for a broker that takes no event.
 """
 
 import time
@@ -10,10 +11,13 @@ from typing import Any, ClassVar, Final
 
 from billiard.exceptions import WorkerLostError
 from celery import bootsteps
+from celery.app.events import Events as CelerysEvents
 from celery.beat import PersistentScheduler
+from celery.events.dispatcher import EventDispatcher
 from celery.worker import state
 from celery.worker.consumer.consumer import Consumer as CelerysConsumer
 
+from gateway.brokers import amqp
 from gateway.brokers.faults import explained
 from gateway.telemetry import get_logger
 
@@ -21,6 +25,7 @@ log = get_logger(__name__)
 
 _base: Final[Any] = CelerysConsumer  # there is more in it than its types tell
 
+_dispatcher: Final[Any] = EventDispatcher
 _steps: Final[Any] = bootsteps
 _PAUSE: Final = 2.0
 _LOOK: Final = 0.1
@@ -74,20 +79,58 @@ class Consumer(_base):  # type: ignore[misc]
                 log.warning("worker.not_clean", error=repr(error))
 
 
+class Dispatcher(_dispatcher):  # type: ignore[misc]
+    """What tells others of the worker, each 2 s that it lives: nothing that is worth a wait.
+
+    Celery has it sent until the broker takes it, and keeps it for later. In the meantime the
+    worker takes no message, and does not end where it is told to.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "buffer_while_offline": False})
+
+    def _publish(
+        self, event: object, producer: Any, routing_key: str, *, retry: bool = False, **_: object
+    ) -> None:
+        try:
+            native = self.connection.connection
+            if not (isinstance(native, amqp.Connection) and native.is_blocked()):
+                once = {"max_retries": 1}
+                super()._publish(event, producer, routing_key, retry=retry, retry_policy=once)
+        except Exception as error:  # noqa: BLE001 - each kind of broker has its own
+            log.debug("worker.event_lost", error=repr(error))
+
+
+class Events(CelerysEvents):
+    """Where Celery looks for that."""
+
+    dispatcher_cls = "workers.consumer:Dispatcher"
+
+
 class Scheduler(PersistentScheduler):
     """What beat asks for the next task that is due."""
+
+    _closed = False
+
+    def close(self) -> None:
+        """Keep what was sent when, and send no more."""
+        self._closed = True
+        super().close()
 
     def tick(self, *arguments: Any, **options: Any) -> float:
         """Send what is due; seconds until it is to be asked again."""
         try:
             seconds: float = super().tick(*arguments, **options)
         except Exception as error:
+            if self._closed:  # by a signal, whose own exception was lost on whoever waited
+                raise SystemExit(0) from error
             log.exception("beat.broker_fault", error=explained(error))
             self._forget_connection()
             return _PAUSE
         return seconds
 
     def _forget_connection(self) -> None:
+        """As above, of the connection by which it sends."""
         self.__dict__.pop("producer", None)
         connection = self.__dict__.pop("connection", None)
         self._heap = None  # what was to be sent has been taken out of it

@@ -36,7 +36,6 @@ def main() -> int:
         pause=options.pause,
         rate=options.rate,
         seed=options.seed,
-        settings={},
     )
     directory = Path(tempfile.mkdtemp(prefix="brokers-"))
     _say(f"{plan.broker}, seed {plan.seed}, {len(plan.faults)} faults; logs: {directory}")

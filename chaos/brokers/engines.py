@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -28,6 +28,7 @@ class Engine(Protocol):
     redis_url: str
     broker_url: str
     kinds: frozenset[Kind]
+    settings: Mapping[str, str]
 
     def strike(self, fault: Fault) -> None:
         """Do it, and undo it again. Takes as long as it takes."""
@@ -76,6 +77,7 @@ class RedisPair:
     """Broker, cache and records at once: a master and its replica, behind one address."""
 
     kinds = frozenset({Kind.RESTART, Kind.KILL, Kind.MEMORY, Kind.FREEZE, Kind.FAILOVER})
+    settings: Mapping[str, str] = {}
 
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         """Start it; it ends with the stack."""
@@ -123,6 +125,7 @@ class RabbitMQNode:
     """A broker alone; cache and records are in a Redis that nothing happens to."""
 
     kinds = frozenset({Kind.RESTART, Kind.KILL, Kind.MEMORY, Kind.DISK, Kind.FREEZE})
+    settings: Mapping[str, str] = {"GATEWAY_BROKER_QUEUE_TYPE": "classic"}
 
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         """Start it; it ends with the stack."""
@@ -153,7 +156,14 @@ class RabbitMQNode:
                 raise ValueError(f"a RabbitMQ has no {fault.kind}")
 
 
+class QuorumNode(RabbitMQNode):
+    """The same with queues that are copied to all nodes of a cluster, of which there is one."""
+
+    settings: Mapping[str, str] = {"GATEWAY_BROKER_QUEUE_TYPE": "quorum"}
+
+
 ENGINES: Final[dict[str, type[RedisPair] | type[RabbitMQNode]]] = {
     "redis": RedisPair,
     "rabbitmq": RabbitMQNode,
+    "quorum": QuorumNode,
 }

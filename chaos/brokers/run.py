@@ -42,7 +42,6 @@ class Plan:
     pause: float
     rate: float
     seed: int
-    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ def _start(
             "GATEWAY_REDIS_URL": engine.redis_url,
             "GATEWAY_BROKER_URL": engine.broker_url,
             "GATEWAY_UPSTREAM_TIMEOUT": "10",
-            **plan.settings,
+            **engine.settings,
         },
     )
 

@@ -1,6 +1,7 @@
 """RabbitMQ: a node of the tests' own, whose ports, home and data no other node shares."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,6 +107,16 @@ class RabbitMQ:
             yield
         finally:
             self.control("set_disk_free_limit", "1MB")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Its connections stand, and nothing is answered."""
+        pid = int((self.directory / "pid").read_text())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     @contextmanager
     def lend_vhost(self) -> Iterator[str]:
