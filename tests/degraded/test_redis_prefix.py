@@ -12,8 +12,11 @@ async def test_nothing_is_lost_by_a_change_of_the_prefix(scene: Scene) -> None:
         hosted = await hosting.upload(PATH, files.PNG, name=scene.name, headers=RESPOND_ASYNC)
         relayed = await relaying.upload(IMPORTS, b"[]", name="users.json")
         assert (hosted.status, relayed.status) == (202, 202)
-    assert await scene.tasks_that_wait() == 2
 
+    async def both_wait() -> bool:
+        return await scene.tasks_that_wait() == 2
+
+    await eventually(both_wait)
     new = {"GATEWAY_REDIS_PREFIX": "new:"}
     gateway = scene.start_gateway(redis_prefix="new:")
     scene.start_worker(**new)
