@@ -55,7 +55,8 @@ async def drained(body: aiohttp.StreamReader, seconds: float) -> bool:
     """Let the rest of a body pass; returns whether it came to its end within `seconds`."""
     await asyncio.sleep(0)  # whoever read it until now was cancelled, and is to leave first
     left = LINGER_BYTES
-    faults = (aiohttp.ClientError, HttpProcessingError, ConnectionError, GatewayError)
+    unread = (HttpProcessingError, web.RequestPayloadError)
+    faults = (aiohttp.ClientError, *unread, ConnectionError, GatewayError)
     # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
     with suppress(TimeoutError, RuntimeError, *faults):
         async with asyncio.timeout(seconds):

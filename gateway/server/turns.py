@@ -304,11 +304,23 @@ class TurnHandler(Handler):
             return
         if end or not data:  # aiohttp asks by no bytes for those that it has set aside
             super().data_received(data[:end])
+            if self._had_chunks:
+                self._hear_of_body()
         if end < len(data):
             self._keep(data[end:])
         elif self._let_in and len(data) == self.read_size() < LARGEST_READ:
             self.set_read_size(2 * len(data))
         self._take_back_if_over()
+
+    def _hear_of_body(self) -> None:
+        """Break a body that could not be read.
+
+        The parser in Python tells most faults of chunks to the body's reader alone, and takes what
+        follows for another request.
+        """
+        fault = self._newest_body.exception()
+        if isinstance(fault, web.RequestPayloadError):
+            self._break_body(fault)
 
     def _end_in(self, data: bytes) -> int:
         """How many of the bytes belong to the body of the request."""

@@ -136,10 +136,10 @@ class Watch:
                 raise Hangs(pieces[0][:200]) from None
             if reply is None:
                 return None
-            if not whole:
-                await line.sent()
-                line.end()
             if reply.closes or not whole:
+                await line.sent()
+                if not whole:
+                    line.end()
                 assert await line.closed(), f"{reply}: more came after the last answer"
                 return reply
             await line.send([_LOOK])

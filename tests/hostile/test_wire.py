@@ -188,6 +188,28 @@ async def test_no_end_of_trailers_is_survived(door: Door, watch: Watch) -> None:
     door.upstream.take_at(path)
 
 
+@pytest.mark.parametrize("kind", [FORM_TYPE, PLAIN_TYPE])
+async def test_behind_too_many_trailers_no_request_begins(
+    door: Door, watch: Watch, kind: str
+) -> None:
+    """The parser in Python refuses 128, says so to the body's reader alone, and reads on."""
+    path = "/v1/channels/6005/messages"
+    request = with_trailers(path, kind, b"X-A: b\r\n" * 200).removesuffix(b"\r\n")
+    [reply] = await watch.survive_pieces([[request, SMUGGLED]], PAUSE)
+    assert reply is not None
+    assert (reply.status, reply.closes) in {(200, False), (400, True)}
+    assert door.upstream.take_at(SMUGGLED_PATH) == []
+    door.upstream.take_at(path)
+
+
+async def test_too_many_trailers_may_follow_an_answer(door: Door, watch: Watch) -> None:
+    request = with_trailers("/gateway/nothing", FORM_TYPE, b"X-A: b\r\n" * 200)
+    at = request.index(b"X-A")
+    [reply] = await watch.survive_pieces([[request[:at], request[at:]]], 2 * PAUSE)
+    assert reply is not None
+    assert reply.status == 404
+
+
 def with_trailers(path: str, kind: str, trailers: bytes) -> bytes:
     start = head(path, AUTHORIZATION, kind, "Transfer-Encoding: chunked")
     return start + chunked(BODY, 100).removesuffix(b"\r\n") + trailers + b"\r\n"
