@@ -1,80 +1,109 @@
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTHON ?= python3
 
 .PHONY: install run test test-slow check format bench greedy loris capacity endurance chaos fuzz \
 	hostile corpus lock clean
 
-install: $(VENV)/.installed
+# What running, testing and developing take: each all of the one before it, at the same versions.
+RUN := $(VENV)/.run
+TEST := $(VENV)/.test
+DEV := $(VENV)/.dev
 
-$(VENV)/.installed: requirements.lock pyproject.toml
+install: $(RUN)
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Python 3.11 or newer is needed: PYTHON=python3.11, say' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+
+# By pip alone, which everybody has set up.
+$(RUN): locks/run.lock pyproject.toml | $(BIN)/pip
+	$(PIP) --require-hashes --requirement $<
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
+
+# By uv, which the tests need anyhow, and which takes a tenth of the time.
+$(TEST) $(DEV): $(VENV)/.%: locks/%.lock pyproject.toml | $(BIN)/pip
+	sed -n '/^uv==/,/[^\\]$$/p' $< > $(VENV)/uv.txt
+	$(PIP) --require-hashes --requirement $(VENV)/uv.txt
+	$(UV) --require-hashes --requirements $<
+	$(UV) --no-deps --no-build-isolation --editable .
+	touch $(RUN) $(TEST) $@
 
 run: install
 	$(BIN)/chatkitty-gateway up
 
-test: install
+test: $(TEST)
 	$(BIN)/pytest -m "not slow"
 
 # Parts that die, are away or made to wait, whole stacks, and what deploys them. These mostly wait,
 # so more of them than there are cores may run at a time.
-test-slow: install
+test-slow: $(TEST)
 	$(BIN)/pytest -m slow --numprocesses 4 --timeout 300
 
-check: install
+check: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: install
+format: $(DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install
+bench: $(DEV)
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.slow
 	$(BIN)/python -m bench.external
 	$(BIN)/python -m bench.scanner
 
-greedy: install
+greedy: $(DEV)
 	$(BIN)/python -m bench.greedy
 
-loris: install
+loris: $(DEV)
 	$(BIN)/python -m bench.loris
 
-capacity: install
+capacity: $(DEV)
 	$(BIN)/python -m bench.capacity
 	$(BIN)/python -m bench.processes
 
-endurance: install
+endurance: $(DEV)
 	$(BIN)/python -m bench.endurance
 
 # UPLOADS, SECONDS and SEED may be given: `make chaos UPLOADS=300 SEED=7`.
-chaos: install
+chaos: $(TEST)
 	$(BIN)/python -m chaos $(if $(UPLOADS),--uploads $(UPLOADS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 # What `make test` sends of any bytes and of aborted uploads, at length: some minutes.
-hostile: install
+hostile: $(TEST)
 	HOSTILE_EXAMPLES=100 HOSTILE_ABORTS=10000 $(BIN)/pytest tests/hostile -n 2 --timeout 1800
 
 # Real files, fetched from Debian's packages and made by encoders from PyPI, below var/corpus. A part of
 # `make test-slow`.
-corpus: install
+corpus: $(TEST)
 	$(BIN)/pytest tests/corpus -n 2 --timeout 900
 
 # SECONDS may be given, for each target; what breaks, and what was learnt, is put into var/fuzz.
-fuzz: install
+fuzz: $(DEV)
 	$(BIN)/python -m fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
-# The lock names versions and hashes for every platform and Python that we support.
-lock:
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --quiet --output-file requirements.lock
+# The locks name versions and hashes for every platform and Python that we support. The last is the
+# first that is made: it says which versions all have.
+lock: | $(TEST)
+	$(LOCK) locks/build.in pyproject.toml --extra dev --output-file locks/dev.lock
+	$(LOCK) locks/build.in --constraints locks/dev.lock --output-file locks/build.lock
+	$(LOCK) pyproject.toml --extra libmagic --constraints locks/dev.lock --output-file locks/gateway.lock
+	$(LOCK) locks/build.in pyproject.toml --extra embedded --constraints locks/dev.lock \
+		--output-file locks/run.lock
+	$(LOCK) locks/build.in pyproject.toml --extra test --constraints locks/dev.lock \
+		--output-file locks/test.lock
+
+LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header --quiet
 
 clean:
 	rm -rf $(VENV) var

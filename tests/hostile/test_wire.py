@@ -202,7 +202,7 @@ async def test_behind_too_many_trailers_no_request_begins(
     door.upstream.take_at(path)
 
 
-async def test_too_many_trailers_may_follow_an_answer(door: Door, watch: Watch) -> None:
+async def test_too_many_trailers_may_follow_an_answer(watch: Watch) -> None:
     request = with_trailers("/gateway/nothing", FORM_TYPE, b"X-A: b\r\n" * 200)
     at = request.index(b"X-A")
     [reply] = await watch.survive_pieces([[request[:at], request[at:]]], 2 * PAUSE)
