@@ -116,9 +116,8 @@ async def _findings(
             if part not in parts:
                 continue
             finding = await _look(part, check)
-            if part is Part.UPSTREAM:
-                notes = await who_is_let_in(backends)
-                finding = Finding(part, finding.fault, finding.advice, notes)
+            notes = await who_is_let_in(backends, part)
+            finding = Finding(part, finding.fault, finding.advice, notes)
             if part in {Part.REDIS, Part.BROKER} and finding.fault is None:
                 url = settings.redis if part is Part.REDIS else settings.broker
                 finding = replace(finding, reached=await _reached(url))

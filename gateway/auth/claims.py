@@ -1,13 +1,14 @@
 """What the claims of a token say, whoever vouches for them. Pure.
 
-Sources: RFC 7519 section 4.1, RFC 7662 section 2.2, RFC 8725 section 3, RFC 9068 section 2.2.
+Sources: RFC 7519 section 4.1, RFC 7662 section 2.2, RFC 8725 section 3, RFC 9068 section 2.2; the
+providers of docs/identity-providers.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.auth.principal import ChatUser
+from gateway.auth.principal import ChatUser, Principal
 
 Claims = Mapping[str, object]
 
@@ -18,6 +19,29 @@ _LONGEST_SUBJECT: Final = 255
 _TIMES: Final = ("exp", "nbf", "iat")
 _HASHES_OF_ID_TOKENS: Final = ("at_hash", "c_hash", "s_hash")
 _ACCESS: Final = frozenset({"access", "at+jwt", "bearer", "jwt"})
+
+
+@dataclass(frozen=True, slots=True)
+class UserRule:
+    """Which claim names the ChatKitty user, and the scope, if any, that frees a token from it."""
+
+    claim: str
+    any_user_scope: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What the claims have to be like, and where they say what a token may do.
+
+    `clients`: the ids of clients whose tokens need no `aud`. `leeway` is in seconds. Of
+    `scope_claims` the first that a token has counts.
+    """
+
+    audiences: frozenset[str]
+    clients: frozenset[str]
+    leeway: float
+    scope_claims: Sequence[str]
+    user: UserRule | None
 
 
 def instant(value: object) -> float | None:
@@ -60,13 +84,52 @@ def has_audience(claims: Claims, accepted: frozenset[str]) -> bool:
     return any(isinstance(each, str) and each in accepted for each in audience)
 
 
-def scopes_of(claims: Claims) -> frozenset[str]:
-    """The scopes of `scope`, or of `scp` as some call it; what is no list of words is none."""
-    value = claims.get("scope", claims.get("scp"))
+def is_meant_for(claims: Claims, demands: Demands) -> bool:
+    """Whether the token is meant for one of the audiences.
+
+    One without `aud` (Amazon Cognito's) has to be issued to one of the clients instead.
+    """
+    if "aud" in claims:
+        return has_audience(claims, demands.audiences)
+    return is_issued_to(claims, demands.clients)
+
+
+def is_issued_to(claims: Claims, clients: frozenset[str]) -> bool:
+    """Whether the token is issued to one of `clients` (RFC 9068 section 2.2)."""
+    client = claims.get("client_id")
+    return isinstance(client, str) and client in clients
+
+
+def member(claims: Claims, path: str) -> object:
+    """The claim of that name, else the one that lies at that dotted path; None where none is.
+
+    A name may have dots in it, at any depth (`https://example.com/roles`): the longest fits first.
+    """
+    if path in claims:
+        return claims[path]
+    head, dot, rest = path.rpartition(".")
+    while dot:
+        inner = claims.get(head)
+        if isinstance(inner, Mapping) and (found := member(inner, rest)) is not None:
+            return found
+        head, dot, last = head.rpartition(".")
+        rest = f"{last}.{rest}"
+    return None
+
+
+def scopes_of(claims: Claims, names: Sequence[str]) -> frozenset[str]:
+    """The scopes of the first of the named claims that is there; what is no list of words is none.
+
+    A claim is a text of words, or a list of them.
+    """
+    value = next((found for name in names if (found := member(claims, name)) is not None), None)
     words = value.split(" ") if isinstance(value, str) else value
     if not isinstance(words, list):
         return frozenset()
     return frozenset(word for word in words if isinstance(word, str) and word)
+
+
+NO_SUBJECT: Final = "the token names no subject: it has no `sub`, nor a `client_id` instead"
 
 
 def subject_of(claims: Claims, issuer: str) -> str | None:
@@ -82,19 +145,20 @@ def subject_of(claims: Claims, issuer: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class UserRule:
-    """Which claim names the ChatKitty user, and the scope, if any, that frees a token from it."""
-
-    claim: str
-    any_user_scope: str | None
-
-
-def chat_user_of(claims: Claims, rule: UserRule | None) -> ChatUser | None:
-    """As whom the token may act in ChatKitty; None: as anybody."""
-    if rule is None or rule.any_user_scope in scopes_of(claims):
+def principal_of(claims: Claims, issuer: str, demands: Demands) -> Principal | None:
+    """Whose the token is, and what it may do; None where it names no subject."""
+    if (subject := subject_of(claims, issuer)) is None:
         return None
-    name = claims.get(rule.claim)
+    scopes = scopes_of(claims, demands.scope_claims)
+    ends = end_of(claims, demands.leeway)
+    return Principal(subject, scopes, ends, chat_user_of(claims, scopes, demands.user))
+
+
+def chat_user_of(claims: Claims, scopes: frozenset[str], rule: UserRule | None) -> ChatUser | None:
+    """As whom the token may act in ChatKitty; None: as anybody."""
+    if rule is None or rule.any_user_scope in scopes:
+        return None
+    name = member(claims, rule.claim)
     fits = isinstance(name, str) and 0 < len(name) <= _LONGEST_SUBJECT and name.isprintable()
     return ChatUser(str(name) if fits else None)
 

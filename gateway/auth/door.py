@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.auth.applications import let_in
 from gateway.auth.cache import PrincipalCache, RefusalCache
-from gateway.auth.claims import UserRule
+from gateway.auth.claims import Demands, UserRule
 from gateway.auth.introspection import SECONDS, Introspection, IntrospectionVerifier
 from gateway.auth.jwks import Jwks, KeySource
 from gateway.auth.jwt import JwtVerifier, Rules
@@ -34,8 +34,10 @@ async def open_authenticator(
         yield authenticator
 
 
-def key_source(settings: Settings) -> KeySource:
-    """Where the keys of the `jwt` verifier come from."""
+def key_source(settings: Settings) -> KeySource | None:
+    """Where the keys of the `jwt` verifier come from; None: it goes by the shared secret alone."""
+    if settings.auth_jwks_url is None:
+        return None
     return KeySource(
         url=str(settings.auth_jwks_url),
         algorithms=settings.auth_algorithms,
@@ -53,9 +55,7 @@ def introspection(settings: Settings) -> Introspection:
         client_id=settings.auth_introspection_client_id,
         client_secret=secret.get_secret_value() if secret is not None else None,
         issuer=settings.auth_issuer,
-        audiences=frozenset(settings.auth_audience),
-        leeway=settings.auth_leeway,
-        user=_user_rule(settings),
+        demands=_demands(settings),
     )
 
 
@@ -73,7 +73,8 @@ async def _open_verifier(
             applications = let_in(settings, chatkitty, own_token)
             return _remote(UpstreamVerifier(chatkitty, applications), settings)
         case VerifierName.JWT:
-            jwks = await stack.enter_async_context(Jwks.open(key_source(settings)))
+            source = key_source(settings)
+            jwks = await stack.enter_async_context(Jwks.open(source)) if source else None
             return JwtVerifier(jwks, _rules(settings))
         case VerifierName.INTROSPECTION:
             transport = await stack.enter_async_context(Transport.open(SECONDS))
@@ -87,11 +88,21 @@ def _remote(verifier: Verifier, settings: Settings) -> RemoteVerifier:
 
 
 def _rules(settings: Settings) -> Rules:
+    secret = settings.auth_hs256_secret
     return Rules(
         issuer=settings.auth_issuer or "",
+        algorithms=frozenset(settings.auth_algorithms if settings.auth_jwks_url else ()),
+        demands=_demands(settings),
+        shared_secret=secret.get_secret_value().encode() if secret else None,
+    )
+
+
+def _demands(settings: Settings) -> Demands:
+    return Demands(
         audiences=frozenset(settings.auth_audience),
-        algorithms=frozenset(settings.auth_algorithms),
+        clients=frozenset(settings.auth_clients),
         leeway=settings.auth_leeway,
+        scope_claims=settings.auth_scope_claims,
         user=_user_rule(settings),
     )
 

@@ -26,18 +26,16 @@ _CANNOT_BE_A_TOKEN: Final = frozenset({400, 413, 414, 422, 431})
 
 @dataclass(frozen=True, slots=True)
 class Introspection:
-    """Whom to ask, as whom, and what a token has to be like; `leeway` is in seconds.
+    """Whom to ask, as whom, and what a token has to be like.
 
-    `issuer` and `audiences` are held against answers that tell them.
+    Issuer, audience and client are compared with those that an answer names.
     """
 
     url: str
     client_id: str | None
     client_secret: str | None = field(repr=False)
     issuer: str | None
-    audiences: frozenset[str]
-    leeway: float
-    user: claims.UserRule | None
+    demands: claims.Demands
 
 
 async def ask(transport: Transport, whom: Introspection, token: str) -> Answer:
@@ -73,27 +71,24 @@ def judge(answer: Answer, whom: Introspection, now: float) -> Principal | Refuse
     said = {name: value for name, value in members.items() if value is not None}
     if (fault := _fault(said, whom, now)) is not None:
         return Refused(fault, final=True)
-    return _principal(said, whom) or Refused("the token names no subject", final=True)
+    issuer = whom.issuer or _issuer(said, whom.url)
+    principal = claims.principal_of(said, issuer, whom.demands)
+    return principal or Refused(claims.NO_SUBJECT, final=True)
 
 
 def _fault(said: claims.Claims, whom: Introspection, now: float) -> str | None:
     """What speaks against an active token."""
-    if (fault := claims.fault_of_times(said, now, whom.leeway)) is not None:
+    if (fault := claims.fault_of_times(said, now, whom.demands.leeway)) is not None:
         return fault
     if whom.issuer is not None and said.get("iss", whom.issuer) != whom.issuer:
         return "the token is of another issuer"
-    if whom.audiences and "aud" in said and not claims.has_audience(said, whom.audiences):
-        return "the token is meant for another audience"
+    audiences, clients = whom.demands.audiences, whom.demands.clients
+    if audiences and "aud" in said:
+        fits = claims.has_audience(said, audiences)
+        return None if fits else "the token is meant for another audience"
+    if clients and "client_id" in said and not claims.is_issued_to(said, clients):
+        return "the token is of another client"
     return None
-
-
-def _principal(said: claims.Claims, whom: Introspection) -> Principal | None:
-    subject = claims.subject_of(said, whom.issuer or _issuer(said, whom.url))
-    if subject is None:
-        return None
-    ends = claims.end_of(said, whom.leeway)
-    user = claims.chat_user_of(said, whom.user)
-    return Principal(subject, claims.scopes_of(said), ends, user)
 
 
 def _issuer(said: claims.Claims, url: str) -> str:

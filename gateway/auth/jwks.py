@@ -16,6 +16,7 @@ from gateway.auth.keys import KeySet, key_set
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable, VerifierUnavailable
 from gateway.settings import SignatureAlgorithm
 from gateway.telemetry import get_logger
+from gateway.upstream.answer import Answer
 from gateway.upstream.transport import Request, Transport
 
 _NO_KEYS: Final = "the identity provider's keys could not be fetched"
@@ -23,6 +24,8 @@ log = get_logger(__name__)
 
 FETCH_SECONDS: Final = 5.0
 """The longest that the provider may take."""
+
+_LONGEST_URL: Final = 500
 
 _FIRST_RETRY: Final = 1.0
 _LAST_RETRY: Final = 15.0
@@ -61,7 +64,7 @@ async def fetch_keys(transport: Transport, source: KeySource) -> KeySet:
         raise VerifierUnavailable(f"{_NO_KEYS}: answer {answer.status}")
     keys = key_set(answer.body, source.algorithms)
     if keys is None:
-        raise VerifierUnavailable(f"{_NO_KEYS}: the answer is not a key set")
+        raise VerifierUnavailable(f"{_NO_KEYS}: the answer is not a key set{_instead(answer)}")
     if not keys.keys:
         raise VerifierUnavailable(f"{_NO_KEYS}: none in the set is usable")
     return keys
@@ -171,6 +174,17 @@ class Jwks:
             self._failure = None
         finally:
             self._fetching = None
+
+
+def _instead(answer: Answer) -> str:
+    """What was published in the place of a key set, if it is one of the usual mistakes."""
+    members = answer.json_object() or {}
+    found = members.get("jwks_uri")
+    if isinstance(found, str) and found.isprintable() and len(found) <= _LONGEST_URL:
+        return f", but says that it is at {found}"
+    if any(isinstance(each, str) and "BEGIN CERTIFICATE" in each for each in members.values()):
+        return ", but certificates: the provider has its keys as a JWK Set at another URL"
+    return ""
 
 
 def _what(error: UpstreamError) -> str:

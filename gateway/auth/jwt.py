@@ -1,4 +1,4 @@
-"""JWT access tokens, by the published keys of their issuer.
+"""JWT access tokens, by the published keys of their issuer or by a secret shared with it.
 
 Sources: RFC 7519, RFC 8725 (best practices), RFC 9068 (access tokens), RFC 7515 section 4.1.11.
 """
@@ -6,10 +6,10 @@ Sources: RFC 7519, RFC 8725 (best practices), RFC 9068 (access tokens), RFC 7515
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from jwt import PyJWS
+from jwt import PyJWK, PyJWS
 from jwt.exceptions import PyJWTError
 from jwt.utils import base64url_decode
 
@@ -23,18 +23,20 @@ _LONGEST_KID: Final = 256
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _KEYS_OF_THE_CLIENTS_CHOICE: Final = ("jwk", "jku", "x5u")
 
+_SHARED: Final = "HS256"
+"""The algorithm of the shared secret, and of nothing else: no published key is tried by it."""
+
 _jws = PyJWS(options={"enforce_minimum_key_length": True})
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a token has to be like; `leeway` is in seconds."""
+    """What a token has to be like; `algorithms` are those of the published keys."""
 
     issuer: str
-    audiences: frozenset[str]
     algorithms: frozenset[str]
-    leeway: float
-    user: claims.UserRule | None
+    demands: claims.Demands
+    shared_secret: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,11 @@ def read(token: str) -> Unverified | None:
 def refuse_header(header: Mapping[str, object], rules: Rules) -> str | None:
     """What speaks against a token before any key is looked for."""
     algorithm = header.get("alg")
-    if not isinstance(algorithm, str) or algorithm not in rules.algorithms:
+    if algorithm == _SHARED:
+        accepted = rules.shared_secret is not None
+    else:
+        accepted = isinstance(algorithm, str) and algorithm in rules.algorithms
+    if not accepted:
         return "the token is signed by an algorithm that is not accepted"
     if "crit" in header or "b64" in header:
         return "the token asks for an extension that is not known here"
@@ -79,25 +85,29 @@ def refuse_header(header: Mapping[str, object], rules: Rules) -> str | None:
 
 def judge(said: claims.Claims, rules: Rules, now: float) -> Principal | Refused:
     """Whose a token is whose signature was found good, at `now` in epoch seconds."""
-    if (fault := claims.fault_of_times(said, now, rules.leeway)) is not None:
+    if (fault := claims.fault_of_times(said, now, rules.demands.leeway)) is not None:
         return Refused(fault, final=True)
-    ends = claims.end_of(said, rules.leeway)
-    if ends is None:
+    if "exp" not in said:
         return Refused("the token has no end", final=True)
-    if not claims.has_audience(said, rules.audiences):
-        return Refused("the token is meant for another audience", final=True)
+    if not claims.is_meant_for(said, rules.demands):
+        return Refused(_not_meant(said, rules.demands), final=True)
     if not claims.is_access_token(said):
         return Refused("the token is no access token", final=True)
-    if (subject := claims.subject_of(said, rules.issuer)) is None:
-        return Refused("the token names no subject", final=True)
-    user = claims.chat_user_of(said, rules.user)
-    return Principal(subject, claims.scopes_of(said), ends, user)
+    principal = claims.principal_of(said, rules.issuer, rules.demands)
+    return principal or Refused(claims.NO_SUBJECT, final=True)
+
+
+def _not_meant(said: claims.Claims, demands: claims.Demands) -> str:
+    if "aud" in said or not demands.clients:
+        return "the token is meant for another audience"
+    return "the token is of another client"
 
 
 class JwtVerifier:
     """Knows the tokens of one issuer."""
 
-    def __init__(self, jwks: Jwks, rules: Rules) -> None:
+    def __init__(self, jwks: Jwks | None, rules: Rules) -> None:
+        """Go by the published keys, if there are any, and by the shared secret of the rules."""
         self._jwks = jwks
         self._rules = rules
 
@@ -115,6 +125,10 @@ class JwtVerifier:
         return judge(signed, self._rules, time.time())
 
     async def _signed(self, token: str, header: Mapping[str, object]) -> claims.Claims | None:
+        if header.get("alg") == _SHARED:
+            return _claims_under(token, self._rules.shared_secret, _SHARED)
+        if self._jwks is None:
+            return None
         keys = await self._jwks.current()
         signed = signed_claims(token, header, keys)
         if signed is not None or keys.knows(_kid(header)):
@@ -127,13 +141,21 @@ def signed_claims(token: str, header: Mapping[str, object], keys: KeySet) -> cla
     """The claims under the signature, None where it is by none of the keys that it may be by."""
     algorithm = str(header["alg"])
     for key in keys.fitting(_kid(header), algorithm):
-        try:
-            payload = _jws.decode_complete(token, key, algorithms=[algorithm])["payload"]
-            members = json.loads(payload)
-        except (PyJWTError, ValueError, TypeError, RecursionError):
-            continue
-        return members if isinstance(members, dict) else None
+        if (signed := _claims_under(token, key, algorithm)) is not None:
+            return signed
     return None
+
+
+def _claims_under(token: str, key: PyJWK | bytes | None, algorithm: str) -> claims.Claims | None:
+    """The claims, if their signature is by this key and this algorithm."""
+    if key is None:
+        return None
+    try:
+        payload = _jws.decode_complete(token, key, algorithms=[algorithm])["payload"]
+        members = json.loads(payload)
+    except (PyJWTError, ValueError, TypeError, RecursionError):
+        return None
+    return members if isinstance(members, dict) else None
 
 
 def _kid(header: Mapping[str, object]) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from secrets import token_urlsafe
+from typing import Final
 
 from gateway.auth.applications import OwnApplication, let_in
 from gateway.auth.door import introspection, key_source
@@ -12,21 +13,35 @@ from gateway.errors import ConfigurationError, UpstreamError, VerifierUnavailabl
 from gateway.settings import Settings, VerifierName
 from gateway.uploads.backends import Backends
 from gateway.upstream.answer import Answer
-from gateway.upstream.transport import Transport
+from gateway.upstream.transport import Request, Transport
+
+_SHARED: Final = (
+    "have GATEWAY_AUTH_HS256_SECRET replaced by published keys (GATEWAY_AUTH_JWKS_URL): whoever"
+    " reads it here can issue tokens in anybody's name"
+)
+_LONGEST_NAME: Final = 200
 
 
-def verifier_checks(settings: Settings) -> Mapping[Part, Callable[[], Awaitable[None]]]:
+Check = Callable[[], Awaitable[Sequence[str]]]
+"""Returns advice. Raises ConfigurationError."""
+
+
+def verifier_checks(settings: Settings) -> Mapping[Part, Check]:
     """The check of each configured verifier that asks somebody."""
 
-    async def jwt() -> None:
-        source = key_source(settings)
-        try:
-            async with Transport.open(FETCH_SECONDS) as transport:
-                await fetch_keys(transport, source)
-        except VerifierUnavailable as error:
-            raise ConfigurationError(f"{error}: mend GATEWAY_AUTH_JWKS_URL") from error
+    async def jwt() -> Sequence[str]:
+        async with Transport.open(FETCH_SECONDS) as transport:
+            try:
+                if (source := key_source(settings)) is not None:
+                    await fetch_keys(transport, source)
+            except VerifierUnavailable as error:
+                raise ConfigurationError(f"{error}: mend GATEWAY_AUTH_JWKS_URL") from error
+            return [
+                *await _another_name(transport, settings.auth_issuer or ""),
+                *([_SHARED] if settings.auth_hs256_secret else []),
+            ]
 
-    async def introspection_endpoint() -> None:
+    async def introspection_endpoint() -> Sequence[str]:
         whom = introspection(settings)
         try:
             async with Transport.open(SECONDS) as transport:
@@ -38,12 +53,73 @@ def verifier_checks(settings: Settings) -> Mapping[Part, Callable[[], Awaitable[
             ) from error
         if (fault := _fault_of_introspection(answer)) is not None:
             raise ConfigurationError(fault)
+        return ()
 
     checks = {VerifierName.JWT: jwt, VerifierName.INTROSPECTION: introspection_endpoint}
     return {Part(name.value): check for name, check in checks.items() if name in settings.auth}
 
 
-async def who_is_let_in(backends: Backends) -> Sequence[str]:
+async def _another_name(transport: Transport, issuer: str) -> Sequence[str]:
+    """Advice, if the issuer publishes another name than the one that is expected of its tokens.
+
+    OpenID Connect Discovery 1.0, section 4; nothing is known of an issuer that publishes none.
+    """
+    url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    try:
+        answer = await transport.exchange(Request("GET", url, {"Accept": "application/json"}))
+    except (UpstreamError, ValueError):
+        return ()
+    named = (answer.json_object() or {}).get("issuer") if answer.status == 200 else None
+    if not isinstance(named, str) or named == issuer or not named.isprintable():
+        return ()
+    named = named[:_LONGEST_NAME]
+    return (f"compare with a token's `iss`: {issuer} (GATEWAY_AUTH_ISSUER) calls itself {named}",)
+
+
+async def who_is_let_in(backends: Backends, part: Part) -> Sequence[str]:
+    """Whose tokens this part lets in, and why these, a line each."""
+    settings = backends.settings
+    match part:
+        case Part.JWT:
+            return (await _of_the_issuer(settings),)
+        case Part.INTROSPECTION:
+            return (
+                f"tokens that {settings.auth_introspection_url} calls active{_rules(settings)}",
+            )
+        case Part.UPSTREAM:
+            return await _of_applications(backends)
+        case _:
+            return ()
+
+
+async def _of_the_issuer(settings: Settings) -> str:
+    signed = ["by the shared secret (HS256)"] if settings.auth_hs256_secret else []
+    if (source := key_source(settings)) is not None:
+        try:
+            async with Transport.open(FETCH_SECONDS) as transport:
+                keys = (await fetch_keys(transport, source)).keys
+        except VerifierUnavailable as error:
+            return f"no token of {settings.auth_issuer} by a published key: {error}"
+        names = ", ".join(f"{key.kid or 'unnamed'} {'/'.join(key.by_algorithm)}" for key in keys)
+        signed.insert(0, f"by one of its {len(keys)} published keys ({names})")
+    return f"tokens of {settings.auth_issuer}, signed {' or '.join(signed)}{_rules(settings)}"
+
+
+def _rules(settings: Settings) -> str:
+    """For whom tokens have to be, and what they may do."""
+    audiences, clients = settings.auth_audience, settings.auth_clients
+    meant = [
+        *([f"for the audience {' or '.join(audiences)}"] if audiences else []),
+        *([f"without audience for the client {' or '.join(clients)}"] if clients else []),
+    ]
+    claim = settings.auth_username_claim
+    acts = f"as the user of the claim {claim}" if claim else "as any user"
+    scopes = " ".join(settings.auth_scopes)
+    needed = f" with the scopes {scopes} in {' or '.join(settings.auth_scope_claims)}"
+    return f", {' or '.join(meant)};{needed if scopes else ''} they act {acts}"
+
+
+async def _of_applications(backends: Backends) -> Sequence[str]:
     """Which applications' ChatKitty tokens are let in, and why these, a line each."""
     settings = backends.settings
     if VerifierName.UPSTREAM not in settings.auth:

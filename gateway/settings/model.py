@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ByteSize,
@@ -48,6 +49,7 @@ from gateway.settings.values import (
     Scope,
     is_anothers_subject,
     levels_by_module,
+    shared_secret,
     static_tokens,
 )
 
@@ -211,13 +213,19 @@ class Settings(BaseModel):
     auth_audience: CommaSeparated[str] = ()
     """Accepted audiences: a token's `aud` must contain at least one of them."""
 
+    auth_clients: CommaSeparated[str] = ()
+    """Clients of whose tokens no `aud` is demanded: one without has to have such a `client_id`."""
+
     auth_algorithms: Annotated[CommaSeparated[SignatureAlgorithm], Field(min_length=1)] = (
         SignatureAlgorithm.RS256,
         SignatureAlgorithm.PS256,
         SignatureAlgorithm.ES256,
         SignatureAlgorithm.EDDSA,
     )
-    """The algorithms by which a JWT may be signed; no symmetric one can be."""
+    """The algorithms by which a published key may sign a JWT; no symmetric one can be."""
+
+    auth_hs256_secret: Annotated[SecretStr, AfterValidator(shared_secret)] | None = None
+    """The secret by which `jwt` accepts HS256 as well: who has it can issue tokens."""
 
     auth_leeway: Annotated[float, Field(ge=0, le=300)] = 30.0
     """Seconds by which the clock of whoever issues tokens may be off."""
@@ -242,6 +250,9 @@ class Settings(BaseModel):
 
     auth_scopes: CommaSeparated[Scope] = ()
     """Scopes that uploading, and reading `/gateway/uploads`, takes, unless a route names others."""
+
+    auth_scope_claims: Annotated[CommaSeparated[str], Field(min_length=1)] = ("scope", "scp")
+    """Claims with a token's scopes, of which the first that it has counts; nested: `a.b`."""
 
     auth_username_claim: Annotated[str, Field(min_length=1)] | None = None
     """The claim with the one ChatKitty username as whom a token may post; left out: as anybody."""
@@ -406,11 +417,13 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _verifiers_are_told_whom_to_ask(self) -> Self:
         if VerifierName.JWT in self.auth and not (
-            self.auth_jwks_url and self.auth_issuer and self.auth_audience
+            (self.auth_jwks_url or self.auth_hs256_secret)
+            and self.auth_issuer
+            and (self.auth_audience or self.auth_clients)
         ):
             raise ValueError(
-                "GATEWAY_AUTH names `jwt`: set GATEWAY_AUTH_JWKS_URL, GATEWAY_AUTH_ISSUER and"
-                " GATEWAY_AUTH_AUDIENCE"
+                "GATEWAY_AUTH names `jwt`: set GATEWAY_AUTH_ISSUER, GATEWAY_AUTH_AUDIENCE (or _CLIENTS)"
+                " and GATEWAY_AUTH_JWKS_URL (or _HS256_SECRET)"
             )
         if VerifierName.INTROSPECTION in self.auth and self.auth_introspection_url is None:
             raise ValueError(

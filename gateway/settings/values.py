@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, HttpUrl
+from jwt.algorithms import HMACAlgorithm
+from jwt.exceptions import InvalidKeyError
+from pydantic import AfterValidator, BeforeValidator, HttpUrl, SecretStr
 
 Item = TypeVar("Item")
+
+_SHORTEST_SECRET: Final = 32
 
 
 def _split(value: object) -> object:
@@ -29,6 +33,18 @@ def static_tokens(value: object) -> object:
             raise ValueError("must be subject:token pairs, separated by commas")
         tokens[token] = subject
     return tokens
+
+
+def shared_secret(value: SecretStr) -> SecretStr:
+    """A secret for HS256: as long as its digest (RFC 7518 section 3.2), and no public key."""
+    secret = value.get_secret_value().encode()
+    if len(secret) < _SHORTEST_SECRET:
+        raise ValueError(f"has to have {_SHORTEST_SECRET} bytes at least")
+    try:
+        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    except InvalidKeyError:
+        raise ValueError("is a key or a certificate, not a shared secret") from None
+    return value
 
 
 def levels_by_module(value: object) -> object:
