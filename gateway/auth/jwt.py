@@ -89,10 +89,10 @@ def judge(said: claims.Claims, rules: Rules, now: float) -> Principal | Refused:
         return Refused(fault, final=True)
     if "exp" not in said:
         return Refused("the token has no end", final=True)
-    if not claims.is_meant_for(said, rules.demands):
-        return Refused(_not_meant(said, rules.demands), final=True)
     if not claims.is_access_token(said):
         return Refused("the token is no access token", final=True)
+    if not claims.is_meant_for(said, rules.demands):
+        return Refused(_not_meant(said, rules.demands), final=True)
     principal = claims.principal_of(said, rules.issuer, rules.demands)
     return principal or Refused(claims.NO_SUBJECT, final=True)
 

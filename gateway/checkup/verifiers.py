@@ -116,7 +116,9 @@ def _rules(settings: Settings) -> str:
     acts = f"as the user of the claim {claim}" if claim else "as any user"
     scopes = " ".join(settings.auth_scopes)
     needed = f" with the scopes {scopes} in {' or '.join(settings.auth_scope_claims)}"
-    return f", {' or '.join(meant)};{needed if scopes else ''} they act {acts}"
+    return (
+        f", {' or '.join(meant) or 'for any audience'};{needed if scopes else ''} they act {acts}"
+    )
 
 
 async def _of_applications(backends: Backends) -> Sequence[str]:

@@ -422,8 +422,8 @@ class Settings(BaseModel):
             and (self.auth_audience or self.auth_clients)
         ):
             raise ValueError(
-                "GATEWAY_AUTH names `jwt`: set GATEWAY_AUTH_ISSUER, GATEWAY_AUTH_AUDIENCE (or _CLIENTS)"
-                " and GATEWAY_AUTH_JWKS_URL (or _HS256_SECRET)"
+                "GATEWAY_AUTH names `jwt`: set GATEWAY_AUTH_JWKS_URL (or _HS256_SECRET),"
+                " GATEWAY_AUTH_ISSUER and GATEWAY_AUTH_AUDIENCE (or _CLIENTS)"
             )
         if VerifierName.INTROSPECTION in self.auth and self.auth_introspection_url is None:
             raise ValueError(

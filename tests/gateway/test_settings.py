@@ -8,6 +8,10 @@ from gateway.settings import Delivery, VerifierName, load, unknown_names
 from gateway.settings.brokers import check_broker_url
 
 KEY = Fernet.generate_key().decode()
+_PUBLIC_KEY = (
+    "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcD\n-----END PUBLIC KEY-----"
+)
+_JWK = '{"kty": "oct", "k": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"}'
 
 
 def test_a_secret_key_is_all_that_must_be_set() -> None:
@@ -154,8 +158,11 @@ def test_files_are_hosted_where_it_is_clear_for_whom(
         ({"GATEWAY_AUTH": "static"}, "GATEWAY_AUTH_STATIC_TOKENS"),
         (
             {"GATEWAY_AUTH": "jwt"},
-            "GATEWAY_AUTH_JWKS_URL, GATEWAY_AUTH_ISSUER and GATEWAY_AUTH_AUDIENCE",
+            "GATEWAY_AUTH_JWKS_URL .* GATEWAY_AUTH_ISSUER and GATEWAY_AUTH_AUDIENCE",
         ),
+        ({"GATEWAY_AUTH_HS256_SECRET": "x" * 31}, "HS256_SECRET: .*32 bytes"),
+        ({"GATEWAY_AUTH_HS256_SECRET": _JWK}, "HS256_SECRET: .*not a shared secret"),
+        ({"GATEWAY_AUTH_HS256_SECRET": _PUBLIC_KEY}, "HS256_SECRET: .*not a shared secret"),
         ({"GATEWAY_AUTH": "introspection"}, "set GATEWAY_AUTH_INTROSPECTION_URL"),
         ({"GATEWAY_DELIVERY": "external"}, "set GATEWAY_AUTH_APPLICATIONS"),
         ({"GATEWAY_AUTH_ANY_USER_SCOPE": "chat:any"}, "set GATEWAY_AUTH_USERNAME_CLAIM"),

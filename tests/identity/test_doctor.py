@@ -4,11 +4,16 @@ from typing import Any
 
 import pytest
 
+from gateway.checkup.parts import Part
 from gateway.doctor import examine
 from gateway.settings import load
-from tests.servers.provider import Provider
+from tests.servers.provider import KEY, Provider
 
 pytestmark = pytest.mark.slow
+
+_DISCOVERY = '{"issuer": "https://i.example/", "jwks_uri": "https://i.example/keys"}'
+_CERTIFICATES = '{"a1": "-----BEGIN CERTIFICATE-----\\nMIIDHDCCAgSgAwIBAgIICp\\n"}'
+_WELL_KNOWN = "/.well-known/openid-configuration"
 
 Examined = tuple[int, dict[str, str]]
 
@@ -57,6 +62,8 @@ async def test_only_verifiers_that_are_used_are_asked(
 @pytest.mark.parametrize(
     ("path", "fault", "part", "mend"),
     [
+        ("/jwks", {"status": 200, "body": _DISCOVERY}, "jwt", "is at https://i.example/keys: mend"),
+        ("/jwks", {"status": 200, "body": _CERTIFICATES}, "jwt", "certificates: the provider"),
         ("/jwks", {"status": 404}, "jwt", "GATEWAY_AUTH_JWKS_URL"),
         ("/jwks", {"status": 200, "body": "{}"}, "jwt", "GATEWAY_AUTH_JWKS_URL"),
         ("/jwks", {"status": 200, "body": '{"keys": []}'}, "jwt", "GATEWAY_AUTH_JWKS_URL"),
@@ -92,3 +99,58 @@ async def test_wrong_credentials_are_told(environ: dict[str, str], provider: Pro
     _, said = await _examine(environ, provider, auth_introspection_client_secret="another-one")
     assert "GATEWAY_AUTH_INTROSPECTION_CLIENT_SECRET" in said["introspection"]
     assert "another-one" not in str(said)
+
+
+async def _lines(environ: dict[str, str], provider: Provider, **changes: str) -> list[str]:
+    own = {f"GATEWAY_{n.upper()}": value for n, value in (provider.settings | changes).items()}
+    said: list[str] = []
+    await examine(load({**environ, **own}), said.append, only=(Part.JWT, Part.INTROSPECTION))
+    return said
+
+
+async def test_whose_tokens_are_let_in_is_said(environ: dict[str, str], provider: Provider) -> None:
+    rules = {
+        "auth_audience": "us,them",
+        "auth_clients": "app",
+        "auth_scopes": "uploads",
+        "auth_username_claim": "a.b",
+    }
+    said = await _lines(environ, provider, **rules)
+    words = (
+        "for the audience us or them or without audience for the client app; with the scopes"
+        " uploads in scope or scp they act as the user of the claim a.b"
+    )
+    assert (
+        f"let in: tokens of {provider.url}, signed by one of its 1 published keys"
+        f" ({KEY} RS256), {words}"
+    ) in said
+    assert f"let in: tokens that {provider.url}/introspect calls active, {words}" in said
+    assert not any("compare" in line for line in said)
+
+
+async def test_an_issuer_by_another_name_is_compared(
+    environ: dict[str, str], provider: Provider
+) -> None:
+    said = await _lines(environ, provider, auth_issuer=f"{provider.url}/")
+    (advice,) = (line for line in said if "compare" in line)
+    assert f"{provider.url}/ (GATEWAY_AUTH_ISSUER) calls itself {provider.url}" in advice
+    for silent in (
+        {"status": 404},
+        {"status": 200, "body": "<html>"},
+        {"status": 200, "body": "{}"},
+    ):
+        await provider.fault(_WELL_KNOWN, silent)
+        said = await _lines(environ, provider, auth_issuer=f"{provider.url}/")
+        assert not any("compare" in line for line in said)
+
+
+async def test_keys_that_are_away_let_nobody_in(
+    environ: dict[str, str], provider: Provider
+) -> None:
+    await provider.fault("/jwks", {"status": 404})
+    said = await _lines(environ, provider, auth_hs256_secret="x" * 32)
+    assert any("let in: no token" in line and "answer 404" in line for line in said)
+    await provider.heal()
+    said = await _lines(environ, provider, auth_hs256_secret="x" * 32)
+    assert any("published keys" in line and "shared secret (HS256)" in line for line in said)
+    assert any("GATEWAY_AUTH_HS256_SECRET replaced" in line for line in said)

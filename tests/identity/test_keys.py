@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tests.identity import forge
 from tests.identity.door import Door, eventually, told_to_return
 from tests.servers.fixtures import StartGateway
 from tests.servers.provider import KEY, Provider
@@ -67,3 +68,25 @@ async def test_keys_outlive_an_outage_up_to_a_limit(
         assert told_to_return(await door.knock(await door.new_token()))
         await provider.up()
         await eventually(door.knock_anew, 200)
+
+
+SHARED = "what is shared has 32 bytes or more"
+
+
+async def test_a_shared_secret_and_published_keys_are_not_taken_for_each_other(
+    trusting: StartGateway, provider: Provider
+) -> None:
+    gateway = trusting(auth="jwt", auth_hs256_secret=SHARED)
+    (jwk,) = await provider.keys()
+    async with Door.of(gateway, provider) as door:
+        token = await door.new_token()
+        good = (token, forge.by_secret(token, SHARED.encode()))
+        bad = (
+            *(forge.by_secret(token, secret) for secret in (forge.pem(jwk), jwk["n"].encode())),
+            *(forge.by_secret(token, SHARED[:-1].encode()), forge.by_secret(token, b"")),
+            forge.with_header(forge.by_secret(token, SHARED.encode()), alg="RS256"),
+            forge.with_header(forge.by_secret(token, SHARED.encode()), alg="HS512"),
+            forge.with_header(token, alg="HS256"),
+        )
+        assert [(await door.knock(each)).status for each in good] == [200, 200]
+        assert {(await door.knock(each)).status for each in bad} == {401}

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,9 +15,13 @@ from jwt.api_jws import PyJWS
 from gateway.auth import introspection, jwt
 from gateway.auth.claims import (
     LATEST,
+    Demands,
     UserRule,
     chat_user_of,
     fault_of_times,
+    has_audience,
+    is_meant_for,
+    member,
     scopes_of,
     subject_of,
 )
@@ -35,8 +40,9 @@ MEMBERS = st.dictionaries(
     st.sampled_from(["alg", "typ", "kid", "crit", "iss", "sub", "aud", "exp", "nbf", "scope"]),
     JSON,
 )
-RULES = jwt.Rules("https://issuer", frozenset({"us"}), frozenset({"RS256"}), 30.0, None)
-WHOM = introspection.Introspection("https://i", None, None, None, frozenset({"us"}), 30.0, None)
+DEMANDS = Demands(frozenset({"us"}), frozenset({"app"}), 30.0, ("scope", "scp"), None)
+RULES = jwt.Rules("https://issuer", frozenset({"RS256"}), DEMANDS, b"s" * 32)
+WHOM = introspection.Introspection("https://i", None, None, None, DEMANDS)
 JWK = st.fixed_dictionaries(
     {"kty": st.sampled_from(["RSA", "EC", "OKP", "oct"]) | JSON},
     optional={
@@ -115,7 +121,36 @@ def test_two_subjects_of_one_issuer_never_become_one(one: str, two: str) -> None
 
 @given(JSON)
 def test_scopes_are_words(value: object) -> None:
-    assert all(scope and isinstance(scope, str) for scope in scopes_of({"scope": value}))
+    found = scopes_of({"scope": value}, ("scope", "scp"))
+    assert all(scope and isinstance(scope, str) for scope in found)
+
+
+NAMES = st.text(st.sampled_from("ab.:/"), min_size=1, max_size=5)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=4), st.dictionaries(NAMES, JSON, max_size=3))
+def test_a_claim_is_found_at_its_path_whatever_the_names_on_it(
+    names: list[str], others: dict[str, Any]
+) -> None:
+    path = ".".join(names)
+    claims: Any = "here"
+    for name in reversed(names):
+        claims = {name: claims}
+    assert member(claims, path) == "here"
+    assert member({**others, path: "on top"}, path) == "on top"
+    member(others, path)
+
+
+@given(
+    st.none() | st.sampled_from(["us", "them", ["us", "them"], []]) | JSON,
+    st.sampled_from(["app", "another"]) | JSON,
+)
+def test_a_client_stands_for_the_audience_where_none_is_named(aud: object, client: object) -> None:
+    named = {"aud": aud, "client_id": client}
+    assert is_meant_for(named, DEMANDS) == has_audience(named, frozenset({"us"}))
+    assert is_meant_for({"client_id": client}, DEMANDS) == (client == "app")
+    nothing = replace(DEMANDS, clients=frozenset())
+    assert not is_meant_for({"client_id": client}, nothing)
 
 
 @given(JSON, JSON, st.none() | st.sampled_from(["any", "", "x"]))
@@ -123,18 +158,19 @@ def test_a_token_acts_as_the_one_user_that_it_names_or_as_none(
     name: object, scope: object, any_user_scope: str | None
 ) -> None:
     said = {"chat": name, "scope": scope}
-    user = chat_user_of(said, UserRule("chat", any_user_scope))
-    if any_user_scope is not None and any_user_scope in scopes_of(said):
+    scopes = scopes_of(said, ("scope",))
+    user = chat_user_of(said, scopes, UserRule("chat", any_user_scope))
+    if any_user_scope is not None and any_user_scope in scopes:
         assert user is None
     else:
         assert user is not None
         assert user.username is None or user.username == name != ""
-    assert chat_user_of(said, None) is None
+    assert chat_user_of(said, scopes, None) is None
 
 
 @pytest.mark.parametrize("name", ["jane@chatkitty.com", "Jörg Ü", "a", '"', "x" * 255])
 def test_an_honest_name_is_taken_as_it_is(name: str) -> None:
-    assert chat_user_of({"chat": name}, UserRule("chat", "any")) == ChatUser(name)
+    assert chat_user_of({"chat": name}, frozenset(), UserRule("chat", "any")) == ChatUser(name)
 
 
 def test_no_depth_of_claims_is_stumbled_over_where_the_next_reader_stands_deeper() -> None:
