@@ -4,7 +4,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTHON ?= python3
 
-.PHONY: install run test test-slow check format bench greedy loris capacity endurance chaos fuzz \
+.PHONY: install run test test-slow check format bench greedy loris capacity endurance chaos brokers fuzz \
 	hostile corpus lock clean
 
 # What running, testing and developing take: each all of the one before it, at the same versions.
@@ -77,6 +77,13 @@ endurance: $(DEV)
 chaos: $(TEST)
 	$(BIN)/python -m chaos $(if $(UPLOADS),--uploads $(UPLOADS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+# A worker and a beat that nobody starts again, beside a Redis and a RabbitMQ that fail in every way:
+# some ten minutes each. Needs rabbitmq-server.
+brokers: install
+	$(BIN)/python -m chaos.brokers --broker redis
+	$(BIN)/python -m chaos.brokers --broker rabbitmq
+	$(BIN)/python -m chaos.brokers --broker quorum
 
 # What `make test` sends of any bytes and of aborted uploads, at length: some minutes.
 hostile: $(TEST)

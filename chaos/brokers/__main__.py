@@ -36,6 +36,7 @@ def main() -> int:
         pause=options.pause,
         rate=options.rate,
         seed=options.seed,
+        sweep_interval=options.sweep_interval,
     )
     directory = Path(tempfile.mkdtemp(prefix="brokers-"))
     _say(f"{plan.broker}, seed {plan.seed}, {len(plan.faults)} faults; logs: {directory}")
@@ -58,6 +59,7 @@ def _options() -> argparse.Namespace:
         parser.add_argument(f"--{kind}s", type=int, default=count)
     parser.add_argument("--full-seconds", type=float, default=10.0)
     parser.add_argument("--freeze-seconds", type=float, default=60.0)
+    parser.add_argument("--sweep-interval", type=float, default=30.0)
     parser.add_argument("--keep", action="store_true", help="keep data and logs in any case")
     return parser.parse_args()
 

@@ -42,6 +42,7 @@ class Plan:
     pause: float
     rate: float
     seed: int
+    sweep_interval: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def _start(
             "GATEWAY_REDIS_URL": engine.redis_url,
             "GATEWAY_BROKER_URL": engine.broker_url,
             "GATEWAY_UPSTREAM_TIMEOUT": "10",
+            "GATEWAY_SWEEP_INTERVAL": str(plan.sweep_interval),
             **engine.settings,
         },
     )

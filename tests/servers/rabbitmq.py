@@ -148,13 +148,18 @@ class RabbitMQ:
         }
 
 
-@contextmanager
-def started(directory: Path) -> Iterator[RabbitMQ]:
-    """A running node. Skips where there is none to run, but not in CI."""
+def require() -> None:
+    """Skip the test where there is no RabbitMQ to run; in CI it fails."""
     if not _is_there():
         if os.environ.get("CI"):
             pytest.fail("rabbitmq-server is not installed")
         pytest.skip("rabbitmq-server is not installed")
+
+
+@contextmanager
+def started(directory: Path) -> Iterator[RabbitMQ]:
+    """A running node, where there is one to run."""
+    require()
     node = RabbitMQ.below(directory)
     with Part(node.epmd(), directory), Part(node.command(), directory):
         yield node
