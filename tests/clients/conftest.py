@@ -1,24 +1,13 @@
 """The real clients, installed once, and whom they talk to."""
 
-import warnings
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.clients.drivers import Account
-from tests.clients.install import NodeMissing, install_node, install_python
+from tests.clients.install import install_python
 from tests.servers.sandbox import CHANNEL, Sandbox
-
-
-@pytest.fixture(scope="session")
-def node() -> Path:
-    """Node with the SDKs of the lockfile; a test without it is skipped, and says so loudly."""
-    try:
-        return install_node()
-    except NodeMissing as error:
-        warnings.warn(f"ChatKitty's JavaScript SDKs were NOT tested: {error}", stacklevel=1)
-        pytest.skip(f"ChatKitty's JavaScript SDKs are not tested: {error}")
 
 
 @pytest.fixture(scope="session")

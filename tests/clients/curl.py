@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.clients.drivers import Answer, run
+from tests.programs import need
 
 
 def documented_upload(
@@ -20,6 +21,7 @@ def documented_upload(
 
     `content_type` and `headers` are what its readers change or add.
     """
+    need("curl", packages="curl")
     return [
         "curl", "--location", "--request", "POST", url,
         "--header", "Accept: application/json",

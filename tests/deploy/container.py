@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pytest
-
 from gateway.stack.part import Command, Part
+from tests.programs import lack
 
 # A container as the image runs in: process 1, all file systems read-only but one directory, no
 # capability. (Its user is root still, who alone can read this checkout; without capabilities that
@@ -62,7 +61,7 @@ def contained(command: Command, unit: Path, writable: Path) -> Iterator[Containe
 def _skip_without_containers() -> None:
     if shutil.which("unshare") and not subprocess.run([*_UNSHARE, "true"], check=False).returncode:
         return
-    pytest.skip("this machine lets nobody make a container")
+    lack("this machine lets nobody make a container")
 
 
 def _handles(pid: int, number: signal.Signals) -> bool:

@@ -6,9 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from tests.deploy.tools import CACHE, checked
+from tests.programs import lack
 
 _SECONDS: Final = 120
 
@@ -19,7 +18,7 @@ class Promtool:
     def __init__(self) -> None:
         self._path = shutil.which("promtool") or _of_debian()
         if self._path is None:
-            pytest.skip("there is no promtool: Debian's package prometheus has it")
+            lack("there is no promtool: Debian's package prometheus has it")
 
     def check_rules(self, file: Path) -> str:
         """What it says of the rules; an AssertionError where it finds fault."""

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from gateway.stack.part import Command
 from gateway.stack.ports import free_port, free_ports
 from gateway.stack.probes import answers, says
@@ -18,14 +16,13 @@ from tests.deploy.compose import command_of
 from tests.deploy.container import contained
 from tests.deploy.dockerfile import stages
 from tests.deploy.tools import DEPLOY, analysed
+from tests.programs import needs
 
 SYSTEMD = DEPLOY / "systemd"
 IMAGE = dict(stages((DEPLOY / "Dockerfile").read_text())[-1])
 VENV = Path(sys.executable).parent
 
-confined = pytest.mark.skipif(
-    not confine.HEADER.exists(), reason="the numbers of system calls are not known"
-)
+confined = needs(there=confine.HEADER.exists(), what="the numbers of system calls are not known")
 
 
 def _unit(name: str) -> Path:

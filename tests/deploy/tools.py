@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 import uv
+
+from tests.programs import lack, needs
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 CACHE = ROOT / "var" / "deploy-tools"
 
-analysed = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze on this machine"
-)
+analysed = needs(there=shutil.which("systemd-analyze") is not None, what="no systemd-analyze here")
 
 _REQUIREMENTS = Path(__file__).with_name("tools.txt")
 _YAML_TO_JSON = (
@@ -62,7 +61,7 @@ class Tools:
                 ours.chmod(0o755)
             return ours
         if (found := shutil.which(name)) is None:
-            pytest.skip(f"there is no {name} for this platform")
+            lack(f"there is no {name} for this platform")
         return Path(found)
 
     def run(self, name: str, *arguments: str, text: str | None = None) -> str:

@@ -5,7 +5,6 @@ import json
 import os
 import time
 from pathlib import Path
-from shutil import which
 
 import pytest
 
@@ -13,6 +12,7 @@ from gateway.crypto import KeyRing
 from gateway.uploads.ids import FileLink, file_token
 from tests.flows import files
 from tests.flows.client import Answer, Client
+from tests.programs import need
 from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, TOKENS
 from tests.servers.zygote import ForkedPart
@@ -183,11 +183,12 @@ RESUMING = {
 }
 
 
-@pytest.mark.parametrize("client", [name for name in RESUMING if which(name)])
+@pytest.mark.parametrize("client", RESUMING)
 async def test_a_download_that_was_cut_goes_on(
     external: Client, client: str, tmp_path: Path
 ) -> None:
     """Of a file that is streamed, and of one that the store serves."""
+    need(client, packages=client)
     for data, name in ((files.SVG, "a.svg"), (files.PNG, "a.png")):
         answer = await external.upload(PATH, data, name=name)
         url = str(answer.json()["file"]["url"])

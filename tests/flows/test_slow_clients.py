@@ -12,6 +12,7 @@ import pytest
 
 from tests.flows.client import Client
 from tests.flows.raw import FORM_TYPE, form, head
+from tests.programs import need
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
@@ -48,13 +49,6 @@ def gateway(
     with Gateway.start({**environ, **IMPATIENT, **KINDS[request.param]}, servers_dir) as started:
         asyncio.run(_upload_quickly(started.url))
         yield started
-
-
-@pytest.fixture
-def relaying(gateway: Gateway, request: pytest.FixtureRequest) -> Gateway:
-    if request.node.callspec.params["gateway"] == "external":
-        pytest.skip("nothing of an upload goes upstream while it is received")
-    return gateway
 
 
 async def _upload_quickly(url: str) -> None:
@@ -161,11 +155,12 @@ async def test_a_request_that_is_no_upload_has_to_come_as_fast(gateway: Gateway)
             assert b" 408 " in await reader.readuntil(b"\r\n")
 
 
+@pytest.mark.parametrize("gateway", [kind for kind in KINDS if kind != "external"], indirect=True)
 async def test_the_time_in_which_the_upstream_is_waited_for_is_not_the_clients(
-    relaying: Gateway, sandbox: Sandbox
+    gateway: Gateway, sandbox: Sandbox
 ) -> None:
     await sandbox.fault("POST", PATH, read_rate=3 * MIB)  # less than the client is to send
-    async with Client.open(relaying.url, TOKENS["alice"]) as client:
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
         assert (await client.upload(PATH, bytes(16 * MIB))).status == 200
 
 
@@ -240,6 +235,7 @@ asyncio.run(main(*sys.argv[1:4], sys.argv[4] == "True"))
 async def test_clients_that_people_use_read_a_refusal_in_mid_body(
     gateway: Gateway, tmp_path: Path, chunked: bool
 ) -> None:
+    need("curl", packages="curl")
     large = tmp_path / "large.bin"
     large.write_bytes(bytes(100 * MIB))  # more than is let pass of a body
     url, authorization = gateway.url + PATH, AUTHORIZATION.removeprefix("Authorization: ")

@@ -13,7 +13,7 @@ from python_multipart.multipart import parse_options_header as options_of
 from werkzeug.http import parse_options_header
 
 from gateway.multipart import MultipartError, declared_boundaries
-from tests.clients.install import NODE, NodeMissing, install_node
+from tests.clients.install import NODE
 from tests.gateway.multipart.feeding import scan
 from tests.gateway.multipart.oracles import LENIENT, ORACLES, Reading
 from tests.gateway.multipart.tomcat import tomcat
@@ -56,14 +56,6 @@ KNOWN = {
     "a charset that is none": LOST,
 }
 """Forms that clients mean in one way, which is ours, and of which another reader makes less."""
-
-
-@pytest.fixture(scope="module")
-def node() -> Path:
-    try:
-        return install_node()
-    except NodeMissing as error:
-        pytest.skip(f"busboy is not asked: {error}")
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -1,28 +1,16 @@
 """An identity provider, and gateways that trust it."""
 
 import asyncio
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.clients.install import NodeMissing, install_node
 from tests.flows.recorder import Recorder, recording
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 from tests.servers.provider import KEY, Provider
-
-
-@pytest.fixture(scope="session")
-def node() -> Path:
-    """Node with the server of the lockfile; a test without it is skipped, and says so loudly."""
-    try:
-        return install_node()
-    except NodeMissing as error:
-        warnings.warn(f"the identity provider was NOT tested: {error}", stacklevel=1)
-        pytest.skip(f"there is no identity provider: {error}")
 
 
 @pytest.fixture(scope="session")

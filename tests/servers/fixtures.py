@@ -14,6 +14,7 @@ from gateway.stack.ports import HOST, free_port
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 from gateway.store.s3 import S3Store
+from tests.clients.install import install_node
 from tests.flows.client import Client
 from tests.servers import rabbitmq as rabbit
 from tests.servers import s3_api, secrets
@@ -39,6 +40,12 @@ def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     written = list(secrets.files_below(directory, but=("s3", "sandbox")))
     assert secrets.found_in(written, secrets.known()) == []
     assert secrets.links_in(written) == []
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """Node.js, with what the lockfile names."""
+    return install_node()
 
 
 @pytest.fixture(scope="session")

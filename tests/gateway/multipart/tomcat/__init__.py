@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from tests.gateway.multipart.oracles import Reading
+from tests.programs import lack
 
 PACKAGES: Final = ("default-jre-headless", "libtomcat10-embed-java")
 """Debian's, which `.ci/run` installs; the first starts a program from its source."""
@@ -58,5 +57,5 @@ def tomcat() -> Tomcat:
     """The reader of this process of tests; a test is skipped where there is none."""
     java = shutil.which("java")
     if java is None or not _JAR.exists():
-        pytest.skip(f"Tomcat reads no forms here: apt-get install {' '.join(PACKAGES)}")
+        lack(f"Tomcat reads no forms here: apt-get install {' '.join(PACKAGES)}")
     return Tomcat(java)

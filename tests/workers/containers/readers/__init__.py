@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import pytest
+from tests.programs import need
 
 PACKAGES: Final = "default-jre-headless libarchive-tools p7zip-full unzip zip"
 """Debian's, which `.ci/run` installs."""
@@ -21,9 +21,8 @@ Contents = dict[str, bytes]
 
 
 def need_tools() -> None:
-    """Skip the test where a tool is missing."""
-    if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
-        pytest.skip(f"no {', '.join(missing)} here: apt-get install {PACKAGES}")
+    """End the test where a tool is missing."""
+    need(*TOOLS, packages=PACKAGES)
 
 
 def read_python(path: Path) -> Contents | None:
