@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from gateway.delivery.forward import upstream_session
 from gateway.stack.ports import HOST
 from gateway.upstream.connections import connector
 from tests.gateway.delivery.test_pool import LEFT
@@ -87,7 +88,7 @@ async def test_an_answer_before_a_reset_is_heard_wherever_the_body_breaks(pieces
             for _ in range(pieces - 1):
                 yield b"more"
 
-        async with aiohttp.ClientSession(connector=connector(1)) as session, asyncio.timeout(5):
+        async with upstream_session(5.0) as session, asyncio.timeout(5):
             response = await session.post(url, data=body())
             assert (response.status, await response.content.read()) == (413, b"{}")
             response.close()
