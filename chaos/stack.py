@@ -102,6 +102,7 @@ class Stack:
                 "GATEWAY_CONFIG": str(routes),
                 "GATEWAY_DELIVERY": "external",
                 "GATEWAY_UPSTREAM_TIMEOUT": str(UPSTREAM_TIMEOUT),
+                "GATEWAY_ORPHAN_RETENTION": "45",
                 **store.settings(),
                 "GATEWAY_S3_ENDPOINT_URL": f"http://{HOST}:{port}",
             },

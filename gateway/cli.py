@@ -250,6 +250,38 @@ def cancel_uploads(upload_ids: tuple[str, ...], force: bool) -> None:
     _operate(lambda desk: operate.cancel(desk, upload_ids, force=force))
 
 
+@uploads.command("orphans")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object a line")
+def list_orphans(*, as_json: bool) -> None:
+    """List complete files that have no record, the oldest first.
+
+    Most of them were never acknowledged: a gateway died, or the store failed, before it wrote the
+    record. Acknowledged ones are among them if records were deleted or a backup was restored in
+    part. They are removed after GATEWAY_ORPHAN_RETENTION.
+    """
+    from gateway import operate
+
+    _operate(lambda desk: operate.list_orphans(desk, as_json=as_json))
+
+
+@uploads.command("recover")
+@click.argument("upload_ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="whatever `uploads orphans` lists")
+def recover_uploads(upload_ids: tuple[str, ...], *, everything: bool) -> None:
+    """Take complete files without a record up again, from the copies of their records.
+
+    The workers look for the message of each in ChatKitty before they send one. A file whose client
+    was told 503 may be there twice then, if the client sent it again without a key.
+    """
+    from gateway import operate
+
+    if everything == bool(upload_ids):
+        raise click.UsageError("give either ids or --all")
+    _operate(
+        lambda desk: operate.recover_all(desk) if everything else operate.recover(desk, upload_ids)
+    )
+
+
 def _operate(work: "Callable[[Desk], Awaitable[bool]]") -> NoReturn:
     from gateway import operate
 

@@ -33,12 +33,21 @@ class KeyRing:
 
     def encrypt(self, secret: str) -> str:
         """The secret as an opaque text that only this key ring can read."""
-        return self._fernet.encrypt(secret.encode()).decode()
+        return self.seal(secret.encode())
 
     def decrypt(self, opaque: str) -> str | None:
         """The secret, or None where no key of the ring made `opaque`."""
+        secret = self.unseal(opaque)
+        return secret.decode() if secret is not None else None
+
+    def seal(self, secret: bytes) -> str:
+        """Secret bytes as `encrypt` makes a text of a secret text."""
+        return self._fernet.encrypt(secret).decode()
+
+    def unseal(self, opaque: str) -> bytes | None:
+        """The secret bytes, or None where no key of the ring made `opaque`."""
         try:
-            return self._fernet.decrypt(opaque.encode()).decode()
+            return self._fernet.decrypt(opaque.encode())
         except InvalidToken:
             return None
 

@@ -123,6 +123,7 @@ def _start(
             "GATEWAY_BROKER_URL": engine.broker_url,
             "GATEWAY_UPSTREAM_TIMEOUT": "10",
             "GATEWAY_SWEEP_INTERVAL": str(plan.sweep_interval),
+            "GATEWAY_ORPHAN_RETENTION": "45",
             **engine.settings,
         },
     )

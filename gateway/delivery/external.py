@@ -33,6 +33,7 @@ from gateway.uploads.ledger import UNTOUCHED_FOR
 from gateway.uploads.lifecycle import Step, begin, is_end
 from gateway.uploads.notices import Notices
 from gateway.uploads.record import State, Upload
+from gateway.uploads.spare import spare_of
 from gateway.upstream.endpoints import Endpoint
 from gateway.upstream.reference import check_fields, fields_of_user
 
@@ -86,12 +87,16 @@ class ExternalDelivery:
         """
         writer = ObjectWriter(self.backends.store, keys.incoming(admitted.upload_id), memory)
         try:
-            form, begun, until = await self._store_file(admitted, body, writer)
+            form = await self._take(admitted, body, writer)
+            begun = time.monotonic()
+            upload = self._record(admitted, form)
+            stored = await writer.finish(spare_of(upload, self.backends.ring))
         except BaseException:
             await asyncio.shield(writer.abort())
             raise
         crash.point("external.stored")
-        return Received(self._record(admitted, form), writer, begun, until)
+        until = _uncontested_until(stored, time.monotonic() - begun)
+        return Received(upload, writer, begun, until)
 
     async def accept(self, received: "Received", *, contested: bool = False) -> Upload:
         """Write the upload's record, which is the acknowledgement, and hand it to the workers.
@@ -148,10 +153,10 @@ class ExternalDelivery:
             log.warning("upload.not_seen", error=repr(error))
             return upload
 
-    async def _store_file(
+    async def _take(
         self, admitted: Admitted, body: AsyncIterator[bytes], writer: ObjectWriter
-    ) -> tuple[Form, float, float | None]:
-        """The form of the stored file, and the times that `Received` tells of it."""
+    ) -> Form:
+        """The form, whose file has gone to the writer."""
         started = time.monotonic()
         reader = FormReader(
             Scanner(admitted.boundaries),
@@ -165,11 +170,8 @@ class ExternalDelivery:
         form = reader.finish()
         if admitted.route.endpoint is not None:
             form = replace(form, fields=_fields(admitted.route.endpoint, form, admitted.principal))
-        begun = time.monotonic()
-        _PHASES.body.observe(begun - started)
-        stored = await writer.finish()
-        form = replace(form, file=replace(form.file, crc32c=stored.crc32c))
-        return form, begun, _uncontested_until(stored, time.monotonic() - begun)
+        _PHASES.body.observe(time.monotonic() - started)
+        return replace(form, file=replace(form.file, crc32c=writer.crc32c))
 
     def _record(self, admitted: Admitted, form: Form) -> Upload:
         name = quote(form.file.name, safe="")

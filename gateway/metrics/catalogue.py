@@ -82,6 +82,11 @@ OLDEST_PENDING = Gauge(
     "Age of the oldest of them, as the last sweep saw it.",
     kind=Kind.MOST,
 )
+ORPHANS = Gauge(
+    f"{PREFIX}orphans",
+    "Complete files without a record, as the last sweep saw them (`uploads orphans`).",
+    kind=Kind.MOST,
+)
 QUEUE_DEPTH = Gauge(
     f"{PREFIX}queue_depth",
     "Messages that waited for a worker at the last sweep.",
@@ -168,7 +173,7 @@ LOST_MESSAGES = Counter(
 ALL: Final[tuple[Metric[Any], ...]] = (
     REQUESTS, UPLOADS, PROBLEMS, RECEIVED, SENT, REQUEST_SECONDS, PHASE_SECONDS,
     PROCESSES, OPEN_UPLOADS, CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
-    PENDING, OLDEST_PENDING, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
+    PENDING, OLDEST_PENDING, ORPHANS, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
     STEPS, ENDS, UPLOAD_SECONDS, ATTEMPTS, RETRIES, DEAD_LETTERS, MISMATCHES, CIRCUIT_CHANGES,
     SWEEPS, SWEEP_SECONDS, SWEPT, LOST_MESSAGES,
 )  # fmt: skip

@@ -9,12 +9,24 @@ from gateway.errors import GatewayError
 from gateway.operate.bucket import Desk, Say
 from gateway.operate.changing import cancel, retry, retry_all
 from gateway.operate.looking import list_uploads, show
+from gateway.operate.recovering import list_orphans, recover, recover_all
 from gateway.operate.search import Query
 from gateway.settings import Settings
 from gateway.uploads.backends import open_store
 from gateway.uploads.ledger import BucketRecords
 
-__all__ = ["Query", "cancel", "list_uploads", "retry", "retry_all", "run", "show"]
+__all__ = [
+    "Query",
+    "cancel",
+    "list_orphans",
+    "list_uploads",
+    "recover",
+    "recover_all",
+    "retry",
+    "retry_all",
+    "run",
+    "show",
+]
 
 
 async def run(

@@ -1,12 +1,12 @@
 """The bucket as an operator opens it, and what it has of one upload."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from gateway.errors import GatewayError, ObjectNotFound, ObjectTooLarge
+from gateway.errors import GatewayError, IllegalTransition, ObjectNotFound, ObjectTooLarge
 from gateway.settings import Settings
 from gateway.store.objects import ObjectInfo, ObjectStore
 from gateway.uploads import keys
@@ -22,6 +22,9 @@ UNREADABLE: Final = "unreadable"
 
 Say = Callable[[str], None]
 """Is given one line."""
+
+Act = Callable[["Desk", str], Awaitable[str]]
+"""What is done to one upload; says what was done, or raises Refused."""
 
 
 class Refused(GatewayError):
@@ -78,6 +81,22 @@ def checked_id(text: str) -> str:
     if parse_id(text) is None:
         raise Refused("this is not the id of an upload")
     return text
+
+
+async def act_on(desk: Desk, upload_id: str, act: Act, but: type[Refused] | None = None) -> bool:
+    """Act on one upload and say how it went; a refusal of the type `but` is none."""
+    try:
+        said = await act(desk, checked_id(upload_id))
+    except msgspec.MsgspecError:
+        desk.complain(f"error: {upload_id}: its record cannot be read")
+        return False
+    except (Refused, IllegalTransition) as error:
+        if but is not None and isinstance(error, but):
+            return True
+        desk.complain(f"error: {upload_id}: {error}")
+        return False
+    desk.say(f"{upload_id}: {said}")
+    return True
 
 
 async def find(store: ObjectStore, upload_id: str) -> Found:

@@ -3,16 +3,15 @@
 Both change records by conditional writes only, so that no worker is at an upload unawares.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from math import ceil
 
-import msgspec
 from msgspec.structs import replace
 
-from gateway.errors import IllegalTransition, ObjectNotFound, PreconditionFailed
-from gateway.operate.bucket import Desk, NoSuchUpload, Refused, checked_id, file_of
+from gateway.errors import ObjectNotFound, PreconditionFailed
+from gateway.operate.bucket import Desk, NoSuchUpload, Refused, act_on, file_of
 from gateway.operate.search import Query, search
 from gateway.settings import Delivery
 from gateway.uploads import keys
@@ -21,8 +20,6 @@ from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance, is_end, reopen, supersedes
 from gateway.uploads.record import CANCELLED, State, Upload
 
-Act = Callable[[Desk, str], Awaitable[str]]
-
 
 class FileGone(Refused):
     """There is nothing left that could be registered."""
@@ -30,7 +27,7 @@ class FileGone(Refused):
 
 async def retry(desk: Desk, upload_ids: Sequence[str]) -> bool:
     """Take failed uploads up again; returns whether all of them were."""
-    return all([await _do(desk, upload_id, _retry) for upload_id in upload_ids])
+    return all([await act_on(desk, upload_id, _retry) for upload_id in upload_ids])
 
 
 async def retry_all(desk: Desk) -> bool:
@@ -40,7 +37,7 @@ async def retry_all(desk: Desk) -> bool:
         async for found in failed:
             upload = found.upload
             if upload is not None and upload.delivery is Delivery.EXTERNAL:
-                done = await _do(desk, upload.id, _retry, but=FileGone) and done
+                done = await act_on(desk, upload.id, _retry, but=FileGone) and done
                 tried += 1
     if tried == 0:
         desk.complain("no hosted upload has failed")
@@ -56,7 +53,7 @@ async def cancel(desk: Desk, upload_ids: Sequence[str], *, force: bool) -> bool:
     async def act(desk: Desk, upload_id: str) -> str:
         return await _cancel(desk, upload_id, force=force)
 
-    return all([await _do(desk, upload_id, act) for upload_id in upload_ids])
+    return all([await act_on(desk, upload_id, act) for upload_id in upload_ids])
 
 
 def why_not_retry(upload: Upload, *, has_credentials: bool) -> str | None:
@@ -89,22 +86,6 @@ def why_not_cancel(entry: Entry, *, force: bool) -> str | None:
             " that would be gone: --force cancels all the same"
         )
     return None
-
-
-async def _do(desk: Desk, upload_id: str, act: Act, but: type[Refused] | None = None) -> bool:
-    """Act on one upload and say how it went; a refusal of the type `but` is none."""
-    try:
-        said = await act(desk, checked_id(upload_id))
-    except msgspec.MsgspecError:
-        desk.complain(f"error: {upload_id}: its record cannot be read")
-        return False
-    except (Refused, IllegalTransition) as error:
-        if but is not None and isinstance(error, but):
-            return True
-        desk.complain(f"error: {upload_id}: {error}")
-        return False
-    desk.say(f"{upload_id}: {said}")
-    return True
 
 
 async def _retry(desk: Desk, upload_id: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from gateway.operate.bucket import Found
 from gateway.store.objects import ObjectInfo
 from gateway.uploads.ids import created_at
-from gateway.uploads.record import Attempt, State
+from gateway.uploads.record import Attempt, State, Upload
 from gateway.uploads.resource import present, resource_of, timestamp
 
 _COLUMNS: Final = "{:36}  {:10}  {:8}  {:>5}  {:>12}  {:>5}  {:20}  {}"
@@ -18,6 +18,10 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 HEADINGS: Final = _COLUMNS.format(
     "ID", "STATE", "DELIVERY", "AGE", "BYTES", "TRIES", "PROBLEM", "SUBJECT"
 )
+
+
+_ORPHAN: Final = "{:36}  {:>5}  {:>12}  {:8}  {:24}  {}"
+ORPHAN_HEADINGS: Final = _ORPHAN.format("ID", "AGE", "BYTES", "COPY", "SUBJECT", "TARGET")
 
 
 def members_of(found: Found) -> dict[str, object]:
@@ -39,6 +43,22 @@ def details_of(found: Found, file: ObjectInfo | None) -> dict[str, object]:
             "incoming": present(incoming),
         }
     )
+
+
+def orphan_members(upload_id: str, file: ObjectInfo, spare: Upload | None) -> dict[str, object]:
+    """A complete file without a record; `spare` is the copy of the record that is beside it."""
+    members = resource_of(spare) | {"subject": spare.subject} if spare is not None else {}
+    return {**members, "id": upload_id, "size": file.size, "hasCopy": spare is not None}
+
+
+def orphan_line(upload_id: str, file: ObjectInfo, spare: Upload | None) -> str:
+    """The same in one line of a table."""
+    copy, subject, target = "none", "", ""
+    if spare is not None:
+        copy, subject = "readable", spare.subject
+        target = f"{spare.target.method} {spare.target.path}"
+    line = _ORPHAN.format(upload_id, _duration(file.age), file.size, copy, subject, target)
+    return harmless(line.rstrip())
 
 
 def line_of(found: Found, now: float) -> str:

@@ -69,6 +69,7 @@ async def _look(backends: Backends) -> None:
     found = await findings.look(backends.redis)
     catalogue.PENDING.set(to=found.pending if found is not None else None)
     catalogue.OLDEST_PENDING.set(to=found.oldest if found is not None else None)
+    catalogue.ORPHANS.set(to=found.orphans if found is not None else None)
     for queue in QUEUES:
         depth = found.queued.get(queue) if found is not None else None
         catalogue.QUEUE_DEPTH.set(queue, to=depth)

@@ -331,6 +331,9 @@ class Settings(BaseModel):
     record_retention: Annotated[float, Field(gt=0)] = 30 * 86400.0
     """Seconds for which an upload can still be asked for after it was made."""
 
+    orphan_retention: Annotated[float, Field(ge=45)] = 30 * 86400.0
+    """Seconds for which a complete file without a record is kept, to be taken up again by hand."""
+
     idempotency_retention: Annotated[float, Field(ge=60)] = 86400.0
     """Seconds for which an `Idempotency-Key` stands for the upload that it came with first."""
 

@@ -11,7 +11,10 @@ ordered by their UTF-8 bytes. A CRC32C is an unsigned 32-bit integer.
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+LONGEST_NOTE: Final = 1_900
+"""Characters: S3 takes 2 KB of metadata, their names among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,8 @@ class ObjectInfo:
     """An object as the store describes it: `size` in bytes, `age` since it was written.
 
     `etag` is opaque: it changes with the content and is good for conditional writes only.
-    `crc32c` is the store's own, of the whole object; None where it has none, or in listings.
+    `crc32c` is the store's own, of the whole object; None where it has none, or in listings, which
+    have no `note` either.
     """
 
     key: str
@@ -27,6 +31,7 @@ class ObjectInfo:
     etag: str
     age: float
     crc32c: int | None = None
+    note: str | None = None
 
 
 class Written(NamedTuple):
@@ -83,10 +88,14 @@ class ObjectStore(Protocol):
         body: bytes | BytesIO,
         *,
         crc32c: int | None = None,
+        note: str | None = None,
         if_none_match: bool = False,
         if_match: str | None = None,
     ) -> Written:
         """Write a whole object; a BytesIO is sent from its beginning.
+
+        `note`: an ASCII text of at most LONGEST_NOTE that `head` tells, of writes without a
+        condition only.
 
         `if_none_match`: only where the key has no object. `if_match`: only where its object has
         that ETag. Raises PreconditionFailed, and ChecksumMismatch where the bytes that arrived

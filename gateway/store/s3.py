@@ -55,6 +55,7 @@ _SLOWEST_RATE = 256 * 1024  # bytes per second, below which a store is taken for
 _CHUNK = 64 * 1024
 _PAGE = 1_000
 _WRITE_ID = "write-id"
+_NOTE = "note"
 _DISTURBED_TRIES = 5
 _DISTURBED_PAUSE = 0.1
 _HOME_REGION = "us-east-1"  # the one that must not be named when a bucket is made
@@ -127,6 +128,7 @@ class S3Store:
         body: bytes | BytesIO,
         *,
         crc32c: int | None = None,
+        note: str | None = None,
         if_none_match: bool = False,
         if_match: str | None = None,
     ) -> Written:
@@ -134,6 +136,8 @@ class S3Store:
         request: PutObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key, "Body": body}
         if crc32c is not None:
             request["ChecksumCRC32C"] = checksum.to_header(crc32c)
+        if note is not None:
+            request["Metadata"] = {_NOTE: note}
         seconds = _seconds_for(_size(body))
         if if_none_match:
             request["IfNoneMatch"] = "*"
@@ -186,6 +190,7 @@ class S3Store:
             etag=found["ETag"],
             age=_age(found["LastModified"], found["ResponseMetadata"]),
             crc32c=checksum.from_header(found.get("ChecksumCRC32C")),
+            note=found["Metadata"].get(_NOTE),
         )
 
     async def delete(self, key: str) -> None:

@@ -5,16 +5,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import google_crc32c
 
 from gateway.errors import GatewayError, ObjectNotFound, StoreUnavailable, UploadSuperseded
-from gateway.store.objects import Multipart, ObjectInfo, ObjectStore, Part
+from gateway.store.objects import LONGEST_NOTE, Multipart, ObjectInfo, ObjectStore, Part
 from gateway.store.parts import PARTS_IN_FLIGHT, part_size
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
+
+
+class Note(NamedTuple):
+    """A text to be kept beside an object: in its metadata, or at `key` where it has no room."""
+
+    key: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,12 @@ class ObjectWriter:
         self._parts: list[Part] = []
         self._failure: BaseException | None = None
         self._object_may_exist = False
+        self._note: Note | None = None
+
+    @property
+    def crc32c(self) -> int:
+        """That of all bytes that were taken so far."""
+        return self._crc32c
 
     async def write(self, view: memoryview | bytes) -> None:
         """Take the next bytes, which may be reused as soon as this returns.
@@ -86,11 +99,24 @@ class ObjectWriter:
             view = rest
         await self._take(view)
 
-    async def finish(self) -> StoredObject:
-        """Make the object durable. Raises what `write` raises.
+    async def finish(self, note: Note | None = None) -> StoredObject:
+        """Make the object durable, with a note beside it. Raises what `write` raises.
 
-        After StoreUnavailable the object may be there all the same, or come later.
+        After StoreUnavailable the object may be there all the same, or come later. An object whose
+        note is not taken by the store is an object all the same.
         """
+        if note is not None and (self._multipart is not None or len(note.text) > LONGEST_NOTE):
+            keeping = asyncio.create_task(self._keep(note))
+            try:
+                stored = await self._finish(None)
+            except BaseException:
+                keeping.cancel()
+                raise
+            await keeping
+            return stored
+        return await self._finish(note)
+
+    async def _finish(self, note: Note | None) -> StoredObject:
         if self._room is not None:
             self._room.part_full()
         if self._multipart is not None:
@@ -98,7 +124,7 @@ class ObjectWriter:
             await self._settle(asyncio.ALL_COMPLETED)
         self._object_may_exist = True
         try:
-            etag, at = await self._make_object()
+            etag, at = await self._make_object(note.text if note is not None else None)
         except (StoreUnavailable, UploadSuperseded):
             # The answer may be lost and the object there: only then its size and digest agree.
             if (found := await self._look()) is None:
@@ -163,10 +189,18 @@ class ObjectWriter:
         if self._failure is not None:
             raise self._failure
 
-    async def _make_object(self) -> tuple[str, float | None]:
+    async def _keep(self, note: Note) -> None:
+        self._note = note
+        try:
+            await self._store.put(note.key, note.text.encode())
+        except StoreUnavailable as error:
+            log.warning("store.note_not_kept", key=note.key, error=repr(error))
+
+    async def _make_object(self, note: str | None) -> tuple[str, float | None]:
         """Its ETag, and when the store told of it."""
         if self._multipart is None:
-            return await self._store.put(self._key, self._part.body, crc32c=self._crc32c)
+            body = self._part.body
+            return await self._store.put(self._key, body, crc32c=self._crc32c, note=note)
         with _given_up():
             etag = await self._store.complete_multipart(
                 await self._multipart,
@@ -193,6 +227,9 @@ class ObjectWriter:
         if self._object_may_exist:
             await self._store.delete(self._key)
             self._object_may_exist = False
+        if self._note is not None:
+            await self._store.delete(self._note.key)
+            self._note = None
 
 
 @contextmanager

@@ -19,12 +19,14 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """`at` is in seconds since the epoch, `oldest` in seconds.
 
     `queued` has the messages that wait in each queue, and is empty where the broker is away.
+    `orphans`: complete files without a record.
     """
 
     at: float
     pending: int
     oldest: float
     queued: dict[str, int]
+    orphans: int = 0
 
 
 _encoder = msgspec.json.Encoder()

@@ -11,6 +11,7 @@ RECORDS: Final = "records/"
 CLAIMS: Final = "claims/"
 DEAD: Final = "dead/"
 PRESENCES: Final = "presence/"
+SPARES: Final = "spare/"
 
 SWEEP: Final = "sweep"
 """The object that is the sweepers' lease and memory."""
@@ -41,6 +42,11 @@ def pending(upload_id: str) -> str:
 def record(upload_id: str) -> str:
     """The record of an upload at its end."""
     return RECORDS + upload_id
+
+
+def spare(upload_id: str) -> str:
+    """The copy of a record beside a file whose metadata has no room for it."""
+    return SPARES + upload_id
 
 
 def claim(subject: str, idempotency_key: str) -> str:

@@ -39,6 +39,7 @@ PREFIXES = {
     keys.CLAIMS,
     keys.DEAD,
     keys.PRESENCES,
+    keys.SPARES,
     "doctor/",
 }
 _FIND = """

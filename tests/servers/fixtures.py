@@ -136,6 +136,7 @@ def environ(valkey: Valkey, seaweedfs: SeaweedFS, sandbox_server: Sandbox) -> di
         "GATEWAY_UPSTREAM_CLIENT_ID": "gateway",
         "GATEWAY_UPSTREAM_CLIENT_SECRET": "the-gateways-own-secret",
         "GATEWAY_UPSTREAM_TIMEOUT": "5",
+        "GATEWAY_ORPHAN_RETENTION": "45",
         "GATEWAY_REDIS_URL": valkey.url,
         **seaweedfs.settings(),
         "GATEWAY_AUTH": "static,upstream",

@@ -4,18 +4,21 @@ import pytest
 
 from gateway.store.objects import ObjectInfo
 from gateway.uploads.ledger import FENCED_FOR, ORPHANED_AFTER
-from workers.sweep.leftovers import Traces, is_late, is_orphan, is_past
+from workers.sweep.leftovers import ABANDONED, Traces, is_late, is_orphan, is_past, is_spare
 
 OLD = ORPHANED_AFTER + 60
 
 
 def traces(
-    incoming: float | None = None, pending: float | None = None, record: float | None = None
+    incoming: float | None = None,
+    pending: float | None = None,
+    record: float | None = None,
+    spare: float | None = None,
 ) -> Traces:
     def info(age: float | None) -> ObjectInfo | None:
         return None if age is None else ObjectInfo("key", 1, "etag", age)
 
-    return Traces("id", info(incoming), info(pending), info(record))
+    return Traces("id", info(incoming), info(pending), info(record), info(spare))
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,21 @@ def test_an_orphan_is_a_file_that_no_record_tells_of(found: Traces, *, expected:
 )
 def test_a_file_that_is_newer_than_the_end_came_late(found: Traces, *, expected: bool) -> None:
     assert is_late(found) is expected
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (traces(spare=ABANDONED + 1), True),
+        (traces(spare=ABANDONED + 1, record=OLD), True),
+        (traces(spare=ABANDONED), False),  # its file may be about to be completed
+        (traces(spare=ABANDONED + 1, incoming=OLD), False),
+        (traces(spare=ABANDONED + 1, pending=OLD), False),
+        (traces(incoming=OLD), False),
+    ],
+)
+def test_a_copy_of_a_record_goes_with_its_file(found: Traces, *, expected: bool) -> None:
+    assert is_spare(found) is expected
 
 
 @pytest.mark.parametrize("retention", [5.0, FENCED_FOR, 30 * FENCED_FOR])

@@ -15,13 +15,14 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from gateway import crash
-from gateway.errors import PreconditionFailed, UpstreamError
+from gateway.errors import ObjectNotFound, PreconditionFailed, UpstreamError
 from gateway.metrics.catalogue import ATTEMPTS, PHASE_SECONDS
 from gateway.telemetry import get_logger
+from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, carried_over, is_due
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import Step, supersedes
-from gateway.uploads.record import NOT_REGISTERED, Attempt, Fault, State, Upload
+from gateway.uploads.record import FILE_LOST, NOT_REGISTERED, Attempt, Fault, State, Upload
 from gateway.upstream import retry
 from gateway.upstream.answer import Answer, Refusal
 from gateway.upstream.credentials import Credentials
@@ -72,7 +73,7 @@ async def register_entry(entry: Entry, services: Services, *, written: bool) -> 
         delay = wait + random.uniform(0, _SPREAD)  # noqa: S311 - jitter, no secret
         await later(services, Step.REGISTER, entry.upload.id, delay)
         return
-    await Registration(services, entry).run()
+    await Registration(services, entry, inspected_before=written).run()
 
 
 async def _finish_ending(entry: Entry, services: Services) -> None:
@@ -95,13 +96,18 @@ class NotListedYet(Exception):
         self.attempt = attempt
 
 
-class Registration:
-    """One attempt at registering one upload."""
+class FileLost(Exception):
+    """There is nothing left that ChatKitty could be given a reference to."""
 
-    def __init__(self, services: Services, entry: Entry) -> None:
+
+class Registration:
+    """One attempt at registering one upload; `inspected_before`: by an earlier task than this."""
+
+    def __init__(self, services: Services, entry: Entry, *, inspected_before: bool) -> None:
         self._services = services
         self._backends = services.backends
         self._entry = entry
+        self._inspected_before = inspected_before
         self._send_by = 0.0
 
     async def run(self) -> None:
@@ -118,6 +124,10 @@ class Registration:
             answer = await self._find_or_post(before, age)
         except NotListedYet as unlisted:
             await self._release(unlisted.attempt)
+            return
+        except FileLost:
+            upload = self._entry.upload
+            self._entry = await conclude(self._backends, self._entry, upload, FILE_LOST)
             return
         except UpstreamError as error:
             await self._after(error)
@@ -160,6 +170,7 @@ class Registration:
                 pause = min(retry.LOOK_AGAIN, left.settling + CLOCK_STEP)
                 raise NotListedYet(replace(left, pause=pause))
             await self._claim(before)  # the search took its time
+        await self._check_file()
         body = reference_body(endpoint, _external_file(upload, upload.url), upload.fields)
         started = time.monotonic()
         answer = await self._backends.chatkitty.register(
@@ -167,6 +178,14 @@ class Registration:
         )
         PHASE_SECONDS.of(upload.delivery, "register").observe(time.monotonic() - started)
         return answer
+
+    async def _check_file(self) -> None:
+        """Raises FileLost where the file has gone since it was inspected, some time ago."""
+        if self._inspected_before:
+            try:
+                await self._backends.store.head(keys.incoming(self._entry.upload.id))
+            except ObjectNotFound:
+                raise FileLost from None
 
     async def _find(
         self, endpoint: Endpoint, url: str, before: Attempt, credentials: Credentials

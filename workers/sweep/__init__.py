@@ -44,10 +44,11 @@ async def sweep_once(backends: Backends, lease: Lease) -> None:
     Raises LeaseLost where another sweeper has taken over, StoreUnavailable.
     """
     started = time.monotonic()
-    await survey(backends)
     sent = await resend(backends, lease)
     aborted = await abort_abandoned(backends)
-    removed, forgotten = await clear(backends, lease)
+    cleared = await clear(backends, lease)
+    await survey(backends, lease.memory.orphans)
+    removed, forgotten = cleared.removed, cleared.forgotten
     found = {"overdue": sent, "parts": aborted, "orphans": removed, "expired": forgotten}
     for kind, number in found.items():
         SWEPT.add(kind, amount=number)

@@ -53,7 +53,10 @@ _CLAIM_GRACE: Final = 3600.0
 _APART: Final = 10.0
 """Seconds by which the pages of two listings may tell ages of different moments."""
 
-_PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS)
+_MOST_ORPHANS: Final = 100
+"""Files that one pass removes; that there are more is told, and time is left to look why."""
+
+_PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.SPARES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,23 @@ class Traces:
     incoming: ObjectInfo | None
     pending: ObjectInfo | None
     record: ObjectInfo | None
+    spare: ObjectInfo | None
 
 
 def is_orphan(traces: Traces) -> bool:
-    """Whether a file is there that no record tells of, nor will any more. Pure."""
+    """Whether a complete file is there that no record tells of, nor will by itself. Pure.
+
+    Its record was lost, or was never written and the upload not acknowledged.
+    """
     known = traces.pending is not None or traces.record is not None
     return traces.incoming is not None and not known and traces.incoming.age > ORPHANED_AFTER
+
+
+def is_spare(traces: Traces) -> bool:
+    """Whether nothing is left but the copy of a record, whose file is gone. Pure."""
+    if traces.incoming is not None or traces.pending is not None:
+        return False
+    return traces.spare is not None and traces.spare.age > ABANDONED
 
 
 def is_past(traces: Traces, retention: float) -> bool:
@@ -89,32 +103,66 @@ def is_late(traces: Traces) -> bool:
     return ORPHANED_AFTER < traces.incoming.age < traces.record.age - _APART
 
 
-async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
-    """Remove orphaned files, and forget records and claims that are past their time.
+@dataclass(slots=True)
+class Cleared:
+    """What a pass removed: files, and records or claims that are past their time."""
 
-    Returns how many of either. Raises LeaseLost, StoreUnavailable.
+    removed: int = 0
+    forgotten: int = 0
+
+
+async def clear(backends: Backends, lease: Lease) -> Cleared:
+    """Remove files that nobody wants any more, and forget what is past its time.
+
+    The lease's memory has then how many complete files have no record. Raises LeaseLost,
+    StoreUnavailable.
     """
-    removed, forgotten = 0, 0
+    cleared = Cleared()
     walks = ((lease.memory.walk, _WALK, None), (_fresh(lease), _FRESH, _settled()))
     ends: list[str | None] = []
+    orphans: list[int] = []
     for after, most, until in walks:
         last: str | None = None
-        examined = 0
+        examined = found = 0
         async with aclosing(_traces(backends, after)) as listing:
             async for traces in listing:
                 if examined >= most or (until is not None and traces.upload_id > until):
                     break
                 last, examined = traces.upload_id, examined + 1
-                removed += await _remove(backends, traces) if is_orphan(traces) else 0
-                removed += await _remove_late(backends, traces) if is_late(traces) else 0
-                forgotten += await _forget(backends, traces)
+                found += is_orphan(traces)
+                await _clear_one(backends, traces, cleared)
                 await lease.renew()
             else:
                 last = None if until is None else last
         ends.append(last)
+        orphans.append(found)
     lease.memory = replace(lease.memory, walk=ends[0], fresh=ends[1] or _fresh(lease))
+    _count_orphans(lease, *orphans)
     await _forget_presences(backends)
-    return removed, forgotten + await _forget_claims(backends, lease)
+    cleared.forgotten += await _forget_claims(backends, lease)
+    return cleared
+
+
+async def _clear_one(backends: Backends, traces: Traces, cleared: Cleared) -> None:
+    if is_orphan(traces) and cleared.removed < _MOST_ORPHANS:
+        cleared.removed += await _remove_expired(backends, traces)
+    elif is_late(traces):
+        cleared.removed += await _remove_late(backends, traces)
+    elif is_spare(traces):
+        await backends.store.delete(keys.spare(traces.upload_id))
+    cleared.forgotten += await _forget(backends, traces)
+
+
+def _count_orphans(lease: Lease, walked: int, fresh: int) -> None:
+    """Add up what the walk round all uploads has seen of them; the newest are counted at once."""
+    memory = lease.memory
+    so_far = memory.orphans_so_far + walked
+    is_round = memory.walk is None
+    before = so_far if is_round else max(memory.orphans, so_far)
+    orphans = max(before, fresh)
+    if orphans > memory.orphans:
+        log.warning("sweep.orphans", count=orphans)
+    lease.memory = replace(memory, orphans=orphans, orphans_so_far=0 if is_round else so_far)
 
 
 def _fresh(lease: Lease) -> str:
@@ -136,8 +184,12 @@ async def _traces(backends: Backends, after: str | None) -> AsyncGenerator[Trace
             yield Traces(upload_id, *map(found.get, _PREFIXES))
 
 
-async def _remove(backends: Backends, traces: Traces) -> int:
+async def _remove_expired(backends: Backends, traces: Traces) -> int:
+    """Give up an orphan that nobody has taken up again in its time."""
     upload_id = traces.upload_id
+    retention = backends.settings.orphan_retention
+    if traces.incoming is None or traces.incoming.age <= retention:
+        return 0
     if parse_id(upload_id) is None:  # no upload of ours
         await backends.store.delete(keys.incoming(upload_id))
         return 1

@@ -18,8 +18,11 @@ _MOST: Final = 10_000
 """Pending uploads that are counted: to know that there are more helps nobody."""
 
 
-async def survey(backends: Backends) -> None:
-    """Look at the bucket's and Redis' pending uploads and at the queue. Raises StoreUnavailable."""
+async def survey(backends: Backends, orphans: int) -> None:
+    """Look at the bucket's and Redis' pending uploads and at the queue. Raises StoreUnavailable.
+
+    `orphans`: the complete files without a record, as the last pass saw them.
+    """
     relayed, longest = await _relayed(backends)
     pending = relayed
     began: float | None = None
@@ -33,9 +36,10 @@ async def survey(backends: Backends) -> None:
     hosted = now - began if began is not None else 0.0
     oldest = max(0.0, hosted, longest)
     queued = await _queued(backends)
-    await findings.keep(
-        backends.redis, findings.Findings(at=now, pending=pending, oldest=oldest, queued=queued)
+    found = findings.Findings(
+        at=now, pending=pending, oldest=oldest, queued=queued, orphans=orphans
     )
+    await findings.keep(backends.redis, found)
 
 
 async def _relayed(backends: Backends) -> tuple[int, float]:

@@ -3,20 +3,17 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from msgspec.structs import replace
 
-from gateway.cli import main
 from gateway.operate.search import Query, search
-from gateway.settings import Delivery, load
+from gateway.settings import Delivery
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends, open_backends
+from gateway.uploads.backends import Backends
 from gateway.uploads.ids import created_at, first_id_at, new_id
 from gateway.uploads.lifecycle import Step, advance, begin
 from gateway.uploads.record import (
@@ -32,54 +29,13 @@ from gateway.uploads.record import (
 )
 from tests.flows import files
 from tests.flows.client import ENDS, PATIENCE
+from tests.gateway.operate.conftest import Run
 from tests.servers.aged_store import AgedStore
 from tests.servers.sandbox import CHANNEL, Sandbox
 from workers.sweep import lease as leases
 from workers.sweep.backlog import resend
 
 pytestmark = pytest.mark.slow
-
-NOWHERE = "redis://127.0.0.1:1/0"
-
-Run = Callable[..., Awaitable[Result]]
-
-
-@pytest.fixture
-def away(environ: dict[str, str]) -> dict[str, str]:
-    return {**environ, "GATEWAY_REDIS_URL": NOWHERE, "GATEWAY_BROKER_URL": NOWHERE}
-
-
-@pytest.fixture
-def run(away: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The command line; its logs would outlive the stream that they are written to."""
-    monkeypatch.setattr("gateway.cli.configure_logs", lambda *_: None)
-
-    async def invoke(*arguments: str, **changed: str | None) -> Result:
-        result = await asyncio.to_thread(
-            CliRunner().invoke, main, ["uploads", *arguments], env={**away, **changed}
-        )
-        assert result.exception is None or isinstance(result.exception, SystemExit)
-        return result
-
-    return invoke
-
-
-@pytest.fixture
-async def backends(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Backends]:
-    monkeypatch.setattr("gateway.uploads.backends.S3Store", AgedStore)
-    async with open_backends(load(environ)) as backends:
-        yield backends
-        for pending in [each async for each in backends.ledger.list_pending()]:
-            await backends.ledger.forget_pending(pending.upload_id)
-            await backends.store.delete(keys.incoming(pending.upload_id))
-
-
-@pytest.fixture
-def subject() -> str:
-    """Whose uploads are this test's own."""
-    return f"subject-{uuid4()}"
 
 
 def upload_of(subject: str, **members: Any) -> Upload:

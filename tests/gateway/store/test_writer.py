@@ -13,10 +13,11 @@ from gateway.errors import (
     StoreUnavailable,
     UploadSuperseded,
 )
+from gateway.store.objects import LONGEST_NOTE
 from gateway.store.parts import FIRST_PART
 from gateway.store.s3 import S3Store
 from gateway.store.verification import Verification, verify
-from gateway.store.writer import ObjectWriter, StoredObject
+from gateway.store.writer import Note, ObjectWriter, StoredObject
 from tests.servers.store_proxy import Fault, FaultProxy
 
 # One client for all tests: to open one takes as long as a test.
@@ -320,3 +321,37 @@ async def test_bytes_that_change_on_the_way_are_refused(store: S3Store, prefix: 
         await writer.finish()
     await writer.abort()
     assert await nothing_is_left(store, prefix)
+
+
+@pytest.mark.parametrize(
+    ("size", "text", "beside"),
+    [
+        (9, "short", False),
+        (9, "x" * LONGEST_NOTE, False),
+        (9, "x" * (LONGEST_NOTE + 1), True),
+        (FIRST_PART + 1, "short", True),
+    ],
+)
+async def test_a_note_is_kept_in_the_metadata_or_beside_the_object(
+    store: S3Store, prefix: str, size: int, text: str, *, beside: bool
+):
+    writer = ObjectWriter(store, prefix + "a")
+    await writer.write(some_bytes(size))
+    assert writer.crc32c == google_crc32c.value(some_bytes(size))
+    await writer.finish(Note(prefix + "note", text))
+    assert (await store.head(prefix + "a")).note == (None if beside else text)
+    if beside:
+        assert (await store.get(prefix + "note")).content == text.encode()
+    await writer.abort()
+    assert await nothing_is_left(store, prefix)
+
+
+async def test_an_object_whose_note_is_not_taken_is_one_all_the_same(
+    shaky_store: S3Store, proxy: FaultProxy, prefix: str
+):
+    refused = proxy.fail(rb"^PUT \S+note", Fault.REFUSE)
+    writer = ObjectWriter(shaky_store, prefix + "a")
+    await writer.write(b"data")
+    await writer.finish(Note(prefix + "note", "x" * (LONGEST_NOTE + 1)))
+    assert refused.met.is_set()
+    assert (await shaky_store.get(prefix + "a")).content == b"data"

@@ -1,0 +1,105 @@
+"""Complete files whose records are gone, as operators see them and take them up again."""
+
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.store.objects import LONGEST_NOTE
+from gateway.store.writer import ObjectWriter
+from gateway.uploads import keys
+from gateway.uploads.backends import Backends
+from gateway.uploads.lifecycle import Step
+from gateway.uploads.record import State, Upload
+from gateway.uploads.spare import find_spare, spare_of
+from tests.flows import files
+from tests.gateway.operate.conftest import Run
+from tests.gateway.operate.test_commands import end_of, keep, upload_of
+from tests.servers.aged_store import AgedStore
+
+pytestmark = pytest.mark.slow
+
+
+async def orphan(backends: Backends, upload: Upload) -> Upload:
+    """A complete file without a record, as a gateway leaves it."""
+    writer = ObjectWriter(backends.store, keys.incoming(upload.id))
+    await writer.write(files.PNG)
+    await writer.finish(spare_of(upload, backends.ring))
+    return upload
+
+
+@pytest.fixture
+def _an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AgedStore, "ageing", 3600.0)
+
+
+@pytest.mark.usefixtures("_an_hour_later")
+async def test_orphans_are_listed_and_taken_up_again(
+    run: Run, backends: Backends, subject: str
+) -> None:
+    first = await orphan(backends, upload_of(subject))
+    # A token that cannot be compressed: the metadata has no room for it.
+    token = backends.ring.encrypt("t" * LONGEST_NOTE)
+    second = await orphan(backends, upload_of(subject, authorization=token))
+    bare = upload_of(subject)
+    await backends.store.put(keys.incoming(bare.id), b"bare")
+    table = (await run("orphans")).stdout.splitlines()
+    assert table[0].split() == ["ID", "AGE", "BYTES", "COPY", "SUBJECT", "TARGET"]
+    assert [line.split()[0] for line in table if subject in line] == [first.id, second.id]
+    rows = [json.loads(line) for line in (await run("orphans", "--json")).stdout.splitlines()]
+    assert {row["id"]: row["hasCopy"] for row in rows}.items() >= {
+        first.id: True,
+        second.id: True,
+        bare.id: False,
+    }.items()
+    result = await run("recover", "--all")
+    assert result.exit_code == 1  # the bare one
+    assert f"error: {bare.id}: no copy of its record can be read" in result.stderr
+    for upload in (first, second):
+        kept = (await backends.ledger.open_kept(upload.id)).upload
+        assert kept.attempt is not None
+        assert kept.attempt.unknown
+        assert replace(kept, attempt=None) == upload
+        again = await run("recover", upload.id)
+        assert again.stderr == f"error: {upload.id}: it has a record, and is stored\n"
+    await backends.store.delete(keys.incoming(bare.id))
+
+
+async def test_a_young_file_is_no_orphan_yet(run: Run, backends: Backends, subject: str) -> None:
+    young = await orphan(backends, upload_of(subject))
+    assert young.id not in (await run("orphans")).stdout
+    await backends.store.delete(keys.incoming(young.id))
+
+
+async def test_a_copy_under_another_key_is_said_to_be_so(
+    run: Run, backends: Backends, subject: str
+) -> None:
+    upload = await orphan(backends, upload_of(subject))
+    other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+    result = await run("recover", upload.id, GATEWAY_SECRET_KEY=other)
+    assert "made with another GATEWAY_SECRET_KEY" in result.stderr
+    await backends.store.delete(keys.incoming(upload.id))
+    assert "no longer in the bucket" in (await run("recover", upload.id)).stderr
+    assert (await run("recover")).exit_code == 2
+
+
+async def test_a_copy_tells_readers_of_the_file_nothing(backends: Backends, subject: str) -> None:
+    upload = await orphan(backends, upload_of(subject))
+    note = (await backends.store.head(keys.incoming(upload.id))).note
+    assert note is not None
+    assert subject not in note
+    assert await find_spare(backends.store, backends.ring, upload.id) == upload
+    await backends.store.delete(keys.incoming(upload.id))
+
+
+@pytest.mark.usefixtures("worker")
+async def test_what_was_inspected_and_lost_its_file_is_not_registered(
+    backends: Backends, subject: str
+) -> None:
+    inspected = upload_of(subject)
+    states = (*inspected.history, replace(inspected.history[-1], state=State.INSPECTED))
+    inspected = replace(inspected, history=states)
+    await keep(backends, inspected, file=None)
+    backends.queue.send(Step.REGISTER, inspected.id)
+    ended = await end_of(backends, inspected.id)
+    assert (ended.state, ended.fault and ended.fault.slug) == (State.FAILED, "file-lost")
