@@ -1,9 +1,10 @@
-"""Each part that the gateway depends on, as it would use it, and what to mend. One line each."""
+"""Each part that the gateway depends on, tried as it is used. One line each, with what to do."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from secrets import token_hex
 from typing import Final
 
 import msgspec
@@ -12,6 +13,7 @@ from redis.exceptions import RedisError
 from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
 from gateway.checkup.parts import Finding, Part
 from gateway.checkup.redis import check_redis, check_shares
+from gateway.checkup.refusals import BROKER, REDIS
 from gateway.checkup.sentinels import find_primary
 from gateway.checkup.settings import check_settings
 from gateway.checkup.store import check_store
@@ -137,18 +139,20 @@ def _checks(backends: Backends) -> Mapping[Part, _Check]:
     settings = backends.settings
 
     async def store() -> None:
-        await check_store(backends.store, _PROBE)
+        # Others may look at the same time.
+        await check_store(backends.store, f"{_PROBE}-{token_hex(8)}")
 
     async def redis() -> Sequence[str]:
-        return await check_redis(settings.redis, settings.redis_prefix, _PROBE)
+        return await check_redis(settings.redis, settings.redis_prefix, _PROBE, REDIS)
 
     async def broker() -> Sequence[str]:
-        await asyncio.to_thread(backends.queue.check)
         advice: list[str] = []
         if is_redis(settings.broker):
-            advice += await check_redis(settings.broker, settings.redis_prefix, _PROBE)
+            names = REDIS if settings.broker_url is None else BROKER
+            advice += await check_redis(settings.broker, settings.redis_prefix, _PROBE, names)
             if not settings.redis_prefix:
                 advice += await check_shares(settings.broker)
+        await asyncio.to_thread(backends.queue.check)
         await asyncio.to_thread(backends.queue.probe)
         return advice
 

@@ -6,7 +6,16 @@ from typing import Final
 from xdist.scheduler import LoadScopeScheduling
 
 _DOOR: Final = re.compile(r"\[(?:.*-)?((?:relay|external)-(?:fast|plain)-(?:c|python)-parser)\b")
-_WITH_SERVERS: Final = ("hostile", "flows", "identity", "clients", "workers", "sandbox", "servers")
+_WITH_SERVERS: Final = (
+    "hostile",
+    "flows",
+    "doctor",
+    "identity",
+    "clients",
+    "workers",
+    "sandbox",
+    "servers",
+)
 
 
 def group_of(nodeid: str) -> str:

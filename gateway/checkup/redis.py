@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from gateway.checkup.sentinels import find_primary
+from gateway.checkup.refusals import Names, explained
+from gateway.checkup.sentinels import Primary, find_primary
 from gateway.errors import ConfigurationError
 from gateway.redis.address import NO_CLUSTER
 from gateway.redis.client import open_client
@@ -23,28 +24,50 @@ return redis.call("GET", KEYS[1])
 _OTHERS_BINDING: Final = "_kombu.binding.celery"
 """What every Celery application leaves that was given no names of its own, unlike ours."""
 
+_NO_INFO: Final = (
+    "let the user of Redis run INFO: without it doctor does not see a replica, an eviction policy"
+    " that loses queues, or a version that is too old"
+)
 
-async def check_redis(url: str, prefix: str, probe: str) -> Sequence[str]:
+
+async def check_redis(url: str, prefix: str, probe: str, names: Names) -> Sequence[str]:
     """Returns advice; the key `probe` is written to, behind the prefix.
 
-    Raises ConfigurationError for a Redis that loses what it is given; RedisError, OSError.
+    Raises ConfigurationError, with what to do, for a Redis that cannot be used, or that loses what
+    it is given.
     """
     primary = await find_primary(url)
-    async with _open(url, prefix) as redis:
+    try:
+        async with _open(url, prefix) as redis:
+            advice = await _examine(redis, probe, primary)
+    except (RedisError, OSError) as error:
+        raise ConfigurationError(explained(error, names)) from error
+    return [*advice, *(primary.advice if primary else ())]
+
+
+async def _examine(redis: Redis, probe: str, primary: Primary | None) -> Sequence[str]:
+    """Returns advice. Raises ConfigurationError, RedisError, OSError."""
+    try:
         told = await redis.info()
-        if (fault := fault_of_redis(told)) is not None:
-            raise ConfigurationError(f"{primary}: {fault}" if primary else fault)
+    except NoPermissionError:
         await redis.eval(_PROBE_SCRIPT, 1, probe, _PROBE_SECONDS)
-        # A user with few rights may not ask, which is written down as an offence.
-        snapshots = await _snapshots(redis) if told.get("aof_enabled") == 0 else None
-        return [*advice_on_redis(told, snapshots), *(primary.advice if primary else ())]
+        return [_NO_INFO]
+    if (fault := fault_of_redis(told)) is not None:
+        raise ConfigurationError(f"{primary}: {fault}" if primary else fault)
+    await redis.eval(_PROBE_SCRIPT, 1, probe, _PROBE_SECONDS)
+    # A user with few rights may not ask, which is written down as an offence.
+    snapshots = await _snapshots(redis) if told.get("aof_enabled") == 0 else None
+    return advice_on_redis(told, snapshots)
 
 
 async def check_shares(url: str) -> Sequence[str]:
-    """Returns advice on a Redis that is the broker. Raises RedisError, OSError."""
-    async with _open(url, "") as redis:
-        if not await redis.exists(_OTHERS_BINDING):
-            return ()
+    """Returns advice on a Redis that is the broker, whose other names are not ours to see."""
+    try:
+        async with _open(url, "") as redis:
+            if not await redis.exists(_OTHERS_BINDING):
+                return ()
+    except NoPermissionError:
+        return ()
     return [
         (
             "set GATEWAY_REDIS_PREFIX, or give the broker a database of its own: another Celery"
@@ -59,10 +82,16 @@ def fault_of_redis(told: Mapping[str, object]) -> str | None:
     version = str(told.get("redis_version", ""))
     if version and _numbers(version) < OLDEST:
         return f"version {version} is too old: use Redis {_text(OLDEST)}, or any Valkey"
-    if told.get("redis_mode") == "cluster":
+    mode = told.get("redis_mode") or told.get("server_mode")  # the latter is Valkey's
+    if mode == "sentinel":
+        return (
+            "is a sentinel, which keeps no data: write redis+sentinel://HOST:PORT,…/MASTER for it,"
+            " or name the primary"
+        )
+    if mode == "cluster":
         return f"is a cluster: {NO_CLUSTER}"
     if told.get("role") == "slave":
-        return "is a replica, which takes no writes: name the primary"
+        return "is a replica, which takes no writes: name the primary, or its sentinels"
     policy = told.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         return (

@@ -1,105 +1,199 @@
 """The bucket, used as gateways and workers use it, at a key of `doctor`'s own."""
 
+from contextlib import suppress
 from io import BytesIO
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import google_crc32c
 
+from gateway.checkup.network import Server, why_unreachable
 from gateway.errors import (
+    ChecksumMismatch,
     ConfigurationError,
     GatewayError,
     ObjectNotFound,
-    PreconditionFailed,
     StoreUnavailable,
 )
+from gateway.store.conditions import IGNORED, heeds_conditions
+from gateway.store.faults import Cause, cause_of
 from gateway.store.objects import ObjectStore
+from gateway.store.verification import Verification, verify
 
 _BYTES: Final = b"probe"
-_SECONDS: Final = aiohttp.ClientTimeout(total=30)
+_PARTS: Final = (bytes(5 * 1024**2), b"e")
+"""As small as S3 allows: all parts but the last have 5 MiB."""
 
-_KEYS: Final = "mend GATEWAY_S3_ACCESS_KEY_ID and GATEWAY_S3_SECRET_ACCESS_KEY"
+_SECONDS: Final = aiohttp.ClientTimeout(total=30)
+_LINK_SECONDS: Final = 3600
+"""More than a clock may be off before the store refuses it anyway."""
+
+_SERVER: Final = Server("the store", "GATEWAY_S3_ENDPOINT_URL", "AWS_CA_BUNDLE")
+_KEYS: Final = "correct GATEWAY_S3_ACCESS_KEY_ID and GATEWAY_S3_SECRET_ACCESS_KEY"
+_REGION: Final = "set GATEWAY_S3_REGION to the region of the bucket"
+_SESSION: Final = "renew GATEWAY_S3_SESSION_TOKEN and the key that it belongs to"
+_NO_STORE: Final = "there is no S3 at that address: correct GATEWAY_S3_ENDPOINT_URL"
+_ROOM: Final = "look into the store's log, and make room if its disk is full"
 _REMEDIES: Final = {
     "SignatureDoesNotMatch": _KEYS,
     "InvalidAccessKeyId": _KEYS,
-    "NoSuchBucket": "make the bucket, or mend GATEWAY_S3_BUCKET",
+    "InvalidToken": _SESSION,
+    "ExpiredToken": _SESSION,
+    "NoSuchBucket": "create the bucket, or correct GATEWAY_S3_BUCKET",
+    "InvalidBucketName": "correct GATEWAY_S3_BUCKET",
     "AccessDenied": "let the key get, put and delete objects, and list the bucket",
-    "RequestTimeTooSkewed": "set this machine's clock by NTP",
+    "RequestTimeTooSkewed": "set the clock of this machine by NTP",
+    "AuthorizationHeaderMalformed": _REGION,
+    "IllegalLocationConstraintException": _REGION,
+    "PermanentRedirect": _REGION,
+    "InternalError": _ROOM,
+    "XMinioStorageFull": _ROOM,
+    "InsufficientStorage": _ROOM,
+    "QuotaExceeded": "raise the quota of the bucket",
+    "SlowDown": "the store is overloaded: try again, and raise what it may take",
+    "ServiceUnavailable": "the store is overloaded: try again, and raise what it may take",
 }
+_STATUSES: Final = {
+    "301": _REGION,
+    "404": _NO_STORE,
+    "405": _NO_STORE,
+    "500": _ROOM,
+    "507": _ROOM,
+}
+"""Of answers without a body that names the error."""
 
 
 async def check_store(store: ObjectStore, key: str) -> None:
-    """Raises ConfigurationError with what to mend, or StoreUnavailable."""
+    """Leaves nothing at the key. Raises ConfigurationError with what to do, StoreUnavailable."""
     try:
-        await _ping(store)
-        etag = (await store.put(key, _BYTES)).etag
-        await _check_heads(store, key)
-        await _check_conditions(store, key, etag)
-        await _check_reading(store, key)
-        await _check_parts(store, key)
+        await _ping(store, key)
+        try:
+            await _check_heads(store, key)
+            await _check_conditions(store, key)
+            await _check_reading(store, key)
+            await _check_parts(store, key)
+        except BaseException:
+            with suppress(GatewayError):
+                await store.delete(key)
+            raise
         await store.delete(key)
     except StoreUnavailable as error:
-        raise _with_remedy(error) from error
+        raise with_remedy(error) from error
 
 
-async def _ping(store: ObjectStore) -> None:
+def with_remedy(error: StoreUnavailable) -> GatewayError:
+    """The error, with what to do where its cause, or the store's own name of it, tells."""
+    cause = cause_of(error.__cause__)
+    if cause is Cause.NO_CREDENTIALS:
+        return ConfigurationError(
+            "there are no credentials: set GATEWAY_S3_ACCESS_KEY_ID and"
+            " GATEWAY_S3_SECRET_ACCESS_KEY, or give this machine a role"
+        )
+    if cause is Cause.NO_S3:
+        return ConfigurationError(f"the answer is not one of S3: {_NO_STORE}")
+    if line := why_unreachable(error, _SERVER):
+        return ConfigurationError(line)
+    said = str(error)
+    for code, remedy in _REMEDIES.items():
+        if code in said:
+            return ConfigurationError(f"{error}: {remedy}")
+    remedy = _STATUSES.get(said.rpartition(" ")[2], "look into the store's log")
+    return ConfigurationError(f"{error}: {remedy}")
+
+
+async def _ping(store: ObjectStore, key: str) -> None:
     try:
         await store.ping()
-    except ObjectNotFound as error:
-        raise ConfigurationError(f"there is no bucket: {_REMEDIES['NoSuchBucket']}") from error
+    except ObjectNotFound:
+        await _find_bucket(store, key)
     except StoreUnavailable:
         return  # the answer to a HEAD has no body that says why; the next call's has
 
 
-async def _check_conditions(store: ObjectStore, key: str, etag: str) -> None:
-    """Acceptances and leases are conditional writes. Raises ConfigurationError without them."""
-    await store.put(key, b"another", if_match=etag)
-    for absent, same in ((True, None), (False, etag)):
-        try:
-            await store.put(key, b"again", if_none_match=absent, if_match=same)
-        except PreconditionFailed:
-            continue
-        raise ConfigurationError("the store ignores If-Match or If-None-Match: use another one")
+async def _find_bucket(store: ObjectStore, key: str) -> None:
+    """The answer to a GET says whether it is the bucket or all of S3 that is not there."""
+    try:
+        async for _ in store.list(key):
+            return
+    except ObjectNotFound as error:
+        raise ConfigurationError(f"{error}: {_NO_STORE}") from error
+    except StoreUnavailable as error:
+        if "NoSuchBucket" in str(error):
+            remedy = _REMEDIES["NoSuchBucket"]
+            raise ConfigurationError(f"there is no bucket: {remedy}") from error
+        raise
 
 
 async def _check_heads(store: ObjectStore, key: str) -> None:
+    await store.put(key, _BYTES, crc32c=google_crc32c.value(_BYTES))
     try:
         await store.head(key)
     except StoreUnavailable as error:
-        raise StoreUnavailable(
-            f"{error} to a HEAD that asks for checksums (x-amz-checksum-mode)"
+        if why_unreachable(error, _SERVER):
+            raise
+        raise ConfigurationError(
+            f"{error} to a HEAD that asks for checksums (x-amz-checksum-mode): use a newer version"
+            " of the store, or another one"
         ) from error
 
 
+async def _check_conditions(store: ObjectStore, key: str) -> None:
+    """Acceptances and leases are conditional writes."""
+    if not await heeds_conditions(store, key):
+        raise ConfigurationError(
+            f"{IGNORED}: use a store that heeds them, or have the proxy before it pass them on"
+        )
+
+
 async def _check_reading(store: ObjectStore, key: str) -> None:
-    if await store.read_range(key, 1, 3) != b"not":
-        raise ConfigurationError("the store does not answer a Range: use another one")
+    await store.put(key, _BYTES)
+    if await store.read_range(key, 1, 3) != _BYTES[1:4]:
+        raise ConfigurationError("the store does not answer a Range: use another store")
     url = await store.presigned_get(
-        key, expires=600, content_type="text/plain", content_disposition="attachment"
+        key,
+        expires=_LINK_SECONDS,
+        content_type="text/plain",
+        content_disposition="attachment",
     )
     try:
         async with aiohttp.ClientSession(timeout=_SECONDS) as session, session.get(url) as answer:
             content = await answer.read()
     except (aiohttp.ClientError, OSError) as error:
         raise ConfigurationError(
-            "the host of presigned URLs cannot be reached: clients are sent there for their files"
+            f"the host {urlsplit(url).hostname}, to which clients are sent for their files, cannot"
+            " be reached: add it to DNS, or set GATEWAY_SERVE_FILES=stream"
         ) from error
-    if content != b"another":
+    if content != _BYTES:
         raise ConfigurationError(
-            f"a presigned URL is answered with {answer.status}: the store, or a proxy before it,"
-            " has to leave host and query of a request as they are"
+            f"a presigned URL is answered with {answer.status}: have the proxy before the store"
+            " leave host and query of a request as they are, or set GATEWAY_SERVE_FILES=stream"
         )
 
 
 async def _check_parts(store: ObjectStore, key: str) -> None:
+    """A file in two parts, as every larger one is written, and its checksum."""
     multipart = await store.create_multipart(key)
+    whole = b"".join(_PARTS)
+    crc32c = google_crc32c.value(whole)
     try:
-        await store.upload_part(multipart, 1, BytesIO(_BYTES), google_crc32c.value(_BYTES))
-    finally:
-        await store.abort_multipart(key, multipart.upload_id)
+        sent = [
+            await store.upload_part(multipart, number, BytesIO(part), google_crc32c.value(part))
+            for number, part in enumerate(_PARTS, 1)
+        ]
+        await store.complete_multipart(multipart, sent, size=len(whole), crc32c=crc32c)
+    except BaseException as error:
+        with suppress(GatewayError):
+            await store.abort_multipart(key, multipart.upload_id)
+        if isinstance(error, ChecksumMismatch):
+            raise _wrong_checksum() from error
+        raise
+    if await verify(store, key, len(whole), crc32c) is Verification.DIFFERENT:
+        raise _wrong_checksum()
 
 
-def _with_remedy(error: StoreUnavailable) -> GatewayError:
-    """The error, with what to mend where the store's own name of it tells."""
-    remedy = next((text for code, text in _REMEDIES.items() if code in str(error)), None)
-    return ConfigurationError(f"{error}: {remedy}") if remedy is not None else error
+def _wrong_checksum() -> ConfigurationError:
+    return ConfigurationError(
+        "the store tells a wrong checksum of a file in two parts, so that hosted files above 8 MiB"
+        " would be refused as corrupt: use another version of it, or another store"
+    )

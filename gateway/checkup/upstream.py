@@ -2,7 +2,14 @@
 
 from typing import Final
 
-from gateway.errors import ConfigurationError, UpstreamError, UpstreamRefused, UpstreamUnavailable
+from gateway.checkup.network import Server, why_unreachable
+from gateway.errors import (
+    ConfigurationError,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from gateway.uploads.backends import Backends
 from gateway.upstream.credentials import CallersOwn
 from gateway.upstream.endpoints import recognise
@@ -11,6 +18,12 @@ from gateway.upstream.token import OwnToken
 
 _NOBODY: Final = CallersOwn("Bearer nobody")
 _FORBIDDEN: Final = 403
+_TOO_MANY: Final = 429
+_THEIR_FAULT: Final = 500
+_REDIRECTS: Final = range(300, 400)
+_CORRECT_URL: Final = "correct GATEWAY_UPSTREAM_URL"
+_SERVER: Final = Server("ChatKitty", "GATEWAY_UPSTREAM_URL")
+_TOKENS: Final = Server("ChatKitty's token endpoint", "GATEWAY_UPSTREAM_TOKEN_URL")
 
 # Nothing has the id 0: who may not register is told so, and who may, that there is no such place.
 _PLACES: Final = {
@@ -21,25 +34,40 @@ _PLACES: Final = {
 
 
 async def check_upstream(backends: Backends) -> None:
-    """Raises ConfigurationError with what to mend, or UpstreamError."""
+    """Raises ConfigurationError with what to do."""
     try:
-        await backends.chatkitty.whoami(_NOBODY)
-    except UpstreamUnavailable as error:
-        raise ConfigurationError(
-            f"{error}: mend GATEWAY_UPSTREAM_URL, or let this machine connect to it"
-        ) from error
+        known = await backends.chatkitty.whoami(_NOBODY)
+    except UpstreamError as error:
+        raise ConfigurationError(_fault(error)) from error
+    if known is not None:
+        raise ConfigurationError(f"an invented token is taken for a good one: {_CORRECT_URL}")
     if backends.own_token is not None:
-        await _check_own_token(backends, backends.own_token)
+        try:
+            await _check_own_token(backends, backends.own_token)
+        except UpstreamError as error:
+            raise ConfigurationError(_fault(error)) from error
+
+
+def _fault(error: UpstreamError) -> str:
+    """What is wrong with what ought to be ChatKitty, and what to do. Pure."""
+    if isinstance(error, UpstreamRefused):
+        if error.status == _TOO_MANY:
+            return f"{error}: try again later, and see how many requests its plan allows"
+        if error.status >= _THEIR_FAULT:
+            return f"{error}: wait, and look at ChatKitty's own status page"
+        if error.status in _REDIRECTS:
+            return f"{error}, which leads elsewhere: {_CORRECT_URL}, most likely to https://"
+        return f"{error}, which ChatKitty does not: {_CORRECT_URL}"
+    if isinstance(error, UpstreamUnavailable | UpstreamTimeout):
+        return why_unreachable(error, _SERVER) or f"{error}: {_CORRECT_URL}"
+    return f"{error}: {_CORRECT_URL}"
 
 
 async def _check_own_token(backends: Backends, own_token: OwnToken) -> None:
     try:
         await own_token.authorization()
-    except UpstreamUnavailable as error:
-        raise ConfigurationError(
-            f"{error}: mend GATEWAY_UPSTREAM_TOKEN_URL, GATEWAY_UPSTREAM_CLIENT_ID and"
-            " GATEWAY_UPSTREAM_CLIENT_SECRET"
-        ) from error
+    except UpstreamError as error:
+        raise ConfigurationError(_fault_of_token(error)) from error
     if await backends.chatkitty.whoami(own_token) is None:
         raise ConfigurationError(
             "ChatKitty does not accept the gateway's own token: let its client read:application"
@@ -49,6 +77,14 @@ async def _check_own_token(backends: Backends, own_token: OwnToken) -> None:
             raise ConfigurationError(
                 f"the gateway's own token may not register files at {path}: let its client {scopes}"
             )
+
+
+def _fault_of_token(error: UpstreamError) -> str:
+    if line := why_unreachable(error, _TOKENS):
+        return line
+    if "refused" in str(error):
+        return f"{error}: correct GATEWAY_UPSTREAM_CLIENT_ID and GATEWAY_UPSTREAM_CLIENT_SECRET"
+    return f"{error}: correct GATEWAY_UPSTREAM_TOKEN_URL"
 
 
 async def _may_register(backends: Backends, own_token: OwnToken, path: str) -> bool:

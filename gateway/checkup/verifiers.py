@@ -8,6 +8,7 @@ from gateway.auth.applications import OwnApplication, let_in
 from gateway.auth.door import introspection, key_source
 from gateway.auth.introspection import SECONDS, ask
 from gateway.auth.jwks import FETCH_SECONDS, fetch_keys
+from gateway.checkup.network import Server, why_unreachable
 from gateway.checkup.parts import Part
 from gateway.errors import ConfigurationError, UpstreamError, VerifierUnavailable
 from gateway.settings import Settings, VerifierName
@@ -20,6 +21,9 @@ _SHARED: Final = (
     " reads it here can issue tokens in anybody's name"
 )
 _LONGEST_NAME: Final = 200
+
+_PUBLISHER: Final = Server("the identity provider", "GATEWAY_AUTH_JWKS_URL")
+_ISSUER: Final = Server("the identity provider", "GATEWAY_AUTH_INTROSPECTION_URL")
 
 
 Check = Callable[[], Awaitable[Sequence[str]]]
@@ -35,7 +39,7 @@ def verifier_checks(settings: Settings) -> Mapping[Part, Check]:
                 if (source := key_source(settings)) is not None:
                     await fetch_keys(transport, source)
             except VerifierUnavailable as error:
-                raise ConfigurationError(f"{error}: mend GATEWAY_AUTH_JWKS_URL") from error
+                raise ConfigurationError(_fault_of_keys(error)) from error
             return [
                 *await _another_name(transport, settings.auth_issuer or ""),
                 *([_SHARED] if settings.auth_hs256_secret else []),
@@ -48,8 +52,7 @@ def verifier_checks(settings: Settings) -> Mapping[Part, Check]:
                 answer = await ask(transport, whom, token_urlsafe())
         except UpstreamError as error:
             raise ConfigurationError(
-                f"no answer about a token ({type(error).__name__}):"
-                " mend GATEWAY_AUTH_INTROSPECTION_URL"
+                why_unreachable(error, _ISSUER) or f"{error}: correct {_ISSUER.setting}"
             ) from error
         if (fault := _fault_of_introspection(answer)) is not None:
             raise ConfigurationError(fault)
@@ -144,18 +147,29 @@ def _named(ids: Collection[int]) -> str:
     return ", ".join(str(each) for each in sorted(ids))
 
 
+def _fault_of_keys(error: VerifierUnavailable) -> str:
+    if line := why_unreachable(error, _PUBLISHER):
+        return line
+    if "none in the set" in str(error):
+        return (
+            f"{error}: have the identity provider publish a key for one of"
+            f" GATEWAY_AUTH_ALGORITHMS, or correct {_PUBLISHER.setting}"
+        )
+    return f"{error}: correct {_PUBLISHER.setting}"
+
+
 def _fault_of_introspection(answer: Answer) -> str | None:
     """What is wrong with the answer about a token that nobody can know."""
     if answer.status in (401, 403):
         return (
-            f"answer {answer.status}: mend GATEWAY_AUTH_INTROSPECTION_CLIENT_ID and"
+            f"answer {answer.status}: correct GATEWAY_AUTH_INTROSPECTION_CLIENT_ID and"
             " GATEWAY_AUTH_INTROSPECTION_CLIENT_SECRET"
         )
     members = answer.json_object()
     if answer.status != 200 or members is None or not isinstance(members.get("active"), bool):
         return (
             f"answer {answer.status} does not say whether a token is active:"
-            " mend GATEWAY_AUTH_INTROSPECTION_URL"
+            " correct GATEWAY_AUTH_INTROSPECTION_URL"
         )
     if members["active"]:
         return "an invented token is called active: do not trust GATEWAY_AUTH_INTROSPECTION_URL"

@@ -1,9 +1,11 @@
 """The store's own errors, translated into ours. Pure."""
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.parsers import ResponseParserError
 
 from gateway.errors import (
     ChecksumMismatch,
@@ -29,6 +31,20 @@ _TRANSLATION: Final[Mapping[str, type[GatewayError]]] = {
     "XAmzContentChecksumMismatch": ChecksumMismatch,
     "XAmzContentSHA256Mismatch": ChecksumMismatch,
 }
+
+
+class Cause(Enum):
+    """Why a store could not be asked, beside the network."""
+
+    NO_CREDENTIALS = "no credentials"
+    NO_S3 = "the answer is not one of S3"
+
+
+def cause_of(error: BaseException | None) -> Cause | None:
+    """The cause that an error of botocore's stands for."""
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return Cause.NO_CREDENTIALS
+    return Cause.NO_S3 if isinstance(error, ResponseParserError) else None
 
 
 def code_of(error: ClientError) -> str:

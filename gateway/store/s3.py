@@ -16,6 +16,7 @@ import aiohttp
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
+from botocore.parsers import ResponseParserError
 
 from gateway.errors import (
     ObjectNotFound,
@@ -399,7 +400,7 @@ async def _asking(seconds: float = _CALL_SECONDS) -> AsyncIterator[None]:
         raise faults.translated(error) from error
     except TimeoutError as error:
         raise StoreUnavailable("the store did not answer in time") from error
-    except (BotoCoreError, aiohttp.ClientError, OSError) as error:
+    except (BotoCoreError, ResponseParserError, aiohttp.ClientError, OSError) as error:
         raise StoreUnavailable("the store cannot be reached") from error
 
 

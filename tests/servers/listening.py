@@ -1,6 +1,7 @@
 """A server within the test, whose connections end with it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -8,7 +9,9 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def listening(serve: Serve, port: int = 0) -> AsyncIterator[str]:
+async def listening(
+    serve: Serve, port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """The URL at which `serve` is given each connection; at a free port, unless one is given."""
     connections: set[asyncio.Task[None]] = set()
     writers: list[asyncio.StreamWriter] = []
@@ -22,10 +25,10 @@ async def listening(serve: Serve, port: int = 0) -> AsyncIterator[str]:
         with suppress(asyncio.CancelledError):  # by the end below, of which asyncio would complain
             await serve(reader, writer)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", port)
+    server = await asyncio.start_server(accept, "127.0.0.1", port, ssl=tls)
     host, port = server.sockets[0].getsockname()
     try:
-        yield f"http://{host}:{port}"
+        yield f"{'https' if tls else 'http'}://{host}:{port}"
     finally:
         server.close()
         for connection in connections:

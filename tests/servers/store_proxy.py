@@ -25,6 +25,8 @@ class Fault(Enum):
     """The store does not get the request, which is answered 403 AccessDenied: do not try again."""
     CONFLICT = auto()
     """The store does not get the request, which is answered as AWS does while others write."""
+    ANSWER = auto()
+    """The store does not get the request, which is answered as the rule says."""
     UNKNOWN = auto()
     """The store does not know such requests, and answers 501 without a body."""
     HOLD = auto()
@@ -46,6 +48,9 @@ ANSWERS = {
 }
 
 
+DONE = b'HTTP/1.1 200 OK\r\nETag: "0"\r\nContent-Length: 0\r\n\r\n'
+
+
 @dataclass
 class Rule:
     """What happens to the next `times` requests whose first line matches the pattern."""
@@ -55,6 +60,8 @@ class Rule:
     times: int
     met: asyncio.Event = field(default_factory=asyncio.Event)
     lifted: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: tuple[bytes, bytes] | None = None
+    """Status and body that stand for the store's answer."""
 
     def applies_to(self, request_line: bytes) -> bool:
         if self.times == 0 or not self.pattern.search(request_line):
@@ -72,6 +79,10 @@ class FaultProxy:
         self.url = ""
         self.ahead = 0.0
         """Seconds by which the store's answers are dated later than they are."""
+        self.heedless = False
+        """Whether a write that is refused for its condition looks as if it had been done."""
+        self.replaced: tuple[re.Pattern[bytes], bytes] | None = None
+        """What is put in the place of something in the heads of answers."""
         self.asked: list[tuple[str, str]] = []
         """Method and target of each request that came."""
 
@@ -85,6 +96,12 @@ class FaultProxy:
     def fail(self, pattern: bytes, fault: Fault, times: int = 1_000) -> Rule:
         rule = Rule(re.compile(pattern), fault, times)
         self._rules.append(rule)
+        return rule
+
+    def answer(self, pattern: bytes, status: bytes, body: bytes = b"") -> Rule:
+        """Have requests answered so, by a status with its phrase and a body."""
+        rule = self.fail(pattern, Fault.ANSWER)
+        rule.answer = (status, body)
         return rule
 
     def mend(self) -> None:
@@ -121,7 +138,7 @@ class FaultProxy:
         if rule is not None and rule.fault is Fault.WAIT:
             await rule.lifted.wait()
             rule = None
-        answer = ANSWERS.get(rule.fault) if rule is not None else None
+        answer = (rule.answer or ANSWERS.get(rule.fault)) if rule is not None else None
         await _copy(head, reader, None if answer else to_store)
         if answer:
             status, body = answer
@@ -133,11 +150,19 @@ class FaultProxy:
             await rule.lifted.wait()
         elif rule is not None:
             return False
-        if self.ahead:
-            answer_head = _postdated(answer_head, self.ahead)
+        if self.heedless and answer_head.startswith(b"HTTP/1.1 412 "):
+            await _copy(answer_head, from_store, None)
+            writer.write(DONE)
+            return True
+        answer_head = self._changed(answer_head)
         bodiless = head.startswith(b"HEAD ") or answer_head.startswith(b"HTTP/1.1 204")
         await _copy(answer_head, from_store, writer, with_body=not bodiless)
         return True
+
+    def _changed(self, answer_head: bytes) -> bytes:
+        if self.replaced is not None:
+            answer_head = self.replaced[0].sub(self.replaced[1], answer_head)
+        return _postdated(answer_head, self.ahead) if self.ahead else answer_head
 
     def _rule_for(self, request_line: bytes) -> Rule | None:
         return next((rule for rule in self._rules if rule.applies_to(request_line)), None)

@@ -1,0 +1,99 @@
+"""Why a server cannot be reached, and what to change. Pure."""
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+from redis.exceptions import TimeoutError as RedisTimeout
+
+_NO_WAY: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL})
+_NO_MORE: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_LATE: Final = (TimeoutError, RedisTimeout)
+_CUT: Final = (
+    aiohttp.ServerDisconnectedError,
+    aiohttp.ClientResponseError,
+    ConnectionResetError,
+    BrokenPipeError,
+    EOFError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server, as an operator is told of it: `it` names it, in the middle of a sentence.
+
+    `setting` is where its address stands, `authority` where a CA of one's own is named.
+    """
+
+    it: str
+    setting: str
+    authority: str = "SSL_CERT_FILE"
+
+
+def why_unreachable(error: BaseException, server: Server) -> str | None:
+    """What happened, and the remedy; None where the error is none of the network."""
+    for each in _chain(error):
+        if line := _of_one(each, server):
+            return line
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and its causes, the last of which happened first."""
+    while error is not None:
+        yield error
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        error = cause or getattr(error, "os_error", None)
+
+
+def _of_one(error: BaseException, server: Server) -> str | None:
+    return _of_tls(error, server) or _of_class(error, server) or _of_number(error, server)
+
+
+def _of_number(error: BaseException, server: Server) -> str | None:
+    number = error.errno if isinstance(error, OSError) else None
+    it, setting = server.it, server.setting
+    if number == errno.ECONNREFUSED:
+        return f"nothing listens at the address of {it}: start it, or correct {setting}"
+    if number in _NO_WAY:
+        return f"there is no route to {it}: correct {setting}, or mend the network"
+    if number in _NO_MORE:
+        return "no file descriptor is free: raise the limit of this process (ulimit -n 65536)"
+    return None
+
+
+def _of_class(error: BaseException, server: Server) -> str | None:
+    it, setting = server.it, server.setting
+    if isinstance(error, socket.gaierror):
+        return f"the host name of {it} cannot be resolved: correct {setting}, or mend DNS"
+    if isinstance(error, _LATE):
+        return (
+            f"{it} does not answer in time: start it again if it hangs, let this machine connect"
+            f" to it, or correct {setting} (host, port, TLS or not)"
+        )
+    if isinstance(error, _CUT):
+        return (
+            f"{it} breaks connections without an answer: correct the scheme (TLS or not) and the"
+            f" port in {setting}"
+        )
+    return None
+
+
+def _of_tls(error: BaseException, server: Server) -> str | None:
+    if (reason := getattr(error, "verify_message", None)) is not None:
+        return (
+            f"the certificate of {server.it} cannot be verified ({reason}): name its"
+            f" authority in {server.authority}, and the host in {server.setting} as in the"
+            " certificate"
+        )
+    # One of aiohttp's is of both kinds, and has the one that tells for its cause.
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"{server.it} does not speak TLS, or another one: correct the scheme and the port in"
+            f" {server.setting}"
+        )
+    return None

@@ -1,0 +1,32 @@
+"""Whether a store heeds conditional writes, by which it is decided what may happen only once."""
+
+from typing import Final
+
+from gateway.errors import PreconditionFailed
+from gateway.store.objects import ObjectStore
+
+IGNORED: Final = "the store ignores the conditions of writes (If-None-Match, If-Match)"
+
+_NOBODYS: Final = '"0123456789abcdef0123456789abcdef"'
+"""An ETag that no object of ours has."""
+
+
+async def heeds_conditions(store: ObjectStore, key: str) -> bool:
+    """Try it at `key`, which nobody else uses, and where an object stays.
+
+    Raises StoreUnavailable.
+    """
+    etag = (await store.put(key, b"first")).etag
+    if await _refuses(store, key, same=etag):
+        return False
+    return await _refuses(store, key, absent=True) and await _refuses(store, key, same=_NOBODYS)
+
+
+async def _refuses(
+    store: ObjectStore, key: str, *, absent: bool = False, same: str | None = None
+) -> bool:
+    try:
+        await store.put(key, b"second", if_none_match=absent, if_match=same)
+    except PreconditionFailed:
+        return True
+    return False
