@@ -12,6 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+NICE: Final = ("nice", "--adjustment=19")
+"""Tests that go on meanwhile have time-outs."""
+
 _TRIES: Final = 3
 _ETC: Final = Path("/etc/apt")
 
@@ -71,7 +74,7 @@ class Debian:
         environ = {**os.environ, "APT_CONFIG": str(self._root / "apt.conf"), "LC_ALL": "C"}
         for _ in range(_TRIES):
             result = subprocess.run(
-                ["apt-get", "--quiet", "--quiet", *arguments],
+                [*NICE, "apt-get", "--quiet", "--quiet", *arguments],
                 cwd=folder or self._root, env=environ, capture_output=True, text=True, check=False,
             )  # fmt: skip
             if result.returncode == 0:
@@ -107,4 +110,4 @@ def _unpack(archive: Path, into: Path) -> None:
 
 
 def _run(*command: str) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*NICE, *command], check=True, stdout=subprocess.DEVNULL)

@@ -13,7 +13,7 @@ from typing import Final
 
 import uv
 
-from tests.corpus.debian import Debian, Missing
+from tests.corpus.debian import NICE, Debian, Missing
 
 HERE: Final = Path(__file__).parent
 MAKERS: Final = HERE / "makers"
@@ -87,7 +87,7 @@ def _make(root: Path, corpus: Corpus) -> None:
         installed = pool.submit(_install, corpus.environment)
         debian.packages((*PROGRAMS, *DOCUMENTED), corpus.installed)
         interpreter = installed.result()
-        command = [str(interpreter), str(MAKERS), str(corpus.made), str(corpus.installed)]
+        command = [*NICE, str(interpreter), str(MAKERS), str(corpus.made), str(corpus.installed)]
         made = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
         if made.returncode != 0:
             raise Missing(f"what the makers make: {made.stderr[-2000:]}")
@@ -103,7 +103,7 @@ def _install(environment: Path) -> Path:
         ("pip", "install", "--python", str(interpreter), "--require-hashes", "-r", requirements),
     ):
         done = subprocess.run(
-            [uv.find_uv_bin(), *arguments, "--quiet"],
+            [*NICE, uv.find_uv_bin(), *arguments, "--quiet"],
             check=False, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         if done.returncode != 0:

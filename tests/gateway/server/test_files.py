@@ -54,5 +54,5 @@ def test_without_one_files_are_where_all_else_is() -> None:
 
 
 def test_the_files_host_is_another_than_the_public_one() -> None:
-    with pytest.raises(ConfigurationError, match="host name of its own"):
+    with pytest.raises(ConfigurationError, match="must have another host name"):
         load({**SETTINGS, "GATEWAY_FILES_URL": "https://api.example:444"})
