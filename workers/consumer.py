@@ -28,6 +28,7 @@ _base: Final[Any] = CelerysConsumer  # there is more in it than its types tell
 _dispatcher: Final[Any] = EventDispatcher
 _steps: Final[Any] = bootsteps
 _PAUSE: Final = 2.0
+_SILENCE: Final = 60.0
 _LOOK: Final = 0.1
 
 
@@ -88,16 +89,20 @@ class Dispatcher(_dispatcher):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{**options, "buffer_while_offline": False})
+        self._silent_until = 0.0
 
     def _publish(
         self, event: object, producer: Any, routing_key: str, *, retry: bool = False, **_: object
     ) -> None:
+        if time.monotonic() < self._silent_until:
+            return
         try:
             native = self.connection.connection
             if not (isinstance(native, amqp.Connection) and native.is_blocked()):
                 once = {"max_retries": 1}
                 super()._publish(event, producer, routing_key, retry=retry, retry_policy=once)
         except Exception as error:  # noqa: BLE001 - each kind of broker has its own
+            self._silent_until = time.monotonic() + _SILENCE
             log.debug("worker.event_lost", error=repr(error))
 
 

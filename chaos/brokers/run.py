@@ -85,7 +85,11 @@ class Result:
             "settled_after": None if settled is None else round(settled, 1),
             "exit_status": dict(self.lived),
             "stopped_after": {name: round(took, 1) for name, took in self.ended.items()},
-            "findings": [f"{each.flaw}: {each.name}: {each.why}" for each in verdict.findings[:40]],
+            "findings": [
+                f"{each.flaw}: {each.name}: {each.why}"
+                for flaw in Flaw
+                for each in [each for each in verdict.findings if each.flaw is flaw][:10]
+            ],
         }
 
 

@@ -156,3 +156,17 @@ async def _text(operator: aiohttp.ClientSession, path: str) -> str:
 def _secrets(own: dict[str, str]) -> list[str]:
     names = ("GATEWAY_SECRET_KEY", "GATEWAY_UPSTREAM_CLIENT_SECRET", "GATEWAY_S3_SECRET_ACCESS_KEY")
     return [PASSWORD, *(own[name] for name in names)]
+
+
+def test_a_worker_with_a_pool_that_steps_cannot_use_does_not_start(own: dict[str, str]) -> None:
+    pool = {"CELERY_CUSTOM_WORKER_POOL": "celery.concurrency.base:BasePool"}
+    done = subprocess.run(
+        [*CELERY, "-A", "workers", "worker", "--pool", "custom"],
+        env={**os.environ, **own, **pool},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "its pool may be threads, processes, solo" in done.stderr
