@@ -23,7 +23,7 @@ from tests.servers.store_proxy import FaultProxy
         (100_000, {"PUT": 4, "GET": 3, "HEAD": 1, "DELETE": 1}),
         # three parts in place of one file, begun and completed; its first and last bytes; and
         # whether a sweeper took it for an orphan
-        (20_000_000, {"PUT": 6, "POST": 2, "GET": 5, "HEAD": 1, "DELETE": 1}),
+        (20_000_000, {"PUT": 7, "POST": 2, "GET": 5, "HEAD": 1, "DELETE": 1}),
     ],
 )
 async def test_requests_of_an_upload(
