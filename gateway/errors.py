@@ -123,6 +123,14 @@ class HostedFileNotFound(ClientError):
     """The file token names no file that may be served."""
 
 
+class HostedFileGone(ClientError):
+    """The file was removed (RFC 9110 section 15.5.11)."""
+
+
+class NotRemovable(ClientError):
+    """The upload has no file that can be removed now."""
+
+
 class ConditionFailed(ClientError):
     """The file is not the one on whose condition it was asked for (RFC 9110 section 13.1)."""
 

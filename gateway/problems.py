@@ -56,6 +56,8 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.RouteNotFound: Kind(404, "not-found", "There is nothing under this path"),
     errors.UploadNotFound: Kind(404, "upload-not-found", "There is no such upload"),
     errors.HostedFileNotFound: Kind(404, "file-not-found", "There is no such file"),
+    errors.HostedFileGone: Kind(410, "file-gone", "The file was removed"),
+    errors.NotRemovable: Kind(409, "not-removable", "The file cannot be removed now"),
     errors.ConditionFailed: Kind(412, "condition-failed", "The file does not meet the condition"),
     errors.RangeNotSatisfiable: Kind(
         416, "range-not-satisfiable", "The file has no such range of bytes"

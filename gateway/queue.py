@@ -27,7 +27,7 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 QUEUES: Final = tuple(
-    f"uploads.{step}" for step in ("inspect", "register", "audit", "resume", "sweep")
+    f"uploads.{step}" for step in ("inspect", "register", "audit", "resume", "remove", "sweep")
 )
 """One for each task, of the task's name: what piles up in one keeps nobody from the others."""
 

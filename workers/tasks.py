@@ -5,7 +5,7 @@ from celery.exceptions import Reject
 from gateway.uploads.lifecycle import Step
 from workers import runtime, sweep
 from workers.celery import app
-from workers.steps import audit, guard, inspection, registration, resumption
+from workers.steps import audit, guard, inspection, registration, removal, resumption
 
 
 @app.task(name=Step.INSPECT.value)
@@ -30,6 +30,12 @@ def audit_uploads(upload_ids: list[str]) -> None:
 def resume_upload(upload_id: str) -> None:
     """Do what is to be done next."""
     _run(guard.one(Step.RESUME, upload_id, resumption.resume))
+
+
+@app.task(name=Step.REMOVE.value)
+def remove_file(order_id: str) -> None:
+    """Carry out an order to remove a hosted file."""
+    _run(guard.one(Step.REMOVE, order_id, removal.remove))
 
 
 @app.task(name=Step.SWEEP.value)

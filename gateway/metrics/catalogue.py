@@ -166,6 +166,13 @@ SWEPT = Counter(
     ("kind",),
     (("overdue", "parts", "orphans", "expired"),),
 )
+REMOVALS = Counter(
+    f"{PREFIX}removals_total",
+    "Orders to remove a hosted file, by why they were given, and whether the file was removed or "
+    "kept.",
+    ("cause", "outcome"),
+    (("message", "subject"), ("removed", "kept")),
+)
 LOST_MESSAGES = Counter(
     f"{PREFIX}lost_messages_total", "Tasks that could not be sent; the sweeper sends them again."
 )
@@ -175,5 +182,5 @@ ALL: Final[tuple[Metric[Any], ...]] = (
     PROCESSES, OPEN_UPLOADS, CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
     PENDING, OLDEST_PENDING, ORPHANS, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
     STEPS, ENDS, UPLOAD_SECONDS, ATTEMPTS, RETRIES, DEAD_LETTERS, MISMATCHES, CIRCUIT_CHANGES,
-    SWEEPS, SWEEP_SECONDS, SWEPT, LOST_MESSAGES,
+    SWEEPS, SWEEP_SECONDS, SWEPT, REMOVALS, LOST_MESSAGES,
 )  # fmt: skip

@@ -17,20 +17,21 @@ from gateway.server.linger import close_behind_bodies
 from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
 from gateway.server.middleware import add_ids, answer_errors, identify
 from gateway.server.passthrough import pass_through
-from gateway.server.resources import get_upload, list_uploads
+from gateway.server.resources import delete_upload, get_upload, list_uploads
 from gateway.server.services import SERVICES, open_services
 from gateway.server.tracing import trace
 from gateway.server.uploads import take_upload
 from gateway.settings import Settings
 
+_UPLOAD = "/gateway/uploads/{id}"
 _OWN = {
     "/gateway/healthz": healthz,
     "/gateway/readyz": readyz,
     "/gateway/uploads": list_uploads,
-    "/gateway/uploads/{id}": get_upload,
+    _UPLOAD: get_upload,
     r"/gateway/files/{token:[^/]+}/{name:[^/]+}": get_file,
 }
-_OWN_METHODS = ("GET", "HEAD")
+_OWN_METHODS = ("GET", "HEAD", "DELETE")
 _BRINGING = frozenset({"POST", "PUT", "PATCH"})
 _AT_FILES_HOST = ("/gateway/files/", "/gateway/healthz", "/gateway/readyz")
 
@@ -62,6 +63,8 @@ def create_app(settings: Settings) -> web.Application:
     app[READINESS] = Readiness()
     for path, answer in _OWN.items():
         app.router.add_get(path, answer, expect_handler=_expect_nothing_yet)
+        if path == _UPLOAD and settings.delete_files:
+            app.router.add_delete(path, delete_upload, expect_handler=_expect_nothing_yet)
         app.router.add_route("*", path, _refuse_method, expect_handler=_expect_nothing_yet)
     app.router.add_route("*", r"/{path:[\s\S]*}", _upstream, expect_handler=_expect_nothing_yet)
     return app
@@ -107,8 +110,12 @@ def _may_bring(request: web.Request) -> bool:
     return request.method in _BRINGING or request.body_exists
 
 
-async def _refuse_method(_: web.Request) -> web.StreamResponse:
-    raise MethodNotAllowed("this path supports only GET and HEAD", _OWN_METHODS)
+async def _refuse_method(request: web.Request) -> web.StreamResponse:
+    resource = request.match_info.route.resource
+    routes = resource if resource is not None else ()
+    supported = {route.method for route in routes}
+    allowed = [method for method in _OWN_METHODS if method in supported]
+    raise MethodNotAllowed(f"this path supports only {', '.join(allowed)}", allowed)
 
 
 async def _expect_nothing_yet(_: web.Request) -> None:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gateway.errors import (
     ConditionFailed,
+    HostedFileGone,
     HostedFileNotFound,
     ObjectNotFound,
     RangeNotSatisfiable,
@@ -124,6 +125,8 @@ async def _served_upload(services: Services, token: str) -> tuple[FileLink, Uplo
         upload = None
     if link is None or upload is None or upload.state not in SERVED or not upload.files:
         raise HostedFileNotFound("no such file")
+    if upload.removed is not None:
+        raise HostedFileGone("the file was removed")
     return link, upload
 
 

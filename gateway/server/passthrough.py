@@ -10,6 +10,7 @@ from gateway.errors import GatewayError, WebSocketRefused
 from gateway.server import headers
 from gateway.server.admission import authenticate, check_expectation, check_scopes
 from gateway.server.body import read_body, send_continue
+from gateway.server.deletions import hand_over, order_removal
 from gateway.server.quotas import charge
 from gateway.server.resumption import check_passed
 from gateway.server.services import SERVICES
@@ -49,8 +50,12 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
 async def _pass(
     request: web.Request, path: str, body: AsyncIterator[bytes] | None
 ) -> web.StreamResponse:
+    services = request.app[SERVICES]
     outgoing = Outgoing(request.method, path, headers.to_upstream(request.headers), body)
-    async with request.app[SERVICES].forwarder.send(outgoing) as response:
+    order_id = await order_removal(request, services, path)
+    async with services.forwarder.send(outgoing) as response:
+        if order_id is not None:
+            await hand_over(services, order_id, response.status)
         return await stream_answer(request, response, b"")
 
 

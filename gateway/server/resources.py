@@ -7,13 +7,17 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from gateway.auth.principal import Principal
-from gateway.errors import MalformedRequest, QueueUnavailable, UploadNotFound
+from gateway.errors import MalformedRequest, NotRemovable, QueueUnavailable, UploadNotFound
 from gateway.server.admission import authenticate, check_scopes
+from gateway.server.deletions import sealed_authorization
 from gateway.server.quotas import charge
 from gateway.server.services import SERVICES
+from gateway.settings import Delivery
 from gateway.uploads.ids import parse_id
 from gateway.uploads.ledger import Ledger
-from gateway.uploads.record import State, Upload
+from gateway.uploads.lifecycle import Step, is_end
+from gateway.uploads.record import Cause, State, Upload
+from gateway.uploads.removals import Order, Removals
 from gateway.uploads.resource import resource_of
 
 _PAGE = 25
@@ -27,13 +31,30 @@ _AT_ONCE = 10
 
 async def get_upload(request: web.Request) -> web.Response:
     """`GET /gateway/uploads/{id}`: another subject's upload reads as if it did not exist."""
-    services = request.app[SERVICES]
-    principal = await _reader(request)
-    upload_id = parse_id(request.match_info["id"])
-    upload = await services.backends.ledger.find(upload_id) if upload_id else None
-    if upload is None or upload.subject != principal.subject:
-        raise UploadNotFound("no such upload")
-    return web.json_response(resource_of(upload))
+    return web.json_response(resource_of(await _own(request)))
+
+
+async def delete_upload(request: web.Request) -> web.Response:
+    """`DELETE /gateway/uploads/{id}`: workers are told to remove the file, unless it is gone.
+
+    Raises NotRemovable where there is none, or where ChatKitty may be about to get its URL.
+    """
+    upload = await _own(request)
+    if upload.removed is not None:
+        return web.Response(status=204)
+    if upload.delivery is Delivery.RELAY:
+        raise NotRemovable("the file was relayed: ChatKitty has it, and not this gateway")
+    if upload.attempt is not None and not is_end(upload.state):
+        raise NotRemovable("the file is being registered: delete it when that has ended")
+    backends = request.app[SERVICES].backends
+    order = Order(
+        upload_id=upload.id,
+        cause=Cause.SUBJECT,
+        authorization=sealed_authorization(request, backends),
+    )
+    backends.queue.send(Step.REMOVE, await Removals(backends.store).place(order))
+    location = {"Location": upload_location(upload.id)}
+    return web.json_response(resource_of(upload), status=202, headers=location)
 
 
 async def list_uploads(request: web.Request) -> web.Response:
@@ -78,6 +99,16 @@ async def _find(ledger: Ledger, upload_id: str) -> Upload | None:
         return await ledger.find_ended(upload_id)
     except UploadNotFound:
         return None
+
+
+async def _own(request: web.Request) -> Upload:
+    principal = await _reader(request)
+    upload_id = parse_id(request.match_info["id"])
+    ledger = request.app[SERVICES].backends.ledger
+    upload = await ledger.find(upload_id) if upload_id else None
+    if upload is None or upload.subject != principal.subject:
+        raise UploadNotFound("no such upload")
+    return upload
 
 
 async def _reader(request: web.Request) -> Principal:

@@ -325,6 +325,9 @@ class Settings(BaseModel):
     file_link_seconds: Annotated[float, Field(ge=60)] | None = None
     """Seconds for which the URL of a hosted file works; left out: as long as the file is there."""
 
+    delete_files: bool = False
+    """Whether a hosted file goes with its message, or when its subject deletes the upload."""
+
     on_mismatch: OnMismatch = OnMismatch.FLAG
     """A relayed file that is not what the upstream took it for: `flag`, or `delete` the message."""
 

@@ -12,6 +12,7 @@ CLAIMS: Final = "claims/"
 DEAD: Final = "dead/"
 PRESENCES: Final = "presence/"
 SPARES: Final = "spare/"
+REMOVALS: Final = "removals/"
 
 SWEEP: Final = "sweep"
 """The object that is the sweepers' lease and memory."""
@@ -57,6 +58,11 @@ def claim(subject: str, idempotency_key: str) -> str:
 def dead(upload_id: str) -> str:
     """Where a record that nobody can read is set aside."""
     return DEAD + upload_id
+
+
+def removal(order_id: str) -> str:
+    """An order to remove a hosted file."""
+    return REMOVALS + order_id
 
 
 def presences(process: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 import msgspec
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -28,7 +29,7 @@ from gateway.store.objects import ObjectStore, Written
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import is_end, supersedes
-from gateway.uploads.record import State, Upload, from_json, pack, to_json, unpack
+from gateway.uploads.record import Removed, State, Upload, from_json, pack, to_json, unpack
 from gateway.uploads.relayed import INDEX_LIMIT, KEPT_SECONDS, Kept, RelayedRecords, not_kept
 
 log = get_logger(__name__)
@@ -139,6 +140,14 @@ class BucketRecords:
         key = keys.pending(upload.id)
         written = await self._store.put(key, to_json(upload), if_match=entry.version)
         return Entry(upload, written.etag)
+
+    async def mark_removed(self, entry: Entry, removed: Removed) -> None:
+        """Have the record of an end say that the file is no longer there, or soon will not be.
+
+        Raises PreconditionFailed where somebody else has written it since, StoreUnavailable.
+        """
+        document = to_json(replace(entry.upload, removed=removed))
+        await self._store.put(keys.record(entry.upload.id), document, if_match=entry.version)
 
     async def reopen(self, upload: Upload) -> None:
         """Put an upload that had failed back among those for which something is to be done.

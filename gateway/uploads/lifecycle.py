@@ -18,6 +18,7 @@ class Step(StrEnum):
     REGISTER = "uploads.register"
     AUDIT = "uploads.audit"
     RESUME = "uploads.resume"
+    REMOVE = "uploads.remove"
     SWEEP = "uploads.sweep"
 
 

@@ -104,6 +104,22 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     settling: float = 0.0
 
 
+class Cause(StrEnum):
+    """Why a hosted file was removed."""
+
+    MESSAGE = "message"
+    """Its message was deleted."""
+    SUBJECT = "subject"
+    """Its subject wanted it."""
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """When a hosted file was removed (UTC), and why."""
+
+    at: datetime
+    cause: Cause
+
+
 _TAKEN = frozenset({State.STORED, State.RELAYED})
 """The states that are reached when the body has ended."""
 
@@ -134,6 +150,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Attempt | None = None
     result: Answer | None = None
     fault: Fault | None = None
+    removed: Removed | None = None
 
     @property
     def state(self) -> State:
@@ -157,6 +174,15 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     def file(self) -> File:
         """The one file of an `external` upload."""
         return self.files[0]
+
+    @property
+    def message_id(self) -> int | None:
+        """The id of the message that it was registered as, if it was one, by ChatKitty's answer."""
+        if self.state is not State.REGISTERED or self.result is None:
+            return None
+        document = self.result.json_object() or {}
+        found = document.get("id") if isinstance(document.get("file"), dict) else None
+        return found if type(found) is int else None
 
     def with_file(self, file: File) -> "Upload":
         """The same upload with its one file described anew."""

@@ -23,6 +23,8 @@ def resource_of(upload: Upload) -> dict[str, object]:
             "url": upload.url,
             "ambiguities": list(upload.ambiguities) or None,
             "result": {"status": upload.result.status} if upload.result else None,
+            "removedAt": timestamp(upload.removed.at) if upload.removed else None,
+            "removedFor": upload.removed.cause if upload.removed else None,
             "problem": (
                 {"type": upload.fault.slug, "detail": upload.fault.detail} if upload.fault else None
             ),

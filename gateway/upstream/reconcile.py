@@ -5,7 +5,8 @@ upload, so a message that bears it is the one that the upload made.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -14,7 +15,7 @@ from gateway.errors import UpstreamError
 from gateway.upstream.answer import Answer
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import Credentials
-from gateway.upstream.endpoints import Endpoint
+from gateway.upstream.endpoints import Endpoint, Generation
 
 CLOCK_SLACK: Final = timedelta(minutes=15)
 """How far ChatKitty's clock may be behind ours without a message being missed."""
@@ -51,21 +52,52 @@ async def find_registered(
     return Answer(200, headers, json.dumps(message, separators=(",", ":")).encode())
 
 
+async def find_naming(
+    client: ChatKitty,
+    generation: Generation,
+    is_its: Callable[[object], bool],
+    since: datetime,
+    credentials: Credentials,
+) -> AsyncGenerator[dict[str, object], None]:
+    """The messages of the application, since `since`, of whose files `is_its` takes the URL.
+
+    Raises UpstreamError, and TooManyMessages where only some could be looked at.
+    """
+    path = f"{generation.prefix}/messages"
+    async with aclosing(_read_back(client, path, since - CLOCK_SLACK, credentials)) as messages:
+        async for message in messages:
+            if is_its(_file_url(message)):
+                yield message
+
+
+class TooManyMessages(UpstreamError):
+    """So many messages have come since that nobody looks through them all."""
+
+
 async def _find(
     client: ChatKitty, endpoint: Endpoint, url: str, horizon: datetime, credentials: Credentials
 ) -> dict[str, object] | None:
-    params = {"size": str(_PAGE_SIZE)}
-    for _ in range(_MOST_PAGES):
-        page = await client.get_json(endpoint.path, params, credentials)
-        messages = _messages(page)
-        for message in messages:
+    async with aclosing(_read_back(client, endpoint.path, horizon, credentials)) as messages:
+        async for message in messages:
             if _file_url(message) == url:
                 return message
+    return None
+
+
+async def _read_back(
+    client: ChatKitty, path: str, horizon: datetime, credentials: Credentials
+) -> AsyncGenerator[dict[str, object], None]:
+    params = {"size": str(_PAGE_SIZE)}
+    for _ in range(_MOST_PAGES):
+        page = await client.get_json(path, params, credentials)
+        messages = _messages(page)
+        for message in messages:
+            yield message
         older = _older(page)
         if older is None or _reaches(messages, horizon):
-            return None
+            return
         params = older
-    raise UpstreamError("there are too many messages to search")
+    raise TooManyMessages("there are too many messages to search")
 
 
 def _messages(page: Mapping[str, object]) -> list[dict[str, object]]:

@@ -66,7 +66,7 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
             # One of them may be what kills workers: each by itself, so that it is found.
             await _end(services, upload_ids)
             for upload_id in upload_ids:
-                services.backends.queue.send(Step.RESUME, upload_id)
+                services.backends.queue.send(_again(step), upload_id)
             return
         turns = asyncio.Semaphore(_AT_A_TIME)
 
@@ -94,17 +94,18 @@ async def _guarded(
     """Do the step; whether it came to an orderly end, which includes that a part was away."""
     clear_ids()
     bind_ids(upload_id=upload_id)
+    gives_up = tries > MOST_TRIES and step is not Step.REMOVE  # an order opens no file
     try:
         # A threads pool ignores Celery's own time limits.
         async with asyncio.timeout(STEP_LIMIT):
             with joining(step.value):
-                await (work if tries <= MOST_TRIES else _give_up)(upload_id, services)
+                await (_give_up if gives_up else work)(upload_id, services)
         STEPS.add(step, "done")
     except (StoreUnavailable, SnifferUnavailable, RedisError, ConnectionError) as error:
         STEPS.add(step, "postponed")
         log.warning("step.postponed", step=step, error=repr(error))
         pause = _PAUSE * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-        await later(services, Step.RESUME, upload_id, pause)
+        await later(services, _again(step), upload_id, pause)
     except asyncio.CancelledError:
         _give_back(step, upload_id, services)
     except PreconditionFailed:
@@ -114,7 +115,7 @@ async def _guarded(
         STEPS.add(step, "failed")
         log.exception("step.failed", step=step, tries=tries)
         pause = min(_LONGEST_PAUSE, 2.0**tries) * random.random()  # noqa: S311 - jitter
-        await later(services, Step.RESUME, upload_id, max(1.0, pause))
+        await later(services, _again(step), upload_id, max(1.0, pause))
         return False
     return True
 
@@ -123,7 +124,12 @@ def _give_back(step: Step, upload_id: str, services: Services) -> None:
     """The worker ends before the step does: another one is to do what is left of it."""
     STEPS.add(step, "given-back")
     log.info("step.given_back")
-    services.backends.queue.send(Step.RESUME, upload_id)
+    services.backends.queue.send(_again(step), upload_id)
+
+
+def _again(step: Step) -> Step:
+    """What is sent for a step that came to no end: of an order, only the order tells."""
+    return step if step is Step.REMOVE else Step.RESUME
 
 
 async def _give_up(upload_id: str, services: Services) -> None:

@@ -11,6 +11,7 @@ from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends
 from gateway.uploads.ledger import OVERDUE
 from gateway.uploads.lifecycle import Step
+from gateway.uploads.removals import Removals
 from workers.sweep.lease import Lease
 
 log = get_logger(__name__)
@@ -20,13 +21,14 @@ MOST_WAITING: Final = 5_000
 
 
 async def resend(backends: Backends, lease: Lease) -> int:
-    """Send tasks for overdue uploads, the oldest first; returns how many.
+    """Send tasks for overdue uploads and removals, the oldest first; returns how many.
 
     Where there are more than may wait, the next pass goes on behind the last of them. Raises
     LeaseLost, StoreUnavailable.
     """
     room = await _room(backends)
     sent = await _resend_relayed(backends, room)
+    sent += await _resend_removals(backends, room - sent)
     return sent + await _resend_pending(backends, lease, room - sent)
 
 
@@ -49,6 +51,16 @@ async def _resend_relayed(backends: Backends, room: int) -> int:
     for upload_id in overdue:
         backends.queue.send(Step.AUDIT, upload_id)
     return len(overdue)
+
+
+async def _resend_removals(backends: Backends, room: int) -> int:
+    sent = 0
+    async for order_id in Removals(backends.store).overdue(OVERDUE):
+        if sent >= room:
+            break
+        backends.queue.send(Step.REMOVE, order_id)
+        sent += 1
+    return sent
 
 
 async def _resend_pending(backends: Backends, lease: Lease, room: int) -> int:

@@ -1,0 +1,94 @@
+"""Orders to remove a hosted file: one object in the bucket each, durable before anything is done.
+
+Whoever wants a file removed places an order; workers alone carry it out, and the sweeper finds
+what they left. Each order is dropped by its own id, so that no later one is dropped with it.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway import kept
+from gateway.crypto import KeyRing
+from gateway.errors import ObjectNotFound
+from gateway.store.objects import ObjectStore
+from gateway.uploads import keys
+from gateway.uploads.ids import link_of_token, new_id
+from gateway.uploads.record import Cause
+
+_FILE: Final = re.compile(r"/gateway/files/([^/]+)/[^/]+")
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose file is to be removed, and why.
+
+    `path`: what is below ChatKitty's base URL and has to be gone before. `authorization` is the
+    encrypted one by which it may be asked, where the gateway has none of its own.
+    """
+
+    upload_id: str
+    cause: Cause
+    path: str | None = None
+    authorization: str | None = None
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """An order under its id, and its age in seconds by the store's clock."""
+
+    id: str
+    order: Order
+    age: float
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Order)
+
+
+class Removals:
+    """The orders in one bucket. Every method raises StoreUnavailable."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Keep orders in this bucket."""
+        self._store = store
+
+    async def place(self, order: Order) -> str:
+        """Make the order durable; returns its id."""
+        order_id = new_id()
+        await self._store.put(keys.removal(order_id), _encoder.encode(order))
+        return order_id
+
+    async def open(self, order_id: str) -> Placed | None:
+        """The order, None where it was carried out or dropped. Raises msgspec.DecodeError."""
+        try:
+            document = await self._store.get(keys.removal(order_id))
+        except ObjectNotFound:
+            return None
+        return Placed(order_id, kept.read(_decoder, document.content), document.age)
+
+    async def drop(self, order_id: str) -> None:
+        """Forget the order: it was carried out, or is not to be."""
+        await self._store.delete(keys.removal(order_id))
+
+    async def overdue(self, age: float) -> AsyncIterator[str]:
+        """The ids of the orders that have been there for so many seconds, the oldest first."""
+        async for info in self._store.list(keys.REMOVALS):
+            if info.age >= age:
+                yield keys.id_of(info.key)
+
+
+def upload_of_url(url: object, ring: KeyRing) -> str | None:
+    """The id of the upload whose file is under a URL of ours, also where that has ended. Pure.
+
+    Under whatever host name: nobody else can make such a token.
+    """
+    if not isinstance(url, str):
+        return None
+    try:
+        found = _FILE.search(urlsplit(url).path)
+    except ValueError:
+        return None
+    link = link_of_token(found[1], ring, 0.0) if found is not None else None
+    return link.upload_id if link is not None else None

@@ -1,0 +1,170 @@
+"""A hosted file goes with its message, or when its subject deletes the upload: no other does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.store.s3 import S3Store
+from gateway.uploads import keys
+from tests.flows import files
+from tests.flows.client import PATIENCE, Answer, Client
+from tests.servers.fixtures import StartGateway
+from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+from tests.servers.zygote import ForkedPart
+
+PATH = f"/v1/channels/{CHANNEL}/messages"
+
+
+@pytest.fixture
+async def alice(start_gateway: StartGateway, worker: ForkedPart) -> AsyncIterator[Client]:
+    assert worker.exit_status is None
+    gateway = start_gateway(delivery="external", delete_files="true", serve_files="stream")
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        yield client
+
+
+async def sent(client: Client) -> Answer:
+    answer = await client.upload(PATH, files.PNG, name="a.png")
+    assert answer.status == 200, answer.body
+    return answer
+
+
+async def named_again(client: Client, url: str) -> Any:
+    file = {"url": url, "name": "b.png", "contentType": "image/png", "size": 1}
+    answer = await client.request("POST", PATH, json={"type": "FILE", "file": file})
+    assert answer.status == 200, answer.body
+    return answer.json()["id"]
+
+
+async def all_carried_out(store: S3Store) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while [info async for info in store.list(keys.REMOVALS)]:
+            await asyncio.sleep(0.05)
+
+
+async def status_of_file(client: Client, answer: Answer) -> int:
+    return (await client.request("GET", answer.json()["file"]["url"])).status
+
+
+async def is_there(store: S3Store, answer: Answer) -> bool:
+    key = keys.incoming(answer.upload_id)
+    return key in [info.key async for info in store.list(key)]
+
+
+@pytest.mark.parametrize("generation", ["/v1", "", "/v1/applications/1"])
+async def test_a_deleted_message_takes_its_file(
+    alice: Client, store: S3Store, generation: str
+) -> None:
+    deleted, other = await sent(alice), await sent(alice)
+    path = f"{generation}/messages/{deleted.json()['id']}"
+    assert (await alice.request("DELETE", path)).status == 200
+    await all_carried_out(store)
+    gone = await alice.request("GET", deleted.json()["file"]["url"])
+    assert gone.status == 410
+    assert gone.json()["type"].endswith(":file-gone")
+    assert not await is_there(store, deleted)
+    resource = await alice.resource(deleted.upload_id)
+    assert (resource["state"], resource["removedFor"]) == ("registered", "message")
+    assert resource["removedAt"] >= resource["history"][-1]["at"]
+    assert await status_of_file(alice, other) == 200
+    assert "removedAt" not in await alice.resource(other.upload_id)
+
+
+async def test_a_message_that_is_not_deleted_keeps_its_file(
+    alice: Client, store: S3Store, sandbox: Sandbox
+) -> None:
+    answer = await sent(alice)
+    path = f"/v1/messages/{answer.json()['id']}"
+    await sandbox.fault("DELETE", path, status=403)
+    assert (await alice.request("DELETE", path)).status == 403
+    await all_carried_out(store)
+    assert await status_of_file(alice, answer) == 200
+
+
+async def test_nothing_is_deleted_where_the_message_cannot_be_asked_for(
+    alice: Client, store: S3Store, sandbox: Sandbox
+) -> None:
+    answer = await sent(alice)
+    path = f"/v1/messages/{answer.json()['id']}"
+    await sandbox.fault("GET", path, status=500)
+    assert (await alice.request("DELETE", path)).status == 502
+    assert (await sandbox.get(path))["id"] == answer.json()["id"]
+    assert await status_of_file(alice, answer) == 200
+    assert (await alice.request("DELETE", path)).status == 200
+    await all_carried_out(store)
+    assert await status_of_file(alice, answer) == 410
+
+
+@pytest.mark.parametrize("more", ["", "?grant=read"])
+async def test_a_file_that_another_message_names_stays(
+    alice: Client, store: S3Store, more: str
+) -> None:
+    answer = await sent(alice)
+    bob = alice.as_another(TOKENS["bob"])
+    first, second = [await named_again(bob, answer.json()["file"]["url"] + more) for _ in range(2)]
+    assert (await bob.request("DELETE", f"/v1/messages/{first}")).status == 200
+    await all_carried_out(store)
+    assert await status_of_file(alice, answer) == 200
+    own = f"/v1/messages/{answer.json()['id']}"
+    assert (await alice.request("DELETE", own)).status == 200
+    await all_carried_out(store)
+    assert await status_of_file(alice, answer) == 200
+    assert (await alice.request("DELETE", f"/gateway/uploads/{answer.upload_id}")).status == 202
+    await all_carried_out(store)
+    assert await status_of_file(alice, answer) == 200
+    assert (await bob.request("DELETE", f"/v1/messages/{second}")).status == 200
+    assert (await alice.request("DELETE", f"/gateway/uploads/{answer.upload_id}")).status == 202
+    await all_carried_out(store)
+    assert await status_of_file(alice, answer) == 410
+
+
+async def test_who_names_the_picture_of_another_cannot_delete_it(
+    alice: Client, store: S3Store
+) -> None:
+    picture = await alice.upload("/v1/users/1/display-picture", files.PNG, name="p.png")
+    assert picture.status == 200, picture.body
+    url = (await alice.resource(picture.upload_id))["url"]
+    number = await named_again(alice.as_another(TOKENS["bob"]), url)
+    assert (await alice.request("DELETE", f"/v1/messages/{number}")).status == 200
+    await all_carried_out(store)
+    assert (await alice.request("GET", url)).status == 200
+
+
+async def test_a_subject_deletes_its_upload_and_no_others(alice: Client, store: S3Store) -> None:
+    answer = await sent(alice)
+    path = f"/gateway/uploads/{answer.upload_id}"
+    assert (await alice.as_another(TOKENS["bob"]).request("DELETE", path)).status == 404
+    told = await alice.request("DELETE", path)
+    assert (told.status, told.headers["Location"]) == (202, path)
+    await all_carried_out(store)
+    assert await status_of_file(alice, answer) == 410
+    assert not await is_there(store, answer)
+    assert (await alice.resource(answer.upload_id))["removedFor"] == "subject"
+    again = await alice.request("DELETE", path)
+    assert (again.status, again.body) == (204, b"")
+
+
+async def test_files_stay_unless_it_is_set(external: Client, store: S3Store) -> None:
+    answer = await sent(external)
+    path = f"/gateway/uploads/{answer.upload_id}"
+    refused = await external.request("DELETE", path)
+    assert (refused.status, refused.headers["Allow"]) == (405, "GET, HEAD")
+    assert (await external.request("DELETE", f"/v1/messages/{answer.json()['id']}")).status == 200
+    assert [info async for info in store.list(keys.REMOVALS)] == []
+    assert await is_there(store, answer)
+
+
+async def test_a_relayed_file_is_not_ours_to_remove(
+    start_gateway: StartGateway, worker: ForkedPart
+) -> None:
+    assert worker.exit_status is None
+    gateway = start_gateway(delivery="relay", delete_files="true")
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        answer = await client.upload(PATH, files.PNG, name="a.png")
+        await client.end_of(answer.upload_id)
+        refused = await client.request("DELETE", f"/gateway/uploads/{answer.upload_id}")
+        assert refused.status == 409
+        other = await client.request("PUT", f"/gateway/uploads/{answer.upload_id}")
+        assert (other.status, other.headers["Allow"]) == (405, "GET, HEAD, DELETE")

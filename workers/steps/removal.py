@@ -1,0 +1,173 @@
+"""`remove`: an order to remove a hosted file is carried out, or dropped.
+
+It is dropped where the message stands that was to be deleted, where another message names the
+file, and where ChatKitty cannot tell. Each part of it may be done again.
+"""
+
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Final
+
+from gateway import crash
+from gateway.errors import ObjectNotFound, UpstreamError, UpstreamRefused
+from gateway.metrics.catalogue import REMOVALS
+from gateway.settings import Delivery
+from gateway.telemetry import bind_ids, get_logger
+from gateway.uploads import keys
+from gateway.uploads.attempts import CLOCK_STEP, under_way_for
+from gateway.uploads.backends import Backends
+from gateway.uploads.ledger import Entry
+from gateway.uploads.lifecycle import Step, supersedes
+from gateway.uploads.record import CANCELLED, Cause, Fault, Removed, State, Upload
+from gateway.uploads.removals import Order, Placed, Removals, upload_of_url
+from gateway.upstream.credentials import CallersOwn, Credentials
+from gateway.upstream.endpoints import generation_of
+from gateway.upstream.paths import api_path
+from gateway.upstream.reconcile import TooManyMessages, find_naming
+from workers.runtime import Services
+from workers.steps.ending import conclude
+from workers.steps.resumption import resume
+from workers.steps.schedule import later
+
+log = get_logger(__name__)
+
+_SOON: Final = 2.0
+_LOOK_AGAIN: Final = 15.0
+_SETTLING: Final = 60.0
+"""Seconds beyond the upstream's timeout, after which a message that stands was not deleted."""
+
+_BY_SUBJECT: Final = Fault(CANCELLED.slug, "cancelled by its subject")
+_GONE: Final = 404
+
+
+class NotYet(Exception):
+    """It is to be looked again, in so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+async def remove(order_id: str, services: Services) -> None:
+    """Carry out the order, if it is still there."""
+    removals = Removals(services.backends.store)
+    placed = await removals.open(order_id)
+    if placed is None:
+        return
+    bind_ids(upload_id=placed.order.upload_id)
+    try:
+        await _carry_out(placed, services)
+    except NotYet as wait:
+        await later(services, Step.REMOVE, order_id, wait.seconds)
+    else:
+        await removals.drop(order_id)
+
+
+async def _carry_out(placed: Placed, services: Services) -> None:
+    """Returns when nothing is left to be done. Raises NotYet."""
+    order, backends = placed.order, services.backends
+    entry = await _ended(order, services)
+    if entry is None:
+        return
+    if entry.upload.removed is None:
+        reason = await _why_kept(placed, entry.upload, backends)
+        if reason is not None:
+            REMOVALS.add(order.cause, "kept")
+            log.warning("removal.kept", cause=order.cause, reason=reason)
+            return
+        await backends.ledger.mark_removed(entry, Removed(datetime.now(UTC), order.cause))
+        crash.point("removal.recorded")
+    await backends.store.delete(keys.incoming(order.upload_id))
+    crash.point("removal.file-removed")
+    REMOVALS.add(order.cause, "removed")
+    log.info("removal.done", cause=order.cause)
+
+
+async def _ended(order: Order, services: Services) -> Entry | None:
+    """The upload at its end; one that is pending is brought to it. Raises NotYet."""
+    ledger = services.backends.ledger
+    try:
+        ended = await ledger.open_ended(order.upload_id)
+    except ObjectNotFound:
+        ended = None
+    pending = await ledger.open(order.upload_id)
+    if pending is None or (ended is not None and not supersedes(pending.upload, ended.upload)):
+        return ended
+    await _bring_to_end(pending, services, cancels=order.cause is Cause.SUBJECT)
+    raise NotYet(_SOON)
+
+
+async def _bring_to_end(entry: Entry, services: Services, *, cancels: bool) -> None:
+    """Do what is next for it, or cancel it where ChatKitty cannot have heard of it."""
+    upload = entry.upload
+    if (seconds := under_way_for(upload.attempt, entry.age)) > 0:
+        raise NotYet(seconds + CLOCK_STEP)
+    untouched = upload.state in {State.STORED, State.INSPECTED} and upload.fault is None
+    if cancels and untouched and upload.delivery is Delivery.EXTERNAL and upload.attempt is None:
+        await conclude(services.backends, entry, upload, _BY_SUBJECT)
+    else:
+        await resume(upload.id, services)
+
+
+async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str | None:
+    """Why the file has to stay, None where it may go. Raises NotYet."""
+    path = placed.order.path
+    if path is not None and path.rpartition("/")[2] != str(upload.message_id):
+        return "it is not its own message that was deleted"
+    if (credentials := _credentials(placed.order, backends)) is None:
+        return "no token to ask ChatKitty with"
+    if (wait := await backends.breaker.permit()) > 0:
+        raise NotYet(wait)
+    try:
+        return await _who_names(placed, upload, backends, credentials)
+    except UpstreamError as error:
+        if not error.retryable or isinstance(error, TooManyMessages):
+            return str(error)
+        log.warning("removal.postponed", error=str(error))
+        raise NotYet(max(_LOOK_AGAIN, error.retry_after)) from None
+
+
+async def _who_names(
+    placed: Placed, upload: Upload, backends: Backends, credentials: Credentials
+) -> str | None:
+    path = placed.order.path
+    if path is not None and await _stands(path, backends, credentials):
+        # The DELETE may still be under way, or ChatKitty slow to show what it did.
+        if placed.age < backends.settings.upstream_timeout + _SETTLING:
+            raise NotYet(_LOOK_AGAIN if placed.age > _LOOK_AGAIN else _SOON)
+        return "its message was not deleted"
+    return await _namer(upload, backends, credentials)
+
+
+async def _stands(path: str, backends: Backends, credentials: Credentials) -> bool:
+    try:
+        await backends.chatkitty.get_json(path, {}, credentials)
+    except UpstreamRefused as refused:
+        if refused.status == _GONE:
+            return False
+        raise
+    return True
+
+
+async def _namer(upload: Upload, backends: Backends, credentials: Credentials) -> str | None:
+    """Says which other message names the file, if any does."""
+    generation = generation_of(api_path(upload.target.path, str(backends.settings.upstream_url)))
+    since = upload.history[0].at
+
+    def is_its(url: object) -> bool:
+        return upload_of_url(url, backends.ring) == upload.id
+
+    naming = find_naming(backends.chatkitty, generation, is_its, since, credentials)
+    async with aclosing(naming) as messages:
+        async for message in messages:
+            if message.get("id") != upload.message_id:
+                return f"the message {message.get('id')} names it"
+    return None
+
+
+def _credentials(order: Order, backends: Backends) -> Credentials | None:
+    if backends.own_token is not None:
+        return backends.own_token
+    sealed = order.authorization
+    authorization = backends.ring.decrypt(sealed) if sealed is not None else None
+    return CallersOwn(authorization) if authorization is not None else None
