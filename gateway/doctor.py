@@ -152,7 +152,7 @@ def _checks(backends: Backends) -> Mapping[Part, _Check]:
             advice += await check_redis(settings.broker, settings.redis_prefix, _PROBE, names)
             if not settings.redis_prefix:
                 advice += await check_shares(settings.broker)
-        await asyncio.to_thread(backends.queue.check)
+            await asyncio.to_thread(backends.queue.check)
         await asyncio.to_thread(backends.queue.probe)
         return advice
 

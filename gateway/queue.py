@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from uuid import uuid4
 
 import msgspec
+from amqp.exceptions import NotFound
 from celery import Celery
 from kombu import Connection, Producer, Queue
 from kombu.exceptions import ChannelError
@@ -35,6 +36,7 @@ STEP_LIMIT: Final = 600
 """Seconds that one step may take at the most; its message is given to another worker later."""
 
 _PROBE = "uploads.probe"
+_PROBE_SECONDS = 60.0
 _NOBODYS = "uploads.nobody"
 """No queue is bound by it: what is sent there is taken, and gone."""
 
@@ -179,15 +181,20 @@ class TaskQueue:
     def probe(self) -> None:
         """Send a message and take it back, by a queue of its own. Blocks for some seconds.
 
-        Raises QueueUnavailable where it does not arrive.
+        Queues that are there are compared with what they would be made as; none is made but that
+        one, which goes. Raises QueueUnavailable where the message does not arrive.
         """
+        queues = self._app.amqp.queues
         try:
             with self._app.connection_for_write() as connection:
-                arrived = _comes_back(connection, f"{_PROBE}.{uuid4().hex}")
+                connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
+                if _is_rabbitmq(connection):
+                    for each in queues.values():
+                        _compare(connection, each)
+                arguments = queues[QUEUES[0]].queue_arguments or {}
+                arrived = _comes_back(connection, f"{_PROBE}.{uuid4().hex}", arguments)
         except Exception as error:  # as above; what it says tells which right is missing
-            raise QueueUnavailable(
-                f"a message cannot be sent or taken: {explained(error)}"
-            ) from error
+            raise QueueUnavailable(explained(error)) from error
         if not arrived:
             raise QueueUnavailable("a message that was sent did not arrive")
 
@@ -251,9 +258,29 @@ def _takes(connection: Connection, queue: Queue) -> bool:
     return not native.is_blocked()
 
 
-def _comes_back(connection: Connection, name: str) -> bool:
+def _is_rabbitmq(connection: Connection) -> bool:
+    return isinstance(connection.connection, amqp.Connection)
+
+
+def _compare(connection: Connection, queue: Queue) -> None:
+    """Raises an error of the broker if the queue, or its exchange, is there and is another."""
+    for part, look in ((queue.exchange, "declare"), (queue, "queue_declare")):
+        with cast(Any, connection.channel()) as channel:
+            try:
+                getattr(part(channel), look)(passive=True)
+            except NotFound:
+                return
+        with cast(Any, connection.channel()) as channel:
+            getattr(part(channel), look)()
+
+
+def _comes_back(connection: Connection, name: str, arguments: Mapping[str, str]) -> bool:
     """Whether what is sent to a queue of that name, made for it, can be taken from there."""
-    queue = Queue(name, exclusive=True, auto_delete=True)(connection.channel())
+    if _is_rabbitmq(connection):  # whose quorum queues cannot be exclusive
+        made = Queue(name, queue_arguments=arguments, expires=_PROBE_SECONDS)
+    else:
+        made = Queue(name, exclusive=True, auto_delete=True)
+    queue = made(connection.channel())
     queue.declare()
     try:
         Producer(connection).publish("probe", routing_key=name)

@@ -24,6 +24,13 @@ _GRANT: Final = (
 )
 _RABBITMQ: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (
+        re.compile(r"has not answered for"),
+        (
+            "RabbitMQ does not answer: it hangs, or has an alarm for memory or disk, and takes no"
+            " messages (rabbitmqctl status)"
+        ),
+    ),
+    (
         re.compile(r"Login was refused"),
         (
             "RabbitMQ refuses the user or the password: check GATEWAY_BROKER_URL, in which both are"

@@ -63,10 +63,15 @@ def clerk(node: RabbitMQ, vhost: str) -> Clerk:
 
 
 def said_of(url: str, options: BrokerOptions = DEFAULTS) -> str:
-    """What is said of a broker that cannot be used."""
+    """What is said of a broker that cannot be used, at the start and by `doctor`."""
+    queue = TaskQueue(url, (), options)
+    with pytest.raises(QueueUnavailable) as by_doctor:
+        queue.probe()
     with pytest.raises(QueueUnavailable) as caught:
-        TaskQueue(url, (), options).check()
+        queue.check()
+    queue.close()
     said = str(caught.value)
+    assert str(by_doctor.value) == said
     assert PASSWORD not in said
     assert quote(PASSWORD, safe="") not in said
     assert "\n" not in said
@@ -79,11 +84,42 @@ def test_who_cannot_log_in_is_told_why(node: RabbitMQ, clerk: Clerk) -> None:
     assert "no virtual host nowhere: create it" in said_of(f"amqp://guest:guest@{at}/nowhere")
     assert "into the virtual host test-" in said_of(clerk(""))
     assert "set_permissions -p test-" in said_of(clerk(""))
-    assert "use exchange 'uploads': rabbitmqctl set_permissions" in said_of(clerk("^$"))
-    assert "use queue 'uploads.inspect'" in said_of(clerk("^uploads$"))
     assert "nothing listens" in said_of(f"amqp://guest:guest@{HOST}:{free_port()}/%2F")
     assert "cannot be resolved" in said_of("amqp://guest:guest@nowhere.invalid/%2F")
     assert "does not speak TLS there" in said_of(f"amqps://guest:guest@{at}/%2F")
+
+
+def test_a_right_that_is_missing_is_named(clerk: Clerk) -> None:
+    for names, what in (
+        ("^$", "queue 'uploads.probe."),
+        ("^uploads.*", "exchange 'amq.default'"),
+        ("^amq.default$", "queue 'uploads.probe."),
+    ):
+        with pytest.raises(QueueUnavailable, match=what) as caught:
+            TaskQueue(clerk(names), ()).probe()
+        assert "rabbitmqctl set_permissions -p test-" in str(caught.value)
+
+
+@pytest.mark.parametrize("queue_type", QueueType)
+def test_doctor_makes_no_queue_and_looks_at_each(
+    node: RabbitMQ, vhost: str, clerk: Clerk, queue_type: QueueType
+) -> None:
+    options = BrokerOptions(queue_type=queue_type)
+    name = vhost.rpartition("/")[2]
+    queue = TaskQueue(clerk(RIGHTS), (), options)
+    queue.probe()
+    assert "uploads" not in node.control("list_queues", "-p", name, "name")
+    with Connection(vhost) as connection:  # the last of them is of another type
+        Queue(Step.SWEEP, Exchange("uploads"), Step.SWEEP, durable=False)(
+            connection.channel()
+        ).declare()
+    with pytest.raises(QueueUnavailable, match=r"queue 'uploads.sweep' exists with another"):
+        queue.probe()
+
+
+def test_an_alarm_is_named(node: RabbitMQ, vhost: str) -> None:
+    with node.memory_alarm(), pytest.raises(QueueUnavailable, match="alarm for memory or disk"):
+        TaskQueue(vhost, ()).probe()
 
 
 @pytest.mark.parametrize("there", QueueType)
