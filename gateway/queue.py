@@ -17,9 +17,15 @@ from celery import Celery
 from kombu import Connection, Producer, Queue
 from kombu.exceptions import ChannelError
 
-from gateway.brokers import amqp
+from gateway.brokers import amqp, known
 from gateway.brokers.faults import explained
-from gateway.brokers.options import DEFAULTS, BrokerOptions, connection_settings, queue_arguments
+from gateway.brokers.options import (
+    DEFAULTS,
+    BrokerOptions,
+    connection_settings,
+    queue_arguments,
+    transport_options,
+)
 from gateway.errors import QueueUnavailable
 from gateway.metrics.catalogue import BROKER_REFUSES, LOST_MESSAGES
 from gateway.redis import transport
@@ -53,7 +59,7 @@ LARGEST_MESSAGE: Final = 500
 def celery_settings(broker_url: str, options: BrokerOptions = DEFAULTS) -> Mapping[str, Any]:
     """What senders and workers must agree on, and what keeps a broker's fault from hanging them."""
     transport.be_known()
-    amqp.be_known()
+    known.be_known()
     url, of_redis = transport.for_kombu(broker_url, options.redis_prefix)
     arguments = queue_arguments(broker_url, options)
     return {
@@ -73,6 +79,7 @@ def celery_settings(broker_url: str, options: BrokerOptions = DEFAULTS) -> Mappi
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
             **of_redis,
+            **transport_options(broker_url, options, QUEUES),
         },
         "task_queues": [
             Queue(name, routing_key=name, queue_arguments=arguments) for name in QUEUES

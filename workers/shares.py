@@ -111,6 +111,9 @@ def _prefetch_shares(consumer: Any) -> None:
 
 
 def _consume(tasks: Any, queues: Mapping[str, Any], wanted: Collection[str]) -> None:
+    if (hold := getattr(tasks.channel, "hold", None)) is not None:  # SQS
+        hold(set(queues).difference(wanted))
+        return
     for name in set(queues).difference(wanted):
         if tasks.consuming_from(name):
             tasks.cancel_by_queue(name)

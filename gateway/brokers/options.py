@@ -1,12 +1,21 @@
 """What Celery and kombu are told of a broker, by its kind. Pure."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from gateway.brokers.kinds import TLS_OPTIONS, Kind, QueueType, kind_of, split
+
+_AMQPS: Final[Mapping[str, str]] = {name: name.removeprefix("ssl_") for name in TLS_OPTIONS}
+"""What py-amqp calls those options."""
+
+_POLL_SECONDS: Final = 5
+"""How long SQS waits for a message before it says that there is none."""
+
+_CONNECT_SECONDS: Final = 3
+_ANSWER_SECONDS: Final = _POLL_SECONDS + 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +28,11 @@ class BrokerOptions:
     redis_prefix: str = ""
     """What stands before all that is named in Redis."""
 
+    sqs_region: str = "us-east-1"
+
+    sqs_queues: str = ""
+    """What stands before the names of SQS' queues, or before their URLs: those must be there."""
+
 
 DEFAULTS: Final = BrokerOptions()
 
@@ -30,13 +44,22 @@ def queue_arguments(url: str, options: BrokerOptions) -> Mapping[str, str]:
     return {"x-queue-type": options.queue_type.value}
 
 
+def sqs_name(queue: str) -> str:
+    """What kombu calls a queue in SQS, which takes no dots."""
+    return queue.replace(".", "-")
+
+
 def connection_settings(url: str) -> Mapping[str, Any]:
     """Celery's settings of the connection to that broker."""
-    if kind_of(url) is not Kind.RABBITMQ:
+    kind = kind_of(url)
+    if kind is Kind.REDIS:
         return {"broker_url": url}
     parts = split(url)
     told = dict(parse_qsl(parts.query))
     settings: dict[str, Any] = {"broker_url": parts._replace(query="").geturl()}
+    if kind is Kind.SQS:
+        # Remote control would take SNS, a queue for each worker, and rights for both.
+        settings["worker_enable_remote_control"] = False
     if parts.scheme == "amqps":
         settings["broker_use_ssl"] = {
             # py-amqp checks no name unless it is given one; kombu fills in the host's.
@@ -47,5 +70,28 @@ def connection_settings(url: str) -> Mapping[str, Any]:
     return settings
 
 
-_AMQPS: Final[Mapping[str, str]] = {name: name.removeprefix("ssl_") for name in TLS_OPTIONS}
-"""What py-amqp calls those options."""
+def transport_options(
+    url: str, options: BrokerOptions, queues: Collection[str]
+) -> Mapping[str, Any]:
+    """What kombu is told of SQS; nothing of other brokers."""
+    if kind_of(url) is not Kind.SQS:
+        return {}
+    told = dict(parse_qsl(split(url).query))
+    chosen: dict[str, Any] = {
+        "region": options.sqs_region,
+        "is_secure": told.get("is_secure", "true").lower() != "false",
+        "wait_time_seconds": _POLL_SECONDS,
+        "polling_interval": 0,
+        "client-config": {
+            "connect_timeout": _CONNECT_SECONDS,
+            "read_timeout": _ANSWER_SECONDS,
+            "retries": {"total_max_attempts": 2},
+        },
+    }
+    if "://" in options.sqs_queues:
+        chosen["predefined_queues"] = {
+            sqs_name(queue): {"url": options.sqs_queues + sqs_name(queue)} for queue in queues
+        }
+    else:
+        chosen["queue_name_prefix"] = options.sqs_queues
+    return chosen

@@ -1,14 +1,15 @@
 """The addresses of Redis and of the broker, as the clients of both understand them."""
 
 import ssl
+from importlib.util import find_spec
 from urllib.parse import quote, urlencode
 
-from gateway.brokers import amqp
-from gateway.brokers.kinds import check_address
+from gateway.brokers import known
+from gateway.brokers.kinds import Kind, check_address, kind_of
 from gateway.redis import transport
 from gateway.redis.address import RedisAddress, is_redis
 
-amqp.be_known()
+known.be_known()
 transport.be_known()
 
 
@@ -42,6 +43,8 @@ def check_broker_url(url: str) -> None:
             raise ValueError(f"has an option that Celery does not take: {untaken[0]}")
         return
     check_address(url)
+    if kind_of(url) is Kind.SQS and find_spec("boto3") is None:
+        raise ValueError("SQS needs the extra `sqs`: pip install 'chatkitty-gateway[sqs]'")
 
 
 def broker_of(url: str) -> str:

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.brokers.kinds import QueueType
+from gateway.brokers.kinds import SQS_QUEUES, QueueType
 from gateway.brokers.options import BrokerOptions
 from gateway.crypto import KeyRing
 from gateway.errors import ConfigurationError
@@ -166,6 +166,12 @@ class Settings(BaseModel):
 
     broker_queue_type: QueueType = QueueType.CLASSIC
     """What RabbitMQ keeps the queues as: `classic` or `quorum`."""
+
+    sqs_region: str | None = None
+    """The region of the queues, if the broker is SQS; left out: the bucket's."""
+
+    sqs_queues: Annotated[str, Field(pattern=SQS_QUEUES, max_length=256)] = ""
+    """What the names of SQS' queues begin with, or the URLs of queues that are made by hand."""
 
     s3_endpoint_url: BaseUrl | None = None
     """The S3-compatible store; left out: AWS."""
@@ -514,7 +520,12 @@ class Settings(BaseModel):
     @property
     def broker_options(self) -> BrokerOptions:
         """What is chosen beside the broker's address."""
-        return BrokerOptions(queue_type=self.broker_queue_type, redis_prefix=self.redis_prefix)
+        return BrokerOptions(
+            queue_type=self.broker_queue_type,
+            redis_prefix=self.redis_prefix,
+            sqs_region=self.sqs_region or self.s3_region,
+            sqs_queues=self.sqs_queues,
+        )
 
     @property
     def broker(self) -> str:

@@ -1,0 +1,132 @@
+"""Celery's broker on SQS, for kombu: each queue is polled by a thread of its own.
+
+Of kombu's own two ways one polls queues in turn, so that each waits for all that are empty; the
+other needs libcurl, and no longer polls a queue after an answer that is late or an error. It also
+begins another poll each time that a queue is consumed from again.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+from kombu.transport import SQS as kombu  # noqa: N811 - the module is called so
+
+_GONE: Final = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+_LARGEST_ANSWER: Final = 10
+_PAUSE: Final = 0.1
+
+_base: Final[Any] = kombu.Channel
+
+
+class Channel(_base):  # type: ignore[misc]
+    """What consumes and sends."""
+
+    connection: Any
+    closed: Any  # by another thread
+    qos: Any
+    wait_time_seconds: int
+    canonical_queue_name: Callable[[str], str]
+    sqs: Callable[..., Any]
+    _active_queues: Collection[str]
+    _queue_cache: dict[str, str]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """As kombu's."""
+        self._held: Collection[str] = ()
+        self._arrived: SimpleQueue[tuple[str, Mapping[str, Any]] | Exception] = SimpleQueue()
+        self._pollers: dict[str, threading.Thread] = {}
+        super().__init__(*arguments, **options)
+
+    def hold(self, queues: Collection[str]) -> None:
+        """Leave those queues alone, and no others, until this is said anew."""
+        self._held = queues
+
+    def basic_consume(self, queue: str, *arguments: Any, **options: Any) -> Any:
+        """As kombu's."""
+        tag = super().basic_consume(queue, *arguments, **options)
+        poller = self._pollers.get(queue)
+        if poller is None or not poller.is_alive():
+            self.sqs(queue=self.canonical_queue_name(queue))  # made by one thread, used by several
+            poller = threading.Thread(target=self._poll, args=(queue,), name=queue, daemon=True)
+            self._pollers[queue] = poller
+            poller.start()
+        return tag
+
+    def drain_events(self, timeout: float | None = None, callback: Any = None, **_: object) -> None:
+        """Hand over a message that has come. Raises Empty, or what a poll has come to."""
+        if not self._pollers:
+            raise Empty
+        found = self._arrived.get(timeout=_PAUSE if timeout is None else min(timeout, _PAUSE))
+        if isinstance(found, Exception):
+            raise found
+        queue, message = found
+        if queue not in self._active_queues:
+            self._give_back(queue, [message])
+            return
+        for payload in self._messages_to_python([message], queue):
+            callback(payload, queue)
+
+    def close(self) -> None:
+        """As kombu's; what has come meanwhile can be taken by others at once."""
+        super().close()
+        for poller in self._pollers.values():
+            poller.join(self.wait_time_seconds + 1)
+        while True:
+            try:
+                found = self._arrived.get_nowait()
+            except Empty:
+                return
+            if not isinstance(found, Exception):
+                self._give_back(found[0], [found[1]])
+
+    def _poll(self, queue: str) -> None:
+        """Take messages of the queue as long as it is consumed from. In a thread of its own."""
+        waiting = threading.Event()
+        while not self.closed and queue in self._active_queues:
+            if queue in self._held or not self._arrived.empty() or not self.qos.can_consume():
+                waiting.wait(_PAUSE)
+                continue
+            try:
+                messages = self._receive(queue)
+            except Exception as error:  # noqa: BLE001 - the thread that consumes is told
+                self._arrived.put(error)
+                return
+            if self.closed or queue not in self._active_queues:
+                self._give_back(queue, messages)
+                return
+            for message in messages:
+                self._arrived.put((queue, message))
+
+    def _receive(self, queue: str) -> list[Mapping[str, Any]]:
+        answer = self.sqs(queue=self.canonical_queue_name(queue)).receive_message(
+            QueueUrl=self._new_queue(queue),
+            MaxNumberOfMessages=_LARGEST_ANSWER,
+            WaitTimeSeconds=self.wait_time_seconds,
+        )
+        found: list[Mapping[str, Any]] = answer.get("Messages", [])
+        return found
+
+    def _give_back(self, queue: str, messages: Collection[Mapping[str, Any]]) -> None:
+        if messages:
+            self._release_messages(self._new_queue(queue), queue, messages)
+
+    def _put(self, queue: str, message: Mapping[str, Any], **options: Any) -> None:
+        try:
+            super()._put(queue, message, **options)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GONE:
+                raise
+            # It was deleted, and stays known; it is made anew, unless it is one made by hand.
+            self._queue_cache.pop(self.canonical_queue_name(queue), None)
+            super()._put(queue, message, **options)
+
+
+class Transport(kombu.Transport):
+    """What `sqs://` stands for."""
+
+    Channel = Channel
+
+    implements = kombu.Transport.implements.extend(asynchronous=False)
+    connection_errors = (*kombu.Transport.connection_errors, ClientError)
