@@ -43,6 +43,8 @@ STEP_LIMIT: Final = 600
 
 _PROBE = "uploads.probe"
 _PROBE_SECONDS = 60.0
+_NOTHING = "uploads.resume"
+"""The task that does nothing for an upload that there is not."""
 _NOBODYS = "uploads.nobody"
 """No queue is bound by it: what is sent there is taken, and gone."""
 
@@ -188,8 +190,9 @@ class TaskQueue:
     def probe(self) -> None:
         """Send a message and take it back, by a queue of its own. Blocks for some seconds.
 
-        Queues that are there are compared with what they would be made as; none is made but that
-        one, which goes. Raises QueueUnavailable where the message does not arrive.
+        Queues that are there are compared with what they would be made as. SQS, where the user may
+        have no right to make a queue, gets a task of no upload instead, which a worker takes.
+        Raises QueueUnavailable where the message does not arrive.
         """
         queues = self._app.amqp.queues
         try:
@@ -198,8 +201,15 @@ class TaskQueue:
                 if _is_rabbitmq(connection):
                     for each in queues.values():
                         _compare(connection, each)
-                arguments = queues[QUEUES[0]].queue_arguments or {}
-                arrived = _comes_back(connection, f"{_PROBE}.{uuid4().hex}", arguments)
+                if connection.transport.driver_type == "sqs":
+                    channel = cast(Any, connection.default_channel)
+                    for name in QUEUES:
+                        channel.compare(name)
+                    self._app.send_task(_NOTHING, args=[_PROBE], retry=False)
+                    arrived = True
+                else:
+                    arguments = queues[QUEUES[0]].queue_arguments or {}
+                    arrived = _comes_back(connection, f"{_PROBE}.{uuid4().hex}", arguments)
         except Exception as error:  # as above; what it says tells which right is missing
             raise QueueUnavailable(explained(error)) from error
         if not arrived:

@@ -15,6 +15,9 @@ _POLL_SECONDS: Final = 5
 """How long SQS waits for a message before it says that there is none."""
 
 _CONNECT_SECONDS: Final = 3
+_CONNECTIONS: Final = 50
+"""At a time: each of a worker's threads says for itself that it has done a task."""
+
 _ANSWER_SECONDS: Final = _POLL_SECONDS + 3
 
 
@@ -86,6 +89,7 @@ def transport_options(
             "connect_timeout": _CONNECT_SECONDS,
             "read_timeout": _ANSWER_SECONDS,
             "retries": {"total_max_attempts": 2},
+            "max_pool_connections": _CONNECTIONS,
         },
     }
     if "://" in options.sqs_queues:

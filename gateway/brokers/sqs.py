@@ -24,11 +24,14 @@ class Channel(_base):  # type: ignore[misc]
     """What consumes and sends."""
 
     connection: Any
-    closed: Any  # by another thread
+    closed: bool
     qos: Any
     wait_time_seconds: int
+    visibility_timeout: int
+    basic_cancel: Callable[[str], None]
     canonical_queue_name: Callable[[str], str]
     sqs: Callable[..., Any]
+    _consumers: Collection[str]
     _active_queues: Collection[str]
     _queue_cache: dict[str, str]
 
@@ -42,6 +45,22 @@ class Channel(_base):  # type: ignore[misc]
     def hold(self, queues: Collection[str]) -> None:
         """Leave those queues alone, and no others, until this is said anew."""
         self._held = queues
+
+    def compare(self, queue: str) -> None:
+        """Raises ValueError for a queue that was made otherwise than kombu would make it."""
+        name = self.canonical_queue_name(queue)
+        if name not in self._queue_cache:
+            return
+        wanted = ["VisibilityTimeout"]
+        answer = self.sqs(queue=name).get_queue_attributes(
+            QueueUrl=self._queue_cache[name], AttributeNames=wanted
+        )
+        seconds = int(answer["Attributes"]["VisibilityTimeout"])
+        if seconds < self.visibility_timeout:
+            raise ValueError(
+                f"queue {name} hands tasks out again after {seconds} s, while they are in progress:"
+                f" set its VisibilityTimeout to {self.visibility_timeout}"
+            )
 
     def basic_consume(self, queue: str, *arguments: Any, **options: Any) -> Any:
         """As kombu's."""
@@ -70,9 +89,15 @@ class Channel(_base):  # type: ignore[misc]
 
     def close(self) -> None:
         """As kombu's; what has come meanwhile can be taken by others at once."""
+        if not self.closed:
+            for tag in list(self._consumers):
+                self.basic_cancel(tag)
+            for poller in self._pollers.values():
+                poller.join(self.wait_time_seconds + 1)
+            self._give_back_all()
         super().close()
-        for poller in self._pollers.values():
-            poller.join(self.wait_time_seconds + 1)
+
+    def _give_back_all(self) -> None:
         while True:
             try:
                 found = self._arrived.get_nowait()
@@ -84,7 +109,7 @@ class Channel(_base):  # type: ignore[misc]
     def _poll(self, queue: str) -> None:
         """Take messages of the queue as long as it is consumed from. In a thread of its own."""
         waiting = threading.Event()
-        while not self.closed and queue in self._active_queues:
+        while queue in self._active_queues:
             if queue in self._held or not self._arrived.empty() or not self.qos.can_consume():
                 waiting.wait(_PAUSE)
                 continue
@@ -93,7 +118,7 @@ class Channel(_base):  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 - the thread that consumes is told
                 self._arrived.put(error)
                 return
-            if self.closed or queue not in self._active_queues:
+            if queue not in self._active_queues:
                 self._give_back(queue, messages)
                 return
             for message in messages:
