@@ -497,6 +497,14 @@ def rabbitmq_url(change: str, to: str) -> Break:
     return broken
 
 
+@asynccontextmanager
+async def queues_of_another_type(ground: Ground) -> AsyncIterator[Changes]:
+    with ground.server("rabbitmq").lend_vhost() as url:
+        with Connection(url) as connection:
+            Queue("uploads.inspect", Exchange("uploads"))(connection.channel()).declare()
+        yield {"BROKER_URL": url, "BROKER_QUEUE_TYPE": "quorum"}
+
+
 BROKER: Final = [
     Case(
         "a Redis of its own, with a wrong password",
@@ -528,6 +536,16 @@ BROKER: Final = [
         "create it (rabbitmqctl add_vhost), or change the path of GATEWAY_BROKER_URL (the virtual"
         " host / is written %2F)",
         rabbitmq_url("%2F", "elsewhere"),
+        slow=True,
+    ),
+    Case(
+        "RabbitMQ, whose queues are there and of another type",
+        "broker",
+        "queue uploads.inspect exists as a classic queue",
+        "set GATEWAY_BROKER_QUEUE_TYPE=classic, or stop gateways and workers, and delete the queue"
+        " (rabbitmqctl delete_queue -p … uploads.inspect); the sweeper resumes the uploads whose"
+        " tasks are in it",
+        queues_of_another_type,
         slow=True,
     ),
     Case(
