@@ -1,6 +1,7 @@
 """A request that is repeated with its `Idempotency-Key` is carried out once, from any replica."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -8,12 +9,13 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
+from gateway.errors import ObjectNotFound
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.record import Change, Fault, State, from_json, to_json
 from tests.flows import files, raw
-from tests.flows.client import Answer, Client
+from tests.flows.client import PATIENCE, Answer, Client
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
@@ -188,11 +190,23 @@ async def test_a_client_that_leaves_in_the_body_leaves_nothing(
             data=half(),
             headers={"Content-Type": FORM_TYPE, "Idempotency-Key": key},
         )
+    async with asyncio.timeout(PATIENCE):
+        while not await released(store, key):  # who comes before has to fence it off, by a record
+            await asyncio.sleep(0.05)
     assert (await upload(either, key, name)).status == 200
     assert await made(sandbox, name) == 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(await since(store, beginning)) > 2:  # file and record of what came whole
             await asyncio.sleep(0.1)
+
+
+async def released(store: S3Store, key: str) -> bool:
+    """Whether a request of Alice's with that key has come, and let go of it."""
+    try:
+        claim = await store.get(keys.claim("alice", key))
+    except ObjectNotFound:
+        return False
+    return bool(json.loads(claim.content)["released"])
 
 
 PREFIXES = (keys.INCOMING, keys.PENDING, keys.RECORDS)
