@@ -282,6 +282,23 @@ def recover_uploads(upload_ids: tuple[str, ...], *, everything: bool) -> None:
     )
 
 
+@uploads.command("purge")
+@click.option("--subject", help="of whom")
+@click.option("--older-than", "until", type=_ago, metavar="AGE", help="begun so long ago: 90, 5m")
+@click.option("--yes", is_flag=True, help="erase them; without it, they are only listed")
+def purge_uploads(subject: str | None, until: float | None, yes: bool) -> None:
+    """Erase uploads: their files, records and idempotency keys.
+
+    Messages that name a file stay with ChatKitty, and their URLs lead to nothing.
+    """
+    from gateway import operate
+
+    if subject is None and until is None:
+        raise click.UsageError("give --subject, --older-than or both")
+    query = operate.Query(everything=True, subject=subject, until=until)
+    _operate(lambda desk: operate.purge(desk, query, yes=yes))
+
+
 def _operate(work: "Callable[[Desk], Awaitable[bool]]") -> NoReturn:
     from gateway import operate
 

@@ -171,7 +171,7 @@ REMOVALS = Counter(
     "Orders to remove a hosted file, by why they were given, and whether the file was removed or "
     "kept.",
     ("cause", "outcome"),
-    (("message", "subject"), ("removed", "kept")),
+    (("message", "subject", "operator"), ("removed", "kept")),
 )
 LOST_MESSAGES = Counter(
     f"{PREFIX}lost_messages_total", "Tasks that could not be sent; the sweeper sends them again."

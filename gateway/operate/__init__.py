@@ -9,6 +9,7 @@ from gateway.errors import GatewayError
 from gateway.operate.bucket import Desk, Say
 from gateway.operate.changing import cancel, retry, retry_all
 from gateway.operate.looking import list_uploads, show
+from gateway.operate.purging import purge
 from gateway.operate.recovering import list_orphans, recover, recover_all
 from gateway.operate.search import Query
 from gateway.settings import Settings
@@ -20,6 +21,7 @@ __all__ = [
     "cancel",
     "list_orphans",
     "list_uploads",
+    "purge",
     "recover",
     "recover_all",
     "retry",

@@ -98,3 +98,14 @@ class Claims:
     async def release(self, held: Held) -> None:
         """Let the next request with the key begin anew. Raises StoreUnavailable."""
         await self.replace(held, replace(held.claim, released=True))
+
+
+async def upload_of_claim(store: ObjectStore, key: str) -> str | None:
+    """The upload that the claim under a key of the bucket stands for; None where it is gone.
+
+    Raises StoreUnavailable.
+    """
+    try:
+        return _decoder.decode((await store.get(key)).content).upload_id
+    except (ObjectNotFound, msgspec.DecodeError):
+        return None

@@ -9,6 +9,7 @@ hosted here.
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, cast
 
 import msgspec
@@ -28,8 +29,18 @@ from gateway.settings import Delivery
 from gateway.store.objects import ObjectStore, Written
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
+from gateway.uploads.ids import created_at
 from gateway.uploads.lifecycle import is_end, supersedes
-from gateway.uploads.record import Removed, State, Upload, from_json, pack, to_json, unpack
+from gateway.uploads.record import (
+    Removed,
+    State,
+    Upload,
+    abandoned,
+    from_json,
+    pack,
+    to_json,
+    unpack,
+)
 from gateway.uploads.relayed import INDEX_LIMIT, KEPT_SECONDS, Kept, RelayedRecords, not_kept
 
 log = get_logger(__name__)
@@ -148,6 +159,17 @@ class BucketRecords:
         """
         document = to_json(replace(entry.upload, removed=removed))
         await self._store.put(keys.record(entry.upload.id), document, if_match=entry.version)
+
+    async def erase(self, entry: Entry) -> None:
+        """Put a record that tells of nobody in the place of an end.
+
+        It is what a fence leaves: who was held up and comes late is turned away by it. Raises
+        PreconditionFailed where somebody else has written the end since, StoreUnavailable.
+        """
+        upload_id = entry.upload.id
+        began = datetime.fromtimestamp(created_at(upload_id), UTC)
+        document = to_json(abandoned(upload_id, began, datetime.now(UTC)))
+        await self._store.put(keys.record(upload_id), document, if_match=entry.version)
 
     async def reopen(self, upload: Upload) -> None:
         """Put an upload that had failed back among those for which something is to be done.

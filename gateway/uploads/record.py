@@ -111,6 +111,8 @@ class Cause(StrEnum):
     """Its message was deleted."""
     SUBJECT = "subject"
     """Its subject wanted it."""
+    OPERATOR = "operator"
+    """An operator purged it, and its record."""
 
 
 class Removed(msgspec.Struct, frozen=True):

@@ -26,13 +26,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Whose file is to be removed, and why.
 
     `path`: what is below ChatKitty's base URL and has to be gone before. `authorization` is the
-    encrypted one by which it may be asked, where the gateway has none of its own.
+    encrypted one by which it may be asked, where the gateway has none of its own. Of a
+    `subject`, Redis is to forget the upload as well.
     """
 
     upload_id: str
     cause: Cause
     path: str | None = None
     authorization: str | None = None
+    subject: str | None = None
 
 
 class Placed(msgspec.Struct, frozen=True):

@@ -29,12 +29,17 @@ def _removing(lonely_environ: dict[str, str]) -> None:
     lonely_environ["GATEWAY_DELETE_FILES"] = "true"
 
 
+async def all_ordered(stage: Stage) -> None:
+    """Send a task for each order."""
+    async for order_id in Removals(stage.backends.store).overdue(0):
+        stage.backends.queue.send(Step.REMOVE, order_id)
+
+
 async def all_carried_out(stage: Stage) -> None:
     """As a sweeper sees to it, that finds what is overdue at once."""
     async with asyncio.timeout(PATIENCE):
-        while orders := [each async for each in Removals(stage.backends.store).overdue(0)]:
-            for order_id in orders:
-                stage.backends.queue.send(Step.REMOVE, order_id)
+        while await stage.left(keys.REMOVALS):
+            await all_ordered(stage)
             await asyncio.sleep(1)
 
 
@@ -71,6 +76,35 @@ async def test_what_a_worker_left_is_removed(stage: Stage, point: str) -> None:
     stage.worker()
     await all_carried_out(stage)
     assert await stage.left(keys.INCOMING) == []
+
+
+@pytest.mark.parametrize("point", ["", "removal.erased"])
+async def test_a_purge_leaves_nothing_of_a_subject(stage: Stage, point: str) -> None:
+    gateway, worker = stage.gateway(), stage.worker(point)
+    assert await stage.upload(gateway, key="a key") is not None
+    async with Client.open(gateway.url, TOKENS["bob"]) as bob:
+        kept = await bob.upload(PATH, files.PNG, name=stage.name)
+    async with Client.open(gateway.url, TOKENS["alice"]) as alice:
+        fresh = await alice.upload(PATH, files.PNG, name=stage.name)
+        await died(stage.command("uploads", "purge", "--subject", "alice", crash_at="").pid)
+        assert (await alice.resource(fresh.upload_id))["state"] == "registered"
+        await died(
+            stage.command("uploads", "purge", "--subject", "alice", "--yes", crash_at="").pid
+        )
+        if point:
+            await all_ordered(stage)
+            await died(worker.pid)
+            worker = stage.worker()
+        await all_carried_out(stage)
+        assert (await alice.request("GET", f"/gateway/uploads/{fresh.upload_id}")).status == 404
+        assert (await alice.request("GET", fresh.json()["file"]["url"])).status == 404
+    assert await stage.left(keys.INCOMING) == [kept.upload_id]
+    assert await stage.left(keys.CLAIMS) == await stage.left(keys.PENDING) == []
+    for prefix in ("incoming/", "records/", "pending/", "spare/", "claims/", "removals/"):
+        async for info in stage.backends.store.list(prefix):
+            assert b"alice" not in (await stage.backends.store.get(info.key)).content
+    assert not await stage.backends.redis.exists(keys.of_subject("alice"))
+    assert worker.exit_status is None
 
 
 @pytest.mark.slow

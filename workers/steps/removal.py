@@ -36,7 +36,7 @@ _LOOK_AGAIN: Final = 15.0
 _SETTLING: Final = 60.0
 """Seconds beyond the upstream's timeout, after which a message that stands was not deleted."""
 
-_BY_SUBJECT: Final = Fault(CANCELLED.slug, "cancelled by its subject")
+_TAKEN_BACK: Final = Fault(CANCELLED.slug, "cancelled before it was registered")
 _GONE: Final = 404
 
 
@@ -69,6 +69,9 @@ async def _carry_out(placed: Placed, services: Services) -> None:
     entry = await _ended(order, services)
     if entry is None:
         return
+    if order.cause is Cause.OPERATOR:
+        await _erase(order, entry, backends)
+        return
     if entry.upload.removed is None:
         reason = await _why_kept(placed, entry.upload, backends)
         if reason is not None:
@@ -83,6 +86,20 @@ async def _carry_out(placed: Placed, services: Services) -> None:
     log.info("removal.done", cause=order.cause)
 
 
+async def _erase(order: Order, entry: Entry, backends: Backends) -> None:
+    """Leave nothing of the upload that tells of anybody."""
+    if entry.upload.state is not State.ABORTED:
+        await backends.ledger.erase(entry)
+        crash.point("removal.erased")
+    for key in (keys.incoming, keys.spare, keys.dead):
+        await backends.store.delete(key(order.upload_id))
+    if order.subject is not None:
+        await backends.redis.zrem(keys.of_subject(order.subject), order.upload_id)
+        await backends.redis.delete(*keys.quota(order.subject))
+    REMOVALS.add(order.cause, "removed")
+    log.info("removal.done", cause=order.cause)
+
+
 async def _ended(order: Order, services: Services) -> Entry | None:
     """The upload at its end; one that is pending is brought to it. Raises NotYet."""
     ledger = services.backends.ledger
@@ -93,7 +110,7 @@ async def _ended(order: Order, services: Services) -> Entry | None:
     pending = await ledger.open(order.upload_id)
     if pending is None or (ended is not None and not supersedes(pending.upload, ended.upload)):
         return ended
-    await _bring_to_end(pending, services, cancels=order.cause is Cause.SUBJECT)
+    await _bring_to_end(pending, services, cancels=order.cause is not Cause.MESSAGE)
     raise NotYet(_SOON)
 
 
@@ -104,7 +121,7 @@ async def _bring_to_end(entry: Entry, services: Services, *, cancels: bool) -> N
         raise NotYet(seconds + CLOCK_STEP)
     untouched = upload.state in {State.STORED, State.INSPECTED} and upload.fault is None
     if cancels and untouched and upload.delivery is Delivery.EXTERNAL and upload.attempt is None:
-        await conclude(services.backends, entry, upload, _BY_SUBJECT)
+        await conclude(services.backends, entry, upload, _TAKEN_BACK)
     else:
         await resume(upload.id, services)
 

@@ -1,0 +1,61 @@
+"""`uploads purge`: orders to erase uploads, files and records, for workers to carry out."""
+
+import time
+from collections.abc import Collection
+from contextlib import aclosing
+from typing import Final
+
+from gateway.operate import report
+from gateway.operate.bucket import Desk
+from gateway.operate.search import Query, search
+from gateway.telemetry import get_logger
+from gateway.uploads import keys
+from gateway.uploads.claims import upload_of_claim
+from gateway.uploads.record import Cause, State
+from gateway.uploads.removals import Order, Removals
+
+log = get_logger(__name__)
+
+_NOTHING: Final = "no such uploads"
+
+
+async def purge(desk: Desk, query: Query, *, yes: bool) -> bool:
+    """Say which uploads are found and, where it is wanted, order that nothing of them stays.
+
+    Claims of their idempotency keys go first: whoever is cut short finds the uploads again.
+    """
+    found: dict[str, str] = {}
+    size = 0
+    async with aclosing(search(desk.store, query)) as uploads:
+        async for each in uploads:
+            if each.upload is None or each.upload.state is State.ABORTED:
+                continue
+            if not found:
+                desk.say(report.HEADINGS)
+            desk.say(report.line_of(each, time.time()))
+            found[each.upload_id] = each.upload.subject
+            size += sum(file.size for file in each.upload.files)
+    if not found:
+        desk.complain(_NOTHING)
+        return True
+    total = f"{len(found)} uploads of {size} bytes"
+    if not yes:
+        desk.complain(f"{total}: nothing was done; --yes erases them for good")
+        return True
+    claims = await _forget_claims(desk, found)
+    removals = Removals(desk.store)
+    for upload_id, subject in found.items():
+        await removals.place(Order(upload_id=upload_id, cause=Cause.OPERATOR, subject=subject))
+    log.warning("purge.ordered", uploads=len(found), bytes=size, claims=claims)
+    period = desk.settings.sweep_interval
+    desk.complain(f"{total}: workers erase them, the sweeper's period of {period:g} s from now")
+    return True
+
+
+async def _forget_claims(desk: Desk, upload_ids: Collection[str]) -> int:
+    forgotten = 0
+    async for info in desk.store.list(keys.CLAIMS):
+        if await upload_of_claim(desk.store, info.key) in upload_ids:
+            await desk.store.delete(info.key)
+            forgotten += 1
+    return forgotten
