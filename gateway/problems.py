@@ -8,6 +8,7 @@ from math import ceil
 from typing import Final
 
 from gateway import errors
+from gateway.descriptors import ran_out
 from gateway.multipart import InvalidBoundary, LimitExceeded, TooManyParts
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -25,6 +26,9 @@ class Kind:
 
 
 _MAY_HAVE: Final = "it may have taken the upload all the same, which was not sent again"
+
+_NO_DESCRIPTOR: Final = Kind(503, "busy", "The gateway can open no more connections just now")
+_RETRY_SECONDS: Final = "2"
 
 INTERNAL: Final = Kind(500, "internal-error", "The gateway failed")
 
@@ -140,6 +144,8 @@ class Problem:
 
 def problem_of(error: Exception) -> Problem:
     """The problem that `error` is answered with; one that no table row knows is ours: a 500."""
+    if _was_not_sent(error) and ran_out(error):
+        return Problem(_NO_DESCRIPTOR, _NO_DESCRIPTOR.title, {"Retry-After": _RETRY_SECONDS})
     for cls in type(error).__mro__:
         if (kind := PROBLEMS.get(cls)) is not None:
             headers = _headers(error, kind)
@@ -148,6 +154,13 @@ def problem_of(error: Exception) -> Problem:
             violated = error.violated if isinstance(error, errors.QuotaExceeded) else ()
             return Problem(kind, str(error) or kind.title, headers, violated_policies=violated)
     return Problem(INTERNAL, "the fault is ours and was logged")
+
+
+def _was_not_sent(error: Exception) -> bool:
+    """Whether it is for want of a part that nothing was done."""
+    if isinstance(error, errors.UpstreamUnavailable):
+        return not error.outcome_unknown
+    return isinstance(error, errors.Unavailable)
 
 
 def rejection(slug: str, detail: str) -> Problem:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from redis.exceptions import RedisError
 
+from gateway.descriptors import ran_out
 from gateway.errors import GatewayError
 from gateway.server.services import SERVICES, Services
 from gateway.uploads import keys
@@ -92,5 +93,7 @@ async def _fault(check: Awaitable[object]) -> str | None:
         async with asyncio.timeout(_PATIENCE):
             await check
     except (GatewayError, RedisError, OSError) as error:
+        if ran_out(error):
+            return "no file descriptor is free to ask it"
         return str(error) or type(error).__name__
     return None

@@ -4,6 +4,8 @@ import asyncio
 import resource
 import socket
 from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -174,3 +176,33 @@ async def test_a_process_without_descriptors_says_so_rarely_and_takes_clients_ag
     said = gateway.log.read_bytes()
     assert said.count(b"gateway.cannot_accept") == 1
     assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+async def test_a_relay_that_can_open_no_connection_is_told_to_come_back(
+    start_gateway: StartGateway, engine: str
+) -> None:
+    gateway = start_gateway(engine=engine, delivery="relay")
+    before = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)
+    address = urlsplit(gateway.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(LOOK)
+    async with asyncio.timeout(PATIENCE):
+        await reader.readuntil(b"}")
+        while (free := _lowest_free(gateway.pid)) != _lowest_free(gateway.pid):
+            await asyncio.sleep(0.1)
+        resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (free, before[1]))
+        writer.write(WHOLE)
+        answer = await reader.readuntil(b"}")
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"chatkitty-gateway:busy" in answer
+    assert b"Retry-After: " in answer
+    resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, before)
+    assert (await exchange(gateway.url, WHOLE, until=b"\r\n\r\n")).status == 200
+    assert gateway.log.read_bytes().count(b"gateway.out_of_descriptors") == 1
+    writer.transport.abort()
+
+
+def _lowest_free(pid: int) -> int:
+    taken = {int(link.name) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    return next(number for number in count() if number not in taken)
