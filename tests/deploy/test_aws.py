@@ -39,6 +39,7 @@ PREFIXES = {
     keys.CLAIMS,
     keys.DEAD,
     keys.PRESENCES,
+    keys.REMOVALS,
     keys.SPARES,
     "doctor/",
 }
