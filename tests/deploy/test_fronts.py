@@ -1,6 +1,7 @@
 """nginx and HAProxy as we hand them out, as real programs, in front of real gateways."""
 
 import asyncio
+import json
 import re
 import ssl
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from gateway.problems import Kind, chatkitty_error
 from gateway.settings import Settings
 from gateway.stack.ports import HOST, free_port
 from tests.deploy.certificate import make_certificate
@@ -131,8 +133,6 @@ async def test_an_absent_gateway_costs_no_request(
 ) -> None:
     served = start_front(free_port(), relay_gateway.port)
     async with Client.open(served.url, TOKENS["alice"]) as client:
-        if served.kind == "haproxy":  # which has no retries, but looks for itself
-            await _until_logged(served, "gateway-1 is DOWN")
         answers = [await client.upload(MESSAGES, files.PNG) for _ in range(6)]
         assert {answer.status for answer in answers} == {200}
 
@@ -178,6 +178,71 @@ async def _until_logged(served: Front, words: str) -> None:
     async with asyncio.timeout(20):
         while words not in served.logged():
             await asyncio.sleep(0.05)
+
+
+async def test_errors_of_its_own_are_problems(start_front: StartFront) -> None:
+    async with Listener.open(break_off) as one:
+        served = start_front(one.port, one.port)
+        broken = await _asked(served, _head(0))
+        assert _problem(broken, 502) == ("gateway-unavailable", "unknown")
+    absent = await _asked(served, _head(0))
+    status = 502 if served.kind == "nginx" else 503
+    assert _problem(absent, status) == ("gateway-unavailable", None)
+    if served.kind == "nginx":  # HAProxy answers these before it knows its own configuration
+        line = b"X: " + b"x" * 9000 + b"\r\n\r\n"
+        assert _problem(await _asked(served, b"GET / HTTP/1.1\r\nHost: x\r\n" + line), 431)
+        assert _problem(await _asked(served, b"GET /" + line[3:]), 431)
+        for malformed in (b"GARBAGE\r\n\r\n", b"GET /a.jpg HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"):
+            answer = await _asked(served, malformed)
+            assert _problem(answer, 400) == ("malformed-request", None)
+
+
+async def _asked(served: Front, request: bytes) -> bytes:
+    """The whole answer to these bytes."""
+    reader, writer = await asyncio.open_connection(HOST, served.port)
+    writer.write(request.replace(b"Host:", b"Connection: close\r\nHost:", 1))
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+def _problem(answer: bytes, status: int) -> tuple[str, str | None]:
+    """The slug and the outcome of a problem that has all that a gateway's has."""
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    head = head.lower()
+    members = json.loads(body)
+    kind = Kind(status, members["type"].rpartition(":")[2], members["title"])
+    assert f"http/1.1 {status} " in head, answer
+    assert "content-type: application/problem+json" in head
+    assert ("retry-after: 2" in head) == (status >= 500)
+    assert members["status"] == status
+    assert members["type"].startswith("urn:problem-type:chatkitty-gateway:")
+    assert members["error"] == chatkitty_error(kind)
+    assert members["message"] == members["title"]
+    return kind.slug, members.get("outcome")
+
+
+def test_both_fronts_say_the_same() -> None:
+    told = re.compile(r'"type": .*?"message": "[^"]*"')
+    nginx, haproxy = (
+        set(told.findall((DEPLOY / name).read_text())) for name in ("nginx.conf", "haproxy.cfg")
+    )
+    assert haproxy
+    assert haproxy <= nginx
+
+
+async def test_who_is_told_to_go_on_with_a_body_that_will_be_refused(
+    start_front: StartFront, relay_gateway: Gateway
+) -> None:
+    served = start_front(relay_gateway.port, relay_gateway.port)
+    more = 'Expect: 100-continue\r\nContent-Type: multipart/form-data; boundary="b"\r\n'
+    reader, writer = await asyncio.open_connection(HOST, served.port)
+    writer.write(_head(len(HALF), more))
+    async with asyncio.timeout(20):
+        answer = await reader.readuntil(b"\r\n")
+    writer.close()
+    assert (b" 100 " if served.kind == "nginx" else b" 401 ") in answer
 
 
 def _head(length: int, more: str = "") -> bytes:
