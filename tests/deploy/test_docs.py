@@ -21,7 +21,8 @@ DOCS = ROOT / "docs"
 PAGES = ("deploy.md", "deploy-aws.md", "deploy-self-hosted.md")
 
 # Of these, what they name in the checkout is looked for, and nothing else.
-PLAIN = {"curl", "export", "haproxy", "journalctl", "nginx", "python3", "redis-cli", "sh"}
+PLAIN = {"apt-get", "curl", "echo", "export", "haproxy", "journalctl", "nginx", "python3"}
+PLAIN |= {"redis-cli", "sh", "umask"}
 
 
 def _commands() -> list[str]:
