@@ -40,7 +40,7 @@ _WHY_NOT: Final[Mapping[str, str]] = {
     "http": "http:// is not a broker's address",
     "https": "https:// is not a broker's address; for SQS write sqs://",
 }
-SQS_QUEUES: Final = r"^[\w-]{0,60}$|^https?://[^\s?#]+/[\w-]{0,60}$"
+SQS_QUEUES: Final = r"[\w-]{0,60}|https?://[^\s?#]+/[\w-]{0,60}"
 """What may stand before a queue's name in SQS, or before its URL."""
 
 TLS_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")

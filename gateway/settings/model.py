@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.brokers.kinds import SQS_QUEUES, QueueType
+from gateway.brokers.kinds import QueueType
 from gateway.brokers.options import BrokerOptions
 from gateway.crypto import KeyRing
 from gateway.errors import ConfigurationError
@@ -47,6 +47,7 @@ from gateway.settings.values import (
     ModuleName,
     RoutePath,
     Scope,
+    SqsQueues,
     is_anothers_subject,
     levels_by_module,
     shared_secret,
@@ -170,7 +171,7 @@ class Settings(BaseModel):
     sqs_region: str | None = None
     """The region of the queues, if the broker is SQS; left out: the bucket's."""
 
-    sqs_queues: Annotated[str, Field(pattern=SQS_QUEUES, max_length=256)] = ""
+    sqs_queues: Annotated[SqsQueues, Field(max_length=256)] = ""
     """What the names of SQS' queues begin with, or the URLs of queues that are made by hand."""
 
     s3_endpoint_url: BaseUrl | None = None

@@ -8,6 +8,8 @@ from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 from pydantic import AfterValidator, BeforeValidator, HttpUrl, SecretStr
 
+from gateway.brokers.kinds import SQS_QUEUES
+
 Item = TypeVar("Item")
 
 _SHORTEST_SECRET: Final = 32
@@ -112,3 +114,4 @@ ModuleName = Annotated[
 ]
 RoutePath = Annotated[str, _matching(r"/.*", "a path that begins with /")]
 KeyPrefix = Annotated[str, _matching(r"([\w.-]+:)*", "words that each end in `:`, such as chat:")]
+SqsQueues = Annotated[str, _matching(SQS_QUEUES, "what the queues' names begin with, or a URL")]

@@ -17,9 +17,11 @@ from gateway.uploads import keys
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.record import (
     Attempt,
+    Cause,
     Change,
     Fault,
     File,
+    Removed,
     State,
     Target,
     Terms,
@@ -60,6 +62,7 @@ WHOLE = Upload(
     attempt=Attempt(count=1, first_at=NOW, unknown=True, lease=1.0, pause=1.0, settling=1.0),
     result=Answer(200, (("Content-Type", "v"),), b"\xff"),
     fault=Fault("s", "d"),
+    removed=Removed(NOW, Cause.SUBJECT),
 )  # fmt: skip
 """With something in every field."""
 
