@@ -166,10 +166,11 @@ async def _stream(
     request: web.Request, services: Services, key: str, headers: dict[str, str], wanted: ByteRange
 ) -> web.StreamResponse:
     answer = web.StreamResponse(status=206 if wanted.partial else 200, headers=headers)
-    if request.method == "HEAD":
-        await answer.prepare(request)
-        return answer
     try:
+        if request.method == "HEAD":
+            await services.backends.store.head(key)
+            await answer.prepare(request)
+            return answer
         async with aclosing(services.backends.store.stream(key, wanted.start, wanted.end)) as file:
             async for chunk in file:
                 if not answer.prepared:

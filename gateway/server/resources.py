@@ -7,18 +7,30 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from gateway.auth.principal import Principal
-from gateway.errors import MalformedRequest, NotRemovable, QueueUnavailable, UploadNotFound
+from gateway.errors import (
+    MalformedRequest,
+    NotRemovable,
+    ObjectNotFound,
+    QueueUnavailable,
+    StoreUnavailable,
+    UploadNotFound,
+)
 from gateway.server.admission import authenticate, check_scopes
 from gateway.server.deletions import sealed_authorization
 from gateway.server.quotas import charge
 from gateway.server.services import SERVICES
 from gateway.settings import Delivery
+from gateway.store.objects import ObjectStore
+from gateway.telemetry import get_logger
+from gateway.uploads import keys
 from gateway.uploads.ids import parse_id
 from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import Step, is_end
 from gateway.uploads.record import Cause, State, Upload
 from gateway.uploads.removals import Order, Removals
 from gateway.uploads.resource import resource_of
+
+log = get_logger(__name__)
 
 _PAGE = 25
 _LARGEST_PAGE = 100
@@ -31,7 +43,11 @@ _AT_ONCE = 10
 
 async def get_upload(request: web.Request) -> web.Response:
     """`GET /gateway/uploads/{id}`: another subject's upload reads as if it did not exist."""
-    return web.json_response(resource_of(await _own(request)))
+    upload = await _own(request)
+    members = resource_of(upload)
+    if not await _has_file(upload, request.app[SERVICES].backends.store):
+        members["fileMissing"] = True
+    return web.json_response(members)
 
 
 async def delete_upload(request: web.Request) -> web.Response:
@@ -55,6 +71,19 @@ async def delete_upload(request: web.Request) -> web.Response:
     backends.queue.send(Step.REMOVE, await Removals(backends.store).place(order))
     location = {"Location": upload_location(upload.id)}
     return web.json_response(resource_of(upload), status=202, headers=location)
+
+
+async def _has_file(upload: Upload, store: ObjectStore) -> bool:
+    """Whether the file of a registered upload is there, or was removed on purpose."""
+    if upload.state is not State.REGISTERED or upload.removed is not None:
+        return True
+    try:
+        await store.head(keys.incoming(upload.id))
+    except ObjectNotFound:
+        return False
+    except StoreUnavailable as error:
+        log.warning("upload.not_seen", error=repr(error))
+    return True
 
 
 async def list_uploads(request: web.Request) -> web.Response:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway.crypto import KeyRing
+from gateway.settings import load
+from gateway.uploads import keys
+from gateway.uploads.backends import open_store
 from gateway.uploads.ids import FileLink, file_token
 from tests.flows import files
 from tests.flows.client import Answer, Client
@@ -67,6 +70,22 @@ async def test_what_is_not_known_to_do_nothing_is_saved(external: Client) -> Non
     served = await external.request("GET", redirect.headers["Location"], headers={})
     assert served.headers["Content-Disposition"].startswith("attachment")
     assert "Set-Cookie" not in served.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_file_that_is_gone_is_said_to_be(
+    external: Client, environ: dict[str, str], method: str
+) -> None:
+    answer = await external.upload(PATH, files.SVG, name="a.svg")
+    resource = await external.resource(answer.upload_id)
+    assert (resource["state"], "fileMissing" in resource) == ("registered", False)
+    async with open_store(load(environ)) as store:
+        await store.delete(keys.incoming(answer.upload_id))
+    resource = await external.resource(answer.upload_id)
+    assert (resource["state"], resource["fileMissing"]) == ("registered", True)
+    served = await external.request(method, answer.json()["file"]["url"], allow_redirects=False)
+    assert served.status == 404
+    assert served.headers["Content-Type"].startswith("application/problem+json")
 
 
 async def test_links_end_when_they_say(
