@@ -255,9 +255,9 @@ def cancel_uploads(upload_ids: tuple[str, ...], force: bool) -> None:
 def list_orphans(*, as_json: bool) -> None:
     """List complete files that have no record, the oldest first.
 
-    Most of them were never acknowledged: a gateway died, or the store failed, before it wrote the
-    record. Acknowledged ones are among them if records were deleted or a backup was restored in
-    part. They are removed after GATEWAY_ORPHAN_RETENTION.
+    ACCEPTED is `yes` if Redis remembers that the upload was accepted, so that its record was
+    deleted. It is `unknown` for others: a gateway died, or the store failed, before the record was
+    written, or Redis forgot. They are removed after GATEWAY_ORPHAN_RETENTION, LEFT from now.
     """
     from gateway import operate
 
@@ -267,7 +267,11 @@ def list_orphans(*, as_json: bool) -> None:
 @uploads.command("recover")
 @click.argument("upload_ids", metavar="[ID]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="whatever `uploads orphans` lists")
-def recover_uploads(upload_ids: tuple[str, ...], *, everything: bool) -> None:
+@click.option("--accepted", "accepted", is_flag=True, help="those of them that were accepted")
+@click.option("--dry-run", is_flag=True, help="only say what would be done")
+def recover_uploads(
+    upload_ids: tuple[str, ...], *, everything: bool, accepted: bool, dry_run: bool
+) -> None:
     """Take complete files without a record up again, from the copies of their records.
 
     The workers look for the message of each in ChatKitty before they send one. A file whose client
@@ -275,10 +279,37 @@ def recover_uploads(upload_ids: tuple[str, ...], *, everything: bool) -> None:
     """
     from gateway import operate
 
-    if everything == bool(upload_ids):
-        raise click.UsageError("give either ids or --all")
+    if (everything, accepted, bool(upload_ids)).count(True) != 1:
+        raise click.UsageError("give either ids, --accepted or --all")
     _operate(
-        lambda desk: operate.recover_all(desk) if everything else operate.recover(desk, upload_ids)
+        lambda desk: (
+            operate.recover(desk, upload_ids, dry_run=dry_run)
+            if upload_ids
+            else operate.recover_all(desk, only_accepted=accepted, dry_run=dry_run)
+        )
+    )
+
+
+@uploads.command("discard")
+@click.argument("upload_ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="all that are not known to be accepted")
+@click.option("--force", is_flag=True, help="ids of accepted uploads, too")
+def discard_uploads(upload_ids: tuple[str, ...], *, everything: bool, force: bool) -> None:
+    """Delete complete files without a record now.
+
+    Nothing of them can be recovered. A client that repeats such a request with its key is asked for
+    the file again.
+    """
+    from gateway import operate
+
+    if everything == bool(upload_ids) or (everything and force):
+        raise click.UsageError("give either ids or --all; --force is for ids")
+    _operate(
+        lambda desk: (
+            operate.discard_all(desk)
+            if everything
+            else operate.discard(desk, upload_ids, force=force)
+        )
     )
 
 

@@ -6,6 +6,7 @@ accepted: a relay of which nobody knows the outcome is never sent a second time.
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from gateway import crash
 from gateway.delivery.admitted import Admitted
 from gateway.errors import (
     ClientError,
+    ObjectNotFound,
+    PreconditionFailed,
     RecordNotKept,
     StoreUnavailable,
     UploadInProgress,
@@ -26,13 +29,14 @@ from gateway.errors import (
 )
 from gateway.settings import Delivery
 from gateway.telemetry import get_logger
-from gateway.uploads import keys
+from gateway.uploads import keys, orphans
 from gateway.uploads.backends import Backends
 from gateway.uploads.claims import Claim, Claims, Held
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance
 from gateway.uploads.presence import is_gone, present_in_bucket
 from gateway.uploads.record import Change, Fault, State, Upload, abandoned
+from gateway.uploads.spare import find_spare, recovered
 from gateway.upstream import retry
 
 log = get_logger(__name__)
@@ -146,8 +150,36 @@ class Once:
             raise Unknown(upload)
         return upload
 
-    async def _take_over(self, held: Held, ours: Claim, admitted: Admitted) -> Held | None:
-        """The claim of a request that died, unless it had got further than nothing."""
+    async def _adopt(self, upload_id: str) -> bool:
+        """Take up an upload whose file is complete and whose record was lost or never written.
+
+        Whatever became of it before, its client is answered for the first request and for no other.
+        Raises StoreUnavailable.
+        """
+        backends = self.backends
+        try:
+            spare = await find_spare(backends.store, backends.ring, upload_id)
+        except ObjectNotFound:
+            return False
+        if spare is None:
+            return False
+        try:
+            # Only of an accepted upload a worker may have been about to send the reference.
+            accepted = await orphans.is_remembered(backends.redis, spare)
+        except (RedisError, OSError) as error:
+            log.warning("claim.redis_unavailable", error=repr(error))
+            accepted = True
+        again = recovered(spare, datetime.now(UTC), 0.0 if accepted else math.inf)
+        with suppress(PreconditionFailed):  # somebody else has, or the gateway itself
+            await backends.ledger.recover(again)
+        log.info("claim.adopted", first=upload_id)
+        return True
+
+    async def _take_over(self, held: Held, ours: Claim, admitted: Admitted) -> Held | Upload | None:
+        """The claim of a request that died before its file was complete, else its upload.
+
+        None where neither can be told yet. Raises Unknown, StoreUnavailable.
+        """
         try:
             gone = await is_gone(self.backends.redis, self.backends.store, held.claim.upload_id)
         except (RedisError, OSError) as error:
@@ -159,6 +191,8 @@ class Once:
         if upload is not None and upload.state is State.RECEIVING:
             raise Unknown(upload)
         if upload is None:
+            if await self._adopt(held.claim.upload_id):
+                return await self._settled(held.claim.upload_id)
             now = datetime.now(UTC)
             dead = abandoned(held.claim.upload_id, admitted.received_at, now)
             dead = replace(dead, subject=admitted.principal.subject, target=admitted.target)

@@ -84,7 +84,8 @@ OLDEST_PENDING = Gauge(
 )
 ORPHANS = Gauge(
     f"{PREFIX}orphans",
-    "Complete files without a record, as the last sweep saw them (`uploads orphans`).",
+    "Complete files without a record, by whether they were accepted, as the last sweep saw them.",
+    ("accepted",),
     kind=Kind.MOST,
 )
 QUEUE_DEPTH = Gauge(

@@ -10,7 +10,13 @@ from gateway.operate.bucket import Desk, Say
 from gateway.operate.changing import cancel, retry, retry_all
 from gateway.operate.looking import list_uploads, show
 from gateway.operate.purging import purge
-from gateway.operate.recovering import list_orphans, recover, recover_all
+from gateway.operate.recovering import (
+    discard,
+    discard_all,
+    list_orphans,
+    recover,
+    recover_all,
+)
 from gateway.operate.search import Query
 from gateway.settings import Settings
 from gateway.uploads.backends import open_store
@@ -19,6 +25,8 @@ from gateway.uploads.ledger import BucketRecords
 __all__ = [
     "Query",
     "cancel",
+    "discard",
+    "discard_all",
     "list_orphans",
     "list_uploads",
     "purge",

@@ -13,6 +13,7 @@ from gateway.uploads import keys
 from gateway.uploads.ids import parse_id
 from gateway.uploads.ledger import BucketRecords
 from gateway.uploads.lifecycle import supersedes
+from gateway.uploads.orphans import was_accepted
 from gateway.uploads.record import Upload, from_json
 
 DEAD: Final = "dead"
@@ -64,6 +65,29 @@ class Found:
         if self.upload is not None:
             return self.upload.state
         return DEAD if self.key.startswith(keys.DEAD) else UNREADABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A complete file without a record, its mark, and the copy of the record that can be read.
+
+    `left`: seconds until it is removed; None before a sweeper has marked it.
+    """
+
+    file: ObjectInfo
+    mark: ObjectInfo | None
+    spare: Upload | None
+    left: float | None
+
+    @property
+    def upload_id(self) -> str:
+        """The upload's id."""
+        return keys.id_of(self.file.key)
+
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the upload is known to have been accepted."""
+        return self.mark is not None and was_accepted(self.mark)
 
 
 class NoSuchUpload(Refused):

@@ -1,98 +1,175 @@
-"""`uploads orphans` and `uploads recover`: complete files whose records are gone.
+"""`uploads orphans`, `recover` and `discard`: complete files whose records are gone.
 
-Most were never acknowledged: their gateway died, or the store failed, before the record was
-written. If `pending/` was wiped or restored from a backup, they are acknowledged uploads. Both have
-a copy of the record beside the file.
+Some were never acknowledged: their gateway died, or the store failed, before the record was
+written. If `pending/` or `records/` was wiped, or restored from a backup, they are acknowledged
+uploads. Both have a copy of the record beside the file.
 """
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-
-from msgspec.structs import replace
+from datetime import UTC, datetime
+from typing import Final
 
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.operate import report
-from gateway.operate.bucket import Desk, Refused, act_on, read
+from gateway.operate.bucket import Act, Desk, Orphan, Refused, act_on, read
 from gateway.store.objects import ObjectInfo
 from gateway.uploads import keys
-from gateway.uploads.ids import parse_id
+from gateway.uploads.ids import created_at, parse_id
 from gateway.uploads.ledger import ORPHANED_AFTER
 from gateway.uploads.listing import merged
-from gateway.uploads.record import Attempt, Upload
-from gateway.uploads.spare import find_spare
+from gateway.uploads.orphans import was_accepted
+from gateway.uploads.record import Upload, abandoned
+from gateway.uploads.spare import find_spare, recovered
 
-_PREFIXES = (keys.INCOMING, keys.PENDING, keys.RECORDS)
+_PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.ORPHANS)
+_AT_A_TIME: Final = 16
 
 
 async def list_orphans(desk: Desk, *, as_json: bool) -> bool:
     """Say of each orphan what the copy of its record tells. Raises StoreUnavailable."""
-    found = 0
-    async with aclosing(_orphans(desk)) as orphans:
-        async for file in orphans:
-            upload_id = keys.id_of(file.key)
-            spare = await _spare_of(desk, upload_id)
+    shown = 0
+    async for batch in _batches(desk):
+        for orphan in await asyncio.gather(*(_describe(desk, *each) for each in batch)):
             if as_json:
-                desk.say(json.dumps(report.orphan_members(upload_id, file, spare)))
+                desk.say(json.dumps(report.orphan_members(orphan)))
             else:
-                if found == 0:
+                if shown == 0:
                     desk.say(report.ORPHAN_HEADINGS)
-                desk.say(report.orphan_line(upload_id, file, spare))
-            found += 1
-    if found == 0 and not as_json:
+                desk.say(report.orphan_line(orphan, time.time()))
+            shown += 1
+    if shown == 0 and not as_json:
         desk.complain("no file without a record")
     return True
 
 
-async def recover(desk: Desk, upload_ids: Sequence[str]) -> bool:
+async def recover(desk: Desk, upload_ids: Sequence[str], *, dry_run: bool) -> bool:
     """Take orphans up again; returns whether all of them were."""
-    return all([await act_on(desk, upload_id, _recover) for upload_id in upload_ids])
+    act = _would_recover if dry_run else _recover
+    return all([await act_on(desk, upload_id, act) for upload_id in upload_ids])
 
 
-async def recover_all(desk: Desk) -> bool:
+async def recover_all(desk: Desk, *, only_accepted: bool, dry_run: bool) -> bool:
     """Take up again whatever has a copy of its record; returns whether that was done."""
+    act = _would_recover if dry_run else _recover
+    return await _act_on_all(desk, act, only_accepted=only_accepted)
+
+
+async def discard(desk: Desk, upload_ids: Sequence[str], *, force: bool) -> bool:
+    """Remove orphans now; returns whether all of them were. `force`: accepted ones as well."""
+    act = _discard if force else _discard_unless_accepted
+    return all([await act_on(desk, upload_id, act) for upload_id in upload_ids])
+
+
+async def discard_all(desk: Desk) -> bool:
+    """Remove all orphans but those that are known to have been accepted."""
+    return await _act_on_all(desk, _discard_unless_accepted, but=WasAccepted)
+
+
+class WasAccepted(Refused):
+    """The file's client was told that it is safe."""
+
+
+async def _act_on_all(
+    desk: Desk, act: Act, *, only_accepted: bool = False, but: type[Refused] | None = None
+) -> bool:
     done = True
-    async with aclosing(_orphans(desk)) as orphans:
-        async for file in orphans:
-            done = await act_on(desk, keys.id_of(file.key), _recover) and done
+    async for batch in _batches(desk):
+        ids = [
+            keys.id_of(file.key)
+            for file, mark in batch
+            if not only_accepted or (mark is not None and was_accepted(mark))
+        ]
+        results = await asyncio.gather(*(act_on(desk, each, act, but) for each in ids))
+        done = done and all(results)
     return done
 
 
-async def _orphans(desk: Desk) -> AsyncGenerator[ObjectInfo, None]:
-    """The complete files without a record, the oldest upload first."""
+Place = tuple[ObjectInfo, ObjectInfo | None]
+"""A file and its mark."""
+
+
+async def _batches(desk: Desk) -> AsyncGenerator[list[Place], None]:
+    """The complete files without a record, the oldest upload first, a few at a time."""
+    batch: list[Place] = []
     async with aclosing(merged(desk.store, _PREFIXES, None)) as uploads:
         async for found in uploads:
             file = found.get(keys.INCOMING)
-            if file is None or len(found) > 1 or parse_id(keys.id_of(file.key)) is None:
+            if file is None or keys.PENDING in found or keys.RECORDS in found:
                 continue
-            if file.age > ORPHANED_AFTER:  # a younger one may be about to get its record
-                yield file
+            # A younger one may be about to get its record.
+            if parse_id(keys.id_of(file.key)) is not None and file.age > ORPHANED_AFTER:
+                batch.append((file, found.get(keys.ORPHANS)))
+            if len(batch) == _AT_A_TIME:
+                yield batch
+                batch = []
+    yield batch
 
 
-async def _spare_of(desk: Desk, upload_id: str) -> Upload | None:
+async def _describe(desk: Desk, file: ObjectInfo, mark: ObjectInfo | None) -> Orphan:
     try:
-        return await find_spare(desk.store, desk.settings.key_ring(), upload_id)
+        spare = await find_spare(desk.store, desk.settings.key_ring(), keys.id_of(file.key))
     except ObjectNotFound:
-        return None
+        spare = None
+    left = max(0.0, desk.settings.orphan_retention - mark.age) if mark is not None else None
+    return Orphan(file, mark, spare, left)
 
 
-async def _recover(desk: Desk, upload_id: str) -> str:
+async def _find(desk: Desk, upload_id: str) -> Orphan:
+    """The orphan of that id. Raises Refused where there is none."""
     known = await read(desk.store, keys.pending(upload_id), keys.record(upload_id))
     if known is not None:
         raise Refused(f"it has a record, and is {known.state}")
     try:
-        spare = await find_spare(desk.store, desk.settings.key_ring(), upload_id)
+        file = await desk.store.head(keys.incoming(upload_id))
     except ObjectNotFound:
         raise Refused("its file is no longer in the bucket") from None
-    if spare is None:
+    try:
+        document = await desk.store.get(keys.orphan(upload_id))
+    except ObjectNotFound:
+        return await _describe(desk, file, None)
+    size = len(document.content)
+    mark = ObjectInfo(keys.orphan(upload_id), size, document.etag, document.age)
+    return await _describe(desk, file, mark)
+
+
+async def _would_recover(desk: Desk, upload_id: str) -> str:
+    _copy_of(await _find(desk, upload_id))
+    return "would be taken up again"
+
+
+async def _recover(desk: Desk, upload_id: str) -> str:
+    orphan = await _find(desk, upload_id)
+    # Its message may be there already, so the workers look for it before they send another.
+    quiet = orphan.mark.age if orphan.mark is not None else 0.0
+    try:
+        await desk.records.recover(recovered(_copy_of(orphan), datetime.now(UTC), quiet))
+    except PreconditionFailed:
+        raise Refused("somebody else has just taken it up") from None
+    return "taken up again, the sweeper sends it to the workers"
+
+
+def _copy_of(orphan: Orphan) -> Upload:
+    if orphan.spare is None:
         raise Refused(
             "no copy of its record can be read: it was made with another GATEWAY_SECRET_KEY, or by"
             " a gateway that kept none"
         )
-    # Its message may be there already, so the workers look for it before they send another.
-    attempt = Attempt(count=0, first_at=spare.since, unknown=True)
-    try:
-        await desk.records.reopen(replace(spare, attempt=attempt))
-    except PreconditionFailed:
-        raise Refused("somebody else has just taken it up") from None
-    return "taken up again, the sweeper sends it to the workers"
+    return orphan.spare
+
+
+async def _discard_unless_accepted(desk: Desk, upload_id: str) -> str:
+    if (await _find(desk, upload_id)).was_accepted:
+        raise WasAccepted("it was accepted: recover it, or --force removes it all the same")
+    return await _discard(desk, upload_id)
+
+
+async def _discard(desk: Desk, upload_id: str) -> str:
+    await _find(desk, upload_id)
+    began = datetime.fromtimestamp(created_at(upload_id), UTC)
+    if not await desk.records.fence(abandoned(upload_id, began, datetime.now(UTC))):
+        raise Refused("somebody else has just taken it up")
+    return "removed"

@@ -6,10 +6,10 @@ Neither an authorization nor a byte of a file is ever among them.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from gateway.operate.bucket import Found
+from gateway.operate.bucket import Found, Orphan
 from gateway.store.objects import ObjectInfo
 from gateway.uploads.ids import created_at
-from gateway.uploads.record import Attempt, State, Upload
+from gateway.uploads.record import Attempt, State
 from gateway.uploads.resource import present, resource_of, timestamp
 
 _COLUMNS: Final = "{:36}  {:10}  {:8}  {:>5}  {:>12}  {:>5}  {:20}  {}"
@@ -20,8 +20,10 @@ HEADINGS: Final = _COLUMNS.format(
 )
 
 
-_ORPHAN: Final = "{:36}  {:>5}  {:>12}  {:8}  {:24}  {}"
-ORPHAN_HEADINGS: Final = _ORPHAN.format("ID", "AGE", "BYTES", "COPY", "SUBJECT", "TARGET")
+_ORPHAN: Final = "{:36}  {:>5}  {:>5}  {:>12}  {:8}  {:8}  {:24}  {}"
+ORPHAN_HEADINGS: Final = _ORPHAN.format(
+    "ID", "AGE", "LEFT", "BYTES", "ACCEPTED", "COPY", "SUBJECT", "TARGET"
+)
 
 
 def members_of(found: Found) -> dict[str, object]:
@@ -45,19 +47,36 @@ def details_of(found: Found, file: ObjectInfo | None) -> dict[str, object]:
     )
 
 
-def orphan_members(upload_id: str, file: ObjectInfo, spare: Upload | None) -> dict[str, object]:
-    """A complete file without a record; `spare` is the copy of the record that is beside it."""
+def orphan_members(orphan: Orphan) -> dict[str, object]:
+    """A complete file without a record, with what the copy of its record tells."""
+    spare = orphan.spare
     members = resource_of(spare) | {"subject": spare.subject} if spare is not None else {}
-    return {**members, "id": upload_id, "size": file.size, "hasCopy": spare is not None}
+    return {
+        **members,
+        "id": orphan.upload_id,
+        "size": orphan.file.size,
+        "accepted": "yes" if orphan.was_accepted else "unknown",
+        "hasCopy": spare is not None,
+        **present({"removedIn": round(orphan.left) if orphan.left is not None else None}),
+    }
 
 
-def orphan_line(upload_id: str, file: ObjectInfo, spare: Upload | None) -> str:
-    """The same in one line of a table."""
+def orphan_line(orphan: Orphan, now: float) -> str:
+    """The same in one line of a table; `now` is in seconds since the epoch."""
     copy, subject, target = "none", "", ""
-    if spare is not None:
-        copy, subject = "readable", spare.subject
-        target = f"{spare.target.method} {spare.target.path}"
-    line = _ORPHAN.format(upload_id, _duration(file.age), file.size, copy, subject, target)
+    if orphan.spare is not None:
+        copy, subject = "readable", orphan.spare.subject
+        target = f"{orphan.spare.target.method} {orphan.spare.target.path}"
+    line = _ORPHAN.format(
+        orphan.upload_id,
+        _duration(now - created_at(orphan.upload_id)),
+        _duration(orphan.left) if orphan.left is not None else "",
+        orphan.file.size,
+        "yes" if orphan.was_accepted else "unknown",
+        copy,
+        subject,
+        target,
+    )
     return harmless(line.rstrip())
 
 

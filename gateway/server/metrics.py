@@ -69,7 +69,9 @@ async def _look(backends: Backends) -> None:
     found = await findings.look(backends.redis)
     catalogue.PENDING.set(to=found.pending if found is not None else None)
     catalogue.OLDEST_PENDING.set(to=found.oldest if found is not None else None)
-    catalogue.ORPHANS.set(to=found.orphans if found is not None else None)
+    orphans = found.orphans if found is not None else None
+    catalogue.ORPHANS.set("yes", to=orphans.accepted if orphans is not None else None)
+    catalogue.ORPHANS.set("unknown", to=orphans.unknown if orphans is not None else None)
     for queue in QUEUES:
         depth = found.queued.get(queue) if found is not None else None
         catalogue.QUEUE_DEPTH.set(queue, to=depth)

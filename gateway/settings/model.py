@@ -342,7 +342,7 @@ class Settings(BaseModel):
     """Seconds for which an upload can still be asked for after it was made."""
 
     orphan_retention: Annotated[float, Field(ge=45)] = 30 * 86400.0
-    """Seconds for which a complete file without a record is kept, to be taken up again by hand."""
+    """Seconds for which a complete file whose record is gone is kept, to be recovered by hand."""
 
     idempotency_retention: Annotated[float, Field(ge=60)] = 86400.0
     """Seconds for which an `Idempotency-Key` stands for the upload that it came with first."""

@@ -18,10 +18,19 @@ log = get_logger(__name__)
 
 
 class Note(NamedTuple):
-    """A text to be kept beside an object: in its metadata, or at `key` where it has no room."""
+    """A text to be kept with an object: in its metadata, or at `key` where it has no room.
+
+    `beside`: at `key` in any case, since metadata cannot be changed.
+    """
 
     key: str
     text: str
+    beside: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether it may be kept in metadata."""
+        return not self.beside and len(self.text) <= LONGEST_NOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,7 @@ class ObjectWriter:
         After StoreUnavailable the object may be there all the same, or come later. An object whose
         note is not taken by the store is an object all the same.
         """
-        if note is not None and (self._multipart is not None or len(note.text) > LONGEST_NOTE):
+        if note is not None and (self._multipart is not None or not note.fits):
             keeping = asyncio.create_task(self._keep(note))
             try:
                 stored = await self._finish(None)

@@ -1,6 +1,6 @@
-"""Whether an attempt at a registration is under way, by the age of the record that tells of it.
+"""How long an attempt at a registration may be under way, and whether the last one is. Pure.
 
-Pure. Ages are in seconds by the store's clock, and as coarse as that.
+Ages are in seconds by the store's clock, and as coarse as that.
 """
 
 from typing import Final
@@ -11,6 +11,21 @@ from gateway.uploads.record import Attempt
 
 CLOCK_STEP: Final = 1.0
 """The store tells whole seconds."""
+
+SEND_SECONDS: Final = 15.0
+"""Within which the request has to be sent: for the token, and to find a connection."""
+
+EXCHANGE_SECONDS: Final = 30.0
+"""The longest that ChatKitty may take for a request without a file: so long, too, does a worker
+that died with one keep others from it.
+"""
+
+_MARGIN: Final = 5.0
+
+
+def lease_of(exchange_seconds: float) -> float:
+    """Seconds for which an attempt holds its upload, if ChatKitty may take `exchange_seconds`."""
+    return SEND_SECONDS + exchange_seconds + _MARGIN
 
 
 def under_way_for(attempt: Attempt | None, age: float) -> float:

@@ -12,6 +12,7 @@ from gateway.redis.client import open_client
 from gateway.settings import Settings
 from gateway.store.objects import ObjectStore
 from gateway.store.s3 import S3Store
+from gateway.uploads.attempts import EXCHANGE_SECONDS
 from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import GATHERED
 from gateway.uploads.record import Upload
@@ -20,11 +21,6 @@ from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import CallersOwn, Credentials
 from gateway.upstream.shared_token import Seal
 from gateway.upstream.token import ClientCredentials, OwnToken
-
-_EXCHANGE_SECONDS = 30.0
-"""The longest that ChatKitty may take for a request without a file: so long, too, does a worker
-that died with one keep others from it.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
         stack.push_async_callback(redis.aclose)
         queue = TaskQueue(settings.broker, GATHERED, settings.broker_options)
         stack.callback(queue.close)
-        exchange_seconds = min(settings.upstream_timeout, _EXCHANGE_SECONDS)
+        exchange_seconds = min(settings.upstream_timeout, EXCHANGE_SECONDS)
         chatkitty = await stack.enter_async_context(
             ChatKitty.open(str(settings.upstream_url), timeout=exchange_seconds)
         )

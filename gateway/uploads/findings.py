@@ -15,18 +15,24 @@ log = get_logger(__name__)
 _KEPT_SECONDS: Final = 86_400
 
 
+class Orphans(msgspec.Struct, frozen=True):
+    """Complete files without a record, by whether they are known to have been accepted."""
+
+    accepted: int = 0
+    unknown: int = 0
+
+
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """`at` is in seconds since the epoch, `oldest` in seconds.
 
     `queued` has the messages that wait in each queue, and is empty where the broker is away.
-    `orphans`: complete files without a record.
     """
 
     at: float
     pending: int
     oldest: float
     queued: dict[str, int]
-    orphans: int = 0
+    orphans: Orphans = Orphans()
 
 
 _encoder = msgspec.json.Encoder()

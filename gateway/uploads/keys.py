@@ -13,6 +13,7 @@ DEAD: Final = "dead/"
 PRESENCES: Final = "presence/"
 SPARES: Final = "spare/"
 REMOVALS: Final = "removals/"
+ORPHANS: Final = "orphans/"
 
 SWEEP: Final = "sweep"
 """The object that is the sweepers' lease and memory."""
@@ -48,6 +49,11 @@ def record(upload_id: str) -> str:
 def spare(upload_id: str) -> str:
     """The copy of a record beside a file whose metadata has no room for it."""
     return SPARES + upload_id
+
+
+def orphan(upload_id: str) -> str:
+    """The mark of a complete file that has no record."""
+    return ORPHANS + upload_id
 
 
 def claim(subject: str, idempotency_key: str) -> str:

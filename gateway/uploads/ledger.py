@@ -28,7 +28,7 @@ from gateway.errors import (
 from gateway.settings import Delivery
 from gateway.store.objects import ObjectStore, Written
 from gateway.telemetry import get_logger
-from gateway.uploads import keys
+from gateway.uploads import keys, orphans
 from gateway.uploads.ids import created_at
 from gateway.uploads.lifecycle import is_end, supersedes
 from gateway.uploads.record import (
@@ -118,7 +118,7 @@ class BucketRecords:
                 await self.forget_pending(upload.id)
                 return False
         crash.point("fence.recorded")
-        await self._store.delete(keys.incoming(upload.id))
+        await self.forget_file(upload.id)
         await self.forget_pending(upload.id)
         return True
 
@@ -180,6 +180,24 @@ class BucketRecords:
         """
         await self._keep_in_store(upload)
         crash.point("reopen.kept")
+
+    async def recover(self, upload: Upload) -> None:
+        """Have an upload whose record was lost be one again for which something is to be done.
+
+        Raises PreconditionFailed where it has one again already, StoreUnavailable.
+        """
+        await self._keep_in_store(upload)
+        crash.point("recover.kept")
+        await orphans.unmark(self._store, upload.id)
+
+    async def forget_file(self, upload_id: str) -> None:
+        """Remove an upload's file, and what is kept of an upload beside it.
+
+        Raises StoreUnavailable.
+        """
+        await self._store.delete(keys.incoming(upload_id))
+        await self._store.delete(keys.spare(upload_id))
+        await orphans.unmark(self._store, upload_id)
 
     async def forget_record(self, upload_id: str) -> None:
         """Remove the record of an end. Raises StoreUnavailable."""

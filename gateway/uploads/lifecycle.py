@@ -60,7 +60,9 @@ def reopen(upload: Upload, at: datetime) -> Upload:
     before = upload.history[-2].state
     if upload.state is not State.FAILED or before not in {State.STORED, State.INSPECTED}:
         raise IllegalTransition(f"an upload that is {upload.state} cannot be taken up again")
-    attempt = replace(upload.attempt, count=0) if upload.attempt is not None else None
+    attempt = upload.attempt
+    if attempt is not None:  # its time begins anew, or the first failure would be its last
+        attempt = replace(attempt, count=0, first_at=at)
     history = (*upload.history, Change(before, at))
     return replace(upload, history=history, fault=None, result=None, attempt=attempt)
 

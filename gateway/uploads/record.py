@@ -165,6 +165,11 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         return self.history[-1].at
 
     @property
+    def taken_at(self) -> datetime:
+        """When its body had ended; ChatKitty has no message of it that is older."""
+        return next((change.at for change in self.history if change.state in _TAKEN), self.since)
+
+    @property
     def outlived_token(self) -> bool:
         """Whether its token had ended when its body had."""
         if self.token_until is None:

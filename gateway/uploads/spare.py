@@ -2,24 +2,32 @@
 
 Records are lost by an operator's slip, a lifecycle rule, a backup that is restored in part. The
 copy is what `pending/{id}` has when the upload is accepted, compressed and sealed: readers of a
-hosted file may see the metadata of its object.
+hosted file may see the metadata of its object. A copy that holds its caller's token is an object
+of its own, since the token leaves it at the upload's end.
 """
 
 import zlib
+from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.crypto import KeyRing
 from gateway.errors import ObjectNotFound
 from gateway.store.objects import ObjectStore
 from gateway.store.writer import Note
 from gateway.uploads import keys
-from gateway.uploads.record import Upload, from_json, to_json
+from gateway.uploads.attempts import EXCHANGE_SECONDS, lease_of
+from gateway.uploads.record import Attempt, State, Upload, from_json, to_json
+from gateway.upstream import retry
+
+_LEASE = lease_of(EXCHANGE_SECONDS)
 
 
 def spare_of(upload: Upload, ring: KeyRing) -> Note:
     """The copy, and where it is kept if the file's metadata has no room for it."""
-    return Note(keys.spare(upload.id), ring.seal(zlib.compress(to_json(upload))))
+    text = ring.seal(zlib.compress(to_json(upload)))
+    return Note(keys.spare(upload.id), text, beside=upload.authorization is not None)
 
 
 async def find_spare(store: ObjectStore, ring: KeyRing, upload_id: str) -> Upload | None:
@@ -38,3 +46,30 @@ async def find_spare(store: ObjectStore, ring: KeyRing, upload_id: str) -> Uploa
         return from_json(zlib.decompress(sealed)) if sealed is not None else None
     except (zlib.error, msgspec.DecodeError):  # another version's
         return None
+
+
+async def forget_token(store: ObjectStore, ring: KeyRing, upload: Upload) -> None:
+    """Have the copy of an upload that is about to end hold its caller's token no more.
+
+    Raises StoreUnavailable.
+    """
+    note = spare_of(replace(upload, authorization=None), ring)
+    await store.put(note.key, note.text.encode())
+
+
+def recovered(spare: Upload, at: datetime, quiet: float) -> Upload:
+    """The record to take an upload up again with, at the time `at`. Pure.
+
+    It may have been at any point when its record was lost, `quiet` seconds ago or more. Then a
+    worker may have been about to send the reference, so nobody sends another, or trusts that there
+    is no message, before that one would be listed.
+    """
+    stored = next(n for n, change in enumerate(spare.history, 1) if change.state is State.STORED)
+    attempt = Attempt(
+        count=0,
+        first_at=at,
+        unknown=True,
+        lease=max(0.0, _LEASE - quiet),
+        settling=max(0.0, _LEASE + retry.LISTING_AFTER_TIMEOUT - quiet),
+    )
+    return replace(spare, history=spare.history[:stored], attempt=attempt)

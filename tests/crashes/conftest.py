@@ -85,7 +85,13 @@ class Stage:
                 )
                 async for pending in self.backends.ledger.list_pending():
                     await resume(pending.upload_id, services)
-        await sweep_later(self.backends, LATER)
+        await sweep_later(self.backends, LATER)  # marks what has no record
+        await sweep_later(self.backends, LATER)  # and gives it up, after its retention
+
+    async def lose_copies(self) -> None:
+        """As if a gateway had stored the files that kept no copies of records beside them."""
+        for upload_id in await self.left(keys.INCOMING):
+            await self.backends.store.put(keys.incoming(upload_id), files.PNG)
 
     async def send_pending(self) -> None:
         """What a sweeper does with overdue records."""

@@ -94,7 +94,7 @@ async def test_parts_of_a_file_are_given_up(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("key", ["with a key", None])
-async def test_who_stood_still_while_another_took_over_is_not_accepted(
+async def test_who_stood_still_while_another_took_over_is_not_accepted_as_well(
     stage: Stage, key: str | None
 ) -> None:
     frozen = stage.gateway(stop_at="external.stored")
@@ -113,7 +113,8 @@ async def test_who_stood_still_while_another_took_over_is_not_accepted(
     os.kill(frozen.pid, signal.SIGCONT)
     late = await first
     assert late is not None
-    assert late.status == 503
+    # The repetition went on with the file that was there, and both are answered alike.
+    assert late.status == (503 if key is None else 200)
     await stage.take_up()
     assert len(await stage.messages()) == (0 if key is None else 1)
     assert len(await stage.left(keys.INCOMING)) == (0 if key is None else 1)
@@ -200,6 +201,7 @@ async def test_a_fence_that_was_begun_is_finished(stage: Stage, point: str) -> N
     key = str(uuid4())
     assert await stage.upload(stage.gateway("external.stored"), key) is None
     await stage.forget_presence()
+    await stage.lose_copies()  # else the repetition goes on with the file
     assert await stage.upload(stage.gateway(point), key) is None
     await stage.forget_presence()
     await stage.take_up()

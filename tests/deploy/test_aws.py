@@ -41,6 +41,7 @@ PREFIXES = {
     keys.PRESENCES,
     keys.REMOVALS,
     keys.SPARES,
+    keys.ORPHANS,
     "doctor/",
 }
 _FIND = """

@@ -4,7 +4,15 @@ import pytest
 
 from gateway.store.objects import ObjectInfo
 from gateway.uploads.ledger import FENCED_FOR, ORPHANED_AFTER
-from workers.sweep.leftovers import ABANDONED, Traces, is_late, is_orphan, is_past, is_spare
+from workers.sweep.leftovers import (
+    ABANDONED,
+    Traces,
+    is_late,
+    is_marked_in_vain,
+    is_orphan,
+    is_past,
+    is_spare,
+)
 
 OLD = ORPHANED_AFTER + 60
 
@@ -14,11 +22,12 @@ def traces(
     pending: float | None = None,
     record: float | None = None,
     spare: float | None = None,
+    mark: float | None = None,
 ) -> Traces:
     def info(age: float | None) -> ObjectInfo | None:
         return None if age is None else ObjectInfo("key", 1, "etag", age)
 
-    return Traces("id", info(incoming), info(pending), info(record), info(spare))
+    return Traces("id", info(incoming), info(pending), info(record), info(spare), info(mark))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +73,22 @@ def test_a_file_that_is_newer_than_the_end_came_late(found: Traces, *, expected:
 )
 def test_a_copy_of_a_record_goes_with_its_file(found: Traces, *, expected: bool) -> None:
     assert is_spare(found) is expected
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (traces(incoming=OLD, mark=1.0), False),
+        (traces(incoming=OLD, mark=1.0, pending=1.0), True),
+        (traces(incoming=OLD, mark=1.0, record=1.0), True),
+        (traces(mark=1.0), True),
+        (traces(incoming=OLD), False),
+    ],
+)
+def test_a_mark_is_in_vain_where_there_is_a_record_or_no_file(
+    found: Traces, *, expected: bool
+) -> None:
+    assert is_marked_in_vain(found) is expected
 
 
 @pytest.mark.parametrize("retention", [5.0, FENCED_FOR, 30 * FENCED_FOR])

@@ -22,6 +22,7 @@ from gateway.uploads.record import (
     State,
     Upload,
 )
+from gateway.uploads.spare import forget_token
 
 log = get_logger(__name__)
 
@@ -40,6 +41,8 @@ async def end(
     Returns what stands, which is another end where the upload came to one meanwhile. Raises
     IllegalTransition, PreconditionFailed, StoreUnavailable.
     """
+    if upload.authorization is not None:
+        await forget_token(backends.store, backends.ring, upload)
     ended = replace(advance(upload, state, datetime.now(UTC), fault), authorization=None)
     entry = await backends.ledger.save(entry, ended)
     if entry.upload is ended:

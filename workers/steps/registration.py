@@ -19,7 +19,7 @@ from gateway.errors import ObjectNotFound, PreconditionFailed, UpstreamError
 from gateway.metrics.catalogue import ATTEMPTS, PHASE_SECONDS
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.attempts import CLOCK_STEP, carried_over, is_due
+from gateway.uploads.attempts import CLOCK_STEP, SEND_SECONDS, carried_over, is_due, lease_of
 from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import Step, supersedes
 from gateway.uploads.record import FILE_LOST, NOT_REGISTERED, Attempt, Fault, State, Upload
@@ -38,11 +38,6 @@ from workers.steps.schedule import later
 log = get_logger(__name__)
 
 _UNAUTHORIZED = frozenset({401, 403})
-
-_SEND_SECONDS = 15.0
-"""Within which the request has to be sent: for the token, and to find a connection."""
-
-_MARGIN = 5.0
 
 _SPREAD = 10.0
 """Seconds over which uploads that wait for the upstream come back to it."""
@@ -140,12 +135,12 @@ class Registration:
 
     async def _claim(self, before: Attempt | None) -> None:
         """Make the attempt durable, as nobody else has since the record was read."""
-        self._send_by = time.monotonic() + _SEND_SECONDS
+        self._send_by = time.monotonic() + SEND_SECONDS
         attempt = Attempt(
             count=before.count + 1 if before else 1,
             first_at=before.first_at if before else datetime.now(UTC),
             unknown=True,
-            lease=_SEND_SECONDS + self._backends.exchange_seconds + _MARGIN,
+            lease=lease_of(self._backends.exchange_seconds),
         )
         await self._save(replace(self._entry.upload, attempt=attempt))
 
@@ -162,7 +157,7 @@ class Registration:
                 retryable=False,
             )
         if before is not None and before.unknown and not endpoint.is_idempotent:
-            found = await self._find(endpoint, upload.url, before, credentials)
+            found = await self._find(endpoint, upload.url, credentials)
             if found is not None:
                 return found
             if age < before.settling + CLOCK_STEP:
@@ -187,11 +182,9 @@ class Registration:
             except ObjectNotFound:
                 raise FileLost from None
 
-    async def _find(
-        self, endpoint: Endpoint, url: str, before: Attempt, credentials: Credentials
-    ) -> Answer | None:
-        chatkitty = self._backends.chatkitty
-        found = await find_registered(chatkitty, endpoint, url, before.first_at, credentials)
+    async def _find(self, endpoint: Endpoint, url: str, credentials: Credentials) -> Answer | None:
+        chatkitty, since = self._backends.chatkitty, self._entry.upload.taken_at
+        found = await find_registered(chatkitty, endpoint, url, since, credentials)
         log.info("registration.reconciled", found=found is not None)
         return found
 

@@ -46,9 +46,8 @@ async def sweep_once(backends: Backends, lease: Lease) -> None:
     started = time.monotonic()
     sent = await resend(backends, lease)
     aborted = await abort_abandoned(backends)
-    cleared = await clear(backends, lease)
-    await survey(backends, lease.memory.orphans)
-    removed, forgotten = cleared.removed, cleared.forgotten
+    removed, forgotten = await clear(backends, lease)
+    await survey(backends)
     found = {"overdue": sent, "parts": aborted, "orphans": removed, "expired": forgotten}
     for kind, number in found.items():
         SWEPT.add(kind, amount=number)

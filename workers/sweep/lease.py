@@ -27,11 +27,7 @@ class LeaseLost(Exception):
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the lease, for how many seconds, and up to which keys the passes have come.
-
-    `orphans`: the complete files without a record, of which the round that is under way has seen
-    `orphans_so_far`.
-    """
+    """Who holds the lease, for how many seconds, and up to which keys the passes have come."""
 
     holder: str
     seconds: float
@@ -39,8 +35,6 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     walk: str | None = None
     fresh: str | None = None
     claims: str | None = None
-    orphans: int = 0
-    orphans_so_far: int = 0
 
 
 _encoder = msgspec.json.Encoder()

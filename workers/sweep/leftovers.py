@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from msgspec.structs import replace
@@ -21,9 +20,10 @@ from gateway.store.objects import ObjectInfo, UnfinishedMultipart
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
-from gateway.uploads.ids import created_at, first_id_at, parse_id
+from gateway.uploads.ids import first_id_at
 from gateway.uploads.ledger import FENCED_FOR, ORPHANED_AFTER
 from gateway.uploads.listing import merged
+from gateway.uploads.orphans import unmark
 from gateway.uploads.presence import (
     BEAT_SECONDS,
     REMEMBERED_SECONDS,
@@ -31,8 +31,9 @@ from gateway.uploads.presence import (
     present_in_bucket,
     was_present,
 )
-from gateway.uploads.record import State, abandoned
+from gateway.uploads.record import State
 from workers.sweep.lease import Lease
+from workers.sweep.orphans import Orphans
 
 log = get_logger(__name__)
 
@@ -53,10 +54,7 @@ _CLAIM_GRACE: Final = 3600.0
 _APART: Final = 10.0
 """Seconds by which the pages of two listings may tell ages of different moments."""
 
-_MOST_ORPHANS: Final = 100
-"""Files that one pass removes; that there are more is told, and time is left to look why."""
-
-_PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.SPARES)
+_PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.SPARES, keys.ORPHANS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,12 @@ class Traces:
     pending: ObjectInfo | None
     record: ObjectInfo | None
     spare: ObjectInfo | None
+    mark: ObjectInfo | None
+
+    @property
+    def has_record(self) -> bool:
+        """Whether a record tells of the upload."""
+        return self.pending is not None or self.record is not None
 
 
 def is_orphan(traces: Traces) -> bool:
@@ -75,8 +79,13 @@ def is_orphan(traces: Traces) -> bool:
 
     Its record was lost, or was never written and the upload not acknowledged.
     """
-    known = traces.pending is not None or traces.record is not None
-    return traces.incoming is not None and not known and traces.incoming.age > ORPHANED_AFTER
+    file = traces.incoming
+    return file is not None and not traces.has_record and file.age > ORPHANED_AFTER
+
+
+def is_marked_in_vain(traces: Traces) -> bool:
+    """Whether a file that was marked as an orphan has a record again, or is gone. Pure."""
+    return traces.mark is not None and (traces.has_record or traces.incoming is None)
 
 
 def is_spare(traces: Traces) -> bool:
@@ -103,66 +112,35 @@ def is_late(traces: Traces) -> bool:
     return ORPHANED_AFTER < traces.incoming.age < traces.record.age - _APART
 
 
-@dataclass(slots=True)
-class Cleared:
-    """What a pass removed: files, and records or claims that are past their time."""
-
-    removed: int = 0
-    forgotten: int = 0
-
-
-async def clear(backends: Backends, lease: Lease) -> Cleared:
+async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
     """Remove files that nobody wants any more, and forget what is past its time.
 
-    The lease's memory has then how many complete files have no record. Raises LeaseLost,
-    StoreUnavailable.
+    Returns how many of either. Raises LeaseLost, StoreUnavailable.
     """
-    cleared = Cleared()
+    orphans = Orphans(backends)
+    removed, forgotten = 0, 0
     walks = ((lease.memory.walk, _WALK, None), (_fresh(lease), _FRESH, _settled()))
     ends: list[str | None] = []
-    orphans: list[int] = []
     for after, most, until in walks:
         last: str | None = None
-        examined = found = 0
+        examined = 0
         async with aclosing(_traces(backends, after)) as listing:
             async for traces in listing:
                 if examined >= most or (until is not None and traces.upload_id > until):
                     break
                 last, examined = traces.upload_id, examined + 1
-                found += is_orphan(traces)
-                await _clear_one(backends, traces, cleared)
+                if is_orphan(traces):
+                    await orphans.found(traces.upload_id, traces.mark)
+                removed += await _remove_late(backends, traces) if is_late(traces) else 0
+                forgotten += await _forget(backends, traces)
                 await lease.renew()
             else:
                 last = None if until is None else last
         ends.append(last)
-        orphans.append(found)
     lease.memory = replace(lease.memory, walk=ends[0], fresh=ends[1] or _fresh(lease))
-    _count_orphans(lease, *orphans)
+    orphans.report()
     await _forget_presences(backends)
-    cleared.forgotten += await _forget_claims(backends, lease)
-    return cleared
-
-
-async def _clear_one(backends: Backends, traces: Traces, cleared: Cleared) -> None:
-    if is_orphan(traces) and cleared.removed < _MOST_ORPHANS:
-        cleared.removed += await _remove_expired(backends, traces)
-    elif is_late(traces):
-        cleared.removed += await _remove_late(backends, traces)
-    elif is_spare(traces):
-        await backends.store.delete(keys.spare(traces.upload_id))
-    cleared.forgotten += await _forget(backends, traces)
-
-
-def _count_orphans(lease: Lease, walked: int, fresh: int) -> None:
-    """Add up what the walk round all uploads has seen of them; the newest are counted at once."""
-    memory = lease.memory
-    so_far = memory.orphans_so_far + walked
-    is_round = memory.walk is None
-    before = so_far if is_round else max(memory.orphans, so_far)
-    orphans = max(before, fresh)
-    if orphans > memory.orphans:
-        log.warning("sweep.orphans", count=orphans)
-    lease.memory = replace(memory, orphans=orphans, orphans_so_far=0 if is_round else so_far)
+    return removed + orphans.removed, forgotten + await _forget_claims(backends, lease)
 
 
 def _fresh(lease: Lease) -> str:
@@ -184,37 +162,6 @@ async def _traces(backends: Backends, after: str | None) -> AsyncGenerator[Trace
             yield Traces(upload_id, *map(found.get, _PREFIXES))
 
 
-async def _remove_expired(backends: Backends, traces: Traces) -> int:
-    """Give up an orphan that nobody has taken up again in its time."""
-    upload_id = traces.upload_id
-    retention = backends.settings.orphan_retention
-    if traces.incoming is None or traces.incoming.age <= retention:
-        return 0
-    if parse_id(upload_id) is None:  # no upload of ours
-        await backends.store.delete(keys.incoming(upload_id))
-        return 1
-    if await _is_received(backends, upload_id):
-        return 0
-    began = datetime.fromtimestamp(created_at(upload_id), UTC)
-    gone = await backends.ledger.fence(abandoned(upload_id, began, datetime.now(UTC)))
-    if gone:
-        log.info("sweep.removed", upload_id=upload_id)
-    return int(gone)
-
-
-async def _is_received(backends: Backends, upload_id: str) -> bool:
-    """Whether a process is known to be at the upload still: a fence would refuse it to its client.
-
-    Of several parts a file may be as old as the first of them, and stores may be slow.
-    """
-    try:
-        if await was_present(backends.redis, upload_id):
-            return True
-    except (RedisError, OSError) as error:
-        log.warning("sweep.redis_unavailable", error=repr(error))
-    return upload_id in await present_in_bucket(backends.store, within=REMEMBERED_SECONDS)
-
-
 async def _remove_late(backends: Backends, traces: Traces) -> int:
     ended = await backends.ledger.ended(traces.upload_id)
     if ended is None or ended.state is not State.ABORTED:
@@ -225,6 +172,11 @@ async def _remove_late(backends: Backends, traces: Traces) -> int:
 
 
 async def _forget(backends: Backends, traces: Traces) -> int:
+    """Remove what is left of the upload without a use; returns how many records that were."""
+    if is_marked_in_vain(traces):
+        await unmark(backends.store, traces.upload_id)
+    if is_spare(traces):
+        await backends.store.delete(keys.spare(traces.upload_id))
     if not is_past(traces, backends.settings.record_retention):
         return 0
     await backends.ledger.forget_record(traces.upload_id)

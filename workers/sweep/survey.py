@@ -8,20 +8,21 @@ from redis.exceptions import RedisError
 
 from gateway.errors import QueueUnavailable
 from gateway.telemetry import get_logger
-from gateway.uploads import findings
+from gateway.uploads import findings, keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.ids import created_at, parse_id
+from gateway.uploads.orphans import was_accepted
 
 log = get_logger(__name__)
 
 _MOST: Final = 10_000
-"""Pending uploads that are counted: to know that there are more helps nobody."""
+"""Pending uploads, or orphans, that are counted: to know that there are more helps nobody."""
 
 
-async def survey(backends: Backends, orphans: int) -> None:
-    """Look at the bucket's and Redis' pending uploads and at the queue. Raises StoreUnavailable.
+async def survey(backends: Backends) -> None:
+    """Look at the bucket's and Redis' pending uploads, at orphans and at the queue.
 
-    `orphans`: the complete files without a record, as the last pass saw them.
+    Raises StoreUnavailable.
     """
     relayed, longest = await _relayed(backends)
     pending = relayed
@@ -37,9 +38,25 @@ async def survey(backends: Backends, orphans: int) -> None:
     oldest = max(0.0, hosted, longest)
     queued = await _queued(backends)
     found = findings.Findings(
-        at=now, pending=pending, oldest=oldest, queued=queued, orphans=orphans
+        at=now,
+        pending=pending,
+        oldest=oldest,
+        queued=queued,
+        orphans=await _orphans(backends),
     )
     await findings.keep(backends.redis, found)
+
+
+async def _orphans(backends: Backends) -> findings.Orphans:
+    accepted = unknown = 0
+    async for marked in backends.store.list(keys.ORPHANS):
+        if was_accepted(marked):
+            accepted += 1
+        else:
+            unknown += 1
+        if accepted + unknown >= _MOST:
+            break
+    return findings.Orphans(accepted, unknown)
 
 
 async def _relayed(backends: Backends) -> tuple[int, float]:

@@ -1,17 +1,20 @@
 """Complete files whose records are gone, as operators see them and take them up again."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
 
-from gateway.store.objects import LONGEST_NOTE
+from gateway.errors import ObjectNotFound
 from gateway.store.writer import ObjectWriter
-from gateway.uploads import keys
+from gateway.uploads import keys, orphans
+from gateway.uploads.attempts import EXCHANGE_SECONDS, lease_of
 from gateway.uploads.backends import Backends
 from gateway.uploads.lifecycle import Step
-from gateway.uploads.record import State, Upload
-from gateway.uploads.spare import find_spare, spare_of
+from gateway.uploads.record import Change, State, Upload
+from gateway.uploads.spare import find_spare, forget_token, recovered, spare_of
+from gateway.upstream.retry import LISTING_AFTER_TIMEOUT
 from tests.flows import files
 from tests.gateway.operate.conftest import Run
 from tests.gateway.operate.test_commands import end_of, keep, upload_of
@@ -37,14 +40,23 @@ def _an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_orphans_are_listed_and_taken_up_again(
     run: Run, backends: Backends, subject: str
 ) -> None:
-    first = await orphan(backends, upload_of(subject))
-    # A token that cannot be compressed: the metadata has no room for it.
-    token = backends.ring.encrypt("t" * LONGEST_NOTE)
+    first = await orphan(backends, upload_of(subject, authorization=None))
+    # With a token, which metadata would hold for good.
+    token = backends.ring.encrypt("t")
     second = await orphan(backends, upload_of(subject, authorization=token))
     bare = upload_of(subject)
     await backends.store.put(keys.incoming(bare.id), b"bare")
     table = (await run("orphans")).stdout.splitlines()
-    assert table[0].split() == ["ID", "AGE", "BYTES", "COPY", "SUBJECT", "TARGET"]
+    assert table[0].split() == [
+        "ID",
+        "AGE",
+        "LEFT",
+        "BYTES",
+        "ACCEPTED",
+        "COPY",
+        "SUBJECT",
+        "TARGET",
+    ]
     assert [line.split()[0] for line in table if subject in line] == [first.id, second.id]
     rows = [json.loads(line) for line in (await run("orphans", "--json")).stdout.splitlines()]
     assert {row["id"]: row["hasCopy"] for row in rows}.items() >= {
@@ -52,6 +64,9 @@ async def test_orphans_are_listed_and_taken_up_again(
         second.id: True,
         bare.id: False,
     }.items()
+    await run("recover", "--all", "--dry-run")
+    await run("recover", "--accepted")  # none of them is known to be
+    assert not [each async for each in backends.ledger.list_pending() if each.upload_id == first.id]
     result = await run("recover", "--all")
     assert result.exit_code == 1  # the bare one
     assert f"error: {bare.id}: no copy of its record can be read" in result.stderr
@@ -60,9 +75,41 @@ async def test_orphans_are_listed_and_taken_up_again(
         assert kept.attempt is not None
         assert kept.attempt.unknown
         assert replace(kept, attempt=None) == upload
+        note = (await backends.store.head(keys.incoming(upload.id))).note
+        assert (note is None) == (upload is second)
         again = await run("recover", upload.id)
         assert again.stderr == f"error: {upload.id}: it has a record, and is stored\n"
     await backends.store.delete(keys.incoming(bare.id))
+
+
+async def test_a_discarded_file_is_removed_for_good_and_an_accepted_one_is_not(
+    run: Run, backends: Backends, subject: str
+) -> None:
+    unknown = await orphan(backends, upload_of(subject))
+    accepted = await orphan(backends, upload_of(subject))
+    await orphans.mark(backends.store, accepted.id, accepted=True)
+    assert f"{unknown.id}: removed" in (await run("discard", unknown.id)).stdout
+    with pytest.raises(ObjectNotFound):
+        await backends.store.head(keys.incoming(unknown.id))
+    assert "and is aborted" in (await run("recover", unknown.id)).stderr
+    assert "it was accepted" in (await run("discard", accepted.id)).stderr
+    rows = [json.loads(line) for line in (await run("orphans", "--json")).stdout.splitlines()]
+    assert {row["id"]: row["accepted"] for row in rows}.get(accepted.id, "yes") == "yes"
+    assert f"{accepted.id}: removed" in (await run("discard", "--force", accepted.id)).stdout
+
+
+@pytest.mark.parametrize("quiet", [0.0, 20.0, 3600.0])
+def test_a_recovered_upload_waits_for_whoever_may_be_about_to_register_it(quiet: float) -> None:
+    upload = upload_of("alice")
+    now = datetime.now(UTC)
+    inspected = replace(upload, history=(*upload.history, Change(State.INSPECTED, now)))
+    again = recovered(inspected, now, quiet)
+    assert again.history == upload.history
+    assert again.attempt is not None
+    longest = lease_of(EXCHANGE_SECONDS)
+    assert again.attempt.unknown
+    assert again.attempt.lease == max(0.0, longest - quiet)
+    assert again.attempt.settling == max(0.0, longest + LISTING_AFTER_TIMEOUT - quiet)
 
 
 async def test_a_young_file_is_no_orphan_yet(run: Run, backends: Backends, subject: str) -> None:
@@ -84,12 +131,23 @@ async def test_a_copy_under_another_key_is_said_to_be_so(
 
 
 async def test_a_copy_tells_readers_of_the_file_nothing(backends: Backends, subject: str) -> None:
-    upload = await orphan(backends, upload_of(subject))
+    upload = await orphan(backends, upload_of(subject, authorization=None))
     note = (await backends.store.head(keys.incoming(upload.id))).note
     assert note is not None
     assert subject not in note
     assert await find_spare(backends.store, backends.ring, upload.id) == upload
     await backends.store.delete(keys.incoming(upload.id))
+
+
+async def test_a_copy_keeps_a_token_no_longer_than_the_upload_has_no_end(
+    backends: Backends, subject: str
+) -> None:
+    upload = await orphan(backends, upload_of(subject, authorization=backends.ring.encrypt("t")))
+    assert await find_spare(backends.store, backends.ring, upload.id) == upload
+    await forget_token(backends.store, backends.ring, upload)
+    kept = await find_spare(backends.store, backends.ring, upload.id)
+    assert kept == replace(upload, authorization=None)
+    await backends.ledger.forget_file(upload.id)
 
 
 @pytest.mark.usefixtures("worker")

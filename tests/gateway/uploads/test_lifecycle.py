@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -127,3 +127,12 @@ def test_records_of_earlier_and_later_versions_are_read() -> None:
     document["files"][0]["anything"] = 1
     earlier = unpack(msgspec.msgpack.encode(document))
     assert earlier.files == (replace(file, pieces=()),)
+
+
+def test_the_time_for_retries_begins_anew_and_the_message_is_looked_for_from_the_start() -> None:
+    attempt = Attempt(count=20, first_at=NOW, unknown=True)
+    failed = replace(advance_along(PATHS["given up"]), attempt=attempt)
+    later = NOW + timedelta(days=3)
+    again = reopen(failed, later)
+    assert again.attempt == Attempt(count=0, first_at=later, unknown=True)
+    assert again.taken_at == NOW
