@@ -60,6 +60,7 @@ async def wipe(stage: Stage, prefix: str) -> None:
 
 async def orphans(stage: Stage) -> findings.Orphans:
     """As metrics tell, after a pass of the sweeper."""
+    await stage.forget_presence()  # which fades a while after the answer
     await sweep_later(stage.backends, LATER)
     found = await findings.look(stage.backends.redis)
     assert found is not None
