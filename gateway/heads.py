@@ -41,7 +41,7 @@ def head(opening: str, headers: Iterable[tuple[str, str]]) -> bytes:
     Raises ValueError for a line break or a NUL: it would be read as another head (RFC 9110
     section 5.5).
     """
-    lines = [opening, *[f"{name}: {value}" for name, value in headers]]
+    lines = [opening, *map(": ".join, headers)]
     if _ENDS_A_LINE.search("".join(lines)):
         raise ValueError("a line of the head has a line break or a NUL in it")
     return as_received("\r\n".join([*lines, "", ""]))

@@ -1,8 +1,10 @@
 """Which headers go on, in either direction. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import compress
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -49,10 +51,13 @@ _ONE_SPELLING: Final = _DECIDING | {"accept-encoding"}
 """What goes on in no spelling but its own, since some servers read an underscore as a hyphen."""
 
 _TRACE: Final = frozenset({"traceparent", "tracestate"})
-_KNOWN_NAMES: Final = 512
+_KNOWN_NAMES: Final = 256
 
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Names and values as they came."""
+
+_NAME: Final = itemgetter(0)
+_VALUE: Final = itemgetter(1)
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -62,12 +67,7 @@ def to_upstream(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
     Where a request came from is nothing that the upstream has to know.
     """
-    listed = _listed(received)
-    return CIMultiDict(
-        (name, value)
-        for name, value in received.items()
-        if _reaches_upstream(folded := name.lower()) and _plain(folded) not in listed
-    )
+    return CIMultiDict(_passing(received, _reaches_upstream))
 
 
 def of_relay(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
@@ -79,34 +79,19 @@ def of_relay(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 def to_client(answered: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     """An answer's headers for the client: the end-to-end ones."""
-    listed = _listed(answered)
-    return CIMultiDict(
-        (name, value)
-        for name, value in answered.items()
-        if _reaches_client(folded := name.lower()) and _plain(folded) not in listed
-    )
+    return CIMultiDict(_passing(answered, _reaches_client))
 
 
 def raw_of_relay(received: RawHeaders, folded: CIMultiDictProxy[str]) -> list[tuple[bytes, bytes]]:
     """What `of_relay` makes of the same headers, as bytes; `folded` are these as text."""
-    listed = _listed(folded)
-    kept = [
-        (name, value)
-        for name, value in received
-        if _reaches_upstream_raw(name) and not (listed and _plain(_folded(name)) in listed)
-    ]
+    kept = _passing_raw(received, folded, _reaches_upstream_raw)
     kept.append((b"Accept-Encoding", b"identity"))
     return kept
 
 
 def raw_to_client(answered: RawHeaders, folded: CIMultiDictProxy[str]) -> list[tuple[bytes, bytes]]:
     """What `to_client` makes of the same headers, as bytes; `folded` are these as text."""
-    listed = _listed(folded)
-    return [
-        (name, value)
-        for name, value in answered
-        if _reaches_client_raw(name) and not (listed and _plain(_folded(name)) in listed)
-    ]
+    return _passing_raw(answered, folded, _reaches_client_raw)
 
 
 def with_trace(outgoing: RawHeaders, trace: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -121,8 +106,10 @@ def unfit(received: RawHeaders) -> str | None:
     No honest client sends one, and readers differ in what they make of it. Controls need no look:
     the parsers refuse them in every header.
     """
+    if b"".join(map(_VALUE, received)).isascii():  # nearly always: not one by one
+        return None
     for name, value in received:
-        if not value.isascii() and _decides(name):
+        if not value.isascii() and _folded(name) in _DECIDING:
             return name.decode("latin-1")
     return None
 
@@ -145,7 +132,30 @@ def _plain(folded: str) -> str:
     return folded.replace("_", "-")
 
 
-def _reaches_upstream(folded: str) -> bool:
+def _passing(
+    headers: CIMultiDictProxy[str], reaches: Callable[[str], bool]
+) -> list[tuple[str, str]]:
+    """Those of names that reach the other side, and that Connection does not list."""
+    passing = [line for line in headers.items() if reaches(line[0])]
+    if listed := _listed(headers):
+        return [line for line in passing if _plain(line[0].lower()) not in listed]
+    return passing
+
+
+def _passing_raw(
+    headers: RawHeaders, folded: CIMultiDictProxy[str], reaches: Callable[[bytes], bool]
+) -> list[tuple[bytes, bytes]]:
+    """What `_passing` makes of the same headers, as bytes."""
+    passing = list(compress(headers, map(reaches, map(_NAME, headers))))
+    if listed := _listed(folded):
+        return [line for line in passing if _plain(_folded(line[0])) not in listed]
+    return passing
+
+
+# Names are few, and come with every request.
+@lru_cache(_KNOWN_NAMES)
+def _reaches_upstream(name: str) -> bool:
+    folded = name.lower()
     plain = _plain(folded)
     return (
         _is_end_to_end(folded, plain)
@@ -154,7 +164,15 @@ def _reaches_upstream(folded: str) -> bool:
     )
 
 
-def _reaches_client(folded: str) -> bool:
+@lru_cache(_KNOWN_NAMES)
+def _reaches_upstream_raw(name: bytes) -> bool:
+    folded = _folded(name)
+    return folded != "accept-encoding" and _reaches_upstream(folded)
+
+
+@lru_cache(_KNOWN_NAMES)
+def _reaches_client(name: str) -> bool:
+    folded = name.lower()
     plain = _plain(folded)
     return (
         _is_end_to_end(folded, plain)
@@ -163,25 +181,14 @@ def _reaches_client(folded: str) -> bool:
     )
 
 
+@lru_cache(_KNOWN_NAMES)
+def _reaches_client_raw(name: bytes) -> bool:
+    return _reaches_client(_folded(name))
+
+
 def _is_end_to_end(folded: str, plain: str) -> bool:
     return plain not in _HOP_BY_HOP and (folded == plain or plain not in _ONE_SPELLING)
 
 
 def _folded(name: bytes) -> str:
     return name.decode("latin-1").lower()
-
-
-def _decides(name: bytes) -> bool:
-    return _folded(name) in _DECIDING
-
-
-# Names are few, and come with every request.
-@lru_cache(_KNOWN_NAMES)
-def _reaches_upstream_raw(name: bytes) -> bool:
-    folded = _folded(name)
-    return folded != "accept-encoding" and _reaches_upstream(folded)
-
-
-@lru_cache(_KNOWN_NAMES)
-def _reaches_client_raw(name: bytes) -> bool:
-    return _reaches_client(_folded(name))

@@ -55,12 +55,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 def kept_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """What is kept of an answer's headers; bytes in them that are not UTF-8 are not kept."""
-    kept = [
-        (name, value if value.isascii() else clean(value))
-        for name in KEPT_HEADERS
-        if (value := headers.get(name)) is not None
-    ]
-    return tuple(kept)
+    return tuple([(name, clean(headers[name])) for name in KEPT_HEADERS if name in headers])
 
 
 class Refusal(UpstreamRefused):

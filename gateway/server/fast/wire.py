@@ -37,4 +37,4 @@ def chunk(data: bytes) -> bytes:
 
 
 def _head(opening: bytes, headers: Lines) -> bytes:
-    return b"\r\n".join([opening, *[b"%b: %b" % line for line in headers], b"", b""])
+    return b"\r\n".join([opening, *map(b": ".join, headers), b"", b""])
