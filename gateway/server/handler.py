@@ -1,6 +1,5 @@
 """aiohttp's handler of a client's connection, stricter than its parser, and with our own words."""
 
-import re
 from typing import Final
 
 import aiohttp
@@ -24,7 +23,6 @@ log = get_logger(__name__)
 
 _SERVER_FAULT: Final = 500
 _FOR_PROXIES: Final = frozenset({"CONNECT", "TRACE"})
-_TARGET: Final = re.compile(r"/[!-~]*")
 
 
 class Handler(PatientHandler):
@@ -120,7 +118,7 @@ def framing_fault(message: RawRequestMessage) -> GatewayError | None:
         fault = "a method that is for proxies"
     elif message.version not in (HttpVersion10, HttpVersion11):
         fault = "an unknown version of HTTP"
-    elif not _TARGET.fullmatch(message.path):
+    elif not _is_plain_path(message.path):
         fault = "the request target must be a path of printable ASCII characters"
     elif (name := headers.unfit(message.raw_headers)) is not None:
         kind = MalformedAuthorization if name.lower() == "authorization" else MalformedRequest
@@ -132,6 +130,12 @@ def framing_fault(message: RawRequestMessage) -> GatewayError | None:
     elif "Transfer-Encoding" in message.headers:
         fault = _fault_of_coding(message)
     return MalformedRequest(fault) if fault is not None else None
+
+
+def _is_plain_path(target: str) -> bool:
+    return (
+        target.startswith("/") and target.isascii() and target.isprintable() and " " not in target
+    )
 
 
 def _fault_of_coding(message: RawRequestMessage) -> str | None:

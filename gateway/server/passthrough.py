@@ -61,8 +61,10 @@ async def _pass(
 
 def asks_for_websocket(method: str, received: CIMultiDictProxy[str]) -> bool:
     """Whether a request is the handshake of RFC 6455 section 4.1. Pure."""
-    protocols = ",".join(received.getall("Upgrade", ())).split(",")
-    return method == "GET" and any(each.strip().lower() == "websocket" for each in protocols)
+    if method != "GET" or "Upgrade" not in received:
+        return False
+    protocols = ",".join(received.getall("Upgrade")).split(",")
+    return any(each.strip().lower() == "websocket" for each in protocols)
 
 
 def is_preflight(method: str, received: CIMultiDictProxy[str]) -> bool:

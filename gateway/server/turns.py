@@ -28,6 +28,7 @@ BLANK_LINE: Final = b"\r\n\r\n"
 LARGEST_READ: Final = 256 * 1024
 """Bytes that one read takes of whoever sends a lot; asyncio's own size."""
 
+_CR: Final = 13
 _HEAD_READ: Final = 32 * 1024
 """Bytes that one read takes of a client of whom nothing is known."""
 
@@ -187,26 +188,25 @@ class TurnHandler(Handler):
 
     def _collect(self, data: bytes) -> None:
         """Wait for all of a head, and begin with the request then."""
-        if self._head_began is None:
-            self._head_began = time.monotonic()
-        if self._unfinished:
-            known = len(self._unfinished)
+        known = len(self._unfinished)
+        if known:
             self._unfinished += data
             end = self._unfinished.find(BLANK_LINE, max(0, known - len(BLANK_LINE) + 1))
-            size = len(self._unfinished)
         else:
-            if data[0] <= ord("\r"):  # RFC 9112 section 2.2: empty lines before a request
+            if data[0] <= _CR:  # RFC 9112 section 2.2: empty lines before a request
                 data = data.lstrip(b"\r\n")
-            end, size = data.find(BLANK_LINE), len(data)
-        if end >= 0:
-            size = end + len(BLANK_LINE)
+            end = data.find(BLANK_LINE)
+        size = end + len(BLANK_LINE) if end >= 0 else known + len(data)
         if size > self._settings.max_head_size:
             self._refuse_head()
-        elif end < 0:
-            self._unfinished = self._unfinished or bytearray(data)
-            self._look_at_unfinished()
+        elif end >= 0:
+            self._begin(self._take_unfinished() if known else data, size)
         else:
-            self._begin(self._take_unfinished() or data, size)
+            if self._head_began is None:
+                self._head_began = time.monotonic()
+            if not known:
+                self._unfinished += data
+            self._look_at_unfinished()
 
     def _take_unfinished(self) -> bytes:
         self._checked = 0

@@ -2,8 +2,11 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlsplit
+
+_BASE_URLS: Final = 4
 
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -14,6 +17,7 @@ _BEYOND_IDS: Final = 2**63
 """One more than the largest id: larger numbers need not be told apart, nor be written out."""
 
 
+@lru_cache(_BASE_URLS)
 def base_path(base_url: str) -> str:
     """The path that all of the API is under: empty, or `/…` without a slash at its end."""
     return normal(urlsplit(base_url).path.rstrip("/"))

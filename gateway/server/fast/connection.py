@@ -20,12 +20,13 @@ from gateway.server.fast.exchange import Exchange
 from gateway.server.handler import framing_fault
 from gateway.server.head import Head
 from gateway.server.services import Services
-from gateway.server.target import CLEAR, with_read_target
+from gateway.server.target import with_read_target
 from gateway.server.turns import TurnHandler, request_parser
 from gateway.settings import Delivery
 from gateway.uploads.ids import new_id
 
-_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
+_OPENINGS: Final = (b"POST ", b"PUT ", b"PATCH ")
+"""With what the head of an upload begins: of any other, nothing needs to be known here."""
 
 
 class Connection(TurnHandler):
@@ -144,13 +145,7 @@ class Connection(TurnHandler):
         self._go_on()
 
     def _begin(self, data: bytes, size: int) -> None:
-        try:
-            messages, _, _ = request_parser(self).feed_data(data[:size])
-        except HttpProcessingError:
-            messages = []
-        message = messages[0][0] if messages else None
-        if message is not None and not CLEAR.fullmatch(message.path):
-            message = with_read_target(message)
+        message = self._parsed(data[:size]) if data.startswith(_OPENINGS) else None
         admitted = self._admit(message) if message is not None else None
         if message is None or admitted is None:  # not one to be answered here, or at all
             self._begin_lending(data, size)
@@ -162,14 +157,22 @@ class Connection(TurnHandler):
         if body := data[size:]:
             self.data_received(body)
 
+    def _parsed(self, head: bytes) -> RawRequestMessage | None:
+        try:
+            messages, _, _ = request_parser(self).feed_data(head)
+        except HttpProcessingError:
+            return None
+        if not messages:
+            return None
+        return with_read_target(messages[0][0])
+
     def _admit(self, message: RawRequestMessage) -> Admitted | None:
         """The upload, if it is one for this engine and nothing speaks against it."""
         received = message.headers
         if (
-            message.method not in _METHODS
-            or message.upgrade
+            message.upgrade
             or message.version != HttpVersion11
-            or "Transfer-Encoding" in received
+            or message.chunked
             or "Idempotency-Key" in received
             or not is_multipart_form(received.get("Content-Type", ""))
             or framing_fault(message) is not None
