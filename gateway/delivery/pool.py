@@ -19,9 +19,9 @@ from gateway.delivery.forward import CONNECT_SECONDS, NOT_HTTP, UNREACHABLE, ans
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.limits.watch import Watch
 from gateway.upstream.connections import (
+    body_of,
     heed_tls,
     is_between_answers,
-    is_one_answer,
     is_silent,
     read_rest,
 )
@@ -37,8 +37,10 @@ _WRITE_BUFFER = 256 * 1024
 class Exchange(Protocol):
     """Who uses a connection, and is told what happens on it."""
 
-    def upstream_answers(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
-        """The head of the answer has come; its body may still be coming."""
+    def upstream_answers(
+        self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
+    ) -> None:
+        """The answer has come: all of its body if that is `whole`, else perhaps only its head."""
 
     def upstream_lost(self, why: str) -> None:
         """The connection broke before the answer's head had come, or that makes no sense."""
@@ -62,11 +64,11 @@ class UpstreamConnection(BaseProtocol):
         self._pool = pool
         self._exchange: Exchange | None = None
         self._stream: aiohttp.StreamReader | None = None
-        self._idle_since = 0.0
+        self._idle_since: float | None = time.monotonic()
         self._lasts = False
         self._reads = 0
         self._plain = False
-        """Whether all that was read is one whole answer, and nothing else."""
+        """Whether all that was read is one whole answer, and nothing else; its body is told."""
         self._answers = self._parser = HttpResponseParser(
             self, loop, _ANSWER_BUFFER, read_until_eof=True, auto_decompress=False
         )
@@ -89,6 +91,7 @@ class UpstreamConnection(BaseProtocol):
     def begin(self, exchange: Exchange) -> None:
         """Use it for an exchange."""
         self._exchange = exchange
+        self._idle_since = None
         self._stream = None
         self._lasts = self._plain = False
         self._reads = 0
@@ -104,17 +107,22 @@ class UpstreamConnection(BaseProtocol):
         The connection is kept if its request was `reusable` and its answer was read to the end.
         """
         self._exchange = None
-        done = self._stream is not None and self._stream.at_eof()
-        lasts = reusable and done and self._lasts and self.usable
-        if lasts and (self._plain or is_between_answers(self._answers)):
+        if reusable and self._lasts and self.usable and self._is_read():
             self._idle_since = time.monotonic()
             self._pool.put(self)
         else:
             self._close()
 
+    def _is_read(self) -> bool:
+        """Whether the answer was read to its end, and nothing else has come."""
+        if self._plain:
+            return True
+        read = self._stream is not None and self._stream.at_eof()
+        return read and is_between_answers(self._answers)
+
     def look(self, now: float) -> None:
         """Close a connection that nobody has used for a while."""
-        if now - self._idle_since > _IDLE_SECONDS:
+        if self._idle_since is not None and now - self._idle_since > _IDLE_SECONDS:
             self._close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -155,8 +163,9 @@ class UpstreamConnection(BaseProtocol):
         )
         if self._stream is None:
             self._stream = stream
-            self._plain = self._reads == len(messages) == 1 and is_one_answer(data, head)
-            exchange.upstream_answers(head, stream)
+            whole = body_of(data, head) if self._reads == len(messages) == 1 else None
+            self._plain = whole is not None
+            exchange.upstream_answers(head, stream, whole)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Tell the exchange; an answer may end with its connection (RFC 9112 section 6.3)."""
@@ -211,7 +220,6 @@ class UpstreamPool:
         """An idle connection, or None where there is none."""
         while self._idle:
             connection = self._idle.pop()
-            self._watch.discard(connection)
             if connection.fresh:
                 return connection
             connection.end(reusable=False)
@@ -243,10 +251,10 @@ class UpstreamPool:
     def made(self, connection: UpstreamConnection) -> None:
         """A connection has begun."""
         self._open.add(connection)
+        self._watch.add(connection)
 
     def put(self, connection: UpstreamConnection) -> None:
         """Keep a connection for the next exchange."""
-        self._watch.add(connection)
         self._idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:

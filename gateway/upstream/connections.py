@@ -61,20 +61,22 @@ def is_between_answers(parser: "HttpParser[RawResponseMessage]") -> bool:
     return head.code == 204 and not head.raw_headers
 
 
-def is_one_answer(data: bytes, head: RawResponseMessage) -> bool:
-    """Whether the bytes are one answer from its first byte to its last, as far as that is plain.
+def body_of(data: bytes, head: RawResponseMessage) -> bytes | None:
+    """The body, if the bytes are plainly one answer from its first byte to its last.
 
     `head` is what the parser made of them, when nothing was left in it before. Then nothing is left
-    in it now, and it need not be asked: to ask it is dear. Where it is not plain, False.
+    in it now, and it need not be asked: to ask it is dear. Where it is not plain, None.
     """
     length = head.headers.get("Content-Length")
     if length is None or head.chunked or head.code in _NO_BODY:
-        return False
+        return None
     end = data.find(_BLANK_LINE)
     if end < 0 or len(data) != end + len(_BLANK_LINE) + int(length):
-        return False
+        return None
     # The parser takes a line feed alone for the end of a line: the head could have ended before.
-    return data.count(b"\n", 0, end) == data.count(b"\r\n", 0, end)
+    if data.count(b"\n", 0, end) != data.count(b"\r\n", 0, end):
+        return None
+    return data[end + len(_BLANK_LINE) :]
 
 
 def read_rest(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]) -> None:

@@ -228,11 +228,15 @@ class Exchange:
         """The upstream has gone without an answer that could be passed on."""
         self._close(UpstreamUnavailable(why, outcome_unknown=not self._unsent))
 
-    def upstream_answers(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
+    def upstream_answers(
+        self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
+    ) -> None:
         """The upstream answers, perhaps before it has read all of the body."""
         self._active = time.monotonic()
-        if body.is_eof():
-            self._guard(lambda: self._keep(head, body.read_nowait(), body))
+        if whole is not None:
+            self._guard(lambda: self._keep(head, whole, None))
+        elif body.is_eof():
+            self._guard(lambda: self._keep(head, body.read_nowait(), None))
         else:
             self._run(self._hold(head, body))
 
@@ -284,12 +288,17 @@ class Exchange:
 
     async def _hold(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
         held = await relay.hold(body, self._services.settings.upstream_timeout)
-        self._keep(head, held, body)
+        self._keep(head, held, None if body.at_eof() else body)
 
-    def _keep(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
-        """Hold the answer until the record of an upload that the upstream took is kept."""
+    def _keep(
+        self, head: RawResponseMessage, held: bytes, rest: aiohttp.StreamReader | None
+    ) -> None:
+        """Hold the answer until the record of an upload that the upstream took is kept.
+
+        `rest` is where the body goes on behind what is `held` of it, None if that is all.
+        """
         if head.code not in relay.SUCCESS:
-            self._answer(head, held, body)
+            self._answer(head, held, rest)
             return
         seen = relay.observed(self._tap, ended=not self._left)
         answered = relay.AnswerHead(head.code, head.headers)
@@ -298,7 +307,7 @@ class Exchange:
         self._services.backends.ledger.keep_relayed(
             upload,
             len(self._services.exchanges),
-            lambda error: self._kept(upload, error, lambda: self._answer(head, held, body)),
+            lambda error: self._kept(upload, error, lambda: self._answer(head, held, rest)),
         )
 
     def _kept(self, upload: Upload, error: Exception | None, answer: Callable[[], None]) -> None:
@@ -312,9 +321,11 @@ class Exchange:
         else:
             self._guard(answer)  # other uploads were kept with this one, and are told after it
 
-    def _answer(self, head: RawResponseMessage, held: bytes, body: aiohttp.StreamReader) -> None:
+    def _answer(
+        self, head: RawResponseMessage, held: bytes, rest: aiohttp.StreamReader | None
+    ) -> None:
         """Give the client the upstream's answer: what is `held` of it, then what comes."""
-        whole = held if body.at_eof() else None
+        whole = held if rest is None else None
         opening, chunked = answer.opening_of(head, whole, self._own_lines(), time.time())
         self._answered = True
         self._active = time.monotonic()
@@ -322,10 +333,10 @@ class Exchange:
         if not self._left:
             self._account.answered(self._active)
         self._client.send(opening + (wire.chunk(held) if chunked and held else held))
-        if whole is not None:
+        if rest is None:
             self._finish(head.code)
         else:
-            self._run(self._stream(head.code, body, chunked=chunked))
+            self._run(self._stream(head.code, rest, chunked=chunked))
 
     async def _stream(self, status: int, body: aiohttp.StreamReader, *, chunked: bool) -> None:
         while data := await body.readany():

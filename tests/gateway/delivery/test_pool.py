@@ -34,7 +34,12 @@ class Asked:
         self.answer: asyncio.Future[tuple[RawResponseMessage, aiohttp.StreamReader]]
         self.answer = asyncio.get_running_loop().create_future()
 
-    def upstream_answers(self, head: RawResponseMessage, body: aiohttp.StreamReader) -> None:
+    def upstream_answers(
+        self,
+        head: RawResponseMessage,
+        body: aiohttp.StreamReader,
+        whole: bytes | None,  # noqa: ARG002 - the same bytes as those of the stream
+    ) -> None:
         self.answer.set_result((head, body))
 
     def upstream_lost(self, why: str) -> None:
