@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 
+_USER_AGENT: Final = "chatkitty-gateway"
 _ATTEMPTS: Final = 3
 _CONNECT_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 60.0
@@ -21,6 +22,9 @@ def client_config(endpoint_url: str | None) -> AioConfig:
             "addressing_style": "path" if endpoint_url else "auto",
             "payload_signing_enabled": _is_exposed(endpoint_url),
         },
+        # botocore's own, which tells much of this machine, is made anew for each request, and that
+        # costs more than to send a small file.
+        user_agent=_USER_AGENT,
         # What is worth a checksum here brings its own CRC32C.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
 
@@ -425,7 +426,13 @@ def _age(written: datetime, metadata: ResponseMetadataTypeDef) -> float:
 def _answered(metadata: ResponseMetadataTypeDef) -> datetime:
     """When the store answered, by its own clock."""
     date = metadata["HTTPHeaders"].get("date")
-    return parsedate_to_datetime(date) if date is not None else datetime.now(UTC)
+    return _read_date(date) if date is not None else datetime.now(UTC)
+
+
+@lru_cache(maxsize=1)
+def _read_date(date: str) -> datetime:
+    """A date of HTTP, which is the same for all answers of a second."""
+    return parsedate_to_datetime(date)
 
 
 def _size(body: bytes | BytesIO) -> int:
