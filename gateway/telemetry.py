@@ -154,7 +154,7 @@ def log_request(*, method: str, path: str, status: int, seconds: float, **ids: s
             "method": method,
             "path": path,
             "status": status,
-            "seconds": round(seconds, 6),
+            "seconds": round(seconds * 1e6) / 1e6,
             **ids,
             "event": "request",
             "level": "info",
@@ -164,8 +164,9 @@ def log_request(*, method: str, path: str, status: int, seconds: float, **ids: s
             line = _encoder.encode(event)
         except UnicodeEncodeError:
             line = _encoder.encode(cleaned(event))
-        sys.stderr.buffer.write(line + b"\n")
-        sys.stderr.buffer.flush()
+        stream = sys.stderr.buffer
+        stream.write(line + b"\n")
+        stream.flush()
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

@@ -36,6 +36,7 @@ class FileMeter:
         self._excerpt = excerpt
         self._head = b""
         self._tail = bytearray()
+        """The last bytes of what comes behind the head."""
         self._looked = False
         self._picker: Picker | None = None
 
@@ -49,15 +50,17 @@ class FileMeter:
         if self._excerpt:
             # In line, and without a call for each chunk: this is the hot path.
             chunk, start, end = data.chunk, data.start, data.end
-            tail = self._tail
-            tail += chunk[max(start, end - TAIL_BYTES) : end]
-            if len(tail) > _LONGEST_TAIL:
-                del tail[:-TAIL_BYTES]
+            behind = start
             if not self._looked:
-                self._head += chunk[start : min(end, start + HEAD_BYTES - len(self._head))]
+                behind = min(end, start + HEAD_BYTES - len(self._head))
+                self._head += chunk[start:behind]
                 if len(self._head) == HEAD_BYTES:
                     self._looked = True
                     self._picker = picker_of(self._head)
+            tail = self._tail
+            tail += chunk[max(behind, end - TAIL_BYTES) : end]
+            if len(tail) > _LONGEST_TAIL:
+                del tail[:-TAIL_BYTES]
             if self._picker is not None and self._picker.start < self.size:
                 self._picker.see(self.size - (end - start), memoryview(chunk)[start:end])
 
@@ -80,7 +83,7 @@ class FileMeter:
         if self.size == len(self._head):
             return ()
         pieces = self._picker.finish() if self._picker is not None else []
-        tail = bytes(self._tail[-TAIL_BYTES:])
+        tail = (self._head + self._tail)[-TAIL_BYTES:]
         if tells_by_tail(self._head, tail):
             seen = pieces[-1].end if pieces else len(self._head)
             start = max(self.size - len(tail), seen)

@@ -28,11 +28,14 @@ class _State(Enum):
     EPILOGUE = auto()
 
 
+# Python 3.11 looks for a member of an enumeration as slowly as it calls a function.
+_PREAMBLE, _HEADERS, _DATA, _EPILOGUE = _State
+
 _REGIONS: Final = {
-    _State.PREAMBLE: Region.PREAMBLE,
-    _State.HEADERS: Region.HEADERS,
-    _State.DATA: Region.CONTENT,
-    _State.EPILOGUE: Region.EPILOGUE,
+    _PREAMBLE: Region.PREAMBLE,
+    _HEADERS: Region.HEADERS,
+    _DATA: Region.CONTENT,
+    _EPILOGUE: Region.EPILOGUE,
 }
 
 
@@ -45,7 +48,7 @@ class Body:
         self._delimiter = Delimiter(boundary)
         self._search = Search(self._delimiter)
         self._events: list[Event] = []
-        self._state = _State.PREAMBLE
+        self._state = _PREAMBLE
         # A delimiter begins with a line break. The first one's may be the body's own beginning,
         # an empty part's the end of its headers: either is scanned with the data, but not counted.
         self._held = CRLF
@@ -60,25 +63,25 @@ class Body:
     @property
     def complete(self) -> bool:
         """Whether the closing delimiter has been met."""
-        return self._state is _State.EPILOGUE
+        return self._state is _EPILOGUE
 
     def scan(self, chunk: bytes) -> list[Event]:
         """The events of the next bytes. Raises LimitExceeded."""
         events: list[Event] = []
         self._events = events
-        if self._state is _State.DATA and not self._held:
+        if self._state is _DATA and not self._held:
             certain = self._delimiter.certain(chunk)
             if certain >= 0:
                 self._hold(chunk, 0, certain)
                 return events
         self._search.forget()
-        position = self._opened(chunk) if self._state is _State.PREAMBLE else 0
+        position = self._opened(chunk) if self._state is _PREAMBLE else 0
         while position < len(chunk):
             if self._held:
                 position = self._scan_seam(chunk, position)
-            elif self._state is _State.HEADERS:
+            elif self._state is _HEADERS:
                 position = self._scan_headers(chunk, position)
-            elif self._state is _State.EPILOGUE:
+            elif self._state is _EPILOGUE:
                 position = self._scan_epilogue(chunk, position)
             else:
                 position = self._scan_data(chunk, position)
@@ -88,7 +91,7 @@ class Body:
         """The last events: what was held back is data, if no more comes."""
         events: list[Event] = []
         self._events = events
-        if self._state is _State.EPILOGUE:
+        if self._state is _EPILOGUE:
             if self._closing not in {b"", CRLF}:
                 self._doubt(Ambiguity.CLOSING_LINE)
             return events
@@ -97,7 +100,7 @@ class Body:
             # Its headers may well be complete, but for the form of their line breaks.
             place = Place(Region.HEADERS, self._parts + 1, bytes(self._block))
             self._doubts.add(Ambiguity.HEADER_LINE_BREAK, place)
-        if self._state is _State.DATA:
+        if self._state is _DATA:
             self._take(self._held, 0, len(self._held))
         return events
 
@@ -107,7 +110,7 @@ class Body:
         if self._size or self._held is not CRLF or not chunk.startswith(opening):
             return 0
         self._held = b""
-        self._state = _State.HEADERS
+        self._state = _HEADERS
         return len(opening)
 
     # --- data and preamble ----------------------------------------------------------------------
@@ -118,14 +121,14 @@ class Body:
         while at != -1:
             verdict = self._delimiter.verdict(data, at)
             if verdict is Verdict.PART:
-                return self._end_part(data, start, at, _State.HEADERS)
+                return self._end_part(data, start, at, _HEADERS)
             if verdict is Verdict.CLOSE:
-                return self._end_part(data, start, at, _State.EPILOGUE)
+                return self._end_part(data, start, at, _EPILOGUE)
             if verdict is Verdict.UNDECIDED:
                 return self._hold(data, start, at - len(CRLF))
             self._note(verdict)
             at = self._search.next(data, at + 1)
-        if self._state is _State.DATA:
+        if self._state is _DATA:
             return self._hold(data, start, self._delimiter.tail(data, start))
         # In the preamble the boundary is looked for within lines as well: see `_note`.
         return self._hold(data, start, max(start, len(data) - self._delimiter.reach + 1))
@@ -156,7 +159,7 @@ class Body:
             self._uncounted -= uncounted
             start += uncounted
         self._size += end - start
-        if self._state is _State.DATA:
+        if self._state is _DATA:
             if start < end:
                 self._events.append(PartData(data, start, end))
         elif self._size > self._limits.max_preamble_bytes:
@@ -165,7 +168,7 @@ class Body:
 
     def _note(self, verdict: Verdict) -> None:
         """Report, once, that the boundary occurs where it delimits nothing."""
-        if verdict is Verdict.INLINE and self._state is _State.DATA:
+        if verdict is Verdict.INLINE and self._state is _DATA:
             self._search.at_lines(self._delimiter)
             return
         # In the preamble an inline one counts too: some readers look for no line break there.
@@ -174,7 +177,7 @@ class Body:
 
     def _end_part(self, data: bytes, start: int, at: int, after: _State) -> int:
         self._take(data, start, at - len(CRLF))
-        if self._state is _State.DATA:
+        if self._state is _DATA:
             self._events.append(PartEnd(self._size))
             if self._uncounted:
                 self._doubt(Ambiguity.SHARED_LINE_BREAK)
@@ -230,7 +233,7 @@ class Body:
             self._doubt(Ambiguity.DELIMITER_IN_HEADERS)
         self._events.append(self._described(parse_head(block), block))
         self._uncounted = len(CRLF)
-        self._state = _State.DATA
+        self._state = _DATA
 
     def _described(self, head: PartHead, block: bytes) -> PartBegin:
         disposition = head.disposition
@@ -245,7 +248,7 @@ class Body:
 
     def _doubt(self, reason: Ambiguity) -> None:
         # What follows a delimiter is the next part's, whose headers are not complete.
-        part = self._parts + (self._state is _State.HEADERS)
+        part = self._parts + (self._state is _HEADERS)
         self._doubts.add(reason, Place(_REGIONS[self._state], part))
 
     # --- epilogue -------------------------------------------------------------------------------

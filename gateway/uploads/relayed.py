@@ -33,13 +33,14 @@ and the fallback has its time. A caller that has heard nothing waits no longer.
 INDEX_LIMIT: Final = 10_000
 """Uploads of one subject that its index knows; older ones leave it."""
 
-# One script is one command to write and one answer to read, however many records it holds.
+# One script is one command to write and one answer to read, however many records it holds. What is
+# the same for all of them stands in it: each argument costs as much as a line of Python.
 _KEEP: Final = """
-local retention, limit = ARGV[1], ARGV[2]
+local retention, limit = %d, %d
 local now = redis.call('TIME')[1]
 for upload = 1, (#KEYS - 1) / 2 do
     local record, index = KEYS[2 * upload], KEYS[2 * upload + 1]
-    local id, document = ARGV[2 * upload + 1], ARGV[2 * upload + 2]
+    local id, document = ARGV[2 * upload - 1], ARGV[2 * upload]
     redis.call('SET', record, document, 'EX', retention)
     redis.call('ZADD', KEYS[1], now, id)
     redis.call('ZADD', index, 0, id)
@@ -66,7 +67,7 @@ class RelayedRecords:
     def __init__(self, redis: Redis, retention: int, fallback: Fallback) -> None:
         """Keep each for `retention` seconds."""
         self._redis = redis
-        self._retention = retention
+        self._script = _KEEP % (retention, INDEX_LIMIT)
         self._fallback = fallback
         self._waiting: list[_Waiting] = []
         self._company = 1
@@ -116,7 +117,7 @@ class RelayedRecords:
 
     async def _connect_and_call(self, batch: list[_Waiting], *, last: bool = False) -> None:
         try:
-            self._pipe = await ScriptPipe.open(self._redis, _KEEP)
+            self._pipe = await ScriptPipe.open(self._redis, self._script)
         except Exception as error:  # noqa: BLE001 - redis-py has more of them than its own
             self._written(batch, error)
         else:
@@ -124,7 +125,7 @@ class RelayedRecords:
 
     def _call(self, pipe: ScriptPipe, batch: list[_Waiting], *, last: bool = False) -> None:
         names = [keys.RELAYED_SET]
-        values: list[Argument] = [self._retention, INDEX_LIMIT]
+        values: list[Argument] = []
         for each in batch:
             upload = each.upload
             names += (keys.relayed(upload.id), keys.of_subject(upload.subject))
