@@ -59,6 +59,8 @@ async def read_on(content: aiohttp.StreamReader, patience: float) -> bytes:
     good: so nobody waits for longer than `patience` seconds.
     """
     try:
+        if content.is_eof():  # all of it has come, and nobody waits
+            return await content.readany()
         async with asyncio.timeout(patience):
             return await content.readany()
     # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.

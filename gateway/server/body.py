@@ -42,6 +42,8 @@ class _Reader:
 
     async def read(self) -> bytes:
         """What has come, or comes next; nothing at the end. Raises BodyTimeout."""
+        if self._content.is_eof():  # all of it has come, and nobody waits
+            return await self._content.readany()
         self._since = time.monotonic()
         try:
             # No timer is set: whoever looks gives it its moment.
