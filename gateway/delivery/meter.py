@@ -54,9 +54,10 @@ class FileMeter:
             if not self._looked:
                 behind = min(end, start + HEAD_BYTES - len(self._head))
                 self._head += chunk[start:behind]
-                if len(self._head) == HEAD_BYTES:
-                    self._looked = True
-                    self._picker = picker_of(self._head)
+                if len(self._head) < HEAD_BYTES:
+                    return
+                self._looked = True
+                self._picker = picker_of(self._head)
             tail = self._tail
             tail += chunk[max(behind, end - TAIL_BYTES) : end]
             if len(tail) > _LONGEST_TAIL:
