@@ -47,13 +47,15 @@ def p99(taken: list[float]) -> float:
     return statistics.quantiles(taken, n=100)[-1]
 
 
-def around(host: str, token: str, size: int, path: str = PATH) -> tuple[bytes, bytes]:
+def around(
+    host: str, token: str, size: int, path: str = PATH, number: int | None = None
+) -> tuple[bytes, bytes]:
     """What comes before the bytes of a file and what comes after them.
 
     Boundary and name are new for each upload, as curl and browsers have them: nothing that is
-    remembered of one helps with the next.
+    remembered of one helps with the next. With a number, they are the same for the same number.
     """
-    unique = secrets.token_hex(8)
+    unique = secrets.token_hex(8) if number is None else f"{number:016x}"
     boundary = f"------------------------{unique}"
     opening = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{unique}.bin"\r\n'
@@ -78,7 +80,7 @@ def _uploads(url: str, token: str, load: Load, count: int) -> list[float]:
             before, after = around(str(address.hostname), token, load.size, load.path)
             started = time.perf_counter()
             _upload(connection, before, after, load.size)
-            _answered(connection, load.status)
+            read_answer(connection, load.status)
             taken.append(time.perf_counter() - started)
     return taken
 
@@ -93,8 +95,8 @@ def _upload(connection: socket.socket, before: bytes, after: bytes, size: int) -
         connection.sendall(after)
 
 
-def _answered(connection: socket.socket, status: int) -> None:
-    """Read the answer to its end."""
+def read_answer(connection: socket.socket, status: int) -> None:
+    """Read an answer to its end. Raises AssertionError for another status."""
     data = b""
     while (end := data.find(b"\r\n\r\n")) < 0:
         data += _received(connection)

@@ -1,7 +1,7 @@
 """The proxies that are compared, each a process of its own on the first core."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +76,7 @@ class Bench:
         self._directory = directory
         self._sink = free_port()
         ready = f"http://{HOST}:{self._sink}/"
-        self._start("sink", ["-m", "bench.sink", str(self._sink)], ready, core=1)
+        self._module("bench.sink", str(self._sink), ready=ready, core=1)
         self._valkey = Valkey(directory / "valkey", free_port())
         pin(stack.enter_context(Part(self._valkey.command(), directory)).pid, 1)
         pin(psutil.Process().pid, 1)
@@ -116,11 +116,18 @@ class Bench:
         """One of the proxies beside this module."""
         port = free_port()
         url = f"http://{HOST}:{port}"
-        argv = ["-m", f"bench.proxies.{module}", str(port), self.sink_url]
-        return Side(name, url, self._start(module, argv, url, core=0))
+        module = f"bench.proxies.{module}"
+        return Side(name, url, self._module(module, str(port), self.sink_url, ready=url, core=0))
 
-    def gateway(self, name: str, settings: Mapping[str, str], processes: int = 1) -> Side:
-        """The gateway, relaying, as so many processes."""
+    def gateway(
+        self,
+        name: str,
+        settings: Mapping[str, str],
+        processes: int = 1,
+        python: Sequence[str] = (sys.executable,),
+        patience: float = 30.0,
+    ) -> Side:
+        """The gateway, relaying, as so many processes; run by `python`."""
         port, admin_port, nowhere = free_ports(3)
         url = f"http://{HOST}:{port}"
         environ = {
@@ -134,14 +141,17 @@ class Bench:
             "GATEWAY_AUTH_STATIC_TOKENS": f"bench:{TOKEN}",
             **settings,
         }
-        argv = ["-m", "gateway.cli", "serve", "--processes", str(processes)]
+        argv = [*python, "-m", "gateway.cli", "serve", "--processes", str(processes)]
+        ready = f"{url}/gateway/healthz"
         log = name.replace(" ", "-")
-        return Side(name, url, self._start(log, argv, f"{url}/gateway/healthz", 0, environ))
+        command = Command(log, argv, lambda: answers(ready), environ, patience)
+        return Side(name, url, self._start(command, core=0))
 
-    def _start(
-        self, name: str, argv: list[str], ready: str, core: int, environ: Mapping[str, str] = {}
-    ) -> int:
-        command = Command(name, [sys.executable, *argv], lambda: answers(ready), environ)
+    def _module(self, module: str, *arguments: str, ready: str, core: int) -> int:
+        argv = [sys.executable, "-m", module, *arguments]
+        return self._start(Command(module, argv, lambda: answers(ready)), core)
+
+    def _start(self, command: Command, core: int) -> int:
         pid = self._stack.enter_context(Part(command, self._directory)).pid
         pin(pid, core)
         return pid
