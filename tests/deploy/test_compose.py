@@ -95,7 +95,7 @@ def test_nginx_is_the_tested_one_but_for_its_names() -> None:
         "        listen 8080;",
     ]
     assert [line for line in ours if line not in theirs] == [
-        "# nginx in front of two gateways on one host. What matters for uploads:",
+        "# nginx 1.22 or newer in front of two gateways on one host. What matters for uploads:",
         "pid /tmp/chatkitty-gateway-nginx.pid;",
         "    access_log logs/access.log uploads;",
         "        server 127.0.0.1:8080 max_fails=0;",

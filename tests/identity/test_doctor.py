@@ -62,7 +62,12 @@ async def test_only_verifiers_that_are_used_are_asked(
 @pytest.mark.parametrize(
     ("path", "fault", "part", "mend"),
     [
-        ("/jwks", {"status": 200, "body": _DISCOVERY}, "jwt", "is at https://i.example/keys: mend"),
+        (
+            "/jwks",
+            {"status": 200, "body": _DISCOVERY},
+            "jwt",
+            "is at https://i.example/keys: correct",
+        ),
         ("/jwks", {"status": 200, "body": _CERTIFICATES}, "jwt", "certificates: the provider"),
         ("/jwks", {"status": 404}, "jwt", "GATEWAY_AUTH_JWKS_URL"),
         ("/jwks", {"status": 200, "body": "{}"}, "jwt", "GATEWAY_AUTH_JWKS_URL"),
