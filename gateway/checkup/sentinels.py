@@ -5,14 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from gateway.errors import ConfigurationError
 from gateway.redis.address import Host, RedisAddress
-from gateway.redis.sentinels import client_options
+from gateway.redis.sentinels import open_sentinel
 
 FEWEST: Final = 3
 """Of fewer, none can be away for a failover to be decided by most of them."""
@@ -61,14 +58,7 @@ def _advice(named: Mapping[Host, Host]) -> Iterator[str]:
 
 async def _ask(address: RedisAddress, host: Host) -> Host | str:
     """The primary as that sentinel sees it, or what is wrong with it."""
-    retry = Retry(NoBackoff(), 0)
-    async with Redis(
-        host=host.name,
-        port=host.port,
-        retry=retry,
-        decode_responses=True,
-        **client_options(address),  # type: ignore[arg-type]
-    ) as sentinel:
+    async with open_sentinel(address, host, decode_responses=True) as sentinel:
         try:
             masters = cast(Mapping[str, Mapping[str, str]], await sentinel.sentinel_masters())
         except AuthenticationError:

@@ -1,19 +1,18 @@
 """Connections to Redis for asyncio, none of which outlives the server's role."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Final, Self, cast
 
 from redis._parsers import _AsyncHiredisParser
 from redis.asyncio import BlockingConnectionPool
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.backoff import NoBackoff
-from redis.exceptions import TimeoutError as RedisTimeout
 
 from gateway.redis.address import RedisAddress
+from gateway.redis.connections import Connection, SecureConnection
 from gateway.redis.replies import WrongServer, told_apart
 from gateway.redis.sentinels import Sentinels
 
@@ -22,9 +21,6 @@ CONNECTIONS: Final = 50
 
 SECONDS: Final = 2.0
 """The longest that one call to Redis may take: a frozen one must hang nobody."""
-
-_ADDRESSES: Final = {"happy_eyeballs_delay": 0.25}
-"""Seconds after which the next address is tried as well."""
 
 
 class _Parser(_AsyncHiredisParser):
@@ -41,47 +37,11 @@ class _Parser(_AsyncHiredisParser):
         return error or cast(Exception, super().parse_error(response))  # type: ignore[no-untyped-call]
 
 
-class _Sending(AbstractConnection):
-    """Limits what it sends by `asyncio.timeout`.
-
-    redis-py limits it by `asyncio.wait_for`, which swallows some cancellations on Python 3.11
-    (python/cpython#86296): a loop that asks Redis then never ends. It costs a task a command, too.
-    """
-
-    async def send_packed_command(
-        self,
-        command: bytes | str | Iterable[bytes],
-        check_health: bool = True,  # noqa: FBT001, FBT002 - redis-py's
-    ) -> None:
-        limit, self.socket_timeout = self.socket_timeout, None
-        try:
-            async with asyncio.timeout(limit):
-                await super().send_packed_command(command, check_health)
-        except TimeoutError:
-            raise RedisTimeout("Timeout writing to socket") from None
-        finally:
-            self.socket_timeout = limit
-
-
-class _Connection(_Sending, Connection):
-    """Tries the next address of the name if the first does not answer soon (RFC 8305)."""
-
-    def _connection_arguments(self) -> Mapping[str, object]:
-        return {**super()._connection_arguments(), **_ADDRESSES}
-
-
-class _SecureConnection(_Sending, SSLConnection):
-    """The same with TLS."""
-
-    def _connection_arguments(self) -> Mapping[str, object]:
-        return {**super()._connection_arguments(), **_ADDRESSES}
-
-
-class _NamedConnection(SentinelManagedConnection, _Connection):
+class _NamedConnection(SentinelManagedConnection, Connection):
     """Leads to the server that the sentinels name when it is made."""
 
 
-class _SecureNamedConnection(SentinelManagedConnection, _SecureConnection):
+class _SecureNamedConnection(SentinelManagedConnection, SecureConnection):
     """The same with TLS."""
 
 
@@ -109,9 +69,9 @@ class RolePool(BlockingConnectionPool):
         }
         options = {**usual, **options, **address.options}
         if address.master is None:
-            secure = _SecureConnection if address.tls else _Connection
+            plain = SecureConnection if address.tls else Connection
             ((host, port),) = address.hosts
-            return cls(connection_class=secure, host=host, port=port, **options)
+            return cls(connection_class=plain, host=host, port=port, **options)
         named = _SecureNamedConnection if address.tls else _NamedConnection
         sentinels = Sentinels(address)
         pool = cls(connection_class=named, connection_pool=sentinels, **options)

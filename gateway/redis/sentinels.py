@@ -6,10 +6,10 @@ answered last is asked first.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from redis import sentinel as threads
-from redis.asyncio import sentinel
+from redis.asyncio import ConnectionPool, Redis, sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -17,6 +17,7 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from gateway.redis.address import Host, RedisAddress
+from gateway.redis.connections import Connection, SecureConnection
 
 SECONDS: Final = 1.0
 """The longest that one sentinel may take: there is to be time for the next one."""
@@ -38,8 +39,8 @@ class Sentinels(sentinel.Sentinel):
 
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
-        kwargs = {**client_options(address), "retry": AsyncRetry(NoBackoff(), 0)}
-        super().__init__(address.hosts, sentinel_kwargs=kwargs)  # type: ignore[no-untyped-call]
+        super().__init__(())  # type: ignore[no-untyped-call]
+        self.sentinels = [open_sentinel(address, host) for host in address.hosts]
 
     async def get_master_address(self) -> Host:
         """Where they see the primary. Raises PrimaryUnknown."""
@@ -57,7 +58,7 @@ class SentinelsForThreads(threads.Sentinel):
 
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
-        kwargs = {**client_options(address), "retry": Retry(NoBackoff(), 0)}
+        kwargs = {**_options(address), "ssl": address.tls, "retry": Retry(NoBackoff(), 0)}
         super().__init__(address.hosts, sentinel_kwargs=kwargs)  # type: ignore[no-untyped-call]
 
     def get_master_address(self) -> Host:
@@ -68,10 +69,22 @@ class SentinelsForThreads(threads.Sentinel):
             raise PrimaryUnknown(self._address) from None
 
 
-def client_options(address: RedisAddress) -> Mapping[str, object]:
-    """What redis-py's clients of the sentinels are told, where they are left out."""
+def open_sentinel(address: RedisAddress, host: Host, *, decode_responses: bool = False) -> Redis:
+    """A client of one of the sentinels."""
+    pool = ConnectionPool(
+        connection_class=SecureConnection if address.tls else Connection,
+        host=host.name,
+        port=host.port,
+        retry=AsyncRetry(NoBackoff(), 0),
+        decode_responses=decode_responses,
+        **_options(address),
+    )
+    return Redis.from_pool(pool)
+
+
+def _options(address: RedisAddress) -> Mapping[str, Any]:
+    """What connections to the sentinels are told."""
     return {
-        "ssl": address.tls,
         "socket_timeout": SECONDS,
         "socket_connect_timeout": SECONDS,
         **address.sentinel_options,
