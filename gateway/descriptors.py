@@ -4,9 +4,9 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Iterator
 from typing import Final
 
+from gateway.causes import causes_of
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -24,18 +24,12 @@ def ran_out(error: BaseException) -> bool:
 
     It is logged, not more often than every ten seconds.
     """
-    if not any(_tells(each) for each in _chain(error)):
+    if not any(_tells(each) for each in causes_of(error)):
         return False
     if time.monotonic() - _Warned.at >= _SECONDS_BETWEEN_WARNINGS:
         _Warned.at = time.monotonic()
         log.warning("gateway.out_of_descriptors", error=repr(error))
     return True
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _tells(error: BaseException) -> bool:

@@ -8,10 +8,11 @@ import errno
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.brokers.kinds import QueueType
+from gateway.causes import causes_of
 
 RIGHTS: Final = r"^(uploads|celery|reply\.celery|amq\.default).*|.*\.celery\.pidbox$"
 """The names in RabbitMQ for which a user needs the rights to configure, write and read.
@@ -97,17 +98,10 @@ _BOTO: Final[Mapping[str, str]] = {
 
 def explained(error: BaseException) -> str:
     """What happened, and what to change. In one line, without a password."""
-    for each in _chain(error):
+    for each in causes_of(error):
         if line := _of_rabbitmq(each) or _of_sqs(each) or _of_the_network(each):
             return line
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and its causes, the last of which is what happened first."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _of_rabbitmq(error: BaseException) -> str | None:

@@ -3,12 +3,13 @@
 import errno
 import socket
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 from redis.exceptions import TimeoutError as RedisTimeout
+
+from gateway.causes import causes_of
 
 _NO_WAY: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL})
 _NO_MORE: Final = frozenset({errno.EMFILE, errno.ENFILE})
@@ -36,18 +37,10 @@ class Server:
 
 def why_unreachable(error: BaseException, server: Server) -> str | None:
     """What happened, and the remedy; None where the error is none of the network."""
-    for each in _chain(error):
+    for each in causes_of(error):
         if line := _of_one(each, server):
             return line
     return None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and its causes, the last of which happened first."""
-    while error is not None:
-        yield error
-        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        error = cause or getattr(error, "os_error", None)
 
 
 def _of_one(error: BaseException, server: Server) -> str | None:
