@@ -29,10 +29,10 @@ from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.ids import FileLink, file_token
-from gateway.uploads.ledger import UNTOUCHED_FOR
 from gateway.uploads.lifecycle import Step, begin, is_end
 from gateway.uploads.notices import Notices
 from gateway.uploads.record import State, Upload
+from gateway.uploads.records import UNTOUCHED_FOR
 from gateway.uploads.spare import spare_of
 from gateway.upstream.endpoints import Endpoint
 from gateway.upstream.reference import check_fields, fields_of_user

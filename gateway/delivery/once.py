@@ -32,10 +32,10 @@ from gateway.telemetry import get_logger
 from gateway.uploads import keys, orphans
 from gateway.uploads.backends import Backends
 from gateway.uploads.claims import Claim, Claims, Held
-from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance
 from gateway.uploads.presence import is_gone, present_in_bucket
 from gateway.uploads.record import Change, Fault, State, Upload, abandoned
+from gateway.uploads.records import Entry
 from gateway.uploads.spare import find_spare, recovered
 from gateway.upstream import retry
 

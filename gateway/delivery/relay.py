@@ -21,9 +21,10 @@ from gateway.delivery.tap import Observation, Tap
 from gateway.metrics.requests import relay_phases
 from gateway.queue import TaskQueue
 from gateway.settings import Delivery, Settings
-from gateway.uploads.ledger import Entry, Ledger
+from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import Step, begin
 from gateway.uploads.record import State, Upload
+from gateway.uploads.records import Entry
 from gateway.upstream.answer import Answer, kept_headers
 
 SUCCESS = range(200, 300)

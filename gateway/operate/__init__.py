@@ -20,7 +20,7 @@ from gateway.operate.recovering import (
 from gateway.operate.search import Query
 from gateway.settings import Settings
 from gateway.uploads.backends import open_store
-from gateway.uploads.ledger import BucketRecords
+from gateway.uploads.records import BucketRecords
 
 __all__ = [
     "Query",

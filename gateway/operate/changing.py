@@ -16,9 +16,9 @@ from gateway.operate.search import Query, search
 from gateway.settings import Delivery
 from gateway.uploads import keys
 from gateway.uploads.attempts import carried_over, under_way_for
-from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance, is_end, reopen, supersedes
 from gateway.uploads.record import CANCELLED, State, Upload
+from gateway.uploads.records import Entry
 
 
 class FileGone(Refused):

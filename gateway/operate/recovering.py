@@ -19,10 +19,10 @@ from gateway.operate.bucket import Act, Desk, Orphan, Refused, act_on, read
 from gateway.store.objects import ObjectInfo
 from gateway.uploads import keys
 from gateway.uploads.ids import created_at, parse_id
-from gateway.uploads.ledger import ORPHANED_AFTER
 from gateway.uploads.listing import merged
 from gateway.uploads.orphans import was_accepted
 from gateway.uploads.record import Upload, abandoned
+from gateway.uploads.records import ORPHANED_AFTER
 from gateway.uploads.spare import find_spare, recovered
 
 _PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.ORPHANS)

@@ -7,13 +7,8 @@ hosted here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final, cast
 
-import msgspec
-from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -26,232 +21,19 @@ from gateway.errors import (
     UploadSuperseded,
 )
 from gateway.settings import Delivery
-from gateway.store.objects import ObjectStore, Written
+from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
-from gateway.uploads import keys, orphans
-from gateway.uploads.ids import created_at
+from gateway.uploads import keys
 from gateway.uploads.lifecycle import is_end, supersedes
-from gateway.uploads.record import (
-    Removed,
-    State,
-    Upload,
-    abandoned,
-    from_json,
-    pack,
-    to_json,
-    unpack,
-)
+from gateway.uploads.record import State, Upload, pack, to_json, unpack
+from gateway.uploads.records import BucketRecords, Entry
 from gateway.uploads.relayed import INDEX_LIMIT, KEPT_SECONDS, Kept, RelayedRecords, not_kept
 
 log = get_logger(__name__)
 
-_PAGE_SCAN = 500
-
-ORPHANED_AFTER = 45.0
-"""Seconds, by the store's clock, after which a file without a record may be fenced off."""
-
-OVERDUE: Final = 20.0
-"""Seconds after which a record that nobody has written is sent again; a step takes less."""
-
-UNTOUCHED_FOR: Final = OVERDUE / 2
-"""Seconds for which a file, and then its record, is left to the gateway that has written it.
-
-Whose record was written later looks what others have made of it.
-"""
-
-FENCED_FOR: Final = 86_400.0
-"""Seconds for which the record of a fence stays at the least: nobody who is held up comes later."""
-
-_FACTS: Final = frozenset({State.REGISTERED, State.AUDITED, State.FLAGGED})
-"""Ends that tell what ChatKitty has: they stand, whatever somebody else thought of the upload."""
+_PAGE_SCAN: Final = 500
 
 _GIVEN_UP: Final = "the upload was abandoned in the meantime; please send it again"
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A pending upload as it was read; `version` is its ETag, or None while it is in Redis.
-
-    `age`: seconds since the record was written, by the store's clock.
-    """
-
-    upload: Upload
-    version: str | None
-    age: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A key of the pending listing: the upload's id, and the age of its record in seconds."""
-
-    upload_id: str
-    age: float
-
-
-class BucketRecords:
-    """What the bucket alone tells of uploads, and takes of them; Redis may be away."""
-
-    def __init__(self, store: ObjectStore) -> None:
-        """Keep records in this bucket."""
-        self._store = store
-
-    async def fence(self, upload: Upload) -> bool:
-        """See to it that an upload that nobody accepted never will be; returns whether it is so.
-
-        `upload` is in state `aborted`. Its record takes the place that the acceptance needs, and
-        goes on to where an acceptance that comes later still looks. Of its file nothing stays.
-        Raises StoreUnavailable; then it may be called again.
-        """
-        try:
-            await self._keep_in_store(upload)
-        except PreconditionFailed:
-            return False
-        crash.point("fence.placed")
-        return await self.bury(upload)
-
-    async def bury(self, upload: Upload) -> bool:
-        """The second half of `fence`, also after a crash in the midst of it."""
-        try:
-            await self._store.put(keys.record(upload.id), to_json(upload), if_none_match=True)
-        except PreconditionFailed:
-            ended = await self.ended(upload.id)
-            if ended is None or ended.state is not State.ABORTED:
-                await self.forget_pending(upload.id)
-                return False
-        crash.point("fence.recorded")
-        await self.forget_file(upload.id)
-        await self.forget_pending(upload.id)
-        return True
-
-    async def open_kept(self, upload_id: str) -> Entry:
-        """The upload if the bucket has it as pending. Raises ObjectNotFound, StoreUnavailable."""
-        document, version, age = await self._store.get(keys.pending(upload_id))
-        return Entry(from_json(document), version, age)
-
-    async def open_ended(self, upload_id: str) -> Entry:
-        """The upload at its end. Raises ObjectNotFound, StoreUnavailable."""
-        document, version, age = await self._store.get(keys.record(upload_id))
-        return Entry(from_json(document), version, age)
-
-    async def ended(self, upload_id: str) -> Upload | None:
-        """The upload at its end, or None where it has not come to one. Raises StoreUnavailable."""
-        try:
-            return (await self.open_ended(upload_id)).upload
-        except ObjectNotFound:
-            return None
-
-    async def save(self, entry: Entry, upload: Upload) -> Entry:
-        """Write what became of the upload that `entry` was read as; returns what stands now.
-
-        That is another end than the one given where the upload has come to one before, unless the
-        given one tells what ChatKitty has. Raises PreconditionFailed where somebody else has
-        written the upload since, StoreUnavailable.
-        """
-        if is_end(upload.state):
-            return await self._end(upload)
-        key = keys.pending(upload.id)
-        written = await self._store.put(key, to_json(upload), if_match=entry.version)
-        return Entry(upload, written.etag)
-
-    async def mark_removed(self, entry: Entry, removed: Removed) -> None:
-        """Have the record of an end say that the file is no longer there, or soon will not be.
-
-        Raises PreconditionFailed where somebody else has written it since, StoreUnavailable.
-        """
-        document = to_json(replace(entry.upload, removed=removed))
-        await self._store.put(keys.record(entry.upload.id), document, if_match=entry.version)
-
-    async def erase(self, entry: Entry) -> None:
-        """Put a record that tells of nobody in the place of an end.
-
-        It is what a fence leaves: who was held up and comes late is turned away by it. Raises
-        PreconditionFailed where somebody else has written the end since, StoreUnavailable.
-        """
-        upload_id = entry.upload.id
-        began = datetime.fromtimestamp(created_at(upload_id), UTC)
-        document = to_json(abandoned(upload_id, began, datetime.now(UTC)))
-        await self._store.put(keys.record(upload_id), document, if_match=entry.version)
-
-    async def reopen(self, upload: Upload) -> None:
-        """Put an upload that had failed back among those for which something is to be done.
-
-        Raises PreconditionFailed where it is there already, StoreUnavailable. The record of its
-        end stays until the next end takes its place: of the two the longer history counts. Who
-        removed it later than he meant to might remove that next end.
-        """
-        await self._keep_in_store(upload)
-        crash.point("reopen.kept")
-
-    async def recover(self, upload: Upload) -> None:
-        """Have an upload whose record was lost be one again for which something is to be done.
-
-        Raises PreconditionFailed where it has one again already, StoreUnavailable.
-        """
-        await self._keep_in_store(upload)
-        crash.point("recover.kept")
-        await orphans.unmark(self._store, upload.id)
-
-    async def forget_file(self, upload_id: str) -> None:
-        """Remove an upload's file, and what is kept of an upload beside it.
-
-        Raises StoreUnavailable.
-        """
-        await self._store.delete(keys.incoming(upload_id))
-        await self._store.delete(keys.spare(upload_id))
-        await orphans.unmark(self._store, upload_id)
-
-    async def forget_record(self, upload_id: str) -> None:
-        """Remove the record of an end. Raises StoreUnavailable."""
-        await self._store.delete(keys.record(upload_id))
-
-    async def forget_pending(self, upload_id: str) -> None:
-        """Remove the pending record of an upload whose end is durable. Raises StoreUnavailable."""
-        await self._store.delete(keys.pending(upload_id))
-
-    async def set_aside(self, upload_id: str) -> None:
-        """Move a record that cannot be read out of the way, as it is. Raises StoreUnavailable."""
-        try:
-            document = await self._store.get(keys.pending(upload_id))
-        except ObjectNotFound:
-            return
-        await self._store.put(keys.dead(upload_id), document.content)
-        await self.forget_pending(upload_id)
-
-    async def list_pending(self, after: str | None = None) -> AsyncIterator[Pending]:
-        """The pending records in the bucket, oldest upload first, from after that id on.
-
-        Raises StoreUnavailable.
-        """
-        start = keys.pending(after) if after is not None else None
-        async for info in self._store.list(keys.PENDING, start):
-            yield Pending(keys.id_of(info.key), info.age)
-
-    async def _end(self, upload: Upload) -> Entry:
-        stands = await self._record_end(upload)
-        crash.point("end.recorded")
-        if stands is upload:  # else what is pending may be newer, or is found to be older
-            await self.forget_pending(upload.id)
-        return Entry(stands, None)
-
-    async def _record_end(self, upload: Upload) -> Upload:
-        """Who was held up for long may come to an end that is no longer true, and not with it."""
-        key, document = keys.record(upload.id), to_json(upload)
-        if upload.state in _FACTS:
-            await self._store.put(key, document)
-            return upload
-        try:
-            await self._store.put(key, document, if_none_match=True)
-        except PreconditionFailed:
-            before = await self.open_ended(upload.id)
-        else:
-            return upload
-        if not supersedes(upload, before.upload):
-            return before.upload
-        await self._store.put(key, document, if_match=before.version)  # it was taken up again
-        return upload
-
-    async def _keep_in_store(self, upload: Upload) -> Written:
-        document = to_json(upload)
-        return await self._store.put(keys.pending(upload.id), document, if_none_match=True)
 
 
 class Ledger(BucketRecords):

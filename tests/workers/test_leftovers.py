@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.store.objects import ObjectInfo
-from gateway.uploads.ledger import FENCED_FOR, ORPHANED_AFTER
+from gateway.uploads.records import FENCED_FOR, ORPHANED_AFTER
 from workers.sweep.leftovers import (
     ABANDONED,
     Traces,

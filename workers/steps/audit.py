@@ -13,7 +13,6 @@ from gateway.metrics.catalogue import MISMATCHES, PHASE_SECONDS
 from gateway.settings import Delivery, OnMismatch
 from gateway.telemetry import get_logger
 from gateway.uploads.excerpt import Piece
-from gateway.uploads.ledger import Entry
 from gateway.uploads.policy import (
     Claim,
     Mismatch,
@@ -24,6 +23,7 @@ from gateway.uploads.policy import (
     judge,
 )
 from gateway.uploads.record import Fault, State, Upload
+from gateway.uploads.records import Entry
 from gateway.upstream.answer import Answer
 from gateway.upstream.endpoints import Kind, generation_of, recognise
 from gateway.upstream.paths import api_path

@@ -9,7 +9,6 @@ from gateway.metrics.catalogue import ENDS, UPLOAD_SECONDS
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
-from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import advance
 from gateway.uploads.notices import announce
 from gateway.uploads.record import (
@@ -22,6 +21,7 @@ from gateway.uploads.record import (
     State,
     Upload,
 )
+from gateway.uploads.records import Entry
 from gateway.uploads.spare import forget_token
 
 log = get_logger(__name__)

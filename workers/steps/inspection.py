@@ -15,10 +15,10 @@ from gateway.settings import Delivery
 from gateway.store.verification import Verification, verify
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import Step, advance
 from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, State, Upload
+from gateway.uploads.records import Entry
 from workers.runtime import Services
 from workers.steps.ending import carry_out, conclude
 from workers.steps.opening import open_upload

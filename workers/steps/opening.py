@@ -5,7 +5,7 @@ The step's span joins the upload's trace, too.
 
 from gateway.telemetry import bind_ids
 from gateway.tracing import join
-from gateway.uploads.ledger import Entry
+from gateway.uploads.records import Entry
 from workers.runtime import Services
 
 

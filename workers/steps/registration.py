@@ -20,9 +20,9 @@ from gateway.metrics.catalogue import ATTEMPTS, PHASE_SECONDS
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, SEND_SECONDS, carried_over, is_due, lease_of
-from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import Step, supersedes
 from gateway.uploads.record import FILE_LOST, NOT_REGISTERED, Attempt, Fault, State, Upload
+from gateway.uploads.records import Entry
 from gateway.upstream import retry
 from gateway.upstream.answer import Answer, Refusal
 from gateway.upstream.credentials import Credentials

@@ -16,9 +16,9 @@ from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, under_way_for
 from gateway.uploads.backends import Backends
-from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import Step, supersedes
 from gateway.uploads.record import CANCELLED, Cause, Fault, Removed, State, Upload
+from gateway.uploads.records import Entry
 from gateway.uploads.removals import Order, Placed, Removals, upload_of_url
 from gateway.upstream.credentials import CallersOwn, Credentials
 from gateway.upstream.endpoints import generation_of

@@ -4,10 +4,10 @@ from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from gateway.telemetry import get_logger
-from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import supersedes
 from gateway.uploads.presence import is_gone
 from gateway.uploads.record import Fault, State
+from gateway.uploads.records import Entry
 from workers.runtime import Services
 from workers.steps.audit import audit_entry
 from workers.steps.ending import end

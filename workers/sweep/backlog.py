@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 from gateway.errors import QueueUnavailable
 from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends
-from gateway.uploads.ledger import OVERDUE
 from gateway.uploads.lifecycle import Step
+from gateway.uploads.records import OVERDUE
 from gateway.uploads.removals import Removals
 from workers.sweep.lease import Lease
 

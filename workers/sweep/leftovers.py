@@ -21,7 +21,6 @@ from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.ids import first_id_at
-from gateway.uploads.ledger import FENCED_FOR, ORPHANED_AFTER
 from gateway.uploads.listing import merged
 from gateway.uploads.orphans import unmark
 from gateway.uploads.presence import (
@@ -32,6 +31,7 @@ from gateway.uploads.presence import (
     was_present,
 )
 from gateway.uploads.record import State
+from gateway.uploads.records import FENCED_FOR, ORPHANED_AFTER
 from workers.sweep.lease import Lease
 from workers.sweep.orphans import Orphans
 

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from gateway.operate.changing import why_not_cancel, why_not_retry
 from gateway.settings import Delivery
-from gateway.uploads.ledger import Entry
 from gateway.uploads.lifecycle import begin
 from gateway.uploads.record import (
     CANCELLED,
@@ -20,6 +19,7 @@ from gateway.uploads.record import (
     Upload,
     abandoned,
 )
+from gateway.uploads.records import Entry
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 UPLOAD = Upload(
