@@ -193,8 +193,7 @@ class Once:
         if upload is None:
             if await self._adopt(held.claim.upload_id):
                 return await self._settled(held.claim.upload_id)
-            now = datetime.now(UTC)
-            dead = abandoned(held.claim.upload_id, admitted.received_at, now)
+            dead = abandoned(held.claim.upload_id, datetime.now(UTC))
             dead = replace(dead, subject=admitted.principal.subject, target=admitted.target)
             if not await self.backends.ledger.fence(dead):
                 return None

@@ -18,7 +18,7 @@ from gateway.operate import report
 from gateway.operate.bucket import Act, Desk, Orphan, Refused, act_on, read
 from gateway.store.objects import ObjectInfo
 from gateway.uploads import keys
-from gateway.uploads.ids import created_at, parse_id
+from gateway.uploads.ids import parse_id
 from gateway.uploads.listing import merged
 from gateway.uploads.orphans import was_accepted
 from gateway.uploads.record import Upload, abandoned
@@ -169,7 +169,6 @@ async def _discard_unless_accepted(desk: Desk, upload_id: str) -> str:
 
 async def _discard(desk: Desk, upload_id: str) -> str:
     await _find(desk, upload_id)
-    began = datetime.fromtimestamp(created_at(upload_id), UTC)
-    if not await desk.records.fence(abandoned(upload_id, began, datetime.now(UTC))):
+    if not await desk.records.fence(abandoned(upload_id, datetime.now(UTC))):
         raise Refused("somebody else has just taken it up")
     return "removed"

@@ -1,6 +1,6 @@
 """The record of an upload: all that is known of it and still to do for it, and its JSON form."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
@@ -10,6 +10,7 @@ from gateway import kept
 from gateway.settings import Delivery, OnMismatch
 from gateway.text import cleaned
 from gateway.uploads.excerpt import Piece
+from gateway.uploads.ids import created_at
 from gateway.upstream.answer import Answer
 
 
@@ -196,8 +197,12 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         return replace(self, files=(file,))
 
 
-def abandoned(upload_id: str, began: datetime, at: datetime) -> Upload:
-    """The record of an upload of which nothing is known but that it came to no end."""
+def abandoned(upload_id: str, at: datetime) -> Upload:
+    """The record of an upload of which nothing is known but that it came to no end.
+
+    `at` is when that was seen; when it began its id tells.
+    """
+    began = datetime.fromtimestamp(created_at(upload_id), UTC)
     return Upload(
         id=upload_id,
         subject="",

@@ -15,7 +15,6 @@ from gateway import crash
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.store.objects import ObjectStore, Written
 from gateway.uploads import keys, orphans
-from gateway.uploads.ids import created_at
 from gateway.uploads.lifecycle import is_end, supersedes
 from gateway.uploads.record import Removed, State, Upload, abandoned, from_json, to_json
 
@@ -137,8 +136,7 @@ class BucketRecords:
         PreconditionFailed where somebody else has written the end since, StoreUnavailable.
         """
         upload_id = entry.upload.id
-        began = datetime.fromtimestamp(created_at(upload_id), UTC)
-        document = to_json(abandoned(upload_id, began, datetime.now(UTC)))
+        document = to_json(abandoned(upload_id, datetime.now(UTC)))
         await self._store.put(keys.record(upload_id), document, if_match=entry.version)
 
     async def reopen(self, upload: Upload) -> None:

@@ -16,7 +16,7 @@ from gateway.store.objects import ObjectInfo, ObjectStore
 from gateway.telemetry import get_logger
 from gateway.uploads import keys, orphans
 from gateway.uploads.backends import Backends
-from gateway.uploads.ids import created_at, parse_id
+from gateway.uploads.ids import parse_id
 from gateway.uploads.presence import REMEMBERED_SECONDS, present_in_bucket, was_present
 from gateway.uploads.record import abandoned
 from gateway.uploads.spare import find_spare
@@ -73,11 +73,8 @@ class Orphans:
             return
         if parse_id(upload_id) is None:  # no upload of ours
             await self.backends.ledger.forget_file(upload_id)
-        else:
-            began = datetime.fromtimestamp(created_at(upload_id), UTC)
-            fence = abandoned(upload_id, began, datetime.now(UTC))
-            if not await self.backends.ledger.fence(fence):
-                return
+        elif not await self.backends.ledger.fence(abandoned(upload_id, datetime.now(UTC))):
+            return
         log.info("sweep.removed", upload_id=upload_id)
         self.removed += 1
 

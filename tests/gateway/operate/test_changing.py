@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway.operate.changing import why_not_cancel, why_not_retry
 from gateway.settings import Delivery
+from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import begin
 from gateway.uploads.record import (
     CANCELLED,
@@ -55,7 +56,7 @@ def test_what_nobody_is_at_can_be_cancelled(upload: Upload) -> None:
         (RELAY, "a relay cannot be cancelled"),
         (attempted(unknown=True, lease=80), "being registered at the moment: .* in 76 seconds"),
         (replace(UPLOAD, fault=Fault("executable", "")), "about to end by itself: executable"),
-        (abandoned("0", NOW, NOW), "it is aborted"),
+        (abandoned(new_id(), NOW), "it is aborted"),
     ],
 )
 def test_some_cannot_be_cancelled_by_any_force(upload: Upload, reason: str) -> None:
