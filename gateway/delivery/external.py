@@ -195,14 +195,8 @@ class ExternalDelivery:
             terms=admitted.route.terms,
             token_until=admitted.token_until,
             url=f"{base}/gateway/files/{token}/{name}",
-            authorization=self._kept_authorization(admitted),
+            authorization=self.backends.sealed(admitted.authorization),
         )
-
-    def _kept_authorization(self, admitted: Admitted) -> str | None:
-        """The caller's authorization, encrypted, where the gateway has none of its own."""
-        if self.backends.settings.upstream_client_id is not None or admitted.authorization is None:
-            return None
-        return self.backends.ring.encrypt(admitted.authorization)
 
 
 def _uncontested_until(stored: StoredObject, took: float) -> float | None:

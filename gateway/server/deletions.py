@@ -13,7 +13,6 @@ from gateway import crash
 from gateway.errors import StoreUnavailable, UpstreamRefused
 from gateway.server.services import Services
 from gateway.telemetry import get_logger
-from gateway.uploads.backends import Backends
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Cause
 from gateway.uploads.removals import Order, Removals, upload_of_url
@@ -56,7 +55,7 @@ async def order_removal(request: web.Request, services: Services, target: str) -
             upload_id=upload_id,
             cause=Cause.MESSAGE,
             path=path,
-            authorization=sealed_authorization(request, backends),
+            authorization=backends.sealed(authorizations[0]),
         )
     )
     crash.point("removal.ordered")
@@ -74,11 +73,3 @@ async def hand_over(services: Services, order_id: str, status: int) -> None:
         await Removals(backends.store).drop(order_id)
     except StoreUnavailable as error:  # workers will see that the message is there
         log.warning("removal.not_dropped", error=repr(error))
-
-
-def sealed_authorization(request: web.Request, backends: Backends) -> str | None:
-    """The caller's authorization, encrypted, where the gateway has none of its own."""
-    value = request.headers.get("Authorization")
-    if backends.own_token is not None or value is None:
-        return None
-    return backends.ring.encrypt(value)

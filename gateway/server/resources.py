@@ -16,7 +16,6 @@ from gateway.errors import (
     UploadNotFound,
 )
 from gateway.server.admission import authenticate, check_scopes
-from gateway.server.deletions import sealed_authorization
 from gateway.server.quotas import charge
 from gateway.server.services import SERVICES
 from gateway.settings import Delivery
@@ -66,7 +65,7 @@ async def delete_upload(request: web.Request) -> web.Response:
     order = Order(
         upload_id=upload.id,
         cause=Cause.SUBJECT,
-        authorization=sealed_authorization(request, backends),
+        authorization=backends.sealed(request.headers.get("Authorization")),
     )
     backends.queue.send(Step.REMOVE, await Removals(backends.store).place(order))
     location = {"Location": upload_location(upload.id)}

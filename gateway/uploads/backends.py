@@ -15,7 +15,6 @@ from gateway.store.s3 import S3Store
 from gateway.uploads.attempts import EXCHANGE_SECONDS
 from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import GATHERED
-from gateway.uploads.record import Upload
 from gateway.upstream.breaker import SharedBreaker
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import CallersOwn, Credentials
@@ -41,14 +40,19 @@ class Backends:
     breaker: SharedBreaker
     own_token: OwnToken | None
 
-    def credentials(self, upload: Upload) -> Credentials | None:
-        """What an upload is registered with: the gateway's own token, else its caller's.
+    def sealed(self, authorization: str | None) -> str | None:
+        """A caller's authorization as it is kept: encrypted, and only if the gateway has none."""
+        if self.own_token is not None or authorization is None:
+            return None
+        return self.ring.encrypt(authorization)
+
+    def credentials(self, sealed: str | None) -> Credentials | None:
+        """What ChatKitty is asked with: the gateway's own token, else the caller's that was sealed.
 
         None where neither can be had: the key that sealed the caller's is gone.
         """
         if self.own_token is not None:
             return self.own_token
-        sealed = upload.authorization
         authorization = self.ring.decrypt(sealed) if sealed is not None else None
         return CallersOwn(authorization) if authorization is not None else None
 

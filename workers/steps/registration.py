@@ -147,7 +147,7 @@ class Registration:
     async def _find_or_post(self, before: Attempt | None, age: float) -> Answer:
         upload = self._entry.upload
         endpoint = self._endpoint(upload)
-        credentials = self._backends.credentials(upload)
+        credentials = self._backends.credentials(upload.authorization)
         if endpoint is None or upload.url is None:
             raise UpstreamError("the record names nothing to register the file at", retryable=False)
         if credentials is None:

@@ -20,7 +20,7 @@ from gateway.uploads.lifecycle import Step, supersedes
 from gateway.uploads.record import CANCELLED, Cause, Fault, Removed, State, Upload
 from gateway.uploads.records import Entry
 from gateway.uploads.removals import Order, Placed, Removals, upload_of_url
-from gateway.upstream.credentials import CallersOwn, Credentials
+from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import generation_of
 from gateway.upstream.paths import api_path
 from gateway.upstream.reconcile import TooManyMessages, find_naming
@@ -131,7 +131,7 @@ async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str |
     path = placed.order.path
     if path is not None and path.rpartition("/")[2] != str(upload.message_id):
         return "it is not its own message that was deleted"
-    if (credentials := _credentials(placed.order, backends)) is None:
+    if (credentials := backends.credentials(placed.order.authorization)) is None:
         return "no token to ask ChatKitty with"
     if (wait := await backends.breaker.permit()) > 0:
         raise NotYet(wait)
@@ -180,11 +180,3 @@ async def _namer(upload: Upload, backends: Backends, credentials: Credentials) -
             if message.get("id") != upload.message_id:
                 return f"the message {message.get('id')} names it"
     return None
-
-
-def _credentials(order: Order, backends: Backends) -> Credentials | None:
-    if backends.own_token is not None:
-        return backends.own_token
-    sealed = order.authorization
-    authorization = backends.ring.decrypt(sealed) if sealed is not None else None
-    return CallersOwn(authorization) if authorization is not None else None
