@@ -14,7 +14,6 @@ from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.operate.bucket import Desk, NoSuchUpload, Refused, act_on, file_of
 from gateway.operate.search import Query, search
 from gateway.settings import Delivery
-from gateway.uploads import keys
 from gateway.uploads.attempts import carried_over, under_way_for
 from gateway.uploads.lifecycle import advance, is_end, reopen, supersedes
 from gateway.uploads.record import CANCELLED, State, Upload
@@ -138,7 +137,7 @@ async def _cancel(desk: Desk, upload_id: str, *, force: bool) -> str:
     if ended is not None and not supersedes(entry.upload, ended):
         await desk.records.forget_pending(upload_id)
         raise Refused(f"it has ended as {ended.state}")
-    await desk.store.delete(keys.incoming(upload_id))
+    await desk.records.forget_file(upload_id)
     upload = replace(entry.upload, authorization=None)
     saved = await desk.records.save(entry, advance(upload, State.FAILED, datetime.now(UTC)))
     if saved.upload.fault != CANCELLED:

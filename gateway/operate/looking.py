@@ -25,7 +25,7 @@ async def list_uploads(desk: Desk, query: Query, limit: int, *, as_json: bool) -
                 desk.complain(f"there may be more than these {limit}: see --limit")
                 break
     if shown == 0 and not as_json:
-        desk.complain("no such uploads")
+        desk.complain(report.NO_UPLOADS)
     return True
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Collection
 from contextlib import aclosing
-from typing import Final
 
 from gateway.operate import report
 from gateway.operate.bucket import Desk
@@ -15,8 +14,6 @@ from gateway.uploads.record import Cause, State
 from gateway.uploads.removals import Order, Removals
 
 log = get_logger(__name__)
-
-_NOTHING: Final = "no such uploads"
 
 
 async def purge(desk: Desk, query: Query, *, yes: bool) -> bool:
@@ -36,7 +33,7 @@ async def purge(desk: Desk, query: Query, *, yes: bool) -> bool:
             found[each.upload_id] = each.upload.subject
             size += sum(file.size for file in each.upload.files)
     if not found:
-        desk.complain(_NOTHING)
+        desk.complain(report.NO_UPLOADS)
         return True
     total = f"{len(found)} uploads of {size} bytes"
     if not yes:

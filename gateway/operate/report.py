@@ -19,6 +19,7 @@ HEADINGS: Final = _COLUMNS.format(
     "ID", "STATE", "DELIVERY", "AGE", "BYTES", "TRIES", "PROBLEM", "SUBJECT"
 )
 
+NO_UPLOADS: Final = "no such uploads"
 
 _ORPHAN: Final = "{:36}  {:>5}  {:>5}  {:>12}  {:8}  {:8}  {:24}  {}"
 ORPHAN_HEADINGS: Final = _ORPHAN.format(

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from gateway import crash
 from gateway.metrics.catalogue import ENDS, UPLOAD_SECONDS
 from gateway.telemetry import get_logger
-from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.lifecycle import advance
 from gateway.uploads.notices import announce
@@ -70,9 +69,11 @@ async def carry_out(backends: Backends, entry: Entry) -> Entry:
 
     Raises what `end` raises.
     """
-    slug = entry.upload.fault.slug if entry.upload.fault is not None else None
+    upload = entry.upload
+    slug = upload.fault.slug if upload.fault is not None else None
     if slug not in _RETRIED:
-        await backends.store.delete(keys.incoming(entry.upload.id))
+        await backends.ledger.forget_file(upload.id)
+        upload = replace(upload, authorization=None)  # no copy is left that has it
         crash.point("verdict.file-removed")
     state = State.FAILED if slug in _OURS else State.REJECTED
-    return await end(backends, entry, entry.upload, state)
+    return await end(backends, entry, upload, state)

@@ -80,7 +80,7 @@ async def _carry_out(placed: Placed, services: Services) -> None:
             return
         await backends.ledger.mark_removed(entry, Removed(datetime.now(UTC), order.cause))
         crash.point("removal.recorded")
-    await backends.store.delete(keys.incoming(order.upload_id))
+    await backends.ledger.forget_file(order.upload_id)
     crash.point("removal.file-removed")
     REMOVALS.add(order.cause, "removed")
     log.info("removal.done", cause=order.cause)
@@ -91,8 +91,8 @@ async def _erase(order: Order, entry: Entry, backends: Backends) -> None:
     if entry.upload.state is not State.ABORTED:
         await backends.ledger.erase(entry)
         crash.point("removal.erased")
-    for key in (keys.incoming, keys.spare, keys.dead):
-        await backends.store.delete(key(order.upload_id))
+    await backends.ledger.forget_file(order.upload_id)
+    await backends.store.delete(keys.dead(order.upload_id))
     if order.subject is not None:
         await backends.redis.zrem(keys.of_subject(order.subject), order.upload_id)
         await backends.redis.delete(*keys.quota(order.subject))

@@ -166,7 +166,7 @@ async def _remove_late(backends: Backends, traces: Traces) -> int:
     ended = await backends.ledger.ended(traces.upload_id)
     if ended is None or ended.state is not State.ABORTED:
         return 0
-    await backends.store.delete(keys.incoming(traces.upload_id))
+    await backends.ledger.forget_file(traces.upload_id)
     log.info("sweep.removed", upload_id=traces.upload_id)
     return 1
 
