@@ -11,6 +11,8 @@ from gateway.errors import ConfigurationError
 
 SIGNATURE_BYTES = 16
 _SIGNING_PURPOSE = b"chatkitty-gateway file token v1"
+_COMPARING_PURPOSE = b"chatkitty-gateway comparison v1"
+_DIGEST_DIGITS = 16
 
 
 class KeyRing:
@@ -26,10 +28,8 @@ class KeyRing:
             raise ConfigurationError(
                 "each secret key must be 32 bytes as url-safe base64"
             ) from None
-        self._signing_keys = [
-            hmac.digest(base64.urlsafe_b64decode(key), _SIGNING_PURPOSE, hashlib.sha256)
-            for key in keys
-        ]
+        self._signing_keys = _derived(keys, _SIGNING_PURPOSE)
+        self._comparing_keys = _derived(keys, _COMPARING_PURPOSE)
 
     def encrypt(self, secret: str) -> str:
         """The secret as an opaque text that only this key ring can read."""
@@ -51,6 +51,16 @@ class KeyRing:
         except InvalidToken:
             return None
 
+    def digests(self, message: bytes) -> tuple[str, ...]:
+        """For each key a digest (64 bits, hex) by which nobody without the key guesses `message`.
+
+        Two rings can compare what they know by the digests of a key that both of them have.
+        """
+        return tuple(
+            hmac.digest(key, message, hashlib.sha256).hex()[:_DIGEST_DIGITS]
+            for key in self._comparing_keys
+        )
+
     def sign(self, message: bytes) -> bytes:
         """A truncated HMAC-SHA256 (16 bytes; RFC 2104 section 5) by the first key."""
         return hmac.digest(self._signing_keys[0], message, hashlib.sha256)[:SIGNATURE_BYTES]
@@ -62,3 +72,7 @@ class KeyRing:
             expected = hmac.digest(key, message, hashlib.sha256)[:SIGNATURE_BYTES]
             found |= hmac.compare_digest(expected, signature)
         return found
+
+
+def _derived(keys: Sequence[str], purpose: bytes) -> Sequence[bytes]:
+    return [hmac.digest(base64.urlsafe_b64decode(key), purpose, hashlib.sha256) for key in keys]

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from redis.exceptions import RedisError
 
+from gateway.checkup.agreement import check_agreement
 from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
 from gateway.checkup.parts import Finding, Part
 from gateway.checkup.redis import check_redis, check_shares
@@ -156,6 +157,9 @@ def _checks(backends: Backends) -> Mapping[Part, _Check]:
         await asyncio.to_thread(backends.queue.probe)
         return advice
 
+    async def agreement() -> Sequence[str]:
+        return await check_agreement(backends.redis, settings)
+
     async def upstream() -> None:
         await check_upstream(backends)
 
@@ -163,6 +167,7 @@ def _checks(backends: Backends) -> Mapping[Part, _Check]:
         Part.STORE: store,
         Part.REDIS: redis,
         Part.BROKER: broker,
+        Part.AGREEMENT: agreement,
         Part.UPSTREAM: upstream,
         **verifier_checks(settings),
         **_host_checks(settings),

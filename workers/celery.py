@@ -24,6 +24,7 @@ from gateway.settings import load
 from gateway.telemetry import configure_logs, get_logger
 from gateway.uploads.lifecycle import Step
 from workers import runtime, shares
+from workers.announcing import Announcing
 from workers.libmagic.process import check
 from workers.metrics import WorkerMetrics
 
@@ -34,6 +35,7 @@ try:
 except ConfigurationError as error:  # Celery would print a traceback of its own import
     sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
 _metrics = WorkerMetrics()
+_announcing = Announcing(_settings)
 
 app = Celery("workers", include=["workers.tasks"], events="workers.consumer:Events")
 app.conf.update(queue.celery_settings(_settings.broker, _settings.broker_options))
@@ -117,6 +119,7 @@ def _begin_child(**_: object) -> None:
 @worker_ready.connect
 def _say_ready(**_: object) -> None:
     get_logger(__name__).info("worker.ready")
+    _announcing.begin()
 
 
 _told_to_stop = threading.Event()
@@ -132,6 +135,11 @@ def _drain(**_: object) -> None:
     limit = threading.Timer(_settings.drain_timeout, runtime.interrupt)
     limit.daemon = True
     limit.start()
+
+
+@worker_shutdown.connect
+def _announce_no_longer(**_: object) -> None:
+    _announcing.end()
 
 
 @worker_shutdown.connect

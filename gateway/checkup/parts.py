@@ -12,6 +12,7 @@ class Part(StrEnum):
     STORE = "store"
     REDIS = "redis"
     BROKER = "broker"
+    AGREEMENT = "agreement"
     UPSTREAM = "upstream"
     JWT = "jwt"
     INTROSPECTION = "introspection"

@@ -29,6 +29,7 @@ from gateway.server.peers import ClientOf, client_finder
 from gateway.server.target import upstream_path
 from gateway.settings import Settings
 from gateway.telemetry import get_logger
+from gateway.uploads.agreement import Role, announce, announcement
 from gateway.uploads.backends import Backends, open_backends
 from gateway.uploads.claims import Claims
 from gateway.uploads.notices import Notices
@@ -90,6 +91,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         presence = await stack.enter_async_context(
             _beating(Presence(backends.redis, backends.store))
         )
+        ours = announcement(settings, Role.GATEWAY)
+        await stack.enter_async_context(at_work(lambda: announce(backends.redis, ours)))
         quotas = await _counting(settings, backends, stack)
         claims = Claims(backends.store, settings.idempotency_retention)
         forwarder = Forwarder(session, str(settings.upstream_url))

@@ -21,6 +21,9 @@ SWEEP: Final = "sweep"
 FINDINGS: Final = "sweep:findings"
 """Redis key of what the last sweep saw of the work that waits."""
 
+ANNOUNCED: Final = "gateway:announced"
+"""Redis sorted set of the gateways and workers that run, by the time of their announcement."""
+
 ENDED_CHANNEL: Final = "uploads:ended"
 """Redis channel on which the id of each upload is published when it comes to its end."""
 

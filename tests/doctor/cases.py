@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+from cryptography.fernet import Fernet
 from kombu import Connection, Exchange, Queue
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
+from gateway.settings import load
 from gateway.stack.ports import HOST
-from tests.doctor.ground import ADVICE, Break, Case, Changes, Ground
+from gateway.uploads.agreement import Role, announcement, running
+from tests.doctor.ground import ADVICE, Break, Case, Changes, Ground, changed
 from tests.doctor.wires import behind_tls, called, own_redis, sentinel, silent, website
 
 NOWHERE: Final = f"{HOST}:9"
@@ -558,6 +562,44 @@ BROKER: Final = [
     ),
 ]
 
+# --- gateways and workers that run --------------------------------------------------------------
+
+
+def running_with(**of_worker: str) -> Break:
+    """A gateway runs with the same settings, and a worker with others."""
+
+    @asynccontextmanager
+    async def broken(ground: Ground) -> AsyncIterator[Changes]:
+        with own_redis(ground.directory) as address:
+            async with AsyncRedis.from_url(f"redis://{address}/0") as redis:
+                for role, changes in ((Role.GATEWAY, {}), (Role.WORKER, of_worker)):
+                    settings = load(changed(ground.environ, changes))
+                    await running(redis, announcement(settings, role))
+            yield {"REDIS_URL": f"redis://{address}/0"}
+
+    return broken
+
+
+_ALL_THE_SAME: Final = "give all gateways and workers the same, and restart them"
+AGREEMENT: Final = [
+    Case(
+        "two secret keys",
+        "agreement",
+        "worker … runs with another GATEWAY_SECRET_KEY than these settings",
+        _ALL_THE_SAME,
+        running_with(SECRET_KEY=Fernet.generate_key().decode()),
+        slow=True,
+    ),
+    Case(
+        "two buckets",
+        "agreement",
+        "worker … runs with another GATEWAY_S3_BUCKET than these settings",
+        _ALL_THE_SAME,
+        running_with(S3_BUCKET="another"),
+        slow=True,
+    ),
+]
+
 # --- ChatKitty ----------------------------------------------------------------------------------
 
 
@@ -825,4 +867,4 @@ HOST_CASES: Final = [
     ),
 ]
 
-CASES: Final = [*STORE, *REDIS, *BROKER, *UPSTREAM, *VERIFIERS, *HOST_CASES]
+CASES: Final = [*STORE, *REDIS, *BROKER, *AGREEMENT, *UPSTREAM, *VERIFIERS, *HOST_CASES]

@@ -16,7 +16,10 @@ from tests.servers.zygote import ForkedPart
 
 pytestmark = pytest.mark.slow
 
-PARTS = {"settings", "store", "redis", "broker", "upstream", "clock", "descriptors", "libmagic"}
+PARTS = {
+    *("settings", "store", "redis", "broker", "agreement", "upstream"),
+    *("clock", "descriptors", "libmagic"),
+}
 
 
 async def examine(environ: Mapping[str, str], tmp_path: Path) -> tuple[int, dict[str, str]]:
@@ -34,8 +37,11 @@ async def examine(environ: Mapping[str, str], tmp_path: Path) -> tuple[int, dict
 
 
 @pytest.mark.usefixtures("sandbox")
-async def test_a_set_up_that_works(environ: dict[str, str], tmp_path: Path) -> None:
-    assert await examine(environ, tmp_path) == (0, dict.fromkeys(PARTS, "ok"))
+async def test_a_set_up_that_works(
+    environ: dict[str, str], own_redis_url: str, tmp_path: Path
+) -> None:
+    settings = {**environ, "GATEWAY_REDIS_URL": own_redis_url}
+    assert await examine(settings, tmp_path) == (0, dict.fromkeys(PARTS, "ok"))
 
 
 @pytest.fixture

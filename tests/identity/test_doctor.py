@@ -26,8 +26,10 @@ async def _examine(environ: dict[str, str], provider: Provider, **changes: str) 
     return status, {name: words for name, _, words in (line.partition(": ") for line in said)}
 
 
-async def test_providers_that_work_are_fine(environ: dict[str, str], provider: Provider) -> None:
-    status, said = await _examine(environ, provider)
+async def test_providers_that_work_are_fine(
+    environ: dict[str, str], provider: Provider, own_redis_url: str
+) -> None:
+    status, said = await _examine(environ, provider, redis_url=own_redis_url)
     assert (said["jwt"], said["introspection"]) == ("ok", "ok")
     assert status == 0
 

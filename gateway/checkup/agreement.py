@@ -1,0 +1,85 @@
+"""The gateways and workers that run: whether they have the settings that all must have alike."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway.errors import ConfigurationError
+from gateway.settings import Settings
+from gateway.uploads.agreement import (
+    SECRET_KEY,
+    Announcement,
+    Role,
+    announcement,
+    differences,
+    running,
+)
+
+_NAMED: Final = 3
+"""How many processes are named in one line."""
+
+
+async def check_agreement(redis: Redis, settings: Settings) -> Sequence[str]:
+    """Returns advice. Raises ConfigurationError if processes that run have other settings."""
+    try:
+        others = await running(redis)
+    except (RedisError, OSError) as error:
+        raise ConfigurationError(
+            "Redis does not say which processes run: see what is said of redis, and look again"
+        ) from error
+    fault, advice = compared(announcement(settings, Role.GATEWAY), others)
+    if fault is not None:
+        raise ConfigurationError(fault)
+    return advice
+
+
+def compared(
+    ours: Announcement, others: Sequence[Announcement]
+) -> tuple[str | None, Sequence[str]]:
+    """The fault, if there is one, and advice. Pure.
+
+    If all that run differ from these settings in the same way, these are new ones that are not
+    in use yet: no fault, unless it is the secret key, which has to be rotated.
+    """
+    differing: dict[str, list[str]] = {}
+    for each in others:
+        for variable in differences(ours, each):
+            differing.setdefault(variable, []).append(each.who)
+    new = {name for name, whose in differing.items() if len(whose) == len(others)} - {SECRET_KEY}
+    wrong = differing.keys() - new
+    advice = [_restart(new)] if new else []
+    advice += _missing(others)
+    if not wrong:
+        return None, advice
+    whose = sorted({who for name in wrong for who in differing[name]})
+    fault = (
+        f"{_names(whose)} runs with another {', '.join(sorted(wrong))} than these settings:"
+        " give all gateways and workers the same, and restart them"
+    )
+    return fault, advice
+
+
+def _restart(new: Collection[str]) -> str:
+    return (
+        "restart all gateways and workers if these settings are new, or correct them: whatever"
+        f" runs has another {', '.join(sorted(new))}"
+    )
+
+
+def _missing(others: Sequence[Announcement]) -> Sequence[str]:
+    """Of what no process runs; if nothing runs at all, nothing has been started yet."""
+    return [
+        (
+            f"start a {role}, or give it the same GATEWAY_REDIS_URL and GATEWAY_REDIS_PREFIX:"
+            " none has announced itself in this Redis"
+        )
+        for role in Role
+        if others and all(each.role is not role for each in others)
+    ]
+
+
+def _names(whose: Sequence[str]) -> str:
+    more = len(whose) - _NAMED
+    return ", ".join(whose[:_NAMED]) + (f" and {more} more" if more > 0 else "")
