@@ -156,6 +156,7 @@ async def test_one_address_has_as_many_connections_as_it_may(start_gateway: Star
         writer.transport.abort()
 
 
+@pytest.mark.slow
 async def test_a_process_without_descriptors_says_so_rarely_and_takes_clients_again(
     start_gateway: StartGateway,
 ) -> None:

@@ -95,6 +95,7 @@ async def test_an_idle_connection_is_closed(start_gateway: StartGateway) -> None
     writer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("everything")
 @pytest.mark.parametrize("hastened", [True, False])
 async def test_a_hosted_upload_that_is_cut_leaves_nothing_in_the_store(

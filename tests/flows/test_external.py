@@ -209,6 +209,7 @@ async def test_a_cut_answer_leaves_exactly_one_message(external: Client, sandbox
     await assert_registered_once(answer, sandbox)
 
 
+@pytest.mark.slow
 async def test_a_message_that_is_not_listed_yet_is_waited_for(
     external: Client, sandbox: Sandbox
 ) -> None:
@@ -227,6 +228,7 @@ async def test_a_display_picture_whose_answer_was_cut_is_set_again(
     assert answer.status == 200, answer.body
 
 
+@pytest.mark.slow
 async def test_a_request_that_was_cut_before_it_was_heard_is_sent_again(
     external: Client, sandbox: Sandbox
 ) -> None:

@@ -95,6 +95,7 @@ def _apart_from_ids(answer: Answer) -> dict[str, Any]:
     return {n: v for n, v in answer.json().items() if n not in ("request_id", "timestamp")}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("everything")
 @pytest.mark.parametrize("delivery", ["relay", "external"])
 async def test_two_subjects_never_see_each_others(

@@ -83,6 +83,7 @@ def told_elsewhere(name: str) -> bytes:
     return (FILES / name).read_bytes()
 
 
+@pytest.mark.slow
 async def test_a_file_that_its_head_does_not_tell_is_told_by_the_rest(relay: Client) -> None:
     for name, kind in TOLD_ELSEWHERE.items():
         data = told_elsewhere(name)
@@ -180,6 +181,7 @@ async def test_an_upstream_that_breaks_off_is_a_502(
     assert answer.json()["type"].endswith("upstream-unavailable")
 
 
+@pytest.mark.slow
 async def test_a_silent_upstream_is_a_504(relay: Client, sandbox: Sandbox) -> None:
     await sandbox.fault("POST", CHANNEL_PATH, delay=8.0)
     answer = await relay.upload(CHANNEL_PATH, files.PNG)

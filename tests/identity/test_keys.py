@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.identity import forge
 from tests.identity.door import Door, eventually, told_to_return
 from tests.servers.fixtures import StartGateway
@@ -44,6 +46,7 @@ async def test_a_flood_of_unknown_keys_causes_one_fetch(
         assert await door.knock_anew() == 200
 
 
+@pytest.mark.slow
 async def test_keys_outlive_an_outage_up_to_a_limit(
     trusting: StartGateway, provider: Provider
 ) -> None:

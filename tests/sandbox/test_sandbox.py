@@ -220,6 +220,7 @@ async def test_the_log_tells_of_requests_and_never_of_tokens(
     assert TOKENS["alice"] not in str(last)
 
 
+@pytest.mark.slow
 async def test_a_restart_forgets_nothing(data_dir: Path) -> None:
     with Sandbox.start(data_dir) as sandbox:
         async with Client.open(sandbox.url, TOKENS["alice"]) as client:

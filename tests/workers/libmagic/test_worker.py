@@ -93,6 +93,7 @@ async def test_a_route_may_let_pass_what_nobody_could_look_at(client: Client) ->
     assert refused.status == 422
 
 
+@pytest.mark.slow
 def test_a_worker_that_has_no_libmagic_does_not_start(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
