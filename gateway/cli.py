@@ -96,8 +96,14 @@ def sandbox(
     strangers: tuple[str, ...],
 ) -> None:
     """Serve a stand-in for ChatKitty, for development and tests."""
-    from gateway.sandbox import run
-    from gateway.sandbox.tokens import Accounts
+    try:
+        from gateway.sandbox import run
+        from gateway.sandbox.tokens import Accounts
+    except ModuleNotFoundError as error:
+        if error.name != "python_multipart":
+            raise
+        extra = "pip install 'chatkitty-gateway[embedded]'"
+        _refuse(ConfigurationError(f"the sandbox needs the extra `embedded`: {extra}"))
 
     accounts = Accounts(
         always=dict(_pair(token, "=") for token in tokens),

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from pydantic import HttpUrl
+
 from gateway.routes import RouteTable
-from gateway.settings import Settings, VerifierName
+from gateway.settings import Serve, Settings, VerifierName
+from gateway.store.config import is_loopback
 
 _TELL_SCOPES: Final = {VerifierName.JWT, VerifierName.INTROSPECTION}
 
@@ -38,6 +41,11 @@ def _advice(settings: Settings) -> list[str]:
         )
     if str(settings.public_url).startswith("http:"):
         advice.append("set GATEWAY_PUBLIC_URL to the https URL that clients reach")
+    if _sends_clients_to_themselves(settings):
+        advice.append(
+            "set GATEWAY_SERVE_FILES to stream: who reads a hosted file is sent on to"
+            f" {settings.s3_endpoint_url}, which is the reader's own machine"
+        )
     advice += [
         f"set {name} to an https URL: whoever sits between can say whom a token belongs to"
         for name, url in (
@@ -56,6 +64,16 @@ def _posts_for_anybody(settings: Settings) -> bool:
     own = settings.hosts_files and settings.upstream_client_id is not None
     strangers = bool(_TELL_SCOPES & set(settings.auth))
     return own and strangers and settings.auth_username_claim is None
+
+
+def _sends_clients_to_themselves(settings: Settings) -> bool:
+    """Whether files are read at a loopback address, though clients are on other machines."""
+    redirects = settings.hosts_files and settings.serve_files is Serve.REDIRECT
+    return redirects and _is_here(settings.s3_endpoint_url) and not _is_here(settings.public_url)
+
+
+def _is_here(url: HttpUrl | None) -> bool:
+    return url is not None and is_loopback((url.host or "").strip("[]"))
 
 
 def _needs_scopes(settings: Settings) -> bool:

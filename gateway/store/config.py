@@ -43,10 +43,11 @@ def _is_exposed(endpoint_url: str | None) -> bool:
     if endpoint_url is None:
         return False
     url = urlsplit(endpoint_url)
-    return url.scheme != "https" and not _is_loopback(url.hostname or "")
+    return url.scheme != "https" and not is_loopback(url.hostname or "")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a URL's host, without brackets, is each machine's own name for itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

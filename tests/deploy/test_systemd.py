@@ -1,11 +1,13 @@
 """The systemd units: what systemd itself says of them, and whether they agree with the rest."""
 
+import os
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from gateway.settings import load
 from tests.deploy.names import secret_settings
 from tests.deploy.tools import DEPLOY, analysed, checked
 
@@ -13,6 +15,12 @@ SYSTEMD = DEPLOY / "systemd"
 UNITS = ("chatkitty-gateway@", "chatkitty-gateway-worker", "chatkitty-gateway-beat")
 BIN = "/opt/chatkitty-gateway/bin"
 VENV = str(Path(sys.executable).parent)
+VALUES = {
+    "secret-key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "upstream-client-secret": "secret",
+    "redis-url": "redis://127.0.0.1:6379/0",
+    "s3-secret-access-key": "secret",
+}
 SLACK = 15  # seconds to close connections and clients after the last upload
 
 
@@ -53,6 +61,37 @@ def test_secrets_are_credentials(unit: str) -> None:
     assert not re.search(
         rf"({'|'.join(secret_settings())})", (SYSTEMD / "settings.env").read_text()
     )
+
+
+def test_a_command_by_hand_has_the_settings_of_the_units() -> None:
+    script = (SYSTEMD / "chatkitty-gateway").read_text()
+    (files,) = re.findall(r"(?m)^for file in (.*); do$", script)
+    units = "".join(file.read_text() for file in SYSTEMD.glob("*.[sc]*"))
+    assert set(files.split()) == set(re.findall(r"(?m)^LoadCredential=([^:]+):", units))
+    for name in re.findall(r"(?m)^Environment=(GATEWAY_\w+)_FILE=%d/", units):
+        assert name.removeprefix("GATEWAY_").lower().replace("_", "-") in files.split()
+    assert "EnvironmentFile=$etc/settings.env" in script
+    checked(["sh", "-n", str(SYSTEMD / "chatkitty-gateway")])
+
+
+@pytest.mark.parametrize("with_keys", [False, True])
+def test_a_unit_gets_settings_that_it_takes(
+    unit: str, with_keys: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beat as well, which uses no store, but refuses an access key without its secret."""
+    shared = (SYSTEMD / "settings.env").read_text()
+    if with_keys:
+        unit += (SYSTEMD / "s3-keys.conf").read_text()
+        shared = re.sub(r"(?m)^#(GATEWAY_)", r"\1", shared)
+    for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
+        monkeypatch.delenv(name)
+    for name, file in re.findall(r"(?m)^Environment=(GATEWAY_\w+_FILE)=%d/(\S+)$", unit):
+        (tmp_path / file).write_text(VALUES[file])
+        monkeypatch.setenv(name, str(tmp_path / file))
+    for name, value in re.findall(r"(?m)^(GATEWAY_\w+)=(.*)$", shared):
+        monkeypatch.setenv(name, value)
+    settings = load()
+    assert (settings.s3_secret_access_key is not None) is with_keys
 
 
 def test_a_unit_may_take_as_long_to_stop_as_the_gateway() -> None:
