@@ -115,7 +115,7 @@ class TaskQueue:
         """Connect to the broker when the first task is sent.
 
         Tasks whose names are among `gathered` take a list of ids: of uploads that nobody waits
-        for, and that come within a moment of each other. `prefix` is that of all names in Redis.
+        for, and that come within a moment of each other.
         """
         self._gathered = gathered
         self._app = Celery(set_as_current=False)

@@ -4,13 +4,8 @@ import ssl
 from importlib.util import find_spec
 from urllib.parse import quote, urlencode
 
-from gateway.brokers import known
 from gateway.brokers.kinds import Kind, check_address, kind_of
-from gateway.redis import transport
 from gateway.redis.address import RedisAddress, is_redis
-
-known.be_known()
-transport.be_known()
 
 
 def check_redis_url(url: str) -> None:
