@@ -37,7 +37,7 @@ except ConfigurationError as error:  # Celery would print a traceback of its own
 _metrics = WorkerMetrics()
 _announcing = Announcing(_settings)
 
-app = Celery("workers", include=["workers.tasks"], events="workers.consumer:Events")
+app = Celery("workers", include=["workers.tasks"], events="workers.guards:Events")
 app.conf.update(queue.celery_settings(_settings.broker, _settings.broker_options))
 app.conf.update(
     task_acks_late=True,
@@ -49,8 +49,8 @@ app.conf.update(
     worker_pool="threads",
     worker_concurrency=32,
     worker_send_task_events=False,
-    worker_consumer="workers.consumer:Consumer",
-    beat_scheduler="workers.consumer:Scheduler",
+    worker_consumer="workers.guards:Consumer",
+    beat_scheduler="workers.guards:Scheduler",
     beat_schedule={
         # It must not expire: a worker whose clock is fast would never sweep.
         "sweep": {"task": Step.SWEEP.value, "schedule": _settings.sweep_interval}

@@ -1,1 +1,1 @@
-"""What kombu's transports do wrong is put right here: each with the issue that tells of it."""
+"""Which message brokers can be used, and how Celery and kombu are told of them."""

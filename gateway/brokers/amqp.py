@@ -1,25 +1,14 @@
-"""Celery's broker on RabbitMQ, for kombu: whatever is asked is answered in time, or lost."""
+"""Celery's broker on RabbitMQ, for kombu: what is asked is answered in time, or lost."""
 
 from contextlib import suppress
-from typing import Any, Final
 
-from amqp.exceptions import RecoverableConnectionError
 from kombu.transport import TRANSPORT_ALIASES, pyamqp
 
-ANSWER_SECONDS: Final = 5.0
-"""How long an answer is waited for; one to a message that is published is its confirmation."""
+from gateway.guards.py_amqp import AnswersInTime
 
 
-_base: Final[Any] = pyamqp.Connection
-
-
-class Connection(_base):  # type: ignore[misc]
-    """A connection on which no call waits for ever.
-
-    A RabbitMQ that has an alarm for memory or disk does not read what publishers send, and a
-    frozen one reads nothing: py-amqp waits for a confirmation, for the answer to a declaration,
-    and for leave to close, until it comes (celery/celery#2689, celery/py-amqp#276).
-    """
+class Connection(AnswersInTime):
+    """A connection that knows whether the broker takes messages."""
 
     blocked = False
     """Whether the broker has said that it takes no message here; it takes one before it says so."""
@@ -30,22 +19,6 @@ class Connection(_base):  # type: ignore[misc]
             while True:
                 self.drain_events(timeout=0)
         return self.blocked
-
-    def blocking_read(self, timeout: float | None = None) -> Any:
-        """Read one frame. Raises TimeoutError after `timeout`.
-
-        Without one it is an answer that is waited for: raises RecoverableConnectionError after
-        ANSWER_SECONDS, and ends the connection, for what it was may come at any time.
-        """
-        if timeout is not None:
-            return super().blocking_read(timeout)
-        try:
-            return super().blocking_read(ANSWER_SECONDS)
-        except TimeoutError:
-            self.collect()  # it would wait for leave to close, too
-            raise RecoverableConnectionError(
-                f"the broker has not answered for {ANSWER_SECONDS:g} s"
-            ) from None
 
     def _on_blocked(self) -> None:
         self.blocked = True

@@ -13,14 +13,13 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 from kombu.transport import SQS as kombu  # noqa: N811 - the module is called so
 
-_GONE: Final = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+from gateway.guards.kombu_sqs import RemadeQueues
+
 _LARGEST_ANSWER: Final = 10
 _PAUSE: Final = 0.1
 
-_base: Final[Any] = kombu.Channel
 
-
-class Channel(_base):  # type: ignore[misc]
+class Channel(RemadeQueues):
     """What consumes and sends."""
 
     connection: Any
@@ -29,11 +28,9 @@ class Channel(_base):  # type: ignore[misc]
     wait_time_seconds: int
     visibility_timeout: int
     basic_cancel: Callable[[str], None]
-    canonical_queue_name: Callable[[str], str]
     sqs: Callable[..., Any]
     _consumers: Collection[str]
     _active_queues: Collection[str]
-    _queue_cache: dict[str, str]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """As kombu's."""
@@ -136,16 +133,6 @@ class Channel(_base):  # type: ignore[misc]
     def _give_back(self, queue: str, messages: Collection[Mapping[str, Any]]) -> None:
         if messages:
             self._release_messages(self._new_queue(queue), queue, messages)
-
-    def _put(self, queue: str, message: Mapping[str, Any], **options: Any) -> None:
-        try:
-            super()._put(queue, message, **options)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _GONE:
-                raise
-            # It was deleted, and stays known; it is made anew, unless it is one made by hand.
-            self._queue_cache.pop(self.canonical_queue_name(queue), None)
-            super()._put(queue, message, **options)
 
 
 class Transport(kombu.Transport):

@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
-from kombu.transport import redis as kombu
 from redis import Connection, ConnectionPool, SSLConnection
 from redis._parsers import _HiredisParser
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
-from redis.sentinel import SentinelManagedConnection
 
+from gateway.guards.kombu_redis import GivenUpConnection, KnownErrors, PrefixedQueues
+from gateway.guards.redis_py import AnswersInOrder
 from gateway.redis.address import RedisAddress, is_redis
 from gateway.redis.replies import WrongServer, told_apart
 from gateway.redis.sentinels import SentinelsForThreads
@@ -47,20 +45,11 @@ class _SecureConnection(SSLConnection):
         super().__init__(**options, parser_class=_Parser)  # type: ignore[arg-type]
 
 
-class _Named(SentinelManagedConnection):
-    def read_response(  # type: ignore[override]
-        self, *args: object, disconnect_on_error: bool = True, **kwargs: object
-    ) -> object:
-        # redis-py leaves it open here, unlike others: the answer that did not come in time would
-        # be the next one's.
-        return super().read_response(*args, disconnect_on_error=disconnect_on_error, **kwargs)  # type: ignore[arg-type]
-
-
-class _NamedConnection(_Named, _Connection):
+class _NamedConnection(AnswersInOrder, _Connection):
     """Leads to the server that the sentinels name when it is made."""
 
 
-class _SecureNamedConnection(_Named, _SecureConnection):
+class _SecureNamedConnection(AnswersInOrder, _SecureConnection):
     """The same with TLS."""
 
 
@@ -74,22 +63,14 @@ class _Pool(ConnectionPool):
             self.disconnect(inuse_connections=False)
 
 
-class Channel(kombu.Channel):
+class Channel(GivenUpConnection, PrefixedQueues):
     """What consumes and sends."""
 
     connection_class = _Connection
     connection_class_ssl = _SecureConnection
 
-    def _has_queue(self, queue: str, **_: object) -> bool:
-        # kombu asks by EXISTS, before which it puts no prefix. An empty list does not exist.
-        return bool(self._size(queue) > 0)
-
     def _get_pool(self, asynchronous: bool = False) -> ConnectionPool:  # noqa: FBT001, FBT002 - kombu's
-        if self.connection.client is None:
-            # Its connection was given up, with tasks in hand: whoever still has a word for the
-            # broker here, an acknowledgement for one, has lost it, as kombu forgets to say.
-            raise RedisConnectionError("the connection to the broker was given up")
-        params = self._connparams(asynchronous)  # type: ignore[attr-defined]
+        params = self._connparams(asynchronous)
         self.keyprefix_fanout = self.keyprefix_fanout.format(db=params["db"])
         pool = _Pool(**params)
         # What waits for messages is not asked again: it would wait here, and nothing else be done.
@@ -111,7 +92,7 @@ class SentinelChannel(Channel):
         address = _addresses[self.address]
         if address.tls:
             self.connection_class = _SecureNamedConnection  # type: ignore[assignment]
-        params: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]
+        params: dict[str, Any] = super()._connparams(asynchronous)
         del params["host"], params["port"]
         sentinels = SentinelsForThreads(address)
         if asynchronous:  # by these names kombu finds what it closes
@@ -121,13 +102,10 @@ class SentinelChannel(Channel):
         return {**params, **address.for_kombu, "connection_pool": sentinels}
 
 
-class Transport(kombu.Transport):
+class Transport(KnownErrors):
     """What the URLs of Redis stand for."""
 
     Channel = Channel
-    # What kombu asked in vain it tells by an error of its own, which ends a worker that takes
-    # it for none of the broker's: one that greets the others while the broker goes away again.
-    connection_errors = (*kombu.Transport.connection_errors, OperationalError)
 
 
 class SentinelTransport(Transport):

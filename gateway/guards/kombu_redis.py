@@ -1,0 +1,49 @@
+"""Guards against faults of kombu's transport for Redis."""
+
+from typing import Any
+
+from kombu.exceptions import OperationalError
+from kombu.transport import redis as kombu
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+
+class GivenUpConnection(kombu.Channel):
+    """Raises an error of the connection for whoever still uses one that was given up.
+
+    Fault: a channel of a connection that is closed asks it for its address, and raises
+    AttributeError, which Celery does not take for an error of the broker: the worker ends. It
+    needs tasks in hand, which the channel gives back, or which are acknowledged, too late. Seen in
+    kombu 5.7.0.
+    Reported: https://github.com/celery/kombu/issues/582
+    """
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+        if getattr(self.connection, "client", None) is None:
+            raise RedisConnectionError("the connection to the broker was given up")
+        params: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]
+        return params
+
+
+class PrefixedQueues(kombu.Channel):
+    """Looks for a queue where it is: below the prefix.
+
+    Fault: kombu asks by EXISTS, before whose keys it puts no `global_keyprefix`. A queue that has
+    messages counts as missing: whoever asks for its length is told that there is no such queue,
+    or that the user has no right to ask. Seen in kombu 5.7.0.
+    Not reported; of the same kind: https://github.com/celery/kombu/pull/1572
+    """
+
+    def _has_queue(self, queue: str, **_: object) -> bool:
+        return bool(self._size(queue) > 0)  # an empty list does not exist, either
+
+
+class KnownErrors(kombu.Transport):
+    """Counts among the errors of a connection what kombu raises for them.
+
+    Fault: what kombu has tried in vain it raises as an OperationalError, which is not among the
+    `connection_errors` by which Celery tells errors of the broker: a Redis that goes away again as
+    a worker starts ends it. Seen in kombu 5.7.0.
+    Not reported.
+    """
+
+    connection_errors = (*kombu.Transport.connection_errors, OperationalError)
