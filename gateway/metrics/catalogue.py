@@ -88,6 +88,23 @@ ORPHANS = Gauge(
     ("accepted",),
     kind=Kind.MOST,
 )
+BUCKET_OBJECTS = Gauge(
+    f"{PREFIX}bucket_objects",
+    "Objects in the bucket by what they are, as the last whole count found them.",
+    ("kind",),
+    kind=Kind.MOST,
+)
+BUCKET_BYTES = Gauge(
+    f"{PREFIX}bucket_bytes",
+    "Bytes of those objects, as the last whole count found them.",
+    ("kind",),
+    kind=Kind.MOST,
+)
+BUCKET_COUNT_BEGAN = Gauge(
+    f"{PREFIX}bucket_count_began_timestamp_seconds",
+    "When the last whole count of the bucket began, in seconds since the epoch.",
+    kind=Kind.MOST,
+)
 QUEUE_DEPTH = Gauge(
     f"{PREFIX}queue_depth",
     "Messages that waited for a worker at the last sweep.",
@@ -181,7 +198,8 @@ LOST_MESSAGES = Counter(
 ALL: Final[tuple[Metric[Any], ...]] = (
     REQUESTS, UPLOADS, PROBLEMS, RECEIVED, SENT, REQUEST_SECONDS, PHASE_SECONDS,
     PROCESSES, OPEN_UPLOADS, CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
-    PENDING, OLDEST_PENDING, ORPHANS, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
+    PENDING, OLDEST_PENDING, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES, BUCKET_COUNT_BEGAN,
+    QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
     STEPS, ENDS, UPLOAD_SECONDS, ATTEMPTS, RETRIES, DEAD_LETTERS, MISMATCHES, CIRCUIT_CHANGES,
     SWEEPS, SWEEP_SECONDS, SWEPT, REMOVALS, LOST_MESSAGES,
 )  # fmt: skip

@@ -72,11 +72,21 @@ async def _look(backends: Backends) -> None:
     orphans = found.orphans if found is not None else None
     catalogue.ORPHANS.set("yes", to=orphans.accepted if orphans is not None else None)
     catalogue.ORPHANS.set("unknown", to=orphans.unknown if orphans is not None else None)
+    _tell_count(found.counted if found is not None else None)
     for queue in QUEUES:
         depth = found.queued.get(queue) if found is not None else None
         catalogue.QUEUE_DEPTH.set(queue, to=depth)
     catalogue.LAST_SWEEP.set(to=found.at if found is not None else None)
     catalogue.CIRCUIT_OPEN.set(to=await backends.breaker.is_open())
+
+
+def _tell_count(counted: findings.Count | None) -> None:
+    for kind in findings.KINDS:
+        objects = counted.objects.get(kind, 0) if counted is not None else None
+        size = counted.bytes.get(kind, 0) if counted is not None else None
+        catalogue.BUCKET_OBJECTS.set(kind, to=objects)
+        catalogue.BUCKET_BYTES.set(kind, to=size)
+    catalogue.BUCKET_COUNT_BEGAN.set(to=counted.began if counted is not None else None)
 
 
 async def answer_metrics(request: web.Request, registry: CollectorRegistry) -> web.Response:

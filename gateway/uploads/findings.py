@@ -14,6 +14,9 @@ log = get_logger(__name__)
 
 _KEPT_SECONDS: Final = 86_400
 
+KINDS: Final = ("files", "orphans", "pending", "records", "copies")
+"""What is counted: hosted files, those without a record, records and copies of records."""
+
 
 class Orphans(msgspec.Struct, frozen=True):
     """Complete files without a record, by whether they are known to have been accepted."""
@@ -22,10 +25,19 @@ class Orphans(msgspec.Struct, frozen=True):
     unknown: int = 0
 
 
+class Count(msgspec.Struct, frozen=True):
+    """Objects and their bytes, by kind, of the whole bucket: counted bit by bit since `began`."""
+
+    began: float
+    objects: dict[str, int]
+    bytes: dict[str, int]
+
+
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """`at` is in seconds since the epoch, `oldest` in seconds.
 
     `queued` has the messages that wait in each queue, and is empty where the broker is away.
+    `counted` is None until the sweeper has gone round the bucket once.
     """
 
     at: float
@@ -33,6 +45,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     oldest: float
     queued: dict[str, int]
     orphans: Orphans = Orphans()
+    counted: Count | None = None
 
 
 _encoder = msgspec.json.Encoder()

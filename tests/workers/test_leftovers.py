@@ -6,13 +6,13 @@ from gateway.store.objects import ObjectInfo
 from gateway.uploads.records import FENCED_FOR, ORPHANED_AFTER
 from workers.sweep.leftovers import (
     ABANDONED,
-    Traces,
     is_late,
     is_marked_in_vain,
     is_orphan,
     is_past,
     is_spare,
 )
+from workers.sweep.traces import Traces
 
 OLD = ORPHANED_AFTER + 60
 

@@ -29,7 +29,9 @@ from tests.flows import files
 from tests.flows.client import ENDS, PATIENCE, Client
 from tests.servers.aged_store import later, open_aged_backends, own_lease, sweep_later
 from tests.servers.fixtures import StartGateway
+from tests.servers.metrics import Scrape, until
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+from workers.sweep import sweep_once
 from workers.sweep.backlog import resend
 from workers.sweep.leftovers import ABANDONED
 
@@ -340,3 +342,34 @@ async def test_a_pass_ends_where_too_many_tasks_wait_and_the_next_goes_on_there(
     assert sent[5:] == ids[:3]  # and round again
     for upload in uploads:
         await backends.ledger.forget_pending(upload.id)
+
+
+async def test_what_the_bucket_holds_is_told(
+    backends: Backends, start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = stored_upload()
+    await backends.ledger.accept(upload)
+    await backends.store.put(keys.incoming(upload.id), files.PNG)
+    await backends.store.put(keys.incoming(new_id()), files.PNG)
+    monkeypatch.setattr("workers.sweep.leftovers._WALK", 2)
+    lease = await own_lease(backends)
+    rounds = 0
+    while (counted := lease.memory.counted) is None:
+        await sweep_once(backends, lease)
+        rounds += 1
+    held = {
+        prefix: [info.size async for info in backends.store.list(prefix)]
+        for prefix in (keys.INCOMING, keys.PENDING, keys.RECORDS)
+    }
+    assert rounds > 1
+    assert counted.objects["files"] + counted.objects["orphans"] == len(held[keys.INCOMING])
+    assert counted.bytes["files"] + counted.bytes["orphans"] == sum(held[keys.INCOMING])
+    assert counted.objects["pending"] == len(held[keys.PENDING])
+    assert counted.bytes["pending"] == sum(held[keys.PENDING])
+    gateway = start_gateway()
+
+    def told(found: Scrape) -> bool:
+        return found.value("bucket_bytes", kind="files") == counted.bytes["files"]
+
+    found = await until(gateway.admin_url, told)
+    assert found.value("bucket_count_began_timestamp_seconds") == counted.began

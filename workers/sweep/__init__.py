@@ -47,7 +47,7 @@ async def sweep_once(backends: Backends, lease: Lease) -> None:
     sent = await resend(backends, lease)
     aborted = await abort_abandoned(backends)
     removed, forgotten = await clear(backends, lease)
-    await survey(backends)
+    await survey(backends, lease.memory.counted)
     found = {"overdue": sent, "parts": aborted, "orphans": removed, "expired": forgotten}
     for kind, number in found.items():
         SWEPT.add(kind, amount=number)

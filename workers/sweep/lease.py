@@ -11,6 +11,7 @@ from gateway import kept
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.store.objects import ObjectStore
 from gateway.uploads import keys
+from gateway.uploads.findings import Count
 
 LEASE_SECONDS: Final = 40.0
 """Without a sign of its holder for so long, by the store's clock, the lease is free.
@@ -27,7 +28,10 @@ class LeaseLost(Exception):
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the lease, for how many seconds, and up to which keys the passes have come."""
+    """Who holds the lease, for how many seconds, and up to which keys the passes have come.
+
+    `counting` is what the walk has counted since it last began, `counted` what it did before.
+    """
 
     holder: str
     seconds: float
@@ -35,6 +39,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     walk: str | None = None
     fresh: str | None = None
     claims: str | None = None
+    counting: Count | None = None
+    counted: Count | None = None
 
 
 _encoder = msgspec.json.Encoder()

@@ -7,21 +7,19 @@ else unless something is to be removed.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Final
 
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from gateway.errors import ObjectNotFound
-from gateway.store.objects import ObjectInfo, UnfinishedMultipart
+from gateway.store.objects import UnfinishedMultipart
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.ids import first_id_at
-from gateway.uploads.listing import merged
 from gateway.uploads.orphans import unmark
 from gateway.uploads.presence import (
     BEAT_SECONDS,
@@ -32,8 +30,10 @@ from gateway.uploads.presence import (
 )
 from gateway.uploads.record import State
 from gateway.uploads.records import FENCED_FOR, ORPHANED_AFTER
+from workers.sweep.census import Census
 from workers.sweep.lease import Lease
 from workers.sweep.orphans import Orphans
+from workers.sweep.traces import Traces, all_traces
 
 log = get_logger(__name__)
 
@@ -53,25 +53,6 @@ _CLAIMS: Final = 5_000
 _CLAIM_GRACE: Final = 3600.0
 _APART: Final = 10.0
 """Seconds by which the pages of two listings may tell ages of different moments."""
-
-_PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.SPARES, keys.ORPHANS)
-
-
-@dataclass(frozen=True, slots=True)
-class Traces:
-    """What the bucket has of one upload."""
-
-    upload_id: str
-    incoming: ObjectInfo | None
-    pending: ObjectInfo | None
-    record: ObjectInfo | None
-    spare: ObjectInfo | None
-    mark: ObjectInfo | None
-
-    @property
-    def has_record(self) -> bool:
-        """Whether a record tells of the upload."""
-        return self.pending is not None or self.record is not None
 
 
 def is_orphan(traces: Traces) -> bool:
@@ -118,17 +99,20 @@ async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
     Returns how many of either. Raises LeaseLost, StoreUnavailable.
     """
     orphans = Orphans(backends)
+    census = Census(lease.memory)
     removed, forgotten = 0, 0
     walks = ((lease.memory.walk, _WALK, None), (_fresh(lease), _FRESH, _settled()))
     ends: list[str | None] = []
     for after, most, until in walks:
         last: str | None = None
         examined = 0
-        async with aclosing(_traces(backends, after)) as listing:
+        async with aclosing(all_traces(backends.store, after)) as listing:
             async for traces in listing:
                 if examined >= most or (until is not None and traces.upload_id > until):
                     break
                 last, examined = traces.upload_id, examined + 1
+                if until is None:
+                    census.add(traces)
                 if is_orphan(traces):
                     await orphans.found(traces.upload_id, traces.mark)
                 removed += await _remove_late(backends, traces) if is_late(traces) else 0
@@ -137,7 +121,8 @@ async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
             else:
                 last = None if until is None else last
         ends.append(last)
-    lease.memory = replace(lease.memory, walk=ends[0], fresh=ends[1] or _fresh(lease))
+    memory = replace(lease.memory, walk=ends[0], fresh=ends[1] or _fresh(lease))
+    lease.memory = census.told(memory, whole=ends[0] is None)
     orphans.report()
     await _forget_presences(backends)
     return removed + orphans.removed, forgotten + await _forget_claims(backends, lease)
@@ -152,14 +137,6 @@ def _fresh(lease: Lease) -> str:
 def _settled() -> str:
     """Up to where no file may still be about to get its record, but of the slowest uploads."""
     return first_id_at(time.time() - ORPHANED_AFTER)
-
-
-async def _traces(backends: Backends, after: str | None) -> AsyncGenerator[Traces, None]:
-    """What the bucket has of each upload, in the order of their ids."""
-    async with aclosing(merged(backends.store, _PREFIXES, after)) as uploads:
-        async for found in uploads:
-            upload_id = keys.id_of(next(iter(found.values())).key)
-            yield Traces(upload_id, *map(found.get, _PREFIXES))
 
 
 async def _remove_late(backends: Backends, traces: Traces) -> int:

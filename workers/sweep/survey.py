@@ -19,9 +19,10 @@ _MOST: Final = 10_000
 """Pending uploads, or orphans, that are counted: to know that there are more helps nobody."""
 
 
-async def survey(backends: Backends) -> None:
+async def survey(backends: Backends, counted: findings.Count | None) -> None:
     """Look at the bucket's and Redis' pending uploads, at orphans and at the queue.
 
+    `counted` is what the bucket held when it was counted last, which is told with the rest.
     Raises StoreUnavailable.
     """
     relayed, longest = await _relayed(backends)
@@ -43,6 +44,7 @@ async def survey(backends: Backends) -> None:
         oldest=oldest,
         queued=queued,
         orphans=await _orphans(backends),
+        counted=counted,
     )
     await findings.keep(backends.redis, found)
 
