@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from gateway.errors import ConfigurationError, RouteNotFound
 from gateway.settings import Delivery, RouteSettings, Settings
 from gateway.uploads.record import Terms
@@ -96,14 +98,17 @@ class RouteTable:
         return frozenset(self._settings.auth_scopes if named is None else named)
 
     def _terms(self, row: RouteSettings | None) -> Terms:
-        on_mismatch = self._settings.on_mismatch
+        general = Terms(
+            on_mismatch=self._settings.on_mismatch, removes_replaced=self._settings.delete_files
+        )
         if row is None:
-            return Terms(on_mismatch=on_mismatch)
-        return Terms(
+            return general
+        return replace(
+            general,
             allowed_types=row.allowed_types,
             denied_types=row.denied_types,
             require_match=row.require_match,
-            on_mismatch=on_mismatch,
+            file_retention=row.file_retention,
         )
 
 

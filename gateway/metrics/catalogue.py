@@ -180,16 +180,17 @@ SWEEPS = Counter(
 SWEEP_SECONDS = Histogram(f"{PREFIX}sweep_seconds", "How long a pass takes.", (), _SECONDS)
 SWEPT = Counter(
     f"{PREFIX}swept_total",
-    "What the sweeper found: overdue uploads, abandoned parts, orphaned files, expired records.",
+    "What the sweeper found: overdue uploads, files whose retention is over, abandoned parts, "
+    "orphaned files, expired records.",
     ("kind",),
-    (("overdue", "parts", "orphans", "expired"),),
+    (("overdue", "due", "parts", "orphans", "expired"),),
 )
 REMOVALS = Counter(
     f"{PREFIX}removals_total",
     "Orders to remove a hosted file, by why they were given, and whether the file was removed or "
     "kept.",
     ("cause", "outcome"),
-    (("message", "subject", "operator"), ("removed", "kept")),
+    (("message", "subject", "picture", "retention", "operator"), ("removed", "kept")),
 )
 LOST_MESSAGES = Counter(
     f"{PREFIX}lost_messages_total", "Tasks that could not be sent; the sweeper sends them again."

@@ -1,75 +1,79 @@
-"""A message that is deleted through the gateway takes its hosted file with it.
+"""What is deleted or replaced through the gateway takes its hosted file with it.
 
-Which file that is, only the message itself tells: it is asked for before the DELETE is sent, and
-the order to remove the file is durable before, too. Whether the message is gone, workers find out.
+Which file that is, only ChatKitty can tell: it is asked before the request is sent, and the order
+to remove the file is durable before, too. Whether it is gone, workers find out.
 """
 
-import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
 from gateway import crash
-from gateway.errors import StoreUnavailable, UpstreamRefused
+from gateway.errors import StoreUnavailable
 from gateway.server.services import Services
+from gateway.settings import Settings
 from gateway.telemetry import get_logger
 from gateway.uploads.lifecycle import Step
+from gateway.uploads.ordering import Doomed, doomed_by, order_for
 from gateway.uploads.record import Cause
-from gateway.uploads.removals import Order, Removals, upload_of_url
+from gateway.uploads.removals import Order, Removals
 from gateway.upstream.credentials import CallersOwn
 from gateway.upstream.paths import api_path, matched
 
 log = get_logger(__name__)
 
-_MESSAGE: Final = re.compile(r"(?:/v1)?(?:/applications/[0-9]{1,19})?/messages/[0-9]{1,19}")
 _GONE: Final = 404
 
 
-async def order_removal(request: web.Request, services: Services, target: str) -> str | None:
-    """The id of an order to remove the file of the message that the request deletes, if it does.
+class Placed(NamedTuple):
+    """An order that is durable."""
 
-    Nothing may be deleted before the order is durable. Raises UpstreamError where ChatKitty cannot
-    be asked for the message, StoreUnavailable.
+    id: str
+    order: Order
+
+
+def takes_file(settings: Settings, method: str, target: str) -> Doomed | None:
+    """What the request deletes or replaces, if its file is to go with it. Pure."""
+    if not settings.delete_files:
+        return None
+    return doomed_by(method, matched(api_path(target, str(settings.upstream_url))))
+
+
+async def order_removal(request: web.Request, services: Services, target: str) -> Placed | None:
+    """An order to remove the file of what the request deletes or replaces, if it does.
+
+    Nothing may be sent before the order is durable. Raises UpstreamError where ChatKitty cannot be
+    asked for what names the file, StoreUnavailable.
     """
-    settings, backends = services.settings, services.backends
+    backends = services.backends
     authorizations = request.headers.getall("Authorization", [])
-    if not settings.delete_files or request.method != "DELETE" or len(authorizations) != 1:
+    doomed = takes_file(services.settings, request.method, target)
+    if doomed is None or len(authorizations) != 1:
         return None
-    path = matched(api_path(target, str(settings.upstream_url)))
-    if _MESSAGE.fullmatch(path) is None:
+    # By the caller's own token: who may not read it learns and orders nothing.
+    caller = CallersOwn(authorizations[0])
+    order = await order_for(backends, doomed, caller, backends.sealed(authorizations[0]))
+    if order is None:
         return None
-    try:
-        # By the caller's own token: who may not read the message learns and orders nothing.
-        message = await backends.chatkitty.get_json(path, {}, CallersOwn(authorizations[0]))
-    except UpstreamRefused as refused:
-        if refused.retryable:
-            raise
-        return None  # nor will it be deleted
-    file = message.get("file")
-    url = file.get("url") if isinstance(file, dict) else None
-    upload_id = upload_of_url(url, backends.ring)
-    if upload_id is None:
-        return None
-    order_id = await Removals(backends.store).place(
-        Order(
-            upload_id=upload_id,
-            cause=Cause.MESSAGE,
-            path=path,
-            authorization=backends.sealed(authorizations[0]),
-        )
-    )
+    placed = Placed(await Removals(backends.store).place(order), order)
     crash.point("removal.ordered")
-    return order_id
+    return placed
 
 
-async def hand_over(services: Services, order_id: str, status: int) -> None:
-    """Have workers carry the order out, unless ChatKitty's answer says that nothing was deleted."""
+async def hand_over(services: Services, placed: Placed | None, status: int) -> None:
+    """Have workers carry the order out, unless ChatKitty's answer says that nothing was done."""
+    if placed is None:
+        return
     crash.point("removal.acted")
     backends = services.backends
-    if not 400 <= status < 500 or status == _GONE:
-        backends.queue.send(Step.REMOVE, order_id)
-        return
+    removals = Removals(backends.store)
     try:
-        await Removals(backends.store).drop(order_id)
-    except StoreUnavailable as error:  # workers will see that the message is there
-        log.warning("removal.not_dropped", error=repr(error))
+        if 400 <= status < 500 and status != _GONE:
+            await removals.drop(placed.id)
+            return
+        if placed.order.cause is Cause.PICTURE:
+            # Its body may have taken so long that a worker found the old picture and gave up.
+            await removals.place(placed.order, placed.id)
+    except StoreUnavailable as error:  # workers will see how it stands
+        log.warning("removal.not_handed_over", error=repr(error))
+    backends.queue.send(Step.REMOVE, placed.id)

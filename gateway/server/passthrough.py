@@ -52,10 +52,9 @@ async def _pass(
 ) -> web.StreamResponse:
     services = request.app[SERVICES]
     outgoing = Outgoing(request.method, path, headers.to_upstream(request.headers), body)
-    order_id = await order_removal(request, services, path)
+    placed = await order_removal(request, services, path)
     async with services.forwarder.send(outgoing) as response:
-        if order_id is not None:
-            await hand_over(services, order_id, response.status)
+        await hand_over(services, placed, response.status)
         return await stream_answer(request, response, b"")
 
 

@@ -20,6 +20,7 @@ from gateway.server.admission import authenticate_upload, grant_of, settle
 from gateway.server.answers import problem_response
 from gateway.server.body import read_body, send_continue
 from gateway.server.context import REQUEST_ID, UPLOAD_ID
+from gateway.server.deletions import hand_over, order_removal
 from gateway.server.head import head_of
 from gateway.server.idempotency import idempotency_key
 from gateway.server.pictures import check_picture
@@ -92,15 +93,22 @@ async def _take(request: web.Request, services: Services, admitted: Admitted) ->
 async def _relay(
     request: web.Request, services: Services, admitted: Admitted
 ) -> web.StreamResponse:
+    placed = await order_removal(request, services, admitted.target.path)
     await send_continue(request)
     body = _body(request, services, admitted)
     async with services.relay.send(admitted, headers.of_relay(request.headers), body) as relayed:
+        await hand_over(services, placed, relayed.response.status)
         return await stream_answer(request, relayed.response, relayed.held)
 
 
 async def _relay_once(
     request: web.Request, services: Services, admitted: Admitted, held: Held
 ) -> web.StreamResponse:
+    try:
+        placed = await order_removal(request, services, admitted.target.path)
+    except BaseException:
+        await asyncio.shield(services.once.release(held))
+        raise
     attempt = await services.once.begin(held, admitted)
     await send_continue(request)
     body = _body(request, services, admitted)
@@ -114,6 +122,7 @@ async def _relay_once(
             raise
         response = relayed.response
         await services.once.answered(attempt, response.status, response.headers)
+        await hand_over(services, placed, response.status)
         return await stream_answer(request, response, relayed.held)
 
 

@@ -81,6 +81,9 @@ class RouteSettings(BaseModel):
     require_match: bool = False
     """Refuse a file whose content is not of the type that the client declared."""
 
+    file_retention: Annotated[float, Field(ge=60)] | None = None
+    """Seconds for which a hosted file is kept after it was received; left out: for good."""
+
     scopes: tuple[Scope, ...] | None = None
     """Scopes of which every token must have each, uploading or not; left out: `auth_scopes`."""
 
@@ -333,7 +336,7 @@ class Settings(BaseModel):
     """Seconds for which the URL of a hosted file works; left out: as long as the file is there."""
 
     delete_files: bool = False
-    """Whether a hosted file goes with its message, or when its subject deletes the upload."""
+    """Whether a hosted file goes with its message or display picture, or by its subject's wish."""
 
     on_mismatch: OnMismatch = OnMismatch.FLAG
     """A relayed file that is not what the upstream took it for: `flag`, or `delete` the message."""

@@ -14,6 +14,7 @@ PRESENCES: Final = "presence/"
 SPARES: Final = "spare/"
 REMOVALS: Final = "removals/"
 ORPHANS: Final = "orphans/"
+EXPIRIES: Final = "expiry/"
 
 SWEEP: Final = "sweep"
 """The object that is the sweepers' lease and memory."""
@@ -72,6 +73,11 @@ def dead(upload_id: str) -> str:
 def removal(order_id: str) -> str:
     """An order to remove a hosted file."""
     return REMOVALS + order_id
+
+
+def expiry(until: float, upload_id: str) -> str:
+    """The mark of a file that is kept until then (seconds since the epoch); sorted by time."""
+    return f"{EXPIRIES}{max(0, int(until)):012}/{upload_id}"
 
 
 def presences(process: str) -> str:

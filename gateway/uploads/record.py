@@ -65,12 +65,18 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits and the policy under which an upload was accepted; workers read no settings."""
+    """The limits and the policy under which an upload was accepted; workers read no settings.
+
+    `removes_replaced`: a display picture takes the file of the one before with it.
+    `file_retention`: for how long a hosted file lives after it was received; None: for good.
+    """
 
     allowed_types: tuple[str, ...] = ()
     denied_types: tuple[str, ...] | None = None
     require_match: bool = False
     on_mismatch: OnMismatch = OnMismatch.FLAG
+    removes_replaced: bool = False
+    file_retention: float | None = None
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -112,6 +118,10 @@ class Cause(StrEnum):
     """Its message was deleted."""
     SUBJECT = "subject"
     """Its subject wanted it."""
+    PICTURE = "picture"
+    """It was a display picture, which another one replaced."""
+    RETENTION = "retention"
+    """It was kept for as long as its route says."""
     OPERATOR = "operator"
     """An operator purged it, and its record."""
 

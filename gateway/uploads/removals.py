@@ -56,9 +56,9 @@ class Removals:
         """Keep orders in this bucket."""
         self._store = store
 
-    async def place(self, order: Order) -> str:
-        """Make the order durable; returns its id."""
-        order_id = new_id()
+    async def place(self, order: Order, order_id: str | None = None) -> str:
+        """Make the order durable, under a new id or as one that may be there; returns its id."""
+        order_id = order_id or new_id()
         await self._store.put(keys.removal(order_id), _encoder.encode(order))
         return order_id
 

@@ -55,23 +55,23 @@ async def find_registered(
 async def find_naming(
     client: ChatKitty,
     generation: Generation,
-    is_its: Callable[[object], bool],
+    names: Callable[[Mapping[str, object]], bool],
     since: datetime,
     credentials: Credentials,
 ) -> AsyncGenerator[dict[str, object], None]:
-    """The messages of the application, since `since`, of whose files `is_its` takes the URL.
+    """The messages of the application, since `since`, of which it is said that they name it.
 
-    Raises UpstreamError, and TooManyMessages where only some could be looked at.
+    Raises UpstreamError, and TooMany where only some could be looked at.
     """
     path = f"{generation.prefix}/messages"
     async with aclosing(_read_back(client, path, since - CLOCK_SLACK, credentials)) as messages:
         async for message in messages:
-            if is_its(_file_url(message)):
+            if names(message):
                 yield message
 
 
-class TooManyMessages(UpstreamError):
-    """So many messages have come since that nobody looks through them all."""
+class TooMany(UpstreamError):
+    """There are so many messages, or users, that nobody looks through them all."""
 
 
 async def _find(
@@ -79,7 +79,7 @@ async def _find(
 ) -> dict[str, object] | None:
     async with aclosing(_read_back(client, endpoint.path, horizon, credentials)) as messages:
         async for message in messages:
-            if _file_url(message) == url:
+            if file_url(message) == url:
                 return message
     return None
 
@@ -97,7 +97,7 @@ async def _read_back(
         if older is None or _reaches(messages, horizon):
             return
         params = older
-    raise TooManyMessages("there are too many messages to search")
+    raise TooMany("there are too many messages to search")
 
 
 def _messages(page: Mapping[str, object]) -> list[dict[str, object]]:
@@ -111,7 +111,8 @@ def _messages(page: Mapping[str, object]) -> list[dict[str, object]]:
     raise UpstreamError("ChatKitty's answer is no page of messages")
 
 
-def _file_url(message: Mapping[str, object]) -> object:
+def file_url(message: Mapping[str, object]) -> object:
+    """The URL of the file in a message, None where it has none. Pure."""
     file = message.get("file")
     return file.get("url") if isinstance(file, dict) else None
 

@@ -3,15 +3,20 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
 
 import aiohttp
 import pytest
 
+from gateway.text import digest
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step
-from gateway.uploads.removals import Removals
-from tests.crashes.conftest import PATH, Stage, died
+from gateway.uploads.record import Cause
+from gateway.uploads.removals import Order, Removals
+from tests.crashes.conftest import PATH, Stage, died, stopped
 from tests.flows import files
 from tests.flows.client import PATIENCE, Client
 from tests.servers.aged_store import sweep_later
@@ -78,6 +83,15 @@ async def test_what_a_worker_left_is_removed(stage: Stage, point: str) -> None:
     assert await stage.left(keys.INCOMING) == []
 
 
+async def in_redis(stage: Stage, *words: bytes) -> AsyncIterator[bytes]:
+    """The keys of which the name or the value has one of the words."""
+    redis = stage.backends.redis
+    async for key in redis.scan_iter():
+        value = await redis.dump(key) or b""
+        if any(word in key or word in value for word in words):
+            yield key
+
+
 @pytest.mark.parametrize("point", ["", "removal.erased"])
 async def test_a_purge_leaves_nothing_of_a_subject(stage: Stage, point: str) -> None:
     gateway, worker = stage.gateway(), stage.worker(point)
@@ -98,13 +112,164 @@ async def test_a_purge_leaves_nothing_of_a_subject(stage: Stage, point: str) -> 
         await all_carried_out(stage)
         assert (await alice.request("GET", f"/gateway/uploads/{fresh.upload_id}")).status == 404
         assert (await alice.request("GET", fresh.json()["file"]["url"])).status == 404
+    kept_id = kept.upload_id.encode()
     assert await stage.left(keys.INCOMING) == [kept.upload_id]
     assert await stage.left(keys.CLAIMS) == await stage.left(keys.PENDING) == []
-    for prefix in ("incoming/", "records/", "pending/", "spare/", "claims/", "removals/"):
-        async for info in stage.backends.store.list(prefix):
-            assert b"alice" not in (await stage.backends.store.get(info.key)).content
-    assert not await stage.backends.redis.exists(keys.of_subject("alice"))
+    async for info in stage.backends.store.list(""):
+        assert b"alice" not in (await stage.backends.store.get(info.key)).content
+    left = [key async for key in in_redis(stage, b"alice", digest("alice").encode())]
+    assert left == []
+    ids = [upload_id.encode() for upload_id in await stage.left(keys.RECORDS)]
+    left = [key async for key in in_redis(stage, *(each for each in ids if each != kept_id))]
+    assert left == []
     assert worker.exit_status is None
+
+
+PICTURE = "/v1/users/2/display-picture"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["removal.ordered", "register.acted"])
+async def test_a_worker_that_dies_at_a_replaced_picture(stage: Stage, point: str) -> None:
+    gateway, first = stage.gateway(), stage.worker()
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        before = await client.upload(PICTURE, files.PNG, name=stage.name)
+        assert before.status == 200
+        os.kill(first.pid, signal.SIGTERM)
+        await died(first.pid)
+        dying = stage.worker(point)
+        after = await client.upload(
+            PICTURE, files.PNG, name=stage.name, headers={"Prefer": "respond-async"}
+        )
+        await died(dying.pid)
+        assert before.upload_id in await stage.left(keys.INCOMING)
+        await stage.take_up()
+        assert (await client.resource(after.upload_id))["state"] == "registered"
+        stage.worker()
+        await all_carried_out(stage)
+        assert await stage.left(keys.INCOMING) == [after.upload_id]
+        assert (await client.resource(before.upload_id))["removedFor"] == "picture"
+
+
+async def is_past_its_time(stage: Stage) -> None:
+    """As if the time of all that is marked had come."""
+    async for info in stage.backends.store.list(keys.EXPIRIES):
+        await stage.backends.store.put(keys.expiry(1, keys.id_of(info.key)), b"")
+        await stage.backends.store.delete(info.key)
+
+
+@pytest.fixture
+def _routes(lonely_environ: dict[str, str], tmp_path: Path) -> None:
+    config = tmp_path / "routes.toml"
+    config.write_text(f'[[routes]]\npath = "{PATH}"\nfile_retention = 3600\n')
+    lonely_environ["GATEWAY_CONFIG"] = str(config)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_routes")
+@pytest.mark.parametrize("point", ["end.expiry-marked", "expiry.ordered", "removal.recorded"])
+async def test_a_file_ends_when_its_route_says(stage: Stage, point: str) -> None:
+    gateway, worker = stage.gateway(), stage.worker(point)
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        kept = await client.upload(PICTURE, files.PNG, name=stage.name)
+        aged = await client.upload(
+            PATH, files.PNG, name=stage.name, headers={"Prefer": "respond-async"}
+        )
+        if point == "end.expiry-marked":
+            await died(worker.pid)
+            await stage.take_up()
+            worker = stage.worker()
+        resource = await client.end_of(aged.upload_id)
+        (mark,) = [info.key async for info in stage.backends.store.list(keys.EXPIRIES)]
+        taken = datetime.fromisoformat(resource["history"][1]["at"]).timestamp()
+        assert mark == keys.expiry(taken + 3600, aged.upload_id)
+        await sweep_later(stage.backends, 0.0)  # its time has not come
+        assert sorted(await stage.left(keys.INCOMING)) == [kept.upload_id, aged.upload_id]
+        await is_past_its_time(stage)
+        if point == "expiry.ordered":  # a sweeper that died there has left both
+            order = Order(upload_id=aged.upload_id, cause=Cause.RETENTION)
+            await Removals(stage.backends.store).place(order)
+        await sweep_later(stage.backends, 0.0)
+        if point == "removal.recorded":
+            await died(worker.pid)
+            stage.worker()
+        await all_carried_out(stage)
+        assert (await client.resource(aged.upload_id))["removedFor"] == "retention"
+        assert (await client.request("GET", resource["url"])).status == 410
+    assert await stage.left(keys.INCOMING) == [kept.upload_id]
+    assert await stage.left(keys.EXPIRIES) == []
+    assert len(await stage.messages()) == 1  # the message stays
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_routes")
+async def test_a_file_that_goes_before_its_time_takes_its_mark(stage: Stage) -> None:
+    gateway, _ = stage.gateway(), stage.worker()
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        deleted, purged = [await client.upload(PATH, files.PNG, name=stage.name) for _ in range(2)]
+        assert len(await stage.left(keys.EXPIRIES)) == 2
+        path = f"/v1/messages/{deleted.json()['id']}"
+        assert (await client.request("DELETE", path)).status == 200
+        await all_carried_out(stage)
+        assert await stage.left(keys.EXPIRIES) == [purged.upload_id]
+    await died(stage.command("uploads", "purge", "--subject", "alice", "--yes", crash_at="").pid)
+    await all_carried_out(stage)
+    assert await stage.left(keys.EXPIRIES) == []
+
+
+@pytest.mark.slow
+async def test_a_pending_upload_is_cancelled_by_its_subject_alone(stage: Stage) -> None:
+    gateway = stage.gateway()
+    soon = {"Prefer": "respond-async"}
+    async with Client.open(gateway.url, TOKENS["alice"]) as alice:
+        bob = alice.as_another(TOKENS["bob"])
+        waiting = await alice.upload(PATH, files.PNG, name=stage.name, headers=soon)
+        path = f"/gateway/uploads/{waiting.upload_id}"
+        assert (await bob.request("DELETE", path)).status == 404
+        assert (await alice.request("DELETE", path)).status == 202
+        assert len(await stage.left(keys.REMOVALS)) == 1
+        await stage.backends.redis.delete(Step.INSPECT)  # that task comes later than the order's
+        worker = stage.worker()
+        await all_carried_out(stage)
+        ended = await alice.resource(waiting.upload_id)
+        assert (ended["state"], ended["problem"]["type"][-9:]) == ("failed", "cancelled")
+        assert await stage.messages() == []
+        assert await stage.left(keys.INCOMING) == await stage.left(keys.PENDING) == []
+        assert (await bob.request("DELETE", path)).status == 404
+        assert (await alice.request("DELETE", path)).status in {202, 204}
+        await all_carried_out(stage)
+        os.kill(worker.pid, signal.SIGTERM)
+        await died(worker.pid)
+        held_up = stage.worker(stop_at="register.claimed")
+        working = await alice.upload(PATH, files.PNG, name=stage.name, headers=soon)
+        await stopped(held_up.pid)
+        path = f"/gateway/uploads/{working.upload_id}"
+        assert (await bob.request("DELETE", path)).status == 404
+        refused = await alice.request("DELETE", path)
+        assert (refused.status, refused.json()["type"][-13:]) == (409, "not-removable")
+        os.kill(held_up.pid, signal.SIGCONT)
+        assert (await alice.end_of(working.upload_id))["state"] == "registered"
+        assert (await alice.request("DELETE", path)).status == 202
+        await all_carried_out(stage)
+        assert (await alice.resource(working.upload_id))["removedFor"] == "subject"
+        assert (await alice.request("DELETE", path)).status == 204
+
+
+@pytest.mark.slow
+async def test_an_upload_that_is_received_is_not_cancelled(stage: Stage) -> None:
+    gateway = stage.gateway(stop_at="external.stored")
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        sending = asyncio.create_task(client.upload(PATH, files.PNG, name=stage.name))
+        await stopped(gateway.pid)
+        (upload_id,) = await stage.left(keys.INCOMING)
+        other = stage.gateway()
+        path = f"{other.url}/gateway/uploads/{upload_id}"
+        assert (await client.request("DELETE", path)).status == 404
+        assert await stage.left(keys.REMOVALS) == []
+        os.kill(gateway.pid, signal.SIGCONT)
+        stage.worker()
+        answer = await sending
+        assert (answer.status, answer.upload_id) == (200, upload_id)
 
 
 @pytest.mark.slow

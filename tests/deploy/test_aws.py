@@ -42,6 +42,7 @@ PREFIXES = {
     keys.REMOVALS,
     keys.SPARES,
     keys.ORPHANS,
+    keys.EXPIRIES,
     "doctor/",
 }
 _FIND = """
@@ -89,6 +90,14 @@ def test_the_role_may_touch_the_keys_that_the_code_uses_and_no_others() -> None:
     assert doctor._PROBE.startswith("doctor/")
     prefixes = {value for name, value in vars(keys).items() if name.isupper() and value[-1] == "/"}
     assert prefixes | {"doctor/"} == PREFIXES
+
+
+def test_no_lifecycle_rule_expires_what_the_gateway_keeps() -> None:
+    rules = _document("lifecycle")["Rules"]
+    expiring = [rule for rule in rules if "Days" in rule.get("Expiration", {})]
+    assert [rule["Filter"]["Prefix"] for rule in expiring] == ["doctor/"]
+    kept = PREFIXES - {"doctor/"}
+    assert not any(prefix.startswith("doctor/") for prefix in kept)
 
 
 def test_policies_pass_their_linter_which_finds_what_is_wrong(tools: Tools) -> None:

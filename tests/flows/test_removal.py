@@ -1,6 +1,7 @@
 """A hosted file goes with its message, or when its subject deletes the upload: no other does."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -168,3 +169,130 @@ async def test_a_relayed_file_is_not_ours_to_remove(
         assert refused.status == 409
         other = await client.request("PUT", f"/gateway/uploads/{answer.upload_id}")
         assert (other.status, other.headers["Allow"]) == (405, "GET, HEAD, DELETE")
+
+
+PICTURE = "/v1/users/2/display-picture"
+ELSEWHERE = "https://example.com/p.png"
+
+
+def reference(url: str = ELSEWHERE) -> dict[str, str | int]:
+    return {"url": url, "name": "p.png", "contentType": "image/png", "size": 1}
+
+
+async def picture(client: Client, path: str = PICTURE) -> Answer:
+    answer = await client.upload(path, files.PNG, name="p.png")
+    assert answer.status == 200, answer.body
+    return answer
+
+
+async def url_of(client: Client, answer: Answer) -> str:
+    return str((await client.resource(answer.upload_id))["url"])
+
+
+async def set_picture(client: Client, url: str, user: int = 2) -> None:
+    path = f"/v1/users/{user}/display-picture"
+    answer = await client.request("POST", path, json=reference(url))
+    assert answer.status == 200, answer.body
+
+
+async def test_a_display_picture_takes_the_file_of_the_one_before(
+    alice: Client, store: S3Store
+) -> None:
+    first, others = await picture(alice), await picture(alice, "/v1/users/1/display-picture")
+    second = await picture(alice, "/users/2/display-picture")
+    await all_carried_out(store)
+    resource = await alice.resource(first.upload_id)
+    assert (resource["state"], resource["removedFor"]) == ("registered", "picture")
+    assert not await is_there(store, first)
+    assert await is_there(store, second)
+    assert await is_there(store, others)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["relay", "relay with a key", "reference", "unversioned"])
+async def test_whatever_replaces_a_picture_takes_its_file(
+    alice: Client, store: S3Store, start_gateway: StartGateway, by: str
+) -> None:
+    first = await picture(alice)
+    if by.startswith("relay"):
+        relay = start_gateway(delivery="relay", delete_files="true")
+        headers = {"Idempotency-Key": first.upload_id} if "key" in by else {}
+        async with Client.open(relay.url, alice.token) as client:
+            for _ in range(2):  # the repetition has none to take with it
+                answer = await client.upload(PICTURE, files.PNG, name="r.png", headers=headers)
+                assert answer.status == 200
+    elif by == "reference":
+        await set_picture(alice, ELSEWHERE)
+    else:
+        path = "/applications/1/users/2/display-picture"
+        body = {"url": "https://a.example/p", "name": "p", "content_type": "image/png", "size": 1}
+        assert (await alice.request("POST", path, json=body)).status == 200
+    await all_carried_out(store)
+    assert not await is_there(store, first)
+    assert (await alice.resource(first.upload_id))["removedFor"] == "picture"
+
+
+@pytest.mark.slow
+async def test_a_picture_that_is_not_replaced_keeps_its_file(
+    alice: Client, store: S3Store, sandbox: Sandbox, start_gateway: StartGateway
+) -> None:
+    first = await picture(alice)
+    await sandbox.fault("POST", PICTURE, status=403)
+    body = reference()
+    assert (await alice.request("POST", PICTURE, json=body)).status == 403
+    await all_carried_out(store)
+    assert await is_there(store, first)
+    await sandbox.fault("GET", "/v1/users/2", status=500)  # nobody knows which file it has
+    assert (await alice.request("POST", PICTURE, json=body)).status == 502
+    assert (await sandbox.get("/v1/users/2"))["displayPictureUrl"] == await url_of(alice, first)
+    keeping = start_gateway(delivery="external")
+    async with Client.open(keeping.url, alice.token) as client:
+        await picture(client)
+    assert [info async for info in store.list(keys.REMOVALS)] == []
+    assert await is_there(store, first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("namer", ["user", "message"])
+async def test_a_replaced_picture_that_something_else_names_stays(
+    alice: Client, store: S3Store, namer: str
+) -> None:
+    first = await picture(alice)
+    url = await url_of(alice, first)
+    number = 0
+    if namer == "user":
+        await set_picture(alice, f"{url}?size=64", user=1)
+    else:
+        number = await named_again(alice, url)
+    await picture(alice)
+    await asyncio.sleep(6)  # workers have looked more than once
+    assert await is_there(store, first)
+    if namer == "user":
+        await set_picture(alice, ELSEWHERE, user=1)
+    else:
+        assert (await alice.request("DELETE", f"/v1/messages/{number}")).status == 200
+    await all_carried_out(store)
+    assert not await is_there(store, first)
+
+
+@pytest.mark.slow
+async def test_a_picture_that_comes_so_slowly_that_workers_gave_up_takes_the_other_file(
+    alice: Client, store: S3Store
+) -> None:
+    first = await picture(alice)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        body = json.dumps(reference()).encode()
+        yield body[:10]
+        async with asyncio.timeout(PATIENCE):
+            while not (orders := [info.key async for info in store.list(keys.REMOVALS)]):
+                await asyncio.sleep(0.05)
+        for order in orders:  # as a worker does that sees the first picture still
+            await store.delete(order)
+        yield body[10:]
+
+    headers = {"Content-Type": "application/json"}
+    answer = await alice.request("POST", PICTURE, data=slowly(), headers=headers)
+    assert answer.status == 200, answer.body
+    await all_carried_out(store)
+    assert not await is_there(store, first)

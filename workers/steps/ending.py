@@ -8,6 +8,7 @@ from gateway import crash
 from gateway.metrics.catalogue import ENDS, UPLOAD_SECONDS
 from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends
+from gateway.uploads.expiry import Expiries
 from gateway.uploads.lifecycle import advance
 from gateway.uploads.notices import announce
 from gateway.uploads.record import (
@@ -40,9 +41,12 @@ async def end(
     Returns what stands, which is another end where the upload came to one meanwhile. Raises
     IllegalTransition, PreconditionFailed, StoreUnavailable.
     """
+    ended = replace(advance(upload, state, datetime.now(UTC), fault), authorization=None)
+    if state is State.REGISTERED or (ended.fault is not None and ended.fault.slug in _RETRIED):
+        await Expiries(backends.store).place(ended)
+        crash.point("end.expiry-marked")
     if upload.authorization is not None:
         await forget_token(backends.store, backends.ring, upload)
-    ended = replace(advance(upload, state, datetime.now(UTC), fault), authorization=None)
     entry = await backends.ledger.save(entry, ended)
     if entry.upload is ended:
         took = (ended.since - ended.history[0].at).total_seconds()

@@ -21,8 +21,10 @@ from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, SEND_SECONDS, carried_over, is_due, lease_of
 from gateway.uploads.lifecycle import Step, supersedes
+from gateway.uploads.ordering import order_for, replaced_at
 from gateway.uploads.record import FILE_LOST, NOT_REGISTERED, Attempt, Fault, State, Upload
 from gateway.uploads.records import Entry
+from gateway.uploads.removals import Removals
 from gateway.upstream import retry
 from gateway.upstream.answer import Answer, Refusal
 from gateway.upstream.credentials import Credentials
@@ -104,6 +106,7 @@ class Registration:
         self._entry = entry
         self._inspected_before = inspected_before
         self._send_by = 0.0
+        self._replaced: str | None = None
 
     async def run(self) -> None:
         """Claim the attempt, find or make the message, and write down what came of it."""
@@ -132,6 +135,8 @@ class Registration:
         await self._backends.breaker.succeeded()
         registered = replace(self._entry.upload, result=answer)
         self._entry = await end(self._backends, self._entry, registered, State.REGISTERED)
+        if self._replaced is not None:
+            self._backends.queue.send(Step.REMOVE, self._replaced)
 
     async def _claim(self, before: Attempt | None) -> None:
         """Make the attempt durable, as nobody else has since the record was read."""
@@ -166,6 +171,7 @@ class Registration:
                 raise NotListedYet(replace(left, pause=pause))
             await self._claim(before)  # the search took its time
         await self._check_file()
+        await self._order_replaced(endpoint, credentials)
         body = reference_body(endpoint, _external_file(upload, upload.url), upload.fields)
         started = time.monotonic()
         answer = await self._backends.chatkitty.register(
@@ -173,6 +179,17 @@ class Registration:
         )
         PHASE_SECONDS.of(upload.delivery, "register").observe(time.monotonic() - started)
         return answer
+
+    async def _order_replaced(self, endpoint: Endpoint, credentials: Credentials) -> None:
+        """Have the file of the display picture that is replaced removed, once it is."""
+        upload = self._entry.upload
+        doomed = replaced_at(endpoint) if upload.terms.removes_replaced else None
+        if doomed is None:
+            return
+        order = await order_for(self._backends, doomed, credentials, upload.authorization)
+        if order is not None and order.upload_id != upload.id:
+            self._replaced = await Removals(self._backends.store).place(order)
+            crash.point("removal.ordered")
 
     async def _check_file(self) -> None:
         """Raises FileLost where the file has gone since it was inspected, some time ago."""

@@ -1,10 +1,9 @@
 """`remove`: an order to remove a hosted file is carried out, or dropped.
 
-It is dropped where the message stands that was to be deleted, where another message names the
-file, and where ChatKitty cannot tell. Each part of it may be done again.
+It is dropped where what named the file still does, where something else names it as well, and
+where ChatKitty cannot tell. Each part of it may be done again.
 """
 
-from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,16 +15,17 @@ from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, under_way_for
 from gateway.uploads.backends import Backends
+from gateway.uploads.expiry import Expiries
 from gateway.uploads.lifecycle import Step, supersedes
+from gateway.uploads.ordering import Doomed
 from gateway.uploads.record import CANCELLED, Cause, Fault, Removed, State, Upload
 from gateway.uploads.records import Entry
 from gateway.uploads.removals import Order, Placed, Removals, upload_of_url
 from gateway.upstream.credentials import Credentials
-from gateway.upstream.endpoints import generation_of
-from gateway.upstream.paths import api_path
-from gateway.upstream.reconcile import TooManyMessages, find_naming
+from gateway.upstream.reconcile import TooMany
 from workers.runtime import Services
 from workers.steps.ending import conclude
+from workers.steps.namers import Search, picture_user
 from workers.steps.resumption import resume
 from workers.steps.schedule import later
 
@@ -34,7 +34,10 @@ log = get_logger(__name__)
 _SOON: Final = 2.0
 _LOOK_AGAIN: Final = 15.0
 _SETTLING: Final = 60.0
-"""Seconds beyond the upstream's timeout, after which a message that stands was not deleted."""
+"""Seconds beyond the upstream's timeout, after which what stands was not deleted or replaced."""
+
+_CANCELS: Final = frozenset({Cause.SUBJECT, Cause.OPERATOR})
+"""Causes that end a pending upload before ChatKitty hears of it."""
 
 _TAKEN_BACK: Final = Fault(CANCELLED.slug, "cancelled before it was registered")
 _GONE: Final = 404
@@ -73,7 +76,8 @@ async def _carry_out(placed: Placed, services: Services) -> None:
         await _erase(order, entry, backends)
         return
     if entry.upload.removed is None:
-        reason = await _why_kept(placed, entry.upload, backends)
+        by_its_time = order.cause is Cause.RETENTION
+        reason = None if by_its_time else await _why_kept(placed, entry.upload, backends)
         if reason is not None:
             REMOVALS.add(order.cause, "kept")
             log.warning("removal.kept", cause=order.cause, reason=reason)
@@ -82,6 +86,8 @@ async def _carry_out(placed: Placed, services: Services) -> None:
         crash.point("removal.recorded")
     await backends.ledger.forget_file(order.upload_id)
     crash.point("removal.file-removed")
+    if order.cause is not Cause.RETENTION:  # else its mark led to the order, and is gone
+        await Expiries(backends.store).drop(entry.upload)
     REMOVALS.add(order.cause, "removed")
     log.info("removal.done", cause=order.cause)
 
@@ -89,6 +95,7 @@ async def _carry_out(placed: Placed, services: Services) -> None:
 async def _erase(order: Order, entry: Entry, backends: Backends) -> None:
     """Leave nothing of the upload that tells of anybody."""
     if entry.upload.state is not State.ABORTED:
+        await Expiries(backends.store).drop(entry.upload)
         await backends.ledger.erase(entry)
         crash.point("removal.erased")
     await backends.ledger.forget_file(order.upload_id)
@@ -110,7 +117,7 @@ async def _ended(order: Order, services: Services) -> Entry | None:
     pending = await ledger.open(order.upload_id)
     if pending is None or (ended is not None and not supersedes(pending.upload, ended.upload)):
         return ended
-    await _bring_to_end(pending, services, cancels=order.cause is not Cause.MESSAGE)
+    await _bring_to_end(pending, services, cancels=order.cause in _CANCELS)
     raise NotYet(_SOON)
 
 
@@ -129,8 +136,8 @@ async def _bring_to_end(entry: Entry, services: Services, *, cancels: bool) -> N
 async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str | None:
     """Why the file has to stay, None where it may go. Raises NotYet."""
     path = placed.order.path
-    if path is not None and path.rpartition("/")[2] != str(upload.message_id):
-        return "it is not its own message that was deleted"
+    if path is not None and path.rpartition("/")[2] != str(_own(placed.order, upload, backends)):
+        return f"it is not its own {placed.order.cause} that the request named"
     if (credentials := backends.credentials(placed.order.authorization)) is None:
         return "no token to ask ChatKitty with"
     if (wait := await backends.breaker.permit()) > 0:
@@ -138,7 +145,7 @@ async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str |
     try:
         return await _who_names(placed, upload, backends, credentials)
     except UpstreamError as error:
-        if not error.retryable or isinstance(error, TooManyMessages):
+        if not error.retryable or isinstance(error, TooMany):
             return str(error)
         log.warning("removal.postponed", error=str(error))
         raise NotYet(max(_LOOK_AGAIN, error.retry_after)) from None
@@ -147,36 +154,37 @@ async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str |
 async def _who_names(
     placed: Placed, upload: Upload, backends: Backends, credentials: Credentials
 ) -> str | None:
-    path = placed.order.path
-    if path is not None and await _stands(path, backends, credentials):
-        # The DELETE may still be under way, or ChatKitty slow to show what it did.
-        if placed.age < backends.settings.upstream_timeout + _SETTLING:
-            raise NotYet(_LOOK_AGAIN if placed.age > _LOOK_AGAIN else _SOON)
-        return "its message was not deleted"
-    return await _namer(upload, backends, credentials)
+    """Says what names the file, if anything does. Raises NotYet, UpstreamError."""
+    order = placed.order
+    settled = placed.age >= backends.settings.upstream_timeout + _SETTLING
+    if await _stands(order, backends, credentials):
+        reason: str | None = f"its own {order.cause} still names it"
+    else:
+        own_picture = order.cause is Cause.SUBJECT
+        reason = await Search(upload, backends, credentials, own_picture=own_picture).find()
+        settled = settled or order.cause is not Cause.PICTURE
+    # The request may still be under way, or ChatKitty slow to show what it did.
+    if reason is not None and not settled:
+        raise NotYet(_LOOK_AGAIN if placed.age > _LOOK_AGAIN else _SOON)
+    return reason
 
 
-async def _stands(path: str, backends: Backends, credentials: Credentials) -> bool:
+def _own(order: Order, upload: Upload, backends: Backends) -> int | None:
+    """The number of the message or user that the file was registered as."""
+    if order.cause is Cause.PICTURE:
+        return picture_user(upload, backends)
+    return upload.message_id
+
+
+async def _stands(order: Order, backends: Backends, credentials: Credentials) -> bool:
+    """Whether what the request was to delete or replace names the file as before."""
+    if order.path is None:
+        return False
     try:
-        await backends.chatkitty.get_json(path, {}, credentials)
+        document = await backends.chatkitty.get_json(order.path, {}, credentials)
     except UpstreamRefused as refused:
         if refused.status == _GONE:
             return False
         raise
-    return True
-
-
-async def _namer(upload: Upload, backends: Backends, credentials: Credentials) -> str | None:
-    """Says which other message names the file, if any does."""
-    generation = generation_of(api_path(upload.target.path, str(backends.settings.upstream_url)))
-    since = upload.history[0].at
-
-    def is_its(url: object) -> bool:
-        return upload_of_url(url, backends.ring) == upload.id
-
-    naming = find_naming(backends.chatkitty, generation, is_its, since, credentials)
-    async with aclosing(naming) as messages:
-        async for message in messages:
-            if message.get("id") != upload.message_id:
-                return f"the message {message.get('id')} names it"
-    return None
+    url = Doomed(order.cause, order.path).url_in(document)
+    return order.cause is Cause.MESSAGE or upload_of_url(url, backends.ring) == order.upload_id

@@ -13,6 +13,7 @@ from gateway.telemetry import get_logger
 from gateway.uploads.backends import Backends
 from workers.runtime import Services
 from workers.sweep.backlog import resend
+from workers.sweep.expired import expire
 from workers.sweep.lease import Lease, LeaseLost, take
 from workers.sweep.leftovers import abort_abandoned, clear
 from workers.sweep.survey import survey
@@ -45,18 +46,26 @@ async def sweep_once(backends: Backends, lease: Lease) -> None:
     """
     started = time.monotonic()
     sent = await resend(backends, lease)
+    due = await expire(backends, lease)
     aborted = await abort_abandoned(backends)
     removed, forgotten = await clear(backends, lease)
     await survey(backends, lease.memory.counted)
-    found = {"overdue": sent, "parts": aborted, "orphans": removed, "expired": forgotten}
+    found = {
+        "overdue": sent,
+        "due": due,
+        "parts": aborted,
+        "orphans": removed,
+        "expired": forgotten,
+    }
     for kind, number in found.items():
         SWEPT.add(kind, amount=number)
     SWEEPS.add("done")
     SWEEP_SECONDS.of().observe(time.monotonic() - started)
-    if sent or aborted or removed or forgotten:
+    if any(found.values()):
         log.info(
             "sweep.done",
             sent=sent,
+            due=due,
             aborted=aborted,
             removed=removed,
             forgotten=forgotten,

@@ -16,6 +16,7 @@ from gateway.multipart import MultipartError, is_multipart_form
 from gateway.server import linger
 from gateway.server.admission import recall, settle
 from gateway.server.context import request_id_of
+from gateway.server.deletions import takes_file
 from gateway.server.fast.exchange import Exchange
 from gateway.server.handler import framing_fault
 from gateway.server.head import Head
@@ -191,7 +192,10 @@ class Connection(TurnHandler):
             admitted = settle(head, principal, services, new_id(), request_id)
         except (GatewayError, MultipartError):
             return None
-        return admitted if admitted.route.delivery is Delivery.RELAY else None
+        if admitted.route.delivery is not Delivery.RELAY:
+            return None
+        # What the upload replaces has to be asked for first.
+        return None if takes_file(services.settings, head.method, head.target) else admitted
 
     def _wake(self) -> None:
         if self._drained is not None and not self._drained.done():

@@ -1,0 +1,56 @@
+"""Marks of the hosted files that are not kept for good, named by the time until which they are.
+
+A listing by name is a listing by time: whoever looks for what is due reads no more of it than that.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import NamedTuple
+
+from gateway.store.objects import ObjectStore
+from gateway.uploads import keys
+from gateway.uploads.record import Upload
+
+
+class Mark(NamedTuple):
+    """A mark: its key, and the upload whose file is kept until then."""
+
+    key: str
+    upload_id: str
+
+
+class Expiries:
+    """The marks in one bucket. Every method raises StoreUnavailable."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Keep marks in this bucket."""
+        self._store = store
+
+    async def place(self, upload: Upload) -> None:
+        """Have the upload's file end when its route says, if it does; the same mark each time."""
+        if (key := key_of(upload)) is not None:
+            await self._store.put(key, b"")
+
+    async def drop(self, upload: Upload) -> None:
+        """Remove the upload's mark, if there is one: the file is gone."""
+        if (key := key_of(upload)) is not None:
+            await self._store.delete(key)
+
+    async def due(self, now: float) -> AsyncIterator[Mark]:
+        """The marks whose time (seconds since the epoch) has come, the oldest first."""
+        async for info in self._store.list(keys.EXPIRIES):
+            if info.key >= keys.expiry(now, ""):
+                return
+            yield Mark(info.key, keys.id_of(info.key))
+
+    async def forget(self, mark: Mark) -> None:
+        """Remove a mark that was seen to."""
+        await self._store.delete(mark.key)
+
+
+def key_of(upload: Upload) -> str | None:
+    """Where the mark of the upload's file is; None where the file is kept for good. Pure."""
+    if upload.terms.file_retention is None:
+        return None
+    until = upload.taken_at + timedelta(seconds=upload.terms.file_retention)
+    return keys.expiry(until.timestamp(), upload.id)

@@ -1,0 +1,69 @@
+"""Which request takes which hosted file with it: found by what names the file, without an index.
+
+A message that is deleted, and a display picture that is replaced, are asked for before that
+happens; the order to remove the file is durable before, too. Whether it happened, workers find out.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from gateway.errors import UpstreamRefused
+from gateway.uploads.backends import Backends
+from gateway.uploads.record import Cause
+from gateway.uploads.removals import Order, upload_of_url
+from gateway.upstream.credentials import Credentials
+from gateway.upstream.endpoints import Endpoint, Kind, recognise
+from gateway.upstream.users import picture_of
+
+_MESSAGE: Final = re.compile(r"(?:/v1)?(?:/applications/[0-9]{1,19})?/messages/[0-9]{1,19}")
+
+
+class Doomed(NamedTuple):
+    """What is below ChatKitty's base URL at `path`, and names a file that it may soon not name."""
+
+    cause: Cause
+    path: str
+
+    def url_in(self, document: Mapping[str, object]) -> object:
+        """The URL of the file that ChatKitty's document names, if it names one."""
+        if self.cause is Cause.PICTURE:
+            return picture_of(document)
+        file = document.get("file")
+        return file.get("url") if isinstance(file, Mapping) else None
+
+
+def doomed_by(method: str, path: str) -> Doomed | None:
+    """What a request deletes or replaces that may name a file; `path` as routes match it. Pure."""
+    if method == "DELETE" and _MESSAGE.fullmatch(path):
+        return Doomed(Cause.MESSAGE, path)
+    if method == "POST" and (endpoint := recognise(path)) is not None:
+        return replaced_at(endpoint)
+    return None
+
+
+def replaced_at(endpoint: Endpoint) -> Doomed | None:
+    """What an upload to the endpoint replaces: the user's display picture, or nothing. Pure."""
+    if endpoint.kind is not Kind.DISPLAY_PICTURE:
+        return None
+    return Doomed(Cause.PICTURE, endpoint.path.rpartition("/")[0])
+
+
+async def order_for(
+    backends: Backends, doomed: Doomed, credentials: Credentials, sealed: str | None
+) -> Order | None:
+    """The order to remove the file that is named now; None if it is none of ours, or not shown.
+
+    `sealed` is the caller's authorization, for the order. Raises UpstreamError where ChatKitty
+    cannot tell now.
+    """
+    try:
+        document = await backends.chatkitty.get_json(doomed.path, {}, credentials)
+    except UpstreamRefused as refused:
+        if refused.retryable:
+            raise
+        return None  # whoever may not see it will not change it either
+    upload_id = upload_of_url(doomed.url_in(document), backends.ring)
+    if upload_id is None:
+        return None
+    return Order(upload_id=upload_id, cause=doomed.cause, path=doomed.path, authorization=sealed)
