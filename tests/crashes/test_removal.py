@@ -171,7 +171,6 @@ def _routes(lonely_environ: dict[str, str], tmp_path: Path) -> None:
 async def test_a_file_ends_when_its_route_says(stage: Stage, point: str) -> None:
     gateway, worker = stage.gateway(), stage.worker(point)
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
-        kept = await client.upload(PICTURE, files.PNG, name=stage.name)
         aged = await client.upload(
             PATH, files.PNG, name=stage.name, headers={"Prefer": "respond-async"}
         )
@@ -179,12 +178,13 @@ async def test_a_file_ends_when_its_route_says(stage: Stage, point: str) -> None
             await died(worker.pid)
             await stage.take_up()
             worker = stage.worker()
+        kept = await client.upload(PICTURE, files.PNG, name=stage.name)
         resource = await client.end_of(aged.upload_id)
         (mark,) = [info.key async for info in stage.backends.store.list(keys.EXPIRIES)]
         taken = datetime.fromisoformat(resource["history"][1]["at"]).timestamp()
         assert mark == keys.expiry(taken + 3600, aged.upload_id)
         await sweep_later(stage.backends, 0.0)  # its time has not come
-        assert sorted(await stage.left(keys.INCOMING)) == [kept.upload_id, aged.upload_id]
+        assert sorted(await stage.left(keys.INCOMING)) == [aged.upload_id, kept.upload_id]
         await is_past_its_time(stage)
         if point == "expiry.ordered":  # a sweeper that died there has left both
             order = Order(upload_id=aged.upload_id, cause=Cause.RETENTION)

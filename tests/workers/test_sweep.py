@@ -351,7 +351,7 @@ async def test_what_the_bucket_holds_is_told(
     await backends.ledger.accept(upload)
     await backends.store.put(keys.incoming(upload.id), files.PNG)
     await backends.store.put(keys.incoming(new_id()), files.PNG)
-    monkeypatch.setattr("workers.sweep.leftovers._WALK", 2)
+    monkeypatch.setattr("workers.sweep.leftovers._WALK", 1)
     lease = await own_lease(backends)
     rounds = 0
     while (counted := lease.memory.counted) is None:
