@@ -25,7 +25,8 @@ async def list_uploads(desk: Desk, query: Query, limit: int, *, as_json: bool) -
                 desk.complain(f"there may be more than these {limit}: see --limit")
                 break
     if shown == 0 and not as_json:
-        desk.complain(report.NO_UPLOADS)
+        every = query.everything or query.states
+        desk.complain(report.NO_UPLOADS if every else report.NONE_PENDING)
     return True
 
 

@@ -20,6 +20,7 @@ HEADINGS: Final = _COLUMNS.format(
 )
 
 NO_UPLOADS: Final = "no such uploads"
+NONE_PENDING: Final = "no such uploads are pending: --all lists those that have ended, too"
 
 _ORPHAN: Final = "{:36}  {:>5}  {:>5}  {:>12}  {:8}  {:8}  {:24}  {}"
 ORPHAN_HEADINGS: Final = _ORPHAN.format(

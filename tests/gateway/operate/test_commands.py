@@ -132,6 +132,8 @@ async def test_pending_uploads_are_listed_oldest_first_and_ended_ones_if_asked_f
     assert table.stderr == "there may be more than these 2: see --limit\n"
     nothing = await run("list", "--all", "--subject", subject, "--state", "registered")
     assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "no such uploads\n")
+    unknown = await run("list", "--subject", f"{subject}?")
+    assert "--all" in unknown.stderr
 
 
 async def test_a_list_begins_and_ends_where_it_is_told_to(
