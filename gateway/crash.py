@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 _SIGNALS = {
     os.environ.get("CRASH_AT"): signal.SIGKILL,
@@ -11,6 +12,10 @@ _SIGNALS = {
 
 
 def point(name: str) -> None:
-    """Die here by SIGKILL, or stand still until SIGCONT, where a test has asked for it."""
+    """Die here by SIGKILL, or stand still until SIGCONT, where a test has asked for it.
+
+    The signal goes to this thread: one for the process may stop the main thread first, and let
+    this one run on for a while.
+    """
     if name in _SIGNALS:
-        os.kill(os.getpid(), _SIGNALS[name])
+        signal.pthread_kill(threading.get_ident(), _SIGNALS[name])
