@@ -151,6 +151,7 @@ async def begin(stage: Stage, row: Row, brokers: Iterator[str]) -> Case:
     if row.by == "repetition":
         await stage.upload(stage.gateway("external.stored"), key)
         await stage.forget_presence()
+        await stage.lose_copies()  # else the repetition goes on with the file
     gateway = stage.gateway(stop_at="" if row.by == "worker" else row.point)
     sending = asyncio.create_task(stage.upload(gateway, key, data=row.data))
     pid = stage.worker(stop_at=row.point).pid if row.by == "worker" else gateway.pid

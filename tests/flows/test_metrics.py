@@ -230,7 +230,7 @@ async def test_a_worker_tells_what_its_steps_did_whatever_its_pool(
             assert start.value("upload_ends_total", state="registered") == 0
             for _ in range(4):
                 assert (await client.upload(MESSAGES, files.PNG)).status == 200
-            # Other workers of this test run may take some of them, and a child tells of itself late.
+            # Other workers of this test run may take some; a child tells of itself late.
             found = await until(
                 url,
                 lambda it: (
