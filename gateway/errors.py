@@ -253,6 +253,10 @@ class StoreUnavailable(Unavailable):
     """The object store does not answer, or answers with an error of its own."""
 
 
+class StoreUnfit(StoreUnavailable):
+    """The object store ignores conditional writes: an operator has to replace it."""
+
+
 class WriteDisturbed(StoreUnavailable):
     """A conditional write met another one of the same key, and the store has decided nothing."""
 

@@ -76,11 +76,16 @@ async def _reach_upstream(services: Services) -> None:
     (await services.pool.connect()).end(reusable=False)
 
 
+async def _reach_store(services: Services) -> None:
+    await services.fitness.check()
+    await services.backends.store.ping()
+
+
 async def _faults(services: Services) -> Mapping[str, str]:
     backends = services.backends
     checks: Mapping[str, Awaitable[object]] = {
         "upstream": _reach_upstream(services),
-        "store": backends.store.ping(),
+        "store": _reach_store(services),
         "redis": backends.redis.set(keys.WRITTEN, b"", ex=_WRITTEN_SECONDS),
         "broker": asyncio.to_thread(backends.queue.check),
     }

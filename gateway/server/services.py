@@ -24,6 +24,7 @@ from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
 from gateway.server.drain import Drain
+from gateway.server.fitness import Fitness
 from gateway.server.metrics import watch
 from gateway.server.peers import ClientOf, client_finder
 from gateway.server.target import upstream_path
@@ -64,6 +65,9 @@ class Services:
     external: ExternalDelivery
     once: Once
     presence: Presence
+    fitness: Fitness
+    """Of the store."""
+
     routes: RouteTable
     route_of: Callable[[str], Route]
     """The route of a request target. Raises what `upstream_path` raises."""
@@ -91,6 +95,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         presence = await stack.enter_async_context(
             _beating(Presence(backends.redis, backends.store))
         )
+        fitness = Fitness(backends.store)
+        await stack.enter_async_context(at_work(fitness.keep))
         ours = announcement(settings, Role.GATEWAY)
         await stack.enter_async_context(at_work(lambda: announce(backends.redis, ours)))
         quotas = await _counting(settings, backends, stack)
@@ -131,6 +137,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             external=ExternalDelivery(backends, notices, budget),
             once=Once(backends, claims),
             presence=presence,
+            fitness=fitness,
         )
 
 

@@ -69,6 +69,7 @@ async def _take(request: web.Request, services: Services, admitted: Admitted) ->
     if relayed and key is None:
         with services.slots.hold():
             return await _relay(request, services, admitted)
+    await services.fitness.check()
     async with services.presence.of(admitted.upload_id, at_once=key is not None):
         if key is None:
             return await _host(request, services, admitted)

@@ -22,6 +22,7 @@ from tests.degraded.conftest import (
     Server,
     eventually,
     told_to_return,
+    told_unready,
 )
 from tests.flows import files
 from tests.flows.client import PATIENCE, Client
@@ -118,6 +119,24 @@ async def test_a_slow_store_slows_uploads_and_fills_no_memory(
         proxy.mend()
         assert (await first).status == 202
         assert await _is_taken(client)
+
+
+async def test_a_store_that_ignores_conditions_gets_nothing_that_rests_on_them(
+    scene: Scene, proxy: FaultProxy
+) -> None:
+    proxy.heedless = True
+    gateway = scene.start_gateway(s3_endpoint_url=proxy.url)
+    async with scene.alice(gateway) as client:
+        assert await _is_refused(client)
+        keyed = await client.upload(
+            IMPORTS, b"[]", name="users.json", headers={"Idempotency-Key": str(uuid4())}
+        )
+        assert told_to_return(keyed, "store-unavailable")
+        await _relays_go_on(client)
+        await told_unready(client, gateway, "store")
+    assert b"store.unfit" in gateway.log.read_bytes()
+    assert [info.key async for info in scene.backends.store.list(keys.INCOMING)] == []
+    assert [info.key async for info in scene.backends.store.list("doctor/")] == []
 
 
 @dataclass

@@ -46,7 +46,7 @@ async def test_requests_of_an_upload(
                     f"/v1/channels/{CHANNEL}/messages", files.PNG.ljust(size, b"\0")
                 )
     assert answer.status == 200, answer.body
-    asked = Counter(method for method, _ in proxy.asked)
+    asked = Counter(method for method, target in proxy.asked if not _is_probe(target))
     # A gateway that has waited for two seconds looks for the end by itself, by two requests.
     opened = [target for method, target in proxy.asked if method == "GET" and PENDING in target]
     asked["GET"] -= 2 * (len(opened) - 1)
@@ -70,4 +70,10 @@ async def test_a_relayed_upload_costs_no_more_than_its_end(
                 await asyncio.sleep(0.05)
     assert answer.status == 200, answer.body
     # What is deleted is there only where Redis was away; it is the last request, and costs nothing.
-    assert Counter(method for method, _ in proxy.asked) == {"PUT": 1, "DELETE": 1}
+    asked = Counter(method for method, target in proxy.asked if not _is_probe(target))
+    assert asked == {"PUT": 1, "DELETE": 1}
+
+
+def _is_probe(target: str) -> bool:
+    """Whether a gateway tries, once as it starts, if the store heeds conditions."""
+    return "/doctor/" in target
