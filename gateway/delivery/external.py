@@ -43,6 +43,9 @@ _BUDGET_PATIENCE = 1.0
 _LOOK_AGAIN = 2.0
 """Seconds after which a waiting request looks at the record by itself."""
 
+_LAST_LOOK = 3.0
+"""Seconds that the store has for a look at the end of the wait."""
+
 
 class _Phases(NamedTuple):
     """Where the time goes: until the body was there, until it was durable, until its end."""
@@ -142,7 +145,9 @@ class ExternalDelivery:
                     async with asyncio.timeout(min(left, _LOOK_AGAIN)):
                         await ended.wait()
                 ended.clear()
-                upload = await self._look(upload)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(deadline - clock(), _LAST_LOOK)):
+                        upload = await self._look(upload)
         _PHASES.wait.observe(clock() - deadline + limit)
         return upload
 

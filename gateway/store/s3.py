@@ -36,6 +36,7 @@ from gateway.store.objects import (
     UnfinishedMultipart,
     Written,
 )
+from gateway.store.silence import SECONDS, Silence, put_off
 
 if TYPE_CHECKING:
     from aiobotocore.response import StreamingBody
@@ -51,9 +52,10 @@ if TYPE_CHECKING:
 DOCUMENT_LIMIT: Final = 8 * 1024**2
 """Bytes of the largest object that is read at once; records are far smaller."""
 
-_CALL_SECONDS = 30.0
-_COMPLETE_SECONDS = 300.0  # S3 says that a large Complete can take several minutes
-_SLOWEST_RATE = 256 * 1024  # bytes per second, below which a store is taken for stalled
+_PART_SECONDS = 0.1
+"""For each part of a Complete: S3 says that a large one can take several minutes."""
+
+_LONGEST_COMPLETE = 280.0
 _CHUNK = 64 * 1024
 _PAGE = 1_000
 _WRITE_ID = "write-id"
@@ -72,6 +74,7 @@ class S3Store:
         self._presigner = presigner
         self._bucket = bucket
         self._region = region
+        self._silence = Silence()
 
     @classmethod
     @asynccontextmanager
@@ -121,7 +124,7 @@ class S3Store:
 
     async def ping(self) -> None:
         """HeadBucket."""
-        async with _asking():
+        async with self._asking():
             await self._client.head_bucket(Bucket=self._bucket)
 
     async def put(
@@ -140,18 +143,17 @@ class S3Store:
             request["ChecksumCRC32C"] = checksum.to_header(crc32c)
         if note is not None:
             request["Metadata"] = {_NOTE: note}
-        seconds = _seconds_for(_size(body))
         if if_none_match:
             request["IfNoneMatch"] = "*"
         elif if_match is not None:
             request["IfMatch"] = if_match
         else:
-            return await self._put(request, seconds)
-        return await self._put_on_condition(request, seconds)
+            return await self._put(request)
+        return await self._put_on_condition(request)
 
     async def get(self, key: str) -> Document:
         """GetObject, unless it is too large."""
-        async with _asking():
+        async with self._asking():
             response = await self._client.get_object(Bucket=self._bucket, Key=key)
             async with response["Body"] as body:
                 if response["ContentLength"] > DOCUMENT_LIMIT:
@@ -167,7 +169,7 @@ class S3Store:
         """GetObject with a Range; past the end, where S3 answers 416, there are no bytes."""
         if start >= end:
             return
-        async with _asking():
+        async with self._asking():
             try:
                 response = await self._client.get_object(
                     Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}"
@@ -177,12 +179,12 @@ class S3Store:
                     return
                 raise
         async with response["Body"] as body:
-            while chunk := await _next_chunk(body):
+            while chunk := await self._next_chunk(body):
                 yield chunk
 
     async def head(self, key: str) -> ObjectInfo:
         """HeadObject, which gives checksums only where it is asked to."""
-        async with _asking():
+        async with self._asking():
             found = await self._client.head_object(
                 Bucket=self._bucket, Key=key, ChecksumMode="ENABLED"
             )
@@ -197,7 +199,7 @@ class S3Store:
 
     async def delete(self, key: str) -> None:
         """DeleteObject, which S3 answers alike for a missing key."""
-        async with _asking():
+        async with self._asking():
             await self._client.delete_object(Bucket=self._bucket, Key=key)
 
     async def list(
@@ -206,7 +208,7 @@ class S3Store:
         """ListObjectsV2, page by page from the last key seen: no token that could expire."""
         last, more = start_after or "", True
         while more:
-            async with _asking():
+            async with self._asking():
                 page = await self._client.list_objects_v2(
                     Bucket=self._bucket, Prefix=prefix, StartAfter=last, MaxKeys=_PAGE
                 )
@@ -218,7 +220,7 @@ class S3Store:
 
     async def create_multipart(self, key: str) -> Multipart:
         """CreateMultipartUpload with a checksum of the whole object, where the store knows that."""
-        async with _asking():
+        async with self._asking():
             begun = await self._client.create_multipart_upload(
                 Bucket=self._bucket,
                 Key=key,
@@ -233,8 +235,7 @@ class S3Store:
         self, multipart: Multipart, number: int, body: BytesIO, crc32c: int
     ) -> Part:
         """UploadPart."""
-        body.seek(0)
-        async with _asking(_seconds_for(_size(body))):
+        async with self._sending(body):
             taken = await self._client.upload_part(
                 Bucket=self._bucket,
                 Key=multipart.key,
@@ -259,13 +260,13 @@ class S3Store:
             request["ChecksumType"] = "FULL_OBJECT"
             request["ChecksumCRC32C"] = checksum.to_header(crc32c)
             request["MpuObjectSize"] = size
-        async with _asking(_COMPLETE_SECONDS):
+        async with self._asking(min(len(parts) * _PART_SECONDS, _LONGEST_COMPLETE)):
             return (await self._client.complete_multipart_upload(**request))["ETag"]
 
     async def abort_multipart(self, key: str, upload_id: str) -> None:
         """AbortMultipartUpload."""
         try:
-            async with _asking():
+            async with self._asking():
                 await self._client.abort_multipart_upload(
                     Bucket=self._bucket, Key=key, UploadId=upload_id
                 )
@@ -278,7 +279,7 @@ class S3Store:
         """ListMultipartUploads, page by page."""
         key_marker, id_marker, more = "", "", True
         while more:
-            async with _asking():
+            async with self._asking():
                 page = await self._client.list_multipart_uploads(
                     Bucket=self._bucket,
                     Prefix=prefix,
@@ -299,7 +300,7 @@ class S3Store:
         """ListParts: the newest of them."""
         idle, marker, more = upload.age, 0, True
         while more:
-            async with _asking():
+            async with self._asking():
                 page = await self._client.list_parts(
                     Bucket=self._bucket,
                     Key=upload.key,
@@ -316,7 +317,7 @@ class S3Store:
         self, key: str, *, expires: int, content_type: str, content_disposition: str
     ) -> str:
         """A GetObject signed in the URL's query; nothing is asked of the store."""
-        async with _asking():
+        async with _bounded(SECONDS):
             return await self._presigner.generate_presigned_url(
                 "get_object",
                 Params={
@@ -329,7 +330,7 @@ class S3Store:
             )
 
     async def _create_bucket(self) -> None:
-        async with _asking():
+        async with self._asking():
             try:
                 if self._region == _HOME_REGION:
                     await self._client.create_bucket(Bucket=self._bucket)
@@ -344,14 +345,12 @@ class S3Store:
                 if faults.code_of(error) not in faults.BUCKET_EXISTS:
                     raise
 
-    async def _put(self, request: PutObjectRequestTypeDef, seconds: float) -> Written:
-        if isinstance(body := request.get("Body"), BytesIO):
-            body.seek(0)
-        async with _asking(seconds):
+    async def _put(self, request: PutObjectRequestTypeDef) -> Written:
+        async with self._sending(request["Body"]):
             taken = await self._client.put_object(**request)
             return Written(taken["ETag"], _answered(taken["ResponseMetadata"]).timestamp())
 
-    async def _put_on_condition(self, request: PutObjectRequestTypeDef, seconds: float) -> Written:
+    async def _put_on_condition(self, request: PutObjectRequestTypeDef) -> Written:
         """Put the object with an id of this write, by which it is known if its answer is lost.
 
         botocore and aiohttp repeat a request without an answer, and the repetition is then refused
@@ -360,7 +359,7 @@ class S3Store:
         write_id = str(uuid.uuid4())
         request["Metadata"] = {_WRITE_ID: write_id}
         try:
-            return await self._put_undisturbed(request, seconds)
+            return await self._put_undisturbed(request)
         except PreconditionFailed:
             if (written := await self._find_write(request["Key"], write_id)) is None:
                 raise
@@ -369,20 +368,20 @@ class S3Store:
             # AWS answers an If-Match on a key without an object so.
             raise PreconditionFailed(str(error)) from error
 
-    async def _put_undisturbed(self, request: PutObjectRequestTypeDef, seconds: float) -> Written:
+    async def _put_undisturbed(self, request: PutObjectRequestTypeDef) -> Written:
         """Put it again while others write the same key: that the store takes neither, say."""
         for turn in range(_DISTURBED_TRIES):
             try:
-                return await self._put(request, seconds)
+                return await self._put(request)
             except WriteDisturbed:
                 pause = _DISTURBED_PAUSE * 2**turn
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-        return await self._put(request, seconds)
+        return await self._put(request)
 
     async def _find_write(self, key: str, write_id: str) -> Written | None:
         """The object as it is, if that very write made it."""
         try:
-            async with _asking():
+            async with self._asking():
                 found = await self._client.head_object(Bucket=self._bucket, Key=key)
         except ObjectNotFound:
             return None
@@ -390,24 +389,41 @@ class S3Store:
             return None
         return Written(found["ETag"], _answered(found["ResponseMetadata"]).timestamp())
 
+    @asynccontextmanager
+    async def _asking(self, more: float = 0.0) -> AsyncIterator[asyncio.Timeout]:
+        """Bound a call by the store's silence, and by `more` seconds that its work takes."""
+        async with _bounded(self._silence.patience + more) as limit:
+            with self._silence.observed():
+                yield limit
+
+    @asynccontextmanager
+    async def _sending(self, body: object) -> AsyncIterator[None]:
+        """Bound a call with a body, which may take as long as the store goes on taking it."""
+        async with self._asking() as limit:
+            if not isinstance(body, BytesIO):
+                yield
+                return
+            body.seek(0)
+            async with put_off(limit, body):
+                yield
+
+    async def _next_chunk(self, body: StreamingBody) -> bytes:
+        async with self._asking():
+            return await body.read(_CHUNK)
+
 
 @asynccontextmanager
-async def _asking(seconds: float = _CALL_SECONDS) -> AsyncIterator[None]:
+async def _bounded(seconds: float) -> AsyncIterator[asyncio.Timeout]:
     """Bound a call, with botocore's repetitions of it, and translate its errors."""
     try:
-        async with asyncio.timeout(seconds):
-            yield
+        async with asyncio.timeout(seconds) as limit:
+            yield limit
     except ClientError as error:
         raise faults.translated(error) from error
     except TimeoutError as error:
         raise StoreUnavailable("the store did not answer in time") from error
     except (BotoCoreError, ResponseParserError, aiohttp.ClientError, OSError) as error:
         raise StoreUnavailable("the store cannot be reached") from error
-
-
-async def _next_chunk(body: StreamingBody) -> bytes:
-    async with _asking():
-        return await body.read(_CHUNK)
 
 
 def _completed(part: Part) -> CompletedPartTypeDef:
@@ -433,12 +449,3 @@ def _answered(metadata: ResponseMetadataTypeDef) -> datetime:
 def _read_date(date: str) -> datetime:
     """A date of HTTP, which is the same for all answers of a second."""
     return parsedate_to_datetime(date)
-
-
-def _size(body: bytes | BytesIO) -> int:
-    return len(body) if isinstance(body, bytes) else body.getbuffer().nbytes
-
-
-def _seconds_for(size: int) -> float:
-    """The longest that a request with a body of `size` bytes may take."""
-    return _CALL_SECONDS + size / _SLOWEST_RATE

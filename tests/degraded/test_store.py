@@ -1,9 +1,11 @@
 """The store away, refusing, slow or full: hosted uploads are told to come back, relays go on."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -28,6 +30,9 @@ from tests.flows import files
 from tests.flows.client import PATIENCE, Client
 from tests.servers.fixtures import open_store
 from tests.servers.store_proxy import Fault, FaultProxy
+
+CLIENTS_PATIENCE = 45.0
+"""Half as long again as clients wait, for a machine that has more to do."""
 
 ANY = rb"^\S+ /degraded-"
 A_FILE = rb"^PUT \S+/incoming/"
@@ -121,6 +126,33 @@ async def test_a_slow_store_slows_uploads_and_fills_no_memory(
         assert await _is_taken(client)
 
 
+async def test_a_store_that_stands_still_is_answered_for_within_a_clients_patience(
+    scene: Scene, proxy: FaultProxy
+) -> None:
+    gateway = scene.start_gateway(s3_endpoint_url=proxy.url)
+    async with scene.alice(gateway) as client:
+        known = await client.upload(PATH, files.PNG, headers=RESPOND_ASYNC)
+        assert known.status == 202
+        url = (await scene.backends.ledger.find(known.upload_id)).url
+        proxy.fail(ANY, Fault.HOLD)
+        started = time.monotonic()
+        answers = await asyncio.gather(
+            client.upload(PATH, files.PNG, headers=RESPOND_ASYNC),
+            client.upload(PATH, files.PNG.ljust(9_000_000, b"\0"), headers=RESPOND_ASYNC),
+            client.upload(PATH, files.PNG, headers=RESPOND_ASYNC | _key()),
+            client.upload(IMPORTS, b"[]", name="users.json", headers=_key()),
+            client.request("GET", f"/gateway/uploads/{known.upload_id}"),
+            client.request("GET", urlsplit(url or "").path),
+        )
+        assert time.monotonic() - started < CLIENTS_PATIENCE
+    for answer in answers:
+        assert told_to_return(answer, "store-unavailable"), answer.body
+
+
+def _key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid4())}
+
+
 async def test_a_store_that_ignores_conditions_gets_nothing_that_rests_on_them(
     scene: Scene, proxy: FaultProxy
 ) -> None:
@@ -128,9 +160,7 @@ async def test_a_store_that_ignores_conditions_gets_nothing_that_rests_on_them(
     gateway = scene.start_gateway(s3_endpoint_url=proxy.url)
     async with scene.alice(gateway) as client:
         assert await _is_refused(client)
-        keyed = await client.upload(
-            IMPORTS, b"[]", name="users.json", headers={"Idempotency-Key": str(uuid4())}
-        )
+        keyed = await client.upload(IMPORTS, b"[]", name="users.json", headers=_key())
         assert told_to_return(keyed, "store-unavailable")
         await _relays_go_on(client)
         await told_unready(client, gateway, "store")

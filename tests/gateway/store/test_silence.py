@@ -1,0 +1,107 @@
+"""A silent store makes one call wait; one that does something, however slowly, is waited for."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from io import BytesIO
+
+import pytest
+from botocore.exceptions import ClientError  # noqa: TID251 - an answer of the store
+
+from gateway.errors import StoreUnavailable
+from gateway.store import silence
+from gateway.store.s3 import S3Store
+from gateway.store.silence import Silence
+from tests.doctor.wires import silent
+from tests.servers.listening import listening
+
+BODY = bytes(24 * 1024**2)
+PIECE = 1024**2
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[S3Store]:
+    async with S3Store.open(
+        endpoint_url=url,
+        bucket="none",
+        region="us-east-1",
+        access_key_id="none",
+        secret_access_key="none",
+    ) as store:
+        yield store
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if nobody had patience."""
+    for name, seconds in (
+        ("SECONDS", 0.4),
+        ("_NOTED_SECONDS", 0.2),
+        ("_MOMENT", 0.01),
+        ("_LOOK_SECONDS", 0.01),
+    ):
+        monkeypatch.setattr(silence, name, seconds)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_one_call_waits_for_a_silent_store_and_those_after_it_for_a_moment() -> None:
+    async with silent() as address, opened(f"http://{address}") as store:
+        assert store._silence.patience == silence.SECONDS
+        with pytest.raises(StoreUnavailable):
+            await store.put("key", b"x")
+        assert store._silence.patience == silence._MOMENT
+        with pytest.raises(StoreUnavailable):
+            await store.head("key")
+
+
+async def _ask(seen: Silence, seconds: float, error: Exception | None = None) -> None:
+    with suppress(ClientError, TimeoutError), seen.observed():
+        await asyncio.sleep(seconds)
+        if error is not None:
+            raise error
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_store_that_answers_others_is_not_silent() -> None:
+    seen = Silence()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_ask(seen, 0.3, TimeoutError()))
+        group.create_task(_ask(seen, 0.1, ClientError({}, "GetObject")))
+    assert seen.patience == silence.SECONDS
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_failure_that_comes_soon_is_no_silence() -> None:
+    seen = Silence()
+    await _ask(seen, 0.0, TimeoutError())
+    assert seen.patience == silence.SECONDS
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_silence_ends_with_an_answer_and_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Silence()
+    await _ask(seen, 0.3, TimeoutError())
+    assert seen.patience == silence._MOMENT
+    await _ask(seen, 0.0)
+    assert seen.patience == silence.SECONDS
+    monkeypatch.setattr(silence, "_LASTS_SECONDS", 0.0)
+    await _ask(seen, 0.3, TimeoutError())
+    assert seen.patience == silence.SECONDS
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_body_that_the_store_goes_on_taking_may_take_longer() -> None:
+    async def take_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            for _ in range(len(BODY) // PIECE):
+                await reader.readexactly(PIECE)
+                await asyncio.sleep(0.04)
+            writer.write(b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 0\r\n\r\n')
+            await writer.drain()
+
+    async with listening(take_slowly) as url, opened(url) as store:
+        started = time.monotonic()
+        await store.put("key", BytesIO(BODY))
+        assert time.monotonic() - started > 2 * silence.SECONDS
