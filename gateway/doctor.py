@@ -116,21 +116,20 @@ async def _findings(
         return
     async with open_backends(settings) as backends:
         for part, check in _checks(backends).items():
-            if part not in parts:
-                continue
-            finding = await _look(part, check)
-            notes = await who_is_let_in(backends, part)
-            finding = Finding(part, finding.fault, finding.advice, notes)
-            if part in {Part.REDIS, Part.BROKER} and finding.fault is None:
-                url = settings.redis if part is Part.REDIS else settings.broker
-                finding = replace(finding, reached=await _reached(url))
-            yield finding
+            if part in parts:
+                finding = await _look(part, check)
+                notes = await who_is_let_in(backends, part)
+                reached = None if finding.fault else await _reached(settings, part)
+                yield replace(finding, notes=notes, reached=reached)
 
 
-async def _reached(url: str) -> str | None:
-    """The server that sentinels lead to, where they are asked for it."""
+async def _reached(settings: Settings, part: Part) -> str | None:
+    """The server that sentinels lead to, if the part is behind any."""
+    url = {Part.REDIS: settings.redis, Part.BROKER: settings.broker}.get(part)
+    if url is None or not is_redis(url):
+        return None
     try:
-        primary = await find_primary(url) if is_redis(url) else None
+        primary = await find_primary(url)
     except ConfigurationError:  # they have changed their minds since
         return None
     return str(primary) if primary is not None else None

@@ -27,8 +27,8 @@ _RABBITMQ: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (
         re.compile(r"has not answered for"),
         (
-            "RabbitMQ does not answer: it hangs, or has an alarm for memory or disk, and takes no"
-            " messages (rabbitmqctl status)"
+            "RabbitMQ does not answer, because it has an alarm for memory or disk, or hangs: look"
+            " at its alarms (rabbitmqctl status), and make room, or start it again"
         ),
     ),
     (

@@ -509,6 +509,40 @@ async def queues_of_another_type(ground: Ground) -> AsyncIterator[Changes]:
         yield {"BROKER_URL": url, "BROKER_QUEUE_TYPE": "quorum"}
 
 
+@asynccontextmanager
+async def queues_with_other_arguments(ground: Ground) -> AsyncIterator[Changes]:
+    with ground.server("rabbitmq").lend_vhost() as url:
+        with Connection(url) as connection:
+            Queue("uploads.inspect", Exchange("uploads"), max_length=9)(
+                connection.channel()
+            ).declare()
+        yield {"BROKER_URL": url}
+
+
+@asynccontextmanager
+async def rabbitmq_with_an_alarm(ground: Ground) -> AsyncIterator[Changes]:
+    node = ground.server("rabbitmq")
+    with node.memory_alarm():
+        yield {"BROKER_URL": node.url}
+
+
+def rabbitmq_user(name: str, *may: str) -> Break:
+    """A user who may configure, write and read what has such names; without any, nothing."""
+
+    @asynccontextmanager
+    async def broken(ground: Ground) -> AsyncIterator[Changes]:
+        node = ground.server("rabbitmq")
+        node.control("add_user", name, "secret")
+        try:
+            if may:
+                node.control("set_permissions", "-p", "/", name, *may)
+            yield {"BROKER_URL": node.url.replace("guest:guest", f"{name}:secret")}
+        finally:
+            node.control("delete_user", name)
+
+    return broken
+
+
 BROKER: Final = [
     Case(
         "a Redis of its own, with a wrong password",
@@ -550,6 +584,54 @@ BROKER: Final = [
         " (rabbitmqctl delete_queue -p … uploads.inspect); the sweeper resumes the uploads whose"
         " tasks are in it",
         queues_of_another_type,
+        slow=True,
+    ),
+    Case(
+        "RabbitMQ, whose queues are there with other arguments",
+        "broker",
+        "queue 'uploads.inspect' exists with another x-max-length in the virtual host …",
+        "delete it, or give the gateway a virtual host of its own",
+        queues_with_other_arguments,
+        slow=True,
+    ),
+    Case(
+        "RabbitMQ, with an alarm for memory or disk",
+        "broker",
+        "RabbitMQ does not answer, because it has an alarm for memory or disk, or hangs",
+        "look at its alarms (rabbitmqctl status), and make room, or start it again",
+        rabbitmq_with_an_alarm,
+        slow=True,
+    ),
+    Case(
+        "RabbitMQ, whose user may not enter the virtual host",
+        "broker",
+        "RabbitMQ does not let stranger into the virtual host /",
+        "rabbitmqctl set_permissions -p / stranger …",
+        rabbitmq_user("stranger"),
+        slow=True,
+    ),
+    Case(
+        "RabbitMQ, whose user may not configure",
+        "broker",
+        "RabbitMQ does not let clerk use queue 'uploads.probe.…'",
+        "rabbitmqctl set_permissions -p / clerk …",
+        rabbitmq_user("clerk", "^$", ".*", ".*"),
+        slow=True,
+    ),
+    Case(
+        "RabbitMQ, whose user may not write",
+        "broker",
+        "RabbitMQ does not let reader use exchange 'amq.default'",
+        "rabbitmqctl set_permissions -p / reader …",
+        rabbitmq_user("reader", ".*", "^$", ".*"),
+        slow=True,
+    ),
+    Case(
+        "RabbitMQ, whose user may not read",
+        "broker",
+        "RabbitMQ does not let writer use queue 'uploads.probe.…'",
+        "rabbitmqctl set_permissions -p / writer …",
+        rabbitmq_user("writer", ".*", ".*", "^$"),
         slow=True,
     ),
     Case(

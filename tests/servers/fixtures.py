@@ -86,7 +86,7 @@ def module_redis_url(databases: Databases) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def rabbitmq(servers_dir: Path) -> Iterator[rabbit.RabbitMQ]:
-    """A node of RabbitMQ; tests that stop it, or have it raise an alarm, start one of their own."""
+    """A node of RabbitMQ; tests that stop it start one of their own."""
     with rabbit.started(servers_dir / "rabbitmq") as node:
         yield node
 
