@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from tests.servers.listening import listening
 
 BYTES_AT_ONCE = 64 * 1024
+SLOW_SECONDS = 0.1
+"""Between two such pieces: faster than what the gateway takes for stalled."""
 
 
 class Fault(Enum):
@@ -33,6 +35,8 @@ class Fault(Enum):
     """The store does not get the request, which is never answered."""
     WAIT = auto()
     """The store gets the request once the rule is lifted."""
+    SLOW = auto()
+    """The store gets the request's body slowly, until the rule is lifted."""
     LATE = auto()
     """The store acts, and its answer comes once the rule is lifted."""
 
@@ -138,8 +142,11 @@ class FaultProxy:
         if rule is not None and rule.fault is Fault.WAIT:
             await rule.lifted.wait()
             rule = None
+        slowly_until = None
+        if rule is not None and rule.fault is Fault.SLOW:
+            slowly_until, rule = rule.lifted, None
         answer = (rule.answer or ANSWERS.get(rule.fault)) if rule is not None else None
-        await _copy(head, reader, None if answer else to_store)
+        await _copy(head, reader, None if answer else to_store, slowly_until=slowly_until)
         if answer:
             status, body = answer
             writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
@@ -174,6 +181,7 @@ async def _copy(
     sink: asyncio.StreamWriter | None,
     *,
     with_body: bool = True,
+    slowly_until: asyncio.Event | None = None,
 ) -> None:
     """Copy a message, or read it to its end where there is no sink."""
     if sink is not None:
@@ -187,6 +195,9 @@ async def _copy(
         if sink is not None:
             sink.write(data)
             await sink.drain()
+        if slowly_until is not None and not slowly_until.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(slowly_until.wait(), SLOW_SECONDS)
 
 
 def _postdated(head: bytes, seconds: float) -> bytes:
