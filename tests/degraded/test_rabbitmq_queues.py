@@ -52,10 +52,10 @@ def clerk(node: RabbitMQ, vhost: str) -> Clerk:
 
     def make(names: str) -> str:
         user = f"clerk-{uuid4().hex}"
-        node.control("add_user", user, PASSWORD)
+        node.put(f"users/{user}", password=PASSWORD, tags="")
         name = vhost.rpartition("/")[2]
         if names:
-            node.control("set_permissions", "-p", name, user, names, names, names)
+            node.put(f"permissions/{name}/{user}", configure=names, write=names, read=names)
         secrets.remember({"GATEWAY_BROKER_URL": vhost})
         return f"amqp://{user}:{quote(PASSWORD, safe='')}@{HOST}:{node.port}/{name}"
 

@@ -1,13 +1,16 @@
 """RabbitMQ: a node of the tests' own, whose ports, home and data no other node shares."""
 
+import json
 import os
 import signal
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
+from urllib.request import Request, urlopen
 from uuid import uuid4
 
 from gateway.stack.part import Command, Part
@@ -32,11 +35,12 @@ class RabbitMQ:
     port: int
     dist_port: int
     epmd_port: int
+    management_port: int
 
     @classmethod
     def below(cls, directory: Path) -> "RabbitMQ":
         """A node that keeps all that it writes in that directory."""
-        return cls(directory, *free_ports(3))
+        return cls(directory, *free_ports(4))
 
     @property
     def url(self) -> str:
@@ -56,16 +60,18 @@ class RabbitMQ:
     def command(self) -> Command:
         """How the node is started; the process is the node itself, and not a script around it."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "plugins").write_text("[].\n")
+        (self.directory / "plugins").write_text("[rabbitmq_management].\n")
         (self.directory / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = {HOST}:{self.port}\n"
+            f"management.tcp.ip = {HOST}\n"
+            f"management.tcp.port = {self.management_port}\n"
             f"vm_memory_high_watermark.relative = {_PLENTY}\n"
             "disk_free_limit.absolute = 1MB\n"
         )
         return Command(
             "rabbitmq",
             [_found("rabbitmq-server")],
-            lambda: listens(HOST, self.port),
+            lambda: listens(HOST, self.port) and listens(HOST, self.management_port),
             {
                 **self._environ(),
                 # The script becomes the node where it may read; there is nothing to be read.
@@ -88,6 +94,10 @@ class RabbitMQ:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def put(self, path: str, **settings: str) -> None:
+        """Change it by its HTTP API, in much less time than `rabbitmqctl` takes to start."""
+        self._ask("PUT", path, json.dumps(settings).encode())
 
     @contextmanager
     def memory_alarm(self) -> Iterator[None]:
@@ -121,12 +131,20 @@ class RabbitMQ:
     def lend_vhost(self) -> Iterator[str]:
         """The URL of a virtual host that is empty, and goes at the end with all that is in it."""
         name = f"test-{uuid4().hex}"
-        self.control("add_vhost", name)
-        self.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
+        self.put(f"vhosts/{name}")
+        self.put(f"permissions/{name}/guest", configure=".*", write=".*", read=".*")
         try:
             yield self.url_of(name)
         finally:
-            self.control("delete_vhost", name)
+            self._ask("DELETE", f"vhosts/{name}")
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> None:
+        url = f"http://{HOST}:{self.management_port}/api/{path}"
+        credentials = b64encode(b"guest:guest").decode()
+        headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+        request = Request(url, body, headers, method=method)
+        with urlopen(request, timeout=_CONTROL_SECONDS):
+            pass  # it raises where the answer is a refusal
 
     def _environ(self) -> dict[str, str]:
         return {
