@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.checkup.parts import Part
+from gateway.stack.ports import HOST
 from tests.servers.store_proxy import FaultProxy
 
 ADVICE: Final = "advice"
+NOWHERE: Final = f"{HOST}:9"
 
 
 @dataclass(frozen=True)
@@ -105,3 +107,13 @@ FOREIGN: Final = {
     "PYTHONPATH",
 }
 """Those that are no settings."""
+
+
+def settings(**changes: str | None) -> Break:
+    """Settings that are wrong by themselves."""
+
+    @asynccontextmanager
+    async def broken(_: Ground) -> AsyncIterator[Changes]:
+        yield changes
+
+    return broken
