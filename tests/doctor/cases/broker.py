@@ -67,13 +67,11 @@ def rabbitmq_user(name: str, *may: str) -> Break:
     @asynccontextmanager
     async def broken(ground: Ground) -> AsyncIterator[Changes]:
         node = ground.server("rabbitmq")
-        node.control("add_user", name, "secret")
-        try:
-            if may:
-                node.control("set_permissions", "-p", "/", name, *may)
-            yield {"BROKER_URL": node.url.replace("guest:guest", f"{name}:secret")}
-        finally:
-            node.control("delete_user", name)
+        node.put(f"users/{name}", password="secret", tags="")
+        if may:
+            rights = dict(zip(("configure", "write", "read"), may, strict=True))
+            node.put(f"permissions/%2F/{name}", **rights)
+        yield {"BROKER_URL": node.url.replace("guest:guest", f"{name}:secret")}
 
     return broken
 
