@@ -4,7 +4,10 @@ Celery begins anew after errors that its transport calls the broker's. It ends f
 for one that comes while it cleans up.
 """
 
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 from billiard.exceptions import WorkerLostError
@@ -12,11 +15,13 @@ from celery import bootsteps
 from celery.app.events import Events as CelerysEvents
 from celery.beat import PersistentScheduler
 from celery.events.dispatcher import EventDispatcher
+from celery.exceptions import WorkerTerminate
 from celery.worker import state
 from celery.worker.consumer.consumer import Consumer as CelerysConsumer
 
 from gateway.brokers import amqp
 from gateway.brokers.faults import explained
+from gateway.descriptors import ran_out
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -47,10 +52,11 @@ class Consumer(_base):  # type: ignore[misc]
     """The part of a worker that is connected to the broker: goes on, whatever the broker does.
 
     Fault: Celery's ends the worker for what a full, read-only or loading Redis says, for a
-    refusal of RabbitMQ's, and for whatever goes wrong while it cleans up after a lost connection.
-    Seen in celery 5.7.0.
+    refusal of RabbitMQ's, for whatever goes wrong while it cleans up after a lost connection, and,
+    on purpose, where no file descriptor is left for the next one. Seen in celery 5.7.0.
     Reported: https://github.com/celery/celery/issues/5716,
-    https://github.com/celery/celery/issues/7946, https://github.com/celery/kombu/issues/582
+    https://github.com/celery/celery/issues/7946, https://github.com/celery/kombu/issues/582,
+    https://github.com/celery/celery/issues/10340
     """
 
     Blueprint = Blueprint
@@ -63,15 +69,28 @@ class Consumer(_base):  # type: ignore[misc]
                 super().start()
             except WorkerLostError:  # the pool has no processes: nothing would ever be done
                 raise
-            except Exception as error:
-                log.exception("worker.broker_fault", error=explained(error))
-                self._forget_connection()
-                _pause()
+            except WorkerTerminate as end:
+                if end.__cause__ is None or not ran_out(end.__cause__):
+                    raise
+                self._begin_anew(end.__cause__)
+            except Exception as error:  # noqa: BLE001 - each kind of broker has its own
+                self._begin_anew(error)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Say what to change, of which Celery's own lines say nothing; it begins anew."""
+        ran_out(exc)
         log.warning("broker.unusable", error=explained(exc))
         super().on_connection_error_after_connected(exc)
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Say it where there is no descriptor for a connection."""
+        ran_out(exc)
+        super().on_connection_error_before_connected(exc)
+
+    def _begin_anew(self, error: BaseException) -> None:
+        log.error("worker.broker_fault", error=explained(error), exc_info=error)
+        self._forget_connection()
+        _pause()
 
     def _forget_connection(self) -> None:
         """What Celery does after an error that it knows; each of these may fail as well."""
@@ -127,11 +146,17 @@ class Scheduler(PersistentScheduler):
 
     Fault: an error of the broker's as beat connects ends it, if it is not the connection's own;
     the task that was due is then out of its heap, and its time unknown. A signal's exception can
-    be lost in there as well. Seen in celery 5.7.0.
+    be lost in there as well. A signal that comes while beat opens its schedule has that opened
+    once more, and closed, in the middle of it. Seen in celery 5.7.0.
     Not reported.
     """
 
     _closed = False
+
+    def setup_schedule(self) -> None:
+        """Open the file of what was sent when; a signal to end waits until it is open."""
+        with _signals_later(signal.SIGTERM, signal.SIGINT):
+            super().setup_schedule()
 
     def close(self) -> None:
         """Keep what was sent when, and send no more."""
@@ -160,6 +185,22 @@ class Scheduler(PersistentScheduler):
                 connection.collect()
             except Exception as error:  # noqa: BLE001 - as above
                 log.warning("beat.not_clean", error=repr(error))
+
+
+@contextmanager
+def _signals_later(*numbers: signal.Signals) -> Iterator[None]:
+    """Have the signals wait until the end."""
+    came: list[int] = []
+    handlers = {
+        each: signal.signal(each, lambda number, _: came.append(number)) for each in numbers
+    }
+    try:
+        yield
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _pause() -> None:

@@ -1,0 +1,78 @@
+"""A worker without a file descriptor left goes on trying, says why, and works again with some."""
+
+import asyncio
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.stack.probes import says
+from tests.degraded.conftest import PATH, Scene, Server, eventually
+from tests.flows import files
+from tests.flows.client import Client
+from tests.servers.gateway import start_worker
+from tests.servers.zygote import ForkedPart
+
+STEPS = 6
+STEP_SECONDS = 0.6
+"""A worker tries to reconnect some five times in it; the more, the likelier is each kind of end."""
+
+
+def open_files(part: ForkedPart) -> set[int]:
+    return {int(file.name) for file in Path(f"/proc/{part.pid}/fd").iterdir()}
+
+
+@contextmanager
+def none_left(part: ForkedPart) -> Iterator[Callable[[], None]]:
+    """Let a process open nothing more but one file each time that it is allowed to."""
+    usual = resource.prlimit(part.pid, resource.RLIMIT_NOFILE)
+
+    def limit(number: int) -> None:
+        resource.prlimit(part.pid, resource.RLIMIT_NOFILE, (number, usual[1]))
+
+    def allow_one() -> None:
+        opened = open_files(part)
+        limit(next(number for number in count() if number not in opened) + 1)
+
+    limit(1)
+    try:
+        yield allow_one
+    finally:
+        limit(usual[0])
+
+
+@pytest.mark.parametrize("pool", ["threads", "processes"])
+async def test_a_worker_without_descriptors_goes_on_trying(
+    scene: Scene, own_redis: tuple[Server, str], pool: str
+) -> None:
+    gateway = scene.start_gateway()
+    arguments = ("--pool", pool, "--concurrency", "2")
+    worker = scene.stack.enter_context(start_worker(scene.environ, scene.directory, *arguments))
+    async with Redis.from_url(own_redis[1]) as redis, scene.alice(gateway) as client:
+        assert await _is_registered(scene, client)
+        until_then = worker.log.stat().st_size
+        with none_left(worker) as allow_one:
+            await redis.client_kill_filter(skipme=True)
+            await eventually(partial(_has_told, worker, until_then))
+            for _ in range(STEPS):
+                allow_one()
+                await asyncio.sleep(STEP_SECONDS)
+                assert worker.exit_status is None, worker.tail()
+        await eventually(partial(_is_registered, scene, client))
+    assert worker.exit_status is None
+
+
+async def _has_told(worker: ForkedPart, since: int) -> bool:
+    assert worker.exit_status is None, worker.tail()
+    return says(worker.log, since, "gateway.out_of_descriptors")
+
+
+async def _is_registered(scene: Scene, client: Client) -> bool:
+    headers = {"Prefer": "wait=3"}
+    answer = await client.upload(PATH, files.PNG, name=scene.name, headers=headers)
+    return answer.status == 200
