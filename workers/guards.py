@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from billiard.exceptions import WorkerLostError
@@ -31,6 +32,7 @@ _base: Final[Any] = CelerysConsumer  # there is more in it than its types tell
 _dispatcher: Final[Any] = EventDispatcher
 _steps: Final[Any] = bootsteps
 _PAUSE: Final = 2.0
+_RETRY: Final = 2.0
 _SILENCE: Final = 60.0
 _LOOK: Final = 0.1
 
@@ -81,6 +83,13 @@ class Consumer(_base):  # type: ignore[misc]
         ran_out(exc)
         log.warning("broker.unusable", error=explained(exc))
         super().on_connection_error_after_connected(exc)
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect; the pauses between attempts, which Celery lets grow to 30 s, stay short."""
+        conn.ensure_connection = partial(
+            conn.ensure_connection, interval_start=_RETRY, interval_step=0, interval_max=_RETRY
+        )
+        return super().ensure_connected(conn)
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
         """Say it where there is no descriptor for a connection."""
@@ -144,10 +153,10 @@ class Events(CelerysEvents):
 class Scheduler(PersistentScheduler):
     """What beat asks for the next task that is due: goes on, whatever the broker does.
 
-    Fault: an error of the broker's as beat connects ends it, if it is not the connection's own;
-    the task that was due is then out of its heap, and its time unknown. A signal's exception can
-    be lost in there as well. A signal that comes while beat opens its schedule has that opened
-    once more, and closed, in the middle of it. Seen in celery 5.7.0.
+    Fault: what is no failure of the connection ends it as it connects: a RabbitMQ that refuses the
+    user, say. The task that was due is then out of its heap, and its time unknown. A signal's
+    exception can be lost in there as well. A signal that comes while beat opens its schedule has
+    that opened once more, and closed, in the middle of it. Seen in celery 5.7.0.
     Not reported.
     """
 

@@ -3,7 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -43,7 +43,8 @@ def none_left(part: ForkedPart) -> Iterator[Callable[[], None]]:
     try:
         yield allow_one
     finally:
-        limit(usual[0])
+        with suppress(ProcessLookupError):
+            limit(usual[0])
 
 
 @pytest.mark.parametrize("pool", ["threads", "processes"])
