@@ -16,6 +16,7 @@ from amqp.exceptions import NotFound
 from celery import Celery
 from kombu import Connection, Producer, Queue
 from kombu.exceptions import ChannelError
+from kombu.pools import ProducerPool
 
 from gateway.brokers import amqp, known
 from gateway.brokers.faults import explained
@@ -49,6 +50,9 @@ _NOBODYS = "uploads.nobody"
 """No queue is bound by it: what is sent there is taken, and gone."""
 
 _CAPACITY = 10_000
+_CONNECTIONS = 2
+"""One to send by, one to look whether the broker takes anything."""
+
 _SOCKET_SECONDS = 5
 
 GATHER_SECONDS: Final = 0.5
@@ -120,6 +124,9 @@ class TaskQueue:
         self._gathered = gathered
         self._app = Celery(set_as_current=False)
         self._app.conf.update(celery_settings(broker_url, options))
+        # Not the pools of kombu, which all of a process share: these can be closed.
+        self._connections = self._app.connection_for_write().Pool(_CONNECTIONS)
+        self._producers = ProducerPool(self._connections, limit=_CONNECTIONS)
         self._tasks: deque[_Task] = deque()
         self._changed = threading.Condition()
         self._idle = False
@@ -165,7 +172,7 @@ class TaskQueue:
         takes; a RabbitMQ that has an alarm lets it be declared, and takes no message.
         """
         try:
-            with self._app.connection_or_acquire() as connection:
+            with self._connections.acquire(block=True) as connection:
                 connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
                 taken = _takes(connection, self._app.amqp.queues[QUEUES[0]])
         except Exception as error:  # each kind of broker has its own errors
@@ -205,7 +212,7 @@ class TaskQueue:
                     channel = cast(Any, connection.default_channel)
                     for name in QUEUES:
                         channel.compare(name)
-                    self._app.send_task(_NOTHING, args=[_PROBE], retry=False)
+                    self._send_task(_NOTHING, [_PROBE])
                     arrived = True
                 else:
                     arguments = queues[QUEUES[0]].queue_arguments or {}
@@ -216,7 +223,7 @@ class TaskQueue:
             raise QueueUnavailable("a message that was sent did not arrive")
 
     def close(self, patience: float = 5.0) -> None:
-        """Send what is still to be sent, for at most `patience` seconds."""
+        """Send what is still to be sent, for at most `patience` seconds, and disconnect."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -226,6 +233,7 @@ class TaskQueue:
         while tasks := self._wait():
             for name, ids in _messages(tasks, self._gathered):
                 self._send(name, ids)
+        self._connections.force_close_all()
 
     def _wait(self) -> list[_Task]:
         """The tasks that are due; none at the end."""
@@ -241,18 +249,18 @@ class TaskQueue:
 
     def _send(self, name: str, ids: str | list[str]) -> None:
         try:
-            self._app.send_task(
-                name,
-                args=[ids],
-                task_id=f"{name}:{ids if isinstance(ids, str) else ids[0]}",
-                retry=False,
-            )
+            task_id = f"{name}:{ids if isinstance(ids, str) else ids[0]}"
+            self._send_task(name, [ids], task_id)
         except Exception as error:  # noqa: BLE001 - whatever a broker does, the next is sent too
             self._note(taken=False)
             LOST_MESSAGES.add()
             log.warning("queue.unavailable", task=name, upload_ids=ids, error=explained(error))
         else:
             self._note(taken=True)
+
+    def _send_task(self, name: str, args: Sequence[object], task_id: str | None = None) -> None:
+        with self._producers.acquire(block=True) as producer:
+            self._app.send_task(name, args, task_id=task_id, producer=producer, retry=False)
 
     def _note(self, *, taken: bool) -> None:
         """Tell whether the broker takes messages, where that has changed."""

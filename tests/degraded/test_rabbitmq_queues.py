@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -95,8 +96,11 @@ def test_a_right_that_is_missing_is_named(clerk: Clerk) -> None:
         ("^uploads.*", "exchange 'amq.default'"),
         ("^amq.default$", "queue 'uploads.probe."),
     ):
-        with pytest.raises(QueueUnavailable, match=what) as caught:
-            TaskQueue(clerk(names), ()).probe()
+        with (
+            closing(TaskQueue(clerk(names), ())) as queue,
+            pytest.raises(QueueUnavailable, match=what) as caught,
+        ):
+            queue.probe()
         assert "rabbitmqctl set_permissions -p test-" in str(caught.value)
 
 
@@ -106,27 +110,40 @@ def test_doctor_makes_no_queue_and_looks_at_each(
 ) -> None:
     options = BrokerOptions(queue_type=queue_type)
     name = vhost.rpartition("/")[2]
-    queue = TaskQueue(clerk(RIGHTS), (), options)
-    queue.probe()
+    with closing(TaskQueue(clerk(RIGHTS), (), options)) as queue:
+        queue.probe()
     assert "uploads" not in node.control("list_queues", "-p", name, "name")
     with Connection(vhost) as connection:  # the last of them is of another type
         Queue(Step.SWEEP, Exchange("uploads"), Step.SWEEP, durable=False)(
             connection.channel()
         ).declare()
-    with pytest.raises(QueueUnavailable, match=r"queue 'uploads.sweep' exists with another"):
+    with (
+        closing(TaskQueue(clerk(RIGHTS), (), options)) as queue,
+        pytest.raises(QueueUnavailable, match=r"queue 'uploads.sweep' exists with another"),
+    ):
         queue.probe()
 
 
 def test_an_alarm_is_named(node: RabbitMQ, vhost: str) -> None:
-    with node.memory_alarm(), pytest.raises(QueueUnavailable, match="alarm for memory or disk"):
-        TaskQueue(vhost, ()).probe()
+    with (
+        node.memory_alarm(),
+        closing(TaskQueue(vhost, ())) as queue,
+        pytest.raises(QueueUnavailable, match="alarm for memory or disk"),
+    ):
+        queue.probe()
+
+
+def declare(vhost: str, queue_type: QueueType = QueueType.CLASSIC) -> None:
+    """As a gateway does that looks whether the broker takes tasks."""
+    with closing(TaskQueue(vhost, (), BrokerOptions(queue_type=queue_type))) as queue:
+        queue.check()
 
 
 @pytest.mark.parametrize("there", QueueType)
 def test_queues_of_another_type_are_named(vhost: str, there: QueueType) -> None:
     (wanted,) = set(QueueType) - {there}
-    TaskQueue(vhost, (), BrokerOptions(queue_type=there)).check()
-    TaskQueue(vhost, (), BrokerOptions(queue_type=there)).check()
+    for _ in range(2):
+        declare(vhost, there)
     said = said_of(vhost, BrokerOptions(queue_type=wanted))
     assert f"queue uploads.inspect exists as a {there} queue" in said
     assert f"set GATEWAY_BROKER_QUEUE_TYPE={there}, or" in said
@@ -135,7 +152,7 @@ def test_queues_of_another_type_are_named(vhost: str, there: QueueType) -> None:
 def test_queues_that_were_there_before_the_type_could_be_chosen_are_classic(vhost: str) -> None:
     with Connection(vhost) as connection:
         Queue(Step.INSPECT, Exchange("uploads"), Step.INSPECT)(connection.channel()).declare()
-    TaskQueue(vhost, ()).check()
+    declare(vhost)
     assert "exists as a classic queue" in said_of(vhost, QUORUM)
 
 

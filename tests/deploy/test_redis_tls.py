@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -66,7 +67,8 @@ async def _ask_redis(settings: Settings) -> None:
 
 
 async def _ask_broker(settings: Settings) -> None:
-    TaskQueue(settings.broker, ()).probe()  # on a connection of its own
+    with closing(TaskQueue(settings.broker, ())) as queue:
+        queue.probe()  # on a connection of its own
 
 
 @pytest.mark.parametrize(

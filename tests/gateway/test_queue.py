@@ -60,8 +60,25 @@ def test_what_is_left_is_sent_at_the_end(own_redis_url: str, broker: Redis) -> N
     assert messages(broker) == [("many", ["a"])]
 
 
+def test_the_broker_is_left_at_the_end(module_valkey: Valkey) -> None:
+    def connected() -> int:
+        return len(watching.client_list())
+
+    with Redis.from_url(module_valkey.url) as watching:
+        before = connected()
+        queue = TaskQueue(module_valkey.url, ())
+        queue.send("one", "a")
+        queue.check()
+        queue.probe()
+        assert connected() > before
+        queue.close()
+        assert connected() == before
+
+
 def test_a_probe_leaves_nothing_behind(own_redis_url: str, broker: Redis) -> None:
-    TaskQueue(own_redis_url, ()).probe()
+    queue = TaskQueue(own_redis_url, ())
+    queue.probe()
+    queue.close()
     assert broker.keys() == []
 
 
@@ -74,6 +91,7 @@ def test_a_broker_that_keeps_no_messages_is_named(module_valkey: Valkey) -> None
     queue.check()
     with pytest.raises(QueueUnavailable, match="zadd") as caught:
         queue.probe()
+    queue.close()
     assert "hush" not in str(caught.value)
 
 

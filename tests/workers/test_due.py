@@ -1,8 +1,8 @@
 """Steps that are to run later are sent when it is time, once, by whichever worker looks then."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -24,9 +24,10 @@ async def redis(own_redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def due(own_redis_url: str, redis: Redis) -> Due:
+def due(own_redis_url: str, redis: Redis) -> Iterator[Due]:
     """With a broker that no worker listens to."""
-    return Due(redis, TaskQueue(own_redis_url, ()))
+    with closing(TaskQueue(own_redis_url, ())) as queue:
+        yield Due(redis, queue)
 
 
 async def waiting(redis: Redis) -> dict[str, int]:
