@@ -53,7 +53,7 @@ WHOLE = Upload(
             content_type="c", head=b"\xff", pieces=(Piece(1, b"\xff"),), disposition=b"\xff",
         ),
     ),
-    terms=Terms(allowed_types=("a",), denied_types=("b",), require_match=True),
+    terms=Terms(allowed_types=("a",), denied_types=("b",), require_match=True, file_retention=1.0),
     fields=(("f", "v"),),
     url="u",
     authorization="a",
