@@ -1,9 +1,11 @@
 """What Celery's worker and beat do wrong: a test that fails here says that its guard can go."""
 
+import asyncio
 import shelve
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,15 @@ from celery import Celery
 from celery.app import defaults
 from celery.beat import PersistentScheduler
 from celery.worker.consumer.consumer import Consumer as CelerysConsumer
+from redis.asyncio import Redis
 
+from gateway.stack.probes import says
+from tests.degraded.conftest import Server, eventually, own_redis
+from tests.degraded.test_descriptors import STEP_SECONDS, none_left
+from tests.servers.zygote import ForkedPart
 from workers import guards
+
+__all__ = ["own_redis"]
 
 
 @contextmanager
@@ -56,3 +65,26 @@ def test_celery_still_has_no_setting_against_queues_for_delays() -> None:
     upstream: Any = CelerysConsumer
     assert any("delayed_delivery" in step for step in upstream.Blueprint.default_steps)
     assert not any("delayed_delivery" in step for step in guards.Blueprint.default_steps)
+
+
+@pytest.mark.slow
+async def test_celery_still_ends_a_worker_for_want_of_a_descriptor(
+    own_redis: tuple[Server, str], tmp_path: Path
+) -> None:
+    url, log = own_redis[1], tmp_path / "worker.log"
+    argv = ["celery.__main__", "-A", "tests.gateway.guards.plain", "worker", "-P", "threads"]
+    ready = partial(says, log, 0, " ready.")
+    options = [*argv, "-l", "INFO", "--without-mingle", "--without-gossip"]
+    environ = {"PLAIN_BROKER_URL": url}
+    with ForkedPart(options, environ, log, ready) as worker, none_left(worker) as allow_one:
+        async with Redis.from_url(url) as redis:
+            await redis.client_kill_filter(skipme=True)
+
+        async def has_ended() -> bool:
+            if worker.exit_status is None:
+                allow_one()
+                await asyncio.sleep(STEP_SECONDS)
+            return worker.exit_status is not None
+
+        await eventually(has_ended)
+    assert says(log, 0, "Too many open files")  # by which of its ways it ends is a matter of luck

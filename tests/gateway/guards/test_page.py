@@ -1,9 +1,10 @@
-"""Each guard says against what it stands, and is on the page that lists them all."""
+"""Each guard says against what it stands, has a test, and is on the page that lists them all."""
 
 import importlib
 import inspect
 import pkgutil
 import re
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,14 @@ def test_each_guard_names_its_fault(module: str) -> None:
         assert f"| `{name}` |" in (guards.__doc__ or "")
         assert re.search(r"(?s)Fault: .*Seen in\s+[a-z-]+ \d", told), name
         assert re.search(r"Reported: https://github\.com/|Not\s+reported", told), name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_guard_has_a_test_of_its_fault(module: str) -> None:
+    here = Path(__file__)
+    texts = [file.read_text() for file in here.parent.glob("test_*.py") if file != here]
+    for guard in guards_of(module).values():
+        assert any(re.search(rf"\b{guard.__name__}\b", text) for text in texts), guard
 
 
 def test_the_page_names_no_other() -> None:
