@@ -16,6 +16,7 @@ from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMes
 from yarl import URL
 
 from gateway.delivery.forward import CONNECT_SECONDS, NOT_HTTP, UNREACHABLE, answer_fault
+from gateway.dial import dial
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.limits.watch import Watch
 from gateway.upstream.connections import (
@@ -28,9 +29,6 @@ from gateway.upstream.connections import (
 
 _IDLE_SECONDS = 15.0
 _ANSWER_BUFFER = 256 * 1024
-_NEXT_ADDRESS_SECONDS = 0.25
-"""After which the next address of the name is tried as well (RFC 8305 section 5)."""
-
 _WRITE_BUFFER = 256 * 1024
 
 
@@ -233,12 +231,13 @@ class UpstreamPool:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
+                host = self._url.host or ""
+                connected = await dial(host, self._url.port or 0)
                 _, connection = await loop.create_connection(
                     lambda: UpstreamConnection(loop, self),
-                    self._url.host or "",
-                    self._url.port or 0,
+                    sock=connected,
                     ssl=self._tls,
-                    happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
+                    server_hostname=host if self._tls else None,
                 )
         except TimeoutError as error:
             raise UpstreamTimeout("ChatKitty did not answer in time") from error

@@ -1,26 +1,37 @@
 """Connections of redis-py's that can be cancelled, and that try all addresses of a name."""
 
+import asyncio
+import socket
 from collections.abc import Mapping
-from typing import Final
 
 from redis.asyncio.connection import Connection as PlainConnection
 from redis.asyncio.connection import SSLConnection
 
+from gateway.dial import dial
 from gateway.guards.redis_py import CancellableSending
 
-_ADDRESSES: Final = {"happy_eyeballs_delay": 0.25}
-"""Seconds after which the next address is tried as well."""
 
-
-class Connection(CancellableSending, PlainConnection):
+class _Dialled(PlainConnection):
     """Tries the next address of the name if the first does not answer soon (RFC 8305)."""
 
+    _socket: socket.socket
+
+    async def _connect(self) -> None:
+        async with asyncio.timeout(self.socket_connect_timeout):
+            self._socket = await dial(self.host, int(self.port))
+        await super()._connect()  # type: ignore[no-untyped-call]
+
     def _connection_arguments(self) -> Mapping[str, object]:
-        return {**super()._connection_arguments(), **_ADDRESSES}
+        arguments = {**super()._connection_arguments(), "sock": self._socket}
+        del arguments["host"], arguments["port"]
+        if "ssl" in arguments:
+            arguments["server_hostname"] = self.host
+        return arguments
 
 
-class SecureConnection(CancellableSending, SSLConnection):
-    """The same with TLS."""
+class Connection(CancellableSending, _Dialled):
+    """To a Redis without TLS."""
 
-    def _connection_arguments(self) -> Mapping[str, object]:
-        return {**super()._connection_arguments(), **_ADDRESSES}
+
+class SecureConnection(CancellableSending, _Dialled, SSLConnection):
+    """To a Redis with TLS."""
