@@ -64,28 +64,28 @@ class RouteSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: RoutePath
-    """A glob over the path: `*` is one path element, `**` any number."""
+    """Glob for the path: `*` matches one path element, `**` any number of them."""
 
     delivery: Delivery | None = None
-    """Left out: the default delivery where the endpoint allows it."""
+    """Delivery of this route. Default: `delivery`, if the endpoint supports it."""
 
     max_file_size: ByteSize | None = None
-    """Largest file in bytes; left out: the `max_file_size` of all."""
+    """Largest file, in bytes or as `5MiB`. Default: the global `max_file_size`."""
 
     allowed_types: tuple[str, ...] = ()
-    """Media types, or patterns such as `image/*`, that a file must be of; empty: any."""
+    """Media types, or patterns such as `image/*`, that a file may have. Empty: any."""
 
     denied_types: tuple[str, ...] | None = None
-    """Media types that are refused; left out: executables and scripts."""
+    """Media types that are refused. Default: executables and scripts."""
 
     require_match: bool = False
-    """Refuse a file whose content is not of the type that the client declared."""
+    """Reject a file if its content does not have the type that the client declared."""
 
     file_retention: Annotated[float, Field(ge=60)] | None = None
-    """Seconds for which a hosted file is kept after it was received; left out: for good."""
+    """Seconds for which a hosted file is kept after its upload. Default: for ever."""
 
     scopes: tuple[Scope, ...] | None = None
-    """Scopes of which every token must have each, uploading or not; left out: `auth_scopes`."""
+    """Scopes that every request to this route needs. Default: `auth_scopes`, uploads only."""
 
 
 class Settings(BaseModel):
@@ -96,135 +96,135 @@ class Settings(BaseModel):
     # --- where the gateway listens ---------------------------------------------------------------
 
     host: str = "127.0.0.1"
-    """The address that the gateway listens on."""
+    """Address to listen on."""
 
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
-    """The port that clients reach."""
+    """Port for clients."""
 
     admin_port: Annotated[int, Field(ge=1, le=65535)] = 8081
-    """The port for operators; never to be reached from outside."""
+    """Port for operators (metrics, readiness); do not expose it."""
 
     public_url: BaseUrl = HttpUrl("http://127.0.0.1:8080")
-    """What clients call this gateway: hosted files are registered under it."""
+    """URL by which clients reach the gateway. Hosted files are registered under it."""
 
     files_url: BaseUrl | None = None
-    """Another name of this gateway, for hosted files alone; left out: the public URL."""
+    """Separate host name that serves only hosted files. Default: the public URL."""
 
     trusted_proxies: CommaSeparated[IPvAnyNetwork] = ()
-    """Networks whose `X-Forwarded-For` or `Forwarded` tells the client's address."""
+    """Networks whose `X-Forwarded-For` or `Forwarded` header is believed."""
 
     drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
-    """Seconds between SIGTERM, when readiness fails, and the end of listening."""
+    """Seconds from SIGTERM, when readiness fails, until the gateway stops listening."""
 
     drain_timeout: Annotated[float, Field(ge=0, le=3600)] = 60.0
-    """Seconds that requests, and steps of workers, may take after that; longer ones are cut."""
+    """Seconds that open requests and worker steps may then take before they are cut."""
 
     # --- ChatKitty -------------------------------------------------------------------------------
 
     upstream_url: BaseUrl = HttpUrl("https://api.chatkitty.com")
-    """The ChatKitty API. With a path, only requests below that path are passed on."""
+    """URL of the ChatKitty API. With a path, only requests below that path are forwarded."""
 
     upstream_token_url: EndpointUrl = HttpUrl("https://authorization.chatkitty.com/oauth/token")
-    """Where the gateway's own client credentials become a token."""
+    """OAuth token endpoint for the gateway's own client credentials."""
 
     upstream_client_id: str | None = None
-    """The gateway's own client id; without it files are registered with the caller's token."""
+    """The gateway's own client id. Without it, the caller's token registers the files."""
 
     upstream_client_secret: SecretStr | None = None
-    """The secret that belongs to the client id."""
+    """Secret of that client id."""
 
     upstream_timeout: Annotated[float, Field(gt=0, le=600)] = 60.0
-    """Seconds that the upstream may stay silent before an answer is given up."""
+    """Seconds that ChatKitty may stay silent before the gateway gives up."""
 
     # --- Redis, broker and store -----------------------------------------------------------------
 
     redis_url: Annotated[str, Field(repr=False)] = "redis://127.0.0.1:6379/0"
-    """Cache, notices and the records of relayed uploads; `rediss` with TLS, `redis+sentinel`."""
+    """Redis for caches, notifications and the records of relayed uploads (docs/redis.md)."""
 
     redis_username: str | None = None
-    """The user of Redis; left out: the URL's, or `default`."""
+    """User of Redis. Default: the one in the URL, or `default`."""
 
     redis_password: SecretStr | None = None
-    """The password of Redis, written as it is; in a URL it is percent-encoded."""
+    """Password of Redis, as it is (in a URL it is percent-encoded)."""
 
     redis_ca_file: Path | None = None
-    """PEM file of the authorities that may vouch for Redis; left out: the system's."""
+    """PEM file of the authorities that sign Redis' certificate. Default: the system's."""
 
     redis_cert_file: Path | None = None
-    """PEM file of the certificate that is shown to Redis."""
+    """PEM file of the client certificate for Redis."""
 
     redis_key_file: Path | None = None
-    """PEM file of that certificate's key; left out: the same file."""
+    """PEM file of the key of that certificate. Default: the same file."""
 
     redis_sentinel_username: str | None = None
-    """The user of the sentinels, which is not that of Redis."""
+    """User of the sentinels; not the user of Redis."""
 
     redis_sentinel_password: SecretStr | None = None
-    """The password of the sentinels."""
+    """Password of the sentinels."""
 
     redis_prefix: Annotated[KeyPrefix, Field(max_length=64)] = ""
-    """What all keys and channels in Redis begin with, the broker's too; each word ends in `:`."""
+    """Prefix of all keys and channels in Redis, for the broker too. It ends in `:`."""
 
     broker_url: SecretStr | None = None
-    """The Celery broker (docs/brokers.md); left out: the same Redis, by the settings above."""
+    """Celery broker (docs/brokers.md). Default: the same Redis."""
 
     broker_queue_type: QueueType = QueueType.CLASSIC
-    """What RabbitMQ keeps the queues as: `classic` or `quorum`."""
+    """Type of the queues in RabbitMQ: `classic` or `quorum`."""
 
     sqs_region: str | None = None
-    """The region of the queues, if the broker is SQS; left out: the bucket's."""
+    """Region of the SQS queues. Default: the region of the bucket."""
 
     sqs_queues: Annotated[SqsQueues, Field(max_length=256)] = ""
-    """What the names of SQS' queues begin with, or the URLs of queues that are made by hand."""
+    """Prefix for the names of the SQS queues, or the URL prefix of queues that you created."""
 
     s3_endpoint_url: BaseUrl | None = None
-    """The S3-compatible store; left out: AWS."""
+    """URL of the S3-compatible store. Default: AWS."""
 
     s3_bucket: Annotated[str, Field(min_length=3, max_length=63)] = "uploads"
-    """The bucket of the uploads and their records."""
+    """Bucket for uploads and their records."""
 
     s3_region: str = "us-east-1"
-    """The region of the bucket."""
+    """Region of the bucket."""
 
     s3_access_key_id: str | None = None
-    """Left out: AWS's own chain of credentials."""
+    """Access key id. Default: AWS' own chain of credentials."""
 
     s3_secret_access_key: SecretStr | None = None
-    """The secret that belongs to the access key."""
+    """Secret of that access key."""
 
     s3_session_token: SecretStr | None = None
-    """The session token of a temporary access key; `AWS_SESSION_TOKEN` is for AWS's own chain."""
+    """Session token of a temporary access key."""
 
     # --- secrets and identity --------------------------------------------------------------------
 
     secret_key: Annotated[CommaSeparated[SecretStr], Field(min_length=1)]
-    """Url-safe base64 keys of 32 bytes; the first encrypts and signs, all are tried to read."""
+    """Keys of 32 bytes in url-safe base64. The first one encrypts; all can decrypt."""
 
     auth: Annotated[CommaSeparated[VerifierName], Field(min_length=1)] = (VerifierName.UPSTREAM,)
-    """The verifiers of bearer tokens, asked in this order."""
+    """Verifiers of bearer tokens, in the order in which they are tried (docs/identity.md)."""
 
     auth_applications: CommaSeparated[Annotated[int, Field(ge=1)]] = ()
-    """Ids of applications whose tokens `upstream` lets in; left out: that of the own client id."""
+    """ChatKitty applications whose tokens `upstream` accepts. Default: the own client id's."""
 
     auth_static_tokens: Annotated[
         Mapping[str, str], BeforeValidator(static_tokens), Field(repr=False)
     ] = {}
-    """For development: `subject:token` pairs that the `static` verifier accepts, by token."""
+    """For development: `subject:token` pairs that the `static` verifier accepts."""
 
     auth_cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
-    """Seconds that an accepted token is believed without asking its issuer again."""
+    """Seconds for which a verified token is not verified again."""
 
     auth_jwks_url: EndpointUrl | None = None
-    """Where the identity provider publishes the keys by which the `jwt` verifier goes."""
+    """URL of the identity provider's public keys, for the `jwt` verifier."""
 
     auth_issuer: str | None = None
-    """The expected `iss`: always of `jwt`; of `introspection` if the answer contains one."""
+    """Expected `iss`: required by `jwt`; for `introspection`, compared if there is one."""
 
     auth_audience: CommaSeparated[str] = ()
     """Accepted audiences: a token's `aud` must contain at least one of them."""
 
     auth_clients: CommaSeparated[str] = ()
-    """Clients of whose tokens no `aud` is demanded: one without has to have such a `client_id`."""
+    """Clients whose tokens may lack an `aud`: their `client_id` must be one of these."""
 
     auth_algorithms: Annotated[CommaSeparated[SignatureAlgorithm], Field(min_length=1)] = (
         SignatureAlgorithm.RS256,
@@ -232,164 +232,164 @@ class Settings(BaseModel):
         SignatureAlgorithm.ES256,
         SignatureAlgorithm.EDDSA,
     )
-    """The algorithms by which a published key may sign a JWT; no symmetric one can be."""
+    """Signature algorithms that `jwt` accepts for published keys."""
 
     auth_hs256_secret: Annotated[SecretStr, AfterValidator(shared_secret)] | None = None
-    """The secret by which `jwt` accepts HS256 as well: who has it can issue tokens."""
+    """Shared secret for HS256. Everyone who knows it can issue tokens."""
 
     auth_leeway: Annotated[float, Field(ge=0, le=300)] = 30.0
-    """Seconds by which the clock of whoever issues tokens may be off."""
+    """Seconds by which the identity provider's clock may differ."""
 
     auth_jwks_refresh: Annotated[float, Field(ge=1, le=86400)] = 300.0
-    """Seconds after which the identity provider's keys are fetched again, in the background."""
+    """Seconds between two fetches of the identity provider's keys."""
 
     auth_jwks_cooldown: Annotated[float, Field(ge=1, le=3600)] = 5.0
-    """Seconds for which unknown keys cause no second fetch, after one that brought nothing new."""
+    """Seconds for which an unknown key id causes no second fetch."""
 
     auth_jwks_outage: Annotated[float, Field(ge=0)] = 86400.0
-    """Seconds that keys are believed while their identity provider cannot be reached."""
+    """Seconds for which keys stay valid while the identity provider is unreachable."""
 
     auth_introspection_url: EndpointUrl | None = None
-    """Where the `introspection` verifier asks about tokens (RFC 7662)."""
+    """URL of the introspection endpoint (RFC 7662)."""
 
     auth_introspection_client_id: str | None = None
-    """As whom the `introspection` verifier asks; left out: without credentials."""
+    """Client id for introspection. Default: no credentials."""
 
     auth_introspection_client_secret: SecretStr | None = None
-    """The secret that belongs to that client id."""
+    """Secret of that client id."""
 
     auth_scopes: CommaSeparated[Scope] = ()
-    """Scopes that uploading, and reading `/gateway/uploads`, takes, unless a route names others."""
+    """Scopes needed to upload and to read `/gateway/uploads`, unless a route sets its own."""
 
     auth_scope_claims: Annotated[CommaSeparated[str], Field(min_length=1)] = ("scope", "scp")
-    """Claims with a token's scopes, of which the first that it has counts; nested: `a.b`."""
+    """Claims that hold a token's scopes; the first one present counts. Nested: `a.b`."""
 
     auth_username_claim: Annotated[str, Field(min_length=1)] | None = None
-    """The claim with the one ChatKitty username as whom a token may post; left out: as anybody."""
+    """Claim with the only ChatKitty username that a token may act as. Default: any."""
 
     auth_any_user_scope: Scope | None = None
-    """The scope of tokens that may post as anybody in spite of `auth_username_claim`."""
+    """Scope that lets a token act as any user despite `auth_username_claim`."""
 
     auth_upload_grace: Annotated[float, Field(ge=0)] = 86400.0
-    """Seconds that an upload which was let in may go on after its token has ended."""
+    """Seconds that an upload may continue after its token has expired."""
 
     grants: Grants = Grants.REFUSE
-    """Uploads with ChatKitty's `Grant` header and no bearer token: `refuse` or `relay`."""
+    """Uploads with a ChatKitty `Grant` header and no bearer token: `refuse` or `relay`."""
 
     # --- uploads ---------------------------------------------------------------------------------
 
     delivery: Delivery = Delivery.RELAY
-    """The delivery of the dual endpoints: `relay` or `external`."""
+    """Delivery of endpoints that support both: `relay` or `external`."""
 
     engine: Engine = Engine.FAST
-    """What moves a relay's bytes: `fast`, or `plain` (aiohttp's own handler and client)."""
+    """Implementation of relays: `fast`, or `plain` (aiohttp only)."""
 
     hash: Hash = Hash.SHA256
-    """Digests of the bytes: `sha256` (with CRC32C), `crc32c`, or `off` (relays take none)."""
+    """Digests of uploads: `sha256` (with CRC32C), `crc32c`, or `off` (none for relays)."""
 
     max_file_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(10 * GIB)
     """Largest file, in bytes or as `512MiB`."""
 
     max_form_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(256 * 1024)
-    """Largest total of all that is not the file, in bytes."""
+    """Largest total size of the form without the file."""
 
     registration_wait: Annotated[float, Field(ge=0, le=300)] = 25.0
-    """Seconds an external upload waits for its registration before the 202."""
+    """Seconds that an external upload waits for its registration before a 202."""
 
     upload_memory: Annotated[ByteSize, Field(ge=32 * MIB)] = ByteSize(128 * MIB)
-    """Bytes of parts that one process may hold on their way to the store."""
+    """Memory for parts on their way to the store, per process."""
 
     max_open_uploads: Annotated[int, Field(ge=1)] = 2000
-    """Uploads that one process takes at a time; more are told to come again."""
+    """Uploads in progress per process; further ones get a 503."""
 
     max_connections: Annotated[int, Field(ge=1)] = 4096
-    """Connections that one process keeps; for more, those go that wait longest for a request."""
+    """Connections per process; beyond that, the longest idle ones are closed."""
 
     max_connections_per_address: Annotated[int, Field(ge=0)] = 0
-    """Connections that one address may have, unless it is a trusted proxy's; 0: any number."""
+    """Connections per client address, trusted proxies excepted. 0: no limit."""
 
     max_head_size: Annotated[ByteSize, Field(ge=4096, le=MIB)] = ByteSize(32 * 1024)
-    """Largest head of a request, the request line and all headers, in bytes."""
+    """Largest head of a request: the request line and all headers."""
 
     body_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
-    """Seconds that a client may stay silent in the middle of a body."""
+    """Seconds that a client may stay silent while it sends a body."""
 
     body_min_rate: Annotated[ByteSize, Field(ge=0)] = ByteSize(512)
-    """Bytes per second that a body must come at, averaged over its period; 0: at any rate."""
+    """Slowest average rate of a body, in bytes per second. 0: no limit."""
 
     body_rate_period: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """Seconds over which a body's rate is averaged; it is not enforced during the first period."""
+    """Seconds over which that rate is averaged. The first period is not limited."""
 
     head_timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """Seconds that the head of a request may take to come."""
+    """Seconds that the head of a request may take."""
 
     idle_timeout: Annotated[float, Field(gt=0, le=3600)] = 75.0
-    """Seconds that a connection is kept between requests: more than a load balancer's before it."""
+    """Seconds that an idle connection stays open; longer than in your load balancer."""
 
     answer_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
-    """Seconds in which a client must take more of an answer that waits for it."""
+    """Seconds within which a client must read more of its answer."""
 
     serve_files: Serve = Serve.REDIRECT
-    """Hosted files: `redirect` to a presigned URL of the store, or `stream` through here."""
+    """Hosted files: `redirect` to a presigned URL of the store, or `stream` them."""
 
     file_link_seconds: Annotated[float, Field(ge=60)] | None = None
-    """Seconds for which the URL of a hosted file works; left out: as long as the file is there."""
+    """Seconds for which the URL of a hosted file works. Default: as long as the file."""
 
     delete_files: bool = False
-    """Whether a hosted file goes with its message or display picture, or by its subject's wish."""
+    """Delete a hosted file with its message or display picture (docs/durability.md)."""
 
     on_mismatch: OnMismatch = OnMismatch.FLAG
-    """A relayed file that is not what the upstream took it for: `flag`, or `delete` the message."""
+    """A relayed file that is not what ChatKitty took it for: `flag`, or `delete` the message."""
 
     record_retention: Annotated[float, Field(gt=0)] = 30 * 86400.0
-    """Seconds for which an upload can still be asked for after it was made."""
+    """Seconds for which an upload's record is kept."""
 
     orphan_retention: Annotated[float, Field(ge=45)] = 30 * 86400.0
-    """Seconds for which a complete file whose record is gone is kept, to be recovered by hand."""
+    """Seconds for which a complete file without a record is kept for recovery."""
 
     idempotency_retention: Annotated[float, Field(ge=60)] = 86400.0
-    """Seconds for which an `Idempotency-Key` stands for the upload that it came with first."""
+    """Seconds for which an `Idempotency-Key` is remembered."""
 
     sweep_interval: Annotated[float, Field(ge=1, le=3600)] = 30.0
-    """Seconds between two looks for uploads that were left behind."""
+    """Seconds between two searches for uploads that were left behind."""
 
     routes: tuple[RouteSettings, ...] = ()
-    """The route table; only in the configuration file."""
+    """Table of routes; only in the configuration file."""
 
     # --- what one subject may have ---------------------------------------------------------------
 
     subject_uploads: Annotated[int, Field(ge=0)] = 0
-    """Uploads that one subject may have under way at a time, at all gateways; 0: any number."""
+    """Uploads in progress per subject, over all gateways. 0: no limit."""
 
     subject_requests: Annotated[int, Field(ge=0)] = 0
-    """Requests that one subject may make in a window, uploads among them; 0: any number."""
+    """Requests per subject and window, uploads included. 0: no limit."""
 
     subject_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(0)
-    """Bytes of bodies that one subject may send in a window; 0: any number."""
+    """Bytes of bodies per subject and window. 0: no limit."""
 
     subject_window: Annotated[int, Field(ge=1, le=86400)] = 60
-    """Seconds of the sliding window in which a subject's requests and bytes are counted."""
+    """Length of that sliding window, in seconds."""
 
     # --- metrics ---------------------------------------------------------------------------------
 
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """The port on which a worker tells its metrics; 0: on none."""
+    """Port for a worker's metrics. 0: none."""
 
     metrics_dir: Path | None = None
-    """Where processes that share a port share their metrics; `serve --processes` makes its own."""
+    """Directory in which processes on one port share metrics. `serve` creates its own."""
 
     # --- traces ----------------------------------------------------------------------------------
 
     tracing: bool = False
-    """Whether traces of uploads are sent; needs the extra `tracing`, and heeds `OTEL_*`."""
+    """Send traces. Needs the `tracing` extra; honours `OTEL_*`."""
 
     # --- logs ------------------------------------------------------------------------------------
 
     log_level: LogLevel = "info"
-    """The least level that is logged."""
+    """Lowest level that is logged."""
 
     log_levels: Annotated[Mapping[ModuleName, LogLevel], BeforeValidator(levels_by_module)] = {}
-    """Other levels for modules and packages: `gateway.delivery:debug,workers:warning`."""
+    """Other levels by module or package: `gateway.delivery:debug,workers:warning`."""
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:

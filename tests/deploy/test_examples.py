@@ -3,9 +3,6 @@
 After a change of the settings: `UPDATE_EXAMPLES=1 pytest tests/deploy/test_examples.py`.
 """
 
-import ast
-import inspect
-import json
 import os
 import re
 import tomllib
@@ -15,10 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.fernet import Fernet
-from pydantic import ByteSize
-from pydantic_core import PydanticUndefined
 
-from gateway.settings import RouteSettings, Settings, load, model
+from gateway.settings import RouteSettings, Settings, load
+from tests import settings_text
 
 EXAMPLES: Final = Path(__file__).parents[2] / "deploy" / "examples"
 FULL: Final = EXAMPLES / "full.toml"
@@ -36,65 +32,21 @@ ROUTES: Final = """
 
 def rendered() -> str:
     """The example of all settings, from what the model says of them."""
-    source = inspect.getsource(model)
-    settings = source.partition("class Settings")[2]
-    sections = re.findall(r"^    # --- (.*?) -*$|^    (\w+):", settings, re.MULTILINE)
-    meanings = _docstrings(source)
     lines = [HEAD]
-    for section, name in sections:
-        if section:
-            lines.append(f"\n# --- {section} ---\n")
-        elif name in Settings.model_fields and name != "routes":
-            lines.append(f"# {meanings['Settings', name]}")
-            lines.append(f"#{name} = {_default(Settings, name)}\n".replace(" = \n", " =\n"))
+    for heading, settings in settings_text.sections():
+        lines.append(f"\n# --- {heading} ---\n")
+        for each in settings:
+            lines.append(f"# {each.meaning}")
+            lines.append(f"{_line(each)}\n")
     lines.append(f"{ROUTES}\n#[[routes]]")
-    for name in RouteSettings.model_fields:
-        lines.append(f"# {meanings['RouteSettings', name]}")
-        lines.append(f"#{name} = {_default(RouteSettings, name)}".rstrip())
+    for each in settings_text.of_routes():
+        lines.append(f"# {each.meaning}")
+        lines.append(_line(each))
     return "\n".join(lines) + "\n"
 
 
-def _docstrings(source: str) -> dict[tuple[str, str], str]:
-    """What stands below each field of each class."""
-    return {
-        (scope.name, field.target.id): " ".join(text.value.value.split())
-        for scope in ast.parse(source).body
-        if isinstance(scope, ast.ClassDef)
-        for field, text in zip(scope.body, scope.body[1:], strict=False)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(text, ast.Expr)
-        and isinstance(text.value, ast.Constant)
-        and isinstance(text.value.value, str)
-    }
-
-
-def _default(scope: type[Settings | RouteSettings], name: str) -> str:
-    value = scope.model_fields[name].default
-    if value is None or value is PydanticUndefined:
-        return ""
-    return _toml(value)
-
-
-def _toml(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case ByteSize():
-            return _size(value)
-        case int() | float():
-            return f"{value:g}" if value < 1e6 else str(int(value))
-        case tuple():
-            return f"[{', '.join(map(_toml, value))}]"
-        case _:
-            return "{}" if value == {} else json.dumps(str(value).removesuffix("/"))
-
-
-def _size(value: int) -> str:
-    for unit, size in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
-        if value and value % size == 0:
-            return json.dumps(f"{value // size}{unit}")
-    return str(value)
+def _line(setting: settings_text.Setting) -> str:
+    return f"#{setting.name} = {setting.default}".rstrip()
 
 
 def _uncommented(text: str) -> Iterator[str]:
