@@ -1,6 +1,7 @@
 """The Celery application: `celery -A workers worker`, `celery -A workers beat`."""
 
 import asyncio
+import os
 import sys
 import threading
 from typing import Any, Final
@@ -20,7 +21,7 @@ from celery.signals import (
 
 from gateway import queue
 from gateway.errors import ConfigurationError
-from gateway.settings import load
+from gateway.settings import load, unknown_names
 from gateway.telemetry import configure_logs, get_logger
 from gateway.uploads.lifecycle import Step
 from workers import runtime, shares
@@ -63,6 +64,13 @@ app.steps["consumer"].add(shares.Shares)
 @setup_logging.connect
 def _configure_logs(**_: object) -> None:
     configure_logs(_settings.log_level, _settings.log_levels)
+
+
+@worker_init.connect
+@beat_init.connect
+def _tell_unknown_names(**_: object) -> None:
+    for name, hint in unknown_names(os.environ).items():
+        get_logger(__name__).warning("settings.unknown", name=name + hint)
 
 
 @worker_init.connect

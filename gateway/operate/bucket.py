@@ -108,7 +108,7 @@ def checked_id(text: str) -> str:
 
 
 async def act_on(desk: Desk, upload_id: str, act: Act, but: type[Refused] | None = None) -> bool:
-    """Act on one upload and say how it went; a refusal of the type `but` is none."""
+    """Act on one upload and say how it went. Raises a refusal of the type `but`."""
     try:
         said = await act(desk, checked_id(upload_id))
     except msgspec.MsgspecError:
@@ -116,11 +116,32 @@ async def act_on(desk: Desk, upload_id: str, act: Act, but: type[Refused] | None
         return False
     except (Refused, IllegalTransition) as error:
         if but is not None and isinstance(error, but):
-            return True
+            raise
         desk.complain(f"error: {upload_id}: {error}")
         return False
     desk.say(f"{upload_id}: {said}")
     return True
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of many uploads: whether none was at fault, how many there were, or were left."""
+
+    done: bool = True
+    tried: int = 0
+    left: int = 0
+
+    async def act_on(
+        self, desk: Desk, upload_id: str, act: Act, but: type[Refused] | None = None
+    ) -> None:
+        """Act on one more; what `but` refuses is left alone, and not said one by one."""
+        self.tried += 1
+        try:
+            done = await act_on(desk, upload_id, act, but)
+        except Refused:
+            self.left += 1
+        else:
+            self.done = self.done and done
 
 
 async def find(store: ObjectStore, upload_id: str) -> Found:

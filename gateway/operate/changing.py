@@ -11,7 +11,7 @@ from math import ceil
 from msgspec.structs import replace
 
 from gateway.errors import ObjectNotFound, PreconditionFailed
-from gateway.operate.bucket import Desk, NoSuchUpload, Refused, act_on, file_of
+from gateway.operate.bucket import Desk, NoSuchUpload, Refused, Tally, act_on, file_of
 from gateway.operate.search import Query, search
 from gateway.settings import Delivery
 from gateway.uploads.attempts import carried_over, under_way_for
@@ -31,16 +31,17 @@ async def retry(desk: Desk, upload_ids: Sequence[str]) -> bool:
 
 async def retry_all(desk: Desk) -> bool:
     """Take up again whatever has failed and still can be; returns whether that was done."""
-    done, tried = True, 0
+    tally = Tally()
     async with aclosing(search(desk.store, Query(states=frozenset({State.FAILED})))) as failed:
         async for found in failed:
             upload = found.upload
             if upload is not None and upload.delivery is Delivery.EXTERNAL:
-                done = await act_on(desk, upload.id, _retry, but=FileGone) and done
-                tried += 1
-    if tried == 0:
+                await tally.act_on(desk, upload.id, _retry, but=FileGone)
+    if tally.tried == 0:
         desk.complain("no hosted upload has failed")
-    return done
+    if tally.left:
+        desk.complain(f"left alone, for their files are gone: {tally.left}")
+    return tally.done
 
 
 async def cancel(desk: Desk, upload_ids: Sequence[str], *, force: bool) -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.operate import report
-from gateway.operate.bucket import Act, Desk, Orphan, Refused, act_on, read
+from gateway.operate.bucket import Act, Desk, Orphan, Refused, Tally, act_on, read
 from gateway.store.objects import ObjectInfo
 from gateway.uploads import keys
 from gateway.uploads.ids import parse_id
@@ -42,7 +42,7 @@ async def list_orphans(desk: Desk, *, as_json: bool) -> bool:
                 desk.say(report.orphan_line(orphan, time.time()))
             shown += 1
     if shown == 0 and not as_json:
-        desk.complain("no file without a record")
+        desk.complain(report.NO_ORPHANS)
     return True
 
 
@@ -55,7 +55,7 @@ async def recover(desk: Desk, upload_ids: Sequence[str], *, dry_run: bool) -> bo
 async def recover_all(desk: Desk, *, only_accepted: bool, dry_run: bool) -> bool:
     """Take up again whatever has a copy of its record; returns whether that was done."""
     act = _would_recover if dry_run else _recover
-    return await _act_on_all(desk, act, only_accepted=only_accepted)
+    return (await _act_on_all(desk, act, only_accepted=only_accepted)).done
 
 
 async def discard(desk: Desk, upload_ids: Sequence[str], *, force: bool) -> bool:
@@ -66,7 +66,10 @@ async def discard(desk: Desk, upload_ids: Sequence[str], *, force: bool) -> bool
 
 async def discard_all(desk: Desk) -> bool:
     """Remove all orphans but those that are known to have been accepted."""
-    return await _act_on_all(desk, _discard_unless_accepted, but=WasAccepted)
+    tally = await _act_on_all(desk, _discard_unless_accepted, but=WasAccepted)
+    if tally.left:
+        desk.complain(f"left alone, for they were accepted: {tally.left}; see `uploads recover`")
+    return tally.done
 
 
 class WasAccepted(Refused):
@@ -75,17 +78,18 @@ class WasAccepted(Refused):
 
 async def _act_on_all(
     desk: Desk, act: Act, *, only_accepted: bool = False, but: type[Refused] | None = None
-) -> bool:
-    done = True
+) -> Tally:
+    tally = Tally()
     async for batch in _batches(desk):
         ids = [
             keys.id_of(file.key)
             for file, mark in batch
             if not only_accepted or (mark is not None and was_accepted(mark))
         ]
-        results = await asyncio.gather(*(act_on(desk, each, act, but) for each in ids))
-        done = done and all(results)
-    return done
+        await asyncio.gather(*(tally.act_on(desk, each, act, but) for each in ids))
+    if tally.tried == 0:
+        desk.complain(report.NONE_ACCEPTED if only_accepted else report.NO_ORPHANS)
+    return tally
 
 
 Place = tuple[ObjectInfo, ObjectInfo | None]

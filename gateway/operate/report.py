@@ -22,6 +22,9 @@ HEADINGS: Final = _COLUMNS.format(
 NO_UPLOADS: Final = "no such uploads"
 NONE_PENDING: Final = "no such uploads are pending: --all lists those that have ended, too"
 
+NO_ORPHANS: Final = "no file without a record"
+NONE_ACCEPTED: Final = "no file without a record is known to be accepted"
+
 _ORPHAN: Final = "{:36}  {:>5}  {:>5}  {:>12}  {:8}  {:8}  {:24}  {}"
 ORPHAN_HEADINGS: Final = _ORPHAN.format(
     "ID", "AGE", "LEFT", "BYTES", "ACCEPTED", "COPY", "SUBJECT", "TARGET"

@@ -14,6 +14,8 @@ from gateway.settings.model import RouteSettings, Settings
 
 PREFIX = "GATEWAY_"
 
+_ROUTES = "; routes stand in the file that GATEWAY_CONFIG names"
+
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings from their sources.
@@ -35,10 +37,13 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
 
 def unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
     """The `GATEWAY_*` variables that mean nothing here, each with what it may have meant."""
-    known = {name.upper() for name in Settings.model_fields} | {"CONFIG"}
-    known |= {f"{name}_FILE" for name in known}
+    settings = {name.upper() for name in Settings.model_fields if name != "routes"}
+    known = settings | {f"{name}_FILE" for name in settings} | {"CONFIG"}
     names = [name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX)]
-    return {PREFIX + name: hint(name, known, PREFIX) for name in sorted({*names} - known)}
+    return {
+        PREFIX + name: _ROUTES if name == "ROUTES" else hint(name, known, PREFIX)
+        for name in sorted({*names} - known)
+    }
 
 
 def _from_environment(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:

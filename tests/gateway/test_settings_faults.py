@@ -51,6 +51,10 @@ FAULTS: Final = [
     ('[[routes]]\npath = "/"\n[[routes]]\npath = "x"', "line 5: routes.1.path: must be a path"),
     ('[[routes]]\npath = "/"\ndelivry = "x"', "line 4: unknown setting `delivry`; did you mean"),
     ('[[routes]]\ndelivery = "relay"', "line 2: routes.0.path: must be set"),
+    (
+        '[routes]\npath = "/"',
+        "line 2: routes: must be tables, each of which begins with [[routes]]",
+    ),
     ('max_file_size = "big"', "max_file_size: must be a number of bytes, or one with a unit such"),
     ('log_level = "loud"', "must be 'debug', 'info', 'warning' or 'error'"),
     ('delivery = "post"', "delivery: must be 'relay' or 'external'"),
@@ -112,6 +116,29 @@ def test_a_misspelt_variable_is_told_with_what_it_meant() -> None:
         "GATEWAY_DELIVRY": "; did you mean `GATEWAY_DELIVERY`?",
         "GATEWAY_SERVICE_HOST": "",
     }
+
+
+def test_each_variable_that_is_not_read_is_told() -> None:
+    """Of all names that are like those of settings, those that change what is read are known."""
+    names = {f"GATEWAY_{name.upper()}" for name in (*Settings.model_fields, "config")}
+    names |= {f"{name}_FILE" for name in names}
+
+    class Looked(dict[str, str]):
+        """An environment without variables, which remembers those that were looked for."""
+
+        def __init__(self) -> None:
+            self.names: set[str] = set()
+
+        def get(self, name: str, default: Any = None) -> Any:
+            self.names.add(name)
+            return default
+
+    environ = Looked()
+    with pytest.raises(ConfigurationError, match="GATEWAY_SECRET_KEY: must be set"):
+        load(environ)
+    told = unknown_names(dict.fromkeys(names, "x"))
+    assert told.keys() == names - environ.names
+    assert "the file that GATEWAY_CONFIG names" in told["GATEWAY_ROUTES"]
 
 
 @given(st.text(), st.integers(min_value=0, max_value=9))

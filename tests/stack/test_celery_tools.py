@@ -162,7 +162,7 @@ def test_a_worker_with_a_pool_that_steps_cannot_use_does_not_start(own: dict[str
     pool = {"CELERY_CUSTOM_WORKER_POOL": "celery.concurrency.base:BasePool"}
     done = subprocess.run(
         [*CELERY, "-A", "workers", "worker", "--pool", "custom"],
-        env={**os.environ, **own, **pool},
+        env={**os.environ, **own, **pool, "GATEWAY_DELIVRY": "relay"},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -170,3 +170,4 @@ def test_a_worker_with_a_pool_that_steps_cannot_use_does_not_start(own: dict[str
     )
     assert done.returncode == 1
     assert "its pool may be threads, processes, solo" in done.stderr
+    assert "did you mean `GATEWAY_DELIVERY`?" in done.stdout + done.stderr

@@ -212,6 +212,7 @@ async def test_failed_uploads_are_taken_up_again_and_registered(
     assert f"{failed.id}: stored again; the sweeper takes it up" in one.stdout
     assert "pending already" in (await run("retry", failed.id)).stderr
     rest = await run("retry", "--all-failed")
+    assert "left alone, for their files are gone: " in rest.stderr
     assert tried.id in rest.stdout
     assert failed.id not in rest.output
     assert lost.id not in rest.output

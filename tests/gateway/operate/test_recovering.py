@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from gateway.upstream.retry import LISTING_AFTER_TIMEOUT
 from tests.flows import files
 from tests.gateway.operate.conftest import Run
 from tests.gateway.operate.test_commands import end_of, keep, upload_of
-from tests.servers.aged_store import AgedStore
+from tests.servers.aged_store import AgedStore, open_aged_backends
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +81,30 @@ async def test_orphans_are_listed_and_taken_up_again(
         again = await run("recover", upload.id)
         assert again.stderr == f"error: {upload.id}: it has a record, and is stored\n"
     await backends.store.delete(keys.incoming(bare.id))
+
+
+@pytest.mark.usefixtures("_an_hour_later")
+async def test_a_command_for_all_never_ends_without_a_word(
+    run: Run, environ: dict[str, str], subject: str
+) -> None:
+    bucket = {"GATEWAY_S3_BUCKET": f"operate-{uuid4()}"}
+    nothing = {
+        ("list", "--all"): "no such uploads",
+        ("list",): "no such uploads are pending: --all lists those that have ended, too",
+        ("orphans",): "no file without a record",
+        ("recover", "--all"): "no file without a record",
+        ("recover", "--accepted"): "no file without a record is known to be accepted",
+        ("discard", "--all"): "no file without a record",
+        ("retry", "--all-failed"): "no hosted upload has failed",
+        ("purge", "--older-than", "1"): "no such uploads",
+    }
+    async with open_aged_backends({**environ, **bucket}) as backends:
+        for arguments, said in nothing.items():
+            assert (await run(*arguments, **bucket)).output == f"{said}\n"
+        accepted = await orphan(backends, upload_of(subject))
+        await orphans.mark(backends.store, accepted.id, accepted=True)
+        left = "left alone, for they were accepted: 1; see `uploads recover`\n"
+        assert (await run("discard", "--all", **bucket)).output == left
 
 
 async def test_a_discarded_file_is_removed_for_good_and_an_accepted_one_is_not(
