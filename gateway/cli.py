@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from gateway import settings as configuration
 from gateway.checkup.parts import Part
 from gateway.errors import ConfigurationError
-from gateway.telemetry import configure_logs, discard_logs, get_logger
 from gateway.uploads.record import State
 
 if TYPE_CHECKING:
     from gateway.operate.bucket import Desk
+    from gateway.settings import Settings
 
 
 class _Listed(click.ParamType[str]):
@@ -65,7 +64,7 @@ def serve(processes: int) -> None:
     metavar="TOKEN=SUBJECT",
     envvar="SANDBOX_TOKENS",
     show_envvar=True,
-    help="always accepted; everybody on the machine can read arguments, but not the environment",
+    help="always accepted; prefer the variable: other users of the machine can read arguments",
 )
 @click.option(
     "--client",
@@ -85,7 +84,7 @@ def serve(processes: int) -> None:
     metavar="TOKEN=ID",
     envvar="SANDBOX_STRANGERS",
     show_envvar=True,
-    help="a token of another application, in which there is nothing",
+    help="a token of another application, which is empty",
 )
 def sandbox(
     host: str,
@@ -150,16 +149,18 @@ def up(
     "parts",
     multiple=True,
     type=click.Choice(Part, case_sensitive=False),
-    help="look at this part alone; may be repeated, `settings` asks nothing of the network",
+    help="check only this part; can be repeated (`settings` needs no network)",
 )
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def doctor(parts: tuple[Part, ...], as_json: bool) -> None:
     """Check the settings and every part that the gateway depends on.
 
-    The exit status is 0 where nothing is wrong, 1 where a part is at fault, 2 where the settings
-    or arguments cannot be used.
+    The exit status is 0 if nothing is wrong, 1 if a part is at fault, and 2 if the settings or
+    arguments cannot be used.
     """
+    from gateway import settings as configuration
     from gateway.doctor import examine, refused
+    from gateway.telemetry import discard_logs
 
     discard_logs()
     unknown = configuration.unknown_names(os.environ)
@@ -179,25 +180,33 @@ def _ago(text: str) -> float:
     """The time that was so long ago, in seconds since the epoch."""
     found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
     if found is None:
-        raise click.BadParameter(f"{text!r} is no such time as 90, 5m, 2h or 1d")
+        raise click.BadParameter(f"{text!r} is not a duration (use 90, 5m, 2h or 1d)")
     return time.time() - int(found[1]) * _UNITS[found[2]]
 
 
 @main.group()
 def uploads() -> None:
-    """Look at uploads and take them in hand, by the bucket alone.
+    """Inspect and manage uploads, using only the bucket.
 
-    Redis, the broker and ChatKitty may be away. Relayed uploads that await their audit are in
-    Redis as a rule, and not seen here.
+    This works while Redis, the broker and ChatKitty are unavailable. Relayed uploads that wait for
+    their audit are usually in Redis, and are not listed here.
     """
 
 
 @uploads.command("list")
 @click.option("--state", "states", multiple=True, type=click.Choice(_STATES))
-@click.option("--all", "everything", is_flag=True, help="those that have ended, too")
-@click.option("--older-than", "until", type=_ago, metavar="AGE", help="begun so long ago: 90, 5m")
-@click.option("--newer-than", "since", type=_ago, metavar="AGE", help="begun since then: 2h, 1d")
-@click.option("--subject", help="of whom")
+@click.option("--all", "everything", is_flag=True, help="include uploads that have ended")
+@click.option(
+    "--older-than",
+    "until",
+    type=_ago,
+    metavar="AGE",
+    help="started at least this long ago (90, 5m, 2h)",
+)
+@click.option(
+    "--newer-than", "since", type=_ago, metavar="AGE", help="started within this time (2h, 1d)"
+)
+@click.option("--subject", help="only this subject's uploads")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1))
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object a line")
 def list_uploads(  # noqa: PLR0913, PLR0917 - click passes options by name
@@ -209,9 +218,9 @@ def list_uploads(  # noqa: PLR0913, PLR0917 - click passes options by name
     limit: int,
     as_json: bool,
 ) -> None:
-    """List uploads, the oldest first; those that are pending unless asked for others.
+    """List uploads, the oldest first. By default, only pending ones.
 
-    The state `dead` is that of records that nobody could read, and that were set aside.
+    The state `dead` means records that could not be read and were set aside.
     """
     from gateway import operate
 
@@ -223,7 +232,7 @@ def list_uploads(  # noqa: PLR0913, PLR0917 - click passes options by name
 @click.argument("upload_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def show_upload(upload_id: str, as_json: bool) -> None:
-    """Show all that the bucket has of an upload."""
+    """Show what the bucket knows about an upload."""
     from gateway import operate
 
     _operate(lambda desk: operate.show(desk, upload_id, as_json=as_json))
@@ -231,11 +240,11 @@ def show_upload(upload_id: str, as_json: bool) -> None:
 
 @uploads.command("retry")
 @click.argument("upload_ids", metavar="[ID]...", nargs=-1)
-@click.option("--all-failed", is_flag=True, help="whatever has failed and still has its file")
+@click.option("--all-failed", is_flag=True, help="all failed uploads that still have their file")
 def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool) -> None:
-    """Take hosted uploads that have failed up again, from where they failed.
+    """Resume failed hosted uploads from the step at which they failed.
 
-    The sweeper takes them up within its period (GATEWAY_SWEEP_INTERVAL).
+    The sweeper resumes them within GATEWAY_SWEEP_INTERVAL seconds.
     """
     from gateway import operate
 
@@ -248,7 +257,7 @@ def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool) -> None:
 
 @uploads.command("cancel")
 @click.argument("upload_ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--force", is_flag=True, help="also where ChatKitty may have the message already")
+@click.option("--force", is_flag=True, help="even if ChatKitty may already have the message")
 def cancel_uploads(upload_ids: tuple[str, ...], force: bool) -> None:
     """End pending hosted uploads as failed, and delete their files."""
     from gateway import operate
@@ -272,16 +281,16 @@ def list_orphans(*, as_json: bool) -> None:
 
 @uploads.command("recover")
 @click.argument("upload_ids", metavar="[ID]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="whatever `uploads orphans` lists")
-@click.option("--accepted", "accepted", is_flag=True, help="those of them that were accepted")
-@click.option("--dry-run", is_flag=True, help="only say what would be done")
+@click.option("--all", "everything", is_flag=True, help="all files that `uploads orphans` lists")
+@click.option("--accepted", "accepted", is_flag=True, help="those that were accepted")
+@click.option("--dry-run", is_flag=True, help="only print what would be done")
 def recover_uploads(
     upload_ids: tuple[str, ...], *, everything: bool, accepted: bool, dry_run: bool
 ) -> None:
-    """Take complete files without a record up again, from the copies of their records.
+    """Recover complete files without a record, from the copies of their records.
 
-    The workers look for the message of each in ChatKitty before they send one. A file whose client
-    was told 503 may be there twice then, if the client sent it again without a key.
+    Before they register a file, the workers search ChatKitty for its message. If a client received
+    a 503 and repeated its upload without an idempotency key, the file may then exist twice.
     """
     from gateway import operate
 
@@ -298,13 +307,15 @@ def recover_uploads(
 
 @uploads.command("discard")
 @click.argument("upload_ids", metavar="[ID]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="all that are not known to be accepted")
-@click.option("--force", is_flag=True, help="ids of accepted uploads, too")
+@click.option(
+    "--all", "everything", is_flag=True, help="all files that are not known to be accepted"
+)
+@click.option("--force", is_flag=True, help="even if an upload was accepted")
 def discard_uploads(upload_ids: tuple[str, ...], *, everything: bool, force: bool) -> None:
     """Delete complete files without a record now.
 
-    Nothing of them can be recovered. A client that repeats such a request with its key is asked for
-    the file again.
+    They cannot be recovered. A client that repeats such a request with its idempotency key has to
+    send the file again.
     """
     from gateway import operate
 
@@ -320,13 +331,19 @@ def discard_uploads(upload_ids: tuple[str, ...], *, everything: bool, force: boo
 
 
 @uploads.command("purge")
-@click.option("--subject", help="of whom")
-@click.option("--older-than", "until", type=_ago, metavar="AGE", help="begun so long ago: 90, 5m")
+@click.option("--subject", help="only this subject's uploads")
+@click.option(
+    "--older-than",
+    "until",
+    type=_ago,
+    metavar="AGE",
+    help="started at least this long ago (90, 5m, 2h)",
+)
 @click.option("--yes", is_flag=True, help="erase them; without it, they are only listed")
 def purge_uploads(subject: str | None, until: float | None, yes: bool) -> None:
     """Erase uploads: their files, records and idempotency keys.
 
-    Messages that name a file stay with ChatKitty, and their URLs lead to nothing.
+    Messages that name such a file stay in ChatKitty, and their URLs no longer work.
     """
     from gateway import operate
 
@@ -345,7 +362,10 @@ def _operate(work: "Callable[[Desk], Awaitable[bool]]") -> NoReturn:
     sys.exit(asyncio.run(operate.run(_load_settings(), work, click.echo, complain)))
 
 
-def _load_settings() -> configuration.Settings:
+def _load_settings() -> "Settings":
+    from gateway import settings as configuration
+    from gateway.telemetry import configure_logs, get_logger
+
     try:
         settings = configuration.load()
     except ConfigurationError as error:

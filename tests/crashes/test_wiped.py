@@ -36,7 +36,7 @@ def _acknowledged_at_once(lonely_environ: dict[str, str], monkeypatch: pytest.Mo
     lonely_environ["GATEWAY_REGISTRATION_WAIT"] = "0"
     lonely_environ["GATEWAY_ORPHAN_RETENTION"] = str(7 * 86_400)
     lonely_environ["GATEWAY_SWEEP_INTERVAL"] = "1"
-    monkeypatch.setattr("gateway.cli.configure_logs", lambda *_: None)
+    monkeypatch.setattr("gateway.telemetry.configure_logs", lambda *_: None)
 
 
 async def upload_all(stage: Stage, gateway: Gateway, small: int, large: int) -> list[str]:

@@ -26,7 +26,7 @@ def away(environ: dict[str, str]) -> dict[str, str]:
 @pytest.fixture
 def run(away: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command line; its logs would outlive the stream that they are written to."""
-    monkeypatch.setattr("gateway.cli.configure_logs", lambda *_: None)
+    monkeypatch.setattr("gateway.telemetry.configure_logs", lambda *_: None)
 
     async def invoke(*arguments: str, **changed: str | None) -> Result:
         result = await asyncio.to_thread(

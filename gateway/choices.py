@@ -1,0 +1,70 @@
+"""What a setting may be that has a few values to choose from."""
+
+from enum import StrEnum
+
+
+class Delivery(StrEnum):
+    """The way of an upload's bytes."""
+
+    RELAY = "relay"
+    EXTERNAL = "external"
+
+
+class Hash(StrEnum):
+    """The digests taken of an upload's bytes."""
+
+    SHA256 = "sha256"
+    CRC32C = "crc32c"
+    OFF = "off"
+
+
+class Grants(StrEnum):
+    """What becomes of uploads that bear a `Grant` header and no bearer token."""
+
+    REFUSE = "refuse"
+    RELAY = "relay"
+
+
+class Engine(StrEnum):
+    """How the bytes of a relay are moved; what is decided about them is the same."""
+
+    FAST = "fast"
+    PLAIN = "plain"
+
+
+class OnMismatch(StrEnum):
+    """What an audit does about a relayed file that is not what the upstream took it for."""
+
+    FLAG = "flag"
+    DELETE = "delete"
+
+
+class Serve(StrEnum):
+    """How hosted files reach their reader."""
+
+    REDIRECT = "redirect"
+    STREAM = "stream"
+
+
+class VerifierName(StrEnum):
+    """The verifiers of bearer tokens."""
+
+    JWT = "jwt"
+    INTROSPECTION = "introspection"
+    UPSTREAM = "upstream"
+    STATIC = "static"
+
+
+class SignatureAlgorithm(StrEnum):
+    """What a JWT may be signed by: none of them symmetric, so no public key is anybody's secret."""
+
+    RS256 = "RS256"
+    RS384 = "RS384"
+    RS512 = "RS512"
+    PS256 = "PS256"
+    PS384 = "PS384"
+    PS512 = "PS512"
+    ES256 = "ES256"
+    ES384 = "ES384"
+    ES512 = "ES512"
+    EDDSA = "EdDSA"
