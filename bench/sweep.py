@@ -11,7 +11,8 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from gateway.settings import Delivery, Settings, load
+from gateway.choices import Delivery
+from gateway.settings import Settings, load
 from gateway.stack.part import Part
 from gateway.stack.ports import free_port
 from gateway.stack.seaweedfs import SeaweedFS

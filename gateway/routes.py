@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from gateway.choices import Delivery
 from gateway.errors import ConfigurationError, RouteNotFound
-from gateway.settings import Delivery, RouteSettings, Settings
+from gateway.settings import RouteSettings, Settings
 from gateway.uploads.record import Terms
 from gateway.upstream.endpoints import Endpoint, recognise
 from gateway.upstream.paths import api_path, matched

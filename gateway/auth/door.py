@@ -13,7 +13,8 @@ from gateway.auth.remote import LONGEST_REFUSAL, RemoteVerifier
 from gateway.auth.static import StaticVerifier
 from gateway.auth.upstream import UpstreamVerifier
 from gateway.auth.verifiers import Authenticator, Verifier
-from gateway.settings import Settings, VerifierName
+from gateway.choices import VerifierName
+from gateway.settings import Settings
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.token import OwnToken
 from gateway.upstream.transport import Transport

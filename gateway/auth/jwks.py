@@ -13,8 +13,8 @@ from random import SystemRandom
 from typing import Final, Self
 
 from gateway.auth.keys import KeySet, key_set
+from gateway.choices import SignatureAlgorithm
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable, VerifierUnavailable
-from gateway.settings import SignatureAlgorithm
 from gateway.telemetry import get_logger
 from gateway.upstream.answer import Answer
 from gateway.upstream.transport import Request, Transport

@@ -11,7 +11,7 @@ from typing import Final
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
-from gateway.settings import SignatureAlgorithm
+from gateway.choices import SignatureAlgorithm
 
 _MOST_KEYS: Final = 100
 _MOST_TRIED: Final = 8

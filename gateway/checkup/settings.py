@@ -5,8 +5,9 @@ from typing import Final
 
 from pydantic import HttpUrl
 
+from gateway.choices import Serve, VerifierName
 from gateway.routes import RouteTable
-from gateway.settings import Serve, Settings, VerifierName
+from gateway.settings import Settings
 from gateway.store.config import is_loopback
 
 _TELL_SCOPES: Final = {VerifierName.JWT, VerifierName.INTROSPECTION}

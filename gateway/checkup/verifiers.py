@@ -10,8 +10,9 @@ from gateway.auth.introspection import SECONDS, ask
 from gateway.auth.jwks import FETCH_SECONDS, fetch_keys
 from gateway.checkup.network import Server, why_unreachable
 from gateway.checkup.parts import Part
+from gateway.choices import VerifierName
 from gateway.errors import ConfigurationError, UpstreamError, VerifierUnavailable
-from gateway.settings import Settings, VerifierName
+from gateway.settings import Settings
 from gateway.uploads.backends import Backends
 from gateway.upstream.answer import Answer
 from gateway.upstream.transport import Request, Transport

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gateway import crash
 from gateway.auth.principal import Principal
+from gateway.choices import Delivery, Hash
 from gateway.delivery.admitted import NAMES_NO_USER, Admitted
 from gateway.delivery.form import Form, FormReader
 from gateway.errors import AnotherUser, StoreUnavailable, UploadSuperseded
@@ -23,13 +24,12 @@ from gateway.limits.budget import Budget, Holding
 from gateway.metrics.catalogue import PHASE_SECONDS
 from gateway.metrics.instruments import Distribution
 from gateway.multipart import Scanner
-from gateway.settings import Delivery, Hash
 from gateway.store.writer import ObjectWriter, StoredObject
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
-from gateway.uploads.ids import FileLink, file_token
 from gateway.uploads.lifecycle import Step, begin, is_end
+from gateway.uploads.links import FileLink, file_token
 from gateway.uploads.notices import Notices
 from gateway.uploads.record import State, Upload
 from gateway.uploads.records import UNTOUCHED_FOR

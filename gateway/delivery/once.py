@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from gateway import crash
+from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.errors import (
     ClientError,
@@ -27,7 +28,6 @@ from gateway.errors import (
     UploadInProgress,
     UpstreamError,
 )
-from gateway.settings import Delivery
 from gateway.telemetry import get_logger
 from gateway.uploads import keys, orphans
 from gateway.uploads.backends import Backends

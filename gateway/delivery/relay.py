@@ -15,12 +15,13 @@ import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway import crash
+from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.forward import Forwarder, Outgoing, read_on
 from gateway.delivery.tap import Observation, Tap
 from gateway.metrics.requests import relay_phases
 from gateway.queue import TaskQueue
-from gateway.settings import Delivery, Settings
+from gateway.settings import Settings
 from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import Step, begin
 from gateway.uploads.record import State, Upload

@@ -6,6 +6,7 @@ cannot read it gives up on, in constant memory, and says so.
 
 import msgspec
 
+from gateway.choices import Hash
 from gateway.delivery.meter import FileMeter
 from gateway.multipart import (
     DEFAULT_LIMITS,
@@ -19,7 +20,6 @@ from gateway.multipart import (
     PartEnd,
     Scanner,
 )
-from gateway.settings import Hash
 from gateway.uploads.excerpt import HEAD_BYTES, Piece
 from gateway.uploads.record import File
 

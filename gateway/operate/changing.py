@@ -10,10 +10,10 @@ from math import ceil
 
 from msgspec.structs import replace
 
+from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.operate.bucket import Desk, NoSuchUpload, Refused, Tally, act_on, file_of
 from gateway.operate.search import Query, search
-from gateway.settings import Delivery
 from gateway.uploads.attempts import carried_over, under_way_for
 from gateway.uploads.lifecycle import advance, is_end, reopen, supersedes
 from gateway.uploads.record import CANCELLED, State, Upload

@@ -11,6 +11,7 @@ from multidict import CIMultiDictProxy
 from gateway.auth.bearer import bearer_token
 from gateway.auth.principal import Principal
 from gateway.auth.verifiers import Authenticator
+from gateway.choices import Delivery, Grants
 from gateway.delivery.admitted import NAMES_NO_USER, Admitted
 from gateway.errors import (
     AnotherUser,
@@ -32,7 +33,6 @@ from gateway.server.head import Head
 from gateway.server.hosts import is_files_host
 from gateway.server.resumption import check_whole
 from gateway.server.services import Services
-from gateway.settings import Delivery, Grants
 from gateway.uploads.record import Target
 from gateway.upstream.retry import RETRY_WINDOW
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.choices import Serve
 from gateway.errors import (
     ConditionFailed,
     HostedFileGone,
@@ -21,10 +22,9 @@ from gateway.errors import (
 from gateway.server.hosts import files_location
 from gateway.server.ranges import ByteRange, Validators, Without, decide
 from gateway.server.services import SERVICES, Services
-from gateway.settings import Serve
 from gateway.uploads import keys
-from gateway.uploads.ids import FileLink, link_of_token
 from gateway.uploads.lifecycle import SERVED
+from gateway.uploads.links import FileLink, link_of_token
 from gateway.uploads.names import content_disposition
 from gateway.uploads.record import Upload
 

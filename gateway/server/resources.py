@@ -7,6 +7,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from gateway.auth.principal import Principal
+from gateway.choices import Delivery
 from gateway.errors import (
     MalformedRequest,
     NotRemovable,
@@ -18,7 +19,6 @@ from gateway.errors import (
 from gateway.server.admission import authenticate, check_scopes
 from gateway.server.quotas import charge
 from gateway.server.services import SERVICES
-from gateway.settings import Delivery
 from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
 from gateway.uploads import keys

@@ -13,6 +13,7 @@ from aiohttp import http_parser, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 
+from gateway.choices import Engine
 from gateway.errors import ConfigurationError
 from gateway.heads import ExactWriter
 from gateway.metrics.directory import metrics_directory
@@ -22,7 +23,7 @@ from gateway.server.fast import Connection
 from gateway.server.processes import supervise
 from gateway.server.services import SERVICES
 from gateway.server.turns import TurnHandler
-from gateway.settings import Engine, Settings
+from gateway.settings import Settings
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from gateway import tracing
+from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.external import Received
 from gateway.delivery.once import Unknown
@@ -30,7 +31,6 @@ from gateway.server.resources import upload_location
 from gateway.server.services import SERVICES, Services
 from gateway.server.streaming import stream_answer
 from gateway.server.turns import TurnHandler
-from gateway.settings import Delivery
 from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads.claims import Held
 from gateway.uploads.ids import new_id

@@ -4,31 +4,13 @@ Sources, the first wins: environment variables `GATEWAY_<NAME>`, files named by
 `GATEWAY_<NAME>_FILE` (for secrets), the TOML file named by `GATEWAY_CONFIG`, the defaults.
 """
 
-from gateway.settings.choices import (
-    Delivery,
-    Engine,
-    Grants,
-    Hash,
-    OnMismatch,
-    Serve,
-    SignatureAlgorithm,
-    VerifierName,
-)
 from gateway.settings.model import RouteSettings, Settings
 from gateway.settings.sources import PREFIX, load, unknown_names
 
 __all__ = [
     "PREFIX",
-    "Delivery",
-    "Engine",
-    "Grants",
-    "Hash",
-    "OnMismatch",
     "RouteSettings",
-    "Serve",
     "Settings",
-    "SignatureAlgorithm",
-    "VerifierName",
     "load",
     "unknown_names",
 ]

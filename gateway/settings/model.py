@@ -20,15 +20,7 @@ from pydantic import (
 
 from gateway.brokers.kinds import QueueType
 from gateway.brokers.options import BrokerOptions
-from gateway.crypto import KeyRing
-from gateway.errors import ConfigurationError
-from gateway.redis.address import completed, is_redis
-from gateway.settings.brokers import (
-    broker_of,
-    check_broker_url,
-    check_redis_url,
-)
-from gateway.settings.choices import (
+from gateway.choices import (
     Delivery,
     Engine,
     Grants,
@@ -37,6 +29,14 @@ from gateway.settings.choices import (
     Serve,
     SignatureAlgorithm,
     VerifierName,
+)
+from gateway.crypto import KeyRing
+from gateway.errors import ConfigurationError
+from gateway.redis.address import completed, is_redis
+from gateway.settings.brokers import (
+    broker_of,
+    check_broker_url,
+    check_redis_url,
 )
 from gateway.settings.values import (
     BaseUrl,

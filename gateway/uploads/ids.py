@@ -1,16 +1,8 @@
-"""Ids of uploads, and the tokens under which their files are served. Pure but for `new_id`."""
+"""Ids of uploads. Pure but for `new_id`."""
 
-import base64
 import uuid
-from dataclasses import dataclass
 
 from uuid_utils import uuid7
-
-from gateway.crypto import SIGNATURE_BYTES, KeyRing
-
-_ID_BYTES = 16
-_EXPIRY_BYTES = 5
-"""Of an end in seconds: enough for as long as anybody cares."""
 
 
 def new_id() -> str:
@@ -36,37 +28,3 @@ def first_id_at(seconds: float) -> str:
     """The least id that can be made at a time (seconds since the epoch)."""
     milliseconds = int(max(0.0, seconds) * 1000)
     return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62))
-
-
-@dataclass(frozen=True, slots=True)
-class FileLink:
-    """What a file token names, and until when: seconds since the epoch, or None for no end."""
-
-    upload_id: str
-    expires: int | None = None
-
-
-def file_token(link: FileLink, keys: KeyRing) -> str:
-    """43 url-safe characters, or 50 with an end: signed, so that none can be guessed or changed."""
-    message = uuid.UUID(link.upload_id).bytes
-    if link.expires is not None:
-        message += link.expires.to_bytes(_EXPIRY_BYTES)
-    return base64.urlsafe_b64encode(message + keys.sign(message)).rstrip(b"=").decode()
-
-
-def link_of_token(token: str, keys: KeyRing, now: float) -> FileLink | None:
-    """What `file_token` was made of, or None for any other text and for one that has ended."""
-    try:
-        decoded = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        return None
-    message, signature = decoded[:-SIGNATURE_BYTES], decoded[-SIGNATURE_BYTES:]
-    canonical = base64.urlsafe_b64encode(decoded).rstrip(b"=").decode()
-    # Two spare bits of the last character would let four texts name one file.
-    if len(message) not in (_ID_BYTES, _ID_BYTES + _EXPIRY_BYTES) or canonical != token:
-        return None
-    if not keys.verify(message, signature):
-        return None
-    end = message[_ID_BYTES:]
-    link = FileLink(str(uuid.UUID(bytes=message[:_ID_BYTES])), int.from_bytes(end) if end else None)
-    return link if link.expires is None or now < link.expires else None

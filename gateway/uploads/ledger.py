@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway import crash
+from gateway.choices import Delivery
 from gateway.errors import (
     ObjectNotFound,
     PreconditionFailed,
@@ -20,7 +21,6 @@ from gateway.errors import (
     UploadNotFound,
     UploadSuperseded,
 )
-from gateway.settings import Delivery
 from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
 from gateway.uploads import keys

@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import kept
-from gateway.settings import Delivery, OnMismatch
+from gateway.choices import Delivery, OnMismatch
 from gateway.text import cleaned
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.ids import created_at

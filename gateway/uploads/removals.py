@@ -16,7 +16,8 @@ from gateway.crypto import KeyRing
 from gateway.errors import ObjectNotFound
 from gateway.store.objects import ObjectStore
 from gateway.uploads import keys
-from gateway.uploads.ids import link_of_token, new_id
+from gateway.uploads.ids import new_id
+from gateway.uploads.links import link_of_token
 from gateway.uploads.record import Cause
 
 _FILE: Final = re.compile(r"/gateway/files/([^/]+)/[^/]+")

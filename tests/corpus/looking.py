@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gateway.choices import Hash
 from gateway.delivery.tap import Tap
 from gateway.multipart import declared_boundaries
-from gateway.settings import Hash
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.policy import (
     Accepted,

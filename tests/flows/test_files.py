@@ -12,7 +12,7 @@ from gateway.crypto import KeyRing
 from gateway.settings import load
 from gateway.uploads import keys
 from gateway.uploads.backends import open_store
-from gateway.uploads.ids import FileLink, file_token
+from gateway.uploads.links import FileLink, file_token
 from tests.flows import files
 from tests.flows.client import Answer, Client
 from tests.programs import need

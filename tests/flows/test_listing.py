@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from gateway.settings import Delivery
+from gateway.choices import Delivery
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import begin

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.settings import Delivery
+from gateway.choices import Delivery
 from gateway.uploads.record import (
     Change,
     State,

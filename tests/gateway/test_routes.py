@@ -4,10 +4,11 @@ import pytest
 from cryptography.fernet import Fernet
 from hypothesis import example, given
 
+from gateway.choices import Delivery
 from gateway.errors import ConfigurationError, MalformedTarget, RouteNotFound
 from gateway.routes import RouteTable
 from gateway.server.target import read_target, upstream_path
-from gateway.settings import Delivery, load
+from gateway.settings import load
 from tests.gateway.server.spellings import handlers, spellings
 
 KEY = Fernet.generate_key().decode()

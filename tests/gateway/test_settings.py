@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from gateway.choices import Delivery, VerifierName
 from gateway.errors import ConfigurationError
-from gateway.settings import Delivery, VerifierName, load, unknown_names
+from gateway.settings import load, unknown_names
 from gateway.settings.brokers import check_broker_url
 
 KEY = Fernet.generate_key().decode()

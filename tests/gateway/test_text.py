@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-from gateway.settings import Delivery
+from gateway.choices import Delivery
 from gateway.text import as_received, clean, cleaned, digest
 from gateway.uploads import keys
 from gateway.uploads.excerpt import Piece

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from gateway.settings import Delivery, Engine
+from gateway.choices import Delivery, Engine
 from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import answers
 from tests.hostile.launch import PURE_PARSER, WITHOUT_EXTENSIONS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.settings import Delivery, Engine
+from gateway.choices import Delivery, Engine
 from gateway.stack.ports import HOST
 from gateway.store.s3 import S3Store
 from tests.flows.raw import FORM_TYPE, form, head

@@ -14,7 +14,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from gateway.settings import Delivery
+from gateway.choices import Delivery
 from gateway.stack.ports import HOST
 from gateway.store.s3 import S3Store
 from gateway.upstream.answer import KEPT_HEADERS

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from gateway.choices import Hash
 from gateway.delivery.tap import Tap
 from gateway.media_types import UNKNOWN_TYPE
 from gateway.multipart import Ambiguity, declared_boundaries
-from gateway.settings import Hash
 from gateway.uploads.policy import Claim, Seen, Sniffed, compare
 from gateway.uploads.record import File
 from tests.flows.client import ENDS

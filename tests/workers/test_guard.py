@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.choices import Delivery
 from gateway.errors import StoreUnavailable
-from gateway.settings import Delivery, load
+from gateway.settings import load
 from gateway.uploads import keys
 from gateway.uploads.backends import open_backends
 from gateway.uploads.ids import new_id

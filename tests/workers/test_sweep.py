@@ -16,9 +16,9 @@ import google_crc32c
 import pytest
 from redis.asyncio import Redis
 
+from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound, UploadSuperseded
 from gateway.queue import LARGEST_MESSAGE
-from gateway.settings import Delivery
 from gateway.uploads import keys
 from gateway.uploads.backends import Backends
 from gateway.uploads.ids import new_id

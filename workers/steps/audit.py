@@ -8,9 +8,9 @@ import time
 
 from msgspec.structs import replace
 
+from gateway.choices import Delivery, OnMismatch
 from gateway.errors import UpstreamError
 from gateway.metrics.catalogue import MISMATCHES, PHASE_SECONDS
-from gateway.settings import Delivery, OnMismatch
 from gateway.telemetry import get_logger
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.policy import (

@@ -12,10 +12,10 @@ from typing import Final
 import msgspec
 from redis.exceptions import RedisError
 
+from gateway.choices import Delivery
 from gateway.errors import PreconditionFailed, SnifferUnavailable, StoreUnavailable
 from gateway.metrics.catalogue import DEAD_LETTERS, STEPS
 from gateway.queue import STEP_LIMIT
-from gateway.settings import Delivery
 from gateway.telemetry import bind_ids, clear_ids, get_logger
 from gateway.tracing import joining
 from gateway.uploads import keys

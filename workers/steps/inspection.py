@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from gateway import crash
+from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound
 from gateway.metrics.catalogue import PHASE_SECONDS
-from gateway.settings import Delivery
 from gateway.store.verification import Verification, verify
 from gateway.telemetry import get_logger
 from gateway.uploads import keys

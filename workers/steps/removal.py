@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway import crash
+from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound, UpstreamError, UpstreamRefused
 from gateway.metrics.catalogue import REMOVALS
-from gateway.settings import Delivery
 from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, under_way_for

@@ -10,6 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.http import HttpProcessingError, HttpVersion11, RawRequestMessage
 
+from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.errors import GatewayError
 from gateway.multipart import MultipartError, is_multipart_form
@@ -23,7 +24,6 @@ from gateway.server.head import Head
 from gateway.server.services import Services
 from gateway.server.target import with_read_target
 from gateway.server.turns import TurnHandler, request_parser
-from gateway.settings import Delivery
 from gateway.uploads.ids import new_id
 
 _OPENINGS: Final = (b"POST ", b"PUT ", b"PATCH ")

@@ -27,7 +27,7 @@ from gateway.auth.claims import (
 )
 from gateway.auth.keys import KeySet, key_set
 from gateway.auth.principal import ChatUser, Principal, Refused
-from gateway.settings import SignatureAlgorithm
+from gateway.choices import SignatureAlgorithm
 from gateway.upstream.answer import Answer
 from tests.identity.forge import encoded
 

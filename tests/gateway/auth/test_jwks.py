@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from gateway.auth.jwks import Jwks, KeySource
+from gateway.choices import SignatureAlgorithm
 from gateway.errors import VerifierUnavailable
-from gateway.settings import SignatureAlgorithm
 from gateway.upstream.transport import LARGEST_ANSWER, Transport
 from tests.gateway.upstream.scripted import CUT, Reply, ScriptedServer, answer, silence
 

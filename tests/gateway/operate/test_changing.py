@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
+from gateway.choices import Delivery
 from gateway.operate.changing import why_not_cancel, why_not_retry
-from gateway.settings import Delivery
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import begin
 from gateway.uploads.record import (

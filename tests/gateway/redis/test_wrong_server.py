@@ -8,10 +8,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gateway.choices import Delivery
 from gateway.errors import QueueUnavailable
 from gateway.queue import TaskQueue
 from gateway.redis.pool import RolePool
-from gateway.settings import Delivery
 from gateway.stack.valkey import Valkey
 from gateway.uploads.notices import Notices, announce
 from gateway.uploads.record import Upload

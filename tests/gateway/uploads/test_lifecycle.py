@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from gateway.choices import Delivery
 from gateway.errors import IllegalTransition
-from gateway.settings import Delivery
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.lifecycle import advance, begin, is_end, reopen, supersedes
 from gateway.uploads.record import (

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from gateway.choices import Delivery
 from gateway.errors import RecordNotKept, StoreUnavailable
-from gateway.settings import Delivery
 from gateway.stack.ports import HOST
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
