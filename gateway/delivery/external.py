@@ -97,7 +97,7 @@ class ExternalDelivery:
         except BaseException:
             await asyncio.shield(writer.abort())
             raise
-        crash.point("external.stored")
+        crash.point(crash.Point.EXTERNAL_STORED)
         until = _uncontested_until(stored, time.monotonic() - begun)
         return Received(upload, writer, begun, until)
 
@@ -117,7 +117,7 @@ class ExternalDelivery:
             await asyncio.shield(received.writer.abort())
             raise
         _PHASES.store.observe(time.monotonic() - received.completed_after)
-        crash.point("external.accepted")
+        crash.point(crash.Point.EXTERNAL_ACCEPTED)
         log.info("upload.stored", size=upload.file.size, delivery=Delivery.EXTERNAL)
         self.backends.queue.send(Step.INSPECT, upload.id)
         return upload

@@ -81,7 +81,7 @@ class Once:
         while True:
             held, taken = await self.claims.take(place, ours)
             if taken:
-                crash.point("claim.taken")
+                crash.point(crash.Point.CLAIM_TAKEN)
                 return held
             held.claim.check(admitted.target, admitted.content_length)
             if (settled := await self._settled(held.claim.upload_id)) is not None:
@@ -101,7 +101,7 @@ class Once:
         Raises UploadSuperseded, StoreUnavailable.
         """
         entry = await self.backends.ledger.accept(receiving(admitted))
-        crash.point("relay.begun")
+        crash.point(crash.Point.RELAY_BEGUN)
         return Attempt(held, entry)
 
     async def answered(self, attempt: "Attempt", status: int, headers: Mapping[str, str]) -> None:

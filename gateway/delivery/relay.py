@@ -84,7 +84,7 @@ class RelayDelivery:
             if tapped.ended_at is not None:
                 relay_phases().body.observe(tapped.ended_at - started)
                 relay_phases().upstream.observe(time.monotonic() - tapped.ended_at)
-            crash.point("relay.answered")
+            crash.point(crash.Point.RELAY_ANSWERED)
             if response.status in SUCCESS:
                 head = AnswerHead(response.status, response.headers)
                 upload = record_of(admitted, tapped.observation(), head, held)
@@ -92,7 +92,7 @@ class RelayDelivery:
                     await self.ledger.accept_relayed(upload)
                 else:
                     await self.ledger.complete_relayed(upload, entry)
-                crash.point("relay.kept")
+                crash.point(crash.Point.RELAY_KEPT)
                 self.hand_over(upload)
             yield Relayed(response, held)
 

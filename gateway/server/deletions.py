@@ -56,7 +56,7 @@ async def order_removal(request: web.Request, services: Services, target: str) -
     if order is None:
         return None
     placed = Placed(await Removals(backends.store).place(order), order)
-    crash.point("removal.ordered")
+    crash.point(crash.Point.REMOVAL_ORDERED)
     return placed
 
 
@@ -64,7 +64,7 @@ async def hand_over(services: Services, placed: Placed | None, status: int) -> N
     """Have workers carry the order out, unless ChatKitty's answer says that nothing was done."""
     if placed is None:
         return
-    crash.point("removal.acted")
+    crash.point(crash.Point.REMOVAL_ACTED)
     backends = services.backends
     removals = Removals(backends.store)
     try:

@@ -65,7 +65,7 @@ class Ledger(BucketRecords):
             version = await self._version_if_accepted(upload.id)
         else:
             version = written.etag
-            crash.point("accept.written")
+            crash.point(crash.Point.ACCEPT_WRITTEN)
             if uncontested_until is None or written.at > uncontested_until:
                 await self._check_place(upload.id)
         await self._remember(upload)

@@ -74,7 +74,7 @@ class BucketRecords:
             await self._keep_in_store(upload)
         except PreconditionFailed:
             return False
-        crash.point("fence.placed")
+        crash.point(crash.Point.FENCE_PLACED)
         return await self.bury(upload)
 
     async def bury(self, upload: Upload) -> bool:
@@ -86,7 +86,7 @@ class BucketRecords:
             if ended is None or ended.state is not State.ABORTED:
                 await self.forget_pending(upload.id)
                 return False
-        crash.point("fence.recorded")
+        crash.point(crash.Point.FENCE_RECORDED)
         await self.forget_file(upload.id)
         await self.forget_pending(upload.id)
         return True
@@ -147,7 +147,7 @@ class BucketRecords:
         removed it later than he meant to might remove that next end.
         """
         await self._keep_in_store(upload)
-        crash.point("reopen.kept")
+        crash.point(crash.Point.REOPEN_KEPT)
 
     async def recover(self, upload: Upload) -> None:
         """Have an upload whose record was lost be one again for which something is to be done.
@@ -155,7 +155,7 @@ class BucketRecords:
         Raises PreconditionFailed where it has one again already, StoreUnavailable.
         """
         await self._keep_in_store(upload)
-        crash.point("recover.kept")
+        crash.point(crash.Point.RECOVER_KEPT)
         await orphans.unmark(self._store, upload.id)
 
     async def forget_file(self, upload_id: str) -> None:
@@ -195,7 +195,7 @@ class BucketRecords:
 
     async def _end(self, upload: Upload) -> Entry:
         stands = await self._record_end(upload)
-        crash.point("end.recorded")
+        crash.point(crash.Point.END_RECORDED)
         if stands is upload:  # else what is pending may be newer, or is found to be older
             await self.forget_pending(upload.id)
         return Entry(stands, None)

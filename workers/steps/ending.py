@@ -44,7 +44,7 @@ async def end(
     ended = replace(advance(upload, state, datetime.now(UTC), fault), authorization=None)
     if state is State.REGISTERED or (ended.fault is not None and ended.fault.slug in _RETRIED):
         await Expiries(backends.store).place(ended)
-        crash.point("end.expiry-marked")
+        crash.point(crash.Point.END_EXPIRY_MARKED)
     if upload.authorization is not None:
         await forget_token(backends.store, backends.ring, upload)
     entry = await backends.ledger.save(entry, ended)
@@ -64,7 +64,7 @@ async def conclude(backends: Backends, entry: Entry, upload: Upload, fault: Faul
     upload somebody else has taken over meanwhile. Raises what `end` raises.
     """
     entry = await backends.ledger.save(entry, replace(upload, fault=fault))
-    crash.point("verdict.kept")
+    crash.point(crash.Point.VERDICT_KEPT)
     return await carry_out(backends, entry)
 
 
@@ -78,6 +78,6 @@ async def carry_out(backends: Backends, entry: Entry) -> Entry:
     if slug not in _RETRIED:
         await backends.ledger.forget_file(upload.id)
         upload = replace(upload, authorization=None)  # no copy is left that has it
-        crash.point("verdict.file-removed")
+        crash.point(crash.Point.VERDICT_FILE_REMOVED)
     state = State.FAILED if slug in _OURS else State.REJECTED
     return await end(backends, entry, upload, state)

@@ -69,7 +69,7 @@ async def _inspect(entry: Entry, services: Services) -> Entry:
     if fault is not None:
         return await conclude(services.backends, entry, upload, fault)
     log.info("upload.inspected", content_type=upload.file.content_type)
-    crash.point("inspect.passed")
+    crash.point(crash.Point.INSPECT_PASSED)
     return replace(entry, upload=advance(upload, State.INSPECTED, datetime.now(UTC)))
 
 

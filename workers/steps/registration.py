@@ -117,7 +117,7 @@ class Registration:
 
     async def _attempt(self, before: Attempt | None, age: float) -> None:
         await self._claim(before)
-        crash.point("register.claimed")
+        crash.point(crash.Point.REGISTER_CLAIMED)
         try:
             answer = await self._find_or_post(before, age)
         except NotListedYet as unlisted:
@@ -131,7 +131,7 @@ class Registration:
             await self._after(error)
             return
         ATTEMPTS.add("registered")
-        crash.point("register.acted")
+        crash.point(crash.Point.REGISTER_ACTED)
         await self._backends.breaker.succeeded()
         registered = replace(self._entry.upload, result=answer)
         self._entry = await end(self._backends, self._entry, registered, State.REGISTERED)
@@ -189,7 +189,7 @@ class Registration:
         order = await order_for(self._backends, doomed, credentials, upload.authorization)
         if order is not None and order.upload_id != upload.id:
             self._replaced = await Removals(self._backends.store).place(order)
-            crash.point("removal.ordered")
+            crash.point(crash.Point.REMOVAL_ORDERED)
 
     async def _check_file(self) -> None:
         """Raises FileLost where the file has gone since it was inspected, some time ago."""
@@ -209,7 +209,7 @@ class Registration:
         attempt = self._entry.upload.attempt
         if attempt is None:
             return
-        crash.point("register.failed")
+        crash.point(crash.Point.REGISTER_FAILED)
         ATTEMPTS.add(_outcome_of(error))
         log.warning("registration.failed", attempt=attempt.count, error=str(error))
         if not error.retryable:

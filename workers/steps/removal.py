@@ -83,9 +83,9 @@ async def _carry_out(placed: Placed, services: Services) -> None:
             log.warning("removal.kept", cause=order.cause, reason=reason)
             return
         await backends.ledger.mark_removed(entry, Removed(datetime.now(UTC), order.cause))
-        crash.point("removal.recorded")
+        crash.point(crash.Point.REMOVAL_RECORDED)
     await backends.ledger.forget_file(order.upload_id)
-    crash.point("removal.file-removed")
+    crash.point(crash.Point.REMOVAL_FILE_REMOVED)
     if order.cause is not Cause.RETENTION:  # else its mark led to the order, and is gone
         await Expiries(backends.store).drop(entry.upload)
     REMOVALS.add(order.cause, "removed")
@@ -97,7 +97,7 @@ async def _erase(order: Order, entry: Entry, backends: Backends) -> None:
     if entry.upload.state is not State.ABORTED:
         await Expiries(backends.store).drop(entry.upload)
         await backends.ledger.erase(entry)
-        crash.point("removal.erased")
+        crash.point(crash.Point.REMOVAL_ERASED)
     await backends.ledger.forget_file(order.upload_id)
     await backends.store.delete(keys.dead(order.upload_id))
     if order.subject is not None:
