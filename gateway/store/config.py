@@ -10,7 +10,8 @@ _USER_AGENT: Final = "chatkitty-gateway"
 _ATTEMPTS: Final = 3
 _CONNECT_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 60.0
-_CONNECTIONS: Final = 100
+_ANY: Final = 0
+"""The store bounds its calls; a reader of a file, who may be slow, keeps nobody from them."""
 
 
 def client_config(endpoint_url: str | None) -> AioConfig:
@@ -31,7 +32,7 @@ def client_config(endpoint_url: str | None) -> AioConfig:
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_SILENCE_SECONDS,
-        max_pool_connections=_CONNECTIONS,
+        max_pool_connections=_ANY,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -36,7 +36,7 @@ from gateway.store.objects import (
     UnfinishedMultipart,
     Written,
 )
-from gateway.store.silence import SECONDS, Silence, put_off
+from gateway.store.silence import SECONDS, Silence
 
 if TYPE_CHECKING:
     from aiobotocore.response import StreamingBody
@@ -235,7 +235,7 @@ class S3Store:
         self, multipart: Multipart, number: int, body: BytesIO, crc32c: int
     ) -> Part:
         """UploadPart."""
-        async with self._sending(body):
+        async with self._asking(body=_rewound(body)):
             taken = await self._client.upload_part(
                 Bucket=self._bucket,
                 Key=multipart.key,
@@ -317,17 +317,18 @@ class S3Store:
         self, key: str, *, expires: int, content_type: str, content_disposition: str
     ) -> str:
         """A GetObject signed in the URL's query; nothing is asked of the store."""
-        async with _bounded(SECONDS):
-            return await self._presigner.generate_presigned_url(
-                "get_object",
-                Params={
-                    "Bucket": self._bucket,
-                    "Key": key,
-                    "ResponseContentType": content_type,
-                    "ResponseContentDisposition": content_disposition,
-                },
-                ExpiresIn=expires,
-            )
+        with _translated():
+            async with asyncio.timeout(SECONDS):
+                return await self._presigner.generate_presigned_url(
+                    "get_object",
+                    Params={
+                        "Bucket": self._bucket,
+                        "Key": key,
+                        "ResponseContentType": content_type,
+                        "ResponseContentDisposition": content_disposition,
+                    },
+                    ExpiresIn=expires,
+                )
 
     async def _create_bucket(self) -> None:
         async with self._asking():
@@ -346,7 +347,8 @@ class S3Store:
                     raise
 
     async def _put(self, request: PutObjectRequestTypeDef) -> Written:
-        async with self._sending(request["Body"]):
+        body = request["Body"]
+        async with self._asking(body=_rewound(body) if isinstance(body, BytesIO) else None):
             taken = await self._client.put_object(**request)
             return Written(taken["ETag"], _answered(taken["ResponseMetadata"]).timestamp())
 
@@ -390,40 +392,35 @@ class S3Store:
         return Written(found["ETag"], _answered(found["ResponseMetadata"]).timestamp())
 
     @asynccontextmanager
-    async def _asking(self, more: float = 0.0) -> AsyncIterator[asyncio.Timeout]:
-        """Bound a call by the store's silence, and by `more` seconds that its work takes."""
-        async with _bounded(self._silence.patience + more) as limit:
-            with self._silence.observed():
-                yield limit
-
-    @asynccontextmanager
-    async def _sending(self, body: object) -> AsyncIterator[None]:
-        """Bound a call with a body, which may take as long as the store goes on taking it."""
-        async with self._asking() as limit:
-            if not isinstance(body, BytesIO):
-                yield
-                return
-            body.seek(0)
-            async with put_off(limit, body):
+    async def _asking(
+        self, more: float = 0.0, body: BytesIO | None = None, *, connected: bool = False
+    ) -> AsyncIterator[None]:
+        """Bound a call by the store's silence (see there), and translate its errors."""
+        with _translated():
+            async with self._silence.call(more, body, connected=connected):
                 yield
 
     async def _next_chunk(self, body: StreamingBody) -> bytes:
-        async with self._asking():
+        async with self._asking(connected=True):
             return await body.read(_CHUNK)
 
 
-@asynccontextmanager
-async def _bounded(seconds: float) -> AsyncIterator[asyncio.Timeout]:
-    """Bound a call, with botocore's repetitions of it, and translate its errors."""
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise our errors in the place of botocore's."""
     try:
-        async with asyncio.timeout(seconds) as limit:
-            yield limit
+        yield
     except ClientError as error:
         raise faults.translated(error) from error
     except TimeoutError as error:
         raise StoreUnavailable("the store did not answer in time") from error
     except (BotoCoreError, ResponseParserError, aiohttp.ClientError, OSError) as error:
         raise StoreUnavailable("the store cannot be reached") from error
+
+
+def _rewound(body: BytesIO) -> BytesIO:
+    body.seek(0)
+    return body
 
 
 def _completed(part: Part) -> CompletedPartTypeDef:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from io import BytesIO
 
 import pytest
@@ -18,6 +18,7 @@ from tests.servers.listening import listening
 
 BODY = bytes(24 * 1024**2)
 PIECE = 1024**2
+PATIENCE = 30.0
 
 
 @asynccontextmanager
@@ -56,10 +57,11 @@ async def test_one_call_waits_for_a_silent_store_and_those_after_it_for_a_moment
 
 
 async def _ask(seen: Silence, seconds: float, error: Exception | None = None) -> None:
-    with suppress(ClientError, TimeoutError), seen.observed():
-        await asyncio.sleep(seconds)
-        if error is not None:
-            raise error
+    with suppress(ClientError, TimeoutError):
+        async with seen.call():
+            await asyncio.sleep(seconds)
+            if error is not None:
+                raise error
 
 
 @pytest.mark.usefixtures("hasty")
@@ -105,3 +107,64 @@ async def test_a_body_that_the_store_goes_on_taking_may_take_longer() -> None:
         started = time.monotonic()
         await store.put("key", BytesIO(BODY))
         assert time.monotonic() - started > 2 * silence.SECONDS
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_what_is_left_is_no_silence_while_the_store_takes_its_body() -> None:
+    async def take_slowly(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        while await reader.read(PIECE):
+            await asyncio.sleep(0.02)
+
+    async with listening(take_slowly) as url, opened(url) as store:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * silence._NOTED_SECONDS):
+                await store.put("key", BytesIO(BODY))
+        assert store._silence.patience == silence.SECONDS
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hasty")
+async def test_a_process_that_stood_still_hears_what_came_meanwhile() -> None:
+    async def answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                await asyncio.sleep(silence.SECONDS / 4)
+                time.sleep(1.5 + silence.SECONDS)  # noqa: ASYNC251 - all of the process
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with listening(answer_late) as url, opened(url) as store:
+        await store.ping()
+        assert store._silence.patience == silence.SECONDS
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_calls_that_wait_for_others_are_bounded_by_what_the_store_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(silence, "_CALLS", 1)
+    seen = Silence()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):  # one after the other
+            group.create_task(_ask(seen, 0.2))
+    assert seen.patience == silence.SECONDS
+    async with seen.call(more=PATIENCE), asyncio.timeout(PATIENCE):
+        with pytest.raises(TimeoutError):
+            await _wait_for_turn(seen)
+    assert seen.patience == silence.SECONDS
+
+
+async def _wait_for_turn(seen: Silence) -> None:
+    async with seen.call():
+        pytest.fail("there was one turn too many")
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio(loop_scope="session")
+async def test_slow_readers_keep_nobody_from_the_store(store: S3Store, prefix: str) -> None:
+    await store.put(f"{prefix}big", BODY)
+    async with AsyncExitStack() as stack:
+        for _ in range(silence._CALLS):
+            reader = store.stream(f"{prefix}big", 0, len(BODY))
+            await anext(await stack.enter_async_context(aclosing(reader)))
+        async with asyncio.timeout(silence.SECONDS / 2):
+            await store.head(f"{prefix}big")
