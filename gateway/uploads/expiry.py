@@ -3,13 +3,17 @@
 A listing by name is a listing by time: whoever looks for what is due reads no more of it than that.
 """
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.store.objects import ObjectStore
 from gateway.uploads import keys
+from gateway.uploads.ids import parse_id
 from gateway.uploads.record import Upload
+
+_MARK: Final = re.compile(re.escape(keys.EXPIRIES) + r"[0-9]{12}/([^/]+)")
 
 
 class Mark(NamedTuple):
@@ -37,11 +41,15 @@ class Expiries:
             await self._store.delete(key)
 
     async def due(self, now: float) -> AsyncIterator[Mark]:
-        """The marks whose time (seconds since the epoch) has come, the oldest first."""
+        """The marks whose time (seconds since the epoch) has come, the oldest first.
+
+        What else is there is nobody's.
+        """
         async for info in self._store.list(keys.EXPIRIES):
             if info.key >= keys.expiry(now, ""):
                 return
-            yield Mark(info.key, keys.id_of(info.key))
+            if (found := _MARK.fullmatch(info.key)) and parse_id(found[1]) is not None:
+                yield Mark(info.key, found[1])
 
     async def forget(self, mark: Mark) -> None:
         """Remove a mark that was seen to."""

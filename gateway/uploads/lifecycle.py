@@ -55,11 +55,14 @@ def advance(upload: Upload, state: State, at: datetime, fault: Fault | None = No
 def reopen(upload: Upload, at: datetime) -> Upload:
     """A failed upload taken up again by hand, from where it failed.
 
-    Raises IllegalTransition for one that has not failed, or whose outcome nobody can know.
+    Raises IllegalTransition for one that has not failed, or whose outcome nobody can know, or
+    whose file was removed: it may be there for a moment yet.
     """
     before = upload.history[-2].state
     if upload.state is not State.FAILED or before not in {State.STORED, State.INSPECTED}:
         raise IllegalTransition(f"an upload that is {upload.state} cannot be taken up again")
+    if upload.removed is not None:
+        raise IllegalTransition("its file was removed: it cannot be taken up again")
     attempt = upload.attempt
     if attempt is not None:  # its time begins anew, or the first failure would be its last
         attempt = replace(attempt, count=0, first_at=at)
@@ -71,8 +74,10 @@ def supersedes(pending: Upload, ended: Upload) -> bool:
     """Whether the pending record of an upload is newer than the record of its end.
 
     It is where the upload was reopened. A relay that was taken for lost, and yet came through, is
-    audited anew, which does no harm.
+    audited anew, which does no harm. A fence, and what a purge leaves, stands for good.
     """
+    if ended.state is State.ABORTED:
+        return False
     return pending.state is State.RELAYED or len(pending.history) > len(ended.history)
 
 

@@ -13,12 +13,13 @@ async def merged(
     """The objects of one upload after the other, by their prefixes, in the order of the ids.
 
     It begins after the id `after`. Pages are asked for as they are needed, so what moves from one
-    prefix to another meanwhile may be seen at neither. Raises StoreUnavailable.
+    prefix to another meanwhile may be seen at neither. What lies deeper, as a copy of the prefix in
+    itself does, is nobody's, whatever it is called. Raises StoreUnavailable.
     """
     async with AsyncExitStack() as stack:
         listings = {
             prefix: await stack.enter_async_context(
-                aclosing(store.list(prefix, prefix + after if after is not None else None))
+                aclosing(_flat(store, prefix, prefix + after if after is not None else None))
             )
             for prefix in prefixes
         }
@@ -33,3 +34,13 @@ async def merged(
             yield found
             for prefix in found:
                 heads[prefix] = await anext(listings[prefix], None)
+
+
+async def _flat(
+    store: ObjectStore, prefix: str, after: str | None
+) -> AsyncGenerator[ObjectInfo, None]:
+    """The objects right under the prefix; consoles make one of the prefix itself."""
+    async with aclosing(store.list(prefix, after)) as listing:
+        async for info in listing:
+            if info.key != prefix and "/" not in info.key[len(prefix) :]:
+                yield info

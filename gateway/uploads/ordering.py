@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from gateway.errors import UpstreamRefused
 from gateway.uploads.backends import Backends
 from gateway.uploads.record import Cause
-from gateway.uploads.removals import Order, upload_of_url
+from gateway.uploads.removals import Order, uploads_in
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, Kind, recognise
 from gateway.upstream.users import picture_of
@@ -63,7 +63,8 @@ async def order_for(
         if refused.retryable:
             raise
         return None  # whoever may not see it will not change it either
-    upload_id = upload_of_url(doomed.url_in(document), backends.ring)
-    if upload_id is None:
+    named = uploads_in(doomed.url_in(document), backends.ring)
+    if len(named) != 1:
         return None
+    (upload_id,) = named
     return Order(upload_id=upload_id, cause=doomed.cause, path=doomed.path, authorization=sealed)

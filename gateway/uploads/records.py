@@ -34,7 +34,10 @@ FENCED_FOR: Final = 86_400.0
 """Seconds for which the record of a fence stays at the least: nobody who is held up comes later."""
 
 _FACTS: Final = frozenset({State.REGISTERED, State.AUDITED, State.FLAGGED})
-"""Ends that tell what ChatKitty has: they stand, whatever somebody else thought of the upload."""
+"""Ends that tell what ChatKitty has: they stand, whatever somebody else thought of the upload.
+
+Only what a purge left stands against them: it tells of nobody, and nobody is to be told of again.
+"""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -203,18 +206,18 @@ class BucketRecords:
     async def _record_end(self, upload: Upload) -> Upload:
         """Who was held up for long may come to an end that is no longer true, and not with it."""
         key, document = keys.record(upload.id), to_json(upload)
-        if upload.state in _FACTS:
-            await self._store.put(key, document)
-            return upload
         try:
             await self._store.put(key, document, if_none_match=True)
         except PreconditionFailed:
             before = await self.open_ended(upload.id)
         else:
             return upload
-        if not supersedes(upload, before.upload):
+        if upload.state in _FACTS and before.upload.state is not State.ABORTED:
+            # So is what became of the file since.
+            document = to_json(replace(upload, removed=before.upload.removed))
+        elif not supersedes(upload, before.upload):
             return before.upload
-        await self._store.put(key, document, if_match=before.version)  # it was taken up again
+        await self._store.put(key, document, if_match=before.version)
         return upload
 
     async def _keep_in_store(self, upload: Upload) -> Written:

@@ -6,8 +6,8 @@ what they left. Each order is dropped by its own id, so that no later one is dro
 
 import re
 from collections.abc import AsyncIterator
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 
@@ -16,11 +16,13 @@ from gateway.crypto import KeyRing
 from gateway.errors import ObjectNotFound
 from gateway.store.objects import ObjectStore
 from gateway.uploads import keys
-from gateway.uploads.ids import new_id
+from gateway.uploads.ids import new_id, parse_id
 from gateway.uploads.links import link_of_token
 from gateway.uploads.record import Cause
 
-_FILE: Final = re.compile(r"/gateway/files/([^/]+)/[^/]+")
+_WORD: Final = re.compile(r"[\w-]+", re.ASCII)
+_IGNORED: Final = re.compile(r"[\t\r\n]")
+"""Browsers take these out of a URL (URL standard, section 4.4)."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,13 @@ class Placed(msgspec.Struct, frozen=True):
 
     id: str
     order: Order
+    age: float
+
+
+class Waiting(NamedTuple):
+    """An order by its id, and its age in seconds by the store's clock."""
+
+    id: str
     age: float
 
 
@@ -75,23 +84,22 @@ class Removals:
         """Forget the order: it was carried out, or is not to be."""
         await self._store.delete(keys.removal(order_id))
 
-    async def overdue(self, age: float) -> AsyncIterator[str]:
-        """The ids of the orders that have been there for so many seconds, the oldest first."""
-        async for info in self._store.list(keys.REMOVALS):
-            if info.age >= age:
-                yield keys.id_of(info.key)
+    async def all(self, after: str | None = None) -> AsyncIterator[Waiting]:
+        """The orders after that id, the oldest first; what else is there is nobody's."""
+        start = keys.removal(after) if after is not None else None
+        async for info in self._store.list(keys.REMOVALS, start):
+            if parse_id(order_id := info.key.removeprefix(keys.REMOVALS)) is not None:
+                yield Waiting(order_id, info.age)
 
 
-def upload_of_url(url: object, ring: KeyRing) -> str | None:
-    """The id of the upload whose file is under a URL of ours, also where that has ended. Pure.
+def uploads_in(url: object, ring: KeyRing) -> frozenset[str]:
+    """The ids of the uploads whose files a URL may lead to, also where that has ended. Pure.
 
-    Under whatever host name: nobody else can make such a token.
+    Servers and browsers read many spellings as one: of host, escapes, slashes and dot segments.
+    So it is looked for nothing but the tokens, wherever in the URL: nobody else can make one.
     """
     if not isinstance(url, str):
-        return None
-    try:
-        found = _FILE.search(urlsplit(url).path)
-    except ValueError:
-        return None
-    link = link_of_token(found[1], ring, 0.0) if found is not None else None
-    return link.upload_id if link is not None else None
+        return frozenset()
+    words = _WORD.findall(unquote(_IGNORED.sub("", url)))
+    links = (link_of_token(word, ring, 0.0) for word in words)
+    return frozenset(link.upload_id for link in links if link is not None)

@@ -36,8 +36,8 @@ def _removing(lonely_environ: dict[str, str]) -> None:
 
 async def all_ordered(stage: Stage) -> None:
     """Send a task for each order."""
-    async for order_id in Removals(stage.backends.store).overdue(0):
-        stage.backends.queue.send(Step.REMOVE, order_id)
+    async for order in Removals(stage.backends.store).all():
+        stage.backends.queue.send(Step.REMOVE, order.id)
 
 
 async def all_carried_out(stage: Stage) -> None:
@@ -123,6 +123,22 @@ async def test_a_purge_leaves_nothing_of_a_subject(stage: Stage, point: str) -> 
     left = [key async for key in in_redis(stage, *(each for each in ids if each != kept_id))]
     assert left == []
     assert worker.exit_status is None
+
+
+async def test_a_purge_takes_what_a_worker_left_that_died_at_the_end(stage: Stage) -> None:
+    gateway, dying = stage.gateway(), stage.worker("end.recorded")
+    async with Client.open(gateway.url, TOKENS["alice"]) as alice:
+        await alice.upload(PATH, files.PNG, name=stage.name, headers={"Prefer": "respond-async"})
+    await died(dying.pid)
+    assert len(await stage.left(keys.PENDING)) == len(await stage.left(keys.RECORDS)) == 1
+    await died(stage.command("uploads", "purge", "--subject", "alice", "--yes", crash_at="").pid)
+    stage.worker()
+    await all_carried_out(stage)
+    await stage.take_up()
+    assert await stage.left(keys.INCOMING) == await stage.left(keys.PENDING) == []
+    async for info in stage.backends.store.list(""):
+        assert b"alice" not in (await stage.backends.store.get(info.key)).content
+    assert len(await stage.messages()) == 1
 
 
 PICTURE = "/v1/users/2/display-picture"

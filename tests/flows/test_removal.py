@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from gateway.settings import load
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
+from gateway.uploads.backends import Backends, open_backends
+from gateway.upstream.breaker import THRESHOLD
 from tests.flows import files
 from tests.flows.client import PATIENCE, Answer, Client
 from tests.servers.fixtures import StartGateway
@@ -16,6 +19,12 @@ from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
 
 PATH = f"/v1/channels/{CHANNEL}/messages"
+
+
+@pytest.fixture
+async def backends(environ: dict[str, str]) -> AsyncIterator[Backends]:
+    async with open_backends(load(environ)) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -98,13 +107,19 @@ async def test_nothing_is_deleted_where_the_message_cannot_be_asked_for(
     assert await status_of_file(alice, answer) == 410
 
 
-@pytest.mark.parametrize("more", ["", "?grant=read"])
+@pytest.mark.parametrize("spelling", ["as it is", "with a grant", "with escapes"])
 async def test_a_file_that_another_message_names_stays(
-    alice: Client, store: S3Store, more: str
+    alice: Client, store: S3Store, spelling: str
 ) -> None:
     answer = await sent(alice)
     bob = alice.as_another(TOKENS["bob"])
-    first, second = [await named_again(bob, answer.json()["file"]["url"] + more) for _ in range(2)]
+    url = answer.json()["file"]["url"]
+    if spelling == "with a grant":
+        url += "?grant=read"
+    elif spelling == "with escapes":
+        url = url.replace("/files/", "/%66iles/")
+        assert (await alice.request("GET", url)).status == 200
+    first, second = [await named_again(bob, url) for _ in range(2)]
     assert (await bob.request("DELETE", f"/v1/messages/{first}")).status == 200
     await all_carried_out(store)
     assert await status_of_file(alice, answer) == 200
@@ -169,6 +184,18 @@ async def test_a_relayed_file_is_not_ours_to_remove(
         assert refused.status == 409
         other = await client.request("PUT", f"/gateway/uploads/{answer.upload_id}")
         assert (other.status, other.headers["Allow"]) == (405, "GET, HEAD, DELETE")
+
+
+@pytest.mark.slow
+async def test_a_removal_finds_out_that_chatkitty_is_back(
+    alice: Client, store: S3Store, backends: Backends
+) -> None:
+    answer = await sent(alice)
+    for _ in range(THRESHOLD):
+        await backends.breaker.failed(0.0)
+    assert (await alice.request("DELETE", f"/v1/messages/{answer.json()['id']}")).status == 200
+    await all_carried_out(store)
+    assert not await backends.breaker.is_open()
 
 
 PICTURE = "/v1/users/2/display-picture"

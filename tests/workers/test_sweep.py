@@ -24,7 +24,8 @@ from gateway.uploads.backends import Backends
 from gateway.uploads.ids import new_id
 from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import advance, begin
-from gateway.uploads.record import File, State, Target, Terms, Upload
+from gateway.uploads.record import Cause, File, State, Target, Terms, Upload
+from gateway.uploads.removals import Order, Removals
 from tests.flows import files
 from tests.flows.client import ENDS, PATIENCE, Client
 from tests.servers.aged_store import later, open_aged_backends, own_lease, sweep_later
@@ -342,6 +343,34 @@ async def test_a_pass_ends_where_too_many_tasks_wait_and_the_next_goes_on_there(
     assert sent[5:] == ids[:3]  # and round again
     for upload in uploads:
         await backends.ledger.forget_pending(upload.id)
+
+
+async def test_orders_keep_no_upload_waiting_and_are_all_come_to(
+    backends: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.sweep.backlog.MOST_WAITING", 3)
+    sent: list[str] = []
+    monkeypatch.setattr(backends.queue, "depth", lambda: 0)
+    monkeypatch.setattr(backends.queue, "send", lambda _, what: sent.append(what))
+    removals = Removals(backends.store)
+    await backends.store.put(keys.removal("foreign"), b"no order")
+    before = [each.id async for each in removals.all()]
+    for order_id in before:
+        await removals.drop(order_id)
+    orders = sorted(
+        [await removals.place(Order(upload_id=new_id(), cause=Cause.MESSAGE)) for _ in range(5)]
+    )
+    upload = stored_upload()
+    await backends.ledger.accept(upload)
+    lease = await own_lease(backends)
+    with later(backends, LATER):
+        await resend(backends, lease)
+        assert sent == [upload.id, *orders[:2]]
+        await backends.ledger.forget_pending(upload.id)
+        await resend(backends, lease)
+    assert sent[3:] == orders[2:]
+    for key in [*orders, "foreign"]:
+        await removals.drop(key)
 
 
 async def test_what_the_bucket_holds_is_told(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.uploads.backends import Backends
 from gateway.uploads.record import Upload
-from gateway.uploads.removals import upload_of_url
+from gateway.uploads.removals import uploads_in
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, Generation, Kind, generation_of, recognise
 from gateway.upstream.paths import api_path
@@ -70,7 +70,7 @@ class Search:
         return not spared and self._is_its(picture_of(user))
 
     def _is_its(self, url: object) -> bool:
-        return upload_of_url(url, self.backends.ring) == self.upload.id
+        return self.upload.id in uploads_in(url, self.backends.ring)
 
     @property
     def _generation(self) -> Generation:

@@ -20,7 +20,7 @@ from gateway.uploads.lifecycle import Step, supersedes
 from gateway.uploads.ordering import Doomed
 from gateway.uploads.record import CANCELLED, Cause, Fault, Removed, State, Upload
 from gateway.uploads.records import Entry
-from gateway.uploads.removals import Order, Placed, Removals, upload_of_url
+from gateway.uploads.removals import Order, Placed, Removals, uploads_in
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.reconcile import TooMany
 from workers.runtime import Services
@@ -76,8 +76,7 @@ async def _carry_out(placed: Placed, services: Services) -> None:
         await _erase(order, entry, backends)
         return
     if entry.upload.removed is None:
-        by_its_time = order.cause is Cause.RETENTION
-        reason = None if by_its_time else await _why_kept(placed, entry.upload, backends)
+        reason = await _why_kept(placed, entry.upload, backends)
         if reason is not None:
             REMOVALS.add(order.cause, "kept")
             log.warning("removal.kept", cause=order.cause, reason=reason)
@@ -115,7 +114,11 @@ async def _ended(order: Order, services: Services) -> Entry | None:
     except ObjectNotFound:
         ended = None
     pending = await ledger.open(order.upload_id)
-    if pending is None or (ended is not None and not supersedes(pending.upload, ended.upload)):
+    if pending is None:
+        return ended
+    if ended is not None and not supersedes(pending.upload, ended.upload):
+        # Left by who died at the end: a purge would leave it to tell of its subject.
+        await ledger.forget_pending(order.upload_id)
         return ended
     await _bring_to_end(pending, services, cancels=order.cause in _CANCELS)
     raise NotYet(_SOON)
@@ -135,6 +138,8 @@ async def _bring_to_end(entry: Entry, services: Services, *, cancels: bool) -> N
 
 async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str | None:
     """Why the file has to stay, None where it may go. Raises NotYet."""
+    if placed.order.cause is Cause.RETENTION:
+        return "its route keeps it for good" if upload.terms.file_retention is None else None
     path = placed.order.path
     if path is not None and path.rpartition("/")[2] != str(_own(placed.order, upload, backends)):
         return f"it is not its own {placed.order.cause} that the request named"
@@ -146,6 +151,7 @@ async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str |
         return await _who_names(placed, upload, backends, credentials)
     except UpstreamError as error:
         if not error.retryable or isinstance(error, TooMany):
+            await backends.breaker.succeeded()
             return str(error)
         log.warning("removal.postponed", error=str(error))
         raise NotYet(max(_LOOK_AGAIN, error.retry_after)) from None
@@ -163,6 +169,7 @@ async def _who_names(
         own_picture = order.cause is Cause.SUBJECT
         reason = await Search(upload, backends, credentials, own_picture=own_picture).find()
         settled = settled or order.cause is not Cause.PICTURE
+    await backends.breaker.succeeded()  # it may have been the one probe that is let through
     # The request may still be under way, or ChatKitty slow to show what it did.
     if reason is not None and not settled:
         raise NotYet(_LOOK_AGAIN if placed.age > _LOOK_AGAIN else _SOON)
@@ -187,4 +194,4 @@ async def _stands(order: Order, backends: Backends, credentials: Credentials) ->
             return False
         raise
     url = Doomed(order.cause, order.path).url_in(document)
-    return order.cause is Cause.MESSAGE or upload_of_url(url, backends.ring) == order.upload_id
+    return order.cause is Cause.MESSAGE or order.upload_id in uploads_in(url, backends.ring)

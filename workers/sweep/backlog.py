@@ -21,15 +21,15 @@ MOST_WAITING: Final = 5_000
 
 
 async def resend(backends: Backends, lease: Lease) -> int:
-    """Send tasks for overdue uploads and removals, the oldest first; returns how many.
+    """Send tasks for overdue uploads, then removals, the oldest first; returns how many.
 
     Where there are more than may wait, the next pass goes on behind the last of them. Raises
     LeaseLost, StoreUnavailable.
     """
     room = await _room(backends)
     sent = await _resend_relayed(backends, room)
-    sent += await _resend_removals(backends, room - sent)
-    return sent + await _resend_pending(backends, lease, room - sent)
+    sent += await _resend_pending(backends, lease, room - sent)
+    return sent + await _resend_removals(backends, lease, room - sent)
 
 
 async def _room(backends: Backends) -> int:
@@ -53,16 +53,6 @@ async def _resend_relayed(backends: Backends, room: int) -> int:
     return len(overdue)
 
 
-async def _resend_removals(backends: Backends, room: int) -> int:
-    sent = 0
-    async for order_id in Removals(backends.store).overdue(OVERDUE):
-        if sent >= room:
-            break
-        backends.queue.send(Step.REMOVE, order_id)
-        sent += 1
-    return sent
-
-
 async def _resend_pending(backends: Backends, lease: Lease, room: int) -> int:
     sent = 0
     last: str | None = None
@@ -78,4 +68,23 @@ async def _resend_pending(backends: Backends, lease: Lease, room: int) -> int:
         last = None
     if last is not None or sent < room:
         lease.memory = replace(lease.memory, pending=last)
+    return sent
+
+
+async def _resend_removals(backends: Backends, lease: Lease, room: int) -> int:
+    """They come last, and no order that does not get on keeps the ones behind it waiting."""
+    sent = 0
+    last: str | None = None
+    async for order in Removals(backends.store).all(lease.memory.removals):
+        if sent >= room:
+            break
+        last = order.id
+        if order.age >= OVERDUE:
+            backends.queue.send(Step.REMOVE, order.id)
+            sent += 1
+        await lease.renew()
+    else:
+        last = None
+    if last is not None or sent < room:
+        lease.memory = replace(lease.memory, removals=last)
     return sent

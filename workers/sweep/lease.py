@@ -36,6 +36,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     holder: str
     seconds: float
     pending: str | None = None
+    removals: str | None = None
     walk: str | None = None
     fresh: str | None = None
     claims: str | None = None

@@ -7,15 +7,19 @@ from msgspec.structs import replace
 from gateway.choices import Delivery
 from gateway.errors import IllegalTransition
 from gateway.uploads.excerpt import Piece
+from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import advance, begin, is_end, reopen, supersedes
 from gateway.uploads.record import (
     Attempt,
+    Cause,
     Fault,
     File,
+    Removed,
     State,
     Target,
     Terms,
     Upload,
+    abandoned,
     from_json,
     pack,
     to_json,
@@ -91,6 +95,18 @@ def test_what_has_failed_is_taken_up_again_from_there_and_is_newer_than_its_end(
 def test_nothing_else_is_taken_up_again(states: list[State]) -> None:
     with pytest.raises(IllegalTransition):
         reopen(advance_along(states), NOW)
+
+
+def test_an_upload_whose_file_was_removed_is_not_taken_up_again() -> None:
+    failed = advance_along([State.STORED, State.INSPECTED, State.FAILED])
+    with pytest.raises(IllegalTransition, match="removed"):
+        reopen(replace(failed, removed=Removed(NOW, Cause.SUBJECT)), NOW)
+
+
+@pytest.mark.parametrize("states", [[State.RELAYED], [State.STORED, State.INSPECTED]])
+def test_a_fence_stands_for_good(states: list[State]) -> None:
+    pending = advance_along(states)
+    assert not supersedes(pending, abandoned(new_id(), NOW))
 
 
 def test_a_relay_that_was_lost_is_not_sent_again() -> None:
