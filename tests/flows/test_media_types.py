@@ -42,6 +42,7 @@ def strict(start_gateway: StartGateway, external: Client, tmp_path: Path) -> Cli
     return Client(external.session, gateway.url, external.token)
 
 
+@pytest.mark.slow
 async def test_other_names_of_a_type_delete_no_message(deleting: Client, sandbox: Sandbox) -> None:
     for name, declared in HONEST:
         answer = await deleting.upload(

@@ -48,6 +48,7 @@ async def test_a_real_file_is_what_the_table_says(
     assert judge(Terms(allowed_types=(kind,), denied_types=()), sniffed, None) == Accepted()
 
 
+@pytest.mark.slow
 async def test_names_and_declared_types_change_nothing(external: Client) -> None:
     async def upload(name: str, called: str, declared: str) -> Answer:
         async with turns:
