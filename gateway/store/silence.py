@@ -20,8 +20,8 @@ from botocore.exceptions import ClientError
 SECONDS: Final = 20.0
 """How long a store may do nothing that this process sees."""
 
-_CALLS: Final = 100
-"""At a time; it takes as many connections."""
+_CALLS: Final = 64
+"""At a time, each on a connection: more than a process can make use of, and memory for no more."""
 
 _NOTED_SECONDS: Final = 10.0
 """After which a failure counts as silence: all attempts to connect have had their time."""
