@@ -1,7 +1,8 @@
 """Uploads for which nobody did anything for a while get another task."""
 
 import asyncio
-from typing import Final
+from collections.abc import AsyncIterator
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 from redis.exceptions import RedisError
@@ -54,37 +55,44 @@ async def _resend_relayed(backends: Backends, room: int) -> int:
 
 
 async def _resend_pending(backends: Backends, lease: Lease, room: int) -> int:
-    sent = 0
-    last: str | None = None
-    async for pending in backends.ledger.list_pending(lease.memory.pending):
-        if sent >= room:
-            break
-        last = pending.upload_id
-        if pending.age >= OVERDUE:
-            backends.queue.send(Step.RESUME, pending.upload_id)
-            sent += 1
-        await lease.renew()
-    else:
-        last = None
-    if last is not None or sent < room:
-        lease.memory = replace(lease.memory, pending=last)
+    after = lease.memory.pending
+    uploads = ((each.upload_id, each.age) async for each in backends.ledger.list_pending(after))
+    sent, after = await _resend_overdue(backends, lease, _Walk(Step.RESUME, uploads, after), room)
+    lease.memory = replace(lease.memory, pending=after)
     return sent
 
 
 async def _resend_removals(backends: Backends, lease: Lease, room: int) -> int:
-    """They come last, and no order that does not get on keeps the ones behind it waiting."""
+    """They come last, and no order that is stuck blocks the ones behind it."""
+    after = lease.memory.removals
+    orders = ((each.id, each.age) async for each in Removals(backends.store).all(after))
+    sent, after = await _resend_overdue(backends, lease, _Walk(Step.REMOVE, orders, after), room)
+    lease.memory = replace(lease.memory, removals=after)
+    return sent
+
+
+class _Walk(NamedTuple):
+    """Ids and ages (seconds) of what `step` is for, behind the id `after`."""
+
+    step: Step
+    entries: AsyncIterator[tuple[str, float]]
+    after: str | None
+
+
+async def _resend_overdue(
+    backends: Backends, lease: Lease, walk: _Walk, room: int
+) -> tuple[int, str | None]:
+    """Send at most `room` tasks; returns how many, and the id behind which the next pass starts."""
     sent = 0
     last: str | None = None
-    async for order in Removals(backends.store).all(lease.memory.removals):
+    async for id_, age in walk.entries:
         if sent >= room:
             break
-        last = order.id
-        if order.age >= OVERDUE:
-            backends.queue.send(Step.REMOVE, order.id)
+        last = id_
+        if age >= OVERDUE:
+            backends.queue.send(walk.step, id_)
             sent += 1
         await lease.renew()
     else:
         last = None
-    if last is not None or sent < room:
-        lease.memory = replace(lease.memory, removals=last)
-    return sent
+    return sent, last if last is not None or sent < room else walk.after
