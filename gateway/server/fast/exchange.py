@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import aiohttp
 from aiohttp.http import RawRequestMessage, RawResponseMessage
@@ -36,9 +36,6 @@ from gateway.uploads.record import Upload
 from gateway.uploads.relayed import KEPT_SECONDS, not_kept
 from gateway.upstream.connections import ends_after
 
-if TYPE_CHECKING:
-    from gateway.server.fast.connection import Connection
-
 log = get_logger(__name__)
 
 _SMALLEST_READ: Final = 64 * 1024
@@ -51,6 +48,53 @@ A client that fills its reads gets larger ones, an upstream that does not keep u
 _OPEN: Final = OPEN_UPLOADS.of("relay")
 
 
+class ClientSide(Protocol):
+    """What an exchange asks of the connection to its client."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the connection lives on."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the client is still there."""
+
+    @property
+    def peername(self) -> object:
+        """The client's address."""
+
+    @property
+    def writing_paused(self) -> bool:
+        """Whether more was sent than the client takes."""
+
+    def send(self, data: bytes) -> None:
+        """Send to the client, if it is still there."""
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what was sent, or has gone."""
+
+    def pause(self) -> None:
+        """Take no more from the client for now."""
+
+    def resume(self) -> None:
+        """Take more from the client."""
+
+    def widen(self) -> int:
+        """Take a lot by one read from now on, and return how much it is."""
+
+    def set_read_size(self, size: int) -> None:
+        """Take at most so many bytes by one read."""
+
+    def end_answers(self) -> None:
+        """Send nothing more, and go on reading."""
+
+    def cut(self) -> None:
+        """End the connection where it stands."""
+
+    def exchange_ended(self, *, reusable: bool) -> None:
+        """The exchange is over; `reusable`: the next request may follow on the connection."""
+
+
 class Exchange:
     """Pumps one admitted upload; what happens on either connection ends up here."""
 
@@ -61,7 +105,7 @@ class Exchange:
     )  # fmt: skip
 
     def __init__(
-        self, client: "Connection", services: Services, admitted: Admitted, head: RawRequestMessage
+        self, client: ClientSide, services: Services, admitted: Admitted, head: RawRequestMessage
     ) -> None:
         self._client = client
         self._services = services
