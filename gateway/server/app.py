@@ -10,17 +10,17 @@ from gateway import tracing
 from gateway.errors import MethodNotAllowed, RouteNotFound
 from gateway.multipart import is_multipart_form
 from gateway.routes import RouteTable
-from gateway.server.files import get_file
-from gateway.server.health import READINESS, Readiness, healthz, readiness, readyz
-from gateway.server.hosts import is_files_host
-from gateway.server.linger import close_behind_bodies
+from gateway.server.connection.linger import close_behind_bodies
+from gateway.server.fields.hosts import is_files_host
+from gateway.server.handlers.files import get_file
+from gateway.server.handlers.health import READINESS, Readiness, healthz, readiness, readyz
+from gateway.server.handlers.passthrough import pass_through
+from gateway.server.handlers.resources import delete_upload, get_upload, list_uploads
+from gateway.server.handlers.uploads import take_upload
 from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
 from gateway.server.middleware import add_ids, answer_errors, identify
-from gateway.server.passthrough import pass_through
-from gateway.server.resources import delete_upload, get_upload, list_uploads
 from gateway.server.services import SERVICES, open_services
 from gateway.server.tracing import trace
-from gateway.server.uploads import take_upload
 from gateway.settings import Settings
 
 _UPLOAD = "/gateway/uploads/{id}"

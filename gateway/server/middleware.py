@@ -25,8 +25,8 @@ from gateway.metrics.requests import (
 )
 from gateway.multipart import MultipartError
 from gateway.problems import problem_of
-from gateway.server.answers import ids_of, problem_response
-from gateway.server.context import (
+from gateway.server.connection.answers import ids_of, problem_response
+from gateway.server.connection.context import (
     ANSWER,
     CONTINUED,
     ENDED,
@@ -36,8 +36,8 @@ from gateway.server.context import (
     UPLOAD_ID,
     request_id_of,
 )
+from gateway.server.fields.target import logged_path
 from gateway.server.services import SERVICES
-from gateway.server.target import logged_path
 from gateway.telemetry import bind_ids, clear_ids, get_logger, log_request
 
 log = get_logger(__name__)

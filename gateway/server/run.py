@@ -18,11 +18,11 @@ from gateway.errors import ConfigurationError
 from gateway.heads import ExactWriter
 from gateway.metrics.directory import metrics_directory
 from gateway.server.app import create_admin_app, create_app
-from gateway.server.drain import drain
+from gateway.server.connection.drain import drain
+from gateway.server.connection.turns import TurnHandler
 from gateway.server.fast import Connection
-from gateway.server.processes import supervise
 from gateway.server.services import SERVICES
-from gateway.server.turns import TurnHandler
+from gateway.server.supervisor import supervise
 from gateway.settings import Settings
 from gateway.telemetry import get_logger
 

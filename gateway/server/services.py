@@ -23,11 +23,11 @@ from gateway.limits.quotas import Quotas
 from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
 from gateway.routes import Route, RouteTable
-from gateway.server.drain import Drain
+from gateway.server.connection.drain import Drain
+from gateway.server.fields.peers import ClientOf, client_finder
+from gateway.server.fields.target import upstream_path
 from gateway.server.fitness import Fitness
 from gateway.server.metrics import watch
-from gateway.server.peers import ClientOf, client_finder
-from gateway.server.target import upstream_path
 from gateway.settings import Settings
 from gateway.telemetry import get_logger
 from gateway.uploads.agreement import Role, announce, announcement

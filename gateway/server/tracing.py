@@ -8,7 +8,7 @@ from multidict import CIMultiDictProxy
 
 from gateway import tracing
 from gateway.delivery.admitted import Admitted
-from gateway.server.answers import ids_of
+from gateway.server.connection.answers import ids_of
 from gateway.server.middleware import kind_of
 from gateway.tracing import Side
 

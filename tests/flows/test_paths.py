@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from gateway.errors import GatewayError
-from gateway.server.target import read_target, upstream_path
+from gateway.server.fields.target import read_target, upstream_path
 from tests.flows import files
 from tests.flows.client import Client
 from tests.flows.raw import FORM_TYPE, RawAnswer, exchange, form, head
 from tests.flows.recorder import Recorder, recording
-from tests.gateway.server.spellings import spellings
+from tests.gateway.server.fields.spellings import spellings
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox

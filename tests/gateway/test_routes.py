@@ -7,9 +7,9 @@ from hypothesis import example, given
 from gateway.choices import Delivery
 from gateway.errors import ConfigurationError, MalformedTarget, RouteNotFound
 from gateway.routes import RouteTable
-from gateway.server.target import read_target, upstream_path
+from gateway.server.fields.target import read_target, upstream_path
 from gateway.settings import load
-from tests.gateway.server.spellings import handlers, spellings
+from tests.gateway.server.fields.spellings import handlers, spellings
 
 KEY = Fernet.generate_key().decode()
 

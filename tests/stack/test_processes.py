@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gateway.server.processes import (
+from gateway.server.supervisor import (
     CRASH_LOOP,
     MOST_QUICK_DEATHS,
     QUICK_SECONDS,

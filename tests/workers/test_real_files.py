@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.server.files import is_inert
+from gateway.server.handlers.files import is_inert
 from gateway.uploads.policy import Accepted, Rejected, judge
 from gateway.uploads.record import Terms
 from tests.flows.client import Answer, Client

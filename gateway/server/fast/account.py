@@ -10,9 +10,10 @@ from gateway.delivery.admitted import Admitted
 from gateway.metrics.catalogue import PROBLEMS
 from gateway.metrics.requests import ABORTED, CUT, relay_phases, tally_of
 from gateway.problems import Problem
-from gateway.server import headers, tracing
+from gateway.server import tracing
+from gateway.server.fields import headers
+from gateway.server.fields.target import logged_path
 from gateway.server.services import Services
-from gateway.server.target import logged_path
 from gateway.telemetry import get_logger, log_request
 
 if TYPE_CHECKING:

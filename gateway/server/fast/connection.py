@@ -14,16 +14,16 @@ from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.errors import GatewayError
 from gateway.multipart import MultipartError, is_multipart_form
-from gateway.server import linger
-from gateway.server.admission import recall, settle
-from gateway.server.context import request_id_of
-from gateway.server.deletions import takes_file
+from gateway.server.admission.admit import recall, settle
+from gateway.server.admission.deletions import takes_file
+from gateway.server.connection import linger
+from gateway.server.connection.context import request_id_of
+from gateway.server.connection.strict import framing_fault
+from gateway.server.connection.turns import TurnHandler, request_parser
 from gateway.server.fast.exchange import Exchange
-from gateway.server.handler import framing_fault
-from gateway.server.head import Head
+from gateway.server.fields.head import Head
+from gateway.server.fields.target import with_read_target
 from gateway.server.services import Services
-from gateway.server.target import with_read_target
-from gateway.server.turns import TurnHandler, request_parser
 from gateway.uploads.ids import new_id
 
 _OPENINGS: Final = (b"POST ", b"PUT ", b"PATCH ")

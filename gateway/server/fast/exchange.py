@@ -24,12 +24,12 @@ from gateway.limits.quota import Demand
 from gateway.limits.quotas import Quotas, Ticket
 from gateway.metrics.catalogue import OPEN_UPLOADS
 from gateway.problems import problem_of
-from gateway.server import headers
-from gateway.server.body import SILENT, TOO_SLOW
+from gateway.server.admission.body import SILENT, TOO_SLOW
+from gateway.server.connection.linger import LINGER_BYTES, LINGER_SECONDS, TOO_SLOW_SECONDS
 from gateway.server.fast import answer, wire
 from gateway.server.fast.account import Account
 from gateway.server.fast.waiting import Waiting
-from gateway.server.linger import LINGER_BYTES, LINGER_SECONDS, TOO_SLOW_SECONDS
+from gateway.server.fields import headers
 from gateway.server.services import Services
 from gateway.telemetry import get_logger
 from gateway.uploads.record import Upload

@@ -1,0 +1,184 @@
+"""All that is settled before an upload's body is asked for: identity, route, limits.
+
+Nothing here reads the body, and `100 Continue` is sent only after it.
+"""
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+from multidict import CIMultiDictProxy
+
+from gateway.auth.bearer import bearer_token
+from gateway.auth.principal import Principal
+from gateway.auth.verifiers import Authenticator
+from gateway.choices import Delivery, Grants
+from gateway.delivery.admitted import NAMES_NO_USER, Admitted
+from gateway.errors import (
+    AnotherUser,
+    AuthenticationRequired,
+    EncodedBody,
+    ExpectationFailed,
+    FileTooLarge,
+    GrantRefused,
+    InsufficientScope,
+    MalformedRequest,
+    MalformedUpload,
+    MethodNotAllowed,
+    RouteNotFound,
+    TokenEndsTooSoon,
+)
+from gateway.multipart import declared_boundaries
+from gateway.routes import Route
+from gateway.server.fields.head import Head
+from gateway.server.fields.hosts import is_files_host
+from gateway.server.fields.resumption import check_whole
+from gateway.server.services import Services
+from gateway.uploads.record import Target
+from gateway.upstream.retry import RETRY_WINDOW
+
+GRANTED = Principal("grant")
+"""All who bear a grant alone."""
+
+
+def settle(
+    head: Head, principal: Principal, services: Services, upload_id: str, request_id: str
+) -> Admitted:
+    """What the rest of the head decides, once it is known whose upload it is. Does no I/O.
+
+    Raises MalformedTarget, RouteNotFound, MethodNotAllowed, MalformedRequest, ExpectationFailed,
+    ResumableUpload, InsufficientScope, GrantRefused, AnotherUser, TokenEndsTooSoon, EncodedBody,
+    InvalidBoundary, MalformedUpload, FileTooLarge.
+    """
+    received_at = datetime.now(UTC)
+    check_expectation(head.headers)
+    check_whole(head.headers)
+    if is_files_host(services.settings, head.headers.get("Host", "")):
+        raise RouteNotFound("there is nothing under this path")
+    route = services.route_of(head.target)
+    if route.scopes:
+        check_scopes(principal, route.scopes)
+    if route.delivery is Delivery.EXTERNAL:
+        _check_method(head.method, route)
+        _check_may_be_hosted(principal)
+        _check_token_outlives_retries(principal, services, received_at.timestamp())
+    boundaries = declared_boundaries(_content_type(head.headers))
+    encoded = "Content-Encoding" in head.headers
+    if encoded and _elements(head.headers, "Content-Encoding") != {"identity"}:
+        raise EncodedBody("send the multipart body as it is, without a Content-Encoding")
+    body_limit = route.max_file_size + services.settings.max_form_size
+    _check_length(head, body_limit)
+    ends = principal.expires
+    return Admitted(
+        upload_id=upload_id,
+        request_id=request_id,
+        principal=principal,
+        authorization=head.headers.get("Authorization"),
+        route=route,
+        target=Target(head.method, head.target),
+        boundaries=boundaries,
+        content_length=head.content_length,
+        body_limit=body_limit,
+        received_at=received_at,
+        token_until=None if ends is None else datetime.fromtimestamp(ends, UTC),
+        body_until=None if ends is None else ends + services.settings.auth_upload_grace,
+    )
+
+
+async def authenticate(request: web.Request, services: Services) -> Principal:
+    """Who sends the request. Raises the errors of authentication."""
+    token = _token(request.headers)
+    if (principal := services.authenticator.recall(token)) is not None:
+        return principal
+    client = services.client_of(request.protocol.peername, request.headers)
+    return await services.authenticator.authenticate(token, client)
+
+
+def recall(headers: CIMultiDictProxy[str], authenticator: Authenticator) -> Principal | None:
+    """Who sends the request, if the token was vouched for lately; asks nobody.
+
+    Raises AuthenticationRequired, MalformedAuthorization.
+    """
+    return authenticator.recall(_token(headers))
+
+
+def check_scopes(principal: Principal, needed: frozenset[str]) -> None:
+    """Raises InsufficientScope where the token lacks one that is needed."""
+    if not needed <= principal.scopes:
+        raise InsufficientScope("the token does not allow this", needed)
+
+
+async def authenticate_upload(request: web.Request, services: Services) -> Principal:
+    """Who sends the upload; a runtime client may bear a grant alone, where that is relayed."""
+    try:
+        return await authenticate(request, services)
+    except AuthenticationRequired:
+        if "Grant" not in request.headers:
+            raise
+    if services.settings.grants is not Grants.RELAY:
+        raise GrantRefused("uploads with only a grant are not accepted here: send a bearer token")
+    return GRANTED
+
+
+def check_expectation(headers: CIMultiDictProxy[str]) -> None:
+    """Raises ExpectationFailed for any expectation but `100-continue`."""
+    if "Expect" in headers and _elements(headers, "Expect") != {"100-continue"}:
+        raise ExpectationFailed("only 100-continue can be expected")
+
+
+def grant_of(headers: CIMultiDictProxy[str]) -> str:
+    """The request's `Grant`; of several lines, all of them, as no single one can be."""
+    return "\n".join(headers.getall("Grant"))
+
+
+def _elements(headers: CIMultiDictProxy[str], name: str) -> set[str]:
+    """The elements of a list (RFC 9110 section 5.6.1) in lower case, however many lines it has."""
+    return {each.strip(" \t").lower() for each in ",".join(headers.getall(name)).split(",")}
+
+
+def _token(headers: CIMultiDictProxy[str]) -> str:
+    return bearer_token(headers.getall("Authorization", []))
+
+
+def _content_type(headers: CIMultiDictProxy[str]) -> str:
+    values = headers.getall("Content-Type", [])
+    if len(values) != 1:
+        raise MalformedRequest("send exactly one Content-Type header")
+    return values[0]
+
+
+def _check_may_be_hosted(principal: Principal) -> None:
+    """Refuse who would have the gateway's own credentials act for nobody, or for anybody.
+
+    Raises GrantRefused, AnotherUser.
+    """
+    if principal is GRANTED:
+        raise GrantRefused(
+            "this gateway hosts files, which a grant does not allow: send a bearer token"
+        )
+    if principal.acts_as is not None and principal.acts_as.username is None:
+        raise AnotherUser(NAMES_NO_USER)
+
+
+def _check_token_outlives_retries(principal: Principal, services: Services, now: float) -> None:
+    """Files are registered with the caller's token where the gateway has none of its own."""
+    if services.backends.own_token is not None or principal.expires is None:
+        return
+    if principal.expires < now + RETRY_WINDOW:
+        raise TokenEndsTooSoon(
+            "the token expires too soon: registering the file may be retried for up to an hour"
+        )
+
+
+def _check_method(method: str, route: Route) -> None:
+    """A hosted file is registered by a POST, so no other method may ask for that."""
+    if method != "POST":
+        allowed = route.endpoint.methods if route.endpoint is not None else ("POST",)
+        raise MethodNotAllowed("send files to this path with POST", allowed)
+
+
+def _check_length(head: Head, limit: int) -> None:
+    length = head.content_length
+    if not head.has_body or length == 0:
+        raise MalformedUpload("the upload has no body")
+    if length is not None and length > limit:
+        raise FileTooLarge(f"the body exceeds the limit of {limit} bytes")

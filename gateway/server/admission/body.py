@@ -1,0 +1,115 @@
+"""A request's body as it comes in, its faults as our own errors."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
+from gateway.delivery.admitted import OUTLIVED
+from gateway.errors import (
+    AuthorizationEnded,
+    BodyTimeout,
+    FileTooLarge,
+    MalformedRequest,
+    UploadAborted,
+)
+from gateway.limits.pace import Pace
+from gateway.server.connection.context import CONTINUED
+from gateway.server.services import Services
+
+SILENT = "the rest of the body did not come"
+BROKEN_CHUNKS = "the body is not in the chunks that its Transfer-Encoding announces"
+TOO_SLOW = "the body came more slowly than is taken here"
+
+
+class _Reader:
+    """Waits for the next bytes of a body, as long as they come fast enough.
+
+    Only while it waits is the client to act: what is done with the bytes is not counted.
+    """
+
+    def __init__(self, content: aiohttp.StreamReader, services: Services) -> None:
+        self._content = content
+        self._silence = services.settings.body_timeout
+        self._pace = Pace(services.floor)
+        self._waited = 0.0
+        self._since = 0.0
+        self._timeout: asyncio.Timeout | None = None
+        self._fault = ""
+
+    async def read(self) -> bytes:
+        """What has come, or comes next; nothing at the end. Raises BodyTimeout."""
+        if self._content.is_eof():  # all of it has come, and nobody waits
+            return await self._content.readany()
+        self._since = time.monotonic()
+        try:
+            # No timer is set: whoever looks gives it its moment.
+            async with asyncio.timeout(None) as self._timeout:
+                return await self._content.readany()
+        except TimeoutError:
+            raise BodyTimeout(self._fault) from None
+        finally:
+            self._timeout = None
+            self._waited += time.monotonic() - self._since
+
+    def look(self, now: float) -> None:
+        """End the waiting if it has been too long, or the client too slow all in all."""
+        if self._timeout is None:
+            return
+        silence = now - self._since
+        if silence > self._silence:
+            self._end(SILENT)
+        elif not self._pace.keeps_up(self._waited + silence, self._content.total_bytes):
+            self._end(TOO_SLOW)
+
+    def _end(self, fault: str) -> None:
+        if self._timeout is not None:
+            self._fault = fault
+            self._timeout.reschedule(asyncio.get_running_loop().time())
+            self._timeout = None
+
+
+async def read_body(
+    request: web.BaseRequest, services: Services, *, limit: int, until: float | None = None
+) -> AsyncIterator[bytes]:
+    """The chunks of the body, as large as the socket gave them, without a copy.
+
+    Raises FileTooLarge beyond `limit` bytes, BodyTimeout where the client is silent or too slow,
+    AuthorizationEnded after `until` (epoch seconds), MalformedRequest where the framing broke,
+    UploadAborted where the client went away.
+    """
+    received = 0
+    reader = _Reader(request.content, services)
+    services.bodies.add(reader)
+    try:
+        while chunk := await _next(reader):
+            if until is not None and time.time() > until:
+                raise AuthorizationEnded(OUTLIVED)
+            received += len(chunk)
+            if received > limit:
+                raise FileTooLarge(f"the body exceeds the limit of {limit} bytes")
+            yield chunk
+    finally:
+        services.bodies.discard(reader)
+
+
+async def _next(reader: _Reader) -> bytes:
+    try:
+        return await reader.read()
+    except (HttpProcessingError, web.RequestPayloadError) as error:
+        raise MalformedRequest(BROKEN_CHUNKS) from error
+    # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
+    except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
+        raise UploadAborted("the body ended before it was complete") from error
+
+
+async def send_continue(request: web.Request) -> None:
+    """Ask for the body of a request that waits to be asked (RFC 9110 section 10.1.1)."""
+    if "Expect" in request.headers:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What was written is no part of the answer, whose head is still to come.
+        request.writer.output_size = 0
+        request[CONTINUED] = True

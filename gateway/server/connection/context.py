@@ -1,0 +1,35 @@
+"""What a request carries on its way through the handlers."""
+
+from typing import Final
+
+from aiohttp import web
+from multidict import CIMultiDictProxy
+from uuid_utils import uuid4
+
+from gateway.limits.quotas import Ticket
+from gateway.server.fields import headers
+
+SERVER: Final = "chatkitty-gateway"
+"""What answers call us: no versions, which strangers need not know."""
+
+REQUEST_ID = web.RequestKey("request_id", str)
+UPLOAD_ID = web.RequestKey("upload_id", str)
+CONTINUED = web.RequestKey("continued", bool)
+"""The client was told to go on, and sends its body."""
+TICKET = web.RequestKey("ticket", Ticket)
+"""What the request has of its subject's quota, where there is one."""
+
+ANSWER = web.RequestKey("answer", web.StreamResponse)
+"""The answer whose head was sent; from then on a fault can only cut it."""
+ENDED = web.RequestKey("ended", str)
+"""How a request came to its end, where that was not by its answer."""
+
+
+def request_id_of(received: CIMultiDictProxy[str]) -> str:
+    """The client's own request id where it may be logged and sent back, else a new one."""
+    return headers.request_id(received.get("X-Request-Id")) or new_request_id()
+
+
+def new_request_id() -> str:
+    """An id for a request that brought none."""
+    return uuid4().hex

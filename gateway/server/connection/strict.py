@@ -1,0 +1,145 @@
+"""aiohttp's handler of a client's connection, stricter than its parser, and with our own words."""
+
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import _ErrInfo
+
+from gateway.errors import GatewayError, MalformedAuthorization, MalformedRequest
+from gateway.heads import has_fit_length
+from gateway.problems import problem_of
+from gateway.server.connection.answers import document_of
+from gateway.server.connection.context import SERVER, new_request_id
+from gateway.server.connection.diagnosis import CODING_IN_1_0, NOT_CHUNKED, UNKNOWN
+from gateway.server.connection.timeouts import PatientHandler
+from gateway.server.fields import headers
+from gateway.server.fields.target import with_read_target
+from gateway.telemetry import get_logger
+
+log = get_logger(__name__)
+
+_SERVER_FAULT: Final = 500
+_FOR_PROXIES: Final = frozenset({"CONNECT", "TRACE"})
+
+
+class Handler(PatientHandler):
+    """One client's connection; requests that are none are answered as a problem."""
+
+    __slots__ = ("_newest_body",)
+
+    _newest_body: aiohttp.StreamReader
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was sent, and refuse of it what the parser lets pass or leaves unsaid."""
+        known = len(self._messages)
+        super().data_received(data)
+        for at in range(known, len(self._messages)):
+            message, body = self._messages[at]
+            if isinstance(message, _ErrInfo):
+                self._break_body(message.exc)
+            elif (fault := framing_fault(message)) is not None:
+                self._messages[at] = (_ErrInfo(400, fault, str(fault)), EMPTY_PAYLOAD)
+            else:
+                self._messages[at] = (with_read_target(message), body)
+                self._newest_body = body
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self._waiter is not None and not self._messages
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = _SERVER_FAULT,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to bytes that are no request (RFC 9112), after which the connection closes.
+
+        aiohttp would send back and log the line that it could not read, which may hold a token.
+        """
+        if status >= _SERVER_FAULT or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        request_id = new_request_id()
+        problem = problem_of(exc if isinstance(exc, GatewayError) else MalformedRequest(UNKNOWN))
+        log.info("request.unreadable", reason=problem.detail, request_id=request_id)
+        status, headers, body = document_of(problem, {"request_id": request_id})
+        headers |= {
+            **problem.headers,
+            "X-Request-Id": request_id,
+            "Server": SERVER,
+            "Connection": "close",
+        }
+        # RFC 9110 section 2.5: the version is the server's own. aiohttp has 1.0 for what it could
+        # not read.
+        request._version = HttpVersion11  # noqa: SLF001 - it offers no other way
+        answer = web.Response(status=status, headers=headers, body=body)
+        answer.force_close()
+        return answer
+
+    def _break_body(self, fault: BaseException) -> None:
+        """What could not be read belongs to a body, if one was still to end.
+
+        aiohttp would keep the fault for the next request, and whoever reads the body waiting.
+        """
+        body = getattr(self, "_newest_body", None)
+        if body is None or body.is_eof():
+            return
+        body.set_exception(fault)
+        body.feed_eof()  # nobody is to wait for the rest
+        self._take_none_after(body)
+
+    def _take_none_after(self, body: aiohttp.StreamReader) -> None:
+        """Answer the request of that body, and no further one.
+
+        Once it is closed, aiohttp would not even answer a request that it is still to begin with.
+        """
+        for at, (message, its) in enumerate(self._messages):
+            if its is body and not isinstance(message, _ErrInfo):
+                self._messages[at] = (message._replace(should_close=True), its)
+                return
+        self.close()
+
+
+def framing_fault(message: RawRequestMessage) -> GatewayError | None:
+    """Why the request is not one that all servers would read alike, though the parser took it.
+
+    Whoever takes requests asks here, whichever parser made them. RFC 9112: sections 2.3 (versions),
+    3.2 (targets, Host), 6.1 (Transfer-Encoding), 6.3 (Content-Length). RFC 9110: sections 5.5
+    (values that are not ASCII), 9.3.6 and 9.3.8 (methods that speak to a proxy, or that have it
+    send tokens back).
+    """
+    fault: str | None = None
+    if message.method in _FOR_PROXIES:
+        fault = "a method that is for proxies"
+    elif message.version not in (HttpVersion10, HttpVersion11):
+        fault = "an unknown version of HTTP"
+    elif not _is_plain_path(message.path):
+        fault = "the request target must be a path of printable ASCII characters"
+    elif (name := headers.unfit(message.raw_headers)) is not None:
+        kind = MalformedAuthorization if name.lower() == "authorization" else MalformedRequest
+        return kind(f"the value of {name} must be ASCII")
+    elif message.version == HttpVersion11 and "Host" not in message.headers:
+        fault = "the Host header is missing"
+    elif not has_fit_length(message.headers):
+        fault = "a Content-Length beyond what servers can count"
+    elif "Transfer-Encoding" in message.headers:
+        fault = _fault_of_coding(message)
+    return MalformedRequest(fault) if fault is not None else None
+
+
+def _is_plain_path(target: str) -> bool:
+    return (
+        target.startswith("/") and target.isascii() and target.isprintable() and " " not in target
+    )
+
+
+def _fault_of_coding(message: RawRequestMessage) -> str | None:
+    if message.version == HttpVersion10:
+        return CODING_IN_1_0
+    codings = [each.lower() for each in message.headers.getall("Transfer-Encoding")]
+    return None if codings == ["chunked"] else NOT_CHUNKED

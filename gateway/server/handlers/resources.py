@@ -1,0 +1,171 @@
+"""The upload resource: what became of an upload, for the subject that made it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from gateway.auth.principal import Principal
+from gateway.choices import Delivery
+from gateway.errors import (
+    MalformedRequest,
+    NotRemovable,
+    ObjectNotFound,
+    QueueUnavailable,
+    StoreUnavailable,
+    UploadNotFound,
+)
+from gateway.server.admission.admit import authenticate, check_scopes
+from gateway.server.admission.charge import charge
+from gateway.server.services import SERVICES
+from gateway.store.objects import ObjectStore
+from gateway.telemetry import get_logger
+from gateway.uploads import keys
+from gateway.uploads.ids import parse_id
+from gateway.uploads.ledger import Ledger
+from gateway.uploads.lifecycle import Step, is_end
+from gateway.uploads.record import Cause, State, Upload
+from gateway.uploads.removals import Order, Removals
+from gateway.uploads.resource import resource_of
+
+log = get_logger(__name__)
+
+_PAGE = 25
+_LARGEST_PAGE = 100
+
+_LOOKUPS = 100
+"""Uploads that are looked up for one page; most cost one read, and some three."""
+
+_AT_ONCE = 10
+
+
+async def get_upload(request: web.Request) -> web.Response:
+    """`GET /gateway/uploads/{id}`: another subject's upload reads as if it did not exist."""
+    upload = await _own(request)
+    members = resource_of(upload)
+    if not await _has_file(upload, request.app[SERVICES].backends.store):
+        members["fileMissing"] = True
+    return web.json_response(members)
+
+
+async def delete_upload(request: web.Request) -> web.Response:
+    """`DELETE /gateway/uploads/{id}`: workers are told to remove the file, unless it is gone.
+
+    Raises NotRemovable where there is none, or where ChatKitty may be about to get its URL.
+    """
+    upload = await _own(request)
+    if upload.removed is not None:
+        return web.Response(status=204)
+    if upload.delivery is Delivery.RELAY:
+        raise NotRemovable("the file was relayed: ChatKitty has it, and not this gateway")
+    if upload.attempt is not None and not is_end(upload.state):
+        raise NotRemovable("the file is being registered: delete it when that has ended")
+    backends = request.app[SERVICES].backends
+    order = Order(
+        upload_id=upload.id,
+        cause=Cause.SUBJECT,
+        authorization=backends.sealed(request.headers.get("Authorization")),
+    )
+    backends.queue.send(Step.REMOVE, await Removals(backends.store).place(order))
+    location = {"Location": upload_location(upload.id)}
+    return web.json_response(resource_of(upload), status=202, headers=location)
+
+
+async def _has_file(upload: Upload, store: ObjectStore) -> bool:
+    """Whether the file of a registered upload is there, or was removed on purpose."""
+    if upload.state is not State.REGISTERED or upload.removed is not None:
+        return True
+    try:
+        await store.head(keys.incoming(upload.id))
+    except ObjectNotFound:
+        return False
+    except StoreUnavailable as error:
+        log.warning("upload.not_seen", error=repr(error))
+    return True
+
+
+async def list_uploads(request: web.Request) -> web.Response:
+    """`GET /gateway/uploads`: the subject's own, newest first.
+
+    Query: `state` (only those in it), `size` (1 to 100), `before` (an id: the page after it).
+    A page is made of at most `_LOOKUPS` uploads of the list: it may have fewer than `size` and even
+    none, and still have a `next`.
+    """
+    services = request.app[SERVICES]
+    principal = await _reader(request)
+    state, size, before = _page_of(request)
+    ledger = services.backends.ledger
+    try:
+        ids = await ledger.ids_of_subject(principal.subject, before, _LOOKUPS + 1)
+        found, seen = await _first_of(ids[:_LOOKUPS], state, size, ledger)
+    except RedisError as error:
+        raise QueueUnavailable("the list of uploads cannot be read now") from error
+    page = {"uploads": [resource_of(upload) for upload in found]}
+    more = {"next": _next(request, ids[seen - 1])} if seen < len(ids) else {}
+    return web.json_response(page | more)
+
+
+async def _first_of(
+    ids: Sequence[str], state: State | None, size: int, ledger: Ledger
+) -> tuple[list[Upload], int]:
+    """The first `size` uploads that are in the state, and how many ids were gone through."""
+    found: list[Upload] = []
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        uploads = await asyncio.gather(*(_find(ledger, upload_id) for upload_id in some))
+        for at, upload in enumerate(uploads, start):
+            if upload is not None and (state is None or upload.state is state):
+                found.append(upload)
+            if len(found) == size:
+                return found, at + 1
+    return found, len(ids)
+
+
+async def _find(ledger: Ledger, upload_id: str) -> Upload | None:
+    try:
+        return await ledger.find_ended(upload_id)
+    except UploadNotFound:
+        return None
+
+
+async def _own(request: web.Request) -> Upload:
+    principal = await _reader(request)
+    upload_id = parse_id(request.match_info["id"])
+    ledger = request.app[SERVICES].backends.ledger
+    upload = await ledger.find(upload_id) if upload_id else None
+    if upload is None or upload.subject != principal.subject:
+        raise UploadNotFound("no such upload")
+    return upload
+
+
+async def _reader(request: web.Request) -> Principal:
+    """Who reads, if the token and the quota allow it."""
+    services = request.app[SERVICES]
+    principal = await authenticate(request, services)
+    await charge(request, principal)
+    check_scopes(principal, services.routes.scopes_of_own(request.rel_url.raw_path))
+    return principal
+
+
+def upload_location(upload_id: str) -> str:
+    """The path of the upload resource."""
+    return f"/gateway/uploads/{upload_id}"
+
+
+def _next(request: web.Request, before: str) -> str:
+    """The page after this one, of the same kind."""
+    return str(request.rel_url.update_query(before=before))
+
+
+def _page_of(request: web.Request) -> tuple[State | None, int, str | None]:
+    query = request.query
+    try:
+        state = State(query["state"]) if "state" in query else None
+        size = min(_LARGEST_PAGE, max(1, int(query.get("size", _PAGE))))
+    except ValueError:
+        raise MalformedRequest("invalid `state` or `size`") from None
+    before = query.get("before")
+    if before is not None and parse_id(before) is None:
+        raise MalformedRequest("`before` is not the id of an upload")
+    return state, size, before

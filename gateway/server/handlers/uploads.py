@@ -1,0 +1,204 @@
+"""An upload's way through the gateway: admitted, delivered, answered."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from gateway import tracing
+from gateway.choices import Delivery
+from gateway.delivery.admitted import Admitted
+from gateway.delivery.external import Received
+from gateway.delivery.once import Unknown
+from gateway.errors import TooManyUploads
+from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
+from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
+from gateway.server.admission.admit import authenticate_upload, grant_of, settle
+from gateway.server.admission.body import read_body, send_continue
+from gateway.server.admission.charge import charge
+from gateway.server.admission.deletions import hand_over, order_removal
+from gateway.server.admission.pictures import check_picture
+from gateway.server.connection.answers import problem_response
+from gateway.server.connection.context import REQUEST_ID, UPLOAD_ID
+from gateway.server.connection.turns import TurnHandler
+from gateway.server.fields import headers
+from gateway.server.fields.head import head_of
+from gateway.server.fields.idempotency_key import idempotency_key
+from gateway.server.fields.prefer import preference
+from gateway.server.handlers.resources import upload_location
+from gateway.server.handlers.streaming import stream_answer
+from gateway.server.services import SERVICES, Services
+from gateway.telemetry import bind_ids, get_logger
+from gateway.uploads.claims import Held
+from gateway.uploads.ids import new_id
+from gateway.uploads.lifecycle import Step, is_end
+from gateway.uploads.record import State, Upload
+from gateway.uploads.resource import resource_of
+
+log = get_logger(__name__)
+
+
+async def take_upload(request: web.Request) -> web.StreamResponse:
+    """Answer a multipart request to the upstream, in the delivery that its route has."""
+    services = request.app[SERVICES]
+    upload_id = request[UPLOAD_ID] = new_id()
+    bind_ids(upload_id=upload_id)
+    started = time.monotonic()
+    principal = await authenticate_upload(request, services)
+    await charge(request, principal, upload_id)
+    admitted = settle(head_of(request), principal, services, upload_id, request[REQUEST_ID])
+    await check_picture(admitted, services.backends)
+    delivery = admitted.route.delivery.value
+    PHASE_SECONDS.of(delivery, "auth").observe(time.monotonic() - started)
+    if carried := tracing.carried():
+        admitted = replace(admitted, trace=dict(carried))
+    still_open = OPEN_UPLOADS.of(delivery)
+    still_open.value += 1
+    try:
+        return await _take(request, services, admitted)
+    finally:
+        still_open.value -= 1
+
+
+async def _take(request: web.Request, services: Services, admitted: Admitted) -> web.StreamResponse:
+    key = idempotency_key(request.headers.getall("Idempotency-Key", []))
+    relayed = admitted.route.delivery is Delivery.RELAY
+    if relayed and key is None:
+        with services.slots.hold():
+            return await _relay(request, services, admitted)
+    await services.fitness.check()
+    async with services.presence.of(admitted.upload_id, at_once=key is not None):
+        if key is None:
+            return await _host(request, services, admitted)
+        if admitted.authorization is None:  # all grants are one subject, and strangers
+            key = f"{grant_of(request.headers)}\n{key}"  # no header has a line break
+        try:
+            claimed = await services.once.claim(admitted, key, services.settings.registration_wait)
+        except Unknown as unknown:
+            return _unknown(request, unknown.upload)
+        if isinstance(claimed, Upload):
+            return await _repeat(request, services, claimed)
+        if relayed:
+            try:
+                with services.slots.hold():
+                    return await _relay_once(request, services, admitted, claimed)
+            except TooManyUploads:
+                await services.once.release(claimed)
+                raise
+        return await _host_once(request, services, admitted, claimed)
+
+
+async def _relay(
+    request: web.Request, services: Services, admitted: Admitted
+) -> web.StreamResponse:
+    placed = await order_removal(request, services, admitted.target.path)
+    await send_continue(request)
+    body = _body(request, services, admitted)
+    async with services.relay.send(admitted, headers.of_relay(request.headers), body) as relayed:
+        await hand_over(services, placed, relayed.response.status)
+        return await stream_answer(request, relayed.response, relayed.held)
+
+
+async def _relay_once(
+    request: web.Request, services: Services, admitted: Admitted, held: Held
+) -> web.StreamResponse:
+    try:
+        placed = await order_removal(request, services, admitted.target.path)
+    except BaseException:
+        await asyncio.shield(services.once.release(held))
+        raise
+    attempt = await services.once.begin(held, admitted)
+    await send_continue(request)
+    body = _body(request, services, admitted)
+    sent = headers.of_relay(request.headers)
+    async with AsyncExitStack() as stack:
+        try:
+            relaying = services.relay.send(admitted, sent, body, attempt.entry)
+            relayed = await stack.enter_async_context(relaying)
+        except Exception as error:
+            await services.once.broke(attempt, error)
+            raise
+        response = relayed.response
+        await services.once.answered(attempt, response.status, response.headers)
+        await hand_over(services, placed, response.status)
+        return await stream_answer(request, response, relayed.held)
+
+
+async def _host(request: web.Request, services: Services, admitted: Admitted) -> web.Response:
+    received = await _receive(request, services, admitted)
+    return await _answer_hosted(request, services, await services.external.accept(received))
+
+
+async def _host_once(
+    request: web.Request, services: Services, admitted: Admitted, held: Held
+) -> web.Response:
+    try:
+        received = await _receive(request, services, admitted)
+    except BaseException:
+        await asyncio.shield(services.once.release(held))
+        raise
+    # From here on the claim stays, whatever happens: the upload may have been accepted.
+    upload = await services.external.accept(received, contested=True)
+    return await _answer_hosted(request, services, upload)
+
+
+async def _receive(request: web.Request, services: Services, admitted: Admitted) -> Received:
+    with services.slots.hold():
+        async with services.external.reserve(admitted) as memory:
+            await send_continue(request)
+            body = _body(request, services, admitted)
+            return await services.external.receive(admitted, body, memory)
+
+
+async def _repeat(request: web.Request, services: Services, upload: Upload) -> web.Response:
+    """Answer a repeated request as the first one, without its body."""
+    request[UPLOAD_ID] = upload.id
+    log.info("upload.repeated", first=upload.id)
+    if upload.delivery is Delivery.RELAY:
+        return answer_to(request, upload)
+    if not is_end(upload.state):
+        services.backends.queue.send(Step.RESUME, upload.id)  # its task may be lost
+    return await _answer_hosted(request, services, upload)
+
+
+async def _answer_hosted(request: web.Request, services: Services, upload: Upload) -> web.Response:
+    wanted = preference(request.headers.getall("Prefer", []), services.settings.registration_wait)
+    if wanted.wait > 0:
+        upload = await services.external.wait_for_end(upload, wanted.wait)
+    response = answer_to(request, upload)
+    if wanted.applied is not None:
+        response.headers["Preference-Applied"] = wanted.applied
+    return response
+
+
+def _unknown(request: web.Request, upload: Upload) -> web.Response:
+    """A repeated relay of which nobody knows the outcome: the upload resource is all there is."""
+    request[UPLOAD_ID] = upload.id
+    detail = "the first request may have been carried out: it is not sent a second time"
+    location = {"Location": upload_location(upload.id)}
+    problem = Problem(OUTCOME_UNKNOWN, detail, location, outcome_unknown=True)
+    return problem_response(request, problem, upload=resource_of(upload))
+
+
+def answer_to(request: web.Request, upload: Upload) -> web.Response:
+    """What the client of a hosted upload is told, by where its upload stands."""
+    if upload.result is not None:
+        return web.Response(
+            status=upload.result.status, headers=upload.result.headers, body=upload.result.body
+        )
+    if upload.fault is not None and is_end(upload.state):
+        describe = rejection if upload.state is State.REJECTED else failure
+        problem = describe(upload.fault.slug, upload.fault.detail)
+        return problem_response(request, problem)
+    return web.json_response(
+        resource_of(upload), status=202, headers={"Location": upload_location(upload.id)}
+    )
+
+
+def _body(request: web.Request, services: Services, admitted: Admitted) -> AsyncIterator[bytes]:
+    if isinstance(request.protocol, TurnHandler):
+        request.protocol.let_in()
+    return read_body(request, services, limit=admitted.body_limit, until=admitted.body_until)
