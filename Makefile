@@ -4,8 +4,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTHON ?= python3
 
-.PHONY: install run test test-slow check format bench greedy loris capacity endurance chaos brokers fuzz \
-	hostile corpus lock clean
+.PHONY: install run test test-slow check format bench bench-greedy bench-loris bench-capacity \
+	bench-endurance chaos brokers fuzz hostile corpus lock clean
 
 # What running, testing and developing take: each all of the one before it, at the same versions.
 RUN := $(VENV)/.run
@@ -60,17 +60,17 @@ bench: $(DEV)
 	$(BIN)/python -m bench.external
 	$(BIN)/python -m bench.scanner
 
-greedy: $(DEV)
+bench-greedy: $(DEV)
 	$(BIN)/python -m bench.greedy
 
-loris: $(DEV)
+bench-loris: $(DEV)
 	$(BIN)/python -m bench.loris
 
-capacity: $(DEV)
+bench-capacity: $(DEV)
 	$(BIN)/python -m bench.capacity
 	$(BIN)/python -m bench.processes
 
-endurance: $(DEV)
+bench-endurance: $(DEV)
 	$(BIN)/python -m bench.endurance
 
 # UPLOADS, SECONDS and SEED may be given: `make chaos UPLOADS=300 SEED=7`.

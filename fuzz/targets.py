@@ -11,6 +11,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from fuzz.feeding import Scanned, bytewise, form, outcome
+from fuzz.media import told
+from fuzz.oracles import ORACLES, Reading
 from gateway.multipart import (
     Declared,
     InvalidBoundary,
@@ -21,9 +24,6 @@ from gateway.multipart import (
 from gateway.multipart.headers import PartHead, parse_head, parse_head_fully
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.names import LONGEST, content_disposition, safe_name
-from tests.gateway.multipart.feeding import Scanned, bytewise, form, outcome
-from tests.gateway.multipart.oracles import ORACLES, Reading
-from tests.workers.media.driving import told
 from workers import containers
 from workers.containers import TAIL_BYTES, Container
 from workers.media import MOST_REQUESTS

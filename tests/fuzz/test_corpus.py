@@ -6,8 +6,8 @@ import pytest
 
 from fuzz import targets
 from fuzz.__main__ import CORPUS, TARGETS
-from tests.gateway.multipart.feeding import form, part
-from tests.gateway.multipart.oracles import ORACLES
+from fuzz.feeding import form, part
+from fuzz.oracles import ORACLES
 
 PLAIN = b"\0\0" + form(part(b"data", boundary=targets.BOUNDARY), boundary=targets.BOUNDARY)
 

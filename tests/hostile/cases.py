@@ -7,8 +7,8 @@ taken from there.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from fuzz.feeding import BOUNDARY, form, part, raw_part
 from gateway.multipart import TOLERATED, Ambiguity
-from tests.gateway.multipart.feeding import BOUNDARY, form, part, raw_part
 from tests.gateway.multipart.hostile_bodies import (
     AMBIGUOUS,
     BOUNDARIES,

@@ -2,8 +2,8 @@
 
 import pytest
 
+from fuzz.feeding import BOUNDARY
 from tests.flows.raw import chunked, head
-from tests.gateway.multipart.feeding import BOUNDARY
 from tests.hostile.cases import GOOD, USUAL
 from tests.hostile.doors import Door
 from tests.hostile.never import AUTHORIZATION, PATH, Watch

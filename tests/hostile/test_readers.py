@@ -12,10 +12,10 @@ import pytest
 from python_multipart.multipart import parse_options_header as options_of
 from werkzeug.http import parse_options_header
 
+from fuzz.feeding import scan
+from fuzz.oracles import LENIENT, ORACLES, Reading
 from gateway.multipart import MultipartError, declared_boundaries
 from tests.clients.install import NODE
-from tests.gateway.multipart.feeding import scan
-from tests.gateway.multipart.oracles import LENIENT, ORACLES, Reading
 from tests.gateway.multipart.tomcat import tomcat
 from tests.hostile.cases import CASES, CLEAR, Case
 

@@ -5,8 +5,8 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from fuzz.feeding import form, part, raw_part
 from tests.flows.raw import head
-from tests.gateway.multipart.feeding import form, part, raw_part
 from tests.gateway.multipart.hostile_bodies import NAMED, NESTED, named
 from tests.hostile.cases import GOOD, USUAL
 from tests.hostile.doors import EACH, Door

@@ -8,8 +8,8 @@ from typing import Any
 from aiohttp import web
 from werkzeug.http import parse_options_header
 
+from fuzz.oracles import werkzeug
 from tests.flows.recorder import Recorder, Seen, recording
-from tests.gateway.multipart.oracles import werkzeug
 
 REFUSING_PATH = "/v1/channels/413/messages"
 """Where it refuses what it has read."""

@@ -27,11 +27,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from fuzz.feeding import dechunked
 from tests.captures.names import CAPTURES, NAMES
 from tests.captures.recorder import Recorder, recording
 from tests.clients.drivers import ENVIRONMENT
 from tests.clients.samples import png
-from tests.gateway.multipart.feeding import dechunked
 
 HERE: Final = Path(__file__).parent
 TOOLS: Final = Path(os.environ.get("NAMES", "/tmp/names"))

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from fuzz.feeding import BOUNDARY, form, part, raw_part
 from gateway.multipart import Ambiguity
-from tests.gateway.multipart.feeding import BOUNDARY, form, part, raw_part
 
 DELIMITER: Final = b"\r\n--" + BOUNDARY
 NAMED: Final = b'Content-Disposition: form-data; name="file"'

@@ -2,8 +2,8 @@
 
 import pytest
 
+from fuzz.feeding import BOUNDARY
 from gateway.multipart import Declared, InvalidBoundary, declared_boundaries, is_multipart_form
-from tests.gateway.multipart.feeding import BOUNDARY
 
 FORM = "multipart/form-data"
 

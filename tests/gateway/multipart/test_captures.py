@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
+from fuzz.feeding import Scanned, bytewise, dechunked, scan
 from gateway.multipart import declared_boundaries, is_multipart_form
-from tests.gateway.multipart.feeding import Scanned, bytewise, dechunked, scan
 
 CAPTURES: Final = Path(__file__).parents[2] / "captures"
 MAX_BYTEWISE: Final = 100_000

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
+from fuzz.feeding import BOUNDARY, form, part, raw_part
 from gateway.delivery.form import FormReader
 from gateway.errors import ClientError
 from gateway.multipart import TOLERATED, Ambiguity, MultipartError, Scanner, declared_boundaries
 from gateway.multipart.doubts import ADVICE
-from tests.gateway.multipart.feeding import BOUNDARY, form, part, raw_part
 from tests.gateway.multipart.hostile_bodies import AMBIGUOUS, BOUNDARIES, NAMED
 
 FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY.decode()}"

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz.feeding import raw_part
+from fuzz.oracles import ORACLES
 from gateway.multipart import may_be_named
 from gateway.multipart.readings import readings
 from gateway.sandbox.dispositions import filename_of
 from gateway.sandbox.failures import Failure
-from tests.gateway.multipart.feeding import raw_part
-from tests.gateway.multipart.oracles import ORACLES
 from tests.gateway.multipart.tomcat import tomcat
 
 CAT: Final = "żółw 猫 😀.png"

@@ -2,6 +2,17 @@
 
 import pytest
 
+from fuzz.feeding import (
+    BOUNDARY,
+    Scanned,
+    bytewise,
+    every_cut,
+    form,
+    part,
+    raw_part,
+    scan,
+    scan_every_way,
+)
 from gateway.multipart import (
     Declared,
     EpilogueTooLong,
@@ -19,17 +30,6 @@ from gateway.multipart import (
     TooManyHeaders,
     TooManyParts,
     declared_boundaries,
-)
-from tests.gateway.multipart.feeding import (
-    BOUNDARY,
-    Scanned,
-    bytewise,
-    every_cut,
-    form,
-    part,
-    raw_part,
-    scan,
-    scan_every_way,
 )
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\r\n\r\n--\r\n"

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from fuzz.feeding import Scanned, raw_part, scan, scan_every_way
 from gateway.multipart import Ambiguity, Declared, declared_boundaries
-from tests.gateway.multipart.feeding import Scanned, raw_part, scan, scan_every_way
 from tests.gateway.multipart.hostile_bodies import AMBIGUOUS, BOUNDARIES, UNUSUAL, within
 
 

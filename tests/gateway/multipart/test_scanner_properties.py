@@ -5,9 +5,9 @@ from typing import Final
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from fuzz.feeding import Scanned, bytewise, cut, form, outcome, part
+from fuzz.oracles import ORACLES
 from gateway.multipart import Declared, MultipartError
-from tests.gateway.multipart.feeding import Scanned, bytewise, cut, form, outcome, part
-from tests.gateway.multipart.oracles import ORACLES
 
 BOUNDARY: Final = b"-x:1"
 DELIMITER: Final = b"\r\n--" + BOUNDARY

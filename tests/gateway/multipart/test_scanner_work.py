@@ -5,8 +5,8 @@ from typing import SupportsIndex
 
 import pytest
 
+from fuzz.feeding import BOUNDARY, form, part
 from gateway.multipart import Declared, Limits, PartData, Scanner, delimiter
-from tests.gateway.multipart.feeding import BOUNDARY, form, part
 
 DELIMITER = b"\r\n--" + BOUNDARY
 OPENING = part(b"")[:-2]

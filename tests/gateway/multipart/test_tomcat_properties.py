@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz.feeding import scan
+from fuzz.oracles import Reading
 from gateway.multipart import MultipartError, declared_boundaries
-from tests.gateway.multipart.feeding import scan
-from tests.gateway.multipart.oracles import Reading
 from tests.gateway.multipart.tomcat import tomcat
 
 BLANKS: Final = ("", " ", "\t", " \t ", "\u2003", "\x1f", "\x0b", "\xa0", "\ufeff")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.media import told
 from fuzz.targets import media
-from tests.workers.media.driving import told
 from workers.media import Medium
 
 FILES = Path(__file__).parent.parent.parent / "files"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workers.media.driving import told
+from fuzz.media import told
 from workers.media import Medium
 
 LAYOUTS = Path(__file__).parent / "layouts"

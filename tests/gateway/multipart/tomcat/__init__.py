@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from tests.gateway.multipart.oracles import Reading
+from fuzz.oracles import Reading
 from tests.programs import lack
 
 PACKAGES: Final = ("default-jre-headless", "libtomcat10-embed-java")

@@ -31,15 +31,19 @@ class Part:
 
 @dataclass
 class Scanned:
+    """The result of a scan: parts, ambiguities, and whether the closing delimiter came."""
+
     parts: list[Part] = field(default_factory=list)
     ambiguities: tuple[Ambiguity, ...] = ()
     complete: bool = False
 
     @property
     def contents(self) -> list[tuple[str | None, str | None, bytes]]:
+        """Name, filename and data of each part."""
         return [(part.begin.name, part.begin.filename, part.data) for part in self.parts]
 
     def take(self, events: Iterable[Event]) -> None:
+        """Add events to the parts; asserts that their order and sizes are consistent."""
         for event in events:
             match event:
                 case PartBegin():
@@ -85,6 +89,7 @@ def cut(body: bytes, *places: int) -> list[bytes]:
 
 
 def bytewise(body: bytes) -> list[bytes]:
+    """The body in chunks of one byte."""
     return [body[i : i + 1] for i in range(len(body))]
 
 
@@ -124,6 +129,7 @@ def part(
 
 
 def form(*parts: bytes, boundary: bytes = BOUNDARY) -> bytes:
+    """A form of these parts, with its closing delimiter."""
     return b"".join(parts) + b"--" + boundary + b"--\r\n"
 
 

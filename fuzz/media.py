@@ -1,4 +1,4 @@
-"""Readers of media over bytes that a test has, counted as a sniff counts them."""
+"""Runs the readers of media over bytes in memory, and counts requests as a sniff counts them."""
 
 from workers.media import MOST_REQUESTS, REQUEST_BYTES, Medium, read_medium
 

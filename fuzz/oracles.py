@@ -1,5 +1,6 @@
 """How other parsers read a body: their parts, or None where they refuse it or find no end."""
 
+from collections.abc import Callable
 from email import policy
 from email.parser import BytesParser
 from typing import TypeAlias
@@ -13,12 +14,13 @@ Reading: TypeAlias = list[tuple[str | None, str | None, bytes]]
 
 
 def python_multipart(body: bytes, boundary: bytes) -> Reading | None:
+    """By python-multipart, which Starlette uses."""
     parts: Reading = []
     headers: list[tuple[bytes, bytes]] = []
     collected = {"field": b"", "value": b"", "data": b""}
     ended = []
 
-    def collect(what: str):
+    def collect(what: str) -> Callable[[bytes, int, int], None]:
         def callback(data: bytes, start: int, end: int) -> None:
             collected[what] += data[start:end]
 
@@ -62,6 +64,7 @@ def python_multipart(body: bytes, boundary: bytes) -> Reading | None:
 
 
 def push_multipart(body: bytes, boundary: bytes) -> Reading | None:
+    """By the package `multipart`."""
     parts: Reading = []
     try:
         with multipart.PushMultipartParser(
@@ -82,6 +85,7 @@ def push_multipart(body: bytes, boundary: bytes) -> Reading | None:
 
 
 def werkzeug(body: bytes, boundary: bytes) -> Reading | None:
+    """By Werkzeug, which Flask uses."""
     parts: Reading = []
     decoder = MultipartDecoder(boundary)
     decoder.receive_data(body)
