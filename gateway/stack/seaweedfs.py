@@ -14,6 +14,8 @@ PROGRAM: Final = "UP_WEED"
 
 _SERVICES = ("master", "volume", "filer", "admin")
 _GRACE = 8.0
+_MOST_VOLUMES = 10_000
+"""SeaweedFS would allow as many as fit on the free disk when full: few buckets on a small disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class SeaweedFS:
                 "-admin.ui=false",
                 "-s3.port.iceberg=0",
                 "-s3.port.lance=0",
+                f"-volume.max={_MOST_VOLUMES}",
                 *flags,
             ],
             # Its bucket follows a moment later; the gateway's readiness tells of that.
