@@ -36,8 +36,9 @@ $(TEST) $(DEV): $(VENV)/.%: locks/%.lock pyproject.toml | $(BIN)/pip
 run: install
 	$(BIN)/chatkitty-gateway up
 
+# Few processes, because each starts servers of its own.
 test: $(TEST)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" --numprocesses 3
 
 # Parts that die, are away or made to wait, whole stacks, and what deploys them. These mostly wait,
 # so more of them than there are cores may run at a time.
@@ -92,7 +93,7 @@ hostile: $(TEST)
 # Real files, fetched from Debian's packages and made by encoders from PyPI, below var/corpus. With fewer
 # documents a part of `make test-slow`.
 corpus: $(TEST)
-	CORPUS_DOCUMENTS=20000 $(BIN)/pytest tests/corpus -n 0 --timeout 1800
+	CORPUS_DOCUMENTS=20000 $(BIN)/pytest tests/corpus --timeout 1800
 
 # SECONDS may be given, for each target; what breaks, and what was learnt, is put into var/fuzz.
 fuzz: $(DEV)

@@ -6,6 +6,9 @@ from typing import Final
 from xdist.scheduler import LoadScopeScheduling
 
 _DOOR: Final = re.compile(r"\[(?:.*-)?((?:relay|external)-(?:fast|plain)-(?:c|python)-parser)\b")
+_OTHER_PYTHON: Final = "python-parser"
+"""Ends the names of the gateways that another kind of Python runs, which takes long to start."""
+
 _WITH_SERVERS: Final = (
     "hostile",
     "flows",
@@ -19,29 +22,61 @@ _WITH_SERVERS: Final = (
 
 
 _CORPUS: Final = "tests/corpus"
-_LONGEST: Final = (_CORPUS, "tests/crashes/test_minute.py")
-"""Of `make test-slow`, which it waits for: the one computes, in the background, the other waits."""
+LONGEST: Final = (
+    _CORPUS,
+    "tests/crashes/test_minute.py",
+    "tests/workers/signatures/test_honest.py",
+    "tests/degraded/test_failing_brokers.py",
+    "tests/degraded/test_brokers.py",
+    "tests/deploy/test_rolling.py",
+    "tests/degraded/test_stopping.py",
+    "tests/degraded/test_rabbitmq_queues.py",
+    "tests/crashes/test_removal.py",
+    "tests/stack/test_processes.py",
+    "tests/stack/test_up.py",
+    "tests/doctor/test_cases.py",
+    "tests/degraded/test_failover.py",
+)
+"""Those that take the most: one that was begun last would be waited for alone."""
+
+LONG: Final = (
+    "tests/gateway/multipart/test_scanner_properties.py",
+    "tests/gateway/multipart/test_search_properties.py",
+    "tests/gateway/multipart/test_tomcat_properties.py",
+    "tests/gateway/store/test_s3.py",
+    "tests/gateway/test_settings_faults.py",
+    "tests/gateway/uploads/test_relayed.py",
+)
+"""Those among the last that take more than a few seconds."""
 
 
 def group_of(nodeid: str) -> str:
     """A test's module; of those at one of the hostile gateways, that gateway.
 
-    The corpus is one group: all its tests wait for it to be made.
+    The corpus is one group: all its tests wait for it to be made. So are the gateways that another
+    kind of Python runs: they are forked from one process.
     """
     module, _, test = nodeid.partition("::")
     if module.startswith(f"{_CORPUS}/"):
         return _CORPUS
     door = _DOOR.search(test) if module.startswith("tests/hostile/") else None
-    return door[1] if door else module
+    if door is None:
+        return module
+    return _OTHER_PYTHON if door[1].endswith(_OTHER_PYTHON) else door[1]
 
 
 def rank_of(nodeid: str) -> int:
     """Where it comes: what takes long must not be the last that is begun."""
-    if (group := group_of(nodeid)) in _LONGEST:
-        return _LONGEST.index(group) - len(_LONGEST)
+    group = group_of(nodeid)
+    if group == _OTHER_PYTHON:
+        return -len(LONGEST) - 1
+    if group in LONGEST:
+        return LONGEST.index(group) - len(LONGEST)
     if group != nodeid.partition("::")[0]:
         return 0
-    return 1 if nodeid.split("/")[1] in _WITH_SERVERS else 2
+    if nodeid.split("/")[1] in _WITH_SERVERS:
+        return 1
+    return 2 if group in LONG else 3
 
 
 class ByServers(LoadScopeScheduling):  # type: ignore[misc] # it has no types

@@ -1,23 +1,35 @@
 """Tests of one hostile gateway stand together, others by their module, and the long ones first."""
 
+import re
 from itertools import pairwise
+from pathlib import Path
+
+import pytest
 
 from tests.hostile.doors import WIRES
-from tests.scheduling import group_of, rank_of
+from tests.scheduling import LONG, LONGEST, group_of, rank_of
 
 WIRE = "tests/hostile/test_wire.py::test_one"
 FORM = "tests/hostile/test_multipart.py::test_other"
 FLOW = "tests/flows/test_relay.py::test_it[fast_relay-a]"
 CORPUS = "tests/corpus/test_stack.py::test_it"
 MINUTE = "tests/crashes/test_minute.py::test_it"
+SCANNER = "tests/gateway/multipart/test_scanner_properties.py::test_it"
 PURE = "tests/gateway/test_routes.py::test_it"
 
 
 def test_each_hostile_gateway_has_a_group_wherever_its_name_stands() -> None:
-    groups = {group_of(f"{WIRE}[row-{variant}]") for variant in WIRES}
-    assert len(groups) == len(WIRES)
-    assert groups == {group_of(f"{FORM}[{variant}-row]") for variant in WIRES}
-    assert groups == {group_of(f"{FORM}[{variant}]") for variant in WIRES}
+    usual = [variant for variant in WIRES if not variant.pure_parser]
+    groups = {group_of(f"{WIRE}[row-{variant}]") for variant in usual}
+    assert len(groups) == len(usual)
+    assert groups == {group_of(f"{FORM}[{variant}-row]") for variant in usual}
+    assert groups == {group_of(f"{FORM}[{variant}]") for variant in usual}
+
+
+def test_gateways_forked_from_one_process_stand_together() -> None:
+    others = [variant for variant in WIRES if variant.pure_parser]
+    assert len({variant.kind for variant in others}) == 1
+    assert len({group_of(f"{FORM}[{variant}-row]") for variant in others}) == 1
 
 
 def test_what_waits_for_the_corpus_stands_together() -> None:
@@ -30,5 +42,17 @@ def test_every_other_test_stands_with_its_module() -> None:
 
 
 def test_what_takes_long_comes_first() -> None:
-    nodeids = [CORPUS, MINUTE, f"{FORM}[{WIRES[0]}-row]", FLOW, PURE]
+    pure_parser = next(variant for variant in WIRES if variant.pure_parser)
+    doors = [f"{FORM}[{variant}-row]" for variant in (pure_parser, WIRES[0])]
+    nodeids = [doors[0], CORPUS, MINUTE, doors[1], FLOW, SCANNER, PURE]
     assert all(rank_of(one) < rank_of(other) for one, other in pairwise(nodeids))
+
+
+@pytest.mark.parametrize("group", [*LONGEST, *LONG])
+def test_what_is_said_to_take_long_is_there(group: str) -> None:
+    assert (Path(__file__).parents[1] / group).exists()
+
+
+def test_pytest_starts_one_process_unless_it_is_told_to(pytestconfig: pytest.Config) -> None:
+    options = " ".join(pytestconfig.getini("addopts"))
+    assert not re.search(r"(^| )(-n|--numprocesses|--dist)", options)
