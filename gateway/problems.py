@@ -25,16 +25,18 @@ class Kind:
     title: str
 
 
-_MAY_HAVE: Final = "it may have taken the upload all the same, which was not sent again"
+_MAY_HAVE: Final = "it may have accepted the upload anyway; the gateway did not send it again"
 
-_NO_DESCRIPTOR: Final = Kind(503, "busy", "The gateway can open no more connections just now")
+_NO_DESCRIPTOR: Final = Kind(503, "busy", "The gateway cannot open more connections right now")
 _RETRY_SECONDS: Final = "2"
 
 INTERNAL: Final = Kind(500, "internal-error", "The gateway failed")
 
 PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     # who asks
-    errors.MalformedAuthorization: Kind(400, "invalid-request", "The Authorization cannot be read"),
+    errors.MalformedAuthorization: Kind(
+        400, "invalid-request", "The Authorization header cannot be read"
+    ),
     errors.AuthenticationRequired: Kind(401, "unauthorized", "A bearer token is needed"),
     errors.InvalidToken: Kind(401, "invalid-token", "The bearer token is not accepted"),
     errors.InsufficientScope: Kind(403, "insufficient-scope", "The token does not allow this"),
@@ -45,7 +47,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.AuthorizationEnded: Kind(
         401, "authorization-ended", "The token expired during the upload"
     ),
-    errors.GrantRefused: Kind(401, "grant-refused", "Grants are not relayed here"),
+    errors.GrantRefused: Kind(401, "grant-refused", "Uploads with only a grant are not accepted"),
     errors.TokenEndsTooSoon: Kind(403, "token-ends-too-soon", "The token expires too soon"),
     errors.VerifierUnavailable: Kind(
         503, "verifier-unavailable", "The token cannot be verified now"
@@ -55,7 +57,9 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     # how much
     errors.QuotaExceeded: Kind(429, "quota-exceeded", "The quota is used up"),
-    errors.LargerThanQuota: Kind(413, "larger-than-quota", "The body exceeds a whole quota"),
+    errors.LargerThanQuota: Kind(
+        413, "larger-than-quota", "The body is larger than the whole quota"
+    ),
     # what is asked for
     errors.RouteNotFound: Kind(404, "not-found", "There is nothing under this path"),
     errors.UploadNotFound: Kind(404, "upload-not-found", "There is no such upload"),
@@ -79,13 +83,13 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.HeadTimeout: Kind(408, "head-timeout", "The request did not arrive in time"),
     errors.HeadTooLarge: Kind(431, "head-too-large", "The head of the request is too large"),
     errors.MalformedRequest: Kind(400, "malformed-request", "The request cannot be understood"),
-    errors.MalformedTarget: Kind(400, "malformed-target", "The path can be read in two ways"),
+    errors.MalformedTarget: Kind(400, "malformed-target", "The path is ambiguous"),
     errors.MethodNotAllowed: Kind(
         405, "method-not-allowed", "The path does not support this method"
     ),
     # No 5xx and no 409, after which clients of such uploads try again.
     errors.ResumableUpload: Kind(422, "no-resumable-uploads", "Uploads cannot be resumed here"),
-    errors.WebSocketRefused: Kind(501, "no-websockets", "WebSockets do not pass through here"),
+    errors.WebSocketRefused: Kind(501, "no-websockets", "WebSockets are not supported here"),
     # the body
     errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be accepted"),
     InvalidBoundary: Kind(400, "invalid-boundary", "The multipart boundary cannot be used"),
@@ -102,9 +106,9 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.UploadAborted: Kind(400, "upload-aborted", "The body ended before it was complete"),
     errors.BodyTimeout: Kind(408, "body-timeout", "The body did not arrive in time"),
     # our own parts
-    errors.TooManyConnections: Kind(503, "busy", "There is no room for another client just now"),
-    errors.TooManyUploads: Kind(503, "busy", "There is no room for another upload just now"),
-    errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload just now"),
+    errors.TooManyConnections: Kind(503, "busy", "There is no room for another client right now"),
+    errors.TooManyUploads: Kind(503, "busy", "There is no room for another upload right now"),
+    errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload right now"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.ObjectNotFound: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.ObjectTooLarge: Kind(503, "store-unavailable", "The file cannot be stored now"),
@@ -113,10 +117,12 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     errors.ChecksumMismatch: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.PartLimitExceeded: Kind(413, "file-too-large", "The file exceeds this route's limit"),
-    errors.QueueUnavailable: Kind(503, "queue-unavailable", "The work cannot be handed over now"),
+    errors.QueueUnavailable: Kind(
+        503, "queue-unavailable", "The upload cannot be queued right now"
+    ),
     # the upstream
     errors.UpstreamTimeout: Kind(504, "upstream-timeout", "ChatKitty did not answer in time"),
-    errors.RecordNotKept: Kind(503, "record-not-kept", "The upload's record could not be kept"),
+    errors.RecordNotKept: Kind(503, "record-not-kept", "The upload's record could not be saved"),
     errors.UpstreamRefused: Kind(502, "upstream-refused", "ChatKitty refused the request"),
     errors.UpstreamError: Kind(502, "upstream-unavailable", "ChatKitty cannot be reached"),
 }
@@ -153,7 +159,7 @@ def problem_of(error: Exception) -> Problem:
                 return Problem(kind, f"{error}; {_MAY_HAVE}", headers, outcome_unknown=True)
             violated = error.violated if isinstance(error, errors.QuotaExceeded) else ()
             return Problem(kind, str(error) or kind.title, headers, violated_policies=violated)
-    return Problem(INTERNAL, "the fault is ours and was logged")
+    return Problem(INTERNAL, "this is an error in the gateway; it was logged")
 
 
 def _was_not_sent(error: Exception) -> bool:

@@ -181,7 +181,7 @@ class TaskQueue:
         self._note(taken=taken)
         if not taken:
             raise QueueUnavailable(
-                "the broker has an alarm for memory or disk: it takes no message"
+                "the broker has an alarm for memory or disk: it accepts no messages"
             )
 
     def warn_if_unusable(self) -> None:
@@ -220,7 +220,7 @@ class TaskQueue:
         except Exception as error:  # as above; what it says tells which right is missing
             raise QueueUnavailable(explained(error)) from error
         if not arrived:
-            raise QueueUnavailable("a message that was sent did not arrive")
+            raise QueueUnavailable("the broker did not receive a message that was sent")
 
     def close(self, patience: float = 5.0) -> None:
         """Send what is still to be sent, for at most `patience` seconds, and disconnect."""

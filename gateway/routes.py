@@ -91,7 +91,7 @@ class RouteTable:
         named = row is not None and row.delivery is Delivery.EXTERNAL
         # ChatKitty would find the channel by a spelling of its id that is not hosted here.
         if named or (wanted is Delivery.EXTERNAL and endpoint is None and _is_dual(matched(path))):
-            raise RouteNotFound("the path names no channel, thread or user by its id")
+            raise RouteNotFound("the path contains no id of a channel, thread or user")
         return Delivery.RELAY
 
     def _scopes(self, row: RouteSettings | None) -> frozenset[str]:

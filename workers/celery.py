@@ -108,7 +108,7 @@ def _tell_metrics(**_: object) -> None:
         try:
             _metrics.serve(_settings.host, port)
         except OSError as error:
-            raise SystemExit(f"the worker cannot tell metrics on port {port}: {error}") from None
+            raise SystemExit(f"the worker cannot serve metrics on port {port}: {error}") from None
 
 
 @worker_init.connect

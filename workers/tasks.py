@@ -48,4 +48,4 @@ def _run(work: runtime.Work) -> None:
     try:
         runtime.run(work)
     except runtime.Interrupted:
-        raise Reject("the worker ends", requeue=True) from None
+        raise Reject("the worker is stopping", requeue=True) from None

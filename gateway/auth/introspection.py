@@ -19,7 +19,7 @@ from gateway.upstream.transport import Request, Transport
 SECONDS: Final = 5.0
 """The longest that the issuer may take."""
 
-_AWAY: Final = "nobody can be asked about the token now"
+_AWAY: Final = "the token cannot be verified right now"
 _CANNOT_BE_A_TOKEN: Final = frozenset({400, 413, 414, 422, 431})
 """Statuses by which some say that they do not even look at a token: no fault of theirs."""
 
@@ -81,13 +81,13 @@ def _fault(said: claims.Claims, whom: Introspection, now: float) -> str | None:
     if (fault := claims.fault_of_times(said, now, whom.demands.leeway)) is not None:
         return fault
     if whom.issuer is not None and said.get("iss", whom.issuer) != whom.issuer:
-        return "the token is of another issuer"
+        return "the token was issued by another issuer"
     audiences, clients = whom.demands.audiences, whom.demands.clients
     if audiences and "aud" in said:
         fits = claims.has_audience(said, audiences)
         return None if fits else "the token is meant for another audience"
     if clients and "client_id" in said and not claims.is_issued_to(said, clients):
-        return "the token is of another client"
+        return "the token belongs to another client"
     return None
 
 

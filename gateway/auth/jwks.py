@@ -135,7 +135,7 @@ class Jwks:
         return self._keys if time.monotonic() < self._good_until else None
 
     def _unavailable(self) -> VerifierUnavailable:
-        detail = str(self._failure or "the keys for tokens are not there yet")
+        detail = str(self._failure or "the identity provider's keys have not been fetched yet")
         return VerifierUnavailable(detail, max(1.0, self._next_on_demand - time.monotonic()))
 
     async def _fetch_on_demand(self) -> None:
@@ -164,7 +164,7 @@ class Jwks:
             self._failure = error
         except Exception as error:  # a document that nobody foresaw: the next may be better
             log.exception("jwks.failed")
-            self._failure = VerifierUnavailable("the keys for tokens cannot be read")
+            self._failure = VerifierUnavailable("the identity provider's keys cannot be read")
             self._failure.__cause__ = error
         else:
             if keys.adds_to(self._keys):
@@ -181,9 +181,9 @@ def _instead(answer: Answer) -> str:
     members = answer.json_object() or {}
     found = members.get("jwks_uri")
     if isinstance(found, str) and found.isprintable() and len(found) <= _LONGEST_URL:
-        return f", but says that it is at {found}"
+        return f", but names one: {found}"
     if any(isinstance(each, str) and "BEGIN CERTIFICATE" in each for each in members.values()):
-        return ", but certificates: the provider has its keys as a JWK Set at another URL"
+        return ", but certificates: use the URL of the provider's JWK Set"
     return ""
 
 

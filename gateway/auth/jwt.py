@@ -69,17 +69,17 @@ def refuse_header(header: Mapping[str, object], rules: Rules) -> str | None:
     else:
         accepted = isinstance(algorithm, str) and algorithm in rules.algorithms
     if not accepted:
-        return "the token is signed by an algorithm that is not accepted"
+        return "the token is signed with an algorithm that is not accepted"
     if "crit" in header or "b64" in header:
-        return "the token asks for an extension that is not known here"
+        return "the token requires an extension that is not supported"
     if any(name in header for name in _KEYS_OF_THE_CLIENTS_CHOICE):
-        return "the token brings its own key"
+        return "the token contains its own key"
     kid = header.get("kid")
     if kid is not None and (not isinstance(kid, str) or len(kid) > _LONGEST_KID):
-        return "the token names no key"
+        return "the token's `kid` is not usable"
     kind = header.get("typ", "JWT")
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
-        return "the token is no access token"
+        return "the token is not an access token"
     return None
 
 
@@ -88,9 +88,9 @@ def judge(said: claims.Claims, rules: Rules, now: float) -> Principal | Refused:
     if (fault := claims.fault_of_times(said, now, rules.demands.leeway)) is not None:
         return Refused(fault, final=True)
     if "exp" not in said:
-        return Refused("the token has no end", final=True)
+        return Refused("the token has no expiry time", final=True)
     if not claims.is_access_token(said):
-        return Refused("the token is no access token", final=True)
+        return Refused("the token is not an access token", final=True)
     if not claims.is_meant_for(said, rules.demands):
         return Refused(_not_meant(said, rules.demands), final=True)
     principal = claims.principal_of(said, rules.issuer, rules.demands)
@@ -100,7 +100,7 @@ def judge(said: claims.Claims, rules: Rules, now: float) -> Principal | Refused:
 def _not_meant(said: claims.Claims, demands: claims.Demands) -> str:
     if "aud" in said or not demands.clients:
         return "the token is meant for another audience"
-    return "the token is of another client"
+    return "the token belongs to another client"
 
 
 class JwtVerifier:
@@ -117,11 +117,11 @@ class JwtVerifier:
         if (unverified := read(token)) is None:
             return Refused()
         if unverified.claims.get("iss") != self._rules.issuer:
-            return Refused("the token is of another issuer")
+            return Refused("the token was issued by another issuer")
         if (fault := refuse_header(unverified.header, self._rules)) is not None:
             return Refused(fault, final=True)
         if (signed := await self._signed(token, unverified.header)) is None:
-            return Refused("the token's signature is not that of a key of its issuer", final=True)
+            return Refused("the token's signature matches no key of its issuer", final=True)
         return judge(signed, self._rules, time.time())
 
     async def _signed(self, token: str, header: Mapping[str, object]) -> claims.Claims | None:

@@ -16,8 +16,8 @@ from gateway.upstream.client import ChatKitty, Identity
 from gateway.upstream.credentials import CallersOwn
 from gateway.upstream.retry import TOO_MANY_REQUESTS
 
-_AWAY: Final = "ChatKitty cannot be asked about the token now"
-_FOREIGN: Final = "the token is of an application that this gateway does not serve"
+_AWAY: Final = "ChatKitty cannot verify the token right now"
+_FOREIGN: Final = "the token belongs to an application that this gateway does not serve"
 _CANNOT_BE_A_TOKEN: Final = frozenset({400, 413, 431})
 """Statuses by which servers refuse a header that they do not even look at."""
 

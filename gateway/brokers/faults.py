@@ -27,8 +27,8 @@ _RABBITMQ: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (
         re.compile(r"has not answered for"),
         (
-            "RabbitMQ does not answer, because it has an alarm for memory or disk, or hangs: look"
-            " at its alarms (rabbitmqctl status), and make room, or start it again"
+            "RabbitMQ does not answer, because it has an alarm for memory or disk, or hangs: check"
+            " its alarms (rabbitmqctl status), free memory or disk, or restart it"
         ),
     ),
     (
@@ -78,11 +78,11 @@ _SQS: Final[Mapping[str, str]] = {
     ),
     "ExpiredToken": "the AWS credentials have expired: renew them",
     "AWS.SimpleQueueService.NonExistentQueue": (
-        "a queue is not there: create the queues that docs/brokers.md names, or check"
+        "a queue does not exist: create the queues that docs/brokers.md names, or check"
         " GATEWAY_SQS_QUEUES and GATEWAY_SQS_REGION"
     ),
     "QueueDoesNotExist": (
-        "a queue is not there: create the queues that docs/brokers.md names, or check"
+        "a queue does not exist: create the queues that docs/brokers.md names, or check"
         " GATEWAY_SQS_QUEUES and GATEWAY_SQS_REGION"
     ),
 }
@@ -90,7 +90,7 @@ _SQS_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 _BOTO: Final[Mapping[str, str]] = {
     "NoCredentialsError": (
         "there are no AWS credentials: put them into GATEWAY_BROKER_URL (sqs://KEY:SECRET@), or"
-        " where AWS' own chain finds them"
+        " where AWS SDKs look for them"
     ),
     "EndpointConnectionError": "SQS cannot be reached: check GATEWAY_SQS_REGION and the network",
 }
@@ -140,15 +140,18 @@ def _of_sqs(error: BaseException) -> str | None:
 def _of_the_network(error: BaseException) -> str | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"the broker's certificate cannot be verified ({error.verify_message}): name its"
-            " authority (?ssl_ca_certs=/path/of/ca.pem), and the host by the name that it is for"
+            f"the broker's certificate cannot be verified ({error.verify_message}): name the"
+            " file of its CA (?ssl_ca_certs=/path/of/ca.pem), and use the host name in the"
+            " certificate"
         )
     if isinstance(error, ssl.SSLError):
-        return "the broker does not speak TLS there: check the port and the scheme of the URL"
+        return (
+            "the broker does not speak TLS at this port: check the port and the scheme of the URL"
+        )
     if isinstance(error, socket.gaierror):
         return "the broker's host name cannot be resolved: check GATEWAY_BROKER_URL and DNS"
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens at the broker's address: start it, or check GATEWAY_BROKER_URL"
     if isinstance(error, OSError) and error.errno in {errno.EHOSTUNREACH, errno.ENETUNREACH}:
-        return "there is no way to the broker's host: check GATEWAY_BROKER_URL and the network"
+        return "there is no route to the broker's host: check GATEWAY_BROKER_URL and the network"
     return None

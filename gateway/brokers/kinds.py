@@ -75,7 +75,7 @@ def check_address(url: str) -> None:
     parts = split(url)
     for name in dict(parse_qsl(parts.query, keep_blank_values=True)):
         if name not in _OPTIONS.get(kind, ()):
-            raise ValueError(f"has an option that is not known: {name}")
+            raise ValueError(f"has an unknown option: {name}")
         if name in TLS_OPTIONS and parts.scheme != "amqps":
             raise ValueError(f"{name} is an option of amqps://")
 

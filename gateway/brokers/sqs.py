@@ -55,7 +55,7 @@ class Channel(RemadeQueues):
         seconds = int(answer["Attributes"]["VisibilityTimeout"])
         if seconds < self.visibility_timeout:
             raise ValueError(
-                f"queue {name} hands tasks out again after {seconds} s, while they are in progress:"
+                f"queue {name} delivers tasks again after {seconds} s, while they are in progress:"
                 f" set its VisibilityTimeout to {self.visibility_timeout}"
             )
 

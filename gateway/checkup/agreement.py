@@ -27,7 +27,8 @@ async def check_agreement(redis: Redis, settings: Settings) -> Sequence[str]:
         others = await running(redis)
     except (RedisError, OSError) as error:
         raise ConfigurationError(
-            "Redis does not say which processes run: see what is said of redis, and look again"
+            "Redis does not list the running processes: fix the fault of `redis`, and run doctor"
+            " again"
         ) from error
     fault, advice = compared(announcement(settings, Role.GATEWAY), others)
     if fault is not None:
@@ -56,15 +57,15 @@ def compared(
     whose = sorted({who for name in wrong for who in differing[name]})
     fault = (
         f"{_names(whose)} runs with another {', '.join(sorted(wrong))} than these settings:"
-        " give all gateways and workers the same, and restart them"
+        " give all gateways and workers the same values, and restart them"
     )
     return fault, advice
 
 
 def _restart(new: Collection[str]) -> str:
     return (
-        "restart all gateways and workers if these settings are new, or correct them: whatever"
-        f" runs has another {', '.join(sorted(new))}"
+        "restart all gateways and workers if these settings are new, or correct them: every"
+        f" running process has another {', '.join(sorted(new))}"
     )
 
 

@@ -27,7 +27,7 @@ def check_descriptors() -> None:
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most < FEWEST_DESCRIPTORS:
         raise ConfigurationError(
-            f"a process may open {most} files and sockets only: raise the limit"
+            f"a process may open only {most} files and sockets: raise the limit"
             " (ulimit -n 65536; systemd: LimitNOFILE=65536)"
         )
 
@@ -52,7 +52,7 @@ def advice_on_confinement(means: str) -> Sequence[str]:
     if "seccomp" in means:
         return ()
     advice = (
-        f"libmagic is confined by {means} alone: let workers set a seccomp filter (Linux on x86-64"
+        f"libmagic is confined by {means} only: let workers set a seccomp filter (Linux on x86-64"
         " or ARM64, and a container's seccomp profile that does not refuse it)"
     )
     return (advice,)
@@ -77,7 +77,7 @@ def fault_of_clock(ahead: Sequence[tuple[str, float]]) -> str | None:
             direction = "ahead of" if seconds > 0 else "behind"
             return (
                 f"this machine's clock is {abs(seconds):.0f} s {direction} that of the {name}:"
-                " have both set theirs by NTP"
+                " synchronise both by NTP"
             )
     return None
 

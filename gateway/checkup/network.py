@@ -53,7 +53,7 @@ def _of_number(error: BaseException, server: Server) -> str | None:
     if number == errno.ECONNREFUSED:
         return f"nothing listens at the address of {it}: start it, or correct {setting}"
     if number in _NO_WAY:
-        return f"there is no route to {it}: correct {setting}, or mend the network"
+        return f"there is no route to {it}: correct {setting}, or fix the network"
     if number in _NO_MORE:
         return "no file descriptor is free: raise the limit of this process (ulimit -n 65536)"
     return None
@@ -62,11 +62,11 @@ def _of_number(error: BaseException, server: Server) -> str | None:
 def _of_class(error: BaseException, server: Server) -> str | None:
     it, setting = server.it, server.setting
     if isinstance(error, socket.gaierror):
-        return f"the host name of {it} cannot be resolved: correct {setting}, or mend DNS"
+        return f"the host name of {it} cannot be resolved: correct {setting}, or fix DNS"
     if isinstance(error, _LATE):
         return (
-            f"{it} does not answer in time: start it again if it hangs, let this machine connect"
-            f" to it, or correct {setting} (host, port, TLS or not)"
+            f"{it} does not answer in time: restart it if it hangs, allow this machine to"
+            f" connect to it, or correct {setting} (host, port, TLS or not)"
         )
     if isinstance(error, _CUT):
         return (
@@ -79,14 +79,14 @@ def _of_class(error: BaseException, server: Server) -> str | None:
 def _of_tls(error: BaseException, server: Server) -> str | None:
     if (reason := getattr(error, "verify_message", None)) is not None:
         return (
-            f"the certificate of {server.it} cannot be verified ({reason}): name its"
-            f" authority in {server.authority}, and the host in {server.setting} as in the"
-            " certificate"
+            f"the certificate of {server.it} cannot be verified ({reason}): name the"
+            f" file of its CA in {server.authority}, and use the certificate's host name in"
+            f" {server.setting}"
         )
     # One of aiohttp's is of both kinds, and has the one that tells for its cause.
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"{server.it} does not speak TLS, or another one: correct the scheme and the port in"
-            f" {server.setting}"
+            f"{server.it} does not speak TLS, or only another version of it: correct the scheme"
+            f" and the port in {server.setting}"
         )
     return None

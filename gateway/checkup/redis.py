@@ -25,8 +25,8 @@ _OTHERS_BINDING: Final = "_kombu.binding.celery"
 """What every Celery application leaves that was given no names of its own, unlike ours."""
 
 _NO_INFO: Final = (
-    "let the user of Redis run INFO: without it doctor does not see a replica, an eviction policy"
-    " that loses queues, or a version that is too old"
+    "allow the Redis user to run INFO: without it, doctor cannot detect a replica, an eviction"
+    " policy that loses queues, or a version that is too old"
 )
 
 
@@ -70,9 +70,9 @@ async def check_shares(url: str) -> Sequence[str]:
         return ()
     return [
         (
-            "set GATEWAY_REDIS_PREFIX, or give the broker a database of its own: another Celery"
-            " application uses this one, and its workers hand tasks of ours out again after a"
-            " visibility timeout that is not ours"
+            "set GATEWAY_REDIS_PREFIX, or use a separate database for the broker: another Celery"
+            " application uses this one, and its workers deliver the gateway's tasks again"
+            " after their own visibility timeout"
         )
     ]
 
@@ -91,11 +91,11 @@ def fault_of_redis(told: Mapping[str, object]) -> str | None:
     if mode == "cluster":
         return f"is a cluster: {NO_CLUSTER}"
     if told.get("role") == "slave":
-        return "is a replica, which takes no writes: name the primary, or its sentinels"
+        return "is a replica, which accepts no writes: name the primary, or its sentinels"
     policy = told.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         return (
-            f"maxmemory-policy is {policy}, which throws away queues and locks: set it to"
+            f"maxmemory-policy is {policy}, which evicts queues and locks: set it to"
             " noeviction (CONFIG SET maxmemory-policy noeviction, and in its configuration)"
         )
     return None
@@ -106,8 +106,8 @@ def advice_on_redis(told: Mapping[str, object], snapshots: str | None) -> Sequen
     if told.get("aof_enabled") == 0 and snapshots == "":
         return [
             (
-                "have Redis keep its data (appendonly yes): with a restart it forgets what waits,"
-                " and audits of relayed files are never made"
+                "make Redis save its data (appendonly yes): otherwise a restart loses queued"
+                " tasks, and relayed files are not audited"
             )
         ]
     return ()

@@ -28,7 +28,7 @@ BROKER: Final = Names(
     "the password in GATEWAY_BROKER_URL",
 )
 
-_ASKS: Final = "asks for a password: set {password}"
+_ASKS: Final = "requires a password: set {password}"
 _REFUSALS: Final = (
     ("WRONGPASS", "refuses the password or the user: correct {password} and {user}"),
     (
@@ -48,15 +48,15 @@ _REFUSALS: Final = (
     (
         "MISCONF",
         (
-            "cannot write its data to disk, and takes no writes: make room on its disk, and look"
+            "cannot write its data to disk, and accepts no writes: make room on its disk, and look"
             " into its log"
         ),
     ),
     (
         "NOREPLICAS",
-        "has too few replicas to take writes: start them, or lower min-replicas-to-write",
+        "has too few replicas to accept writes: start them, or lower min-replicas-to-write",
     ),
-    ("READONLY", "is a replica, which takes no writes: name the primary in {url}"),
+    ("READONLY", "is a replica, which accepts no writes: name the primary in {url}"),
     ("LOADING", "is still loading its data: wait until it has, and look again"),
     ("MASTERDOWN", "is a replica that has lost its primary: name the primary in {url}"),
     (
@@ -68,7 +68,7 @@ _REFUSALS: Final = (
     ),
     (
         "max number of clients",
-        "lets nobody new in: raise its maxclients, or end clients that nobody needs",
+        "accepts no more clients: raise its maxclients, or close unused connections",
     ),
     (
         "unknown command",
@@ -96,7 +96,7 @@ def explained(error: Exception, names: Names) -> str:
     if reason := why_unreachable(error, names.server):
         return reason
     if isinstance(error, InvalidResponse) or "Protocol Error" in said:
-        return f"what listens there is no Redis: correct {names.server.setting}"
+        return f"the server at that address is not Redis: correct {names.server.setting}"
     if isinstance(error, FileNotFoundError) or "No such file" in said:
         return f"a certificate or key file is not there: correct {names.server.authority}"
     return f"{said or type(error).__name__}: look into its log, and correct {names.server.setting}"

@@ -51,9 +51,9 @@ async def find_primary(url: str) -> Primary | None:
 def _advice(named: Mapping[Host, Host]) -> Iterator[str]:
     if len(set(named.values())) > 1:
         told = ", ".join(f"{sentinel} names {primary}" for sentinel, primary in named.items())
-        yield f"have the sentinels agree on one primary: {told}"
+        yield f"the sentinels must agree on one primary: {told}"
     if len(named) < FEWEST:
-        yield f"have {FEWEST} sentinels or more: of fewer, none can be away for a failover"
+        yield f"run {FEWEST} sentinels or more: with fewer, there is no failover while one is down"
 
 
 async def _ask(address: RedisAddress, host: Host) -> Host | str:
@@ -62,9 +62,9 @@ async def _ask(address: RedisAddress, host: Host) -> Host | str:
         try:
             masters = cast(Mapping[str, Mapping[str, str]], await sentinel.sentinel_masters())
         except AuthenticationError:
-            return "lets nobody in: check GATEWAY_REDIS_SENTINEL_USERNAME and _PASSWORD"
+            return "refuses the login: check GATEWAY_REDIS_SENTINEL_USERNAME and _PASSWORD"
         except NoPermissionError:
-            return "lets nobody ask: its user needs +sentinel|masters"
+            return "refuses the question: its user needs +sentinel|masters"
         except (RedisError, OSError) as error:
             return f"cannot be asked: {error}"
     if (state := masters.get(address.master or "")) is None:

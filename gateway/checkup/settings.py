@@ -33,7 +33,7 @@ def _advice(settings: Settings) -> list[str]:
     if settings.upstream_client_id is None:
         advice.append(
             "set GATEWAY_UPSTREAM_CLIENT_ID and _SECRET: without them an upload is registered with"
-            " its caller's token, which may end before the retries do"
+            " its caller's token, which may expire before the retries end"
         )
     if _posts_for_anybody(settings):
         advice.append(
@@ -44,11 +44,12 @@ def _advice(settings: Settings) -> list[str]:
         advice.append("set GATEWAY_PUBLIC_URL to the https URL that clients reach")
     if _sends_clients_to_themselves(settings):
         advice.append(
-            "set GATEWAY_SERVE_FILES to stream: who reads a hosted file is sent on to"
+            "set GATEWAY_SERVE_FILES to stream: readers of hosted files are redirected to"
             f" {settings.s3_endpoint_url}, which is the reader's own machine"
         )
     advice += [
-        f"set {name} to an https URL: whoever sits between can say whom a token belongs to"
+        f"set {name} to an https URL: otherwise anyone on the network between can decide which"
+        " tokens are valid"
         for name, url in (
             ("GATEWAY_AUTH_JWKS_URL", settings.auth_jwks_url),
             ("GATEWAY_AUTH_INTROSPECTION_URL", settings.auth_introspection_url),
@@ -56,7 +57,10 @@ def _advice(settings: Settings) -> list[str]:
         if url is not None and url.scheme == "http"
     ]
     if _needs_scopes(settings) and not _TELL_SCOPES & set(settings.auth):
-        advice.append("scopes are required, but none of GATEWAY_AUTH tells any: nothing is let in")
+        advice.append(
+            "scopes are required, but no verifier in GATEWAY_AUTH reports scopes: every token is"
+            " refused"
+        )
     return advice
 
 

@@ -42,7 +42,7 @@ _REMEDIES: Final = {
     "ExpiredToken": _SESSION,
     "NoSuchBucket": "create the bucket, or correct GATEWAY_S3_BUCKET",
     "InvalidBucketName": "correct GATEWAY_S3_BUCKET",
-    "AccessDenied": "let the key get, put and delete objects, and list the bucket",
+    "AccessDenied": "allow the key to get, put and delete objects, and to list the bucket",
     "RequestTimeTooSkewed": "set the clock of this machine by NTP",
     "AuthorizationHeaderMalformed": _REGION,
     "IllegalLocationConstraintException": _REGION,
@@ -51,8 +51,8 @@ _REMEDIES: Final = {
     "XMinioStorageFull": _ROOM,
     "InsufficientStorage": _ROOM,
     "QuotaExceeded": "raise the quota of the bucket",
-    "SlowDown": "the store is overloaded: try again, and raise what it may take",
-    "ServiceUnavailable": "the store is overloaded: try again, and raise what it may take",
+    "SlowDown": "the store is overloaded: try again, and raise its limits",
+    "ServiceUnavailable": "the store is overloaded: try again, and raise its limits",
 }
 _STATUSES: Final = {
     "301": _REGION,
@@ -142,7 +142,8 @@ async def _check_conditions(store: ObjectStore, key: str) -> None:
     """Acceptances and leases are conditional writes."""
     if not await heeds_conditions(store, key):
         raise ConfigurationError(
-            f"{IGNORED}: use a store that heeds them, or have the proxy before it pass them on"
+            f"{IGNORED}: use a store that honours them, or have the proxy in front of it forward"
+            " them"
         )
 
 
@@ -161,13 +162,13 @@ async def _check_reading(store: ObjectStore, key: str) -> None:
             content = await answer.read()
     except (aiohttp.ClientError, OSError) as error:
         raise ConfigurationError(
-            f"the host {urlsplit(url).hostname}, to which clients are sent for their files, cannot"
-            " be reached: add it to DNS, or set GATEWAY_SERVE_FILES=stream"
+            f"the host {urlsplit(url).hostname}, to which clients are redirected for their files,"
+            " cannot be reached: add it to DNS, or set GATEWAY_SERVE_FILES=stream"
         ) from error
     if content != _BYTES:
         raise ConfigurationError(
-            f"a presigned URL is answered with {answer.status}: have the proxy before the store"
-            " leave host and query of a request as they are, or set GATEWAY_SERVE_FILES=stream"
+            f"a presigned URL is answered with {answer.status}: have the proxy in front of the"
+            " store forward host and query unchanged, or set GATEWAY_SERVE_FILES=stream"
         )
 
 
@@ -194,6 +195,6 @@ async def _check_parts(store: ObjectStore, key: str) -> None:
 
 def _wrong_checksum() -> ConfigurationError:
     return ConfigurationError(
-        "the store tells a wrong checksum of a file in two parts, so that hosted files above 8 MiB"
+        "the store returns a wrong checksum for a file in two parts, so hosted files above 8 MiB"
         " would be refused as corrupt: use another version of it, or another store"
     )

@@ -40,7 +40,7 @@ async def check_upstream(backends: Backends) -> None:
     except UpstreamError as error:
         raise ConfigurationError(_fault(error)) from error
     if known is not None:
-        raise ConfigurationError(f"an invented token is taken for a good one: {_CORRECT_URL}")
+        raise ConfigurationError(f"an invented token was accepted: {_CORRECT_URL}")
     if backends.own_token is not None:
         try:
             await _check_own_token(backends, backends.own_token)
@@ -56,8 +56,8 @@ def _fault(error: UpstreamError) -> str:
         if error.status >= _THEIR_FAULT:
             return f"{error}: wait, and look at ChatKitty's own status page"
         if error.status in _REDIRECTS:
-            return f"{error}, which leads elsewhere: {_CORRECT_URL}, most likely to https://"
-        return f"{error}, which ChatKitty does not: {_CORRECT_URL}"
+            return f"{error}, which is a redirect: {_CORRECT_URL}, most likely to https://"
+        return f"{error}, so this is probably not ChatKitty: {_CORRECT_URL}"
     if isinstance(error, UpstreamUnavailable | UpstreamTimeout):
         return why_unreachable(error, _SERVER) or f"{error}: {_CORRECT_URL}"
     return f"{error}: {_CORRECT_URL}"
@@ -70,12 +70,14 @@ async def _check_own_token(backends: Backends, own_token: OwnToken) -> None:
         raise ConfigurationError(_fault_of_token(error)) from error
     if await backends.chatkitty.whoami(own_token) is None:
         raise ConfigurationError(
-            "ChatKitty does not accept the gateway's own token: let its client read:application"
+            "ChatKitty does not accept the gateway's own token: give its client the scope"
+            " read:application"
         )
     for path, scopes in _PLACES.items():
         if not await _may_register(backends, own_token, path):
             raise ConfigurationError(
-                f"the gateway's own token may not register files at {path}: let its client {scopes}"
+                f"the gateway's own token may not register files at {path}: give its client the"
+                f" scopes {scopes}"
             )
 
 
@@ -90,7 +92,7 @@ def _fault_of_token(error: UpstreamError) -> str:
 async def _may_register(backends: Backends, own_token: OwnToken, path: str) -> bool:
     endpoint = recognise(path)
     if endpoint is None:
-        raise UpstreamError(f"{path} takes no files")
+        raise UpstreamError(f"no files can be registered at {path}")
     file = ExternalFile(str(backends.settings.public_url), "doctor", "text/plain", 1)
     try:
         await backends.chatkitty.register(endpoint, reference_body(endpoint, file, ()), own_token)

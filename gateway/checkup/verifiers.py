@@ -18,8 +18,8 @@ from gateway.upstream.answer import Answer
 from gateway.upstream.transport import Request, Transport
 
 _SHARED: Final = (
-    "have GATEWAY_AUTH_HS256_SECRET replaced by published keys (GATEWAY_AUTH_JWKS_URL): whoever"
-    " reads it here can issue tokens in anybody's name"
+    "replace GATEWAY_AUTH_HS256_SECRET by published keys (GATEWAY_AUTH_JWKS_URL): anyone"
+    " who can read the secret can issue tokens for any user"
 )
 _LONGEST_NAME: Final = 200
 
@@ -87,9 +87,8 @@ async def who_is_let_in(backends: Backends, part: Part) -> Sequence[str]:
         case Part.JWT:
             return (await _of_the_issuer(settings),)
         case Part.INTROSPECTION:
-            return (
-                f"tokens that {settings.auth_introspection_url} calls active{_rules(settings)}",
-            )
+            url = settings.auth_introspection_url
+            return (f"tokens that {url} reports as active{_rules(settings)}",)
         case Part.UPSTREAM:
             return await _of_applications(backends)
         case _:
@@ -97,15 +96,17 @@ async def who_is_let_in(backends: Backends, part: Part) -> Sequence[str]:
 
 
 async def _of_the_issuer(settings: Settings) -> str:
-    signed = ["by the shared secret (HS256)"] if settings.auth_hs256_secret else []
+    signed = ["with the shared secret (HS256)"] if settings.auth_hs256_secret else []
     if (source := key_source(settings)) is not None:
         try:
             async with Transport.open(FETCH_SECONDS) as transport:
                 keys = (await fetch_keys(transport, source)).keys
         except VerifierUnavailable as error:
-            return f"no token of {settings.auth_issuer} by a published key: {error}"
+            return (
+                f"no tokens of {settings.auth_issuer} that are signed with a published key: {error}"
+            )
         names = ", ".join(f"{key.kid or 'unnamed'} {'/'.join(key.by_algorithm)}" for key in keys)
-        signed.insert(0, f"by one of its {len(keys)} published keys ({names})")
+        signed.insert(0, f"with one of its {len(keys)} published keys ({names})")
     return f"tokens of {settings.auth_issuer}, signed {' or '.join(signed)}{_rules(settings)}"
 
 
@@ -134,13 +135,13 @@ async def _of_applications(backends: Backends) -> Sequence[str]:
     if settings.auth_applications:
         why = "GATEWAY_AUTH_APPLICATIONS lists them"
     elif isinstance(applications, OwnApplication):
-        why = "GATEWAY_UPSTREAM_CLIENT_ID is of it"
+        why = "GATEWAY_UPSTREAM_CLIENT_ID belongs to it"
     else:
         return ("tokens of any application: uploads are only relayed, each with its own token",)
     try:
         ids = await applications.ids()
     except UpstreamError as error:
-        return (f"no ChatKitty token while that cannot be asked: {error} ({why})",)
+        return (f"no ChatKitty tokens: the gateway's application is not known: {error} ({why})",)
     return (f"ChatKitty tokens of application {_named(ids or ())}: {why}",)
 
 
@@ -173,5 +174,7 @@ def _fault_of_introspection(answer: Answer) -> str | None:
             " correct GATEWAY_AUTH_INTROSPECTION_URL"
         )
     if members["active"]:
-        return "an invented token is called active: do not trust GATEWAY_AUTH_INTROSPECTION_URL"
+        return (
+            "an invented token was reported as active: do not trust GATEWAY_AUTH_INTROSPECTION_URL"
+        )
     return None

@@ -10,8 +10,8 @@ from gateway.multipart import Declared
 from gateway.routes import Route
 from gateway.uploads.record import Target
 
-NAMES_NO_USER: Final = "the token names no ChatKitty user as whom it could act"
-OUTLIVED: Final = "the token has ended, and the upload went on for too long after it"
+NAMES_NO_USER: Final = "the token does not name the ChatKitty user it may act as"
+OUTLIVED: Final = "the token expired, and the upload took too long after that"
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):

@@ -106,8 +106,8 @@ class FormReader:
             return
         if self._file_part is not None:
             raise SeveralFiles(
-                f"{self._shown()} is a second file; send exactly one in a request. ChatKitty's iOS"
-                " SDK sends several, if several are attached"
+                f"{self._shown()} is a second file; send exactly one per request. ChatKitty's iOS"
+                " SDK sends several if a message has several attachments"
             )
         self._file_part = part
 
@@ -121,8 +121,8 @@ class FormReader:
         self._form_left -= len(data)
         if self._form_left < 0:
             raise FormTooLarge(
-                f"in {self._shown()}, the parts other than the file exceed what they may have"
-                " together; shorten them"
+                f"in {self._shown()}, the parts other than the file exceed their common"
+                " limit; shorten them"
             )
         self._text += data
         return None

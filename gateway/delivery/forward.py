@@ -65,7 +65,7 @@ async def read_on(content: aiohttp.StreamReader, patience: float) -> bytes:
             return await content.readany()
     # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
     except (aiohttp.ClientError, TimeoutError, RuntimeError) as error:
-        raise UpstreamUnavailable("ChatKitty's answer was cut", outcome_unknown=True) from error
+        raise UpstreamUnavailable("ChatKitty's answer broke off", outcome_unknown=True) from error
 
 
 def answer_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
@@ -76,7 +76,7 @@ def answer_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
     length that nobody can hold).
     """
     if status == _SWITCHING:
-        return "ChatKitty speaks another protocol"
+        return "ChatKitty switched to another protocol"
     if status not in _STATUSES or not has_fit_length(headers):
         return NOT_HTTP
     if "Transfer-Encoding" in headers:

@@ -228,7 +228,7 @@ class Budget:
                 raise
             log.warning("upload.reclaimed", held=holding.held)
             raise BudgetExhausted(
-                "this upload came too slowly while others waited for its memory", _RETRY_AFTER
+                "this upload was too slow while others waited for its memory", _RETRY_AFTER
             ) from None
         finally:
             self._end(holding)

@@ -77,7 +77,7 @@ def check_size(policy: Policy, demand: Demand) -> None:
     """Raises LargerThanQuota for a body that would never fit."""
     if policy.bytes and demand.need > policy.bytes:
         raise LargerThanQuota(
-            f"the body is larger than the {policy.bytes} bytes that may be sent in a window"
+            f"the body exceeds your limit of {policy.bytes} bytes per {policy.window} seconds"
         )
 
 

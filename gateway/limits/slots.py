@@ -24,7 +24,7 @@ class Slots:
     def hold(self) -> Iterator[None]:
         """Have one of them inside the block. Raises TooManyUploads if all are taken."""
         if self.taken >= self.total:
-            raise TooManyUploads("too many bodies are being received here", _RETRY_AFTER)
+            raise TooManyUploads("too many uploads are being received right now", _RETRY_AFTER)
         self.taken += 1
         try:
             yield

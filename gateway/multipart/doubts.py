@@ -1,4 +1,4 @@
-"""Where in a body it became ambiguous, and what its sender is told of it."""
+"""Where in a body it became ambiguous, and what to report to its sender."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -39,7 +39,7 @@ class Doubts(dict[Ambiguity, Place]):
         self.setdefault(reason, place)
 
     def explain(self, reason: Ambiguity) -> str:
-        """For the sender to read: where it is, what is wrong, what to change, who is known for it.
+        """For the sender to read: where it is, what is wrong, what to change, which clients do it.
 
         Nothing of the body is in it but the name of the part, if that is plain.
         """
@@ -80,11 +80,11 @@ def _line(reason: Ambiguity, block: bytes) -> int | None:
 
 _CRLF_ADVICE: Final = (
     "End each line of the form, also before and after a boundary, with CRLF and nothing else. Forms"
-    " that a program puts together by itself, as for URLSession, are known for it."
+    " that a program builds by hand, as for URLSession, often have this fault."
 )
 _ONE_BOUNDARY: Final = (
-    "Let the HTTP library set the request's Content-Type: it knows its boundary. curl is known for"
-    " it, if a Content-Type is given with -H."
+    "Let the HTTP library set the request's Content-Type: it knows its boundary. curl sends such a"
+    " request if -H sets the Content-Type."
 )
 _NO_PART: Final = (
     "No line of the body is the boundary that the request's Content-Type declares. Let the HTTP"
@@ -93,12 +93,12 @@ _NO_PART: Final = (
 _QUOTE_ADVICE: Final = (
     "Put the filename in double quotes, and write a double quote in it as %22, or rename the file."
     " Alamofire, Guzzle, Postman, Faraday, rest-client, Qt 5, cpp-httplib and React Native before"
-    " 0.77 are known for it, if the file's name has a double quote."
+    " 0.77 send such a filename if the file's name has a double quote."
 )
 _FIELD_NAME: Final = 'Write the part\'s name in ASCII and double quotes, as in name="file".'
 
 ADVICE: Final[Mapping[Ambiguity, str]] = {
-    Ambiguity.OTHER_TYPE: "Send multipart/form-data. OkHttp is known for multipart/mixed, unless"
+    Ambiguity.OTHER_TYPE: "Send multipart/form-data. OkHttp sends multipart/mixed unless"
     " setType(MultipartBody.FORM) is called.",
     Ambiguity.BOUNDARY_PARAMETER: "Declare one boundary and nothing else, as in"
     " multipart/form-data; boundary=x.",
@@ -108,19 +108,20 @@ ADVICE: Final[Mapping[Ambiguity, str]] = {
     Ambiguity.SHARED_LINE_BREAK: "Write an empty line after the headers, then the content, then"
     " CRLF and the boundary, even if the content is empty.",
     Ambiguity.HEADER_LINE_BREAK: "End each header with CRLF, and write a line break in a file's"
-    " name as %0D%0A or rename the file. Alamofire and React Native before 0.77 are known for it,"
-    " and forms that a program puts together by itself.",
-    Ambiguity.HEADER_CONTROL: "Leave the control character out.",
-    Ambiguity.HEADER_ENCODING: "Write file names in UTF-8. Perl's LWP is known for Latin-1, if the"
-    " name was not encoded first, and programs on Windows for the system's code page, as GBK.",
-    Ambiguity.HEADER_FOLDED: "Write each header in one line. Libraries for mail are known for it.",
+    " name as %0D%0A or rename the file. Alamofire, React Native before 0.77 and forms that a"
+    " program builds by hand often have this fault.",
+    Ambiguity.HEADER_CONTROL: "Remove the control character.",
+    Ambiguity.HEADER_ENCODING: "Write file names in UTF-8. Perl's LWP sends Latin-1 unless the name"
+    " is encoded first, and programs on Windows often send the system's code page, such as GBK.",
+    Ambiguity.HEADER_FOLDED: "Write each header on one line. Libraries for mail often fold"
+    " headers.",
     Ambiguity.HEADER_MALFORMED: "Write each header as `Name: value`, and an empty line after the"
     " last one. Write a line break in a file's name as %0D%0A or rename the file.",
     Ambiguity.HEADER_REPEATED: "Send each of the two headers once.",
     Ambiguity.DELIMITER_IN_HEADERS: "Write an empty line after the headers of each part.",
     Ambiguity.TRANSFER_ENCODING: "Send the file's bytes as they are, without the header."
-    " Libraries for mail are known for Base64.",
-    Ambiguity.DISPOSITION_TYPE: "Begin it with `form-data`. Libraries for mail are known for"
+    " Libraries for mail often use Base64.",
+    Ambiguity.DISPOSITION_TYPE: "Begin it with `form-data`. Libraries for mail often send"
     " `attachment`.",
     Ambiguity.NESTED: "Send each file as a part of its own.",
     Ambiguity.DISPOSITION_MALFORMED: 'Write form-data; name="file"; filename="a.png", and a double'
@@ -129,9 +130,9 @@ ADVICE: Final[Mapping[Ambiguity, str]] = {
     Ambiguity.PARAMETER_REPEATED: "Send each parameter once.",
     Ambiguity.PARAMETER_EXTENDED: "Send the name as `filename`, in UTF-8.",
     Ambiguity.FILENAME_CONTINUED: "Send the name as one `filename`, in UTF-8. Libraries for mail"
-    " are known for filename*0.",
+    " often send filename*0.",
     Ambiguity.FILENAMES_DIFFER: "Send only one of them, or the same name in both; `filename` may"
-    " have `?` or `_` for what is not ASCII.",
+    " have `?` or `_` in place of a character that is not ASCII.",
     Ambiguity.CHARSET_UNKNOWN: "Write filename*=UTF-8'' and the name percent-encoded, or send only"
     " `filename`, in UTF-8.",
     Ambiguity.NAME_MISSING: 'Give each part a name: Content-Disposition: form-data; name="file".',
@@ -139,8 +140,8 @@ ADVICE: Final[Mapping[Ambiguity, str]] = {
     Ambiguity.NAME_TRIMMED: _FIELD_NAME,
     Ambiguity.NAME_ESCAPED: _FIELD_NAME,
     Ambiguity.CLOSING_LINE: "End the body with the boundary, `--` and CRLF.",
-    Ambiguity.SECOND_FORM: "Send one form in a request.",
-    Ambiguity.TRUNCATED: "Send the whole body. On Android, a stream's available() is known for a"
-    " length that is not the file's.",
+    Ambiguity.SECOND_FORM: "Send one form per request.",
+    Ambiguity.TRUNCATED: "Send the whole body. On Android, available() of a stream is often not"
+    " the file's length.",
 }
-"""What to change, and which clients are known for it."""
+"""What to change, and which clients often make the mistake."""

@@ -95,8 +95,8 @@ class NoSuchUpload(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            "no such upload in the bucket;"
-            " a relayed one that awaits its audit may be in Redis alone"
+            "the bucket has no upload of this id; a relayed one that awaits its audit may be only"
+            " in Redis"
         )
 
 

@@ -40,7 +40,7 @@ async def retry_all(desk: Desk) -> bool:
     if tally.tried == 0:
         desk.complain("no hosted upload has failed")
     if tally.left:
-        desk.complain(f"left alone, for their files are gone: {tally.left}")
+        desk.complain(f"skipped because their files are gone: {tally.left}")
     return tally.done
 
 
@@ -59,11 +59,11 @@ async def cancel(desk: Desk, upload_ids: Sequence[str], *, force: bool) -> bool:
 def why_not_retry(upload: Upload, *, has_credentials: bool) -> str | None:
     """What speaks against taking a failed upload up again. Pure."""
     if upload.delivery is Delivery.RELAY:
-        return "a relay cannot be taken up again: nobody but ChatKitty has had its bytes"
+        return "a relayed upload cannot be retried: the gateway did not keep its bytes"
     if not has_credentials and upload.authorization is None:
         return (
-            "it was to be registered with its caller's token, which is not kept after the end:"
-            " set GATEWAY_UPSTREAM_CLIENT_ID and _SECRET, here and for the workers"
+            "it needs its caller's token, which the gateway deletes when an upload ends: set"
+            " GATEWAY_UPSTREAM_CLIENT_ID and _SECRET, here and for the workers"
         )
     return None
 
@@ -74,16 +74,16 @@ def why_not_cancel(entry: Entry, *, force: bool) -> str | None:
     if is_end(upload.state):
         return f"it is {upload.state}"
     if upload.delivery is Delivery.RELAY:
-        return "a relay cannot be cancelled: ChatKitty has had its bytes"
+        return "a relayed upload cannot be cancelled: ChatKitty has its bytes"
     if upload.fault is not None:
         cancelled = upload.fault.slug == CANCELLED.slug  # by somebody who came no further
         return None if cancelled else f"it is about to end by itself: {upload.fault.slug}"
     if (seconds := under_way_for(attempt, entry.age)) > 0:
-        return f"it is being registered at the moment: try again in {ceil(seconds)} seconds"
+        return f"it is being registered right now: try again in {ceil(seconds)} seconds"
     if attempt is not None and attempt.unknown and not force:
         return (
-            "an earlier attempt may have reached ChatKitty, which then has a message of a file"
-            " that would be gone: --force cancels all the same"
+            "an earlier attempt may have reached ChatKitty, whose message would then link to a"
+            " removed file: --force cancels anyway"
         )
     return None
 
@@ -107,7 +107,7 @@ async def _retry(desk: Desk, upload_id: str) -> str:
 
 
 def _when(desk: Desk, upload: Upload) -> str:
-    period = f"the sweeper takes it up within its period of {desk.settings.sweep_interval:g} s"
+    period = f"the sweeper resumes it within its period of {desk.settings.sweep_interval:g} s"
     seconds = under_way_for(upload.attempt, 0.0)
     if seconds == 0:
         return period
@@ -164,4 +164,4 @@ async def _mark(desk: Desk, entry: Entry) -> Entry:
     try:
         return await desk.records.save(entry, upload)
     except PreconditionFailed:
-        raise Refused("a worker is at it: try again in a moment") from None
+        raise Refused("a worker is processing it: try again in a moment") from None

@@ -45,7 +45,7 @@ async def purge(desk: Desk, query: Query, *, yes: bool) -> bool:
         await removals.place(Order(upload_id=upload_id, cause=Cause.OPERATOR, subject=subject))
     log.warning("purge.ordered", uploads=len(found), bytes=size, claims=claims)
     period = desk.settings.sweep_interval
-    desk.complain(f"{total}: workers erase them, the sweeper's period of {period:g} s from now")
+    desk.complain(f"{total}: workers erase them after the sweeper's period of {period:g} s")
     return True
 
 

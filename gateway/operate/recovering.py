@@ -68,7 +68,7 @@ async def discard_all(desk: Desk) -> bool:
     """Remove all orphans but those that are known to have been accepted."""
     tally = await _act_on_all(desk, _discard_unless_accepted, but=WasAccepted)
     if tally.left:
-        desk.complain(f"left alone, for they were accepted: {tally.left}; see `uploads recover`")
+        desk.complain(f"skipped because they were accepted: {tally.left}; see `uploads recover`")
     return tally.done
 
 
@@ -142,7 +142,7 @@ async def _find(desk: Desk, upload_id: str) -> Orphan:
 
 async def _would_recover(desk: Desk, upload_id: str) -> str:
     _copy_of(await _find(desk, upload_id))
-    return "would be taken up again"
+    return "would be resumed"
 
 
 async def _recover(desk: Desk, upload_id: str) -> str:
@@ -152,27 +152,27 @@ async def _recover(desk: Desk, upload_id: str) -> str:
     try:
         await desk.records.recover(recovered(_copy_of(orphan), datetime.now(UTC), quiet))
     except PreconditionFailed:
-        raise Refused("somebody else has just taken it up") from None
-    return "taken up again, the sweeper sends it to the workers"
+        raise Refused("another process has just resumed it") from None
+    return "resumed; the sweeper will send it to the workers"
 
 
 def _copy_of(orphan: Orphan) -> Upload:
     if orphan.spare is None:
         raise Refused(
-            "no copy of its record can be read: it was made with another GATEWAY_SECRET_KEY, or by"
-            " a gateway that kept none"
+            "no copy of its record can be read: it was made with another GATEWAY_SECRET_KEY, or"
+            " the gateway kept none"
         )
     return orphan.spare
 
 
 async def _discard_unless_accepted(desk: Desk, upload_id: str) -> str:
     if (await _find(desk, upload_id)).was_accepted:
-        raise WasAccepted("it was accepted: recover it, or --force removes it all the same")
+        raise WasAccepted("it was accepted: recover it, or remove it anyway with --force")
     return await _discard(desk, upload_id)
 
 
 async def _discard(desk: Desk, upload_id: str) -> str:
     await _find(desk, upload_id)
     if not await desk.records.fence(abandoned(upload_id, datetime.now(UTC))):
-        raise Refused("somebody else has just taken it up")
+        raise Refused("another process has just resumed it")
     return "removed"

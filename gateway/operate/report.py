@@ -19,11 +19,11 @@ HEADINGS: Final = _COLUMNS.format(
     "ID", "STATE", "DELIVERY", "AGE", "BYTES", "TRIES", "PROBLEM", "SUBJECT"
 )
 
-NO_UPLOADS: Final = "no such uploads"
-NONE_PENDING: Final = "no such uploads are pending: --all lists those that have ended, too"
+NO_UPLOADS: Final = "no uploads match"
+NONE_PENDING: Final = "no pending uploads match: --all also lists those that have ended"
 
-NO_ORPHANS: Final = "no file without a record"
-NONE_ACCEPTED: Final = "no file without a record is known to be accepted"
+NO_ORPHANS: Final = "there are no files without a record"
+NONE_ACCEPTED: Final = "no file without a record is known to have been accepted"
 
 _ORPHAN: Final = "{:36}  {:>5}  {:>5}  {:>12}  {:8}  {:8}  {:24}  {}"
 ORPHAN_HEADINGS: Final = _ORPHAN.format(

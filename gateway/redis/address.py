@@ -159,11 +159,11 @@ def completed(url: str, username: str | None, password: str | None, more: Mappin
     own = dict(parse_qsl(parts.query, keep_blank_values=True))
     if taken := sorted(own.keys() & more.keys()):
         name = _SETTINGS[taken[0]]
-        raise ValueError(f"{taken[0]} stands in the URL, and {name} is set as well: remove one")
+        raise ValueError(f"{taken[0]} is in the URL, and {name} is set as well: remove one")
     user, at, hosts = parts.netloc.rpartition("@")
     if (username or password) and at:
         raise ValueError(
-            "a user or password stands in the URL, and GATEWAY_REDIS_USERNAME or _PASSWORD is set"
+            "a user or password is in the URL, and GATEWAY_REDIS_USERNAME or _PASSWORD is set"
             " as well: remove one"
         )
     if username or password:
@@ -206,7 +206,7 @@ def _hosts(parts: SplitResult, port: int) -> tuple[Host, ...]:
         except ValueError:
             raise _unreadable() from None
     if len(hosts) > 1 and parts.scheme in _PLAIN:
-        raise ValueError("names several servers: of replicas, name the primary alone, or sentinels")
+        raise ValueError("names several servers: name only the primary, or its sentinels")
     return tuple(hosts)
 
 
@@ -218,11 +218,11 @@ def _check_options(query: Mapping[str, str], *, tls: bool, by_sentinel: bool) ->
         if name in _OF_SENTINELS and by_sentinel:
             continue
         if name in _OF_SENTINELS:
-            raise ValueError(f"{told} is for redis+sentinel:// and rediss+sentinel:// alone")
+            raise ValueError(f"{told} works only with redis+sentinel:// and rediss+sentinel://")
         if name not in OPTIONS:
-            raise ValueError(f"has an option that is not known: {name}")
+            raise ValueError(f"has an unknown option: {name}")
         if name.startswith(_TLS) and not tls:
-            raise ValueError(f"{told} is for rediss:// and rediss+sentinel:// alone")
+            raise ValueError(f"{told} works only with rediss:// and rediss+sentinel://")
 
 
 def _options(query: Mapping[str, str], database: str) -> dict[str, object]:

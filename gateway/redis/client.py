@@ -55,7 +55,7 @@ def prefixed(prefix: str, command: tuple[object, ...]) -> tuple[object, ...]:
     elif name in _NONE:
         first, last = 0, 0
     else:
-        raise NotImplementedError(f"nobody has told where {name} has its keys")
+        raise NotImplementedError(f"the positions of the keys of {name} are not known")
     keys = [f"{prefix}{key}" for key in arguments[first:last]]
     return (name, *arguments[:first], *keys, *arguments[last:])
 

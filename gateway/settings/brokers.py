@@ -35,7 +35,7 @@ def check_broker_url(url: str) -> None:
         check_redis_url(url)
         address = RedisAddress.of(url)
         if untaken := sorted(address.options.keys() - address.for_kombu.keys()):
-            raise ValueError(f"has an option that Celery does not take: {untaken[0]}")
+            raise ValueError(f"has an option that Celery does not accept: {untaken[0]}")
         return
     check_address(url)
     if kind_of(url) is Kind.SQS and find_spec("boto3") is None:

@@ -38,7 +38,7 @@ _TEXTS: Final = {
     "path_type": "must be the path of a file",
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must have at least {min_length} characters",
-    "string_type": "must be a text",
+    "string_type": "must be text",
     "too_short": "must not be empty",
     "tuple_type": "must be a list",
     "url_parsing": _URL,
@@ -48,7 +48,7 @@ _TEXTS: Final = {
 }
 """By pydantic's types of errors, in our words."""
 
-_ROUTES: Final = "must be tables, each of which begins with [[routes]]"
+_ROUTES: Final = "must be tables that each begin with [[routes]]"
 
 _TABLE: Final = re.compile(r"\s*\[{1,2}\s*([\w-]+)\s*\]")
 _KEY: Final = re.compile(r"""\s*["']?([\w-]+)["']?\s*[.=]""")
@@ -125,5 +125,5 @@ def hint(name: str, known: Iterable[str], prefix: str = "") -> str:
 def _unknown(name: str, value: object, known: Iterable[str]) -> str:
     meant = hint(name, known)
     if isinstance(value, Mapping) and not meant:
-        return f"unknown table [{name}]: settings stand at the top of the file, in no table"
+        return f"unknown table [{name}]: settings belong at the top of the file, outside any table"
     return f"unknown setting `{name}`{meant}"

@@ -460,7 +460,7 @@ class Settings(BaseModel):
     @classmethod
     def _subjects_are_free(cls, tokens: Mapping[str, str]) -> Mapping[str, str]:
         if taken := sorted(name for name in tokens.values() if is_anothers_subject(name)):
-            raise ValueError(f"the subject {taken[0]} is what another verifier calls its own")
+            raise ValueError(f"the subject {taken[0]} belongs to another verifier")
         return tokens
 
     @field_validator("log_levels")

@@ -14,7 +14,7 @@ from gateway.settings.model import RouteSettings, Settings
 
 PREFIX = "GATEWAY_"
 
-_ROUTES = "; routes stand in the file that GATEWAY_CONFIG names"
+_ROUTES = "; routes belong in the file that GATEWAY_CONFIG names"
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -41,7 +41,7 @@ def shared_secret(value: SecretStr) -> SecretStr:
     """A secret for HS256: as long as its digest (RFC 7518 section 3.2), and no public key."""
     secret = value.get_secret_value().encode()
     if len(secret) < _SHORTEST_SECRET:
-        raise ValueError(f"has to have {_SHORTEST_SECRET} bytes at least")
+        raise ValueError(f"must have at least {_SHORTEST_SECRET} bytes")
     try:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
     except InvalidKeyError:

@@ -76,7 +76,7 @@ class Part:
                     f"{self.command.name} exited with {self.exit_status}\n{self.tail()}"
                 )
             if time.monotonic() > deadline:
-                raise PartError(f"{self.command.name} does not get ready\n{self.tail()}")
+                raise PartError(f"{self.command.name} did not become ready\n{self.tail()}")
             time.sleep(_POLL_SECONDS)
         return self
 

@@ -75,7 +75,7 @@ def _announce(options: UpOptions, plan: Plan, supervisor: Supervisor) -> None:
         return
     print(f"READY {plan.gateway_url}", flush=True)
     if options.sample and not plan.tokens:
-        print("no sample: GATEWAY_AUTH accepts no token that is known here")
+        print("no sample upload: GATEWAY_AUTH accepts none of the tokens that `up` knows")
     elif options.sample:
         asyncio.run(upload_samples(plan.gateway_url, plan.tokens[0][1], CHANNEL))
 

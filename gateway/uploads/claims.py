@@ -39,7 +39,7 @@ class Claim(msgspec.Struct, frozen=True):
         """Raises IdempotencyKeyReused where another request comes with the same key."""
         lengths = {self.content_length, content_length} - {None}
         if self.target != target or len(lengths) > 1:
-            raise IdempotencyKeyReused("the key was used for another target or another length")
+            raise IdempotencyKeyReused("the key was used for another path or another body length")
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -129,7 +129,9 @@ class Ledger(BucketRecords):
             return await self.open_kept(upload_id)
         except ObjectNotFound:
             if silent is not None:
-                raise StoreUnavailable("Redis cannot be asked for the upload now") from silent
+                raise StoreUnavailable(
+                    "the upload's record cannot be read from Redis right now"
+                ) from silent
             return None
 
     async def save(self, entry: Entry, upload: Upload) -> Entry:
@@ -276,7 +278,7 @@ class Ledger(BucketRecords):
         if await self._check_place(upload_id):
             return None
         if kept is None:
-            raise StoreUnavailable("the store does not tell what became of the upload")
+            raise StoreUnavailable("the store does not say what became of the upload")
         if kept.upload.state is State.ABORTED:
             raise UploadSuperseded(_GIVEN_UP)
         return kept.version

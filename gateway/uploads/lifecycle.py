@@ -60,9 +60,9 @@ def reopen(upload: Upload, at: datetime) -> Upload:
     """
     before = upload.history[-2].state
     if upload.state is not State.FAILED or before not in {State.STORED, State.INSPECTED}:
-        raise IllegalTransition(f"an upload that is {upload.state} cannot be taken up again")
+        raise IllegalTransition(f"an upload that is {upload.state} cannot be retried")
     if upload.removed is not None:
-        raise IllegalTransition("its file was removed: it cannot be taken up again")
+        raise IllegalTransition("its file was removed: it cannot be retried")
     attempt = upload.attempt
     if attempt is not None:  # its time begins anew, or the first failure would be its last
         attempt = replace(attempt, count=0, first_at=at)

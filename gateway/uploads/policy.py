@@ -122,14 +122,16 @@ def judge(terms: Terms, sniffed: Sniffed, declared: str | None) -> Accepted | Re
     denied = DENIED if terms.denied_types is None else terms.denied_types
     for content_type in (sniffed.content_type, *sorted(sniffed.alternatives)):
         if any(_denies(pattern, content_type) for pattern in denied):
-            return Rejected("denied-type", f"files of type {content_type} are not taken here")
+            return Rejected("denied-type", f"files of type {content_type} are not accepted here")
     if sniffed.ambiguous:
         return Rejected("ambiguous-archive", "the archive can be read in more than one way")
     if sniffed.bomb:
-        return Rejected("archive-bomb", "the archive declares more content than is taken here")
+        return Rejected("archive-bomb", "the archive declares more content than is accepted here")
     for content_type in _readings(sniffed) if terms.allowed_types else ():
         if not any(_allows(pattern, content_type, sniffed) for pattern in terms.allowed_types):
-            return Rejected("type-not-allowed", f"files of type {content_type} are not taken here")
+            return Rejected(
+                "type-not-allowed", f"files of type {content_type} are not accepted here"
+            )
     if terms.require_match and declared is not None and not admits(sniffed, declared):
         return Rejected(
             "type-mismatch", f"the file is {sniffed.content_type}, not {canonical(declared)}"
@@ -232,7 +234,10 @@ def compare(seen: Seen, claim: Claim) -> tuple[Mismatch, ...]:
     found = []
     if claim.size is not None and claim.size != seen.size:
         found.append(
-            Mismatch(MismatchKind.SIZE, f"{seen.size} bytes were relayed, {claim.size} were taken")
+            Mismatch(
+                MismatchKind.SIZE,
+                f"{seen.size} bytes were relayed, but ChatKitty reports {claim.size}",
+            )
         )
     if claim.content_type is not None and not admits(seen.sniffed, claim.content_type):
         found.append(
@@ -243,7 +248,7 @@ def compare(seen: Seen, claim: Claim) -> tuple[Mismatch, ...]:
             )
         )
     if not _is_named(seen, claim.name):
-        found.append(Mismatch(MismatchKind.NAME, "the file was given another name"))
+        found.append(Mismatch(MismatchKind.NAME, "ChatKitty gave the file another name"))
     return tuple(found)
 
 

@@ -69,7 +69,7 @@ class ChatKitty:
         )
         answer = await self._authorized(request, credentials)
         if answer.json_object() is None:
-            raise UpstreamError("ChatKitty's answer is no JSON object", outcome_unknown=True)
+            raise UpstreamError("ChatKitty's answer is not a JSON object", outcome_unknown=True)
         return answer
 
     async def get_json(
@@ -79,7 +79,7 @@ class ChatKitty:
         target = f"{path}?{urlencode(params)}" if params else path
         answer = await self._authorized(self._request("GET", target), credentials)
         if (document := answer.json_object()) is None:
-            raise UpstreamError("ChatKitty's answer is no JSON object")
+            raise UpstreamError("ChatKitty's answer is not a JSON object")
         return document
 
     async def delete_message(

@@ -41,7 +41,7 @@ async def find_registered(
     except UpstreamError as error:
         # Not a Refusal even if it is one: what was refused is the look, not the registration.
         raise UpstreamError(
-            f"it cannot be told whether the file was registered: {error}",
+            f"it is not known whether the file was registered: {error}",
             retryable=error.retryable,
             outcome_unknown=True,
             retry_after=error.retry_after,
@@ -108,7 +108,7 @@ def _messages(page: Mapping[str, object]) -> list[dict[str, object]]:
         messages = embedded.get("messages", [])
         if isinstance(messages, list) and all(isinstance(each, dict) for each in messages):
             return messages
-    raise UpstreamError("ChatKitty's answer is no page of messages")
+    raise UpstreamError("ChatKitty's answer is not a page of messages")
 
 
 def file_url(message: Mapping[str, object]) -> object:

@@ -75,10 +75,12 @@ def fields_of_user(
     if endpoint.kind is Kind.DISPLAY_PICTURE:
         return tuple(fields)
     if unknown := [name for name, _ in fields if _CANONICAL.get(name, name) not in _DOCUMENTED]:
-        raise InvalidField(f"a token of one user may not send the part {_shown(unknown[0])}")
+        raise InvalidField(
+            f"a token that may act only as one user must not send the part {_shown(unknown[0])}"
+        )
     author = {_USERNAME: username}
     if members.get("user", author) != author:
-        raise AnotherUser("the part `username` must be left out, or be that of the token")
+        raise AnotherUser("the part `username` must be left out, or name the token's user")
     # Quoted, so that a name which begins with a quote is not taken for a quoted one.
     kept = [(name, text) for name, text in fields if name != _USERNAME]
     return (*kept, (_USERNAME, json.dumps(username)))
@@ -91,7 +93,7 @@ def _members(endpoint: Endpoint, fields: Iterable[tuple[str, str]]) -> dict[str,
         _refuse_misplaced(endpoint, canonical)
         member = "user" if canonical == _USERNAME else _spelt(canonical, endpoint)
         if member in members:
-            raise InvalidField(f"the part {_shown(canonical)} came more than once")
+            raise InvalidField(f"the part {_shown(canonical)} was sent more than once")
         members[member] = _value(canonical, text)
     return members
 
@@ -145,7 +147,7 @@ def _properties(text: str) -> dict[str, object]:
 def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise InvalidField("the part `properties` has a member twice")
+        raise InvalidField("the part `properties` has the same member twice")
     return members
 
 

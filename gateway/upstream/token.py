@@ -159,7 +159,7 @@ def _token(answer: Answer, asked_at: float) -> Token:
     members = answer.json_object() or {}
     value, life = members.get("access_token"), members.get("expires_in")
     if not isinstance(value, str) or not _can_be_sent(value):
-        raise UpstreamUnavailable("ChatKitty's token endpoint gave no token")
+        raise UpstreamUnavailable("ChatKitty's token endpoint returned no token")
     seconds = _seconds(life)
     return Token(value, seconds, asked_at + seconds)
 

@@ -47,4 +47,4 @@ def _users(page: Mapping[str, object]) -> list[dict[str, object]]:
         users = embedded.get("users", [])
         if isinstance(users, list) and all(isinstance(each, dict) for each in users):
             return users
-    raise UpstreamError("ChatKitty's answer is no page of users")
+    raise UpstreamError("ChatKitty's answer is not a page of users")

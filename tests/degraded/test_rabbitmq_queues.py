@@ -87,7 +87,7 @@ def test_who_cannot_log_in_is_told_why(node: RabbitMQ, clerk: Clerk) -> None:
     assert "set_permissions -p test-" in said_of(clerk(""))
     assert "nothing listens" in said_of(f"amqp://guest:guest@{HOST}:{free_port()}/%2F")
     assert "cannot be resolved" in said_of("amqp://guest:guest@nowhere.invalid/%2F")
-    assert "does not speak TLS there" in said_of(f"amqps://guest:guest@{at}/%2F")
+    assert "does not speak TLS at this port" in said_of(f"amqps://guest:guest@{at}/%2F")
 
 
 def test_a_right_that_is_missing_is_named(clerk: Clerk) -> None:

@@ -164,7 +164,7 @@ async def test_a_program_is_rejected_whatever_it_is_called(
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     problem = answer.json()
     assert problem["type"].endswith("denied-type")
-    assert "are not taken here" in problem["detail"]
+    assert "are not accepted here" in problem["detail"]
     assert await sandbox.messages() == before
     await assert_nothing_is_left(store, answer.upload_id)
     assert (await external.resource(answer.upload_id))["state"] == "rejected"

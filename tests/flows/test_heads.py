@@ -129,15 +129,15 @@ FORM_LENGTH = f"Content-Length: {len(BODY)}"
 BROKEN = {
     "two types, as wget2 sends": (
         head(PATH, AUTHORIZATION, FORM_TYPE, "Content-Type: application/x-www-form-urlencoded"),
-        "Content-Type came twice: send it once",
+        "Content-Type was sent twice: send it once",
     ),
     "two types of no upload": (
         head("/v1/users", AUTHORIZATION, "Content-Type: a/b", "Content-Type: a/c"),
-        "Content-Type came twice: send it once",
+        "Content-Type was sent twice: send it once",
     ),
     "two lengths, as Guzzle sends": (
         head(PATH, AUTHORIZATION, FORM_TYPE, FORM_LENGTH, "Transfer-Encoding: chunked"),
-        "Content-Length came together with Transfer-Encoding: send one of them",
+        "Content-Length was sent together with Transfer-Encoding: send one of them",
     ),
     "chunks by HTTP/1.0, as drakma sends": (
         head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked").replace(b"1.1", b"1.0"),
@@ -145,7 +145,7 @@ BROKEN = {
     ),
     "no chunks": (
         head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked") + BODY,
-        "the body is not in the chunks that its Transfer-Encoding announces",
+        "the body is not in chunked transfer coding, as its Transfer-Encoding says",
     ),
 }
 

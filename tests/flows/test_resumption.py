@@ -31,7 +31,7 @@ PARTIAL = {
     "more to come, iOS 17": ("Upload-Draft-Interop-Version: 3", "Upload-Incomplete: ?1"),
     "with a parameter": ("Upload-Complete: ?0;a=1",),
     "on the second line": ("Upload-Complete: ?1", "Upload-Complete: ?0"),
-    "something came before": ("Upload-Complete: ?1", "Upload-Offset: 100"),
+    "earlier parts were sent": ("Upload-Complete: ?1", "Upload-Offset: 100"),
 }
 _TUS = "Tus-Resumable: 1.0.0"
 _OFFSET = "Content-Type: application/offset+octet-stream"

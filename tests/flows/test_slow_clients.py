@@ -175,7 +175,7 @@ async def test_a_client_that_does_not_take_its_answer_is_cut(
         deaf.connect((urlsplit(gateway.url).hostname, gateway.port))
         deaf.sendall(head(path, AUTHORIZATION, method="GET"))
         async with asyncio.timeout(PATIENCE):
-            while b"did not take its answer" not in gateway.log.read_bytes():
+            while b"did not read its answer" not in gateway.log.read_bytes():
                 await asyncio.sleep(0.05)
         deaf.settimeout(PATIENCE)
         received = await asyncio.to_thread(_receive_all, deaf)

@@ -88,7 +88,7 @@ async def _failure(ask: Ask) -> GatewayError:
 
 
 def _verifier(cause: Exception) -> VerifierUnavailable:
-    error = VerifierUnavailable("nobody can be asked about the token now")
+    error = VerifierUnavailable("the token cannot be verified right now")
     error.__cause__ = cause
     return error
 

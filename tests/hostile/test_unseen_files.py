@@ -21,8 +21,8 @@ PICTURE: Final = "/v1/users/1/display-picture"
 IMPORT: Final = "/v1/imports/users"
 CURRENT: Final = "/imports/channels/702/members"
 MESSAGE: Final = "/v1/channels/9999/messages"
-UNPROVEN: Final = "does not tell which file"
-NOT_SEEN: Final = "no file was seen"
+UNPROVEN: Final = "does not say which file"
+NOT_SEEN: Final = "the gateway saw no file"
 ONE_OF_BOTH: Final = "ChatKitty"
 
 

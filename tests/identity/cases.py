@@ -122,7 +122,7 @@ GOOD = (
 BAD_CLAIMS = (
     _bad("expired", "expired", lambda p: p.token(exp=_after(-60))),
     _bad("expired at the beginning of time", "expired", _issued(exp=0)),
-    _bad("without an end", "no end", _issued(exp=None)),
+    _bad("without an end", "no expiry", _issued(exp=None)),
     _bad("an end in words", "exp is not a time", _issued(exp="2099-01-01")),
     _bad("an end of digits in quotes", "exp is not a time", _issued(exp="4070908800")),
     _bad("an end beyond all time", "exp is not a time", _issued(exp=1e300)),
@@ -140,12 +140,12 @@ BAD_CLAIMS = (
     _bad("an empty subject", "no subject", _issued(sub="")),
     _bad("a subject of two lines", "no subject", _issued(sub="a\nb")),
     _bad("an endless subject", "no subject", _issued(sub="x" * 300)),
-    _bad("an ID token", "no access token", _issued(at_hash="x")),
-    _bad("a refresh token", "no access token", _issued(typ="Refresh")),
-    _bad("a logout event", "no access token", _issued(events={})),
+    _bad("an ID token", "not an access token", _issued(at_hash="x")),
+    _bad("a refresh token", "not an access token", _issued(typ="Refresh")),
+    _bad("a logout event", "not an access token", _issued(events={})),
 )
 
-_NOT_SIGNED = "signature is not that"
+_NOT_SIGNED = "signature matches no key"
 _NOT_ACCEPTED = "algorithm that is not accepted"
 BAD_SIGNATURES = (
     _bad("of another key by the name of ours", _NOT_SIGNED, _issued(OTHER, {"kid": KEY})),
@@ -168,20 +168,20 @@ BAD_SIGNATURES = (
     _bad("a good signature by an algorithm that is not listed", _NOT_ACCEPTED, _issued(RS512)),
 )  # fmt: skip
 
-_OWN_KEY = "brings its own key"
+_OWN_KEY = "contains its own key"
 BAD_HEADERS = (
     _bad("a key that is a path", _NOT_SIGNED, _issued(OTHER, {"kid": "../../../dev/null"})),
     _bad("a key that is SQL", _NOT_SIGNED, _issued(OTHER, {"kid": "' OR '1'='1' --"})),
     _bad("a key that is a URL", _NOT_SIGNED, _issued(OTHER, {"kid": "http://127.0.0.1:1/k"})),
-    _bad("a key that is a number", "names no key", _issued(header={"kid": 1})),
-    _bad("a key of an endless name", "names no key", _issued(header={"kid": "k" * 1000})),
+    _bad("a key that is a number", "`kid` is not usable", _issued(header={"kid": 1})),
+    _bad("a key of an endless name", "`kid` is not usable", _issued(header={"kid": "k" * 1000})),
     _bad("an embedded key", _OWN_KEY, _issued(OTHER, {"jwk": {"kty": "RSA", "n": "AQ", "e": "A"}})),
     _bad("a URL of keys", _OWN_KEY, _issued(OTHER, {"jku": "https://evil.example/jwks"})),
     _bad("a URL of certificates", _OWN_KEY, _issued(OTHER, {"x5u": "https://evil.example/c"})),
     _bad("an unknown extension", "extension", _made_of(
         lambda t: forge.with_header(t, crit=["exp2"], exp2=1))),
-    _bad("another type", "no access token", _issued(header={"typ": "logout+jwt"})),
-    _bad("a type that is none", "no access token", _made_of(
+    _bad("another type", "not an access token", _issued(header={"typ": "logout+jwt"})),
+    _bad("a type that is none", "not an access token", _made_of(
         lambda t: forge.with_header(t, typ=["JWT"]))),
 )  # fmt: skip
 

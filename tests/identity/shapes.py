@@ -31,7 +31,7 @@ def _bad(name: str, says: str, claims: Claims, **more: Any) -> Shape:
 
 
 _ISSUER, _AUDIENCE, _CLIENT = "another issuer", "another audience", "another client"
-_KIND, _ALGORITHM, _UNSIGNED = "no access token", "algorithm that is not accepted", "signature"
+_KIND, _ALGORITHM, _UNSIGNED = "not an access token", "algorithm that is not accepted", "signature"
 _SCOPE, _USER, _NOBODY = "insufficient-scope", "another-user", "no subject"
 
 # docs.aws.amazon.com/cognito: "Understanding the access token"; a `typ` is not in its header.

@@ -127,10 +127,10 @@ async def test_the_own_application_is_asked_for_once_a_token(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "ChatKitty tokens of application 1: GATEWAY_UPSTREAM_CLIENT_ID is of it"),
+        ({}, "ChatKitty tokens of application 1: GATEWAY_UPSTREAM_CLIENT_ID belongs to it"),
         ({"AUTH_APPLICATIONS": "9,7"}, "application 7, 9: GATEWAY_AUTH_APPLICATIONS lists them"),
         ({"UPSTREAM_CLIENT_ID": "", "UPSTREAM_CLIENT_SECRET": ""}, "tokens of any application"),
-        ({"UPSTREAM_URL": f"http://{HOST}:9"}, "no ChatKitty token while that cannot be asked"),
+        ({"UPSTREAM_URL": f"http://{HOST}:9"}, "no ChatKitty tokens: "),
     ],
 )
 async def test_doctor_says_whose_tokens_are_let_in_and_why(

@@ -70,7 +70,7 @@ async def test_only_verifiers_that_are_used_are_asked(
             "jwt",
             "is at https://i.example/keys: correct",
         ),
-        ("/jwks", {"status": 200, "body": _CERTIFICATES}, "jwt", "certificates: the provider"),
+        ("/jwks", {"status": 200, "body": _CERTIFICATES}, "jwt", "certificates: use the URL"),
         ("/jwks", {"status": 404}, "jwt", "GATEWAY_AUTH_JWKS_URL"),
         ("/jwks", {"status": 200, "body": "{}"}, "jwt", "GATEWAY_AUTH_JWKS_URL"),
         ("/jwks", {"status": 200, "body": '{"keys": []}'}, "jwt", "GATEWAY_AUTH_JWKS_URL"),
@@ -128,10 +128,10 @@ async def test_whose_tokens_are_let_in_is_said(environ: dict[str, str], provider
         " uploads in scope or scp they act as the user of the claim a.b"
     )
     assert (
-        f"let in: tokens of {provider.url}, signed by one of its 1 published keys"
+        f"let in: tokens of {provider.url}, signed with one of its 1 published keys"
         f" ({KEY} RS256), {words}"
     ) in said
-    assert f"let in: tokens that {provider.url}/introspect calls active, {words}" in said
+    assert f"let in: tokens that {provider.url}/introspect reports as active, {words}" in said
     assert not any("compare" in line for line in said)
 
 
@@ -156,8 +156,8 @@ async def test_keys_that_are_away_let_nobody_in(
 ) -> None:
     await provider.fault("/jwks", {"status": 404})
     said = await _lines(environ, provider, auth_hs256_secret="x" * 32)
-    assert any("let in: no token" in line and "answer 404" in line for line in said)
+    assert any("let in: no tokens" in line and "answer 404" in line for line in said)
     await provider.heal()
     said = await _lines(environ, provider, auth_hs256_secret="x" * 32)
     assert any("published keys" in line and "shared secret (HS256)" in line for line in said)
-    assert any("GATEWAY_AUTH_HS256_SECRET replaced" in line for line in said)
+    assert any("GATEWAY_AUTH_HS256_SECRET by" in line for line in said)

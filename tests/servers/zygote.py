@@ -132,7 +132,7 @@ class ForkedPart:
         while not self._ready():
             if self.exit_status is not None or time.monotonic() > deadline:
                 self.kill()
-                raise PartError(f"{self.log.stem} does not get ready\n{self.tail()}")
+                raise PartError(f"{self.log.stem} did not become ready\n{self.tail()}")
             time.sleep(_POLL_SECONDS)
         return self
 

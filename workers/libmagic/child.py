@@ -58,7 +58,7 @@ def load() -> Callable[[bytes], str]:
 def _try(type_of: Callable[[bytes], str]) -> None:
     for content_type, sample in _SAMPLES.items():
         if (found := type_of(sample)) != content_type:
-            raise ValueError(f"it takes a sample of {content_type} for {found}")
+            raise ValueError(f"it identifies a sample of {content_type} as {found}")
 
 
 def _question() -> bytes | None:

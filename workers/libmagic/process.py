@@ -78,7 +78,9 @@ class Child:
                 greeting = await child._answer()
         except (NoAnswer, TimeoutError):
             await child.kill()
-            raise ConfigurationError("libmagic cannot be used: it ends as it is loaded") from None
+            raise ConfigurationError(
+                "libmagic cannot be used: it crashes while it is loaded"
+            ) from None
         except BaseException:
             await child.kill()
             raise

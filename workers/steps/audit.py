@@ -36,8 +36,8 @@ log = get_logger(__name__)
 _TELLING = frozenset({Kind.CHANNEL_MESSAGE, Kind.THREAD_MESSAGE})
 _UNCERTAIN = Mismatch(
     MismatchKind.FORM,
-    "the form can be read in more than one way, and ChatKitty's answer does not tell which file"
-    " it took",
+    "the form can be read in more than one way, and ChatKitty's answer does not say which file"
+    " it accepted",
 )
 
 
@@ -102,7 +102,7 @@ def _differences(upload: Upload, seen: list[Seen], services: Services) -> list[M
     if claim is None:
         return _without_claim(upload, seen)
     if not seen:
-        return [_miscounted("ChatKitty took a file that did not pass by here")]
+        return [_miscounted("ChatKitty accepted a file that the gateway did not see")]
     if upload.doubted and claim.size is None:
         return [_UNCERTAIN]
     # Of several files ChatKitty may answer with any one.
@@ -113,10 +113,13 @@ def _differences(upload: Upload, seen: list[Seen], services: Services) -> list[M
 def _without_claim(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
     """Of a message whose answer has no file: without one it is a text, if it is an answer."""
     if seen:
-        return [_miscounted("files were relayed, but ChatKitty's answer tells of none")]
+        return [_miscounted("files were relayed, but ChatKitty's answer names none")]
     if upload.result is None or upload.result.json_object() is None:
         return [
-            _miscounted("no file was seen, and ChatKitty's answer does not tell if it took one")
+            _miscounted(
+                "the gateway saw no file, and ChatKitty's answer does not say whether it accepted"
+                " one"
+            )
         ]
     return []
 
@@ -124,7 +127,7 @@ def _without_claim(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
 def _unproven(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
     """Of an endpoint that takes nothing without a file, and never tells which it took."""
     if not seen:
-        return [_miscounted("ChatKitty took a form in which no file was seen")]
+        return [_miscounted("ChatKitty accepted a form in which the gateway saw no file")]
     return [_UNCERTAIN] if upload.doubted else []
 
 

@@ -144,7 +144,7 @@ async def _give_up(upload_id: str, services: Services) -> None:
         return
     if entry is None or is_end(entry.upload.state):
         return
-    fault = Fault(DEAD_LETTER, f"given up: {MOST_TRIES} attempts came to no end")
+    fault = Fault(DEAD_LETTER, f"abandoned after {MOST_TRIES} attempts that did not finish")
     if entry.upload.delivery is Delivery.EXTERNAL:
         await conclude(services.backends, entry, entry.upload, fault)
     else:

@@ -154,7 +154,9 @@ class Registration:
         endpoint = self._endpoint(upload)
         credentials = self._backends.credentials(upload.authorization)
         if endpoint is None or upload.url is None:
-            raise UpstreamError("the record names nothing to register the file at", retryable=False)
+            raise UpstreamError(
+                "the record names no endpoint to register the file with", retryable=False
+            )
         if credentials is None:
             raise UpstreamError(
                 "the record holds no token, or the worker cannot decrypt it: its GATEWAY_SECRET_KEY"

@@ -139,10 +139,10 @@ async def _bring_to_end(entry: Entry, services: Services, *, cancels: bool) -> N
 async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str | None:
     """Why the file has to stay, None where it may go. Raises NotYet."""
     if placed.order.cause is Cause.RETENTION:
-        return "its route keeps it for good" if upload.terms.file_retention is None else None
+        return "its route keeps files permanently" if upload.terms.file_retention is None else None
     path = placed.order.path
     if path is not None and path.rpartition("/")[2] != str(_own(placed.order, upload, backends)):
-        return f"it is not its own {placed.order.cause} that the request named"
+        return f"the request named another {placed.order.cause} than the file's own"
     if (credentials := backends.credentials(placed.order.authorization)) is None:
         return "no token to ask ChatKitty with"
     if (wait := await backends.breaker.permit()) > 0:

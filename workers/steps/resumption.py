@@ -54,6 +54,6 @@ async def _settle(entry: Entry, services: Services) -> None:
             return
         if not gone:
             return
-        fault = Fault("outcome-unknown", "the gateway died before ChatKitty's answer was kept")
+        fault = Fault("outcome-unknown", "the gateway died before ChatKitty's answer was saved")
         entry = await backends.ledger.save(entry, replace(entry.upload, fault=fault))
     await end(backends, entry, entry.upload, State.FAILED)

@@ -122,7 +122,7 @@ async def authenticate_upload(request: web.Request, services: Services) -> Princ
 def check_expectation(headers: CIMultiDictProxy[str]) -> None:
     """Raises ExpectationFailed for any expectation but `100-continue`."""
     if "Expect" in headers and _elements(headers, "Expect") != {"100-continue"}:
-        raise ExpectationFailed("only 100-continue can be expected")
+        raise ExpectationFailed("the only supported expectation is 100-continue")
 
 
 def grant_of(headers: CIMultiDictProxy[str]) -> str:

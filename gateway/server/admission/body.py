@@ -20,9 +20,9 @@ from gateway.limits.pace import Pace
 from gateway.server.connection.context import CONTINUED
 from gateway.server.services import Services
 
-SILENT = "the rest of the body did not come"
-BROKEN_CHUNKS = "the body is not in the chunks that its Transfer-Encoding announces"
-TOO_SLOW = "the body came more slowly than is taken here"
+SILENT = "the rest of the body did not arrive in time"
+BROKEN_CHUNKS = "the body is not in chunked transfer coding, as its Transfer-Encoding says"
+TOO_SLOW = "the body was sent too slowly"
 
 
 class _Reader:

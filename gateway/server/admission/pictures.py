@@ -26,7 +26,7 @@ async def check_picture(admitted: Admitted, backends: Backends) -> None:
         name = await _name(endpoint, backends, _credentials(admitted, backends))
     except UpstreamError as error:
         raise VerifierUnavailable(
-            "ChatKitty cannot be asked whose picture this is", error.retry_after
+            "ChatKitty cannot confirm right now whose display picture this is", error.retry_after
         ) from error
     if name is None or name != user.username:
         raise AnotherUser("the display picture belongs to another user than the token")

@@ -55,7 +55,7 @@ _TLS_RECORD: Final = b"\x16\x03"
 _HTTP_2: Final = b"PRI * HTTP/2"
 _END: Final = b"\r\n\r\n"
 _NO_OPENING: Final = (
-    "the request line is not a method, a path and HTTP/1.1, with a blank between them"
+    "the request line is not a method, a path and HTTP/1.1, separated by single spaces"
 )
 _BREAK: Final = re.compile(rb"[\r\n]")
 _OPENING: Final = re.compile(rb"(?P<method>[^ ]+) +(?P<target>[^ ]+) +HTTP/(?P<version>\d\.\d)")
@@ -73,7 +73,7 @@ def fault_of_head(head: bytes) -> str:
     if head.startswith(_TLS_RECORD):
         return "the client speaks TLS to a port that speaks plain HTTP"
     if head.startswith(_HTTP_2):
-        return "the client speaks HTTP/2, and HTTP/1.1 is spoken here"
+        return "the client speaks HTTP/2, but this port speaks HTTP/1.1"
     whole = head.endswith(_END)
     # A part may end in the first half of a line break.
     lines = (head.removesuffix(_END) if whole else head.removesuffix(b"\r")).split(b"\r\n")
@@ -127,7 +127,7 @@ def _fault_of_lines(lines: Sequence[bytes]) -> str | None:
         if b":" not in line:
             return "a line among the headers has no colon"
         if not _TOKEN.fullmatch(name):
-            return "the name of a header has a blank or another character that no name may have"
+            return "the name of a header has a space or another forbidden character"
         if _CONTROL.search(value):
             return f"the value of {_called(name)} has a control character"
     return None
@@ -137,14 +137,14 @@ def _fault_of_repetition(lines: Sequence[bytes]) -> str | None:
     for name, times in Counter(_field(line)[0].lower() for line in lines[1:]).items():
         if times > 1 and (called := _ONCE.get(name.decode("latin-1"))) is not None:
             count = "twice" if times == 2 else f"{times} times"
-            return f"{called} came {count}: send it once"
+            return f"{called} was sent {count}: send it once"
     return None
 
 
 def _fault_of_length(lines: Sequence[bytes]) -> str | None:
     length, coding = (_value(lines, name) for name in (b"content-length", b"transfer-encoding"))
     if coding is not None and length is not None:
-        return "Content-Length came together with Transfer-Encoding: send one of them"
+        return "Content-Length was sent together with Transfer-Encoding: send one of them"
     if coding is not None and lines[0].endswith(b"HTTP/1.0"):
         return CODING_IN_1_0
     if coding is not None and coding.lower() != b"chunked":

@@ -115,9 +115,9 @@ def framing_fault(message: RawRequestMessage) -> GatewayError | None:
     """
     fault: str | None = None
     if message.method in _FOR_PROXIES:
-        fault = "a method that is for proxies"
+        fault = "the method is only for proxies"
     elif message.version not in (HttpVersion10, HttpVersion11):
-        fault = "an unknown version of HTTP"
+        fault = "the version of HTTP is unknown"
     elif not _is_plain_path(message.path):
         fault = "the request target must be a path of printable ASCII characters"
     elif (name := headers.unfit(message.raw_headers)) is not None:
@@ -126,7 +126,7 @@ def framing_fault(message: RawRequestMessage) -> GatewayError | None:
     elif message.version == HttpVersion11 and "Host" not in message.headers:
         fault = "the Host header is missing"
     elif not has_fit_length(message.headers):
-        fault = "a Content-Length beyond what servers can count"
+        fault = "the Content-Length is too large"
     elif "Transfer-Encoding" in message.headers:
         fault = _fault_of_coding(message)
     return MalformedRequest(fault) if fault is not None else None

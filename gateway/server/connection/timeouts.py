@@ -116,7 +116,7 @@ class PatientHandler(web.RequestHandler):
         """See whether the client was waited for too long; `now` is of `time.monotonic`."""
         settings = self._settings
         if self._is_stuck(now, settings.answer_timeout):
-            log.info("connection.cut", reason="the client did not take its answer")
+            log.info("connection.cut", reason="the client did not read its answer")
             self._socket.abort()
         elif self._socket.is_closing() or not self.awaits_head:
             return
@@ -145,7 +145,7 @@ class PatientHandler(web.RequestHandler):
 
     def _give_up_head(self) -> None:
         """Answer what has come of a head as a request that came to no end."""
-        fault = HeadTimeout("the head of the request did not come in time")
+        fault = HeadTimeout("the head of the request did not arrive in time")
         self.answer_fault(TOO_SLOW_STATUS, fault)
 
     def answer_fault(self, status: int, fault: Exception) -> None:

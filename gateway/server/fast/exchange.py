@@ -418,7 +418,7 @@ class Exchange:
         try:
             await work
         except aiohttp.ClientError:
-            self._close(UpstreamUnavailable("ChatKitty's answer was cut", outcome_unknown=True))
+            self._close(UpstreamUnavailable("ChatKitty's answer broke off", outcome_unknown=True))
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
             self._close(error)
 

@@ -26,11 +26,11 @@ def check_whole(headers: CIMultiDictProxy[str]) -> None:
     What is no value of such a header is overlooked, as the draft has it.
     """
     if "Upload-Complete" in headers and "?0" in _items(headers, "Upload-Complete"):
-        raise ResumableUpload(_REFUSED.format("Upload-Complete says that more is to come"))
+        raise ResumableUpload(_REFUSED.format("Upload-Complete says that more parts follow"))
     if "Upload-Incomplete" in headers and "?1" in _items(headers, "Upload-Incomplete"):
-        raise ResumableUpload(_REFUSED.format("Upload-Incomplete says that more is to come"))
+        raise ResumableUpload(_REFUSED.format("Upload-Incomplete says that more parts follow"))
     if "Upload-Offset" in headers and any(map(_SOME.fullmatch, _items(headers, "Upload-Offset"))):
-        raise ResumableUpload(_REFUSED.format("Upload-Offset says that something came before"))
+        raise ResumableUpload(_REFUSED.format("Upload-Offset says that earlier parts were sent"))
 
 
 def check_passed(method: str, headers: CIMultiDictProxy[str]) -> None:
@@ -43,7 +43,9 @@ def check_passed(method: str, headers: CIMultiDictProxy[str]) -> None:
         return
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind in _PARTS:
-        raise ResumableUpload(_REFUSED.format("the Content-Type says that this is a part of one"))
+        raise ResumableUpload(
+            _REFUSED.format("the Content-Type says that this is a part of an upload")
+        )
     if "Tus-Resumable" in headers:
         raise ResumableUpload(_REFUSED.format("this is a request of the tus protocol"))
 

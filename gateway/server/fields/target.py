@@ -30,12 +30,12 @@ CLEAR: Final = re.compile(r"(?:/[\w~!$&'()*+,=:@-]+)+/?(?:\?[!-\"$-~]+)?", re.AS
 
 _IN_TARGETS: Final = (
     (re.compile(r"^(?!/)"), "does not begin with a slash"),
-    (re.compile(r"[^!-~]"), "has a blank, a control character or one beyond ASCII"),
+    (re.compile(r"[^!-~]"), "has a space, a control character or a character outside ASCII"),
     (re.compile(r"#"), "has a fragment"),
 )
 _IN_PATHS: Final = (
     (re.compile(r"\\"), "has a backslash"),
-    (re.compile(r"%(?![0-9A-Fa-f]{2})"), "has a percent sign that begins no escape"),
+    (re.compile(r"%(?![0-9A-Fa-f]{2})"), "has a percent sign that is not part of an escape"),
     (re.compile(r"%(?:[01][0-9A-F]|7F)"), "has an encoded control character"),
     (re.compile(r"//"), "has an empty segment"),
     (re.compile(r"/\.{1,2}(?:;[^/]*)?(?:/|$)"), "has a dot segment"),
@@ -45,7 +45,7 @@ _ON_THE_WAY_TO_CHATKITTY: Final = (
     (re.compile(r"%5C"), "has an encoded backslash"),
     (re.compile(r";|%3B"), "has a semicolon"),
     (re.compile(r"%25[0-9A-Fa-f]{2}"), "is encoded twice"),
-    (re.compile(r"/%20|%20(?:/|$)"), "has a segment with a blank at its beginning or end"),
+    (re.compile(r"/%20|%20(?:/|$)"), "has a segment that begins or ends with a space"),
 )
 """What may stand in the name of a hosted file, of which nothing depends on."""
 
@@ -91,11 +91,11 @@ def upstream_path(target: str, upstream_url: str) -> str:
     for one that is not below the upstream's path.
     """
     if read_target(target) != target:
-        raise MalformedTarget("the path is not written in its plain spelling")
+        raise MalformedTarget("the path is not in its normal form")
     path = target.partition("?")[0]
     own = is_below(path.lower(), OWN_PREFIX)
     if own or not is_below(path, base_path(upstream_url)):
-        raise RouteNotFound("the path is neither ChatKitty's nor the gateway's")
+        raise RouteNotFound("the path belongs neither to ChatKitty nor to the gateway")
     return target
 
 
@@ -117,4 +117,4 @@ def logged_path(target: str) -> str:
 def _refuse(text: str, faults: tuple[tuple[re.Pattern[str], str], ...]) -> None:
     for pattern, fault in faults:
         if pattern.search(text):
-            raise MalformedTarget(f"the path {fault}, which servers read in different ways")
+            raise MalformedTarget(f"the path {fault}, which servers interpret differently")

@@ -99,6 +99,6 @@ async def _fault(check: Awaitable[object]) -> str | None:
             await check
     except (GatewayError, RedisError, OSError) as error:
         if ran_out(error):
-            return "no file descriptor is free to ask it"
+            return "no file descriptor is free to check it"
         return str(error) or type(error).__name__
     return None

@@ -58,9 +58,9 @@ async def delete_upload(request: web.Request) -> web.Response:
     if upload.removed is not None:
         return web.Response(status=204)
     if upload.delivery is Delivery.RELAY:
-        raise NotRemovable("the file was relayed: ChatKitty has it, and not this gateway")
+        raise NotRemovable("the file was relayed: ChatKitty has it, not this gateway")
     if upload.attempt is not None and not is_end(upload.state):
-        raise NotRemovable("the file is being registered: delete it when that has ended")
+        raise NotRemovable("the file is being registered: try again when that has finished")
     backends = request.app[SERVICES].backends
     order = Order(
         upload_id=upload.id,

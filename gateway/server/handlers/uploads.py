@@ -177,7 +177,7 @@ async def _answer_hosted(request: web.Request, services: Services, upload: Uploa
 def _unknown(request: web.Request, upload: Upload) -> web.Response:
     """A repeated relay of which nobody knows the outcome: the upload resource is all there is."""
     request[UPLOAD_ID] = upload.id
-    detail = "the first request may have been carried out: it is not sent a second time"
+    detail = "ChatKitty may have processed the first request, so it is not sent again"
     location = {"Location": upload_location(upload.id)}
     problem = Problem(OUTCOME_UNKNOWN, detail, location, outcome_unknown=True)
     return problem_response(request, problem, upload=resource_of(upload))

@@ -28,7 +28,7 @@ def running_with(**of_worker: str) -> Break:
     return broken
 
 
-_ALL_THE_SAME: Final = "give all gateways and workers the same, and restart them"
+_ALL_THE_SAME: Final = "give all gateways and workers the same values, and restart them"
 AGREEMENT: Final = [
     Case(
         "two secret keys",

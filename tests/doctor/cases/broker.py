@@ -131,7 +131,7 @@ BROKER: Final = [
         "RabbitMQ, with an alarm for memory or disk",
         "broker",
         "RabbitMQ does not answer, because it has an alarm for memory or disk, or hangs",
-        "look at its alarms (rabbitmqctl status), and make room, or start it again",
+        "check its alarms (rabbitmqctl status), free memory or disk, or restart it",
         rabbitmq_with_an_alarm,
         slow=True,
     ),
@@ -170,9 +170,9 @@ BROKER: Final = [
     Case(
         "another application's Celery in the same database",
         ADVICE,
-        "another Celery application uses this one, and its workers hand tasks of ours out again"
-        " after a visibility timeout that is not ours",
-        "set GATEWAY_REDIS_PREFIX, or give the broker a database of its own",
+        "another Celery application uses this one, and its workers deliver the gateway's tasks"
+        " again after their own visibility timeout",
+        "set GATEWAY_REDIS_PREFIX, or use a separate database for the broker",
         broker_of_others,
     ),
 ]

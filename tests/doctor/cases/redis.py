@@ -100,7 +100,7 @@ REDIS: Final = [
         "it stands still, or a firewall swallows what is sent",
         "redis",
         "Redis does not answer in time",
-        "start it again if it hangs, let this machine connect to it, or correct GATEWAY_REDIS_URL"
+        "restart it if it hangs, allow this machine to connect to it, or correct GATEWAY_REDIS_URL"
         " (host, port, TLS or not)",
         frozen_redis,
         slow=True,
@@ -108,7 +108,7 @@ REDIS: Final = [
     Case(
         "something else in its place",
         "redis",
-        "what listens there is no Redis",
+        "the server at that address is not Redis",
         "correct GATEWAY_REDIS_URL",
         redis_is_a_website,
     ),
@@ -122,7 +122,7 @@ REDIS: Final = [
     Case(
         "no password where it wants one",
         "redis",
-        "asks for a password",
+        "requires a password",
         "set GATEWAY_REDIS_PASSWORD",
         own("--requirepass", "right"),
     ),
@@ -150,21 +150,21 @@ REDIS: Final = [
     Case(
         "too few replicas for its own rule",
         "redis",
-        "has too few replicas to take writes",
+        "has too few replicas to accept writes",
         "start them, or lower min-replicas-to-write",
         own("--min-replicas-to-write", "1"),
     ),
     Case(
         "a replica",
         "redis",
-        "is a replica, which takes no writes",
+        "is a replica, which accepts no writes",
         "name the primary, or its sentinels",
         replica,
     ),
     Case(
         "it throws queues away where it is full",
         "redis",
-        "maxmemory-policy is allkeys-lru, which throws away queues and locks",
+        "maxmemory-policy is allkeys-lru, which evicts queues and locks",
         "set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in its configuration)",
         own("--maxmemory-policy", "allkeys-lru"),
     ),
@@ -194,7 +194,7 @@ REDIS: Final = [
         "rediss:// to a port without TLS",
         "redis",
         "Redis does not answer in time",
-        "start it again if it hangs, let this machine connect to it, or correct GATEWAY_REDIS_URL"
+        "restart it if it hangs, allow this machine to connect to it, or correct GATEWAY_REDIS_URL"
         " (host, port, TLS or not)",
         redis_url("rediss://{}/0"),
         slow=True,
@@ -210,8 +210,8 @@ REDIS: Final = [
         "a certificate of an unknown authority",
         "redis",
         "the certificate of Redis cannot be verified (…)",
-        "name its authority in GATEWAY_REDIS_CA_FILE, and the host in GATEWAY_REDIS_URL as in the"
-        " certificate",
+        "name the file of its CA in GATEWAY_REDIS_CA_FILE, and use the certificate's host name in"
+        " GATEWAY_REDIS_URL",
         redis_behind_tls,
     ),
 ]

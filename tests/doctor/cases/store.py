@@ -80,7 +80,7 @@ STORE: Final = [
         "a misspelt host",
         "store",
         "the host name of the store cannot be resolved",
-        "correct GATEWAY_S3_ENDPOINT_URL, or mend DNS",
+        "correct GATEWAY_S3_ENDPOINT_URL, or fix DNS",
         settings(S3_ENDPOINT_URL="http://store.invalid"),
         slow=True,
     ),
@@ -88,7 +88,7 @@ STORE: Final = [
         "it stands still, or a firewall swallows what is sent",
         "store",
         "the store does not answer in time",
-        "start it again if it hangs, let this machine connect to it, or correct"
+        "restart it if it hangs, allow this machine to connect to it, or correct"
         " GATEWAY_S3_ENDPOINT_URL (host, port, TLS or not)",
         frozen_store,
         slow=True,
@@ -103,7 +103,7 @@ STORE: Final = [
     Case(
         "https:// to a port without TLS",
         "store",
-        "the store does not speak TLS, or another one",
+        "the store does not speak TLS, or only another version of it",
         "correct the scheme and the port in GATEWAY_S3_ENDPOINT_URL",
         store_by_tls_to_http,
         slow=True,
@@ -120,8 +120,8 @@ STORE: Final = [
         "a certificate of an unknown authority",
         "store",
         "the certificate of the store cannot be verified (…)",
-        "name its authority in AWS_CA_BUNDLE, and the host in GATEWAY_S3_ENDPOINT_URL as in the"
-        " certificate",
+        "name the file of its CA in AWS_CA_BUNDLE, and use the certificate's host name in"
+        " GATEWAY_S3_ENDPOINT_URL",
         store_behind_tls,
         slow=True,
     ),
@@ -177,7 +177,7 @@ STORE: Final = [
         "a key that may only read",
         "store",
         "the store answered AccessDenied",
-        "let the key get, put and delete objects, and list the bucket",
+        "allow the key to get, put and delete objects, and to list the bucket",
         store_answers(b"^(PUT|POST|DELETE) ", b"403 Forbidden", "AccessDenied"),
     ),
     Case(
@@ -192,7 +192,7 @@ STORE: Final = [
         "it has too much to do",
         "store",
         "the store answered SlowDown",
-        "the store is overloaded: try again, and raise what it may take",
+        "the store is overloaded: try again, and raise its limits",
         store_answers(b"^(PUT|POST) ", b"503 Slow Down", "SlowDown"),
         slow=True,
     ),
@@ -200,7 +200,7 @@ STORE: Final = [
         "no conditional writes",
         "store",
         "the store ignores the conditions of writes (If-None-Match, If-Match)",
-        "use a store that heeds them, or have the proxy before it pass them on",
+        "use a store that honours them, or have the proxy in front of it forward them",
         store_without_conditions,
     ),
     Case(
@@ -213,7 +213,7 @@ STORE: Final = [
     Case(
         "wrong checksums of files in several parts (moto 5.2)",
         "store",
-        "the store tells a wrong checksum of a file in two parts, so that hosted files above 8 MiB"
+        "the store returns a wrong checksum for a file in two parts, so hosted files above 8 MiB"
         " would be refused as corrupt",
         "use another version of it, or another store",
         store_with_wrong_checksums,
@@ -222,7 +222,7 @@ STORE: Final = [
         "a proxy that changes host or query",
         "store",
         "a presigned URL is answered with 403",
-        "have the proxy before the store leave host and query of a request as they are, or set"
+        "have the proxy in front of the store forward host and query unchanged, or set"
         " GATEWAY_SERVE_FILES=stream",
         store_answers(rb"(?i)^GET \S*x-amz-signature", b"403 Forbidden"),
     ),

@@ -73,7 +73,7 @@ UPSTREAM: Final = [
     Case(
         "https:// to a port without TLS",
         "upstream",
-        "ChatKitty does not speak TLS, or another one",
+        "ChatKitty does not speak TLS, or only another version of it",
         "correct the scheme and the port in GATEWAY_UPSTREAM_URL",
         upstream_by_tls_to_http,
     ),
@@ -81,28 +81,28 @@ UPSTREAM: Final = [
         "a certificate of an unknown authority (a proxy that reads along)",
         "upstream",
         "the certificate of ChatKitty cannot be verified (…)",
-        "name its authority in SSL_CERT_FILE, and the host in GATEWAY_UPSTREAM_URL as in the"
-        " certificate",
+        "name the file of its CA in SSL_CERT_FILE, and use the certificate's host name in"
+        " GATEWAY_UPSTREAM_URL",
         upstream_behind_tls,
     ),
     Case(
         "a wrong URL, where something else answers HTML",
         "upstream",
-        "ChatKitty's answer is no JSON object",
+        "ChatKitty's answer is not a JSON object",
         "correct GATEWAY_UPSTREAM_URL",
         upstream_is(),
     ),
     Case(
         "a wrong URL, where nothing is found",
         "upstream",
-        "ChatKitty answered 404, which ChatKitty does not",
+        "ChatKitty answered 404, so this is probably not ChatKitty",
         "correct GATEWAY_UPSTREAM_URL",
         upstream_is(b"404 Not Found"),
     ),
     Case(
         "http:// where there is https://",
         "upstream",
-        "ChatKitty answered 301, which leads elsewhere",
+        "ChatKitty answered 301, which is a redirect",
         "correct GATEWAY_UPSTREAM_URL, most likely to https://",
         upstream_is(b"301 Moved Permanently"),
     ),
@@ -123,7 +123,7 @@ UPSTREAM: Final = [
     Case(
         "a wrong URL for tokens",
         "upstream",
-        "ChatKitty's token endpoint gave no token",
+        "ChatKitty's token endpoint returned no token",
         "correct GATEWAY_UPSTREAM_TOKEN_URL",
         token_url_is_a_website,
     ),
@@ -131,7 +131,7 @@ UPSTREAM: Final = [
         "a client that may not register files",
         "upstream",
         "the gateway's own token may not register files at /v1/channels/0/messages",
-        "let its client create:message, read:channel and read:user",
+        "give its client the scopes create:message, read:channel and read:user",
         limited_client,
     ),
 ]

@@ -94,7 +94,7 @@ VERIFIERS: Final = [
     Case(
         "it calls any token good",
         "introspection",
-        "an invented token is called active",
+        "an invented token was reported as active",
         "do not trust GATEWAY_AUTH_INTROSPECTION_URL",
         introspection_is(b'{"active": true}'),
     ),

@@ -50,9 +50,9 @@ def test_what_is_taken(url: str, kind: Kind) -> None:
         ("amqp://u:hu%sh@rabbit/%2F", "percent-encode"),
         ("amqp://u:hush@rabbit:port/%2F", "percent-encode"),
         ("sqs://KEY:hu/sh@", "percent-encode"),
-        ("amqp://rabbit/%2F?heartbeat=5", "not known: heartbeat"),
+        ("amqp://rabbit/%2F?heartbeat=5", "unknown option: heartbeat"),
         ("amqp://rabbit/%2F?ssl_ca_certs=/ca.pem", "option of amqps://"),
-        ("sqs://?region=eu-west-1", "not known: region"),
+        ("sqs://?region=eu-west-1", "unknown option: region"),
     ],
 )
 def test_what_is_refused(url: str, said: str) -> None:

@@ -53,8 +53,8 @@ def test_what_nobody_is_at_can_be_cancelled(upload: Upload) -> None:
 @pytest.mark.parametrize(
     ("upload", "reason"),
     [
-        (RELAY, "a relay cannot be cancelled"),
-        (attempted(unknown=True, lease=80), "being registered at the moment: .* in 76 seconds"),
+        (RELAY, "a relayed upload cannot be cancelled"),
+        (attempted(unknown=True, lease=80), "being registered right now: .* in 76 seconds"),
         (replace(UPLOAD, fault=Fault("executable", "")), "about to end by itself: executable"),
         (abandoned(new_id(), NOW), "it is aborted"),
     ],

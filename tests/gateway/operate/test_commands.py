@@ -131,7 +131,7 @@ async def test_pending_uploads_are_listed_oldest_first_and_ended_ones_if_asked_f
     ]
     assert table.stderr == "there may be more than these 2: see --limit\n"
     nothing = await run("list", "--all", "--subject", subject, "--state", "registered")
-    assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "no such uploads\n")
+    assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "no uploads match\n")
     unknown = await run("list", "--subject", f"{subject}?")
     assert "--all" in unknown.stderr
 
@@ -191,7 +191,7 @@ async def test_all_of_an_upload_is_shown_but_its_authorization(
 async def test_what_the_bucket_does_not_know_is_not_found(run: Run, command: str) -> None:
     result = await run(command, new_id())
     assert result.exit_code == 1
-    assert "may be in Redis alone" in result.stderr
+    assert "may be only in Redis" in result.stderr
     assert result.stdout == ""
     assert "is not the id" in (await run(command, "../records")).stderr
 
@@ -212,7 +212,7 @@ async def test_failed_uploads_are_taken_up_again_and_registered(
     assert f"{failed.id}: stored again; the sweeper takes it up" in one.stdout
     assert "pending already" in (await run("retry", failed.id)).stderr
     rest = await run("retry", "--all-failed")
-    assert "left alone, for their files are gone: " in rest.stderr
+    assert "skipped because their files are gone: " in rest.stderr
     assert tried.id in rest.stdout
     assert failed.id not in rest.output
     assert lost.id not in rest.output
@@ -248,7 +248,7 @@ async def test_what_cannot_be_taken_up_again_is_said_so(
         "retry", failed.id, GATEWAY_UPSTREAM_CLIENT_ID=None, GATEWAY_UPSTREAM_CLIENT_SECRET=None
     )
     assert poor.exit_code == 1
-    assert "its caller's token, which is not kept" in poor.stderr
+    assert "its caller's token, which the gateway deletes" in poor.stderr
     assert (await run("retry")).exit_code == 2
 
 
@@ -282,7 +282,7 @@ async def test_an_attempt_that_runs_is_not_cancelled_and_one_that_may_have_needs
     await keep(backends, running, unknown, relay)
     result = await run("cancel", running.id, unknown.id, relay.id)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert f"{running.id}: it is being registered at the moment" in result.stderr
+    assert f"{running.id}: it is being registered right now" in result.stderr
     assert f"{unknown.id}: an earlier attempt may have reached ChatKitty" in result.stderr
     assert f"{relay.id}: a relay cannot be cancelled" in result.stderr
     for upload in (running, unknown):

@@ -89,21 +89,21 @@ async def test_a_command_for_all_never_ends_without_a_word(
 ) -> None:
     bucket = {"GATEWAY_S3_BUCKET": f"operate-{uuid4()}"}
     nothing = {
-        ("list", "--all"): "no such uploads",
-        ("list",): "no such uploads are pending: --all lists those that have ended, too",
-        ("orphans",): "no file without a record",
-        ("recover", "--all"): "no file without a record",
-        ("recover", "--accepted"): "no file without a record is known to be accepted",
-        ("discard", "--all"): "no file without a record",
+        ("list", "--all"): "no uploads match",
+        ("list",): "no pending uploads match: --all also lists those that have ended",
+        ("orphans",): "there are no files without a record",
+        ("recover", "--all"): "there are no files without a record",
+        ("recover", "--accepted"): "no file without a record is known to have been accepted",
+        ("discard", "--all"): "there are no files without a record",
         ("retry", "--all-failed"): "no hosted upload has failed",
-        ("purge", "--older-than", "1"): "no such uploads",
+        ("purge", "--older-than", "1"): "no uploads match",
     }
     async with open_aged_backends({**environ, **bucket}) as backends:
         for arguments, said in nothing.items():
             assert (await run(*arguments, **bucket)).output == f"{said}\n"
         accepted = await orphan(backends, upload_of(subject))
         await orphans.mark(backends.store, accepted.id, accepted=True)
-        left = "left alone, for they were accepted: 1; see `uploads recover`\n"
+        left = "skipped because they were accepted: 1; see `uploads recover`\n"
         assert (await run("discard", "--all", **bucket)).output == left
 
 

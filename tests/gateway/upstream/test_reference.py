@@ -107,9 +107,9 @@ def test_an_unknown_part_is_passed_on_as_text_under_its_own_name():
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ([("groupTag", "a"), ("groupTag", "a")], "`groupTag` came more than once"),
-        ([("groupTag", "a"), ("group_tag", "b")], "`groupTag` came more than once"),
-        ([("x", "a"), ("x", "b")], "`x` came more than once"),
+        ([("groupTag", "a"), ("groupTag", "a")], "`groupTag` was sent more than once"),
+        ([("groupTag", "a"), ("group_tag", "b")], "`groupTag` was sent more than once"),
+        ([("x", "a"), ("x", "b")], "`x` was sent more than once"),
         ([("file", "x")], "must not be named `file`"),
         ([("type", "TEXT")], "must not be named `type`"),
         ([("user", "jane")], "must not be named `user`"),
@@ -120,8 +120,8 @@ def test_an_unknown_part_is_passed_on_as_text_under_its_own_name():
         ([("properties", "[" * 100_000)], "not valid JSON"),
         ([("properties", "[1]")], "must be a JSON object"),
         ([("properties", "null")], "must be a JSON object"),
-        ([("properties", '{"k": 1, "k": 2}')], "a member twice"),
-        ([("properties", '{"a": {"k": 1, "k": 2}}')], "a member twice"),
+        ([("properties", '{"k": 1, "k": 2}')], "the same member twice"),
+        ([("properties", '{"a": {"k": 1, "k": 2}}')], "the same member twice"),
         ([("properties", '{"k": 1e400}')], "too large"),
         ([("properties", '{"k": ' + "[" * 64 + "]" * 64 + "}")], "nested too deeply"),
         ([("a\r\nb" * 100, "1"), ("a\r\nb" * 100, "2")], "`a??ba??b"),

@@ -157,7 +157,7 @@ def test_no_child_outlives_a_killed_worker() -> None:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ((sys.executable, "-c", "pass"), "ends as it is loaded"),
+        ((sys.executable, "-c", "pass"), "crashes while it is loaded"),
         ((sys.executable, "-c", r"print('\x10MagicError: gone', end='')"), "MagicError: gone"),
     ],
 )

@@ -19,16 +19,16 @@ GOOD = (
     b"Content-Type: multipart/form-data; boundary=b",
     b"Content-Length: 12",
 )
-LENGTH = "Content-Length came together with Transfer-Encoding: send one of them"
+LENGTH = "Content-Length was sent together with Transfer-Encoding: send one of them"
 BREAK = "a line of the head has a bare carriage return or line feed: end lines with CR LF"
-OPENING = "the request line is not a method, a path and HTTP/1.1, with a blank between them"
-NAME = "the name of a header has a blank or another character that no name may have"
+OPENING = "the request line is not a method, a path and HTTP/1.1, separated by single spaces"
+NAME = "the name of a header has a space or another forbidden character"
 ADDED = {
-    b"Content-Type: application/x-www-form-urlencoded": "Content-Type came twice: send it once",
-    b"content-type: a/b\r\nCONTENT-TYPE: a/c": "Content-Type came 3 times: send it once",
-    b"Content-Length: 12": "Content-Length came twice: send it once",
-    b"Host: other": "Host came twice: send it once",
-    b"User-Agent: a\r\nUser-Agent: b": "User-Agent came twice: send it once",
+    b"Content-Type: application/x-www-form-urlencoded": "Content-Type was sent twice: send it once",
+    b"content-type: a/b\r\nCONTENT-TYPE: a/c": "Content-Type was sent 3 times: send it once",
+    b"Content-Length: 12": "Content-Length was sent twice: send it once",
+    b"Host: other": "Host was sent twice: send it once",
+    b"User-Agent: a\r\nUser-Agent: b": "User-Agent was sent twice: send it once",
     b"Transfer-Encoding: chunked": LENGTH,
     b"Transfer-Encoding: gzip": LENGTH,
     b" continued": "a header continues on another line: put each header on one line",
