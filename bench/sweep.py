@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from gateway.backends import Backends, open_backends, open_store
 from gateway.choices import Delivery
 from gateway.settings import Settings, load
 from gateway.stack.part import Part
@@ -18,7 +19,6 @@ from gateway.stack.ports import free_port
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends, open_backends, open_store
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import begin
 from gateway.uploads.record import File, State, Target, Terms, Upload, to_json

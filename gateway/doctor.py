@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from redis.exceptions import RedisError
 
+from gateway.backends import Backends, open_backends
 from gateway.checkup.agreement import check_agreement
 from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
 from gateway.checkup.parts import Finding, Part
@@ -23,7 +24,6 @@ from gateway.checkup.verifiers import verifier_checks, who_is_let_in
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.redis.address import is_redis
 from gateway.settings import Settings
-from gateway.uploads.backends import Backends, open_backends
 
 _PROBE: Final = "doctor/probe"
 

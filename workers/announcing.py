@@ -5,9 +5,9 @@ import threading
 from concurrent.futures import Future
 from typing import Final
 
+from gateway.agreement import Role, announce, announcement
 from gateway.redis.client import open_client
 from gateway.settings import Settings
-from gateway.uploads.agreement import Role, announce, announcement
 
 _LAST_SECONDS: Final = 3.0
 """How long a worker that ends waits for Redis."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway import tracing
+from gateway.backends import Backends, open_backends
 from gateway.settings import Settings, load
 from gateway.telemetry import get_logger
-from gateway.uploads.backends import Backends, open_backends
 from workers.due import Due
 from workers.sniff import Sniffer
 

@@ -8,11 +8,11 @@ from urllib.parse import quote_plus, urlencode
 
 from aiohttp import encode_basic_auth
 
+from gateway.answer import Answer
 from gateway.auth import claims
 from gateway.auth.crowd import Question
 from gateway.auth.principal import Principal, Refused
 from gateway.errors import UpstreamError, VerifierThrottled, VerifierUnavailable
-from gateway.upstream.answer import Answer
 from gateway.upstream.retry import TOO_MANY_REQUESTS, retry_after_seconds
 from gateway.upstream.transport import Request, Transport
 

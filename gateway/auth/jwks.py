@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import Final, Self
 
+from gateway.answer import Answer
 from gateway.auth.keys import KeySet, key_set
 from gateway.choices import SignatureAlgorithm
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable, VerifierUnavailable
 from gateway.telemetry import get_logger
-from gateway.upstream.answer import Answer
 from gateway.upstream.transport import Request, Transport
 
 _NO_KEYS: Final = "the identity provider's keys could not be fetched"

@@ -6,9 +6,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway.errors import ConfigurationError
-from gateway.settings import Settings
-from gateway.uploads.agreement import (
+from gateway.agreement import (
     SECRET_KEY,
     Announcement,
     Role,
@@ -16,6 +14,8 @@ from gateway.uploads.agreement import (
     differences,
     running,
 )
+from gateway.errors import ConfigurationError
+from gateway.settings import Settings
 
 _NAMED: Final = 3
 """How many processes are named in one line."""

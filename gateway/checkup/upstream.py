@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from gateway.backends import Backends
 from gateway.checkup.network import Server, why_unreachable
 from gateway.errors import (
     ConfigurationError,
@@ -10,7 +11,6 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.uploads.backends import Backends
 from gateway.upstream.credentials import CallersOwn
 from gateway.upstream.endpoints import recognise
 from gateway.upstream.reference import ExternalFile, reference_body

@@ -4,17 +4,17 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from secrets import token_urlsafe
 from typing import Final
 
+from gateway.answer import Answer
 from gateway.auth.applications import OwnApplication, let_in
 from gateway.auth.door import introspection, key_source
 from gateway.auth.introspection import SECONDS, ask
 from gateway.auth.jwks import FETCH_SECONDS, fetch_keys
+from gateway.backends import Backends
 from gateway.checkup.network import Server, why_unreachable
 from gateway.checkup.parts import Part
 from gateway.choices import VerifierName
 from gateway.errors import ConfigurationError, UpstreamError, VerifierUnavailable
 from gateway.settings import Settings
-from gateway.uploads.backends import Backends
-from gateway.upstream.answer import Answer
 from gateway.upstream.transport import Request, Transport
 
 _SHARED: Final = (

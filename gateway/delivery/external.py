@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gateway import crash
 from gateway.auth.principal import Principal
+from gateway.backends import Backends
 from gateway.choices import Delivery, Hash
 from gateway.delivery.admitted import NAMES_NO_USER, Admitted
 from gateway.delivery.form import Form, FormReader
@@ -24,16 +25,15 @@ from gateway.limits.budget import Budget, Holding
 from gateway.metrics.catalogue import PHASE_SECONDS
 from gateway.metrics.instruments import Distribution
 from gateway.multipart import Scanner
+from gateway.records.bucket import UNTOUCHED_FOR
+from gateway.records.completion_events import Notices
+from gateway.records.spare import spare_of
 from gateway.store.writer import ObjectWriter, StoredObject
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends
 from gateway.uploads.lifecycle import Step, begin, is_end
 from gateway.uploads.links import FileLink, file_token
-from gateway.uploads.notices import Notices
 from gateway.uploads.record import State, Upload
-from gateway.uploads.records import UNTOUCHED_FOR
-from gateway.uploads.spare import spare_of
 from gateway.upstream.endpoints import Endpoint
 from gateway.upstream.reference import check_fields, fields_of_user
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from gateway import crash
+from gateway.backends import Backends
 from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.errors import (
@@ -28,15 +29,15 @@ from gateway.errors import (
     UploadInProgress,
     UpstreamError,
 )
+from gateway.records import orphans
+from gateway.records.bucket import Entry
+from gateway.records.claims import Claim, Claims, Held
+from gateway.records.heartbeats import is_gone, present_in_bucket
+from gateway.records.spare import find_spare, recovered
 from gateway.telemetry import get_logger
-from gateway.uploads import keys, orphans
-from gateway.uploads.backends import Backends
-from gateway.uploads.claims import Claim, Claims, Held
+from gateway.uploads import keys
 from gateway.uploads.lifecycle import advance
-from gateway.uploads.presence import is_gone, present_in_bucket
 from gateway.uploads.record import Change, Fault, State, Upload, abandoned
-from gateway.uploads.records import Entry
-from gateway.uploads.spare import find_spare, recovered
 from gateway.upstream import retry
 
 log = get_logger(__name__)

@@ -15,18 +15,18 @@ import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway import crash
+from gateway.answer import Answer, kept_headers
 from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.forward import Forwarder, Outgoing, read_on
 from gateway.delivery.tap import Observation, Tap
 from gateway.metrics.requests import relay_phases
 from gateway.queue import TaskQueue
+from gateway.records.bucket import Entry
+from gateway.records.ledger import Ledger
 from gateway.settings import Settings
-from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import Step, begin
 from gateway.uploads.record import State, Upload
-from gateway.uploads.records import Entry
-from gateway.upstream.answer import Answer, kept_headers
 
 SUCCESS = range(200, 300)
 

@@ -25,9 +25,9 @@ from gateway.limits.quota import (
 )
 from gateway.limits.quota_script import SCRIPT
 from gateway.limits.window import Use, slice_length
+from gateway.redis.script_pipe import Answer, ScriptPipe
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.script_pipe import Answer, ScriptPipe
 
 log = get_logger(__name__)
 

@@ -5,6 +5,7 @@ A relayed upload that awaits its audit is in Redis as a rule, and therefore not 
 
 from collections.abc import Awaitable, Callable
 
+from gateway.backends import open_store
 from gateway.errors import GatewayError
 from gateway.operate.bucket import Desk, Say
 from gateway.operate.changing import cancel, retry, retry_all
@@ -18,9 +19,8 @@ from gateway.operate.recovering import (
     recover_all,
 )
 from gateway.operate.search import Query
+from gateway.records.bucket import BucketRecords
 from gateway.settings import Settings
-from gateway.uploads.backends import open_store
-from gateway.uploads.records import BucketRecords
 
 __all__ = [
     "Query",

@@ -7,14 +7,14 @@ from typing import Final
 import msgspec
 
 from gateway.errors import GatewayError, IllegalTransition, ObjectNotFound, ObjectTooLarge
+from gateway.records.bucket import BucketRecords
+from gateway.records.orphans import was_accepted
 from gateway.settings import Settings
 from gateway.store.objects import ObjectInfo, ObjectStore
 from gateway.uploads import keys
 from gateway.uploads.ids import parse_id
 from gateway.uploads.lifecycle import supersedes
-from gateway.uploads.orphans import was_accepted
 from gateway.uploads.record import Upload, from_json
-from gateway.uploads.records import BucketRecords
 
 DEAD: Final = "dead"
 """What stands in the place of a state where a record was set aside."""

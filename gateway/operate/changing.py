@@ -14,10 +14,10 @@ from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.operate.bucket import Desk, NoSuchUpload, Refused, Tally, act_on, file_of
 from gateway.operate.search import Query, search
+from gateway.records.bucket import Entry
 from gateway.uploads.attempts import carried_over, under_way_for
 from gateway.uploads.lifecycle import advance, is_end, reopen, supersedes
 from gateway.uploads.record import CANCELLED, State, Upload
-from gateway.uploads.records import Entry
 
 
 class FileGone(Refused):

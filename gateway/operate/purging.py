@@ -7,11 +7,11 @@ from contextlib import aclosing
 from gateway.operate import report
 from gateway.operate.bucket import Desk
 from gateway.operate.search import Query, search
+from gateway.records.claims import upload_of_claim
+from gateway.records.removals import Order, Removals
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.claims import upload_of_claim
 from gateway.uploads.record import Cause, State
-from gateway.uploads.removals import Order, Removals
 
 log = get_logger(__name__)
 

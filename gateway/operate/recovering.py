@@ -16,14 +16,14 @@ from typing import Final
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.operate import report
 from gateway.operate.bucket import Act, Desk, Orphan, Refused, Tally, act_on, read
+from gateway.records.bucket import ORPHANED_AFTER
+from gateway.records.listing import merged
+from gateway.records.orphans import was_accepted
+from gateway.records.spare import find_spare, recovered
 from gateway.store.objects import ObjectInfo
 from gateway.uploads import keys
 from gateway.uploads.ids import parse_id
-from gateway.uploads.listing import merged
-from gateway.uploads.orphans import was_accepted
 from gateway.uploads.record import Upload, abandoned
-from gateway.uploads.records import ORPHANED_AFTER
-from gateway.uploads.spare import find_spare, recovered
 
 _PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.ORPHANS)
 _AT_A_TIME: Final = 16

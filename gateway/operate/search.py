@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.operate.bucket import DEAD, Found, read
+from gateway.records.listing import merged
 from gateway.store.objects import ObjectInfo, ObjectStore
 from gateway.uploads import keys
 from gateway.uploads.ids import first_id_at, parse_id
 from gateway.uploads.lifecycle import is_end
-from gateway.uploads.listing import merged
 from gateway.uploads.record import State
 
 _AT_A_TIME: Final = 16

@@ -10,14 +10,14 @@ from typing import Final
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from gateway.backends import Backends
 from gateway.errors import ConfigurationError
 from gateway.limits.budget import Budget
 from gateway.metrics import catalogue
 from gateway.metrics.exposition import expose, registry_of
 from gateway.metrics.shared import Shared
 from gateway.queue import QUEUES
-from gateway.uploads import findings
-from gateway.uploads.backends import Backends
+from gateway.records import backlog_snapshot
 
 _TICK: Final = 0.5
 _TICKS_A_WRITE: Final = 2
@@ -66,7 +66,7 @@ async def watch(backends: Backends, budget: Budget) -> None:
 
 
 async def _look(backends: Backends) -> None:
-    found = await findings.look(backends.redis)
+    found = await backlog_snapshot.look(backends.redis)
     catalogue.PENDING.set(to=found.pending if found is not None else None)
     catalogue.OLDEST_PENDING.set(to=found.oldest if found is not None else None)
     orphans = found.orphans if found is not None else None
@@ -80,8 +80,8 @@ async def _look(backends: Backends) -> None:
     catalogue.CIRCUIT_OPEN.set(to=await backends.breaker.is_open())
 
 
-def _tell_count(counted: findings.Count | None) -> None:
-    for kind in findings.KINDS:
+def _tell_count(counted: backlog_snapshot.Count | None) -> None:
+    for kind in backlog_snapshot.KINDS:
         objects = counted.objects.get(kind, 0) if counted is not None else None
         size = counted.bytes.get(kind, 0) if counted is not None else None
         catalogue.BUCKET_OBJECTS.set(kind, to=objects)

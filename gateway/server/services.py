@@ -8,8 +8,10 @@ from functools import lru_cache
 
 from aiohttp import web
 
+from gateway.agreement import Role, announce, announcement
 from gateway.auth.door import open_authenticator
 from gateway.auth.verifiers import Authenticator
+from gateway.backends import Backends, open_backends
 from gateway.delivery.external import ExternalDelivery
 from gateway.delivery.forward import Forwarder, upstream_session
 from gateway.delivery.once import Once
@@ -22,6 +24,9 @@ from gateway.limits.quota import Policy
 from gateway.limits.quotas import Quotas
 from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
+from gateway.records.claims import Claims
+from gateway.records.completion_events import Notices
+from gateway.records.heartbeats import Presence
 from gateway.routes import Route, RouteTable
 from gateway.server.connection.drain import Drain
 from gateway.server.fields.peers import ClientOf, client_finder
@@ -30,11 +35,6 @@ from gateway.server.fitness import Fitness
 from gateway.server.metrics import watch
 from gateway.settings import Settings
 from gateway.telemetry import get_logger
-from gateway.uploads.agreement import Role, announce, announcement
-from gateway.uploads.backends import Backends, open_backends
-from gateway.uploads.claims import Claims
-from gateway.uploads.notices import Notices
-from gateway.uploads.presence import Presence
 
 log = get_logger(__name__)
 

@@ -1,15 +1,12 @@
-"""What a file may be, and whether it is what it was taken for. Pure."""
+"""What a file may be: which content may pass, under which terms. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
 from gateway.media_types import active, canonical, is_a, matches, may_be, may_be_called
-from gateway.multipart import may_be_named
-from gateway.text import clean
 from gateway.uploads.record import Terms
 
 EXECUTABLES: Final = (
@@ -184,80 +181,6 @@ def _readings(sniffed: Sniffed) -> list[str]:
 def _says_less(other: str, main: str) -> bool:
     """Whether it is another word for the type, or for what the type is a kind of."""
     return is_a(main, other) or (other == _ANY_SCRIPT and fnmatchcase(main, "text/x-*"))
-
-
-class MismatchKind(StrEnum):
-    """In what a relayed file is not what the upstream took it for."""
-
-    TYPE = "type"
-    SIZE = "size"
-    COUNT = "count"
-    NAME = "name"
-    FORM = "form"
-    """It may be another file than the one that was seen, and nothing tells which was taken."""
-    POLICY = "policy"
-    """It may not pass, whatever it was taken for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """One difference, as a sentence."""
-
-    kind: MismatchKind
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What the upstream says of a file that it took."""
-
-    content_type: str | None
-    size: int | None
-    name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What was seen of the file on its way: its content's type, its size, the client's name.
-
-    `disposition` is the header that the name stood in, if it can be read in other ways.
-    """
-
-    sniffed: Sniffed
-    size: int
-    name: str | None
-    disposition: bytes = b""
-
-
-def compare(seen: Seen, claim: Claim) -> tuple[Mismatch, ...]:
-    """Where the upstream's claim is not what was seen; what it does not claim is no mismatch."""
-    found = []
-    if claim.size is not None and claim.size != seen.size:
-        found.append(
-            Mismatch(
-                MismatchKind.SIZE,
-                f"{seen.size} bytes were relayed, but ChatKitty reports {claim.size}",
-            )
-        )
-    if claim.content_type is not None and not admits(seen.sniffed, claim.content_type):
-        found.append(
-            Mismatch(
-                MismatchKind.TYPE,
-                f"the file is {seen.sniffed.content_type}, but was taken for"
-                f" {canonical(claim.content_type)}",
-            )
-        )
-    if not _is_named(seen, claim.name):
-        found.append(Mismatch(MismatchKind.NAME, "ChatKitty gave the file another name"))
-    return tuple(found)
-
-
-def _is_named(seen: Seen, claimed: str | None) -> bool:
-    """Whether the name is a reading of the one that was sent: servers read it in many ways."""
-    if claimed is None or seen.name is None or claimed == seen.name:
-        return True
-    plain = b'filename="' + clean(seen.name).encode() + b'"'
-    return may_be_named(claimed, seen.disposition or plain)
 
 
 def admits(sniffed: Sniffed, claimed: str) -> bool:

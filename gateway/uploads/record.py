@@ -7,11 +7,11 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import kept
+from gateway.answer import Answer
 from gateway.choices import Delivery, OnMismatch
 from gateway.text import cleaned
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.ids import created_at
-from gateway.upstream.answer import Answer
 
 
 class State(StrEnum):

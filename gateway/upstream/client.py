@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Final, Self
 from urllib.parse import urlencode
 
+from gateway.answer import Answer, Refusal
 from gateway.errors import UpstreamError
 from gateway.upstream import retry
-from gateway.upstream.answer import Answer, Refusal
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, Generation, generation_of
 from gateway.upstream.transport import Request, Transport

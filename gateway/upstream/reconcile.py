@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from gateway.answer import Answer
 from gateway.errors import UpstreamError
-from gateway.upstream.answer import Answer
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, Generation

@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 from aiohttp import encode_basic_auth
 from redis.asyncio import Redis
 
+from gateway.answer import Answer
 from gateway.errors import UpstreamError, UpstreamUnavailable
 from gateway.telemetry import get_logger
-from gateway.upstream.answer import Answer
 from gateway.upstream.shared_token import Seal, SharedToken, Token
 from gateway.upstream.transport import Request, Transport
 

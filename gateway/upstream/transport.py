@@ -11,8 +11,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from gateway import tracing
+from gateway.answer import Answer, kept_headers
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from gateway.upstream.answer import Answer, kept_headers
 from gateway.upstream.connections import connector
 
 LARGEST_ANSWER: Final = 1024 * 1024

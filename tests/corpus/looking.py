@@ -7,15 +7,8 @@ from gateway.choices import Hash
 from gateway.delivery.tap import Tap
 from gateway.multipart import declared_boundaries
 from gateway.uploads.excerpt import Piece
-from gateway.uploads.policy import (
-    Accepted,
-    Claim,
-    Rejected,
-    Seen,
-    Sniffed,
-    compare,
-    judge,
-)
+from gateway.uploads.mismatch import Reported, Seen, compare
+from gateway.uploads.policy import Accepted, Rejected, Sniffed, judge
 from gateway.uploads.record import Terms
 from tests.corpus import declared
 from tests.corpus.pick import Specimen
@@ -74,5 +67,5 @@ def complaints(looked: Looked) -> Iterator[str]:
         if isinstance(verdict, Rejected) and verdict.slug == "type-mismatch":
             yield f"{looked.specimen}: required: {verdict.detail}: {by}"
         seen = Seen(looked.relayed, looked.size, "a")
-        for mismatch in compare(seen, Claim(content_type, looked.size, "a")):
+        for mismatch in compare(seen, Reported(content_type, looked.size, "a")):
             yield f"{looked.specimen}: relayed: {mismatch.detail}: {by}"

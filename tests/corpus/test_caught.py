@@ -6,14 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.media_types import UNKNOWN_TYPE
-from gateway.uploads.policy import (
-    Claim,
-    MismatchKind,
-    Rejected,
-    Seen,
-    compare,
-    judge,
-)
+from gateway.uploads.mismatch import MismatchKind, Reported, Seen, compare
+from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import Terms
 from tests.corpus.looking import Looked, look
 from tests.corpus.pick import Specimen, honest, programs
@@ -78,7 +72,7 @@ def passes(looked: Looked, claimed: str) -> Iterator[str]:
     if not isinstance(verdict, Rejected):
         yield f"hosted as {claimed}: {looked.hosted}"
     seen = Seen(looked.relayed, looked.size, "a")
-    if MismatchKind.TYPE not in {one.kind for one in compare(seen, Claim(claimed, None, None))}:
+    if MismatchKind.TYPE not in {one.kind for one in compare(seen, Reported(claimed, None, None))}:
         yield f"relayed as {claimed}: {looked.relayed}"
 
 

@@ -11,8 +11,8 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from gateway.backends import Backends
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Upload
 from tests.flows import files

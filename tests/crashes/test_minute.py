@@ -16,10 +16,10 @@ from uuid import uuid4
 import pytest
 
 from gateway.errors import PreconditionFailed, StoreUnavailable
+from gateway.records.bucket import OVERDUE
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.uploads import keys
 from gateway.uploads.record import State
-from gateway.uploads.records import OVERDUE
 from tests.crashes.conftest import PATH, Stage, stopped
 from tests.flows import files
 from tests.flows.client import PATIENCE, Answer, Client

@@ -11,11 +11,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from gateway.records.removals import Order, Removals
 from gateway.text import digest
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Cause
-from gateway.uploads.removals import Order, Removals
 from tests.crashes.conftest import PATH, Stage, died, stopped
 from tests.flows import files
 from tests.flows.client import PATIENCE, Client

@@ -9,12 +9,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from gateway.records import backlog_snapshot
+from gateway.records.spare import find_spare
 from gateway.store.parts import FIRST_PART
 from gateway.store.s3 import S3Store
-from gateway.uploads import findings, keys
+from gateway.uploads import keys
 from gateway.uploads.lifecycle import is_end
 from gateway.uploads.record import State
-from gateway.uploads.spare import find_spare
 from tests.crashes.conftest import LATER, Stage, died
 from tests.flows import files
 from tests.flows.client import Answer
@@ -58,11 +59,11 @@ async def wipe(stage: Stage, prefix: str) -> None:
         await stage.backends.store.delete(info.key)
 
 
-async def orphans(stage: Stage) -> findings.Orphans:
+async def orphans(stage: Stage) -> backlog_snapshot.Orphans:
     """As metrics tell, after a pass of the sweeper."""
     await stage.forget_presence()  # which fades a while after the answer
     await sweep_later(stage.backends, LATER)
-    found = await findings.look(stage.backends.redis)
+    found = await backlog_snapshot.look(stage.backends.redis)
     assert found is not None
     return found.orphans
 
@@ -91,7 +92,7 @@ async def registered(stage: Stage, ids: Sequence[str]) -> list[dict[str, Any]]:
 async def test_a_wiped_pending_is_registered_by_one_command_once(stage: Stage) -> None:
     ids = await upload_all(stage, stage.gateway(), SMALL, LARGE)
     await wipe(stage, keys.PENDING)
-    assert await orphans(stage) == findings.Orphans(accepted=len(ids))
+    assert await orphans(stage) == backlog_snapshot.Orphans(accepted=len(ids))
     assert sorted(await stage.left(keys.INCOMING)) == ids
     await died(stage.command("uploads", "recover", *ids, crash_at="recover.kept").pid)
     begun = await stage.left(keys.PENDING)  # one, or as many as are done at a time
@@ -103,7 +104,7 @@ async def test_a_wiped_pending_is_registered_by_one_command_once(stage: Stage) -
     await stage.take_up()  # those that waited for an attempt that might have been under way
     messages = await registered(stage, ids)
     assert len({message["file"]["url"] for message in messages}) == len(messages) == len(ids)
-    assert await orphans(stage) == findings.Orphans()
+    assert await orphans(stage) == backlog_snapshot.Orphans()
     assert len(await stage.left(keys.SPARES)) == LARGE
 
 
@@ -112,7 +113,7 @@ async def test_wiped_records_come_back_and_no_message_is_sent_again(stage: Stage
     ids = await upload_all(stage, gateway, 5, 1)
     assert len(await registered(stage, ids)) == len(ids)
     await wipe(stage, keys.RECORDS)
-    assert await orphans(stage) == findings.Orphans(accepted=len(ids))
+    assert await orphans(stage) == backlog_snapshot.Orphans(accepted=len(ids))
     assert sorted(await stage.left(keys.INCOMING)) == ids
     result = await command(stage, "recover", "--all")
     assert result.exit_code == 0, result.output

@@ -10,10 +10,10 @@ import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
+from gateway.agreement import running
 from gateway.checkup.parts import Part
 from gateway.doctor import examine
 from gateway.settings import load
-from gateway.uploads.agreement import running
 from tests.doctor.wires import own_redis
 from tests.flows.client import PATIENCE
 from tests.servers.gateway import Gateway, start_worker

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.backends import open_store
 from gateway.crypto import KeyRing
 from gateway.settings import load
 from gateway.uploads import keys
-from gateway.uploads.backends import open_store
 from gateway.uploads.links import FileLink, file_token
 from tests.flows import files
 from tests.flows.client import Answer, Client

@@ -11,14 +11,14 @@ import aiohttp
 import psutil
 import pytest
 
+from gateway.backends import open_backends
 from gateway.metrics import catalogue
 from gateway.queue import QUEUES
+from gateway.records import backlog_snapshot
 from gateway.settings import load
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_port, free_ports
 from gateway.stack.probes import answers
-from gateway.uploads import findings
-from gateway.uploads.backends import open_backends
 from tests.flows import files, raw
 from tests.flows.client import Client
 from tests.servers.aged_store import open_aged_backends, own_lease
@@ -248,10 +248,10 @@ async def test_the_sweeper_tells_how_much_waits_and_since_when(
     environ: dict[str, str], external_gateway: Gateway
 ) -> None:
     async with open_backends(load(environ)) as backends:
-        seen = findings.Findings(
+        seen = backlog_snapshot.Findings(
             at=time.time() + 3600, pending=3, oldest=77.0, queued={QUEUES[0]: 5}
         )
-        await findings.keep(backends.redis, seen)
+        await backlog_snapshot.keep(backends.redis, seen)
         found = await until(
             external_gateway.admin_url, lambda it: it.value("oldest_pending_seconds") == 77
         )
@@ -260,7 +260,7 @@ async def test_the_sweeper_tells_how_much_waits_and_since_when(
         await backends.redis.delete("sweep:findings")
     async with open_aged_backends(environ) as aged:
         await sweep_once(aged, await own_lease(aged))
-        seen_by_sweeper = await findings.look(aged.redis)
+        seen_by_sweeper = await backlog_snapshot.look(aged.redis)
         assert seen_by_sweeper is not None
         assert abs(seen_by_sweeper.at - time.time()) < 60
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from gateway.backends import Backends, open_backends
 from gateway.settings import load
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends, open_backends
 from gateway.upstream.breaker import THRESHOLD
 from tests.flows import files
 from tests.flows.client import PATIENCE, Answer, Client

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
+from gateway.answer import KEPT_HEADERS, Answer, kept_headers
 from gateway.choices import Delivery
 from gateway.text import as_received, clean, cleaned, digest
 from gateway.uploads import keys
@@ -31,7 +32,6 @@ from gateway.uploads.record import (
     to_json,
     unpack,
 )
-from gateway.upstream.answer import KEPT_HEADERS, Answer, kept_headers
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 """Lone surrogates, too."""

@@ -14,10 +14,10 @@ import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from gateway.answer import KEPT_HEADERS
 from gateway.choices import Delivery
 from gateway.stack.ports import HOST
 from gateway.store.s3 import S3Store
-from gateway.upstream.answer import KEPT_HEADERS
 from tests.flows.raw import FORM_TYPE, form, head
 from tests.hostile.doors import WIRES, Door, Doors, Variant
 from tests.hostile.never import AUTHORIZATION, CANARY, TOKEN, Watch

@@ -13,7 +13,8 @@ from gateway.choices import Hash
 from gateway.delivery.tap import Tap
 from gateway.media_types import UNKNOWN_TYPE
 from gateway.multipart import Ambiguity, declared_boundaries
-from gateway.uploads.policy import Claim, Seen, Sniffed, compare
+from gateway.uploads.mismatch import Reported, Seen, compare
+from gateway.uploads.policy import Sniffed
 from gateway.uploads.record import File
 from tests.flows.client import ENDS
 from tests.flows.raw import chunked, head
@@ -107,7 +108,7 @@ def _differs(files: tuple[File, ...], claim: dict[str, Any] | None) -> bool:
         return bool(files) is not bool(claim)
     unknown = Sniffed(UNKNOWN_TYPE)
     seen = [Seen(unknown, file.size, file.original_name, file.disposition) for file in files]
-    return all(compare(each, Claim(None, claim["size"], claim["name"])) for each in seen)
+    return all(compare(each, Reported(None, claim["size"], claim["name"])) for each in seen)
 
 
 def _assert_hosted(case: Case, reply: Reply, door: Door) -> None:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.backends import Backends, open_backends
 from gateway.settings import load
 from gateway.store.objects import Document, ObjectInfo, UnfinishedMultipart
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends, open_backends
 from workers.sweep import lease as leases
 from workers.sweep import sweep_once
 
@@ -40,7 +40,7 @@ class AgedStore(S3Store):
 async def open_aged_backends(environ: Mapping[str, str]) -> AsyncIterator[Backends]:
     """Backends with such a store, whose bucket is there."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gateway.uploads.backends.S3Store", AgedStore)
+        patch.setattr("gateway.backends.S3Store", AgedStore)
         async with open_backends(load(environ)) as backends:
             assert isinstance(backends.store, AgedStore)
             await backends.store.ensure_bucket()

@@ -5,8 +5,8 @@ from dataclasses import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.records.backlog_snapshot import KINDS
 from gateway.store.objects import ObjectInfo
-from gateway.uploads.findings import KINDS
 from workers.sweep.census import Census
 from workers.sweep.lease import Memory
 from workers.sweep.traces import Traces

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.backends import open_backends
 from gateway.choices import Delivery
 from gateway.errors import StoreUnavailable
 from gateway.settings import load
 from gateway.uploads import keys
-from gateway.uploads.backends import open_backends
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import State

@@ -2,8 +2,8 @@
 
 import pytest
 
+from gateway.records.bucket import FENCED_FOR, ORPHANED_AFTER
 from gateway.store.objects import ObjectInfo
-from gateway.uploads.records import FENCED_FOR, ORPHANED_AFTER
 from workers.sweep.leftovers import (
     ABANDONED,
     is_late,

@@ -16,16 +16,16 @@ import google_crc32c
 import pytest
 from redis.asyncio import Redis
 
+from gateway.backends import Backends
 from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound, UploadSuperseded
 from gateway.queue import LARGEST_MESSAGE
+from gateway.records.ledger import Ledger
+from gateway.records.removals import Order, Removals
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends
 from gateway.uploads.ids import new_id
-from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import advance, begin
 from gateway.uploads.record import Cause, File, State, Target, Terms, Upload
-from gateway.uploads.removals import Order, Removals
 from tests.flows import files
 from tests.flows.client import ENDS, PATIENCE, Client
 from tests.servers.aged_store import later, open_aged_backends, own_lease, sweep_later
@@ -305,7 +305,7 @@ async def test_a_redis_that_knows_of_no_process_is_not_believed_for_long(
     backends: Backends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.sweep.leftovers.BEAT_SECONDS", -1.0)
-    monkeypatch.setattr("gateway.uploads.presence.BEAT_SECONDS", 1e9)  # as if it had just begun
+    monkeypatch.setattr("gateway.records.heartbeats.BEAT_SECONDS", 1e9)  # as if it had just begun
     multipart = await backends.store.create_multipart(keys.incoming(new_id()))
     await backends.redis.delete(keys.PRESENT_SINCE)
     await sweep_later(backends, ABANDONED - 600)

@@ -5,11 +5,12 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.backends import Backends
+from gateway.records import backlog_snapshot
+from gateway.records.spare import spare_of
 from gateway.store.writer import ObjectWriter
-from gateway.uploads import findings, keys
-from gateway.uploads.backends import Backends
+from gateway.uploads import keys
 from gateway.uploads.ids import new_id
-from gateway.uploads.spare import spare_of
 from tests.flows import files
 from tests.servers.aged_store import open_aged_backends, sweep_later
 from tests.workers.test_sweep import LATER, stored_upload
@@ -29,10 +30,10 @@ async def backends(environ: dict[str, str], own_redis_url: str) -> AsyncIterator
         yield opened
 
 
-async def orphans_found(backends: Backends) -> findings.Orphans:
+async def orphans_found(backends: Backends) -> backlog_snapshot.Orphans:
     """As metrics tell."""
-    found = await findings.look(backends.redis)
-    return found.orphans if found is not None else findings.Orphans()
+    found = await backlog_snapshot.look(backends.redis)
+    return found.orphans if found is not None else backlog_snapshot.Orphans()
 
 
 async def test_what_has_lost_its_record_is_counted_until_it_has_one_again(
@@ -46,11 +47,11 @@ async def test_what_has_lost_its_record_is_counted_until_it_has_one_again(
     await backends.ledger.accept(accepted)
     await backends.ledger.forget_pending(accepted.id)  # as an operator's slip does
     await sweep_later(backends, LATER)
-    assert await orphans_found(backends) == findings.Orphans(accepted=1, unknown=1)
+    assert await orphans_found(backends) == backlog_snapshot.Orphans(accepted=1, unknown=1)
     await backends.ledger.accept(unknown)
     await backends.ledger.recover(accepted)
     await sweep_later(backends, LATER)
-    assert await orphans_found(backends) == findings.Orphans()
+    assert await orphans_found(backends) == backlog_snapshot.Orphans()
 
 
 async def test_a_pass_removes_no_more_than_so_many_files(

@@ -8,23 +8,16 @@ import time
 
 from msgspec.structs import replace
 
+from gateway.answer import Answer
 from gateway.choices import Delivery, OnMismatch
 from gateway.errors import UpstreamError
 from gateway.metrics.catalogue import MISMATCHES, PHASE_SECONDS
+from gateway.records.bucket import Entry
 from gateway.telemetry import get_logger
 from gateway.uploads.excerpt import Piece
-from gateway.uploads.policy import (
-    Claim,
-    Mismatch,
-    MismatchKind,
-    Rejected,
-    Seen,
-    compare,
-    judge,
-)
+from gateway.uploads.mismatch import Mismatch, MismatchKind, Reported, Seen, compare
+from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import Fault, State, Upload
-from gateway.uploads.records import Entry
-from gateway.upstream.answer import Answer
 from gateway.upstream.endpoints import Kind, generation_of, recognise
 from gateway.upstream.paths import api_path
 from workers.runtime import Services
@@ -98,19 +91,19 @@ def _differences(upload: Upload, seen: list[Seen], services: Services) -> list[M
         return []
     if endpoint.kind not in _TELLING:
         return _unproven(upload, seen)
-    claim = claim_of(upload.result)
-    if claim is None:
-        return _without_claim(upload, seen)
+    reported = reported_in(upload.result)
+    if reported is None:
+        return _unreported(upload, seen)
     if not seen:
         return [_miscounted("ChatKitty accepted a file that the gateway did not see")]
-    if upload.doubted and claim.size is None:
+    if upload.doubted and reported.size is None:
         return [_UNCERTAIN]
     # Of several files ChatKitty may answer with any one.
-    best = min((compare(one, claim) for one in seen), key=len)
+    best = min((compare(one, reported) for one in seen), key=len)
     return list(best)
 
 
-def _without_claim(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
+def _unreported(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
     """Of a message whose answer has no file: without one it is a text, if it is an answer."""
     if seen:
         return [_miscounted("files were relayed, but ChatKitty's answer names none")]
@@ -135,7 +128,7 @@ def _miscounted(detail: str) -> Mismatch:
     return Mismatch(MismatchKind.COUNT, detail)
 
 
-def claim_of(answer: Answer | None) -> Claim | None:
+def reported_in(answer: Answer | None) -> Reported | None:
     """What ChatKitty's answer says of the file that it took, in either generation's spelling."""
     document = answer.json_object() if answer is not None else None
     file = document.get("file") if document is not None else None
@@ -143,7 +136,7 @@ def claim_of(answer: Answer | None) -> Claim | None:
         return None
     content_type = file.get("contentType", file.get("content_type"))
     size, name = file.get("size"), file.get("name")
-    return Claim(
+    return Reported(
         content_type=content_type if isinstance(content_type, str) else None,
         size=size if isinstance(size, int) else None,
         name=name if isinstance(name, str) else None,

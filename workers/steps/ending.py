@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from gateway import crash
+from gateway.backends import Backends
 from gateway.metrics.catalogue import ENDS, UPLOAD_SECONDS
+from gateway.records.bucket import Entry
+from gateway.records.completion_events import announce
+from gateway.records.expiry import Expiries
+from gateway.records.spare import forget_token
 from gateway.telemetry import get_logger
-from gateway.uploads.backends import Backends
-from gateway.uploads.expiry import Expiries
 from gateway.uploads.lifecycle import advance
-from gateway.uploads.notices import announce
 from gateway.uploads.record import (
     CANCELLED,
     DEAD_LETTER,
@@ -21,8 +23,6 @@ from gateway.uploads.record import (
     State,
     Upload,
 )
-from gateway.uploads.records import Entry
-from gateway.uploads.spare import forget_token
 
 log = get_logger(__name__)
 

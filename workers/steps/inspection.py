@@ -12,13 +12,13 @@ from gateway import crash
 from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound
 from gateway.metrics.catalogue import PHASE_SECONDS
+from gateway.records.bucket import Entry
 from gateway.store.verification import Verification, verify
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step, advance
 from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, State, Upload
-from gateway.uploads.records import Entry
 from workers.runtime import Services
 from workers.steps.ending import carry_out, conclude
 from workers.steps.opening import open_upload

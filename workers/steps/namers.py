@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from gateway.uploads.backends import Backends
+from gateway.backends import Backends
+from gateway.records.removals import uploads_in
 from gateway.uploads.record import Upload
-from gateway.uploads.removals import uploads_in
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, Generation, Kind, generation_of, recognise
 from gateway.upstream.paths import api_path

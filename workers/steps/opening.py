@@ -3,9 +3,9 @@
 The step's span joins the upload's trace, too.
 """
 
+from gateway.records.bucket import Entry
 from gateway.telemetry import bind_ids
 from gateway.tracing import join
-from gateway.uploads.records import Entry
 from workers.runtime import Services
 
 

@@ -15,18 +15,18 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from gateway import crash
+from gateway.answer import Answer, Refusal
 from gateway.errors import ObjectNotFound, PreconditionFailed, UpstreamError
 from gateway.metrics.catalogue import ATTEMPTS, PHASE_SECONDS
+from gateway.records.bucket import Entry
+from gateway.records.ordering import order_for, replaced_at
+from gateway.records.removals import Removals
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, SEND_SECONDS, carried_over, is_due, lease_of
 from gateway.uploads.lifecycle import Step, supersedes
-from gateway.uploads.ordering import order_for, replaced_at
 from gateway.uploads.record import FILE_LOST, NOT_REGISTERED, Attempt, Fault, State, Upload
-from gateway.uploads.records import Entry
-from gateway.uploads.removals import Removals
 from gateway.upstream import retry
-from gateway.upstream.answer import Answer, Refusal
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, recognise
 from gateway.upstream.paths import api_path
@@ -188,7 +188,9 @@ class Registration:
         doomed = replaced_at(endpoint) if upload.terms.removes_replaced else None
         if doomed is None:
             return
-        order = await order_for(self._backends, doomed, credentials, upload.authorization)
+        order = await order_for(
+            self._backends.chatkitty, self._backends.ring, doomed, credentials, upload.authorization
+        )
         if order is not None and order.upload_id != upload.id:
             self._replaced = await Removals(self._backends.store).place(order)
             crash.point(crash.Point.REMOVAL_ORDERED)

@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway import crash
+from gateway.backends import Backends
 from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound, UpstreamError, UpstreamRefused
 from gateway.metrics.catalogue import REMOVALS
+from gateway.records.bucket import Entry
+from gateway.records.expiry import Expiries
+from gateway.records.ordering import Doomed
+from gateway.records.removals import Order, Placed, Removals, uploads_in
 from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, under_way_for
-from gateway.uploads.backends import Backends
-from gateway.uploads.expiry import Expiries
 from gateway.uploads.lifecycle import Step, supersedes
-from gateway.uploads.ordering import Doomed
 from gateway.uploads.record import CANCELLED, Cause, Fault, Removed, State, Upload
-from gateway.uploads.records import Entry
-from gateway.uploads.removals import Order, Placed, Removals, uploads_in
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.reconcile import TooMany
 from workers.runtime import Services

@@ -3,11 +3,11 @@
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
+from gateway.records.bucket import Entry
+from gateway.records.heartbeats import is_gone
 from gateway.telemetry import get_logger
 from gateway.uploads.lifecycle import supersedes
-from gateway.uploads.presence import is_gone
 from gateway.uploads.record import Fault, State
-from gateway.uploads.records import Entry
 from workers.runtime import Services
 from workers.steps.audit import audit_entry
 from workers.steps.ending import end

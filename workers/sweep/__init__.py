@@ -7,10 +7,10 @@ lease, an object in the bucket, only spares the work, and remembers where the la
 
 import time
 
+from gateway.backends import Backends
 from gateway.errors import StoreUnavailable
 from gateway.metrics.catalogue import SWEEP_SECONDS, SWEEPS, SWEPT
 from gateway.telemetry import get_logger
-from gateway.uploads.backends import Backends
 from workers.runtime import Services
 from workers.sweep.backlog import resend
 from workers.sweep.expired import expire

@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
+from gateway.backends import Backends
 from gateway.errors import QueueUnavailable
+from gateway.records.bucket import OVERDUE
+from gateway.records.removals import Removals
 from gateway.telemetry import get_logger
-from gateway.uploads.backends import Backends
 from gateway.uploads.lifecycle import Step
-from gateway.uploads.records import OVERDUE
-from gateway.uploads.removals import Removals
 from workers.sweep.lease import Lease
 
 log = get_logger(__name__)

@@ -5,7 +5,7 @@ from collections import Counter
 
 from msgspec.structs import replace
 
-from gateway.uploads.findings import Count
+from gateway.records.backlog_snapshot import Count
 from workers.sweep.lease import Memory
 from workers.sweep.traces import Traces
 

@@ -4,11 +4,11 @@ import asyncio
 import time
 from typing import Final
 
-from gateway.uploads.backends import Backends
-from gateway.uploads.expiry import Expiries, Mark
+from gateway.backends import Backends
+from gateway.records.expiry import Expiries, Mark
+from gateway.records.removals import Order, Removals
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Cause
-from gateway.uploads.removals import Order, Removals
 from workers.sweep.lease import Lease
 
 MOST: Final = 2_000

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from gateway import kept
 from gateway.errors import ObjectNotFound, PreconditionFailed
+from gateway.records.backlog_snapshot import Count
 from gateway.store.objects import ObjectStore
 from gateway.uploads import keys
-from gateway.uploads.findings import Count
 
 LEASE_SECONDS: Final = 40.0
 """Without a sign of its holder for so long, by the store's clock, the lease is free.

@@ -14,22 +14,22 @@ from typing import Final
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
+from gateway.backends import Backends
 from gateway.errors import ObjectNotFound
-from gateway.store.objects import UnfinishedMultipart
-from gateway.telemetry import get_logger
-from gateway.uploads import keys
-from gateway.uploads.backends import Backends
-from gateway.uploads.ids import first_id_at
-from gateway.uploads.orphans import unmark
-from gateway.uploads.presence import (
+from gateway.records.bucket import FENCED_FOR, ORPHANED_AFTER
+from gateway.records.heartbeats import (
     BEAT_SECONDS,
     REMEMBERED_SECONDS,
     knows_all,
     present_in_bucket,
     was_present,
 )
+from gateway.records.orphans import unmark
+from gateway.store.objects import UnfinishedMultipart
+from gateway.telemetry import get_logger
+from gateway.uploads import keys
+from gateway.uploads.ids import first_id_at
 from gateway.uploads.record import State
-from gateway.uploads.records import FENCED_FOR, ORPHANED_AFTER
 from workers.sweep.census import Census
 from workers.sweep.lease import Lease
 from workers.sweep.orphans import Orphans

@@ -11,15 +11,16 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
+from gateway.backends import Backends
 from gateway.errors import ObjectNotFound
+from gateway.records import orphans
+from gateway.records.heartbeats import REMEMBERED_SECONDS, present_in_bucket, was_present
+from gateway.records.spare import find_spare
 from gateway.store.objects import ObjectInfo, ObjectStore
 from gateway.telemetry import get_logger
-from gateway.uploads import keys, orphans
-from gateway.uploads.backends import Backends
+from gateway.uploads import keys
 from gateway.uploads.ids import parse_id
-from gateway.uploads.presence import REMEMBERED_SECONDS, present_in_bucket, was_present
 from gateway.uploads.record import abandoned
-from gateway.uploads.spare import find_spare
 
 log = get_logger(__name__)
 

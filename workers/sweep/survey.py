@@ -6,12 +6,13 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
+from gateway.backends import Backends
 from gateway.errors import QueueUnavailable
+from gateway.records import backlog_snapshot
+from gateway.records.orphans import was_accepted
 from gateway.telemetry import get_logger
-from gateway.uploads import findings, keys
-from gateway.uploads.backends import Backends
+from gateway.uploads import keys
 from gateway.uploads.ids import created_at, parse_id
-from gateway.uploads.orphans import was_accepted
 
 log = get_logger(__name__)
 
@@ -19,7 +20,7 @@ _MOST: Final = 10_000
 """Pending uploads, or orphans, that are counted: to know that there are more helps nobody."""
 
 
-async def survey(backends: Backends, counted: findings.Count | None) -> None:
+async def survey(backends: Backends, counted: backlog_snapshot.Count | None) -> None:
     """Look at the bucket's and Redis' pending uploads, at orphans and at the queue.
 
     `counted` is what the bucket held when it was counted last, which is told with the rest.
@@ -38,7 +39,7 @@ async def survey(backends: Backends, counted: findings.Count | None) -> None:
     hosted = now - began if began is not None else 0.0
     oldest = max(0.0, hosted, longest)
     queued = await _queued(backends)
-    found = findings.Findings(
+    found = backlog_snapshot.Findings(
         at=now,
         pending=pending,
         oldest=oldest,
@@ -46,10 +47,10 @@ async def survey(backends: Backends, counted: findings.Count | None) -> None:
         orphans=await _orphans(backends),
         counted=counted,
     )
-    await findings.keep(backends.redis, found)
+    await backlog_snapshot.keep(backends.redis, found)
 
 
-async def _orphans(backends: Backends) -> findings.Orphans:
+async def _orphans(backends: Backends) -> backlog_snapshot.Orphans:
     accepted = unknown = 0
     async for marked in backends.store.list(keys.ORPHANS):
         if was_accepted(marked):
@@ -58,7 +59,7 @@ async def _orphans(backends: Backends) -> findings.Orphans:
             unknown += 1
         if accepted + unknown >= _MOST:
             break
-    return findings.Orphans(accepted, unknown)
+    return backlog_snapshot.Orphans(accepted, unknown)
 
 
 async def _relayed(backends: Backends) -> tuple[int, float]:

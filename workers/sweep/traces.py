@@ -5,9 +5,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.records.listing import merged
 from gateway.store.objects import ObjectInfo, ObjectStore
 from gateway.uploads import keys
-from gateway.uploads.listing import merged
 
 _PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.SPARES, keys.ORPHANS)
 

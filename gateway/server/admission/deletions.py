@@ -10,13 +10,13 @@ from aiohttp import web
 
 from gateway import crash
 from gateway.errors import StoreUnavailable
+from gateway.records.ordering import Doomed, doomed_by, order_for
+from gateway.records.removals import Order, Removals
 from gateway.server.services import Services
 from gateway.settings import Settings
 from gateway.telemetry import get_logger
 from gateway.uploads.lifecycle import Step
-from gateway.uploads.ordering import Doomed, doomed_by, order_for
 from gateway.uploads.record import Cause
-from gateway.uploads.removals import Order, Removals
 from gateway.upstream.credentials import CallersOwn
 from gateway.upstream.paths import api_path, matched
 
@@ -52,7 +52,9 @@ async def order_removal(request: web.Request, services: Services, target: str) -
         return None
     # By the caller's own token: who may not read it learns and orders nothing.
     caller = CallersOwn(authorizations[0])
-    order = await order_for(backends, doomed, caller, backends.sealed(authorizations[0]))
+    order = await order_for(
+        backends.chatkitty, backends.ring, doomed, caller, backends.sealed(authorizations[0])
+    )
     if order is None:
         return None
     placed = Placed(await Removals(backends.store).place(order), order)

@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from gateway.backends import Backends
 from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.errors import AnotherUser, UpstreamError, UpstreamRefused, VerifierUnavailable
-from gateway.uploads.backends import Backends
 from gateway.upstream.credentials import CallersOwn, Credentials
 from gateway.upstream.endpoints import Endpoint, Kind
 

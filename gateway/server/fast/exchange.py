@@ -24,6 +24,7 @@ from gateway.limits.quota import Demand
 from gateway.limits.quotas import Quotas, Ticket
 from gateway.metrics.catalogue import OPEN_UPLOADS
 from gateway.problems import problem_of
+from gateway.records.relay_batch import KEPT_SECONDS, not_kept
 from gateway.server.admission.body import SILENT, TOO_SLOW
 from gateway.server.connection.linger import LINGER_BYTES, LINGER_SECONDS, TOO_SLOW_SECONDS
 from gateway.server.fast import answer, wire
@@ -33,7 +34,6 @@ from gateway.server.fields import headers
 from gateway.server.services import Services
 from gateway.telemetry import get_logger
 from gateway.uploads.record import Upload
-from gateway.uploads.relayed import KEPT_SECONDS, not_kept
 from gateway.upstream.connections import ends_after
 
 log = get_logger(__name__)

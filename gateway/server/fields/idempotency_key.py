@@ -7,7 +7,7 @@ bare one: the key is opaque, and compared as it was sent.
 from collections.abc import Sequence
 
 from gateway.errors import MalformedRequest
-from gateway.uploads.claims import LONGEST_KEY
+from gateway.records.claims import LONGEST_KEY
 
 
 def idempotency_key(values: Sequence[str]) -> str | None:

@@ -16,6 +16,8 @@ from gateway.errors import (
     StoreUnavailable,
     UploadNotFound,
 )
+from gateway.records.ledger import Ledger
+from gateway.records.removals import Order, Removals
 from gateway.server.admission.admit import authenticate, check_scopes
 from gateway.server.admission.charge import charge
 from gateway.server.services import SERVICES
@@ -23,10 +25,8 @@ from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.ids import parse_id
-from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import Step, is_end
 from gateway.uploads.record import Cause, State, Upload
-from gateway.uploads.removals import Order, Removals
 from gateway.uploads.resource import resource_of
 
 log = get_logger(__name__)

@@ -16,6 +16,7 @@ from gateway.delivery.once import Unknown
 from gateway.errors import TooManyUploads
 from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
+from gateway.records.claims import Held
 from gateway.server.admission.admit import authenticate_upload, grant_of, settle
 from gateway.server.admission.body import read_body, send_continue
 from gateway.server.admission.charge import charge
@@ -32,7 +33,6 @@ from gateway.server.handlers.resources import upload_location
 from gateway.server.handlers.streaming import stream_answer
 from gateway.server.services import SERVICES, Services
 from gateway.telemetry import bind_ids, get_logger
-from gateway.uploads.claims import Held
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import Step, is_end
 from gateway.uploads.record import State, Upload

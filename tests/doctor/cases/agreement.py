@@ -7,8 +7,8 @@ from typing import Final
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis as AsyncRedis
 
+from gateway.agreement import Role, announcement, running
 from gateway.settings import load
-from gateway.uploads.agreement import Role, announcement, running
 from tests.doctor.ground import Break, Case, Changes, Ground, changed
 from tests.doctor.wires import own_redis
 

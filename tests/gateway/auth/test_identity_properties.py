@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 from jwt.api_jws import PyJWS
 
+from gateway.answer import Answer
 from gateway.auth import introspection, jwt
 from gateway.auth.claims import (
     LATEST,
@@ -28,7 +29,6 @@ from gateway.auth.claims import (
 from gateway.auth.keys import KeySet, key_set
 from gateway.auth.principal import ChatUser, Principal, Refused
 from gateway.choices import SignatureAlgorithm
-from gateway.upstream.answer import Answer
 from tests.identity.forge import encoded
 
 JSON = st.recursive(

@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.backends import Backends, open_backends
 from gateway.cli import main
 from gateway.settings import load
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends, open_backends
 from tests.servers.aged_store import AgedStore
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -42,7 +42,7 @@ def run(away: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
 async def backends(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Backends]:
-    monkeypatch.setattr("gateway.uploads.backends.S3Store", AgedStore)
+    monkeypatch.setattr("gateway.backends.S3Store", AgedStore)
     async with open_backends(load(environ)) as backends:
         yield backends
         for pending in [each async for each in backends.ledger.list_pending()]:

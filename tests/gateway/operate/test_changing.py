@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway.choices import Delivery
 from gateway.operate.changing import why_not_cancel, why_not_retry
+from gateway.records.bucket import Entry
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import begin
 from gateway.uploads.record import (
@@ -20,7 +21,6 @@ from gateway.uploads.record import (
     Upload,
     abandoned,
 )
-from gateway.uploads.records import Entry
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 UPLOAD = Upload(

@@ -10,10 +10,10 @@ import pytest
 from click.testing import Result
 from msgspec.structs import replace
 
+from gateway.backends import Backends
 from gateway.choices import Delivery
 from gateway.operate.search import Query, search
 from gateway.uploads import keys
-from gateway.uploads.backends import Backends
 from gateway.uploads.ids import created_at, first_id_at, new_id
 from gateway.uploads.lifecycle import Step, advance, begin
 from gateway.uploads.record import (

@@ -7,14 +7,15 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
+from gateway.backends import Backends
 from gateway.errors import ObjectNotFound
+from gateway.records import orphans
+from gateway.records.spare import find_spare, forget_token, recovered, spare_of
 from gateway.store.writer import ObjectWriter
-from gateway.uploads import keys, orphans
+from gateway.uploads import keys
 from gateway.uploads.attempts import EXCHANGE_SECONDS, lease_of
-from gateway.uploads.backends import Backends
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Change, State, Upload
-from gateway.uploads.spare import find_spare, forget_token, recovered, spare_of
 from gateway.upstream.retry import LISTING_AFTER_TIMEOUT
 from tests.flows import files
 from tests.gateway.operate.conftest import Run

@@ -10,10 +10,10 @@ from redis.exceptions import WatchError
 
 from gateway.brokers.options import BrokerOptions
 from gateway.queue import QUEUES, TaskQueue
+from gateway.records.completion_events import Notices, announce
 from gateway.redis.client import PrefixedRedis, open_client
+from gateway.redis.script_pipe import ScriptPipe
 from gateway.uploads import keys
-from gateway.uploads.notices import Notices, announce
-from gateway.uploads.script_pipe import ScriptPipe
 from tests.flows.client import PATIENCE
 
 ONE, OTHER = "one:", "other:of:it:"

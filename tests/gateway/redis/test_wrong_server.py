@@ -11,11 +11,11 @@ from redis.exceptions import ResponseError
 from gateway.choices import Delivery
 from gateway.errors import QueueUnavailable
 from gateway.queue import TaskQueue
+from gateway.records.completion_events import Notices, announce
+from gateway.records.relay_batch import RelayedRecords
 from gateway.redis.pool import RolePool
 from gateway.stack.valkey import Valkey
-from gateway.uploads.notices import Notices, announce
 from gateway.uploads.record import Upload
-from gateway.uploads.relayed import RelayedRecords
 from tests.gateway.redis.test_replies import REFUSED, WRONG
 from tests.servers.failover import Address
 from tests.workers.test_sweep import stored_upload

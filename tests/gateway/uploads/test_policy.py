@@ -7,13 +7,9 @@ from gateway.uploads.policy import (
     EXECUTABLES,
     UNSNIFFED,
     Accepted,
-    Claim,
-    MismatchKind,
     Rejected,
-    Seen,
     Sniffed,
     admits,
-    compare,
     judge,
 )
 from gateway.uploads.record import Terms
@@ -162,14 +158,6 @@ def test_the_terms_decide(
 )
 def test_what_content_can_be_claimed_to_be(sniffed: Sniffed, claimed: str, expected: bool) -> None:
     assert admits(sniffed, claimed) is expected
-
-
-def test_every_difference_from_the_claim_is_named() -> None:
-    seen = Seen(PNG, 5, "a.png")
-    assert compare(seen, Claim("image/png", 5, "a.png")) == ()
-    assert compare(seen, Claim(None, None, None)) == ()
-    kinds = [mismatch.kind for mismatch in compare(seen, Claim("image/gif", 6, "b.png"))]
-    assert kinds == [MismatchKind.SIZE, MismatchKind.TYPE, MismatchKind.NAME]
 
 
 @given(TYPES, st.frozensets(TYPES), st.booleans())

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from gateway.answer import Answer, Refusal
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from gateway.upstream.answer import Answer, Refusal
 from gateway.upstream.client import ChatKitty, Identity
 from gateway.upstream.credentials import CallersOwn
 from gateway.upstream.endpoints import Endpoint, Generation, Kind, recognise

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.answer import Answer
 from gateway.errors import UpstreamError, UpstreamRefused
-from gateway.upstream.answer import Answer
 from gateway.upstream.credentials import CallersOwn
 from gateway.upstream.endpoints import Endpoint, Generation, Kind
 from gateway.upstream.reconcile import CLOCK_SLACK, find_registered

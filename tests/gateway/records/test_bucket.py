@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.choices import Delivery
+from gateway.records.bucket import BucketRecords, Entry
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import advance, begin
 from gateway.uploads.record import Cause, File, Removed, State, Target, Terms, Upload
-from gateway.uploads.records import BucketRecords, Entry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 
 from gateway.errors import RecordNotKept
 from gateway.redis.replies import WrongServer
+from gateway.redis.script_pipe import Argument, ScriptPipe
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.record import Upload, pack
-from gateway.uploads.script_pipe import Argument, ScriptPipe
 
 log = get_logger(__name__)
 

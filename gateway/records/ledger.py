@@ -21,13 +21,13 @@ from gateway.errors import (
     UploadNotFound,
     UploadSuperseded,
 )
+from gateway.records.bucket import BucketRecords, Entry
+from gateway.records.relay_batch import INDEX_LIMIT, KEPT_SECONDS, Kept, RelayedRecords, not_kept
 from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import is_end, supersedes
 from gateway.uploads.record import State, Upload, pack, to_json, unpack
-from gateway.uploads.records import BucketRecords, Entry
-from gateway.uploads.relayed import INDEX_LIMIT, KEPT_SECONDS, Kept, RelayedRecords, not_kept
 
 log = get_logger(__name__)
 

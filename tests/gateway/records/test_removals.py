@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.crypto import KeyRing
+from gateway.records.removals import uploads_in
 from gateway.uploads.ids import new_id
 from gateway.uploads.links import FileLink, file_token
-from gateway.uploads.removals import uploads_in
 
 RING = KeyRing([Fernet.generate_key().decode()])
 ID = new_id()

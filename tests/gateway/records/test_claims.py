@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from gateway.errors import IdempotencyKeyReused
+from gateway.records.claims import Claim, Claims
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
-from gateway.uploads.claims import Claim, Claims
 from gateway.uploads.record import Target
 
 TARGET = Target("POST", "/v1/channels/1/messages")

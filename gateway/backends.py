@@ -8,12 +8,12 @@ from redis.asyncio import Redis
 
 from gateway.crypto import KeyRing
 from gateway.queue import TaskQueue
+from gateway.records.ledger import Ledger
 from gateway.redis.client import open_client
 from gateway.settings import Settings
 from gateway.store.objects import ObjectStore
 from gateway.store.s3 import S3Store
 from gateway.uploads.attempts import EXCHANGE_SECONDS
-from gateway.uploads.ledger import Ledger
 from gateway.uploads.lifecycle import GATHERED
 from gateway.upstream.breaker import SharedBreaker
 from gateway.upstream.client import ChatKitty

@@ -1,9 +1,9 @@
 """What a bucket has of uploads, whatever else lies in it."""
 
+from gateway.records.listing import merged
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
-from gateway.uploads.listing import merged
 
 
 async def test_copies_of_a_prefix_in_itself_are_no_uploads(store: S3Store) -> None:

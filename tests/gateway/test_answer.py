@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.answer import Answer
-from workers.steps.audit import claim_of
+from gateway.answer import Answer
+from workers.steps.audit import reported_in
 
 
 @given(
@@ -18,9 +18,9 @@ from workers.steps.audit import claim_of
 def test_whatever_an_answer_says_can_be_kept(text: str, ascii_only: bool) -> None:
     document = {"file": {"contentType": text, "name": text, "size": 1}, text: text}
     body = json.dumps(document, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
-    claim = claim_of(Answer(200, (), body))
-    if claim is not None:
-        msgspec.json.encode([claim.content_type, claim.name])
+    reported = reported_in(Answer(200, (), body))
+    if reported is not None:
+        msgspec.json.encode([reported.content_type, reported.name])
 
 
 @pytest.mark.parametrize(

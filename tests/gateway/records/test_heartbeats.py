@@ -9,11 +9,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway.stack.valkey import Valkey
-from gateway.store.s3 import S3Store
-from gateway.uploads import keys, presence
-from gateway.uploads.ids import new_id
-from gateway.uploads.presence import (
+from gateway.records import heartbeats
+from gateway.records.heartbeats import (
     Presence,
     is_gone,
     is_present,
@@ -21,11 +18,15 @@ from gateway.uploads.presence import (
     present_in_bucket,
     was_present,
 )
+from gateway.stack.valkey import Valkey
+from gateway.store.s3 import S3Store
+from gateway.uploads import keys
+from gateway.uploads.ids import new_id
 
 
 @pytest.fixture(autouse=True)
 def _short_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ async def test_who_stands_still_is_gone_for_repetitions_before_he_is_abandoned(
     redis: Redis, store: S3Store
 ) -> None:
     async with Presence(redis, store).of("a", at_once=True):
-        await redis.expire(keys.presence("a"), presence.REMEMBERED_SECONDS - 15)
+        await redis.expire(keys.presence("a"), heartbeats.REMEMBERED_SECONDS - 15)
         assert not await is_present(redis, "a")
         assert await was_present(redis, "a")
 
@@ -86,7 +87,7 @@ async def refusing(module_valkey: Valkey) -> AsyncIterator[Redis]:
 async def test_a_process_whose_marks_redis_does_not_take_tells_the_bucket(
     redis: Redis, refusing: Redis, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "_GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(heartbeats, "_GRACE_SECONDS", 0.0)
     await redis.set(keys.PRESENT_SINCE, 0)  # the others' Redis, which has known all for long
     process, upload_id = Presence(refusing, store), new_id()
     beating = asyncio.create_task(process.beat())

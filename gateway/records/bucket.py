@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from gateway import crash
 from gateway.errors import ObjectNotFound, PreconditionFailed
+from gateway.records import orphans
 from gateway.store.objects import ObjectStore, Written
-from gateway.uploads import keys, orphans
+from gateway.uploads import keys
 from gateway.uploads.lifecycle import is_end, supersedes
 from gateway.uploads.record import Removed, State, Upload, abandoned, from_json, to_json
 

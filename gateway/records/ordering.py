@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from gateway.crypto import KeyRing
 from gateway.errors import UpstreamRefused
-from gateway.uploads.backends import Backends
+from gateway.records.removals import Order, uploads_in
 from gateway.uploads.record import Cause
-from gateway.uploads.removals import Order, uploads_in
+from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, Kind, recognise
 from gateway.upstream.users import picture_of
@@ -50,7 +51,11 @@ def replaced_at(endpoint: Endpoint) -> Doomed | None:
 
 
 async def order_for(
-    backends: Backends, doomed: Doomed, credentials: Credentials, sealed: str | None
+    chatkitty: ChatKitty,
+    ring: KeyRing,
+    doomed: Doomed,
+    credentials: Credentials,
+    sealed: str | None,
 ) -> Order | None:
     """The order to remove the file that is named now; None if it is none of ours, or not shown.
 
@@ -58,12 +63,12 @@ async def order_for(
     cannot tell now.
     """
     try:
-        document = await backends.chatkitty.get_json(doomed.path, {}, credentials)
+        document = await chatkitty.get_json(doomed.path, {}, credentials)
     except UpstreamRefused as refused:
         if refused.retryable:
             raise
         return None  # whoever may not see it will not change it either
-    named = uploads_in(doomed.url_in(document), backends.ring)
+    named = uploads_in(doomed.url_in(document), ring)
     if len(named) != 1:
         return None
     (upload_id,) = named

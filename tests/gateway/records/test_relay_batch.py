@@ -9,14 +9,14 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from gateway.answer import Answer
 from gateway.choices import Delivery
 from gateway.errors import RecordNotKept, StoreUnavailable
+from gateway.records.relay_batch import RelayedRecords
 from gateway.stack.ports import HOST
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
 from gateway.uploads.record import Upload, unpack
-from gateway.uploads.relayed import RelayedRecords
-from gateway.upstream.answer import Answer
 from tests.servers.databases import script_trips
 from tests.workers.test_sweep import stored_upload
 

@@ -10,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from gateway.checkup.agreement import compared
-from gateway.settings import Settings, load
-from gateway.uploads import agreement, keys
-from gateway.uploads.agreement import (
+from gateway import agreement
+from gateway.agreement import (
     Announcement,
     Role,
     announce,
@@ -21,6 +19,9 @@ from gateway.uploads.agreement import (
     differences,
     running,
 )
+from gateway.checkup.agreement import compared
+from gateway.settings import Settings, load
+from gateway.uploads import keys
 
 KEYS = [Fernet.generate_key().decode() for _ in range(4)]
 
