@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,8 +27,6 @@ from workers.sniff import Sniffer
 s3_api.read_once()
 
 StartGateway = Callable[..., Gateway]
-BUCKETS = 1000
-"""How many the store can have. By itself it allows one for each GiB that is free on the disk."""
 
 
 @pytest.fixture(scope="session")
@@ -104,9 +101,7 @@ def vhost_url(rabbitmq: rabbit.RabbitMQ) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def seaweedfs(servers_dir: Path) -> Iterator[SeaweedFS]:
     server = SeaweedFS(servers_dir / "s3", free_port(), "test-key", "test-secret")
-    command = server.command()
-    command = replace(command, argv=[*command.argv, f"-volume.max={BUCKETS}"])
-    with Part(command, servers_dir):
+    with Part(server.command(), servers_dir):
         asyncio.run(_ensure_bucket(server))
         yield server
 
