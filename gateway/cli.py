@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from gateway.checkup.parts import Part
+from gateway.doctor.parts import Part
 from gateway.errors import ConfigurationError
 from gateway.uploads.record import State
 
 if TYPE_CHECKING:
-    from gateway.operate.bucket import Desk
+    from gateway.admin.bucket import Session
     from gateway.settings import Settings
 
 
@@ -222,10 +222,10 @@ def list_uploads(  # noqa: PLR0913, PLR0917 - click passes options by name
 
     The state `dead` means records that could not be read and were set aside.
     """
-    from gateway import operate
+    from gateway import admin
 
-    query = operate.Query(frozenset(states), everything, subject, since, until)
-    _operate(lambda desk: operate.list_uploads(desk, query, limit, as_json=as_json))
+    query = admin.Query(frozenset(states), everything, subject, since, until)
+    _operate(lambda session: admin.list_uploads(session, query, limit, as_json=as_json))
 
 
 @uploads.command("show")
@@ -233,9 +233,9 @@ def list_uploads(  # noqa: PLR0913, PLR0917 - click passes options by name
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def show_upload(upload_id: str, as_json: bool) -> None:
     """Show what the bucket knows about an upload."""
-    from gateway import operate
+    from gateway import admin
 
-    _operate(lambda desk: operate.show(desk, upload_id, as_json=as_json))
+    _operate(lambda session: admin.show(session, upload_id, as_json=as_json))
 
 
 @uploads.command("retry")
@@ -246,12 +246,12 @@ def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool) -> None:
 
     The sweeper resumes them within GATEWAY_SWEEP_INTERVAL seconds.
     """
-    from gateway import operate
+    from gateway import admin
 
     if all_failed == bool(upload_ids):
         raise click.UsageError("give either ids or --all-failed")
     _operate(
-        lambda desk: operate.retry_all(desk) if all_failed else operate.retry(desk, upload_ids)
+        lambda session: admin.retry_all(session) if all_failed else admin.retry(session, upload_ids)
     )
 
 
@@ -260,9 +260,9 @@ def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool) -> None:
 @click.option("--force", is_flag=True, help="even if ChatKitty may already have the message")
 def cancel_uploads(upload_ids: tuple[str, ...], force: bool) -> None:
     """End pending hosted uploads as failed, and delete their files."""
-    from gateway import operate
+    from gateway import admin
 
-    _operate(lambda desk: operate.cancel(desk, upload_ids, force=force))
+    _operate(lambda session: admin.cancel(session, upload_ids, force=force))
 
 
 @uploads.command("orphans")
@@ -274,9 +274,9 @@ def list_orphans(*, as_json: bool) -> None:
     deleted. It is `unknown` for others: a gateway died, or the store failed, before the record was
     written, or Redis forgot. They are removed after GATEWAY_ORPHAN_RETENTION, LEFT from now.
     """
-    from gateway import operate
+    from gateway import admin
 
-    _operate(lambda desk: operate.list_orphans(desk, as_json=as_json))
+    _operate(lambda session: admin.list_orphans(session, as_json=as_json))
 
 
 @uploads.command("recover")
@@ -292,15 +292,15 @@ def recover_uploads(
     Before they register a file, the workers search ChatKitty for its message. If a client received
     a 503 and repeated its upload without an idempotency key, the file may then exist twice.
     """
-    from gateway import operate
+    from gateway import admin
 
     if (everything, accepted, bool(upload_ids)).count(True) != 1:
         raise click.UsageError("give either ids, --accepted or --all")
     _operate(
-        lambda desk: (
-            operate.recover(desk, upload_ids, dry_run=dry_run)
+        lambda session: (
+            admin.recover(session, upload_ids, dry_run=dry_run)
             if upload_ids
-            else operate.recover_all(desk, only_accepted=accepted, dry_run=dry_run)
+            else admin.recover_all(session, only_accepted=accepted, dry_run=dry_run)
         )
     )
 
@@ -317,15 +317,15 @@ def discard_uploads(upload_ids: tuple[str, ...], *, everything: bool, force: boo
     They cannot be recovered. A client that repeats such a request with its idempotency key has to
     send the file again.
     """
-    from gateway import operate
+    from gateway import admin
 
     if everything == bool(upload_ids) or (everything and force):
         raise click.UsageError("give either ids or --all; --force is for ids")
     _operate(
-        lambda desk: (
-            operate.discard_all(desk)
+        lambda session: (
+            admin.discard_all(session)
             if everything
-            else operate.discard(desk, upload_ids, force=force)
+            else admin.discard(session, upload_ids, force=force)
         )
     )
 
@@ -345,21 +345,21 @@ def purge_uploads(subject: str | None, until: float | None, yes: bool) -> None:
 
     Messages that name such a file stay in ChatKitty, and their URLs no longer work.
     """
-    from gateway import operate
+    from gateway import admin
 
     if subject is None and until is None:
         raise click.UsageError("give --subject, --older-than or both")
-    query = operate.Query(everything=True, subject=subject, until=until)
-    _operate(lambda desk: operate.purge(desk, query, yes=yes))
+    query = admin.Query(everything=True, subject=subject, until=until)
+    _operate(lambda session: admin.purge(session, query, yes=yes))
 
 
-def _operate(work: "Callable[[Desk], Awaitable[bool]]") -> NoReturn:
-    from gateway import operate
+def _operate(work: "Callable[[Session], Awaitable[bool]]") -> NoReturn:
+    from gateway import admin
 
-    def complain(line: str) -> None:
+    def err(line: str) -> None:
         click.echo(line, err=True)
 
-    sys.exit(asyncio.run(operate.run(_load_settings(), work, click.echo, complain)))
+    sys.exit(asyncio.run(admin.run(_load_settings(), work, click.echo, err)))
 
 
 def _load_settings() -> "Settings":

@@ -9,19 +9,19 @@ from functools import lru_cache
 from aiohttp import web
 
 from gateway.agreement import Role, announce, announcement
-from gateway.auth.door import open_authenticator
+from gateway.auth.build import open_authenticator
 from gateway.auth.verifiers import Authenticator
 from gateway.backends import Backends, open_backends
 from gateway.delivery.external import ExternalDelivery
 from gateway.delivery.forward import Forwarder, upstream_session
-from gateway.delivery.once import Once
+from gateway.delivery.idempotency import Once
 from gateway.delivery.pool import UpstreamPool
 from gateway.delivery.relay import RelayDelivery
 from gateway.limits.budget import Budget
 from gateway.limits.crowd import Crowd
-from gateway.limits.pace import Floor
+from gateway.limits.minimum_rate import Floor
 from gateway.limits.quota import Policy
-from gateway.limits.quotas import Quotas
+from gateway.limits.shared_quota import Quotas
 from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
 from gateway.records.claims import Claims

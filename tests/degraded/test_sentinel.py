@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.checkup.sentinels import find_primary
+from gateway.doctor.sentinels import find_primary
 from gateway.errors import ConfigurationError
 from gateway.stack.ports import HOST
 from gateway.stack.seaweedfs import SeaweedFS

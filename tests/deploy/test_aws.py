@@ -8,7 +8,7 @@ import botocore.session  # noqa: TID251 - AWS's own description of its API
 import pytest
 from botocore.validate import ParamValidator  # noqa: TID251
 
-from gateway import doctor
+from gateway.doctor import examination
 from gateway.store import s3
 from gateway.uploads import keys
 from tests.deploy.tools import DEPLOY, ROOT, Tools, checked
@@ -87,7 +87,7 @@ def test_the_role_may_touch_the_keys_that_the_code_uses_and_no_others() -> None:
         f"{BUCKET}/{keys.SWEEP}",
     }
     assert set(in_parts["Resource"]) == {f"{BUCKET}/{keys.INCOMING}*", f"{BUCKET}/doctor/*"}
-    assert doctor._PROBE.startswith("doctor/")
+    assert examination._PROBE.startswith("doctor/")
     prefixes = {value for name, value in vars(keys).items() if name.isupper() and value[-1] == "/"}
     assert prefixes | {"doctor/"} == PREFIXES
 

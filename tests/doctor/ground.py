@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.checkup.parts import Part
+from gateway.doctor.parts import Part
 from gateway.stack.ports import HOST
 from tests.servers.store_proxy import FaultProxy
 

@@ -11,8 +11,8 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 from gateway.agreement import running
-from gateway.checkup.parts import Part
 from gateway.doctor import examine
+from gateway.doctor.parts import Part
 from gateway.settings import load
 from tests.doctor.wires import own_redis
 from tests.flows.client import PATIENCE

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.checkup.parts import Part
+from gateway.doctor.parts import Part
 from tests.flows.client import PATIENCE
 from tests.servers.zygote import ForkedPart
 

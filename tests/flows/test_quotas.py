@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from gateway.limits.quotas import LEASE_SECONDS
+from gateway.limits.shared_quota import LEASE_SECONDS
 from gateway.uploads import keys
 from tests.flows import raw
 from tests.flows.client import Answer, Client

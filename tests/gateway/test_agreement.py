@@ -19,7 +19,7 @@ from gateway.agreement import (
     differences,
     running,
 )
-from gateway.checkup.agreement import compared
+from gateway.doctor.agreement import compared
 from gateway.settings import Settings, load
 from gateway.uploads import keys
 

@@ -12,7 +12,7 @@ def leaves(cls: type[Exception]) -> list[type[Exception]]:
     return [leaf for sub in cls.__subclasses__() for leaf in (leaves(sub) or [sub])]
 
 
-OPERATORS_ALONE = "gateway.operate."
+OPERATORS_ALONE = "gateway.admin."
 NO_CLIENT_MEETS = (errors.ConfigurationError, errors.IllegalTransition, errors.SnifferUnavailable)
 
 

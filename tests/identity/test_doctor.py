@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from gateway.checkup.parts import Part
 from gateway.doctor import examine
+from gateway.doctor.parts import Part
 from gateway.settings import load
 from tests.servers.provider import KEY, Provider
 

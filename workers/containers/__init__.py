@@ -14,18 +14,18 @@ from workers.containers.archive import (
     find_directory,
     is_confused,
 )
+from workers.containers.archive_types import ZIP, classify_head
+from workers.containers.bombs import GZIP, is_bomb, is_gzip_bomb
 from workers.containers.compound import classify_compound
-from workers.containers.entries import central_entries
-from workers.containers.kinds import ZIP, classify_head
-from workers.containers.office import MACROS
-from workers.containers.views import (
+from workers.containers.consistency import (
     Container,
     classify,
     headers_to_read,
     judge_part,
     judge_views,
 )
-from workers.containers.weights import GZIP, is_bomb, is_gzip_bomb
+from workers.containers.entries import central_entries
+from workers.containers.office import MACROS
 
 __all__ = [
     "GZIP",

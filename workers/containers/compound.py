@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from workers.containers.consistency import Container
 from workers.containers.office import MACROS
-from workers.containers.views import Container
 
 UNKNOWN_COMPOUND: Final = "application/x-ole-storage"
 

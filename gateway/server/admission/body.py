@@ -16,7 +16,7 @@ from gateway.errors import (
     MalformedRequest,
     UploadAborted,
 )
-from gateway.limits.pace import Pace
+from gateway.limits.minimum_rate import Pace
 from gateway.server.connection.context import CONTINUED
 from gateway.server.services import Services
 

@@ -6,7 +6,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 from uuid_utils import uuid4
 
-from gateway.limits.quotas import Ticket
+from gateway.limits.shared_quota import Ticket
 from gateway.server.fields import headers
 
 SERVER: Final = "chatkitty-gateway"

@@ -21,7 +21,7 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.limits.quota import Demand
-from gateway.limits.quotas import Quotas, Ticket
+from gateway.limits.shared_quota import Quotas, Ticket
 from gateway.metrics.catalogue import OPEN_UPLOADS
 from gateway.problems import problem_of
 from gateway.records.relay_batch import KEPT_SECONDS, not_kept

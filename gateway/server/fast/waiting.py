@@ -1,6 +1,6 @@
 """How long the client of a body was waited for, and whether that is too long."""
 
-from gateway.limits.pace import Floor, Pace
+from gateway.limits.minimum_rate import Floor, Pace
 
 
 class Waiting:

@@ -12,7 +12,7 @@ from gateway import tracing
 from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.external import Received
-from gateway.delivery.once import Unknown
+from gateway.delivery.idempotency import Unknown
 from gateway.errors import TooManyUploads
 from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection

@@ -10,7 +10,7 @@ from redis import Redis
 
 from gateway.limits.quota import Accounts, Demand, Policy, Standing
 from gateway.limits.quota_script import RULES
-from gateway.limits.quotas import LEASE_SECONDS, standing_of
+from gateway.limits.shared_quota import LEASE_SECONDS, standing_of
 from gateway.limits.window import slice_length
 from gateway.uploads import keys
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from gateway import doctor
+from gateway.doctor import examination
 from gateway.uploads import keys
 
 DURABILITY = Path(__file__).parents[3] / "docs" / "durability.md"
@@ -23,7 +23,7 @@ def test_each_prefix_is_in_the_table() -> None:
         for name, value in vars(keys).items()
         if name.isupper() and isinstance(value, str) and value.endswith("/")
     }
-    probe = doctor._PROBE.partition("/")[0] + "/"
+    probe = examination._PROBE.partition("/")[0] + "/"
     assert rows().keys() == prefixes | {keys.SWEEP, probe}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.workers.containers.readers import need_tools, readings
 from tests.workers.containers.reading import read
-from tests.workers.containers.test_views import SAME_TO_ALL
+from tests.workers.containers.test_consistency import SAME_TO_ALL
 from workers.containers import ZIP, Container
 
 WRITTEN = sorted((Path(__file__).parents[2] / "data" / "archives").glob("*.zip"))

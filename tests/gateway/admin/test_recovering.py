@@ -18,8 +18,8 @@ from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Change, State, Upload
 from gateway.upstream.retry import LISTING_AFTER_TIMEOUT
 from tests.flows import files
-from tests.gateway.operate.conftest import Run
-from tests.gateway.operate.test_commands import end_of, keep, upload_of
+from tests.gateway.admin.conftest import Run
+from tests.gateway.admin.test_cli import end_of, keep, upload_of
 from tests.servers.aged_store import AgedStore, open_aged_backends
 
 pytestmark = pytest.mark.slow
@@ -88,7 +88,7 @@ async def test_orphans_are_listed_and_taken_up_again(
 async def test_a_command_for_all_never_ends_without_a_word(
     run: Run, environ: dict[str, str], subject: str
 ) -> None:
-    bucket = {"GATEWAY_S3_BUCKET": f"operate-{uuid4()}"}
+    bucket = {"GATEWAY_S3_BUCKET": f"admin-{uuid4()}"}
     nothing = {
         ("list", "--all"): "no uploads match",
         ("list",): "no pending uploads match: --all also lists those that have ended",

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
+from gateway.admin.commands import why_not_cancel, why_not_retry
 from gateway.choices import Delivery
-from gateway.operate.changing import why_not_cancel, why_not_retry
 from gateway.records.bucket import Entry
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import begin

@@ -6,8 +6,8 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from gateway.checkup.refusals import Names, explained
-from gateway.checkup.sentinels import Primary, find_primary
+from gateway.doctor.refusals import Names, explained
+from gateway.doctor.sentinels import Primary, find_primary
 from gateway.errors import ConfigurationError
 from gateway.redis.address import NO_CLUSTER
 from gateway.redis.client import open_client

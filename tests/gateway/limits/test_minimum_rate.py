@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.limits.pace import Floor, Pace
+from gateway.limits.minimum_rate import Floor, Pace
 
 FLOOR = Floor(rate=1000, seconds=10.0)
 

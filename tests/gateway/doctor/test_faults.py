@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.checkup.host import MOST_OFF, advice_on_confinement, fault_of_clock
-from gateway.checkup.redis import advice_on_redis, fault_of_redis
+from gateway.doctor.host import MOST_OFF, advice_on_confinement, fault_of_clock
+from gateway.doctor.redis import advice_on_redis, fault_of_redis
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from typing import Final
 
 from gateway.answer import Answer
 from gateway.auth.applications import OwnApplication, let_in
-from gateway.auth.door import introspection, key_source
+from gateway.auth.build import introspection, key_source
 from gateway.auth.introspection import SECONDS, ask
 from gateway.auth.jwks import FETCH_SECONDS, fetch_keys
 from gateway.backends import Backends
-from gateway.checkup.network import Server, why_unreachable
-from gateway.checkup.parts import Part
 from gateway.choices import VerifierName
+from gateway.doctor.network import Server, why_unreachable
+from gateway.doctor.parts import Part
 from gateway.errors import ConfigurationError, UpstreamError, VerifierUnavailable
 from gateway.settings import Settings
 from gateway.upstream.transport import Request, Transport

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import google_crc32c
 
-from gateway.checkup.network import Server, why_unreachable
+from gateway.doctor.network import Server, why_unreachable
 from gateway.errors import (
     ChecksumMismatch,
     ConfigurationError,

@@ -10,9 +10,9 @@ import pytest
 from click.testing import Result
 from msgspec.structs import replace
 
+from gateway.admin.search import Query, search
 from gateway.backends import Backends
 from gateway.choices import Delivery
-from gateway.operate.search import Query, search
 from gateway.uploads import keys
 from gateway.uploads.ids import created_at, first_id_at, new_id
 from gateway.uploads.lifecycle import Step, advance, begin
@@ -29,7 +29,7 @@ from gateway.uploads.record import (
 )
 from tests.flows import files
 from tests.flows.client import ENDS, PATIENCE
-from tests.gateway.operate.conftest import Run
+from tests.gateway.admin.conftest import Run
 from tests.servers.aged_store import AgedStore
 from tests.servers.sandbox import CHANNEL, Sandbox
 from workers.sweep import lease as leases

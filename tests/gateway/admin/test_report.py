@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
+from gateway.admin.bucket import Found
+from gateway.admin.report import details_of, line_of, lines_of
 from gateway.choices import Delivery
-from gateway.operate.bucket import Found
-from gateway.operate.report import details_of, line_of, lines_of
 from gateway.uploads.ids import created_at, new_id
 from gateway.uploads.lifecycle import begin
 from gateway.uploads.record import File, State, Target, Terms, Upload

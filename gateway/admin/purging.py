@@ -4,9 +4,9 @@ import time
 from collections.abc import Collection
 from contextlib import aclosing
 
-from gateway.operate import report
-from gateway.operate.bucket import Desk
-from gateway.operate.search import Query, search
+from gateway.admin import report
+from gateway.admin.bucket import Session
+from gateway.admin.search import Query, search
 from gateway.records.claims import upload_of_claim
 from gateway.records.removals import Order, Removals
 from gateway.telemetry import get_logger
@@ -16,43 +16,43 @@ from gateway.uploads.record import Cause, State
 log = get_logger(__name__)
 
 
-async def purge(desk: Desk, query: Query, *, yes: bool) -> bool:
-    """Say which uploads are found and, where it is wanted, order that nothing of them stays.
+async def purge(session: Session, query: Query, *, yes: bool) -> bool:
+    """Print which uploads are found and, where it is wanted, order that nothing of them stays.
 
     Claims of their idempotency keys go first: whoever is cut short finds the uploads again.
     """
     found: dict[str, str] = {}
     size = 0
-    async with aclosing(search(desk.store, query)) as uploads:
+    async with aclosing(search(session.store, query)) as uploads:
         async for each in uploads:
             if each.upload is None or each.upload.state is State.ABORTED:
                 continue
             if not found:
-                desk.say(report.HEADINGS)
-            desk.say(report.line_of(each, time.time()))
+                session.out(report.HEADINGS)
+            session.out(report.line_of(each, time.time()))
             found[each.upload_id] = each.upload.subject
             size += sum(file.size for file in each.upload.files)
     if not found:
-        desk.complain(report.NO_UPLOADS)
+        session.err(report.NO_UPLOADS)
         return True
     total = f"{len(found)} uploads of {size} bytes"
     if not yes:
-        desk.complain(f"{total}: nothing was done; --yes erases them for good")
+        session.err(f"{total}: nothing was done; --yes erases them for good")
         return True
-    claims = await _forget_claims(desk, found)
-    removals = Removals(desk.store)
+    claims = await _forget_claims(session, found)
+    removals = Removals(session.store)
     for upload_id, subject in found.items():
         await removals.place(Order(upload_id=upload_id, cause=Cause.OPERATOR, subject=subject))
     log.warning("purge.ordered", uploads=len(found), bytes=size, claims=claims)
-    period = desk.settings.sweep_interval
-    desk.complain(f"{total}: workers erase them after the sweeper's period of {period:g} s")
+    period = session.settings.sweep_interval
+    session.err(f"{total}: workers erase them after the sweeper's period of {period:g} s")
     return True
 
 
-async def _forget_claims(desk: Desk, upload_ids: Collection[str]) -> int:
+async def _forget_claims(session: Session, upload_ids: Collection[str]) -> int:
     forgotten = 0
-    async for info in desk.store.list(keys.CLAIMS):
-        if await upload_of_claim(desk.store, info.key) in upload_ids:
-            await desk.store.delete(info.key)
+    async for info in session.store.list(keys.CLAIMS):
+        if await upload_of_claim(session.store, info.key) in upload_ids:
+            await session.store.delete(info.key)
             forgotten += 1
     return forgotten

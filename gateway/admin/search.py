@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.operate.bucket import DEAD, Found, read
+from gateway.admin.bucket import DEAD, Found, read
 from gateway.records.listing import merged
 from gateway.store.objects import ObjectInfo, ObjectStore
 from gateway.uploads import keys

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.checkup.settings import check_settings
+from gateway.doctor.settings import check_settings
 from gateway.settings import Settings
 
 KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="

@@ -5,7 +5,7 @@ from typing import Final
 
 from redis.exceptions import InvalidResponse
 
-from gateway.checkup.network import Server, why_unreachable
+from gateway.doctor.network import Server, why_unreachable
 
 
 @dataclass(frozen=True, slots=True)

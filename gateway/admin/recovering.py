@@ -13,9 +13,9 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.admin import report
+from gateway.admin.bucket import Act, Orphan, Refused, Session, Tally, act_on, read
 from gateway.errors import ObjectNotFound, PreconditionFailed
-from gateway.operate import report
-from gateway.operate.bucket import Act, Desk, Orphan, Refused, Tally, act_on, read
 from gateway.records.bucket import ORPHANED_AFTER
 from gateway.records.listing import merged
 from gateway.records.orphans import was_accepted
@@ -29,46 +29,46 @@ _PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.ORPHANS)
 _AT_A_TIME: Final = 16
 
 
-async def list_orphans(desk: Desk, *, as_json: bool) -> bool:
-    """Say of each orphan what the copy of its record tells. Raises StoreUnavailable."""
+async def list_orphans(session: Session, *, as_json: bool) -> bool:
+    """Print for each orphan what the copy of its record says. Raises StoreUnavailable."""
     shown = 0
-    async for batch in _batches(desk):
-        for orphan in await asyncio.gather(*(_describe(desk, *each) for each in batch)):
+    async for batch in _batches(session):
+        for orphan in await asyncio.gather(*(_describe(session, *each) for each in batch)):
             if as_json:
-                desk.say(json.dumps(report.orphan_members(orphan)))
+                session.out(json.dumps(report.orphan_members(orphan)))
             else:
                 if shown == 0:
-                    desk.say(report.ORPHAN_HEADINGS)
-                desk.say(report.orphan_line(orphan, time.time()))
+                    session.out(report.ORPHAN_HEADINGS)
+                session.out(report.orphan_line(orphan, time.time()))
             shown += 1
     if shown == 0 and not as_json:
-        desk.complain(report.NO_ORPHANS)
+        session.err(report.NO_ORPHANS)
     return True
 
 
-async def recover(desk: Desk, upload_ids: Sequence[str], *, dry_run: bool) -> bool:
+async def recover(session: Session, upload_ids: Sequence[str], *, dry_run: bool) -> bool:
     """Take orphans up again; returns whether all of them were."""
     act = _would_recover if dry_run else _recover
-    return all([await act_on(desk, upload_id, act) for upload_id in upload_ids])
+    return all([await act_on(session, upload_id, act) for upload_id in upload_ids])
 
 
-async def recover_all(desk: Desk, *, only_accepted: bool, dry_run: bool) -> bool:
+async def recover_all(session: Session, *, only_accepted: bool, dry_run: bool) -> bool:
     """Take up again whatever has a copy of its record; returns whether that was done."""
     act = _would_recover if dry_run else _recover
-    return (await _act_on_all(desk, act, only_accepted=only_accepted)).done
+    return (await _act_on_all(session, act, only_accepted=only_accepted)).done
 
 
-async def discard(desk: Desk, upload_ids: Sequence[str], *, force: bool) -> bool:
+async def discard(session: Session, upload_ids: Sequence[str], *, force: bool) -> bool:
     """Remove orphans now; returns whether all of them were. `force`: accepted ones as well."""
     act = _discard if force else _discard_unless_accepted
-    return all([await act_on(desk, upload_id, act) for upload_id in upload_ids])
+    return all([await act_on(session, upload_id, act) for upload_id in upload_ids])
 
 
-async def discard_all(desk: Desk) -> bool:
+async def discard_all(session: Session) -> bool:
     """Remove all orphans but those that are known to have been accepted."""
-    tally = await _act_on_all(desk, _discard_unless_accepted, but=WasAccepted)
+    tally = await _act_on_all(session, _discard_unless_accepted, but=WasAccepted)
     if tally.left:
-        desk.complain(f"skipped because they were accepted: {tally.left}; see `uploads recover`")
+        session.err(f"skipped because they were accepted: {tally.left}; see `uploads recover`")
     return tally.done
 
 
@@ -77,18 +77,18 @@ class WasAccepted(Refused):
 
 
 async def _act_on_all(
-    desk: Desk, act: Act, *, only_accepted: bool = False, but: type[Refused] | None = None
+    session: Session, act: Act, *, only_accepted: bool = False, but: type[Refused] | None = None
 ) -> Tally:
     tally = Tally()
-    async for batch in _batches(desk):
+    async for batch in _batches(session):
         ids = [
             keys.id_of(file.key)
             for file, mark in batch
             if not only_accepted or (mark is not None and was_accepted(mark))
         ]
-        await asyncio.gather(*(tally.act_on(desk, each, act, but) for each in ids))
+        await asyncio.gather(*(tally.act_on(session, each, act, but) for each in ids))
     if tally.tried == 0:
-        desk.complain(report.NONE_ACCEPTED if only_accepted else report.NO_ORPHANS)
+        session.err(report.NONE_ACCEPTED if only_accepted else report.NO_ORPHANS)
     return tally
 
 
@@ -96,10 +96,10 @@ Place = tuple[ObjectInfo, ObjectInfo | None]
 """A file and its mark."""
 
 
-async def _batches(desk: Desk) -> AsyncGenerator[list[Place], None]:
+async def _batches(session: Session) -> AsyncGenerator[list[Place], None]:
     """The complete files without a record, the oldest upload first, a few at a time."""
     batch: list[Place] = []
-    async with aclosing(merged(desk.store, _PREFIXES, None)) as uploads:
+    async with aclosing(merged(session.store, _PREFIXES, None)) as uploads:
         async for found in uploads:
             file = found.get(keys.INCOMING)
             if file is None or keys.PENDING in found or keys.RECORDS in found:
@@ -113,44 +113,44 @@ async def _batches(desk: Desk) -> AsyncGenerator[list[Place], None]:
     yield batch
 
 
-async def _describe(desk: Desk, file: ObjectInfo, mark: ObjectInfo | None) -> Orphan:
+async def _describe(session: Session, file: ObjectInfo, mark: ObjectInfo | None) -> Orphan:
     try:
-        spare = await find_spare(desk.store, desk.settings.key_ring(), keys.id_of(file.key))
+        spare = await find_spare(session.store, session.settings.key_ring(), keys.id_of(file.key))
     except ObjectNotFound:
         spare = None
-    left = max(0.0, desk.settings.orphan_retention - mark.age) if mark is not None else None
+    left = max(0.0, session.settings.orphan_retention - mark.age) if mark is not None else None
     return Orphan(file, mark, spare, left)
 
 
-async def _find(desk: Desk, upload_id: str) -> Orphan:
+async def _find(session: Session, upload_id: str) -> Orphan:
     """The orphan of that id. Raises Refused where there is none."""
-    known = await read(desk.store, keys.pending(upload_id), keys.record(upload_id))
+    known = await read(session.store, keys.pending(upload_id), keys.record(upload_id))
     if known is not None:
         raise Refused(f"it has a record, and is {known.state}")
     try:
-        file = await desk.store.head(keys.incoming(upload_id))
+        file = await session.store.head(keys.incoming(upload_id))
     except ObjectNotFound:
         raise Refused("its file is no longer in the bucket") from None
     try:
-        document = await desk.store.get(keys.orphan(upload_id))
+        document = await session.store.get(keys.orphan(upload_id))
     except ObjectNotFound:
-        return await _describe(desk, file, None)
+        return await _describe(session, file, None)
     size = len(document.content)
     mark = ObjectInfo(keys.orphan(upload_id), size, document.etag, document.age)
-    return await _describe(desk, file, mark)
+    return await _describe(session, file, mark)
 
 
-async def _would_recover(desk: Desk, upload_id: str) -> str:
-    _copy_of(await _find(desk, upload_id))
+async def _would_recover(session: Session, upload_id: str) -> str:
+    _copy_of(await _find(session, upload_id))
     return "would be resumed"
 
 
-async def _recover(desk: Desk, upload_id: str) -> str:
-    orphan = await _find(desk, upload_id)
+async def _recover(session: Session, upload_id: str) -> str:
+    orphan = await _find(session, upload_id)
     # Its message may be there already, so the workers look for it before they send another.
     quiet = orphan.mark.age if orphan.mark is not None else 0.0
     try:
-        await desk.records.recover(recovered(_copy_of(orphan), datetime.now(UTC), quiet))
+        await session.records.recover(recovered(_copy_of(orphan), datetime.now(UTC), quiet))
     except PreconditionFailed:
         raise Refused("another process has just resumed it") from None
     return "resumed; the sweeper will send it to the workers"
@@ -165,14 +165,14 @@ def _copy_of(orphan: Orphan) -> Upload:
     return orphan.spare
 
 
-async def _discard_unless_accepted(desk: Desk, upload_id: str) -> str:
-    if (await _find(desk, upload_id)).was_accepted:
+async def _discard_unless_accepted(session: Session, upload_id: str) -> str:
+    if (await _find(session, upload_id)).was_accepted:
         raise WasAccepted("it was accepted: recover it, or remove it anyway with --force")
-    return await _discard(desk, upload_id)
+    return await _discard(session, upload_id)
 
 
-async def _discard(desk: Desk, upload_id: str) -> str:
-    await _find(desk, upload_id)
-    if not await desk.records.fence(abandoned(upload_id, datetime.now(UTC))):
+async def _discard(session: Session, upload_id: str) -> str:
+    await _find(session, upload_id)
+    if not await session.records.fence(abandoned(upload_id, datetime.now(UTC))):
         raise Refused("another process has just resumed it")
     return "removed"

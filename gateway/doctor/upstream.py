@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.backends import Backends
-from gateway.checkup.network import Server, why_unreachable
+from gateway.doctor.network import Server, why_unreachable
 from gateway.errors import (
     ConfigurationError,
     UpstreamError,

@@ -11,16 +11,16 @@ import msgspec
 from redis.exceptions import RedisError
 
 from gateway.backends import Backends, open_backends
-from gateway.checkup.agreement import check_agreement
-from gateway.checkup.host import check_clock, check_descriptors, check_libmagic
-from gateway.checkup.parts import Finding, Part
-from gateway.checkup.redis import check_redis, check_shares
-from gateway.checkup.refusals import BROKER, REDIS
-from gateway.checkup.sentinels import find_primary
-from gateway.checkup.settings import check_settings
-from gateway.checkup.store import check_store
-from gateway.checkup.upstream import check_upstream
-from gateway.checkup.verifiers import verifier_checks, who_is_let_in
+from gateway.doctor.agreement import check_agreement
+from gateway.doctor.host import check_clock, check_descriptors, check_libmagic
+from gateway.doctor.parts import Finding, Part
+from gateway.doctor.redis import check_redis, check_shares
+from gateway.doctor.refusals import BROKER, REDIS
+from gateway.doctor.sentinels import find_primary
+from gateway.doctor.settings import check_settings
+from gateway.doctor.store import check_store
+from gateway.doctor.upstream import check_upstream
+from gateway.doctor.verifiers import verifier_checks, who_is_let_in
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.redis.address import is_redis
 from gateway.settings import Settings

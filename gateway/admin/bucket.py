@@ -21,10 +21,10 @@ DEAD: Final = "dead"
 
 UNREADABLE: Final = "unreadable"
 
-Say = Callable[[str], None]
+Out = Callable[[str], None]
 """Is given one line."""
 
-Act = Callable[["Desk", str], Awaitable[str]]
+Act = Callable[["Session", str], Awaitable[str]]
 """What is done to one upload; says what was done, or raises Refused."""
 
 
@@ -33,14 +33,14 @@ class Refused(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """What the commands work with; they `say` what was asked for, and `complain` of the rest."""
+class Session:
+    """What the commands work with; `out` gets what was asked for, and `err` the rest."""
 
     settings: Settings
     store: ObjectStore
     records: BucketRecords
-    say: Say
-    complain: Say
+    out: Out
+    err: Out
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +107,21 @@ def checked_id(text: str) -> str:
     return text
 
 
-async def act_on(desk: Desk, upload_id: str, act: Act, but: type[Refused] | None = None) -> bool:
+async def act_on(
+    session: Session, upload_id: str, act: Act, but: type[Refused] | None = None
+) -> bool:
     """Act on one upload and say how it went. Raises a refusal of the type `but`."""
     try:
-        said = await act(desk, checked_id(upload_id))
+        said = await act(session, checked_id(upload_id))
     except msgspec.MsgspecError:
-        desk.complain(f"error: {upload_id}: its record cannot be read")
+        session.err(f"error: {upload_id}: its record cannot be read")
         return False
     except (Refused, IllegalTransition) as error:
         if but is not None and isinstance(error, but):
             raise
-        desk.complain(f"error: {upload_id}: {error}")
+        session.err(f"error: {upload_id}: {error}")
         return False
-    desk.say(f"{upload_id}: {said}")
+    session.out(f"{upload_id}: {said}")
     return True
 
 
@@ -132,12 +134,12 @@ class Tally:
     left: int = 0
 
     async def act_on(
-        self, desk: Desk, upload_id: str, act: Act, but: type[Refused] | None = None
+        self, session: Session, upload_id: str, act: Act, but: type[Refused] | None = None
     ) -> None:
         """Act on one more; what `but` refuses is left alone, and not said one by one."""
         self.tried += 1
         try:
-            done = await act_on(desk, upload_id, act, but)
+            done = await act_on(session, upload_id, act, but)
         except Refused:
             self.left += 1
         else:

@@ -11,9 +11,9 @@ import structlog
 from redis.asyncio import Redis
 
 from gateway.errors import QuotaExceeded
-from gateway.limits import quotas as module
+from gateway.limits import shared_quota as module
 from gateway.limits.quota import Demand, Policy
-from gateway.limits.quotas import Quotas, Ticket
+from gateway.limits.shared_quota import Quotas, Ticket
 from gateway.server.services import at_work
 from gateway.stack.part import Part
 from gateway.stack.ports import free_port

@@ -5,20 +5,20 @@ A relayed upload that awaits its audit is in Redis as a rule, and therefore not 
 
 from collections.abc import Awaitable, Callable
 
-from gateway.backends import open_store
-from gateway.errors import GatewayError
-from gateway.operate.bucket import Desk, Say
-from gateway.operate.changing import cancel, retry, retry_all
-from gateway.operate.looking import list_uploads, show
-from gateway.operate.purging import purge
-from gateway.operate.recovering import (
+from gateway.admin.bucket import Out, Session
+from gateway.admin.commands import cancel, retry, retry_all
+from gateway.admin.purging import purge
+from gateway.admin.queries import list_uploads, show
+from gateway.admin.recovering import (
     discard,
     discard_all,
     list_orphans,
     recover,
     recover_all,
 )
-from gateway.operate.search import Query
+from gateway.admin.search import Query
+from gateway.backends import open_store
+from gateway.errors import GatewayError
 from gateway.records.bucket import BucketRecords
 from gateway.settings import Settings
 
@@ -40,13 +40,13 @@ __all__ = [
 
 
 async def run(
-    settings: Settings, work: Callable[[Desk], Awaitable[bool]], say: Say, complain: Say
+    settings: Settings, work: Callable[[Session], Awaitable[bool]], out: Out, err: Out
 ) -> int:
     """Do the work on the bucket; returns the exit status, 0 where all of it was done."""
     try:
         async with open_store(settings) as store:
-            desk = Desk(settings, store, BucketRecords(store), say, complain)
-            return 0 if await work(desk) else 1
+            session = Session(settings, store, BucketRecords(store), out, err)
+            return 0 if await work(session) else 1
     except GatewayError as error:
-        complain(f"error: {error}")
+        err(f"error: {error}")
         return 1

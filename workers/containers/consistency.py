@@ -6,6 +6,16 @@ from typing import Final
 
 from gateway.uploads.excerpt import Piece
 from workers.containers.archive import END, Directory
+from workers.containers.archive_types import (
+    ZIP,
+    leading_entries,
+    names_of,
+    reader_of,
+    scene_type,
+    tells,
+    types_of,
+)
+from workers.containers.bombs import is_bomb
 from workers.containers.contents import CONTENT_BYTES
 from workers.containers.entries import (
     LOCAL,
@@ -15,16 +25,6 @@ from workers.containers.entries import (
     last_entries,
     local_entry,
 )
-from workers.containers.kinds import (
-    ZIP,
-    leading_entries,
-    names_of,
-    reader_of,
-    scene_type,
-    tells,
-    types_of,
-)
-from workers.containers.weights import is_bomb
 
 _HEADER_ROOM: Final = 4096
 """Bytes that are read for one header: name and extra are rarely longer than a few hundred."""

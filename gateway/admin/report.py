@@ -6,7 +6,7 @@ Neither an authorization nor a byte of a file is ever among them.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from gateway.operate.bucket import Found, Orphan
+from gateway.admin.bucket import Found, Orphan
 from gateway.store.objects import ObjectInfo
 from gateway.uploads.ids import created_at
 from gateway.uploads.record import Attempt, State

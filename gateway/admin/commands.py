@@ -10,10 +10,10 @@ from math import ceil
 
 from msgspec.structs import replace
 
+from gateway.admin.bucket import NoSuchUpload, Refused, Session, Tally, act_on, file_of
+from gateway.admin.search import Query, search
 from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound, PreconditionFailed
-from gateway.operate.bucket import Desk, NoSuchUpload, Refused, Tally, act_on, file_of
-from gateway.operate.search import Query, search
 from gateway.records.bucket import Entry
 from gateway.uploads.attempts import carried_over, under_way_for
 from gateway.uploads.lifecycle import advance, is_end, reopen, supersedes
@@ -24,36 +24,36 @@ class FileGone(Refused):
     """There is nothing left that could be registered."""
 
 
-async def retry(desk: Desk, upload_ids: Sequence[str]) -> bool:
+async def retry(session: Session, upload_ids: Sequence[str]) -> bool:
     """Take failed uploads up again; returns whether all of them were."""
-    return all([await act_on(desk, upload_id, _retry) for upload_id in upload_ids])
+    return all([await act_on(session, upload_id, _retry) for upload_id in upload_ids])
 
 
-async def retry_all(desk: Desk) -> bool:
+async def retry_all(session: Session) -> bool:
     """Take up again whatever has failed and still can be; returns whether that was done."""
     tally = Tally()
-    async with aclosing(search(desk.store, Query(states=frozenset({State.FAILED})))) as failed:
+    async with aclosing(search(session.store, Query(states=frozenset({State.FAILED})))) as failed:
         async for found in failed:
             upload = found.upload
             if upload is not None and upload.delivery is Delivery.EXTERNAL:
-                await tally.act_on(desk, upload.id, _retry, but=FileGone)
+                await tally.act_on(session, upload.id, _retry, but=FileGone)
     if tally.tried == 0:
-        desk.complain("no hosted upload has failed")
+        session.err("no hosted upload has failed")
     if tally.left:
-        desk.complain(f"skipped because their files are gone: {tally.left}")
+        session.err(f"skipped because their files are gone: {tally.left}")
     return tally.done
 
 
-async def cancel(desk: Desk, upload_ids: Sequence[str], *, force: bool) -> bool:
+async def cancel(session: Session, upload_ids: Sequence[str], *, force: bool) -> bool:
     """Bring pending uploads to their end; returns whether all of them were.
 
     `force`: also those that ChatKitty may have a message of.
     """
 
-    async def act(desk: Desk, upload_id: str) -> str:
-        return await _cancel(desk, upload_id, force=force)
+    async def act(session: Session, upload_id: str) -> str:
+        return await _cancel(session, upload_id, force=force)
 
-    return all([await act_on(desk, upload_id, act) for upload_id in upload_ids])
+    return all([await act_on(session, upload_id, act) for upload_id in upload_ids])
 
 
 def why_not_retry(upload: Upload, *, has_credentials: bool) -> str | None:
@@ -88,80 +88,80 @@ def why_not_cancel(entry: Entry, *, force: bool) -> str | None:
     return None
 
 
-async def _retry(desk: Desk, upload_id: str) -> str:
-    ended = await _open_ended(desk, upload_id)
-    has_credentials = desk.settings.upstream_client_id is not None
+async def _retry(session: Session, upload_id: str) -> str:
+    ended = await _open_ended(session, upload_id)
+    has_credentials = session.settings.upstream_client_id is not None
     reason = why_not_retry(ended.upload, has_credentials=has_credentials)
     if reason is not None and ended.upload.state is State.FAILED:
         raise Refused(reason)
     again = reopen(ended.upload, datetime.now(UTC))
-    if await file_of(desk.store, upload_id) is None:
+    if await file_of(session.store, upload_id) is None:
         raise FileGone("its file is no longer in the bucket")
     if again.attempt is not None:
         again = replace(again, attempt=carried_over(again.attempt, ended.age))
     try:
-        await desk.records.reopen(again)
+        await session.records.reopen(again)
     except PreconditionFailed:
         raise Refused("it is pending already") from None
-    return f"{again.state} again; {_when(desk, again)}"
+    return f"{again.state} again; {_when(session, again)}"
 
 
-def _when(desk: Desk, upload: Upload) -> str:
-    period = f"the sweeper resumes it within its period of {desk.settings.sweep_interval:g} s"
+def _when(session: Session, upload: Upload) -> str:
+    period = f"the sweeper resumes it within its period of {session.settings.sweep_interval:g} s"
     seconds = under_way_for(upload.attempt, 0.0)
     if seconds == 0:
         return period
     return f"{period}, {ceil(seconds)} s from now at the earliest: its last attempt may still run"
 
 
-async def _open_ended(desk: Desk, upload_id: str) -> Entry:
+async def _open_ended(session: Session, upload_id: str) -> Entry:
     try:
-        return await desk.records.open_ended(upload_id)
+        return await session.records.open_ended(upload_id)
     except ObjectNotFound:
-        pending = await _open_pending(desk, upload_id)
+        pending = await _open_pending(session, upload_id)
         raise Refused(f"it is {pending.upload.state}, and has not failed") from None
 
 
-async def _open_pending(desk: Desk, upload_id: str) -> Entry:
+async def _open_pending(session: Session, upload_id: str) -> Entry:
     try:
-        return await desk.records.open_kept(upload_id)
+        return await session.records.open_kept(upload_id)
     except ObjectNotFound:
         raise NoSuchUpload from None
 
 
-async def _cancel(desk: Desk, upload_id: str, *, force: bool) -> str:
-    entry = await _open_to_cancel(desk, upload_id)
+async def _cancel(session: Session, upload_id: str, *, force: bool) -> str:
+    entry = await _open_to_cancel(session, upload_id)
     if reason := why_not_cancel(entry, force=force):
         raise Refused(reason)
-    entry = await _mark(desk, entry)
-    ended = await desk.records.ended(upload_id)
+    entry = await _mark(session, entry)
+    ended = await session.records.ended(upload_id)
     if ended is not None and not supersedes(entry.upload, ended):
-        await desk.records.forget_pending(upload_id)
+        await session.records.forget_pending(upload_id)
         raise Refused(f"it has ended as {ended.state}")
-    await desk.records.forget_file(upload_id)
+    await session.records.forget_file(upload_id)
     upload = replace(entry.upload, authorization=None)
-    saved = await desk.records.save(entry, advance(upload, State.FAILED, datetime.now(UTC)))
+    saved = await session.records.save(entry, advance(upload, State.FAILED, datetime.now(UTC)))
     if saved.upload.fault != CANCELLED:
         raise Refused(f"it has ended as {saved.upload.state}")
     return "cancelled"
 
 
-async def _open_to_cancel(desk: Desk, upload_id: str) -> Entry:
+async def _open_to_cancel(session: Session, upload_id: str) -> Entry:
     try:
-        return await _open_pending(desk, upload_id)
+        return await _open_pending(session, upload_id)
     except NoSuchUpload:
-        ended = await desk.records.ended(upload_id)
+        ended = await session.records.ended(upload_id)
         if ended is None:
             raise
         raise Refused(f"it has ended as {ended.state}") from None
 
 
-async def _mark(desk: Desk, entry: Entry) -> Entry:
+async def _mark(session: Session, entry: Entry) -> Entry:
     """Have the record say that the upload is cancelled: no worker gets past that write."""
     upload = replace(entry.upload, fault=CANCELLED)
     if upload.attempt is not None:
         upload = replace(upload, attempt=carried_over(upload.attempt, entry.age))
     try:
-        return await desk.records.save(entry, upload)
+        return await session.records.save(entry, upload)
     except PreconditionFailed:
         raise Refused("a worker is processing it: try again in a moment") from None
