@@ -1,5 +1,8 @@
 """What operators see of uploads and do with them: by the bucket alone, whatever else is away.
 
+`queries` shows uploads, `commands` changes them, `purging` removes all of a subject's, and
+`recovering` takes up files without a record. Each gets a `Session` and prints through it.
+
 A relayed upload that awaits its audit is in Redis as a rule, and therefore not seen from here.
 """
 

@@ -1,1 +1,7 @@
-"""Which message brokers can be used, and how Celery and kombu are told of them."""
+"""Which message brokers can be used, and how Celery and kombu are told of them.
+
+`kinds` recognises a broker by its URL, `options` has the settings for each, `faults` explains its
+errors to operators. `amqp` and `sqs` are transports for kombu with repairs, `known` installs them.
+
+Settings are checked here before any client of a broker is imported, which takes long.
+"""

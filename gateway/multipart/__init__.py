@@ -1,4 +1,10 @@
-"""A scanner of `multipart/form-data` bodies (RFC 7578) that does no I/O."""
+"""A scanner of `multipart/form-data` bodies (RFC 7578) that does no I/O.
+
+Chunks go in as they arrive, events come out: the head of a part, its bytes, its end. Whatever two
+servers could read differently is an `Ambiguity`, and is reported with the part.
+
+Nothing else of the gateway is imported: the scanner can be fuzzed and used alone.
+"""
 
 from gateway.multipart.ambiguity import HARMLESS, TOLERATED, Ambiguity
 from gateway.multipart.boundary import Declared, declared_boundaries, is_multipart_form

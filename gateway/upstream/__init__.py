@@ -1,0 +1,8 @@
+"""The border to ChatKitty: its API, as far as files need it.
+
+`client` has the calls, `transport` one bounded HTTP exchange, `endpoints` recognises what takes a
+file. `token` and `shared_token` are the gateway's own credentials. `retry`, `reconcile` and
+`breaker` decide what follows an error, and how a file is registered only once.
+
+Uploads are relayed elsewhere (`gateway.delivery`): here are requests of the gateway's own.
+"""
