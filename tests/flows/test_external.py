@@ -3,12 +3,14 @@
 import hashlib
 import json
 
+import google_crc32c
 import pytest
 
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from tests.flows import files
 from tests.flows.client import Answer, Client
+from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, THREAD, TOKENS, Sandbox
 
 CHANNEL_PATH = f"/v1/channels/{CHANNEL}/messages"
@@ -113,12 +115,27 @@ async def test_the_upload_resource_tells_all_of_it_to_its_subject_only(external:
     file = resource["file"]
     assert (file["name"], file["size"]) == ("a b.pdf", len(files.PDF))
     assert (file["contentType"], file["declaredContentType"]) == ("application/pdf", "text/plain")
-    assert file["digests"]["sha256"] == hashlib.sha256(files.PDF).hexdigest()
+    assert file["digests"] == {"crc32c": f"{google_crc32c.value(files.PDF):08x}"}
     bob = external.as_another(TOKENS["bob"])
     for stranger in (bob, external):
         path = f"/gateway/uploads/{answer.upload_id if stranger is bob else 'x'}"
         refused = await stranger.request("GET", path)
         assert (refused.status, refused.json()["type"][-16:]) == (404, "upload-not-found")
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("delivery", ["relay", "external"])
+async def test_a_sha256_is_told_if_it_is_asked_for(
+    delivery: str, start_gateway: StartGateway
+) -> None:
+    gateway = start_gateway(delivery=delivery, hash="sha256")
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        answer = await client.upload(CHANNEL_PATH, files.PDF, name="a.pdf")
+        resource = await client.resource(answer.upload_id)
+    assert resource["file"]["digests"] == {
+        "crc32c": f"{google_crc32c.value(files.PDF):08x}",
+        "sha256": hashlib.sha256(files.PDF).hexdigest(),
+    }
 
 
 async def test_a_subject_lists_its_own_uploads(external: Client) -> None:
