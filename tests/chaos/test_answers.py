@@ -20,18 +20,18 @@ from chaos.uploads import Mode, plan_uploads
         (503, None),
     ],
 )
-def test_what_an_answer_means(mode, status, ending):
+def test_what_an_answer_means(mode: Mode, status: int, ending: Ending | None) -> None:
     assert ending_of(mode, Answer(status)) is ending
 
 
-def test_only_a_relay_with_a_key_may_be_told_that_its_outcome_is_unknown():
+def test_only_a_relay_with_a_key_may_be_told_that_its_outcome_is_unknown() -> None:
     endings = {mode: ending_of(mode, Answer(409)) for mode in Mode}
     assert endings.pop(Mode.RELAY_KEYED) is Ending.UNKNOWN
     assert set(endings.values()) == {Ending.REFUSED}
 
 
 @given(mode=st.sampled_from(Mode))
-def test_no_answer_ends_nothing(mode):
+def test_no_answer_ends_nothing(mode: Mode) -> None:
     assert ending_of(mode, None) is None
 
 
@@ -40,13 +40,15 @@ def test_no_answer_ends_nothing(mode):
     asked=st.floats(0, 1e6),
     jitter=st.floats(0, 1, exclude_max=True),
 )
-def test_a_pause_is_bounded_and_no_shorter_than_asked(tries, asked, jitter):
+def test_a_pause_is_bounded_and_no_shorter_than_asked(
+    tries: int, asked: float, jitter: float
+) -> None:
     wait = pause(tries, Answer(503, retry_after=asked), jitter)
     assert min(asked, 30) <= wait <= 30
     assert 0 < pause(tries, None, jitter) <= 5
 
 
-def test_an_unknown_outcome_is_looked_up_where_the_answer_points():
+def test_an_unknown_outcome_is_looked_up_where_the_answer_points() -> None:
     upload = plan_uploads(1, 1, 1)[0]
     answer = Answer(409, upload_id="this", location="/gateway/uploads/first")
     assert Outcome(upload, Ending.UNKNOWN, "", answer).upload_id == "first"

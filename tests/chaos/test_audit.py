@@ -45,14 +45,14 @@ def flaws(outcome: Outcome, facts: Facts) -> set[Flaw]:
 
 
 @given(mode=MODES)
-def test_nothing_is_found_where_all_is_right(mode):
+def test_nothing_is_found_where_all_is_right(mode: Mode) -> None:
     verdict = audit([outcome_of(mode)], facts_of(mode))
     assert verdict.findings == ()
     assert verdict.is_settled
 
 
 @given(mode=MODES, ending=st.sampled_from(Ending))
-def test_two_messages_are_one_too_many_however_it_ended(mode, ending):
+def test_two_messages_are_one_too_many_however_it_ended(mode: Mode, ending: Ending) -> None:
     first = message_of(mode)
     facts = replace(
         facts_of(mode),
@@ -63,12 +63,12 @@ def test_two_messages_are_one_too_many_however_it_ended(mode, ending):
 
 
 @given(mode=MODES)
-def test_an_acknowledged_upload_without_a_message_is_lost(mode):
+def test_an_acknowledged_upload_without_a_message_is_lost(mode: Mode) -> None:
     assert flaws(outcome_of(mode), replace(facts_of(mode), messages={})) == {Flaw.LOST}
 
 
 @given(mode=MODES)
-def test_what_was_never_acknowledged_need_not_be_there(mode):
+def test_what_was_never_acknowledged_need_not_be_there(mode: Mode) -> None:
     facts = replace(facts_of(mode), messages={}, resources={})
     assert flaws(outcome_of(mode, Ending.UNACKNOWLEDGED), facts) == set()
 
@@ -84,7 +84,9 @@ def test_what_was_never_acknowledged_need_not_be_there(mode):
         (Resource(200, "registered", "http://other"), Flaw.WRONG),
     ],
 )
-def test_the_resource_of_a_hosted_upload_is_registered(mode, resource, flaw):
+def test_the_resource_of_a_hosted_upload_is_registered(
+    mode: Mode, resource: Resource, flaw: Flaw
+) -> None:
     facts = replace(facts_of(mode), resources={ID: resource})
     assert flaws(outcome_of(mode), facts) == {flaw}
 
@@ -99,12 +101,14 @@ def test_the_resource_of_a_hosted_upload_is_registered(mode, resource, flaw):
         (Resource(200, "flagged", problem="mismatch"), Flaw.WRONG),
     ],
 )
-def test_the_resource_of_a_relayed_upload_is_audited(mode, resource, flaw):
+def test_the_resource_of_a_relayed_upload_is_audited(
+    mode: Mode, resource: Resource, flaw: Flaw
+) -> None:
     facts = replace(facts_of(mode), resources={ID: resource})
     assert flaws(outcome_of(mode), facts) == {flaw}
 
 
-def test_an_audit_may_go_with_redis_but_is_counted():
+def test_an_audit_may_go_with_redis_but_is_counted() -> None:
     facts = replace(facts_of(Mode.RELAY), resources={ID: Resource(404)}, redis_forgot=True)
     verdict = audit([outcome_of(Mode.RELAY)], facts)
     assert verdict.findings == ()
@@ -113,7 +117,7 @@ def test_an_audit_may_go_with_redis_but_is_counted():
 
 
 @given(mode=MODES, ending=st.sampled_from([Ending.ACKNOWLEDGED, Ending.UNACKNOWLEDGED]))
-def test_a_message_shows_the_file_that_was_sent(mode, ending):
+def test_a_message_shows_the_file_that_was_sent(mode: Mode, ending: Ending) -> None:
     outcome, facts = outcome_of(mode, ending), facts_of(mode)
     good = message_of(mode)
     for bad in (
@@ -128,18 +132,18 @@ def test_a_message_shows_the_file_that_was_sent(mode, ending):
 
 
 @given(mode=MODES)
-def test_a_client_is_told_of_the_message_that_is_there(mode):
+def test_a_client_is_told_of_the_message_that_is_there(mode: Mode) -> None:
     outcome = outcome_of(mode, answer=Answer(200, ID, message_id=9))
     assert flaws(outcome, facts_of(mode)) == {Flaw.WRONG}
 
 
 @given(mode=MODES)
-def test_an_answer_bears_the_uploads_id(mode):
+def test_an_answer_bears_the_uploads_id(mode: Mode) -> None:
     assert flaws(outcome_of(mode, answer=Answer(200)), facts_of(mode)) == {Flaw.WRONG}
 
 
 @given(mode=MODES)
-def test_a_valid_upload_is_not_refused_and_a_patient_client_is_answered(mode):
+def test_a_valid_upload_is_not_refused_and_a_patient_client_is_answered(mode: Mode) -> None:
     facts = replace(facts_of(mode), messages={})
     refused = outcome_of(mode, Ending.REFUSED, Answer(400, ID))
     assert flaws(refused, facts) == {Flaw.WRONG}
@@ -156,7 +160,9 @@ def test_a_valid_upload_is_not_refused_and_a_patient_client_is_answered(mode):
         (Resource(404), {Flaw.WRONG}),
     ],
 )
-def test_an_unknown_outcome_has_a_resource_that_comes_to_an_end(resource, found):
+def test_an_unknown_outcome_has_a_resource_that_comes_to_an_end(
+    resource: Resource, found: set[Flaw]
+) -> None:
     answer = Answer(409, "another", f"/gateway/uploads/{ID}")
     outcome = outcome_of(Mode.RELAY_KEYED, Ending.UNKNOWN, answer)
     facts = replace(facts_of(Mode.RELAY_KEYED), messages={}, resources={ID: resource})
@@ -173,13 +179,13 @@ def test_an_unknown_outcome_has_a_resource_that_comes_to_an_end(resource, found)
         (Bucket(records=frozenset({ID})), 0),
     ],
 )
-def test_the_bucket_holds_nothing_but_ended_uploads(bucket, count):
+def test_the_bucket_holds_nothing_but_ended_uploads(bucket: Bucket, count: int) -> None:
     verdict = audit([], Facts({}, {}, bucket, redis_forgot=False))
     assert verdict.count(Flaw.LEFTOVER) == count == len(verdict.findings)
     assert verdict.is_settled is (count == 0)
 
 
 @given(mode=MODES)
-def test_a_fault_of_the_gateways_own_is_found_though_a_repetition_went_well(mode):
+def test_a_fault_of_the_gateways_own_is_found_though_a_repetition_went_well(mode: Mode) -> None:
     outcome = replace(outcome_of(mode), statuses=(503, 500, 200))
     assert flaws(outcome, facts_of(mode)) == {Flaw.WRONG}

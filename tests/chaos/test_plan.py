@@ -9,7 +9,9 @@ KINDS = st.lists(st.sampled_from(Kind), unique=True, min_size=1)
 
 
 @given(seed=st.integers(), seconds=st.floats(1, 600), kinds=KINDS)
-def test_a_seed_makes_one_plan_within_the_load(seed, seconds, kinds):
+def test_a_seed_makes_one_plan_within_the_load(
+    seed: int, seconds: float, kinds: list[Kind]
+) -> None:
     faults = plan(seed, seconds, kinds)
     assert faults == plan(seed, seconds, kinds)
     times = [at for at, _ in faults]
@@ -19,17 +21,17 @@ def test_a_seed_makes_one_plan_within_the_load(seed, seconds, kinds):
 
 
 @given(seed=st.integers())
-def test_every_kind_comes_up_once_before_any_comes_up_again(seed):
+def test_every_kind_comes_up_once_before_any_comes_up_again(seed: int) -> None:
     faults = [fault.kind for _, fault in plan(seed, 5.0 * len(Kind))]
     assert sorted(faults) == sorted(Kind)
 
 
-def test_without_kinds_nothing_is_planned():
+def test_without_kinds_nothing_is_planned() -> None:
     assert plan(1, 60.0, ()) == []
 
 
 @given(seed=st.integers())
-def test_a_fault_lasts_as_long_as_its_kind_has_it(seed):
+def test_a_fault_lasts_as_long_as_its_kind_has_it(seed: int) -> None:
     for _, fault in plan(seed, 5.0 * len(Kind)):
         match fault.kind:
             case Kind.UPSTREAM_LATE:
@@ -46,7 +48,7 @@ def test_a_fault_lasts_as_long_as_its_kind_has_it(seed):
                 assert fault.seconds == 0
 
 
-def test_kinds_are_chosen_singly_and_by_their_action():
+def test_kinds_are_chosen_singly_and_by_their_action() -> None:
     assert chosen("flushall,kill-s3,flushall") == (Kind.FLUSHALL, Kind.KILL_S3)
     assert {kind.action for kind in chosen("kill, stop")} == {"kill", "stop"}
     assert chosen("none") == ()
@@ -56,7 +58,7 @@ def test_kinds_are_chosen_singly_and_by_their_action():
 
 
 @pytest.mark.parametrize("kind", chosen("upstream"))
-def test_the_sandbox_understands_every_rule(kind):
+def test_the_sandbox_understands_every_rule(kind: Kind) -> None:
     rule = Rule.parse(rule_of(Fault(kind, seconds=2.0, times=3)))
     assert [rule.strikes("POST", "/v1/channels/702/messages") for _ in range(4)] == [
         True,

@@ -16,7 +16,7 @@ def report_of(*findings: Finding, ending: Ending = Ending.ACKNOWLEDGED) -> Repor
     return Report(1, 2.0, outcomes, struck, Settled(Verdict(findings), 0.5))
 
 
-def test_a_run_without_findings_passes():
+def test_a_run_without_findings_passes() -> None:
     report = report_of()
     document = json.loads(json.dumps(as_json(report)))
     assert document["passed"] is True
@@ -26,7 +26,7 @@ def test_a_run_without_findings_passes():
     assert as_text(report).endswith("passed")
 
 
-def test_one_finding_of_any_kind_fails_it_and_is_shown():
+def test_one_finding_of_any_kind_fails_it_and_is_shown() -> None:
     for flaw in Flaw:
         report = report_of(Finding(flaw, "because", "0190", "one.png", Mode.EXTERNAL))
         assert not report.passed
@@ -34,7 +34,7 @@ def test_one_finding_of_any_kind_fails_it_and_is_shown():
         assert f"{flaw}: one.png (upload 0190): because" in as_text(report)
 
 
-def test_a_run_that_acknowledged_nothing_proves_nothing():
+def test_a_run_that_acknowledged_nothing_proves_nothing() -> None:
     report = report_of(ending=Ending.UNACKNOWLEDGED)
     assert not report.passed
     assert "nothing was acknowledged of: external" in as_text(report)

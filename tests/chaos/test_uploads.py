@@ -9,7 +9,9 @@ from workers.sniff import Sniffer
 
 
 @given(seed=st.integers(), count=st.integers(1, 200), seconds=st.floats(1, 600))
-def test_a_seed_makes_the_same_uploads_in_their_order(seed, count, seconds):
+def test_a_seed_makes_the_same_uploads_in_their_order(
+    seed: int, count: int, seconds: float
+) -> None:
     uploads = plan_uploads(seed, count, seconds)
     assert uploads == plan_uploads(seed, count, seconds)
     assert len({upload.name for upload in uploads}) == count
@@ -18,7 +20,7 @@ def test_a_seed_makes_the_same_uploads_in_their_order(seed, count, seconds):
     assert all(0 <= each <= seconds for each in due)
 
 
-def test_a_key_and_a_preference_are_for_the_modes_that_have_them():
+def test_a_key_and_a_preference_are_for_the_modes_that_have_them() -> None:
     uploads = plan_uploads(1, 1000, 60)
     assert {upload.mode for upload in uploads} == set(Mode)
     assert all((upload.key is not None) is upload.mode.is_keyed for upload in uploads)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -236,7 +237,7 @@ async def test_a_large_upload_does_not_fill_the_memory(client: Client, sandbox: 
     size, chunk = 128 * 1024**2, bytes(1024**2)
     digest = hashlib.sha256()
 
-    async def body():
+    async def body() -> AsyncIterator[bytes]:
         yield form(b"").partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
         for _ in range(size // len(chunk)):
             digest.update(chunk)

@@ -233,7 +233,7 @@ async def store(seaweedfs: SeaweedFS) -> AsyncIterator[S3Store]:
         yield opened
 
 
-def open_store(server: SeaweedFS):
+def open_store(server: SeaweedFS) -> AbstractAsyncContextManager[S3Store]:
     return S3Store.open(
         endpoint_url=server.endpoint_url,
         bucket=server.bucket,

@@ -14,7 +14,7 @@ MIB = 1024**2
 ALICE, BOB, CAROL = "alice", "bob", "carol"
 
 
-async def test_an_upload_holds_what_has_come_and_gives_all_of_it_back():
+async def test_an_upload_holds_what_has_come_and_gives_all_of_it_back() -> None:
     budget = Budget(32 * MIB)
     async with budget.hold(ALICE, None, LONG) as memory:
         assert budget.used == FIRST_STEP
@@ -27,21 +27,21 @@ async def test_an_upload_holds_what_has_come_and_gives_all_of_it_back():
     assert budget.used == 0
 
 
-async def test_what_is_held_is_given_back_even_by_an_error():
+async def test_what_is_held_is_given_back_even_by_an_error() -> None:
     budget = Budget(32 * MIB)
     with pytest.raises(ZeroDivisionError):
         await fail_while_holding(budget)
     assert budget.used == 0
 
 
-async def test_a_small_upload_holds_no_more_than_it_is_large():
+async def test_a_small_upload_holds_no_more_than_it_is_large() -> None:
     budget = Budget(32 * MIB)
     async with budget.hold(ALICE, 70, LONG) as memory:
         await memory.take(70)
         assert budget.used == 70
 
 
-async def test_what_an_upload_announces_keeps_nobody_away():
+async def test_what_an_upload_announces_keeps_nobody_away() -> None:
     budget = Budget(32 * MIB)
     async with AsyncExitStack() as slow:
         for subject in (ALICE, BOB) * 20:
@@ -51,7 +51,7 @@ async def test_what_an_upload_announces_keeps_nobody_away():
             await memory.take(MIB)
 
 
-async def test_a_small_upload_finds_room_while_large_ones_hold_all_they_can():
+async def test_a_small_upload_finds_room_while_large_ones_hold_all_they_can() -> None:
     budget = Budget(32 * MIB)
     async with AsyncExitStack() as full:
         held = await fill(budget, full)
@@ -65,7 +65,7 @@ async def test_a_small_upload_finds_room_while_large_ones_hold_all_they_can():
         assert budget.used == held
 
 
-async def test_one_subject_never_has_so_much_that_others_find_nothing():
+async def test_one_subject_never_has_so_much_that_others_find_nothing() -> None:
     budget = Budget(64 * MIB)
     tasks = [asyncio.create_task(take_and_stay(budget, ALICE, 7 * MIB)) for _ in range(20)]
     await turns()
@@ -78,7 +78,7 @@ async def test_one_subject_never_has_so_much_that_others_find_nothing():
     assert budget.used == 0
 
 
-async def test_who_waits_in_vain_is_told_when_to_come_back(monkeypatch: pytest.MonkeyPatch):
+async def test_who_waits_in_vain_is_told_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PATIENCE", 0.05)
     budget = Budget(32 * MIB)
     async with AsyncExitStack() as full:
@@ -89,7 +89,7 @@ async def test_who_waits_in_vain_is_told_when_to_come_back(monkeypatch: pytest.M
         assert refusal.value.retry_after > 0
 
 
-async def test_no_more_wait_than_may_have_read_as_much_again():
+async def test_no_more_wait_than_may_have_read_as_much_again() -> None:
     budget = Budget(32 * MIB)
     async with AsyncExitStack() as full:
         await fill(budget, full)
@@ -101,7 +101,7 @@ async def test_no_more_wait_than_may_have_read_as_much_again():
         await cancel(tasks)
 
 
-async def test_a_turn_that_comes_with_the_cancellation_is_not_lost():
+async def test_a_turn_that_comes_with_the_cancellation_is_not_lost() -> None:
     budget = Budget(32 * MIB)
     async with AsyncExitStack() as rest:
         async with AsyncExitStack() as full:
@@ -117,7 +117,9 @@ async def test_a_turn_that_comes_with_the_cancellation_is_not_lost():
     assert budget.used == 0
 
 
-async def test_whoever_hardly_comes_ends_for_those_who_wait(monkeypatch: pytest.MonkeyPatch):
+async def test_whoever_hardly_comes_ends_for_those_who_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "_RECLAIM_AFTER", 0.2)
     monkeypatch.setattr(module, "_LOOK", 0.05)
     budget = Budget(32 * MIB)
@@ -134,7 +136,7 @@ async def test_whoever_hardly_comes_ends_for_those_who_wait(monkeypatch: pytest.
     assert budget.used == 0
 
 
-async def test_who_waits_for_the_store_or_for_memory_is_not_who_hardly_comes():
+async def test_who_waits_for_the_store_or_for_memory_is_not_who_hardly_comes() -> None:
     budget = Budget(32 * MIB)
     async with budget.hold(ALICE, 10**8, LONG) as memory:
         await memory.take(MIB)
@@ -152,7 +154,7 @@ async def test_who_waits_for_the_store_or_for_memory_is_not_who_hardly_comes():
         assert memory.rate(140.0) is None
 
 
-async def test_who_holds_nothing_finds_something_beside_a_few_greedy_ones():
+async def test_who_holds_nothing_finds_something_beside_a_few_greedy_ones() -> None:
     budget = Budget(32 * MIB)
     names = [name for name in (ALICE, BOB, "dave") for _ in range(6)]
     tasks = [asyncio.create_task(take_and_stay(budget, name, 6 * MIB)) for name in names]
@@ -165,7 +167,7 @@ async def test_who_holds_nothing_finds_something_beside_a_few_greedy_ones():
 @pytest.mark.parametrize("per_look", [600, 2_000])
 async def test_the_greedy_give_way_to_who_holds_less(
     per_look: int, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """Whether their uploads hardly come, or merely too slowly for anybody to wait for."""
     monkeypatch.setattr(module, "_RECLAIM_AFTER", 0.2)
     monkeypatch.setattr(module, "_LOOK", 0.05)
@@ -191,7 +193,7 @@ async def test_the_greedy_give_way_to_who_holds_less(
     assert budget.used == 0
 
 
-async def test_nobody_is_greedy_as_long_as_nobody_has_less():
+async def test_nobody_is_greedy_as_long_as_nobody_has_less() -> None:
     budget = Budget(32 * MIB)
     tasks = [asyncio.create_task(take_and_stay(budget, ALICE, 7 * MIB)) for _ in range(6)]
     await turns()

@@ -1,7 +1,7 @@
 """Work and copies, counted and not timed: what the scanner does to the bytes that it is given."""
 
 from collections.abc import Iterator
-from typing import SupportsIndex
+from typing import SupportsIndex, overload
 
 import pytest
 
@@ -19,25 +19,31 @@ class Watched(bytes):
     searched = 0
     copied = 0
 
-    def find(self, sub, start=0, end=None) -> int:
+    def find(self, sub: bytes, start: int = 0, end: int | None = None) -> int:  # type: ignore[override] # as it is called
         found = super().find(sub, start, end)
         stop = len(self) if end is None else min(end, len(self))
         self.searched += (stop if found < 0 else found + len(sub)) - start
         return found
 
-    def rfind(self, sub, start=0, end=None) -> int:
+    def rfind(self, sub: bytes, start: int = 0, end: int | None = None) -> int:  # type: ignore[override] # as it is called
         found = super().rfind(sub, start, end)
         stop = len(self) if end is None else min(end, len(self))
         self.searched += stop - max(found, start if start >= 0 else max(0, len(self) + start))
         return found
 
-    def __getitem__(self, index: SupportsIndex | slice):
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> bytes: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> int | bytes:
         taken = super().__getitem__(index)
         if isinstance(taken, bytes):
             self.copied += len(taken)
         return taken
 
-    def __add__(self, other):
+    def __add__(self, other: bytes) -> bytes:  # type: ignore[override] # as it is called
         self.copied += len(self)
         return super().__add__(other)
 

@@ -15,11 +15,13 @@ from gateway.store.config import client_config
         ("http://10.0.0.7:8333", True),
     ],
 )
-def test_a_body_is_signed_only_where_somebody_could_change_it(endpoint: str | None, signed: bool):
+def test_a_body_is_signed_only_where_somebody_could_change_it(
+    endpoint: str | None, signed: bool
+) -> None:
     assert s3_options(endpoint)["payload_signing_enabled"] is signed
 
 
-def test_only_aws_is_asked_for_its_buckets_by_host_name():
+def test_only_aws_is_asked_for_its_buckets_by_host_name() -> None:
     assert s3_options("https://s3.example.com")["addressing_style"] == "path"
     assert s3_options(None)["addressing_style"] == "auto"
 

@@ -10,11 +10,11 @@ S3_SMALLEST_PART = 5 * MIB
 S3_LARGEST_OBJECT = 5 * 1024 * GIB
 
 
-def test_ten_thousand_parts_reach_the_largest_object():
+def test_ten_thousand_parts_reach_the_largest_object() -> None:
     assert sum(part_size(number) for number in range(1, MAX_PARTS + 1)) >= S3_LARGEST_OBJECT
 
 
-def test_every_part_is_of_a_size_that_s3_takes():
+def test_every_part_is_of_a_size_that_s3_takes() -> None:
     sizes = [part_size(number) for number in range(1, MAX_PARTS + 1)]
     assert min(sizes) >= S3_SMALLEST_PART
     assert max(sizes) <= S3_LARGEST_PART
@@ -25,11 +25,11 @@ def test_every_part_is_of_a_size_that_s3_takes():
     ("number", "size"),
     [(1, 8), (2_000, 8), (2_001, 32), (4_001, 128), (8_000, 512), (8_001, 2048), (10_000, 2048)],
 )
-def test_a_part_grows_every_two_thousand_parts(number: int, size: int):
+def test_a_part_grows_every_two_thousand_parts(number: int, size: int) -> None:
     assert part_size(number) == size * MIB
 
 
 @pytest.mark.parametrize("number", [-1, 0, MAX_PARTS + 1])
-def test_there_is_no_part_outside_one_to_ten_thousand(number: int):
+def test_there_is_no_part_outside_one_to_ten_thousand(number: int) -> None:
     with pytest.raises(PartLimitExceeded):
         part_size(number)

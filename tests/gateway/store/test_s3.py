@@ -29,26 +29,26 @@ MIB = 1024**2
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
 
 
-async def test_a_document_comes_back_as_it_was_put(store: S3Store, prefix: str):
+async def test_a_document_comes_back_as_it_was_put(store: S3Store, prefix: str) -> None:
     etag = (await store.put(prefix + "a", b"{}", crc32c=google_crc32c.value(b"{}"))).etag
     assert (await store.get(prefix + "a"))[:2] == (b"{}", etag)
 
 
-async def test_odd_characters_in_a_key_are_kept(store: S3Store, prefix: str):
+async def test_odd_characters_in_a_key_are_kept(store: S3Store, prefix: str) -> None:
     key = prefix + "ü %2F+&?#/ '\"=.txt"
     await store.put(key, b"odd")
     assert (await store.get(key))[0] == b"odd"
     assert [info.key async for info in store.list(prefix)] == [key]
 
 
-async def test_a_missing_key_is_not_found_by_any_reader(store: S3Store, prefix: str):
+async def test_a_missing_key_is_not_found_by_any_reader(store: S3Store, prefix: str) -> None:
     key = prefix + "missing"
     for reading in (store.get(key), store.head(key), store.read_range(key, 0, 1)):
         with pytest.raises(ObjectNotFound):
             await reading
 
 
-async def test_deleting_twice_is_no_error(store: S3Store, prefix: str):
+async def test_deleting_twice_is_no_error(store: S3Store, prefix: str) -> None:
     await store.put(prefix + "a", b"x")
     await store.delete(prefix + "a")
     await store.delete(prefix + "a")
@@ -56,7 +56,9 @@ async def test_deleting_twice_is_no_error(store: S3Store, prefix: str):
         await store.head(prefix + "a")
 
 
-async def test_head_tells_size_time_and_the_stores_own_checksum(store: S3Store, prefix: str):
+async def test_head_tells_size_time_and_the_stores_own_checksum(
+    store: S3Store, prefix: str
+) -> None:
     etag = (await store.put(prefix + "a", PNG, crc32c=google_crc32c.value(PNG))).etag
     info = await store.head(prefix + "a")
     assert (info.key, info.size, info.etag) == (prefix + "a", len(PNG), etag)
@@ -64,14 +66,14 @@ async def test_head_tells_size_time_and_the_stores_own_checksum(store: S3Store, 
     assert info.age < 60
 
 
-async def test_bytes_with_a_wrong_checksum_are_not_taken(store: S3Store, prefix: str):
+async def test_bytes_with_a_wrong_checksum_are_not_taken(store: S3Store, prefix: str) -> None:
     with pytest.raises(ChecksumMismatch):
         await store.put(prefix + "a", PNG, crc32c=google_crc32c.value(PNG) ^ 1)
     with pytest.raises(ObjectNotFound):
         await store.head(prefix + "a")
 
 
-async def test_a_document_over_the_limit_is_not_read(store: S3Store, prefix: str):
+async def test_a_document_over_the_limit_is_not_read(store: S3Store, prefix: str) -> None:
     await store.put(prefix + "fits", bytes(DOCUMENT_LIMIT))
     await store.put(prefix + "large", bytes(DOCUMENT_LIMIT + 1))
     assert len((await store.get(prefix + "fits"))[0]) == DOCUMENT_LIMIT
@@ -85,17 +87,19 @@ async def test_a_document_over_the_limit_is_not_read(store: S3Store, prefix: str
 )
 async def test_a_range_holds_the_bytes_that_there_are(
     store: S3Store, prefix: str, start: int, length: int
-):
+) -> None:
     await store.put(prefix + "a", PNG)
     assert await store.read_range(prefix + "a", start, length) == PNG[start : start + length]
 
 
-async def test_the_head_of_an_empty_object_is_empty(store: S3Store, prefix: str):
+async def test_the_head_of_an_empty_object_is_empty(store: S3Store, prefix: str) -> None:
     await store.put(prefix + "empty", b"")
     assert await store.read_range(prefix + "empty", 0, 4096) == b""
 
 
-async def test_a_stream_can_be_left_early_and_the_store_asked_again(store: S3Store, prefix: str):
+async def test_a_stream_can_be_left_early_and_the_store_asked_again(
+    store: S3Store, prefix: str
+) -> None:
     body = bytes(range(256)) * 4096 * 3
     await store.put(prefix + "a", body)
     async with aclosing(store.stream(prefix + "a", 1, len(body) - 1)) as stream:
@@ -106,7 +110,7 @@ async def test_a_stream_can_be_left_early_and_the_store_asked_again(store: S3Sto
     assert len(streamed) > 1
 
 
-async def test_of_eight_racing_writers_of_a_new_key_one_wins(store: S3Store, prefix: str):
+async def test_of_eight_racing_writers_of_a_new_key_one_wins(store: S3Store, prefix: str) -> None:
     async def write(name: bytes) -> bytes | None:
         try:
             await store.put(prefix + "claim", name, if_none_match=True)
@@ -119,7 +123,7 @@ async def test_of_eight_racing_writers_of_a_new_key_one_wins(store: S3Store, pre
     assert winners == [(await store.get(prefix + "claim"))[0]]
 
 
-async def test_of_racing_writers_of_one_version_one_wins(store: S3Store, prefix: str):
+async def test_of_racing_writers_of_one_version_one_wins(store: S3Store, prefix: str) -> None:
     version = (await store.put(prefix + "record", b"first")).etag
 
     async def write(name: bytes) -> bytes | None:
@@ -134,14 +138,16 @@ async def test_of_racing_writers_of_one_version_one_wins(store: S3Store, prefix:
     assert winners == [(await store.get(prefix + "record"))[0]]
 
 
-async def test_a_version_of_an_object_that_is_gone_is_another_one(store: S3Store, prefix: str):
+async def test_a_version_of_an_object_that_is_gone_is_another_one(
+    store: S3Store, prefix: str
+) -> None:
     version = (await store.put(prefix + "record", b"first")).etag
     await store.delete(prefix + "record")
     with pytest.raises(PreconditionFailed):
         await store.put(prefix + "record", b"second", if_match=version)
 
 
-async def test_a_listing_is_in_key_order_over_all_of_its_pages(store: S3Store, prefix: str):
+async def test_a_listing_is_in_key_order_over_all_of_its_pages(store: S3Store, prefix: str) -> None:
     keys = [f"{prefix}{number:05}" for number in range(1_005)]
     room = asyncio.Semaphore(16)
 
@@ -155,7 +161,7 @@ async def test_a_listing_is_in_key_order_over_all_of_its_pages(store: S3Store, p
     assert [info.key async for info in after] == keys[1_000:]
 
 
-async def test_a_listing_keeps_to_its_prefix(store: S3Store, prefix: str):
+async def test_a_listing_keeps_to_its_prefix(store: S3Store, prefix: str) -> None:
     await store.put(prefix + "in/a", b"123")
     await store.put(prefix + "in-between", b"")
     await store.put(prefix + "other/a", b"")
@@ -164,7 +170,9 @@ async def test_a_listing_keeps_to_its_prefix(store: S3Store, prefix: str):
     assert [info async for info in store.list(prefix + "nothing/")] == []
 
 
-async def test_parts_become_an_object_with_a_checksum_of_its_own(store: S3Store, prefix: str):
+async def test_parts_become_an_object_with_a_checksum_of_its_own(
+    store: S3Store, prefix: str
+) -> None:
     bodies = [bytes(5 * MIB), b"the rest"]
     multipart = await store.create_multipart(prefix + "a")
     parts = [
@@ -180,14 +188,14 @@ async def test_parts_become_an_object_with_a_checksum_of_its_own(store: S3Store,
     assert await verify(store, prefix + "a", len(whole), crc32c) is Verification.SAME
 
 
-async def test_a_part_with_a_wrong_checksum_is_not_taken(store: S3Store, prefix: str):
+async def test_a_part_with_a_wrong_checksum_is_not_taken(store: S3Store, prefix: str) -> None:
     multipart = await store.create_multipart(prefix + "a")
     with pytest.raises(ChecksumMismatch):
         await store.upload_part(multipart, 1, BytesIO(b"x"), google_crc32c.value(b"y"))
     await store.abort_multipart(multipart.key, multipart.upload_id)
 
 
-async def test_an_aborted_upload_is_gone(store: S3Store, prefix: str):
+async def test_an_aborted_upload_is_gone(store: S3Store, prefix: str) -> None:
     multipart = await store.create_multipart(prefix + "a")
     listed = [upload async for upload in store.list_multipart_uploads(prefix)]
     assert [(upload.key, upload.upload_id) for upload in listed] == [
@@ -200,7 +208,9 @@ async def test_an_aborted_upload_is_gone(store: S3Store, prefix: str):
         await store.upload_part(multipart, 1, BytesIO(b"x"), google_crc32c.value(b"x"))
 
 
-async def test_activity_is_the_beginning_and_then_the_last_part(store: S3Store, prefix: str):
+async def test_activity_is_the_beginning_and_then_the_last_part(
+    store: S3Store, prefix: str
+) -> None:
     multipart = await store.create_multipart(prefix + "a")
     upload = await listed(store, prefix)
     assert await store.idle(upload) <= upload.age
@@ -218,7 +228,7 @@ async def listed(store: S3Store, prefix: str) -> UnfinishedMultipart:
     return upload
 
 
-async def test_what_is_verified_is_size_and_checksum(store: S3Store, prefix: str):
+async def test_what_is_verified_is_size_and_checksum(store: S3Store, prefix: str) -> None:
     crc32c = google_crc32c.value(PNG)
     await store.put(prefix + "a", PNG, crc32c=crc32c)
     assert await verify(store, prefix + "a", len(PNG), crc32c) is Verification.SAME
@@ -230,7 +240,7 @@ async def test_what_is_verified_is_size_and_checksum(store: S3Store, prefix: str
 
 async def test_a_store_that_knows_checksums_of_parts_only_cannot_tell(
     store: S3Store, bucket: str, prefix: str
-):
+) -> None:
     key, crc32c = prefix + "a", google_crc32c.value(PNG)
     # A store that does not know FULL_OBJECT takes the request as if it did not name the type.
     begun = await store._client.create_multipart_upload(
@@ -245,7 +255,7 @@ async def test_a_store_that_knows_checksums_of_parts_only_cannot_tell(
 
 async def test_anybody_can_get_a_presigned_url_with_the_headers_it_names(
     store: S3Store, prefix: str
-):
+) -> None:
     await store.put(prefix + "a", PNG)
     url = await presigned(store, prefix + "a")
     async with aiohttp.ClientSession() as client:
@@ -259,7 +269,7 @@ async def test_anybody_can_get_a_presigned_url_with_the_headers_it_names(
             assert (answer.status, await answer.read()) == (206, b"PNG")
 
 
-async def test_a_presigned_url_cannot_be_changed(store: S3Store, prefix: str):
+async def test_a_presigned_url_cannot_be_changed(store: S3Store, prefix: str) -> None:
     await store.put(prefix + "a", PNG)
     await store.put(prefix + "b", PNG)
     url = await presigned(store, prefix + "a")
@@ -272,7 +282,7 @@ async def test_a_presigned_url_cannot_be_changed(store: S3Store, prefix: str):
                 assert answer.status == 403
 
 
-async def test_a_presigned_url_ends(store: S3Store, prefix: str):
+async def test_a_presigned_url_ends(store: S3Store, prefix: str) -> None:
     await store.put(prefix + "a", PNG)
     url = await presigned(store, prefix + "a", expires=1)
     async with aiohttp.ClientSession() as client, asyncio.timeout(10):
@@ -285,7 +295,7 @@ async def test_a_presigned_url_ends(store: S3Store, prefix: str):
 
 async def test_a_presigned_url_points_to_where_clients_find_the_store(
     store: S3Store, seaweedfs: SeaweedFS, bucket: str, prefix: str
-):
+) -> None:
     public = seaweedfs.endpoint_url.replace("127.0.0.1", "localhost")
     await store.put(prefix + "a", PNG)
     async with S3Store.open(
@@ -311,7 +321,7 @@ async def presigned(store: S3Store, key: str, expires: int = 60) -> str:
     )
 
 
-async def test_a_bucket_is_made_once(seaweedfs: SeaweedFS):
+async def test_a_bucket_is_made_once(seaweedfs: SeaweedFS) -> None:
     async with S3Store.open(
         endpoint_url=seaweedfs.endpoint_url,
         bucket=f"new-{uuid.uuid4()}",
@@ -326,7 +336,9 @@ async def test_a_bucket_is_made_once(seaweedfs: SeaweedFS):
         await store.ping()
 
 
-async def test_a_wrong_secret_makes_the_store_unavailable(seaweedfs: SeaweedFS, bucket: str):
+async def test_a_wrong_secret_makes_the_store_unavailable(
+    seaweedfs: SeaweedFS, bucket: str
+) -> None:
     async with S3Store.open(
         endpoint_url=seaweedfs.endpoint_url,
         bucket=bucket,
@@ -338,7 +350,7 @@ async def test_a_wrong_secret_makes_the_store_unavailable(seaweedfs: SeaweedFS, 
             await store.get("a")
 
 
-async def test_a_store_that_is_down_is_unavailable_to_every_call(bucket: str):
+async def test_a_store_that_is_down_is_unavailable_to_every_call(bucket: str) -> None:
     async with S3Store.open(
         endpoint_url=f"http://127.0.0.1:{free_ports(1)[0]}",
         bucket=bucket,
@@ -368,7 +380,7 @@ async def test_a_store_that_is_down_is_unavailable_to_every_call(bucket: str):
 
 async def test_a_store_that_keeps_asking_to_slow_down_is_unavailable(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
-):
+) -> None:
     proxy.fail(rb"^PUT .*/a", Fault.SLOW_DOWN)
     with pytest.raises(StoreUnavailable, match="SlowDown"):
         await shaky_store.put(prefix + "a", PNG)
@@ -376,7 +388,7 @@ async def test_a_store_that_keeps_asking_to_slow_down_is_unavailable(
 
 async def test_a_claim_whose_answer_was_lost_is_still_ours(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
-):
+) -> None:
     lost = proxy.fail(rb"^PUT .*/claim", Fault.CUT_ANSWER, times=1)
     etag = (await shaky_store.put(prefix + "claim", b"ours", if_none_match=True)).etag
     assert lost.met.is_set()
@@ -385,7 +397,7 @@ async def test_a_claim_whose_answer_was_lost_is_still_ours(
 
 async def test_a_claim_of_somebody_else_is_not_ours_after_a_lost_answer(
     store: S3Store, shaky_store: S3Store, proxy: FaultProxy, prefix: str
-):
+) -> None:
     await store.put(prefix + "claim", b"theirs")
     lost = proxy.fail(rb"^PUT .*/claim", Fault.CUT_ANSWER, times=1)
     with pytest.raises(PreconditionFailed):
@@ -396,7 +408,7 @@ async def test_a_claim_of_somebody_else_is_not_ours_after_a_lost_answer(
 @pytest.mark.parametrize("condition", [{"if_none_match": True}, {"if_match": "of-before"}])
 async def test_a_conditional_write_that_met_another_one_is_tried_again(
     shaky_store: S3Store, proxy: FaultProxy, store: S3Store, prefix: str, condition: dict[str, Any]
-):
+) -> None:
     key = prefix + "claim"
     if "if_match" in condition:
         condition = {"if_match": (await store.put(key, b"before")).etag}
@@ -408,7 +420,7 @@ async def test_a_conditional_write_that_met_another_one_is_tried_again(
 
 async def test_conditional_writes_that_meet_others_for_good_are_given_up(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr("gateway.store.s3._DISTURBED_PAUSE", 0.001)
     proxy.fail(rb"^PUT .*/claim", Fault.CONFLICT)
     with pytest.raises(StoreUnavailable, match="ConditionalRequestConflict"):

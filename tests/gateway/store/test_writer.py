@@ -77,7 +77,7 @@ async def nothing_is_left(store: S3Store, prefix: str) -> bool:
 )
 async def test_an_object_is_stored_whole_and_in_as_many_parts_as_it_needs(
     store: S3Store, prefix: str, size: int, parts: int
-):
+) -> None:
     data = some_bytes(size)
     writer = ObjectWriter(store, prefix + "a")
     await write(writer, data)
@@ -92,7 +92,7 @@ async def test_an_object_is_stored_whole_and_in_as_many_parts_as_it_needs(
 
 async def test_what_fits_in_the_first_part_is_no_multipart_upload(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
-):
+) -> None:
     multipart = proxy.fail(CREATE, Fault.SLOW_DOWN)
     writer = ObjectWriter(shaky_store, prefix + "a")
     await write(writer, bytes(FIRST_PART))
@@ -100,7 +100,9 @@ async def test_what_fits_in_the_first_part_is_no_multipart_upload(
     assert not multipart.met.is_set()
 
 
-async def test_how_the_bytes_are_cut_does_not_change_the_object(store: S3Store, prefix: str):
+async def test_how_the_bytes_are_cut_does_not_change_the_object(
+    store: S3Store, prefix: str
+) -> None:
     data = some_bytes(FIRST_PART + 3 * MIB)
     sizes = itertools.cycle([1, 0, 7 * MIB, 3, 65_537, 999])
     writer = ObjectWriter(store, prefix + "a")
@@ -114,7 +116,7 @@ async def test_how_the_bytes_are_cut_does_not_change_the_object(store: S3Store, 
     assert await store.read_range(prefix + "a", 0, len(data)) == data
 
 
-async def test_one_write_may_span_several_parts(store: S3Store, prefix: str):
+async def test_one_write_may_span_several_parts(store: S3Store, prefix: str) -> None:
     data = some_bytes(2 * FIRST_PART + 1)
     writer = ObjectWriter(store, prefix + "a")
     await writer.write(data)
@@ -122,7 +124,7 @@ async def test_one_write_may_span_several_parts(store: S3Store, prefix: str):
     assert (stored.parts, stored.crc32c) == (3, google_crc32c.value(data))
 
 
-async def test_a_buffer_may_be_reused_once_it_was_written(store: S3Store, prefix: str):
+async def test_a_buffer_may_be_reused_once_it_was_written(store: S3Store, prefix: str) -> None:
     buffer = bytearray(b"first")
     writer = ObjectWriter(store, prefix + "a")
     await writer.write(memoryview(buffer))
@@ -147,7 +149,7 @@ class Counted:
         self.held -= size
 
 
-async def test_memory_stays_at_what_is_held(store: S3Store, prefix: str):
+async def test_memory_stays_at_what_is_held(store: S3Store, prefix: str) -> None:
     size = 200 * MIB
     chunk = some_bytes(CHUNK)
     room = Counted()
@@ -167,7 +169,9 @@ async def test_memory_stays_at_what_is_held(store: S3Store, prefix: str):
     assert room.held == 0
 
 
-async def test_a_slow_store_slows_the_writer(shaky_store: S3Store, proxy: FaultProxy, prefix: str):
+async def test_a_slow_store_slows_the_writer(
+    shaky_store: S3Store, proxy: FaultProxy, prefix: str
+) -> None:
     proxy.fail(PART, Fault.HOLD)
     writer = ObjectWriter(shaky_store, prefix + "a")
     await write(writer, bytes(3 * FIRST_PART))  # two in flight, one full
@@ -180,7 +184,7 @@ async def test_a_slow_store_slows_the_writer(shaky_store: S3Store, proxy: FaultP
     await writer.abort()
 
 
-async def test_an_abort_leaves_nothing_and_may_be_repeated(store: S3Store, prefix: str):
+async def test_an_abort_leaves_nothing_and_may_be_repeated(store: S3Store, prefix: str) -> None:
     writer = ObjectWriter(store, prefix + "a")
     await write(writer, bytes(2 * FIRST_PART + 1))
     await writer.abort()
@@ -188,7 +192,7 @@ async def test_an_abort_leaves_nothing_and_may_be_repeated(store: S3Store, prefi
     assert await nothing_is_left(store, prefix)
 
 
-async def test_an_abort_after_finish_deletes_the_object(store: S3Store, prefix: str):
+async def test_an_abort_after_finish_deletes_the_object(store: S3Store, prefix: str) -> None:
     for size in (1, FIRST_PART + 1):
         writer = ObjectWriter(store, prefix + "a")
         await write(writer, bytes(size))
@@ -199,7 +203,7 @@ async def test_an_abort_after_finish_deletes_the_object(store: S3Store, prefix: 
 
 async def test_an_abort_before_anything_was_sent_leaves_an_older_object_alone(
     store: S3Store, prefix: str
-):
+) -> None:
     await store.put(prefix + "a", b"older")
     writer = ObjectWriter(store, prefix + "a")
     await writer.write(b"newer")
@@ -210,7 +214,7 @@ async def test_an_abort_before_anything_was_sent_leaves_an_older_object_alone(
 @pytest.mark.parametrize("stage", [CREATE, PART, COMPLETE])
 async def test_a_cancelled_upload_leaves_nothing(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str, stage: bytes
-):
+) -> None:
     # What was created is found by `abort`, so that stage answers and is not held.
     held = proxy.fail(stage, Fault.SLOW_DOWN if stage == CREATE else Fault.HOLD, times=1)
     writer = ObjectWriter(shaky_store, prefix + "a")
@@ -230,7 +234,7 @@ async def test_a_cancelled_upload_leaves_nothing(
 
 async def test_a_part_that_fails_in_flight_fails_a_later_write(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
-):
+) -> None:
     proxy.fail(PART, Fault.REFUSE)
     writer = ObjectWriter(shaky_store, prefix + "a")
     await write(writer, bytes(FIRST_PART + 1))
@@ -246,7 +250,7 @@ async def test_a_part_that_fails_in_flight_fails_a_later_write(
 
 async def test_a_store_that_stumbles_at_each_step_still_gets_the_object(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
-):
+) -> None:
     stumbles = [proxy.fail(step, Fault.SLOW_DOWN, times=1) for step in (CREATE, PART, COMPLETE)]
     data = some_bytes(2 * FIRST_PART + 1)
     writer = ObjectWriter(shaky_store, prefix + "a")
@@ -258,7 +262,7 @@ async def test_a_store_that_stumbles_at_each_step_still_gets_the_object(
 
 async def test_objects_whose_last_answers_were_all_lost_are_found(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
-):
+) -> None:
     lost = [proxy.fail(step, Fault.CUT_ANSWER) for step in (rb"^PUT \S+/one-put ", COMPLETE)]
 
     async def store_all(key: str, data: bytes) -> None:
@@ -276,7 +280,7 @@ async def test_objects_whose_last_answers_were_all_lost_are_found(
 
 async def test_an_older_object_is_not_taken_for_the_one_that_failed(
     store: S3Store, shaky_store: S3Store, proxy: FaultProxy, prefix: str
-):
+) -> None:
     await store.put(prefix + "a", b"older", crc32c=google_crc32c.value(b"older"))
     proxy.fail(rb"^PUT \S+/a ", Fault.REFUSE)
     writer = ObjectWriter(shaky_store, prefix + "a")
@@ -288,7 +292,7 @@ async def test_an_older_object_is_not_taken_for_the_one_that_failed(
 
 async def test_an_abort_that_the_store_does_not_take_is_no_error(
     shaky_store: S3Store, proxy: FaultProxy, store: S3Store, prefix: str
-):
+) -> None:
     proxy.fail(ABORT, Fault.REFUSE)
     writer = ObjectWriter(shaky_store, prefix + "a")
     await write(writer, bytes(FIRST_PART + 1))
@@ -301,7 +305,7 @@ async def test_an_abort_that_the_store_does_not_take_is_no_error(
 
 async def test_who_was_aborted_by_a_sweeper_is_told_that_it_was_given_up(
     store: S3Store, prefix: str
-):
+) -> None:
     writer = ObjectWriter(store, prefix + "a")
     await write(writer, bytes(FIRST_PART + 1))
     while not (begun := [each async for each in store.list_multipart_uploads(prefix)]):
@@ -313,7 +317,7 @@ async def test_who_was_aborted_by_a_sweeper_is_told_that_it_was_given_up(
     assert await nothing_is_left(store, prefix)
 
 
-async def test_bytes_that_change_on_the_way_are_refused(store: S3Store, prefix: str):
+async def test_bytes_that_change_on_the_way_are_refused(store: S3Store, prefix: str) -> None:
     writer = ObjectWriter(store, prefix + "a")
     await writer.write(b"sent")
     writer._part.body.getbuffer()[:] = b"sunk"
@@ -334,7 +338,7 @@ async def test_bytes_that_change_on_the_way_are_refused(store: S3Store, prefix: 
 )
 async def test_a_note_is_kept_in_the_metadata_or_beside_the_object(
     store: S3Store, prefix: str, size: int, text: str, *, beside: bool
-):
+) -> None:
     writer = ObjectWriter(store, prefix + "a")
     await writer.write(some_bytes(size))
     assert writer.crc32c == google_crc32c.value(some_bytes(size))
@@ -348,7 +352,7 @@ async def test_a_note_is_kept_in_the_metadata_or_beside_the_object(
 
 async def test_an_object_whose_note_is_not_taken_is_one_all_the_same(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
-):
+) -> None:
     refused = proxy.fail(rb"^PUT \S+note", Fault.REFUSE)
     writer = ObjectWriter(shaky_store, prefix + "a")
     await writer.write(b"data")

@@ -29,7 +29,9 @@ V1, CURRENT = Generation.V1, Generation.CURRENT
         ("/v1/channels/9223372036854775807/messages", Kind.CHANNEL_MESSAGE, V1, 2**63 - 1),
     ],
 )
-def test_a_documented_path_is_recognised(path, kind, generation, resource_id):
+def test_a_documented_path_is_recognised(
+    path: str, kind: Kind, generation: Generation, resource_id: int | None
+) -> None:
     assert recognise(path) == Endpoint(kind, generation, path, resource_id)
 
 
@@ -62,21 +64,21 @@ def test_a_documented_path_is_recognised(path, kind, generation, resource_id):
         "v1/channels/702/messages",
     ],
 )
-def test_any_other_path_is_not(path):
+def test_any_other_path_is_not(path: str) -> None:
     assert recognise(path) is None
 
 
-def test_imports_alone_take_no_reference_to_an_external_file():
+def test_imports_alone_take_no_reference_to_an_external_file() -> None:
     paths = ("/channels/1/messages", "/threads/1/messages", "/users/1/display-picture")
     endpoints = [recognise(path) for path in (*paths, "/imports/users")]
     assert [endpoint and endpoint.is_dual for endpoint in endpoints] == [True, True, True, False]
 
 
-def test_a_slash_at_the_end_names_the_same_endpoint():
+def test_a_slash_at_the_end_names_the_same_endpoint() -> None:
     assert recognise("/v1/channels/702/messages/") == recognise("/v1/channels/702/messages")
 
 
-def test_its_methods_are_those_that_chatkitty_documents():
+def test_its_methods_are_those_that_chatkitty_documents() -> None:
     paths = json.loads(OPENAPI.read_text())["paths"]
     for path, operations in paths.items():
         endpoint = recognise(path.replace("{id}", "1"))
@@ -86,5 +88,5 @@ def test_its_methods_are_those_that_chatkitty_documents():
 
 
 @pytest.mark.parametrize("generation", Generation)
-def test_a_generation_is_told_by_its_prefix(generation):
+def test_a_generation_is_told_by_its_prefix(generation: Generation) -> None:
     assert generation_of(f"{generation.prefix}/application") is generation

@@ -18,7 +18,9 @@ PIECES = st.sampled_from([*WORDS, "applications", "1", "702", "", "/", "%2F", ".
 
 
 @given(PREFIXES, st.none() | IDS, st.sampled_from(sorted(SHAPES)), IDS)
-def test_each_documented_shape_is_recognised_with_any_id(generation, application, shape, number):
+def test_each_documented_shape_is_recognised_with_any_id(
+    generation: Generation, application: int | None, shape: str, number: int
+) -> None:
     nested = "" if application is None else f"/applications/{application}"
     path = f"{generation.prefix}{nested}/{shape.format(number)}"
     endpoint = recognise(path)
@@ -28,7 +30,7 @@ def test_each_documented_shape_is_recognised_with_any_id(generation, application
 
 
 @given(st.text() | st.lists(PIECES).map(lambda pieces: "/" + "/".join(pieces)))
-def test_whatever_is_recognised_has_a_documented_shape(path):
+def test_whatever_is_recognised_has_a_documented_shape(path: str) -> None:
     endpoint = recognise(path)
     if endpoint is None:
         return
@@ -40,7 +42,9 @@ def test_whatever_is_recognised_has_a_documented_shape(path):
 
 
 @given(PREFIXES, st.sampled_from(sorted(SHAPES)), IDS, st.data())
-def test_a_path_with_one_odd_character_in_it_is_not_recognised(generation, shape, number, data):
+def test_a_path_with_one_odd_character_in_it_is_not_recognised(
+    generation: Generation, shape: str, number: int, data: st.DataObject
+) -> None:
     path = f"{generation.prefix}/{shape.format(number)}"
     at = data.draw(st.integers(0, len(path)))
     odd = data.draw(st.characters(exclude_characters="0123456789"))

@@ -7,10 +7,11 @@ import pytest
 
 from gateway.answer import Answer
 from gateway.errors import UpstreamError, UpstreamRefused
+from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import CallersOwn
 from gateway.upstream.endpoints import Endpoint, Generation, Kind
 from gateway.upstream.reconcile import CLOCK_SLACK, find_registered
-from tests.gateway.upstream.scripted import CUT, answer
+from tests.gateway.upstream.scripted import CUT, ScriptedServer, answer
 
 CALLER = CallersOwn("Bearer x")
 SINCE = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -39,7 +40,9 @@ def page(messages: list[object], older: str | None = None) -> bytes:
     return answer(200, document)
 
 
-async def test_a_message_with_the_url_is_the_answer_that_was_lost(upstream, client):
+async def test_a_message_with_the_url_is_the_answer_that_was_lost(
+    upstream: ScriptedServer, client: ChatKitty
+) -> None:
     ours = message(7, 1, URL)
     upstream.replies(page([message(9, 3), message(8, 2, URL + "x"), ours, message(6, 0)]))
     found = await find_registered(client, V1, URL, SINCE, CALLER)
@@ -50,12 +53,16 @@ async def test_a_message_with_the_url_is_the_answer_that_was_lost(upstream, clie
     assert upstream.requests[0].headers["authorization"] == "Bearer x"
 
 
-async def test_a_channel_without_messages_has_none_of_ours(upstream, client):
+async def test_a_channel_without_messages_has_none_of_ours(
+    upstream: ScriptedServer, client: ChatKitty
+) -> None:
     upstream.replies(page([]))
     assert await find_registered(client, V1, URL, SINCE, CALLER) is None
 
 
-async def test_older_pages_are_read_by_their_cursor_on_the_endpoints_own_path(upstream, client):
+async def test_older_pages_are_read_by_their_cursor_on_the_endpoints_own_path(
+    upstream: ScriptedServer, client: ChatKitty
+) -> None:
     ours = message(1, 0, URL)
     upstream.replies(
         page([message(9, 9)], "start=33&next=32&size=5&relation=NEXT&evil=1"),
@@ -73,7 +80,9 @@ async def test_older_pages_are_read_by_their_cursor_on_the_endpoints_own_path(up
 
 
 @pytest.mark.parametrize("spelling", ["createdTime", "created_time"])
-async def test_it_stops_where_all_that_follows_is_older(upstream, client, spelling):
+async def test_it_stops_where_all_that_follows_is_older(
+    upstream: ScriptedServer, client: ChatKitty, spelling: str
+) -> None:
     before = (SINCE - CLOCK_SLACK - timedelta(seconds=1)).isoformat()
     after = SINCE.isoformat()
     upstream.replies(
@@ -83,7 +92,9 @@ async def test_it_stops_where_all_that_follows_is_older(upstream, client, spelli
     assert len(upstream.requests) == 1
 
 
-async def test_a_clock_that_is_behind_ours_hides_nothing(upstream, client):
+async def test_a_clock_that_is_behind_ours_hides_nothing(
+    upstream: ScriptedServer, client: ChatKitty
+) -> None:
     behind = -CLOCK_SLACK.total_seconds() + 1
     upstream.replies(page([message(2, behind)], "start=1"), page([message(1, behind, URL)]))
     assert await find_registered(client, V1, URL, SINCE, CALLER) is not None
@@ -99,8 +110,8 @@ async def test_a_clock_that_is_behind_ours_hides_nothing(upstream, client):
     ],
 )
 async def test_a_page_that_proves_nothing_about_the_rest_does_not_end_the_search(
-    upstream, client, unsorted
-):
+    upstream: ScriptedServer, client: ChatKitty, unsorted: list[object]
+) -> None:
     upstream.replies(page(unsorted, "start=1"), page([message(3, 0, URL)]))
     assert await find_registered(client, V1, URL, SINCE, CALLER) is not None
 
@@ -118,14 +129,18 @@ async def test_a_page_that_proves_nothing_about_the_rest_does_not_end_the_search
         pytest.param(page([message(1, 1)], "start=1"), id="pages without end"),
     ],
 )
-async def test_where_it_cannot_be_told_the_outcome_stays_unknown(upstream, client, reply):
+async def test_where_it_cannot_be_told_the_outcome_stays_unknown(
+    upstream: ScriptedServer, client: ChatKitty, reply: bytes
+) -> None:
     upstream.replies(reply)
     with pytest.raises(UpstreamError) as failed:
         await find_registered(client, V1, URL, SINCE, CALLER)
     assert failed.value.outcome_unknown
 
 
-async def test_a_lookup_that_is_refused_is_not_a_registration_that_was(upstream, client):
+async def test_a_lookup_that_is_refused_is_not_a_registration_that_was(
+    upstream: ScriptedServer, client: ChatKitty
+) -> None:
     upstream.replies(answer(403, {"message": "No."}))
     with pytest.raises(UpstreamError) as failed:
         await find_registered(client, V1, URL, SINCE, CALLER)
@@ -133,7 +148,9 @@ async def test_a_lookup_that_is_refused_is_not_a_registration_that_was(upstream,
     assert (failed.value.retryable, failed.value.outcome_unknown) == (False, True)
 
 
-async def test_a_busy_chatkitty_is_asked_again_when_it_says(upstream, client):
+async def test_a_busy_chatkitty_is_asked_again_when_it_says(
+    upstream: ScriptedServer, client: ChatKitty
+) -> None:
     upstream.replies(answer(429, {}, {"Retry-After": "9"}))
     with pytest.raises(UpstreamError) as failed:
         await find_registered(client, V1, URL, SINCE, CALLER)
@@ -141,17 +158,23 @@ async def test_a_busy_chatkitty_is_asked_again_when_it_says(upstream, client):
 
 
 @pytest.mark.parametrize("file", [None, {}, {"url": None}, "x", [URL]])
-async def test_messages_with_other_files_or_none_are_passed_over(upstream, client, file):
+async def test_messages_with_other_files_or_none_are_passed_over(
+    upstream: ScriptedServer, client: ChatKitty, file: object
+) -> None:
     upstream.replies(page([message(1, 1, file=file)]))
     assert await find_registered(client, V1, URL, SINCE, CALLER) is None
 
 
-async def test_a_display_picture_is_simply_set_again(upstream, client):
+async def test_a_display_picture_is_simply_set_again(
+    upstream: ScriptedServer, client: ChatKitty
+) -> None:
     assert await find_registered(client, PICTURE, URL, SINCE, CALLER) is None
     assert upstream.requests == []
 
 
-async def test_what_is_found_reads_as_the_post_would_have(upstream, client):
+async def test_what_is_found_reads_as_the_post_would_have(
+    upstream: ScriptedServer, client: ChatKitty
+) -> None:
     ours = message(7, 1, URL, properties={"s": "é"})
     upstream.replies(page([ours]))
     found = await find_registered(client, V1, URL, SINCE, CALLER)

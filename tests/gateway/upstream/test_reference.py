@@ -34,7 +34,7 @@ def faults(schema: str, body: dict[str, object]) -> list[str]:
     return [error.message for error in validator.iter_errors(body)]
 
 
-def test_a_v1_message_is_spelt_in_camel_case():
+def test_a_v1_message_is_spelt_in_camel_case() -> None:
     fields = [("groupTag", "g1"), ("properties", '{"k": 1}'), ("username", "jane@chatkitty.com")]
     body = reference_body(V1, FILE, fields)
     assert body == {
@@ -52,7 +52,7 @@ def test_a_v1_message_is_spelt_in_camel_case():
     assert faults("CreateFileMessageResource", body) == []
 
 
-def test_a_current_message_is_spelt_in_snake_case():
+def test_a_current_message_is_spelt_in_snake_case() -> None:
     body = reference_body(CURRENT, FILE, [("group_tag", "g1")])
     assert body["group_tag"] == "g1"
     assert body["file"] == {
@@ -65,11 +65,13 @@ def test_a_current_message_is_spelt_in_snake_case():
 
 @pytest.mark.parametrize("sent", ["groupTag", "group_tag"])
 @pytest.mark.parametrize(("target", "emitted"), [(V1, "groupTag"), (CURRENT, "group_tag")])
-def test_either_spelling_is_taken_and_the_endpoints_own_given(sent, target, emitted):
+def test_either_spelling_is_taken_and_the_endpoints_own_given(
+    sent: str, target: Endpoint, emitted: str
+) -> None:
     assert reference_body(target, FILE, [(sent, "g1")])[emitted] == "g1"
 
 
-def test_a_display_picture_is_the_described_file_itself():
+def test_a_display_picture_is_the_described_file_itself() -> None:
     body = reference_body(PICTURE, FILE, [])
     assert body == reference_body(V1, FILE, [])["file"]
     assert faults("CreateExternalFileProperties", body) == []
@@ -90,17 +92,19 @@ def test_a_display_picture_is_the_described_file_itself():
         ('""', ""),
     ],
 )
-def test_a_json_string_stands_for_its_text_and_anything_else_for_itself(sent, meant):
+def test_a_json_string_stands_for_its_text_and_anything_else_for_itself(
+    sent: str, meant: str
+) -> None:
     assert reference_body(V1, FILE, [("groupTag", sent)])["groupTag"] == meant
     assert reference_body(V1, FILE, [("username", sent)])["user"] == {"username": meant}
 
 
-def test_properties_may_be_quoted_once_more():
+def test_properties_may_be_quoted_once_more() -> None:
     body = reference_body(V1, FILE, [("properties", json.dumps('{"k": 1}'))])
     assert body["properties"] == {"k": 1}
 
 
-def test_an_unknown_part_is_passed_on_as_text_under_its_own_name():
+def test_an_unknown_part_is_passed_on_as_text_under_its_own_name() -> None:
     assert reference_body(CURRENT, FILE, [("replyTo", "12")])["replyTo"] == "12"
 
 
@@ -127,7 +131,9 @@ def test_an_unknown_part_is_passed_on_as_text_under_its_own_name():
         ([("a\r\nb" * 100, "1"), ("a\r\nb" * 100, "2")], "`a??ba??b"),
     ],
 )
-def test_a_part_that_cannot_become_a_member_is_refused_at_the_door_too(fields, text):
+def test_a_part_that_cannot_become_a_member_is_refused_at_the_door_too(
+    fields: list[tuple[str, str]], text: str
+) -> None:
     with pytest.raises(InvalidField, match=text.replace("?", r"\?")):
         reference_body(V1, FILE, fields)
     with pytest.raises(InvalidField) as refused:
@@ -135,19 +141,19 @@ def test_a_part_that_cannot_become_a_member_is_refused_at_the_door_too(fields, t
     assert len(str(refused.value)) < 120
 
 
-def test_properties_of_the_greatest_depth_are_taken():
+def test_properties_of_the_greatest_depth_are_taken() -> None:
     text = '{"k": ' + "[" * 62 + "]" * 62 + "}"
     assert reference_body(V1, FILE, [("properties", text)])["properties"] == json.loads(text)
 
 
 @pytest.mark.parametrize("name", ["groupTag", "properties", "username", "x"])
-def test_a_display_picture_takes_nothing_beside_the_file(name):
+def test_a_display_picture_takes_nothing_beside_the_file(name: str) -> None:
     with pytest.raises(InvalidField, match=f"not with a part `{name}`"):
         check_fields(PICTURE, [(name, "{}")])
     with pytest.raises(InvalidField):
         reference_body(PICTURE, FILE, [(name, "{}")])
 
 
-def test_the_door_lets_good_fields_pass():
+def test_the_door_lets_good_fields_pass() -> None:
     check_fields(V1, [("properties", "{}"), ("groupTag", "g")])
     check_fields(PICTURE, [])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import AnotherUser, InvalidField
-from gateway.upstream.endpoints import Generation, recognise
+from gateway.upstream.endpoints import Endpoint, Generation, recognise
 from gateway.upstream.reference import ExternalFile, check_fields, fields_of_user, reference_body
 
 TARGETS = [recognise("/v1/channels/1/messages"), recognise("/threads/1/messages")]
@@ -35,33 +35,39 @@ FIELDS = st.lists(
 
 
 @given(ENDPOINTS, FILES, OBJECTS, st.booleans())
-def test_properties_arrive_as_the_object_that_was_sent(target, file, properties, escaped):
+def test_properties_arrive_as_the_object_that_was_sent(
+    target: Endpoint, file: ExternalFile, properties: dict[str, object], escaped: bool
+) -> None:
     text = json.dumps(properties, ensure_ascii=escaped)
     body = reference_body(target, file, [("properties", text)])
     assert json.loads(json.dumps(body))["properties"] == properties
 
 
 @given(ENDPOINTS, FILES, st.text(), st.sampled_from(sorted(GROUP_TAG.values())))
-def test_a_quoted_text_arrives_as_the_text(target, file, text, spelling):
+def test_a_quoted_text_arrives_as_the_text(
+    target: Endpoint, file: ExternalFile, text: str, spelling: str
+) -> None:
     body = reference_body(target, file, [(spelling, json.dumps(text))])
     assert json.loads(json.dumps(body))[GROUP_TAG[target.generation]] == text
 
 
 @given(ENDPOINTS, FILES, st.text().filter(lambda text: not text.startswith('"')))
-def test_a_raw_text_arrives_as_the_text(target, file, text):
+def test_a_raw_text_arrives_as_the_text(target: Endpoint, file: ExternalFile, text: str) -> None:
     body = reference_body(target, file, [("username", text)])
     assert body["user"] == {"username": text}
 
 
 @given(ENDPOINTS, FILES)
-def test_the_file_is_described_as_it_is(target, file):
+def test_the_file_is_described_as_it_is(target: Endpoint, file: ExternalFile) -> None:
     described = reference_body(target, file, [])["file"]
     assert isinstance(described, dict)
     assert list(described.values()) == [file.url, file.name, file.content_type, file.size]
 
 
 @given(st.sampled_from([*TARGETS, PICTURE]), FILES, FIELDS)
-def test_the_door_and_the_reference_judge_alike(target, file, fields):
+def test_the_door_and_the_reference_judge_alike(
+    target: Endpoint, file: ExternalFile, fields: list[tuple[str, str]]
+) -> None:
     at_the_door = verdict(lambda: check_fields(target, fields))
     assert at_the_door == verdict(lambda: reference_body(target, file, fields))
 
@@ -76,7 +82,9 @@ def verdict(judge: Callable[[], object]) -> str | None:
 
 
 @given(ENDPOINTS, FILES, FIELDS)
-def test_no_field_changes_what_the_reference_itself_says(target, file, fields):
+def test_no_field_changes_what_the_reference_itself_says(
+    target: Endpoint, file: ExternalFile, fields: list[tuple[str, str]]
+) -> None:
     try:
         body = reference_body(target, file, fields)
     except InvalidField:
@@ -99,7 +107,9 @@ ANY_FIELDS = st.lists(
 
 
 @given(ENDPOINTS, FILES, ANY_FIELDS, NAMES)
-def test_who_is_bound_to_a_user_posts_as_that_user_whatever_is_sent(target, file, fields, name):
+def test_who_is_bound_to_a_user_posts_as_that_user_whatever_is_sent(
+    target: Endpoint, file: ExternalFile, fields: list[tuple[str, str]], name: str
+) -> None:
     try:
         posted = fields_of_user(target, fields, name)
     except (InvalidField, AnotherUser):
@@ -119,8 +129,13 @@ def test_who_is_bound_to_a_user_posts_as_that_user_whatever_is_sent(target, file
     st.sampled_from([None, str, json.dumps]),
 )
 def test_what_a_bound_user_may_send_arrives_as_it_was_sent(
-    target, file, properties, tag, name, spell
-):
+    target: Endpoint,
+    file: ExternalFile,
+    properties: dict[str, object],
+    tag: str,
+    name: str,
+    spell: Callable[[str], str] | None,
+) -> None:
     parts = [("properties", json.dumps(properties)), ("groupTag", json.dumps(tag))]
     own = [] if spell is None else [("username", spell(name))]
     body = reference_body(target, file, fields_of_user(target, [*own, *parts], name))
@@ -130,7 +145,9 @@ def test_what_a_bound_user_may_send_arrives_as_it_was_sent(
 
 
 @given(ENDPOINTS, NAMES, NAMES)
-def test_another_name_is_refused_however_it_is_spelt(target, name, other):
+def test_another_name_is_refused_however_it_is_spelt(
+    target: Endpoint, name: str, other: str
+) -> None:
     for text in (json.dumps(other), other if not other.startswith('"') else json.dumps(other)):
         if name == other:
             assert fields_of_user(target, [("username", text)], name)
@@ -139,7 +156,7 @@ def test_another_name_is_refused_however_it_is_spelt(target, name, other):
                 fields_of_user(target, [("username", text)], name)
 
 
-def test_a_name_that_comes_twice_is_refused_even_if_it_is_the_same():
+def test_a_name_that_comes_twice_is_refused_even_if_it_is_the_same() -> None:
     target = recognise("/v1/channels/1/messages")
     assert target is not None
     with pytest.raises(InvalidField):

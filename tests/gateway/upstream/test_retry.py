@@ -27,41 +27,41 @@ NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 ALMOST_ONE = 0.999999
 
 
-def test_a_known_refusal_is_tried_again():
+def test_a_known_refusal_is_tried_again() -> None:
     assert after_failure(UpstreamUnavailable(""), 1, 0.5) == Retry(0.5)
 
 
-def test_an_unknown_outcome_is_looked_up_first_and_never_at_once():
+def test_an_unknown_outcome_is_looked_up_first_and_never_at_once() -> None:
     error = UpstreamUnavailable("", outcome_unknown=True)
     assert after_failure(error, 1, 0.0) == Reconcile(SETTLING, LISTING)
 
 
-def test_a_silent_upstream_gets_more_time_to_settle():
+def test_a_silent_upstream_gets_more_time_to_settle() -> None:
     error = UpstreamTimeout("", outcome_unknown=True)
     assert after_failure(error, 1, 0.0) == Reconcile(SETTLING_AFTER_TIMEOUT, LISTING_AFTER_TIMEOUT)
 
 
 @pytest.mark.parametrize("outcome_unknown", [False, True])
-def test_what_cannot_succeed_later_is_given_up(outcome_unknown):
+def test_what_cannot_succeed_later_is_given_up(outcome_unknown: bool) -> None:
     error = UpstreamUnavailable("", retryable=False, outcome_unknown=outcome_unknown)
     assert after_failure(error, 1, 0.5) == GiveUp()
 
 
 @pytest.mark.parametrize("outcome_unknown", [False, True])
-def test_the_last_attempt_is_the_last(outcome_unknown):
+def test_the_last_attempt_is_the_last(outcome_unknown: bool) -> None:
     error = UpstreamUnavailable("", outcome_unknown=outcome_unknown)
     assert after_failure(error, MAX_ATTEMPTS, 0.5) == GiveUp()
     assert after_failure(error, MAX_ATTEMPTS - 1, 0.5) != GiveUp()
 
 
-def test_the_wait_that_the_upstream_asks_for_is_kept():
+def test_the_wait_that_the_upstream_asks_for_is_kept() -> None:
     assert after_failure(UpstreamUnavailable("", retry_after=30.0), 1, 0.5) == Retry(30.0)
     longer = after_failure(UpstreamUnavailable("", retry_after=20.0), 9, ALMOST_ONE)
     assert isinstance(longer, Retry)
     assert longer.after > 20.0
 
 
-def test_the_waits_grow_up_to_the_cap():
+def test_the_waits_grow_up_to_the_cap() -> None:
     decisions = [
         after_failure(UpstreamUnavailable(""), attempt, ALMOST_ONE)
         for attempt in range(1, MAX_ATTEMPTS)
@@ -92,7 +92,9 @@ def test_the_waits_grow_up_to_the_cap():
         (504, True),
     ],
 )
-def test_a_client_error_is_final_but_for_those_that_say_try_again(status, expected):
+def test_a_client_error_is_final_but_for_those_that_say_try_again(
+    status: int, expected: bool
+) -> None:
     assert is_retryable(status) is expected
 
 
@@ -112,8 +114,8 @@ def test_a_client_error_is_final_but_for_those_that_say_try_again(status, expect
     ],
 )
 def test_a_server_error_leaves_the_outcome_open_but_for_a_503_that_says_when(
-    status, asks_to_wait, expected
-):
+    status: int, asks_to_wait: bool, expected: bool
+) -> None:
     assert may_have_acted(status, asks_to_wait=asks_to_wait) is expected
 
 
@@ -137,5 +139,5 @@ def test_a_server_error_leaves_the_outcome_open_but_for_a_503_that_says_when(
         ("", 0.0),
     ],
 )
-def test_retry_after_is_read_in_both_its_forms(value, seconds):
+def test_retry_after_is_read_in_both_its_forms(value: str | None, seconds: float) -> None:
     assert retry_after_seconds(value, NOW) == seconds

@@ -34,7 +34,9 @@ TIMES = st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1), timezones=st.ju
 
 
 @given(ERRORS, ATTEMPTS, JITTER)
-def test_an_unknown_outcome_is_never_blindly_sent_again(error, attempt, jitter):
+def test_an_unknown_outcome_is_never_blindly_sent_again(
+    error: UpstreamError, attempt: int, jitter: float
+) -> None:
     decision = after_failure(error, attempt, jitter)
     if error.outcome_unknown:
         assert isinstance(decision, Reconcile | GiveUp)
@@ -43,13 +45,15 @@ def test_an_unknown_outcome_is_never_blindly_sent_again(error, attempt, jitter):
 
 
 @given(ERRORS, ATTEMPTS, JITTER)
-def test_it_ends_exactly_where_it_must(error, attempt, jitter):
+def test_it_ends_exactly_where_it_must(error: UpstreamError, attempt: int, jitter: float) -> None:
     given_up = isinstance(after_failure(error, attempt, jitter), GiveUp)
     assert given_up == (not error.retryable or attempt >= MAX_ATTEMPTS)
 
 
 @given(ERRORS, ATTEMPTS, JITTER)
-def test_the_wait_is_what_was_asked_for_and_bounded(error, attempt, jitter):
+def test_the_wait_is_what_was_asked_for_and_bounded(
+    error: UpstreamError, attempt: int, jitter: float
+) -> None:
     decision = after_failure(error, attempt, jitter)
     if not isinstance(decision, GiveUp):
         bound = max(BACKOFF_CAP, error.retry_after, SETTLING_AFTER_TIMEOUT)
@@ -57,19 +61,21 @@ def test_the_wait_is_what_was_asked_for_and_bounded(error, attempt, jitter):
 
 
 @given(ERRORS, st.integers(1, MAX_ATTEMPTS - 2), JITTER)
-def test_a_later_attempt_never_waits_less(error, attempt, jitter):
+def test_a_later_attempt_never_waits_less(
+    error: UpstreamError, attempt: int, jitter: float
+) -> None:
     earlier, later = (after_failure(error, number, jitter) for number in (attempt, attempt + 1))
     if not isinstance(earlier, GiveUp) and not isinstance(later, GiveUp):
         assert earlier.after <= later.after
 
 
 @given(st.text() | st.text("0123456789 GMTNov:,-+", max_size=40), TIMES)
-def test_any_retry_after_is_read_as_a_bounded_wait(value, now):
+def test_any_retry_after_is_read_as_a_bounded_wait(value: str, now: datetime) -> None:
     assert 0 <= retry_after_seconds(value, now) <= RETRY_AFTER_CAP
 
 
 @given(TIMES, st.integers(-(10**6), 10**6))
-def test_a_date_means_the_seconds_until_then(now, seconds):
+def test_a_date_means_the_seconds_until_then(now: datetime, seconds: int) -> None:
     now = now.replace(microsecond=0)
     then = datetime.fromtimestamp(now.timestamp() + seconds, UTC)
     expected = min(max(seconds, 0), RETRY_AFTER_CAP)

@@ -31,7 +31,7 @@ def credentials(server: ScriptedServer) -> ClientCredentials:
 
 
 @pytest.fixture
-async def process(upstream, own_redis_url) -> AsyncIterator[Process]:
+async def process(upstream: ScriptedServer, own_redis_url: str) -> AsyncIterator[Process]:
     """Starts the token of one more process."""
     async with AsyncExitStack() as stack:
 
@@ -45,7 +45,9 @@ async def process(upstream, own_redis_url) -> AsyncIterator[Process]:
         yield start
 
 
-async def test_a_token_is_asked_for_with_the_client_credentials(upstream, process):
+async def test_a_token_is_asked_for_with_the_client_credentials(
+    upstream: ScriptedServer, process: Process
+) -> None:
     upstream.replies(issued("t1"))
     own = await process()
     assert await own.get() == "t1"
@@ -58,7 +60,9 @@ async def test_a_token_is_asked_for_with_the_client_credentials(upstream, proces
     assert request.body == b"grant_type=client_credentials"
 
 
-async def test_many_processes_at_once_fetch_one_token(upstream, process):
+async def test_many_processes_at_once_fetch_one_token(
+    upstream: ScriptedServer, process: Process
+) -> None:
     asked = asyncio.Event()
 
     async def slowly(_: Received) -> bytes:
@@ -73,7 +77,9 @@ async def test_many_processes_at_once_fetch_one_token(upstream, process):
     assert len(upstream.requests) == 1
 
 
-async def test_redis_never_sees_the_token_itself(upstream, process, own_redis_url):
+async def test_redis_never_sees_the_token_itself(
+    upstream: ScriptedServer, process: Process, own_redis_url: str
+) -> None:
     upstream.replies(issued("super-secret"))
     await (await process()).get()
     async with Redis.from_url(own_redis_url) as redis:
@@ -86,14 +92,18 @@ async def test_redis_never_sees_the_token_itself(upstream, process, own_redis_ur
     assert 0 < life <= 3600
 
 
-async def test_a_token_that_another_key_sealed_is_fetched_anew(upstream, process):
+async def test_a_token_that_another_key_sealed_is_fetched_anew(
+    upstream: ScriptedServer, process: Process
+) -> None:
     other = KeyRing([base64.urlsafe_b64encode(b"1" * 32).decode()])
     upstream.replies(issued("t1"), issued("t2"))
     assert await (await process(Seal(other.encrypt, other.decrypt))).get() == "t1"
     assert await (await process()).get() == "t2"
 
 
-async def test_without_redis_each_process_works_by_itself(upstream, process, refusing_url):
+async def test_without_redis_each_process_works_by_itself(
+    upstream: ScriptedServer, process: Process, refusing_url: str
+) -> None:
     upstream.replies(issued("t1"), issued("t2"))
     nowhere = refusing_url.replace("http", "redis")
     one, two = await process(url=nowhere), await process(url=nowhere)
@@ -101,14 +111,16 @@ async def test_without_redis_each_process_works_by_itself(upstream, process, ref
 
 
 async def test_without_redis_one_process_still_fetches_one_token_at_a_time(
-    upstream, process, refusing_url
-):
+    upstream: ScriptedServer, process: Process, refusing_url: str
+) -> None:
     upstream.replies(issued("t1"), issued("t2"))
     own = await process(url=refusing_url.replace("http", "redis"))
     assert set(await asyncio.gather(*(own.get() for _ in range(5)))) == {"t1"}
 
 
-async def test_a_refused_token_is_replaced_once_for_all(upstream, process):
+async def test_a_refused_token_is_replaced_once_for_all(
+    upstream: ScriptedServer, process: Process
+) -> None:
     upstream.replies(issued("old"), issued("new"))
     processes = [await process() for _ in range(4)]
     assert {await own.get() for own in processes} == {"old"}
@@ -117,7 +129,9 @@ async def test_a_refused_token_is_replaced_once_for_all(upstream, process):
     assert len(upstream.requests) == 2
 
 
-async def test_a_server_that_gives_the_same_token_again_is_not_asked_for_ever(upstream, process):
+async def test_a_server_that_gives_the_same_token_again_is_not_asked_for_ever(
+    upstream: ScriptedServer, process: Process
+) -> None:
     upstream.replies(issued("same"))
     own = await process()
     await own.get()
@@ -125,7 +139,9 @@ async def test_a_server_that_gives_the_same_token_again_is_not_asked_for_ever(up
     assert len(upstream.requests) == 2
 
 
-async def test_registering_with_a_stale_token_renews_it(upstream, process):
+async def test_registering_with_a_stale_token_renews_it(
+    upstream: ScriptedServer, process: Process
+) -> None:
     upstream.replies(
         issued("old"),
         answer(401, {"error": "invalid_token"}),
@@ -156,8 +172,8 @@ async def test_registering_with_a_stale_token_renews_it(upstream, process):
     ],
 )
 async def test_no_token_is_a_failure_that_may_pass_and_leaves_nothing_behind(
-    upstream, process, reply
-):
+    upstream: ScriptedServer, process: Process, reply: bytes
+) -> None:
     own = await process()
     upstream.replies(reply)
     with pytest.raises(UpstreamUnavailable) as failed:
@@ -170,14 +186,16 @@ async def test_no_token_is_a_failure_that_may_pass_and_leaves_nothing_behind(
 @pytest.mark.parametrize(
     "life", [None, "3600", 1e300, 10**400, float("nan"), -5, 0], ids=lambda life: str(life)[:5]
 )
-async def test_any_lifetime_gives_a_usable_token(upstream, process, life):
+async def test_any_lifetime_gives_a_usable_token(
+    upstream: ScriptedServer, process: Process, life: object
+) -> None:
     upstream.replies(issued("t1", life))
     assert await (await process()).get() == "t1"
 
 
 async def test_a_token_near_its_end_serves_until_another_is_to_be_had(
-    upstream, process, own_redis_url
-):
+    upstream: ScriptedServer, process: Process, own_redis_url: str
+) -> None:
     own = await process()
     now = time.monotonic()
     old = Token("old", 3600.0, now + 30.0)
@@ -190,7 +208,9 @@ async def test_a_token_near_its_end_serves_until_another_is_to_be_had(
     assert await own.get() == "new"
 
 
-async def test_who_has_a_usable_token_does_not_wait_for_its_turn(upstream, process, own_redis_url):
+async def test_who_has_a_usable_token_does_not_wait_for_its_turn(
+    upstream: ScriptedServer, process: Process, own_redis_url: str
+) -> None:
     own = await process()
     async with Redis.from_url(own_redis_url) as redis:
         shared = SharedToken(redis, own._shared._key, SEAL)
@@ -202,8 +222,8 @@ async def test_who_has_a_usable_token_does_not_wait_for_its_turn(upstream, proce
 
 
 async def test_while_one_renewal_takes_its_time_the_old_token_serves(
-    upstream, process, own_redis_url
-):
+    upstream: ScriptedServer, process: Process, own_redis_url: str
+) -> None:
     own = await process()
     async with Redis.from_url(own_redis_url) as redis:
         shared = SharedToken(redis, own._shared._key, SEAL)
@@ -225,8 +245,8 @@ async def test_while_one_renewal_takes_its_time_the_old_token_serves(
 
 
 async def test_who_has_none_waits_for_the_token_that_another_fetches(
-    upstream, process, own_redis_url
-):
+    upstream: ScriptedServer, process: Process, own_redis_url: str
+) -> None:
     own = await process()
     async with Redis.from_url(own_redis_url) as redis:
         shared = SharedToken(redis, own._shared._key, SEAL)
@@ -237,13 +257,13 @@ async def test_who_has_none_waits_for_the_token_that_another_fetches(
     assert upstream.requests == []
 
 
-async def test_a_short_lived_token_is_renewed_at_half_its_life():
+async def test_a_short_lived_token_is_renewed_at_half_its_life() -> None:
     token = Token("t", 10.0, 110.0)
     assert [token.is_fresh(at) for at in (100.0, 104.9, 105.0)] == [True, True, False]
     assert [token.is_usable(at) for at in (109.9, 110.0)] == [True, False]
 
 
-async def test_what_is_kept_in_memory_does_not_show_in_a_log():
+async def test_what_is_kept_in_memory_does_not_show_in_a_log() -> None:
     shown = repr([Token("t0k3n", 1.0, 2.0), ClientCredentials("https://x", "client", "s3cret")])
     assert "t0k3n" not in shown
     assert "s3cret" not in shown
