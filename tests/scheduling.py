@@ -9,6 +9,9 @@ _DOOR: Final = re.compile(r"\[(?:.*-)?((?:relay|external)-(?:fast|plain)-(?:c|py
 _OTHER_PYTHON: Final = "python-parser"
 """Ends the names of the gateways that another kind of Python runs, which takes long to start."""
 
+_FIRST_DOOR: Final = "relay-fast-c-parser"
+"""Of the others; all of them at once would leave no other test a core."""
+
 _WITH_SERVERS: Final = (
     "hostile",
     "flows",
@@ -47,7 +50,7 @@ LONG: Final = (
     "tests/gateway/test_settings_faults.py",
     "tests/gateway/uploads/test_relayed.py",
 )
-"""Those among the last that take more than a few seconds."""
+"""Those without servers that take more than a few seconds: they compute while others wait."""
 
 
 def group_of(nodeid: str) -> str:
@@ -72,11 +75,10 @@ def rank_of(nodeid: str) -> int:
         return -len(LONGEST) - 1
     if group in LONGEST:
         return LONGEST.index(group) - len(LONGEST)
-    if group != nodeid.partition("::")[0]:
+    if group == _FIRST_DOOR:
         return 0
-    if nodeid.split("/")[1] in _WITH_SERVERS:
-        return 1
-    return 2 if group in LONG else 3
+    is_door = group != nodeid.partition("::")[0]
+    return 1 if is_door or group in LONG or nodeid.split("/")[1] in _WITH_SERVERS else 2
 
 
 class ByServers(LoadScopeScheduling):  # type: ignore[misc] # it has no types
