@@ -80,10 +80,9 @@ async def test_inspect_tells_what_a_worker_does_and_no_secret(
 ) -> None:
     answer = await client.upload(PATH, files.PNG)
     assert answer.status == 200
-    said = {
-        what: inspect(own, what)
-        for what in ("ping", "active", "active_queues", "stats", "registered", "conf", "report")
-    }
+    asked = ("ping", "active", "active_queues", "stats", "registered", "conf", "report")
+    answered = await asyncio.gather(*(asyncio.to_thread(inspect, own, what) for what in asked))
+    said = dict(zip(asked, answered, strict=True))
     found = {what: json.loads(text)[NODE] for what, text in said.items()}
     assert found["ping"] == {"ok": "pong"}
     assert {queue["name"] for queue in found["active_queues"]} == set(Step)
