@@ -128,3 +128,13 @@ def test_every_pair_of_different_tops_is_told() -> None:
                 if may_be_called(found, claimed)
             ]
             assert wrong == [], found
+
+
+def test_of_what_was_seen_in_part_the_container_alone_counts() -> None:
+    document, program = (
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/java-archive",
+    )
+    assert may_be(document, program, certain=False)
+    assert not may_be(document, program)
+    assert not may_be(document, "application/pdf", certain=False)

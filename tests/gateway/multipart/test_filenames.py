@@ -62,6 +62,7 @@ def test_what_we_register_is_one_of_the_readings(written: str) -> None:
         ("C:\\x\\y.png", "C:\\x\\y.png", False),
         ("\\\\host\\share\\y.png", "\\\\host\\share\\y.png", False),
         ("my\\ cat.png", "my cat.png", False),
+        ('a\\b\\"c.png', 'a\\b"c.png', False),
         ("C:\\my docs\\ cat.png", "C:\\my docs\\ cat.png", False),
         ("a%5Cb.png", "a\\b.png", True),
         ("%EC%9D%B4%EB%A6%84%20(1).heic", "이름 (1).heic", False),
@@ -100,6 +101,7 @@ def test_a_plain_name_is_read_by_its_escapes(written: str, text: str, escaped: b
         ("a.png", "ä.exe", False),
         ("invoice.exe", "ä-invoice.pdf", False),
         ("a.png", "a.png.exe", False),
+        ("a??c.png", "aébéc.png", False),
         ("ä.png", "ö.png", False),
     ],
 )

@@ -90,6 +90,7 @@ def test_another_name_is_none(parameters: str) -> None:
         ('filename="u\u0308b.pdf"'.encode(), "üb.pdf"),
         (b"filename*=\"UTF-8''%C3%BCb.pdf\"", "üb.pdf"),
         (b"filename*=ISO-8859-1'en'%FCb.pdf", "üb.pdf"),
+        (b"filename*=x-unknown''%C3%BCb.pdf", "üb.pdf"),
         (b"filename*=UTF-8''%C3%BCb(1).pdf", "üb"),
         (b"filename*=UTF-8''%C3%BCb(1).pdf", "üb(1).pdf"),
         (b"filename= a.pdf", " a.pdf"),

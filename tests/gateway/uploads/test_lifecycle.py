@@ -91,6 +91,10 @@ def test_what_has_failed_is_taken_up_again_from_there_and_is_newer_than_its_end(
     assert not supersedes(advance_along([State.STORED]), failed)
 
 
+def test_what_failed_before_its_first_attempt_is_taken_up_again_without_one() -> None:
+    assert reopen(advance_along([State.STORED, State.FAILED]), NOW).attempt is None
+
+
 @pytest.mark.parametrize("states", [[State.STORED], [State.STORED, State.REJECTED]])
 def test_nothing_else_is_taken_up_again(states: list[State]) -> None:
     with pytest.raises(IllegalTransition):
