@@ -4,13 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Self, cast
 
-from redis._parsers import _AsyncHiredisParser
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.backoff import NoBackoff
 
+from gateway.internals.redis_py import AsyncHiredisParser
 from gateway.redis.address import RedisAddress
 from gateway.redis.connections import Connection, SecureConnection
 from gateway.redis.replies import WrongServer, told_apart
@@ -23,7 +23,7 @@ SECONDS: Final = 2.0
 """The longest that one call to Redis may take: a frozen one must hang nobody."""
 
 
-class _Parser(_AsyncHiredisParser):
+class _Parser(AsyncHiredisParser):
     """Tells wrong servers from right ones that refuse."""
 
     def __init__(self, leave: Callable[[], None], socket_read_size: int) -> None:

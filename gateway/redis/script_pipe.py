@@ -15,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from gateway.internals.redis_py import take_writer
 from gateway.redis.client import prefix_of
 from gateway.redis.replies import WriteRefused, told_apart
 from gateway.telemetry import get_logger
@@ -69,11 +70,9 @@ class ScriptPipe(asyncio.Protocol):
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        # There is no public way to take over what redis-py has connected.
-        writer = connection._writer  # noqa: SLF001
+        writer = take_writer(connection)
         if writer is None or writer.transport.is_closing():
             raise RedisConnectionError("Redis closed the connection")
-        connection._writer = None  # noqa: SLF001 - the connection is not its to close any more
         pipe = cls(asyncio.get_running_loop(), writer, sha, patience, prefix_of(redis))
         writer.transport.set_protocol(pipe)
         return pipe

@@ -5,13 +5,13 @@ from typing import Any, Final, cast
 
 from kombu.transport import TRANSPORT_ALIASES
 from redis import Connection, ConnectionPool, SSLConnection
-from redis._parsers import _HiredisParser
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface
 from redis.retry import Retry
 
 from gateway.guards.kombu_redis import GivenUpConnection, KnownErrors, PrefixedQueues
 from gateway.guards.redis_py import AnswersInOrder
+from gateway.internals.redis_py import HiredisParser
 from gateway.redis.address import RedisAddress, is_redis
 from gateway.redis.replies import WrongServer, told_apart
 from gateway.redis.sentinels import SentinelsForThreads
@@ -28,7 +28,7 @@ _addresses: Final[dict[str, RedisAddress]] = {}
 """By what is told of them: what kombu knows, a worker tells whoever asks it, passwords included."""
 
 
-class _Parser(_HiredisParser):
+class _Parser(HiredisParser):
     @classmethod
     def parse_error(cls, response: str) -> Exception:
         error = told_apart(response) or super().parse_error(response)  # type: ignore[no-untyped-call]

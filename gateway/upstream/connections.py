@@ -10,11 +10,13 @@ import os
 import select
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError, RawResponseMessage
+
+from gateway.internals.aiohttp import make_connections_by
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import HttpParser
@@ -39,9 +41,7 @@ def is_silent(transport: asyncio.BaseTransport) -> bool:
 def connector(limit: int) -> aiohttp.TCPConnector:
     """A pool of at most `limit` connections (0: any number) that uses none again that has ended."""
     pool = aiohttp.TCPConnector(limit=limit)
-    # aiohttp offers no other place to ask; the test of this module tells when it is gone.
-    handlers = partial(_Handler, loop=asyncio.get_running_loop())
-    pool._factory = cast("partial[ResponseHandler]", handlers)  # noqa: SLF001
+    make_connections_by(pool, partial(_Handler, loop=asyncio.get_running_loop()))
     return pool
 
 

@@ -6,10 +6,10 @@ import aiohttp
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import GatewayError, MalformedAuthorization, MalformedRequest
 from gateway.heads import has_fit_length
+from gateway.internals.aiohttp import Unreadable, answer_in_1_1
 from gateway.problems import problem_of
 from gateway.server.connection.answers import document_of
 from gateway.server.connection.context import SERVER, new_request_id
@@ -38,10 +38,10 @@ class Handler(PatientHandler):
         super().data_received(data)
         for at in range(known, len(self._messages)):
             message, body = self._messages[at]
-            if isinstance(message, _ErrInfo):
+            if isinstance(message, Unreadable):
                 self._break_body(message.exc)
             elif (fault := framing_fault(message)) is not None:
-                self._messages[at] = (_ErrInfo(400, fault, str(fault)), EMPTY_PAYLOAD)
+                self._messages[at] = (Unreadable(400, fault, str(fault)), EMPTY_PAYLOAD)
             else:
                 self._messages[at] = (with_read_target(message), body)
                 self._newest_body = body
@@ -76,7 +76,7 @@ class Handler(PatientHandler):
         }
         # RFC 9110 section 2.5: the version is the server's own. aiohttp has 1.0 for what it could
         # not read.
-        request._version = HttpVersion11  # noqa: SLF001 - it offers no other way
+        answer_in_1_1(request)
         answer = web.Response(status=status, headers=headers, body=body)
         answer.force_close()
         return answer
@@ -99,7 +99,7 @@ class Handler(PatientHandler):
         Once it is closed, aiohttp would not even answer a request that it is still to begin with.
         """
         for at, (message, its) in enumerate(self._messages):
-            if its is body and not isinstance(message, _ErrInfo):
+            if its is body and not isinstance(message, Unreadable):
                 self._messages[at] = (message._replace(should_close=True), its)
                 return
         self.close()

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import HeadTimeout
+from gateway.internals.aiohttp import Unreadable
 from gateway.limits.watch import Watch
 from gateway.server.connection.linger import (
     LINGER_SECONDS,
@@ -150,6 +150,6 @@ class PatientHandler(web.RequestHandler):
 
     def answer_fault(self, status: int, fault: Exception) -> None:
         """Have the fault of a head answered."""
-        self._messages.append((_ErrInfo(status, fault, str(fault)), EMPTY_PAYLOAD))
+        self._messages.append((Unreadable(status, fault, str(fault)), EMPTY_PAYLOAD))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

@@ -10,11 +10,10 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpProcessingError, HttpRequestParser
-from aiohttp.web_protocol import _ErrInfo
+from aiohttp.http import HttpProcessingError
 
 from gateway.errors import GatewayError, HeadTooLarge, MalformedRequest
+from gateway.internals.aiohttp import PARSER_BUFFER, Unreadable, body_parser, request_parser
 from gateway.limits.crowd import Crowd
 from gateway.limits.watch import Watch
 from gateway.server.connection.chunks import Chunks
@@ -32,7 +31,6 @@ _CR: Final = 13
 _HEAD_READ: Final = 32 * 1024
 """Bytes that one read takes of a client of whom nothing is known."""
 
-_BUFFER: Final = 65_536
 _UNCHECKED: Final = 512
 """Bytes of an unfinished head that may come before it is looked at again."""
 
@@ -40,26 +38,10 @@ _UNREADABLE_STATUS: Final = 400
 _TOO_LARGE_STATUS: Final = 431
 
 
-def request_parser(protocol: BaseProtocol) -> HttpRequestParser:
-    """A parser as strict as that of aiohttp's handler, which has the default limits as well."""
-    return HttpRequestParser(protocol, protocol._loop, _BUFFER, auto_decompress=False)  # noqa: SLF001 - every protocol of aiohttp's has it
-
-
-def _body_parser(handler: BaseProtocol) -> HttpRequestParser:
-    """A new parser of the kind that aiohttp's handler begins with."""
-    return HttpRequestParser(
-        handler,
-        handler._loop,  # noqa: SLF001 - as above
-        _BUFFER,
-        payload_exception=web.RequestPayloadError,
-        auto_decompress=False,
-    )
-
-
-def _explained(head: bytes) -> _ErrInfo:
+def _explained(head: bytes) -> Unreadable:
     """The fault of a head that the parser refused, without what the parser has quoted of it."""
     fault = MalformedRequest(fault_of_head(head))
-    return _ErrInfo(_UNREADABLE_STATUS, fault, str(fault))
+    return Unreadable(_UNREADABLE_STATUS, fault, str(fault))
 
 
 class TurnHandler(Handler):
@@ -246,9 +228,11 @@ class TurnHandler(Handler):
         """Take no further request; what still comes is forgotten while the answer is read."""
         self._closing = True
         self._passing_head = LINGER_BYTES
-        rest = aiohttp.StreamReader(self, _BUFFER, loop=self._loop)  # which never comes to its end
+        rest = aiohttp.StreamReader(
+            self, PARSER_BUFFER, loop=self._loop
+        )  # which never comes to its end
         message, _ = self._messages[-1]
-        if isinstance(message, _ErrInfo):
+        if isinstance(message, Unreadable):
             self._forget_read(message.exc)
         self._messages[-1] = (message, rest)
 
@@ -260,7 +244,7 @@ class TurnHandler(Handler):
 
     def _forget_read(self, fault: BaseException) -> None:
         """Let go of what was read: the parser, and the frames of its fault, hold much of it."""
-        self._parser = _body_parser(self)
+        self._parser = body_parser(self)
         fault.__traceback__ = None
 
     # --- the request -----------------------------------------------------------------------------
@@ -275,13 +259,13 @@ class TurnHandler(Handler):
         self._answered = False
         self._left, self._chunks = 0, None
         if self._had_chunks:  # the compiled parser has its trailers for headers of this request
-            self._parser, self._had_chunks = _body_parser(self), False
+            self._parser, self._had_chunks = body_parser(self), False
         super().data_received(data[:size])
         if not self._messages:  # HTTP/2 begins with what looks like a head, and is none
             self.answer_fault(_UNREADABLE_STATUS, MalformedRequest(fault_of_head(data[:size])))
             return
         message, body = self._messages[-1]
-        if isinstance(message, _ErrInfo):
+        if isinstance(message, Unreadable):
             if not isinstance(message.exc, GatewayError):
                 self._messages[-1] = (_explained(data[:size]), body)
             self._forget_rest()

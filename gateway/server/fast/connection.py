@@ -13,13 +13,14 @@ from aiohttp.http import HttpProcessingError, HttpVersion11, RawRequestMessage
 from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.errors import GatewayError
+from gateway.internals.aiohttp import request_parser
 from gateway.multipart import MultipartError, is_multipart_form
 from gateway.server.admission.admit import recall, settle
 from gateway.server.admission.deletions import takes_file
 from gateway.server.connection import linger
 from gateway.server.connection.context import request_id_of
 from gateway.server.connection.strict import framing_fault
-from gateway.server.connection.turns import TurnHandler, request_parser
+from gateway.server.connection.turns import TurnHandler
 from gateway.server.fast.exchange import Exchange
 from gateway.server.fields.head import Head
 from gateway.server.fields.target import with_read_target

@@ -1,0 +1,63 @@
+"""Names of other libraries that are not public, and are used: each has to be there."""
+
+import asyncio
+from asyncio import selector_events, sslproto
+
+import aiohttp
+import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import StreamWriter
+from aiohttp.test_utils import make_mocked_request
+from aiohttp.web_protocol import RequestHandler
+from kombu.transport import redis as kombu_redis
+from kombu.transport import virtual
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.connection import Connection
+
+from gateway.internals.aiohttp import Unreadable
+from gateway.internals.redis_py import AsyncHiredisParser, HiredisParser
+
+OF_CLASSES = [
+    (RequestHandler, ["_loop", "_messages", "_parser", "_resume_transport_reading", "_waiter"]),
+    (BaseProtocol, ["_loop", "_paused"]),
+    (aiohttp.ClientRequest, ["_get_content_length", "_writer"]),
+    (Connection, ["_connect", "_connection_arguments"]),
+    (kombu_redis.Channel, ["_connparams"]),
+    (virtual.Channel, ["_put"]),
+    (selector_events._SelectorSocketTransport, ["max_size"]),  # type: ignore[attr-defined]
+    (AsyncHiredisParser, ["parse_error"]),
+    (HiredisParser, ["parse_error"]),
+]
+
+
+@pytest.mark.parametrize(("owner", "names"), OF_CLASSES)
+def test_a_class_has_what_is_used_of_it(owner: type, names: list[str]) -> None:
+    assert [name for name in names if not hasattr(owner, name)] == []
+
+
+def test_a_transport_with_tls_has_what_is_used_of_it() -> None:
+    made = sslproto._SSLProtocolTransport.__init__
+    assert "_ssl_protocol" in made.__code__.co_names
+
+
+async def test_objects_have_what_is_used_of_them() -> None:
+    loop = asyncio.get_running_loop()
+    protocol = ResponseHandler(loop)
+    pool = BlockingConnectionPool()
+    async with aiohttp.TCPConnector() as connector:
+        for owner, names in (
+            (connector, ["_factory"]),
+            (protocol, ["_parser", "_should_close"]),
+            (StreamWriter(protocol, loop), ["_headers_buf", "_headers_written"]),
+            (make_mocked_request("GET", "/"), ["_version"]),
+            (Connection(), ["_writer"]),
+            (pool, ["_available_connections", "_in_use_connections"]),
+        ):
+            assert [name for name in names if not hasattr(owner, name)] == [], owner
+
+
+def test_a_fault_of_a_head_has_its_status_error_and_text() -> None:
+    fault = ValueError("text")
+    made = Unreadable(400, fault, "text")
+    assert (made.status, made.exc, made.message) == (400, fault, "text")
