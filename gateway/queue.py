@@ -6,17 +6,17 @@ Publishing is a hint: the record is the truth, and the sweeper sends again what 
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from uuid import uuid4
 
 import msgspec
 from amqp.exceptions import NotFound
 from celery import Celery
 from kombu import Connection, Producer, Queue
-from kombu.exceptions import ChannelError
-from kombu.pools import ProducerPool
+from kombu.exceptions import ChannelError, OperationalError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from gateway.brokers import amqp, known
 from gateway.brokers.faults import explained
@@ -27,6 +27,7 @@ from gateway.brokers.options import (
     queue_arguments,
     transport_options,
 )
+from gateway.causes import causes_of
 from gateway.errors import QueueUnavailable
 from gateway.metrics.catalogue import BROKER_REFUSES, LOST_MESSAGES
 from gateway.redis import transport
@@ -102,6 +103,9 @@ def _own_queue(name: str, *_: object, **__: object) -> Mapping[str, str]:
     return {"queue": name}
 
 
+_Result = TypeVar("_Result")
+
+
 class _Task(msgspec.Struct, frozen=True):
     name: str
     upload_id: str
@@ -124,9 +128,8 @@ class TaskQueue:
         self._gathered = gathered
         self._app = Celery(set_as_current=False)
         self._app.conf.update(celery_settings(broker_url, options))
-        # Not the pools of kombu, which all of a process share: these can be closed.
+        # Not a pool of kombu's, which all of a process share: this one can be closed.
         self._connections = self._app.connection_for_write().Pool(_CONNECTIONS)
-        self._producers = ProducerPool(self._connections, limit=_CONNECTIONS)
         self._tasks: deque[_Task] = deque()
         self._changed = threading.Condition()
         self._idle = False
@@ -172,9 +175,7 @@ class TaskQueue:
         takes; a RabbitMQ that has an alarm lets it be declared, and takes no message.
         """
         try:
-            with self._connections.acquire(block=True) as connection:
-                connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
-                taken = _takes(connection, self._app.amqp.queues[QUEUES[0]])
+            taken = self._connected(self._takes_any, again_if_late=False)
         except Exception as error:  # each kind of broker has its own errors
             self._note(taken=False)
             raise QueueUnavailable(explained(error)) from error
@@ -259,8 +260,35 @@ class TaskQueue:
             self._note(taken=True)
 
     def _send_task(self, name: str, args: Sequence[object], task_id: str | None = None) -> None:
-        with self._producers.acquire(block=True) as producer:
+        def send(connection: Connection) -> None:
+            producer = Producer(connection)
             self._app.send_task(name, args, task_id=task_id, producer=producer, retry=False)
+
+        self._connected(send)
+
+    def _takes_any(self, connection: Connection) -> bool:
+        connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
+        return _takes(connection, self._app.amqp.queues[QUEUES[0]])
+
+    def _connected(
+        self, do: Callable[[Connection], _Result], *, again_if_late: bool = True
+    ) -> _Result:
+        """Do it on a connection; once more if that had been open, and turns out to be cut.
+
+        A connection that a firewall has forgotten is only late, as a broker is that hangs:
+        `again_if_late` says whether what is done may take twice as long for that.
+        """
+        while True:
+            with self._connections.acquire(block=True) as connection:
+                stood = connection.connected
+                try:
+                    return do(connection)
+                except Exception as error:
+                    if not _was_cut(connection, error):
+                        raise
+                    connection.collect()
+                    if not stood or (not again_if_late and _is_late(error)):
+                        raise
 
     def _note(self, *, taken: bool) -> None:
         """Tell whether the broker takes messages, where that has changed."""
@@ -281,6 +309,16 @@ def _takes(connection: Connection, queue: Queue) -> bool:
     declared.declare()
     Producer(connection.default_channel, declared.exchange).publish(b"", routing_key=_NOBODYS)
     return not native.is_blocked()
+
+
+def _was_cut(connection: Connection, error: Exception) -> bool:
+    # Celery hides behind an OperationalError whatever it was.
+    cause = error.__cause__ if isinstance(error, OperationalError) else error
+    return isinstance(cause, connection.connection_errors)
+
+
+def _is_late(error: Exception) -> bool:
+    return any(isinstance(each, TimeoutError | RedisTimeout) for each in causes_of(error))
 
 
 def _is_rabbitmq(connection: Connection) -> bool:

@@ -32,8 +32,8 @@ class AnswersInTime(_base):  # type: ignore[misc]
             return super().blocking_read(timeout)
         try:
             return super().blocking_read(ANSWER_SECONDS)
-        except TimeoutError:
+        except TimeoutError as error:
             self.collect()  # it would wait for leave to close, too
             raise RecoverableConnectionError(
                 f"the broker has not answered for {ANSWER_SECONDS:g} s"
-            ) from None
+            ) from error

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +23,7 @@ from gateway.stack.ports import HOST, free_port
 from gateway.uploads.lifecycle import Step
 from tests.degraded.conftest import PATH, RESPOND_ASYNC, Scene, eventually
 from tests.flows import files
+from tests.flows.client import PATIENCE
 from tests.servers import secrets
 from tests.servers.rabbitmq import RabbitMQ, started
 from workers.shares import share
@@ -131,6 +135,50 @@ def test_an_alarm_is_named(node: RabbitMQ, vhost: str) -> None:
         pytest.raises(QueueUnavailable, match="alarm for memory or disk"),
     ):
         queue.probe()
+
+
+def _cut(wire: socket.socket) -> None:
+    """As a broker does that has closed it."""
+    wire.shutdown(socket.SHUT_RDWR)
+
+
+def _forget(wire: socket.socket) -> None:
+    """As a firewall does that forgets quiet connections: nothing comes, neither answer nor end."""
+    ours, theirs = socket.socketpair()
+    os.dup2(ours.fileno(), wire.fileno())
+    ours.close()
+    theirs.detach()  # never to be read from, nor closed
+
+
+@pytest.mark.parametrize("lose", [_cut, _forget])
+def test_the_first_task_after_a_connection_was_lost_is_sent(
+    vhost: str, lose: Callable[[socket.socket], None]
+) -> None:
+    with closing(TaskQueue(vhost, ())) as queue:
+        queue.check()
+        with queue._connections.acquire(block=True) as connection:
+            lose(connection.connection.transport.sock)
+        queue.send(Step.INSPECT, "upload")
+        _wait_until(lambda: queue.depth() == 1)
+
+
+def test_a_broker_that_hangs_is_told_as_soon_as_it_does_not_answer(
+    node: RabbitMQ, vhost: str
+) -> None:
+    with closing(TaskQueue(vhost, ())) as queue:
+        queue.check()
+        with queue._connections.acquire(block=True) as connection:
+            _cut(connection.connection.transport.sock)
+        queue.check()
+        with node.frozen(), pytest.raises(QueueUnavailable, match="RabbitMQ does not answer"):
+            queue.check()
+
+
+def _wait_until(so: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not so():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def declare(vhost: str, queue_type: QueueType = QueueType.CLASSIC) -> None:
