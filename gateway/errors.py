@@ -254,7 +254,11 @@ class StoreUnavailable(Unavailable):
 
 
 class StoreUnfit(StoreUnavailable):
-    """The object store ignores conditional writes: an operator has to replace it."""
+    """The object store does not heed conditional writes: an operator has to replace it."""
+
+
+class StoreIncapable(StoreUnavailable):
+    """The object store does not implement what it was asked for."""
 
 
 class WriteDisturbed(StoreUnavailable):

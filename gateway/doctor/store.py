@@ -16,7 +16,7 @@ from gateway.errors import (
     ObjectNotFound,
     StoreUnavailable,
 )
-from gateway.store.conditions import IGNORED, heeds_conditions
+from gateway.store.conditions import NOT_HEEDED, heeds_conditions
 from gateway.store.faults import Cause, cause_of
 from gateway.store.objects import ObjectStore
 from gateway.store.verification import Verification, verify
@@ -142,7 +142,7 @@ async def _check_conditions(store: ObjectStore, key: str) -> None:
     """Acceptances and leases are conditional writes."""
     if not await heeds_conditions(store, key):
         raise ConfigurationError(
-            f"{IGNORED}: use a store that honours them, or have the proxy in front of it forward"
+            f"{NOT_HEEDED}: use a store that honours them, or have the proxy in front of it forward"
             " them"
         )
 

@@ -10,7 +10,7 @@ from secrets import token_hex
 from typing import Final
 
 from gateway.errors import GatewayError, StoreUnavailable, StoreUnfit
-from gateway.store.conditions import IGNORED, heeds_conditions
+from gateway.store.conditions import NOT_HEEDED, heeds_conditions
 from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
 
@@ -18,51 +18,68 @@ log = get_logger(__name__)
 
 _AGAIN_SECONDS: Final = 30.0
 _PATIENCE: Final = 25.0
-"""How long a client waits for the first try."""
+"""How long a client waits for a try."""
 
 
 class Fitness:
     """That of one store, as far as this process knows it."""
 
     def __init__(self, store: ObjectStore) -> None:
-        """The store is fit until it is known to be unfit."""
+        """Nothing is known of the store until it was tried."""
         self._store = store
-        self._unfit = False
-        self._tried = asyncio.Event()
+        # One for all tries: a store may let this key write, and not delete.
+        self._key = f"doctor/conditions-{token_hex(8)}"
+        self._fit: bool | None = None
+        self._why_unknown = ""
+        self._wanted = asyncio.Event()
+        self._tried = asyncio.Condition()
 
     async def check(self) -> None:
-        """Wait for the first try, if need be.
+        """Have the store tried, if it is not known to be fit, and wait for that.
 
-        Raises StoreUnfit for a store that ignored a condition when it was last tried, and
-        StoreUnavailable for one that does not answer.
+        Raises StoreUnfit for a store that did not heed a condition when it was last tried, and
+        StoreUnavailable for one that could not be tried.
         """
-        if not self._tried.is_set():
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    await self._tried.wait()
-            except TimeoutError:
-                raise StoreUnavailable("the store did not answer in time") from None
-        if self._unfit:
-            raise StoreUnfit(f"the store cannot be used: {IGNORED}", _AGAIN_SECONDS)
+        await self.reject_unfit()
+        if self._fit is None:
+            raise StoreUnavailable(self._why_unknown)
+
+    async def reject_unfit(self) -> None:
+        """The same, but of a store that could not be tried nothing is said."""
+        if self._fit is None:
+            await self._next_try()
+        if self._fit is False:
+            raise StoreUnfit(f"the store cannot be used: {NOT_HEEDED}", _AGAIN_SECONDS)
 
     async def keep(self) -> None:
         """Try the store until it is found to be fit; then wait to be cancelled."""
-        while not await self._is_fit():
-            self._tried.set()
-            await asyncio.sleep(_AGAIN_SECONDS)
-        self._tried.set()
-        await asyncio.Event().wait()
-
-    async def _is_fit(self) -> bool:
-        """Whether it is known to be fit."""
-        key = f"doctor/conditions-{token_hex(8)}"
-        try:
-            self._unfit = not await heeds_conditions(self._store, key)
-        except GatewayError:  # it is away, and uploads are refused as long as it is
-            return False
-        finally:
+        while True:
+            self._wanted.clear()
+            await self._try()
+            async with self._tried:
+                self._tried.notify_all()
             with suppress(GatewayError):  # it expires as what a doctor leaves
-                await self._store.delete(key)
-        if self._unfit:
-            log.warning("store.unfit", error=IGNORED)
-        return not self._unfit
+                await self._store.delete(self._key)
+            if self._fit:
+                await asyncio.Event().wait()
+            elif self._fit is None:
+                await self._wanted.wait()
+            else:
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _next_try(self) -> None:
+        self._wanted.set()
+        try:
+            async with asyncio.timeout(_PATIENCE), self._tried:
+                await self._tried.wait()
+        except TimeoutError:
+            raise StoreUnavailable("the store did not answer in time") from None
+
+    async def _try(self) -> None:
+        try:
+            self._fit = await heeds_conditions(self._store, self._key)
+        except GatewayError as error:
+            # What was unfit stays so until it has shown that it is not.
+            self._why_unknown = str(error)
+        if self._fit is False:
+            log.warning("store.unfit", error=NOT_HEEDED)

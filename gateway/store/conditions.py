@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from gateway.errors import PreconditionFailed
+from gateway.errors import PreconditionFailed, StoreIncapable
 from gateway.store.objects import ObjectStore
 
-IGNORED: Final = "the store ignores the conditions of writes (If-None-Match, If-Match)"
+NOT_HEEDED: Final = "the store does not honour the conditions of writes (If-None-Match, If-Match)"
 
 _NOBODYS: Final = '"0123456789abcdef0123456789abcdef"'
 """An ETag that no object of ours has."""
@@ -14,12 +14,15 @@ _NOBODYS: Final = '"0123456789abcdef0123456789abcdef"'
 async def heeds_conditions(store: ObjectStore, key: str) -> bool:
     """Try it at `key`, which nobody else uses, and where an object stays.
 
-    Raises StoreUnavailable.
+    A store that refuses every write with a condition heeds none. Raises StoreUnavailable.
     """
     etag = (await store.put(key, b"first")).etag
-    if await _refuses(store, key, same=etag):
+    try:
+        if await _refuses(store, key, same=etag):
+            return False
+        return await _refuses(store, key, absent=True) and await _refuses(store, key, same=_NOBODYS)
+    except StoreIncapable:
         return False
-    return await _refuses(store, key, absent=True) and await _refuses(store, key, same=_NOBODYS)
 
 
 async def _refuses(

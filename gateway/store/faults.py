@@ -12,6 +12,7 @@ from gateway.errors import (
     GatewayError,
     ObjectNotFound,
     PreconditionFailed,
+    StoreIncapable,
     StoreUnavailable,
     WriteDisturbed,
 )
@@ -26,6 +27,8 @@ _TRANSLATION: Final[Mapping[str, type[GatewayError]]] = {
     "PreconditionFailed": PreconditionFailed,
     "412": PreconditionFailed,
     "ConditionalRequestConflict": WriteDisturbed,
+    "NotImplemented": StoreIncapable,
+    "501": StoreIncapable,  # without a body, as above
     "BadDigest": ChecksumMismatch,
     "InvalidDigest": ChecksumMismatch,
     "XAmzContentChecksumMismatch": ChecksumMismatch,

@@ -150,10 +150,12 @@ def _key() -> dict[str, str]:
     return {"Idempotency-Key": str(uuid4())}
 
 
-async def test_a_store_that_ignores_conditions_gets_nothing_that_rests_on_them(
-    scene: Scene, proxy: FaultProxy
+@pytest.mark.parametrize("answers", ["as if it had heeded them", "not implemented"])
+async def test_a_store_that_does_not_heed_conditions_gets_nothing_that_rests_on_them(
+    scene: Scene, proxy: FaultProxy, answers: str
 ) -> None:
-    proxy.heedless = True
+    proxy.heedless = answers != "not implemented"
+    proxy.ignorant = not proxy.heedless
     gateway = scene.start_gateway(s3_endpoint_url=proxy.url)
     async with scene.alice(gateway) as client:
         assert await _is_refused(client)
@@ -164,6 +166,19 @@ async def test_a_store_that_ignores_conditions_gets_nothing_that_rests_on_them(
     assert b"store.unfit" in gateway.log.read_bytes()
     assert [info.key async for info in scene.backends.store.list(keys.INCOMING)] == []
     assert [info.key async for info in scene.backends.store.list("doctor/")] == []
+
+
+async def test_a_store_that_was_away_is_tried_before_it_gets_an_upload(
+    scene: Scene, seaweedfs: SeaweedFS
+) -> None:
+    port = free_port()
+    gateway = scene.start_gateway(s3_endpoint_url=f"http://{HOST}:{port}")
+    async with scene.alice(gateway) as client:
+        assert await _is_refused(client)
+        async with FaultProxy.start(seaweedfs.endpoint_url, port) as proxy:
+            proxy.heedless = True
+            assert await _is_refused(client)
+    assert b"store.unfit" in gateway.log.read_bytes()
 
 
 @dataclass

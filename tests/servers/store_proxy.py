@@ -75,6 +75,14 @@ class Rule:
         return True
 
 
+NOT_IMPLEMENTED = Rule(
+    re.compile(b""),
+    Fault.ANSWER,
+    times=0,
+    answer=(b"501 Not Implemented", b"<Error><Code>NotImplemented</Code></Error>"),
+)
+
+
 class FaultProxy:
     def __init__(self, upstream: str) -> None:
         parts = urlsplit(upstream)
@@ -85,6 +93,8 @@ class FaultProxy:
         """Seconds by which the store's answers are dated later than they are."""
         self.heedless = False
         """Whether a write that is refused for its condition looks as if it had been done."""
+        self.ignorant = False
+        """Whether a write with a condition is answered as one that is not implemented."""
         self.replaced: tuple[re.Pattern[bytes], bytes] | None = None
         """What is put in the place of something in the heads of answers."""
         self.asked: list[tuple[str, str]] = []
@@ -135,7 +145,7 @@ class FaultProxy:
         head = await reader.readuntil(b"\r\n\r\n")
         method, target, _ = head.decode().split(" ", 2)
         self.asked.append((method, target))
-        rule = self._rule_for(head.partition(b"\r\n")[0])
+        rule = self._rule_for(head)
         if rule is not None and rule.fault is Fault.HOLD:
             await reader.read()  # until the client goes away
             return False
@@ -171,7 +181,10 @@ class FaultProxy:
             answer_head = self.replaced[0].sub(self.replaced[1], answer_head)
         return _postdated(answer_head, self.ahead) if self.ahead else answer_head
 
-    def _rule_for(self, request_line: bytes) -> Rule | None:
+    def _rule_for(self, head: bytes) -> Rule | None:
+        if self.ignorant and re.search(rb"(?i)\r\nif-(none-)?match:", head):
+            return NOT_IMPLEMENTED
+        request_line = head.partition(b"\r\n")[0]
         return next((rule for rule in self._rules if rule.applies_to(request_line)), None)
 
 

@@ -77,7 +77,7 @@ async def _reach_upstream(services: Services) -> None:
 
 
 async def _reach_store(services: Services) -> None:
-    await services.fitness.check()
+    await services.fitness.reject_unfit()
     await services.backends.store.ping()
 
 

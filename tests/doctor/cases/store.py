@@ -31,6 +31,13 @@ async def store_without_conditions(ground: Ground) -> AsyncIterator[Changes]:
 
 
 @asynccontextmanager
+async def store_ignorant_of_conditions(ground: Ground) -> AsyncIterator[Changes]:
+    async with ground.store_proxy() as proxy:
+        proxy.ignorant = True
+        yield {"S3_ENDPOINT_URL": proxy.url}
+
+
+@asynccontextmanager
 async def store_with_wrong_checksums(ground: Ground) -> AsyncIterator[Changes]:
     """As moto 5.2 does it: a checksum of checksums that it calls one of the whole object."""
     async with ground.store_proxy() as proxy:
@@ -199,9 +206,16 @@ STORE: Final = [
     Case(
         "no conditional writes",
         "store",
-        "the store ignores the conditions of writes (If-None-Match, If-Match)",
+        "the store does not honour the conditions of writes (If-None-Match, If-Match)",
         "use a store that honours them, or have the proxy in front of it forward them",
         store_without_conditions,
+    ),
+    Case(
+        "conditional writes are answered 501",
+        "store",
+        "the store does not honour the conditions of writes (If-None-Match, If-Match)",
+        "use a store that honours them, or have the proxy in front of it forward them",
+        store_ignorant_of_conditions,
     ),
     Case(
         "it does not know a HEAD with checksums",
