@@ -10,6 +10,7 @@ import socket
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from secrets import token_hex
 from typing import Final, cast
 from urllib.parse import unquote, urlsplit
 
@@ -54,13 +55,15 @@ class Role(StrEnum):
 class Announcement(msgspec.Struct, frozen=True):
     """One process. `keys` are fingerprints of its secret keys; it writes with the first of them.
 
-    `settings` holds, by variable, a digest of its value for each of these keys.
+    `settings` holds, by variable, a digest of its value for each of these keys. `id` is this
+    process's alone: containers may share a host name, and the number of their first process.
     """
 
     role: Role
     name: str
     keys: tuple[str, ...]
     settings: Mapping[str, tuple[str, ...]]
+    id: str = ""
 
     @property
     def who(self) -> str:
@@ -80,7 +83,7 @@ def announcement(settings: Settings, role: Role) -> Announcement:
         for variable, value in _compared(settings).items()
     }
     name = f"{socket.gethostname()}/{os.getpid()}"
-    return Announcement(role, name, ring.digests(_FINGERPRINT), digests)
+    return Announcement(role, name, ring.digests(_FINGERPRINT), digests, token_hex(8))
 
 
 def _compared(settings: Settings) -> Mapping[str, str]:
@@ -90,9 +93,21 @@ def _compared(settings: Settings) -> Mapping[str, str]:
         "UPSTREAM_URL": str(settings.upstream_url),
         "UPSTREAM_CLIENT_ID": settings.upstream_client_id or "",
         "BROKER_URL": _place_of(settings.broker),
-        "BROKER_QUEUE_TYPE": settings.broker_queue_type.value,
+        **_of_broker(settings),
     }
     return {f"{PREFIX}{name}": value for name, value in values.items()}
+
+
+def _of_broker(settings: Settings) -> Mapping[str, str]:
+    """What matters with this kind of broker only."""
+    options = settings.broker_options
+    match kind_of(settings.broker):
+        case Kind.RABBITMQ:
+            return {"BROKER_QUEUE_TYPE": options.queue_type.value}
+        case Kind.SQS:
+            return {"SQS_REGION": options.sqs_region, "SQS_QUEUES": options.sqs_queues}
+        case Kind.REDIS:
+            return {}
 
 
 def _place_of(broker: str) -> str:

@@ -70,12 +70,30 @@ def test_one_that_cannot_read_what_the_other_writes_is_told(
         ("upstream_client_id", "another"),
         ("broker_url", "redis://127.0.0.1/7"),
         ("broker_url", "amqp://guest:guest@127.0.0.1/elsewhere"),
-        ("broker_queue_type", "quorum"),
     ],
 )
 def test_a_setting_that_all_must_share_is_told_by_its_name(name: str, value: str) -> None:
     more = {"upstream_client_secret": "s"} if name == "upstream_client_id" else {}
     assert told(settings(), settings(**{name: value}, **more)) == [f"GATEWAY_{name.upper()}"]
+
+
+AMQP, SQS, REDIS = "amqp://a:b@host/%2F", "sqs://", "redis://127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("broker", "name", "value"),
+    [
+        (AMQP, "broker_queue_type", "quorum"),
+        (SQS, "sqs_region", "eu-central-1"),
+        (SQS, "sqs_queues", "prod-"),
+    ],
+)
+def test_what_only_one_kind_of_broker_knows_is_compared_for_that_kind(
+    broker: str, name: str, value: str
+) -> None:
+    for each in (AMQP, SQS, REDIS):
+        both = settings(broker_url=each), settings(broker_url=each, **{name: value})
+        assert told(*both) == ([f"GATEWAY_{name.upper()}"] if each == broker else [])
 
 
 @pytest.mark.parametrize(
@@ -106,6 +124,13 @@ def test_an_announcement_tells_nothing_to_who_has_no_key() -> None:
     ours, theirs = announcement(own, Role.GATEWAY), announcement(again, Role.GATEWAY)
     assert {*ours.keys}.isdisjoint(theirs.keys)
     assert all({*ours.settings[name]}.isdisjoint(theirs.settings[name]) for name in ours.settings)
+
+
+async def test_processes_of_containers_that_are_called_the_same_are_two(own_redis_url: str) -> None:
+    async with Redis.from_url(own_redis_url) as redis:
+        for _ in range(2):
+            both = await running(redis, announcement(settings(), Role.WORKER))
+        assert len(both) == 2
 
 
 async def test_those_that_run_see_each_other_until_they_end(own_redis_url: str) -> None:
