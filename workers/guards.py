@@ -154,7 +154,8 @@ class Scheduler(PersistentScheduler):
     """What beat asks for the next task that is due: goes on, whatever the broker does.
 
     Fault: what is no failure of the connection ends it as it connects: a RabbitMQ that refuses the
-    user, say. The task that was due is then out of its heap, and its time unknown. A signal's
+    user, say. The task that was due is then out of its heap, and its time unknown. A schedule that
+    cannot be written, on a full disk or without a file descriptor, ends it too. A signal's
     exception can be lost in there as well. A signal that comes while beat opens its schedule has
     that opened once more, and closed, in the middle of it. Seen in celery 5.7.0.
     Not reported.
@@ -172,6 +173,14 @@ class Scheduler(PersistentScheduler):
         self._closed = True
         super().close()
 
+    def sync(self) -> None:
+        """Write down what was sent when; what cannot be written is, the next time."""
+        try:
+            super().sync()
+        except Exception as error:  # noqa: BLE001 - each kind of file has its own
+            ran_out(error)
+            log.warning("beat.not_kept", error=repr(error))
+
     def tick(self, *arguments: Any, **options: Any) -> float:
         """Send what is due; seconds until it is to be asked again."""
         try:
@@ -179,6 +188,7 @@ class Scheduler(PersistentScheduler):
         except Exception as error:
             if self._closed:  # by a signal, whose own exception was lost on whoever waited
                 raise SystemExit(0) from error
+            ran_out(error)
             log.exception("beat.broker_fault", error=explained(error))
             self._forget_connection()
             return _PAUSE

@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.stack.probes import says
+from gateway.uploads.lifecycle import Step
 from tests.degraded.conftest import PATH, Scene, Server, eventually
 from tests.flows import files
 from tests.flows.client import Client
@@ -59,7 +60,7 @@ async def test_a_worker_without_descriptors_goes_on_trying(
         until_then = worker.log.stat().st_size
         with none_left(worker) as allow_one:
             await redis.client_kill_filter(skipme=True)
-            await eventually(partial(_has_told, worker, until_then))
+            await eventually(partial(_says, worker, until_then, "gateway.out_of_descriptors"))
             for _ in range(STEPS):
                 allow_one()
                 await asyncio.sleep(STEP_SECONDS)
@@ -68,9 +69,39 @@ async def test_a_worker_without_descriptors_goes_on_trying(
     assert worker.exit_status is None
 
 
-async def _has_told(worker: ForkedPart, since: int) -> bool:
-    assert worker.exit_status is None, worker.tail()
-    return says(worker.log, since, "gateway.out_of_descriptors")
+async def test_a_beat_without_descriptors_goes_on_trying(
+    scene: Scene, own_redis: tuple[Server, str]
+) -> None:
+    schedule = str(scene.directory / "schedule")
+    argv = ["celery.__main__", "-A", "workers", "beat", "--schedule", schedule]
+    environ = {
+        **scene.environ,
+        "GATEWAY_BROKER_URL": f"{own_redis[1][:-1]}3",  # of which no worker takes tasks
+        "GATEWAY_SWEEP_INTERVAL": "1",
+    }
+    beat = ForkedPart(argv, environ, scene.directory / "beat.log", lambda: True)
+    scene.stack.callback(beat.stop)
+    async with Redis.from_url(environ["GATEWAY_BROKER_URL"]) as redis:
+
+        async def beats() -> bool:
+            assert beat.exit_status is None, beat.tail()
+            return await redis.delete(Step.SWEEP.value) > 0
+
+        await eventually(beats)
+        until_then = beat.log.stat().st_size
+        with none_left(beat) as allow_one:
+            await redis.client_kill_filter(skipme=True)
+            await eventually(partial(_says, beat, until_then, "Too many open files"))
+            for _ in range(STEPS):
+                allow_one()
+                await asyncio.sleep(STEP_SECONDS)
+        await redis.delete(Step.SWEEP.value)
+        await eventually(beats)
+
+
+async def _says(part: ForkedPart, since: int, what: str) -> bool:
+    assert part.exit_status is None, part.tail()
+    return says(part.log, since, what)
 
 
 async def _is_registered(scene: Scene, client: Client) -> bool:

@@ -1,13 +1,15 @@
 """What Celery's worker and beat do wrong: a test that fails here says that its guard can go."""
 
 import asyncio
+import resource
 import shelve
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dbm import dumb
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from celery import Celery
@@ -57,6 +59,41 @@ def test_celery_still_ends_beat_while_it_opens_its_schedule(
         scheduler.setup_schedule()
     scheduler.close()
     assert seen == [opened]
+
+
+class Dumb:
+    """What beat opens its file with where Python has nothing better: it opens files to write."""
+
+    @staticmethod
+    def open(name: str, **_: object) -> shelve.Shelf[Any]:
+        return shelve.Shelf(cast(Any, dumb.open(name, "c")), writeback=True)
+
+
+@contextmanager
+def no_descriptor() -> Iterator[None]:
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+
+@pytest.mark.parametrize(
+    ("class_", "ends"), [(PersistentScheduler, True), (guards.Scheduler, False)]
+)
+def test_celery_still_ends_beat_where_its_schedule_cannot_be_written(
+    tmp_path: Path, class_: type[PersistentScheduler], ends: bool
+) -> None:
+    scheduler: Any = class_(
+        Celery(set_as_current=False), schedule_filename=str(tmp_path / "schedule"), lazy=True
+    )
+    scheduler.persistence = Dumb
+    scheduler.setup_schedule()
+    with no_descriptor(), pytest.raises(OSError, match="Too many open") if ends else nullcontext():
+        scheduler.sync()
+    scheduler.sync()
+    scheduler.close()
 
 
 def test_celery_still_has_no_setting_against_queues_for_delays() -> None:
