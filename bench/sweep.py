@@ -83,8 +83,8 @@ def _stored() -> Upload:
 
 async def _pass(backends: Backends, name: str) -> None:
     """One pass of a sweeper that finds nothing overdue yet, and one that sends what it may."""
-    version = (await backends.store.put(keys.SWEEP, b"{}")).etag
-    lease = leases.Lease(backends.store, leases.Memory(holder="bench", seconds=3600.0), version)
+    written = await backends.store.put(keys.SWEEP, b"{}")
+    lease = leases.Lease(backends.store, leases.Memory(holder="bench", seconds=3600.0), written)
     wall, cpu = time.perf_counter(), time.process_time()
     await sweep_once(backends, lease)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from gateway.admin import report
 from gateway.admin.bucket import Session
 from gateway.admin.search import Query, search
-from gateway.records.claims import upload_of_claim
+from gateway.records.claims import Claims
 from gateway.records.removals import Order, Removals
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
@@ -39,7 +39,7 @@ async def purge(session: Session, query: Query, *, yes: bool) -> bool:
     if not yes:
         session.err(f"{total}: nothing was done; --yes erases them for good")
         return True
-    claims = await _forget_claims(session, found)
+    claims = await _erase_claims(session, found)
     removals = Removals(session.store)
     for upload_id, subject in found.items():
         await removals.place(Order(upload_id=upload_id, cause=Cause.OPERATOR, subject=subject))
@@ -49,10 +49,9 @@ async def purge(session: Session, query: Query, *, yes: bool) -> bool:
     return True
 
 
-async def _forget_claims(session: Session, upload_ids: Collection[str]) -> int:
-    forgotten = 0
+async def _erase_claims(session: Session, upload_ids: Collection[str]) -> int:
+    claims = Claims(session.store, session.settings.idempotency_retention)
+    erased = 0
     async for info in session.store.list(keys.CLAIMS):
-        if await upload_of_claim(session.store, info.key) in upload_ids:
-            await session.store.delete(info.key)
-            forgotten += 1
-    return forgotten
+        erased += await claims.erase(info.key, upload_ids)
+    return erased

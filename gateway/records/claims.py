@@ -4,11 +4,13 @@ Source: draft-ietf-httpapi-idempotency-key-header. Claims change by conditional 
 of any number of replicas one has the key; Redis has no part in it.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
+from gateway import kept
 from gateway.errors import (
     IdempotencyKeyReused,
     ObjectNotFound,
@@ -52,6 +54,7 @@ class Held(msgspec.Struct, frozen=True):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Claim)
+_NOBODYS: Final = Claim("", Target("", ""), None, released=True)
 
 
 class Claims:
@@ -99,13 +102,20 @@ class Claims:
         """Let the next request with the key begin anew. Raises StoreUnavailable."""
         await self.replace(held, replace(held.claim, released=True))
 
+    async def erase(self, key: str, upload_ids: Collection[str]) -> bool:
+        """Whether the claim under a key of the bucket stood for one of the uploads.
 
-async def upload_of_claim(store: ObjectStore, key: str) -> str | None:
-    """The upload that the claim under a key of the bucket stands for; None where it is gone.
-
-    Raises StoreUnavailable.
-    """
-    try:
-        return _decoder.decode((await store.get(key)).content).upload_id
-    except (ObjectNotFound, msgspec.DecodeError):
-        return None
+        It then tells of nobody any more, and the next request with its key begins anew. S3 has no
+        condition for deletions: one might take the claim that was made in its place. Raises
+        StoreUnavailable.
+        """
+        while True:
+            try:
+                document = await self._store.get(key)
+                held = Held(key, kept.read(_decoder, document.content), document.etag)
+            except (ObjectNotFound, msgspec.DecodeError):
+                return False
+            if held.claim.upload_id not in upload_ids:
+                return False
+            if await self.replace(held, _NOBODYS) is not None:
+                return True

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from gateway.crypto import KeyRing
-from gateway.errors import UpstreamRefused
+from gateway.errors import UpstreamError, UpstreamRefused
 from gateway.records.removals import Order, uploads_in
 from gateway.uploads.record import Cause
 from gateway.upstream.client import ChatKitty
@@ -72,4 +72,24 @@ async def order_for(
     if len(named) != 1:
         return None
     (upload_id,) = named
-    return Order(upload_id=upload_id, cause=doomed.cause, path=doomed.path, authorization=sealed)
+    return Order(
+        upload_id=upload_id,
+        cause=doomed.cause,
+        path=doomed.path,
+        authorization=sealed,
+        application=await application_of(chatkitty, credentials),
+    )
+
+
+async def application_of(chatkitty: ChatKitty, credentials: Credentials) -> int | None:
+    """In which application ChatKitty is asked so; None where it does not tell by these credentials.
+
+    Raises UpstreamError where it cannot tell now.
+    """
+    try:
+        identity = await chatkitty.whoami(credentials)
+    except UpstreamError as error:
+        if error.retryable:
+            raise
+        return None
+    return identity.application_id if identity is not None else None

@@ -1,7 +1,7 @@
 """Orders to remove a hosted file: one object in the bucket each, durable before anything is done.
 
 Whoever wants a file removed places an order; workers alone carry it out, and the sweeper finds
-what they left. Each order is dropped by its own id, so that no later one is dropped with it.
+what they left. An order is done with as it was read, so that no later one is dropped with it.
 """
 
 import re
@@ -13,7 +13,7 @@ import msgspec
 
 from gateway import kept
 from gateway.crypto import KeyRing
-from gateway.errors import ObjectNotFound
+from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.store.objects import ObjectStore
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id, parse_id
@@ -29,8 +29,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Whose file is to be removed, and why.
 
     `path`: what is below ChatKitty's base URL and has to be gone before. `authorization` is the
-    encrypted one by which it may be asked, where the gateway has none of its own. Of a
-    `subject`, Redis is to forget the upload as well.
+    encrypted one by which it may be asked, where the gateway has none of its own. `application` is
+    the one in which ChatKitty was asked when the order was placed, where it told: in another one
+    nothing names the file. Of a `subject`, Redis is to forget the upload as well.
     """
 
     upload_id: str
@@ -38,14 +39,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None = None
     authorization: str | None = None
     subject: str | None = None
+    application: int | None = None
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """An order under its id, and its age in seconds by the store's clock."""
+    """An order under its id, and its age in seconds by the store's clock; `version` is its ETag."""
 
     id: str
     order: Order
     age: float
+    version: str
 
 
 class Waiting(NamedTuple):
@@ -57,6 +60,8 @@ class Waiting(NamedTuple):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Order)
+_DONE: Final = b""
+"""What stands for an order that was carried out, and is about to be deleted."""
 
 
 class Removals:
@@ -72,17 +77,70 @@ class Removals:
         await self._store.put(keys.removal(order_id), _encoder.encode(order))
         return order_id
 
+    async def place_once(self, order: Order) -> str:
+        """Make the order durable, in the place of one for the same cause, and return its id.
+
+        One that is just being carried out may have looked too early: it is carried out again.
+        """
+        key = keys.removal(order.upload_id)
+        try:
+            await self._store.put(key, _encoder.encode(order), if_none_match=True)
+        except PreconditionFailed:
+            if not await self._renew(key, order):
+                return await self.place(order)
+        return order.upload_id
+
+    async def _renew(self, key: str, order: Order) -> bool:
+        """Whether the order stands in the place of the one there."""
+        try:
+            waiting = await self._store.get(key)
+            if kept.read(_decoder, waiting.content).cause is not order.cause:
+                return False
+            await self._store.put(key, _encoder.encode(order), if_match=waiting.etag)
+        except (ObjectNotFound, PreconditionFailed, msgspec.DecodeError):
+            return False
+        return True
+
     async def open(self, order_id: str) -> Placed | None:
         """The order, None where it was carried out or dropped. Raises msgspec.DecodeError."""
         try:
             document = await self._store.get(keys.removal(order_id))
         except ObjectNotFound:
             return None
-        return Placed(order_id, kept.read(_decoder, document.content), document.age)
+        if document.content == _DONE:
+            await self.drop(order_id)
+            return None
+        order = kept.read(_decoder, document.content)
+        return Placed(order_id, order, document.age, document.etag)
+
+    async def done(self, placed: Placed) -> None:
+        """Forget the order, unless it was placed anew since it was opened.
+
+        S3 has no condition for deletions, so it is first made one that nobody places anew.
+        """
+        try:
+            await self._store.put(keys.removal(placed.id), _DONE, if_match=placed.version)
+        except PreconditionFailed:
+            return
+        await self.drop(placed.id)
 
     async def drop(self, order_id: str) -> None:
-        """Forget the order: it was carried out, or is not to be."""
+        """Forget the order: it is not to be carried out."""
         await self._store.delete(keys.removal(order_id))
+
+    async def set_aside_unreadable(self, order_id: str) -> bool:
+        """Whether nobody can read the order, which is then moved out of the way as it is."""
+        try:
+            await self.open(order_id)
+        except msgspec.DecodeError:
+            document = await self._store.get(keys.removal(order_id))
+            try:
+                await self._store.put(keys.dead(order_id), document.content, if_none_match=True)
+            except PreconditionFailed:  # by who died at this, or of the upload of that id
+                await self._store.put(keys.dead(new_id()), document.content)
+            await self.drop(order_id)
+            return True
+        return False
 
     async def all(self, after: str | None = None) -> AsyncIterator[Waiting]:
         """The orders after that id, the oldest first; what else is there is nobody's."""

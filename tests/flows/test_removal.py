@@ -6,12 +6,18 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.backends import Backends, open_backends
+from gateway.records.ordering import Doomed, order_for
+from gateway.records.removals import Removals
 from gateway.settings import load
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
+from gateway.uploads.lifecycle import Step
+from gateway.uploads.record import Cause
 from gateway.upstream.breaker import THRESHOLD
+from gateway.upstream.credentials import CallersOwn
 from tests.flows import files
 from tests.flows.client import PATIENCE, Answer, Client
 from tests.servers.fixtures import StartGateway
@@ -146,6 +152,25 @@ async def test_who_names_the_picture_of_another_cannot_delete_it(
     assert (await alice.request("DELETE", f"/v1/messages/{number}")).status == 200
     await all_carried_out(store)
     assert (await alice.request("GET", url)).status == 200
+
+
+async def test_what_another_application_does_not_know_is_not_gone(
+    alice: Client, store: S3Store, backends: Backends, sandbox: Sandbox
+) -> None:
+    """As where the gateway is given credentials of another one while an order waits."""
+    answer = await sent(alice)
+    path = f"/v1/messages/{answer.json()['id']}"
+    caller = CallersOwn(f"Bearer {alice.token}")
+    order = await order_for(
+        backends.chatkitty, backends.ring, Doomed(Cause.MESSAGE, path), caller, None
+    )
+    assert order is not None
+    assert (await alice.request("DELETE", sandbox.url + path)).status == 200
+    others = replace(order, application=2)
+    for each, status in ((others, 200), (order, 410)):
+        backends.queue.send(Step.REMOVE, await Removals(store).place(each))
+        await all_carried_out(store)
+        assert await status_of_file(alice, answer) == status
 
 
 async def test_a_subject_deletes_its_upload_and_no_others(alice: Client, store: S3Store) -> None:

@@ -60,9 +60,9 @@ def later(backends: Backends, seconds: float) -> Iterator[None]:
 
 async def own_lease(backends: Backends) -> leases.Lease:
     """The sweepers' lease, whoever else has it."""
-    version = (await backends.store.put(keys.SWEEP, b"{}")).etag
+    written = await backends.store.put(keys.SWEEP, b"{}")
     memory = leases.Memory(holder="test", seconds=leases.LEASE_SECONDS)
-    return leases.Lease(backends.store, memory, version)
+    return leases.Lease(backends.store, memory, written)
 
 
 async def sweep_later(backends: Backends, seconds: float) -> None:

@@ -8,17 +8,19 @@ import pytest
 from gateway.backends import open_backends
 from gateway.choices import Delivery
 from gateway.errors import StoreUnavailable
+from gateway.records.removals import Order, Removals
 from gateway.settings import load
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import Step
-from gateway.uploads.record import State
+from gateway.uploads.record import Cause, State
 from tests.workers.test_sweep import stored_upload
 from workers.due import Due
 from workers.runtime import Services
 from workers.sniff import Sniffer
 from workers.steps import guard
 from workers.steps.audit import audit
+from workers.steps.removal import remove
 from workers.steps.resumption import resume
 
 pytestmark = pytest.mark.slow
@@ -81,6 +83,46 @@ async def test_a_record_in_redis_that_nobody_can_read_is_set_aside(services: Ser
     assert await redis.zscore(keys.RELAYED_SET, upload_id) is None
     dead = await services.backends.store.get(keys.dead(upload_id))
     assert dead.content == b"no record"
+
+
+async def test_an_order_that_nobody_can_read_is_set_aside(services: Services) -> None:
+    order_id = new_id()
+    store = services.backends.store
+    await store.put(keys.dead(order_id), b"{not its upload's record")
+    await store.put(keys.removal(order_id), b"{no order")
+    for _ in range(guard.MOST_TRIES):
+        await guard.one(Step.REMOVE, order_id, remove)(services)
+        assert (await store.get(keys.removal(order_id))).content == b"{no order"
+    await guard.one(Step.REMOVE, order_id, remove)(services)
+    assert [each.id async for each in Removals(store).all()] == []
+    dead = [(await store.get(info.key)).content async for info in store.list(keys.DEAD)]
+    assert {b"{not its upload's record", b"{no order"} <= set(dead)
+
+
+async def test_an_order_that_can_be_read_is_carried_out_however_often_it_failed(
+    services: Services,
+) -> None:
+    order = Order(upload_id=new_id(), cause=Cause.MESSAGE)
+    order_id = await Removals(services.backends.store).place(order)
+    for _ in range(guard.MOST_TRIES + 1):
+        await guard.one(Step.REMOVE, order_id, raises)(services)
+    await guard.one(Step.REMOVE, order_id, remove)(services)
+    assert await Removals(services.backends.store).open(order_id) is None
+
+
+async def test_a_purge_removes_the_file_whose_record_is_gone(services: Services) -> None:
+    upload_id, store = new_id(), services.backends.store
+    left = (keys.incoming(upload_id), keys.spare(upload_id), keys.dead(upload_id))
+    for key in left:
+        await store.put(key, b"of somebody")
+    subject = "purged"
+    await services.backends.redis.zadd(keys.of_subject(subject), {upload_id: 1})
+    for cause, stays in ((Cause.RETENTION, left), (Cause.OPERATOR, ())):
+        order = Order(upload_id=upload_id, cause=cause, subject=subject)
+        await remove(await Removals(store).place(order), services)
+        there = [info.key for key in left async for info in store.list(key)]
+        assert there == list(stays)
+    assert not await services.backends.redis.exists(keys.of_subject(subject))
 
 
 async def test_an_orderly_end_and_a_part_that_is_away_count_for_nothing(

@@ -34,7 +34,8 @@ from tests.servers.metrics import Scrape, until
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from workers.sweep import sweep_once
 from workers.sweep.backlog import resend
-from workers.sweep.leftovers import ABANDONED
+from workers.sweep.expired import expire
+from workers.sweep.leftovers import ABANDONED, _forget_dead
 
 pytestmark = pytest.mark.slow
 
@@ -371,6 +372,33 @@ async def test_orders_keep_no_upload_waiting_and_are_all_come_to(
     assert sent[3:] == orders[2:]
     for key in [*orders, "foreign"]:
         await removals.drop(key)
+
+
+async def test_what_nobody_can_read_is_kept_as_long_as_a_file_without_a_record(
+    backends: Backends,
+) -> None:
+    key = keys.dead(new_id())
+    await backends.store.put(key, b"{no record")
+    retention = backends.settings.orphan_retention
+    for ageing, there in ((retention - LATER, [key]), (retention + 1, [])):
+        with later(backends, ageing):
+            await _forget_dead(backends)
+        assert [info.key async for info in backends.store.list(key)] == there
+
+
+async def test_the_stores_clock_says_when_a_file_is_past_its_time(
+    backends: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = new_id()
+    lease = await own_lease(backends)
+    mark = keys.expiry(lease.store_time() + LATER, upload_id)
+    await backends.store.put(mark, b"")
+    monkeypatch.setattr("time.time", lambda: lease.store_time() + 2 * LATER)
+    await expire(backends, lease)
+    assert [info.key async for info in backends.store.list(mark)] == [mark]
+    monkeypatch.setattr(lease, "store_time", lambda: float(2 * 10**9))
+    await expire(backends, lease)
+    assert [info.key async for info in backends.store.list(mark)] == []
 
 
 async def sizes_held(backends: Backends) -> dict[str, list[int]]:

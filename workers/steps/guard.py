@@ -7,6 +7,7 @@ that nobody foresaw, ends as a dead letter instead of coming back for good.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ from gateway.choices import Delivery
 from gateway.errors import PreconditionFailed, SnifferUnavailable, StoreUnavailable
 from gateway.metrics.catalogue import DEAD_LETTERS, STEPS
 from gateway.queue import STEP_LIMIT
+from gateway.records.removals import Removals
 from gateway.telemetry import bind_ids, clear_ids, get_logger
 from gateway.tracing import joining
 from gateway.uploads import keys
@@ -94,12 +96,11 @@ async def _guarded(
     """Do the step; whether it came to an orderly end, which includes that a part was away."""
     clear_ids()
     bind_ids(upload_id=upload_id)
-    gives_up = tries > MOST_TRIES and step is not Step.REMOVE  # an order opens no file
     try:
         # A threads pool ignores Celery's own time limits.
         async with asyncio.timeout(STEP_LIMIT):
             with joining(step.value):
-                await (_give_up if gives_up else work)(upload_id, services)
+                await _work_of(step, work, tries)(upload_id, services)
         STEPS.add(step, "done")
     except (StoreUnavailable, SnifferUnavailable, RedisError, ConnectionError) as error:
         STEPS.add(step, "postponed")
@@ -130,6 +131,21 @@ def _give_back(step: Step, upload_id: str, services: Services) -> None:
 def _again(step: Step) -> Step:
     """What is sent for a step that came to no end: of an order, only the order tells."""
     return step if step is Step.REMOVE else Step.RESUME
+
+
+def _work_of(step: Step, work: StepWork, tries: int) -> StepWork:
+    if tries <= MOST_TRIES:
+        return work
+    return partial(_give_up_unreadable, work) if step is Step.REMOVE else _give_up
+
+
+async def _give_up_unreadable(work: StepWork, order_id: str, services: Services) -> None:
+    """An order opens no file: one that can be read is carried out, however often it failed."""
+    if await Removals(services.backends.store).set_aside_unreadable(order_id):
+        DEAD_LETTERS.add()
+        log.error("removal.dead_letter", order_id=order_id, tries=MOST_TRIES)
+        return
+    await work(order_id, services)
 
 
 async def _give_up(upload_id: str, services: Services) -> None:

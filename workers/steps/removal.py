@@ -14,13 +14,14 @@ from gateway.errors import ObjectNotFound, UpstreamError, UpstreamRefused
 from gateway.metrics.catalogue import REMOVALS
 from gateway.records.bucket import Entry
 from gateway.records.expiry import Expiries
-from gateway.records.ordering import Doomed
+from gateway.records.ordering import Doomed, application_of
 from gateway.records.removals import Order, Placed, Removals, uploads_in
 from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, under_way_for
 from gateway.uploads.lifecycle import Step, supersedes
 from gateway.uploads.record import CANCELLED, Cause, Fault, Removed, State, Upload
+from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.reconcile import TooMany
 from workers.runtime import Services
@@ -63,17 +64,17 @@ async def remove(order_id: str, services: Services) -> None:
     except NotYet as wait:
         await later(services, Step.REMOVE, order_id, wait.seconds)
     else:
-        await removals.drop(order_id)
+        await removals.done(placed)
 
 
 async def _carry_out(placed: Placed, services: Services) -> None:
     """Returns when nothing is left to be done. Raises NotYet."""
     order, backends = placed.order, services.backends
     entry = await _ended(order, services)
-    if entry is None:
-        return
     if order.cause is Cause.OPERATOR:
         await _erase(order, entry, backends)
+        return
+    if entry is None:
         return
     if entry.upload.removed is None:
         reason = await _why_kept(placed, entry.upload, backends)
@@ -91,9 +92,9 @@ async def _carry_out(placed: Placed, services: Services) -> None:
     log.info("removal.done", cause=order.cause)
 
 
-async def _erase(order: Order, entry: Entry, backends: Backends) -> None:
-    """Leave nothing of the upload that tells of anybody."""
-    if entry.upload.state is not State.ABORTED:
+async def _erase(order: Order, entry: Entry | None, backends: Backends) -> None:
+    """Leave nothing of the upload that tells of anybody, even where its record is gone."""
+    if entry is not None and entry.upload.state is not State.ABORTED:
         await Expiries(backends.store).drop(entry.upload)
         await backends.ledger.erase(entry)
         crash.point(crash.Point.REMOVAL_ERASED)
@@ -148,6 +149,9 @@ async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str |
     if (wait := await backends.breaker.permit()) > 0:
         raise NotYet(wait)
     try:
+        if not await _is_asked_in(placed.order.application, backends.chatkitty, credentials):
+            await backends.breaker.succeeded()
+            return "the gateway's credentials are of another application than its own"
         return await _who_names(placed, upload, backends, credentials)
     except UpstreamError as error:
         if not error.retryable or isinstance(error, TooMany):
@@ -174,6 +178,16 @@ async def _who_names(
     if reason is not None and not settled:
         raise NotYet(_LOOK_AGAIN if placed.age > _LOOK_AGAIN else _SOON)
     return reason
+
+
+async def _is_asked_in(
+    application: int | None, chatkitty: ChatKitty, credentials: Credentials
+) -> bool:
+    """Whether ChatKitty is asked in that application; None for one that nobody was told of.
+
+    Raises UpstreamError.
+    """
+    return application is None or await application_of(chatkitty, credentials) == application
 
 
 def _own(order: Order, upload: Upload, backends: Backends) -> int | None:

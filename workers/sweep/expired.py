@@ -1,7 +1,6 @@
 """Hosted files whose time has come by their route: orders to remove them are placed."""
 
 import asyncio
-import time
 from typing import Final
 
 from gateway.backends import Backends
@@ -23,7 +22,7 @@ async def expire(backends: Backends, lease: Lease) -> int:
     The order is durable before the mark is gone: who is cut short places another one, which does
     no harm. Raises LeaseLost, StoreUnavailable.
     """
-    marks = await _due(Expiries(backends.store))
+    marks = await _due(Expiries(backends.store), lease.store_time())
     for start in range(0, len(marks), _AT_A_TIME):
         some = marks[start : start + _AT_A_TIME]
         await asyncio.gather(*(_order(backends, mark) for mark in some))
@@ -31,9 +30,9 @@ async def expire(backends: Backends, lease: Lease) -> int:
     return len(marks)
 
 
-async def _due(expiries: Expiries) -> list[Mark]:
+async def _due(expiries: Expiries, now: float) -> list[Mark]:
     marks: list[Mark] = []
-    async for mark in expiries.due(time.time()):
+    async for mark in expiries.due(now):
         marks.append(mark)
         if len(marks) == MOST:
             break

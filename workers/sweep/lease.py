@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway import kept
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.records.backlog_snapshot import Count
-from gateway.store.objects import ObjectStore
+from gateway.store.objects import ObjectStore, Written
 from gateway.uploads import keys
 
 LEASE_SECONDS: Final = 40.0
@@ -51,12 +51,16 @@ _decoder = msgspec.json.Decoder(Memory)
 class Lease:
     """The lease that this process holds; `memory` is what the next holder shall know."""
 
-    def __init__(self, store: ObjectStore, memory: Memory, version: str) -> None:
-        """Hold the lease that was written as `version`."""
+    def __init__(self, store: ObjectStore, memory: Memory, written: Written) -> None:
+        """Hold the lease that was written so."""
         self._store = store
-        self._version = version
+        self._written = written
         self._renewed = time.monotonic()
         self.memory = memory
+
+    def store_time(self) -> float:
+        """What the store's clock says, in seconds since the epoch and to the second."""
+        return self._written.at + time.monotonic() - self._renewed
 
     async def renew(self) -> None:
         """Keep the lease, if it is time to say so. Raises LeaseLost, StoreUnavailable."""
@@ -71,10 +75,9 @@ class Lease:
     async def _write(self) -> None:
         document = _encoder.encode(self.memory)
         try:
-            written = await self._store.put(keys.SWEEP, document, if_match=self._version)
+            self._written = await self._store.put(keys.SWEEP, document, if_match=self._written.etag)
         except PreconditionFailed:
             raise LeaseLost from None
-        self._version = written.etag
         self._renewed = time.monotonic()
 
 
@@ -92,7 +95,7 @@ async def take(store: ObjectStore, rest: float) -> Lease | None:
     try:
         if document is None:
             written = await store.put(keys.SWEEP, _encoder.encode(memory), if_none_match=True)
-            return Lease(store, memory, written.etag)
+            return Lease(store, memory, written)
         before = _memory(document.content)
         if document.age < (before.seconds or rest):
             return None
@@ -100,7 +103,7 @@ async def take(store: ObjectStore, rest: float) -> Lease | None:
         written = await store.put(keys.SWEEP, _encoder.encode(memory), if_match=document.etag)
     except PreconditionFailed:
         return None
-    return Lease(store, memory, written.etag)
+    return Lease(store, memory, written)
 
 
 def _memory(document: bytes) -> Memory:

@@ -50,6 +50,7 @@ _WALK: Final = 5_000
 _FRESH: Final = 10_000
 _FRESH_SECONDS: Final = 1200.0
 _CLAIMS: Final = 5_000
+_DEAD: Final = 5_000
 _CLAIM_GRACE: Final = 3600.0
 _APART: Final = 10.0
 """Seconds by which the pages of two listings may tell ages of different moments."""
@@ -125,7 +126,8 @@ async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
     lease.memory = census.told(memory, whole=ends[0] is None)
     orphans.report()
     await _forget_presences(backends)
-    return removed + orphans.removed, forgotten + await _forget_claims(backends, lease)
+    forgotten += await _forget_claims(backends, lease) + await _forget_dead(backends)
+    return removed + orphans.removed, forgotten
 
 
 def _fresh(lease: Lease) -> str:
@@ -184,6 +186,20 @@ async def _forget_claims(backends: Backends, lease: Lease) -> int:
         else:
             last = None
     lease.memory = replace(lease.memory, claims=last)
+    return forgotten
+
+
+async def _forget_dead(backends: Backends) -> int:
+    """What nobody could read is there to be looked at for as long as a file without a record."""
+    forgotten, examined = 0, 0
+    async with aclosing(backends.store.list(keys.DEAD)) as dead:
+        async for each in dead:
+            if examined >= _DEAD:
+                break
+            examined += 1
+            if each.age > backends.settings.orphan_retention:
+                await backends.store.delete(each.key)
+                forgotten += 1
     return forgotten
 
 

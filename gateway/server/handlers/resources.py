@@ -67,7 +67,7 @@ async def delete_upload(request: web.Request) -> web.Response:
         cause=Cause.SUBJECT,
         authorization=backends.sealed(request.headers.get("Authorization")),
     )
-    backends.queue.send(Step.REMOVE, await Removals(backends.store).place(order))
+    backends.queue.send(Step.REMOVE, await Removals(backends.store).place_once(order))
     location = {"Location": upload_location(upload.id)}
     return web.json_response(resource_of(upload), status=202, headers=location)
 

@@ -95,8 +95,8 @@ async def sweep(backends: Backends) -> None:
     assert isinstance(store, AgedStore)
     memory = leases.Memory(holder="test", seconds=3600)
     store.ageing = 3600.0
-    version = (await store.put(keys.SWEEP, b"{}")).etag
-    await resend(backends, leases.Lease(store, memory, version))
+    written = await store.put(keys.SWEEP, b"{}")
+    await resend(backends, leases.Lease(store, memory, written))
     store.ageing = 0.0
 
 

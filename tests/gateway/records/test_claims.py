@@ -7,6 +7,7 @@ import pytest
 
 from gateway.errors import IdempotencyKeyReused
 from gateway.records.claims import Claim, Claims
+from gateway.store.objects import Document
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.record import Target
@@ -77,3 +78,34 @@ def test_another_request_with_the_key_is_refused(target: Target, length: int) ->
 @pytest.mark.parametrize(("first", "again"), [(10, 10), (None, 10), (10, None), (None, None)])
 def test_the_same_request_may_leave_its_length_open(first: int | None, again: int | None) -> None:
     claim_of("first", first).check(TARGET, again)
+
+
+async def test_an_erased_claim_tells_of_nobody_and_its_key_begins_anew(
+    claims: Claims, key: str, store: S3Store
+) -> None:
+    await claims.take(key, claim_of("purged"))
+    assert not await claims.erase(key, {"another"})
+    assert await claims.erase(key, {"purged"})
+    content = (await store.get(key)).content
+    assert b"purged" not in content
+    assert TARGET.path.encode() not in content
+    assert not await claims.erase(key, {"purged"})
+    assert (await claims.take(key, claim_of("next", 11)))[1]
+
+
+async def test_a_claim_that_is_taken_over_while_it_is_erased_stays(
+    claims: Claims, key: str, store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, _ = await claims.take(key, claim_of("purged"))
+    read = store.get
+
+    async def read_too_early(name: str) -> Document:
+        document = await read(name)
+        await claims.replace(before, claim_of("next"))
+        return document
+
+    monkeypatch.setattr(store, "get", read_too_early)
+    assert not await claims.erase(key, {"purged"})
+    monkeypatch.undo()
+    now, taken = await claims.take(key, claim_of("last"))
+    assert (now.claim.upload_id, taken) == ("next", False)

@@ -1,4 +1,4 @@
-"""Which uploads' files a URL may lead to: in any spelling, and no others."""
+"""Orders to remove a file; and which files a URL may lead to, in any spelling, and no others."""
 
 from urllib.parse import quote
 
@@ -8,12 +8,68 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.crypto import KeyRing
-from gateway.records.removals import uploads_in
+from gateway.records.removals import Order, Removals, uploads_in
+from gateway.store.s3 import S3Store
+from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.links import FileLink, file_token
+from gateway.uploads.record import Cause
+
+ID = new_id()
+
+
+@pytest.fixture
+def removals(store: S3Store) -> Removals:
+    return Removals(store)
+
+
+def by_subject(authorization: str | None = None) -> Order:
+    return Order(upload_id=ID, cause=Cause.SUBJECT, authorization=authorization)
+
+
+async def orders_of(removals: Removals) -> list[Order]:
+    placed = [await removals.open(each.id) async for each in removals.all()]
+    return [each.order for each in placed if each is not None and each.order.upload_id == ID]
+
+
+async def test_an_order_that_is_placed_again_stays_one(removals: Removals) -> None:
+    ids = {await removals.place_once(by_subject(f"token {number}")) for number in range(3)}
+    assert ids == {ID}
+    assert await orders_of(removals) == [by_subject("token 2")]
+    opened = await removals.open(ID)
+    assert opened is not None
+    await removals.done(opened)
+    assert await orders_of(removals) == []
+
+
+async def test_one_that_is_placed_again_while_it_is_carried_out_is_carried_out_again(
+    removals: Removals, store: S3Store
+) -> None:
+    opened = await removals.open(await removals.place_once(by_subject()))
+    assert opened is not None
+    await removals.place_once(by_subject())
+    await removals.done(opened)
+    assert await orders_of(removals) == [by_subject()]
+    again = await removals.open(ID)
+    assert again is not None
+    await store.put(keys.removal(ID), b"", if_match=again.version)  # who does this dies then
+    other_id = await removals.place_once(by_subject())
+    assert other_id != ID
+    assert await removals.open(ID) is None
+    assert await orders_of(removals) == [by_subject()]
+    await removals.drop(other_id)
+
+
+async def test_no_order_takes_the_place_of_another_cause(removals: Removals) -> None:
+    purge = Order(upload_id=ID, cause=Cause.OPERATOR)
+    await removals.place(purge, ID)
+    other_id = await removals.place_once(by_subject())
+    assert sorted(each.cause for each in await orders_of(removals)) == ["operator", "subject"]
+    for order_id in (ID, other_id):
+        await removals.drop(order_id)
+
 
 RING = KeyRing([Fernet.generate_key().decode()])
-ID = new_id()
 TOKEN = file_token(FileLink(ID), RING)
 ENDED = file_token(FileLink(ID, 1), RING)
 
