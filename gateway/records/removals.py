@@ -6,10 +6,12 @@ what they left. An order is done with as it was read, so that no later one is dr
 
 import re
 from collections.abc import AsyncIterator
+from secrets import token_hex
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway import kept
 from gateway.crypto import KeyRing
@@ -31,7 +33,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     `path`: what is below ChatKitty's base URL and has to be gone before. `authorization` is the
     encrypted one by which it may be asked, where the gateway has none of its own. `application` is
     the one in which ChatKitty was asked when the order was placed, where it told: in another one
-    nothing names the file. Of a `subject`, Redis is to forget the upload as well.
+    nothing names the file. Of a `subject`, Redis is to forget the upload as well. `turn` tells an
+    order from the same one that was placed before: equal documents have one ETag.
     """
 
     upload_id: str
@@ -40,6 +43,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     authorization: str | None = None
     subject: str | None = None
     application: int | None = None
+    turn: str = ""
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -82,7 +86,7 @@ class Removals:
 
         One that is just being carried out may have looked too early: it is carried out again.
         """
-        key = keys.removal(order.upload_id)
+        key, order = keys.removal(order.upload_id), replace(order, turn=token_hex(8))
         try:
             await self._store.put(key, _encoder.encode(order), if_none_match=True)
         except PreconditionFailed:

@@ -6,6 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.crypto import KeyRing
 from gateway.records.removals import Order, Removals, uploads_in
@@ -29,7 +30,8 @@ def by_subject(authorization: str | None = None) -> Order:
 
 async def orders_of(removals: Removals) -> list[Order]:
     placed = [await removals.open(each.id) async for each in removals.all()]
-    return [each.order for each in placed if each is not None and each.order.upload_id == ID]
+    orders = [each.order for each in placed if each is not None]
+    return [replace(order, turn="") for order in orders if order.upload_id == ID]
 
 
 async def test_an_order_that_is_placed_again_stays_one(removals: Removals) -> None:
