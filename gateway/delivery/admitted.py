@@ -8,7 +8,7 @@ import msgspec
 from gateway.auth.principal import Principal
 from gateway.multipart import Declared
 from gateway.routes import Route
-from gateway.uploads.record import Target
+from gateway.uploads.record import Change, State, Target, Upload
 
 NAMES_NO_USER: Final = "the token does not name the ChatKitty user it may act as"
 OUTLIVED: Final = "the token expired, and the upload took too long after that"
@@ -37,3 +37,18 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     token_until: datetime | None
     body_until: float | None
     trace: dict[str, str] = {}
+
+    def receiving(self) -> Upload:
+        """The upload's record while nothing is known of its files."""
+        return Upload(
+            id=self.upload_id,
+            subject=self.principal.subject,
+            request_id=self.request_id,
+            trace=self.trace,
+            delivery=self.route.delivery,
+            target=self.target,
+            history=(Change(State.RECEIVING, self.received_at),),
+            files=(),
+            terms=self.route.terms,
+            token_until=self.token_until,
+        )

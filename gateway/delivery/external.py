@@ -31,7 +31,7 @@ from gateway.records.spare import spare_of
 from gateway.store.writer import ObjectWriter, StoredObject
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.lifecycle import Step, begin, is_end
+from gateway.uploads.lifecycle import Step, advance, is_end
 from gateway.uploads.links import FileLink, file_token
 from gateway.uploads.record import State, Upload
 from gateway.upstream.endpoints import Endpoint
@@ -187,18 +187,10 @@ class ExternalDelivery:
             expires = int(now.timestamp() + settings.file_link_seconds)
         token = file_token(FileLink(admitted.upload_id, expires), self.backends.ring)
         base = str(settings.files_url or settings.public_url).rstrip("/")
-        return Upload(
-            id=admitted.upload_id,
-            subject=admitted.principal.subject,
-            request_id=admitted.request_id,
-            trace=admitted.trace,
-            delivery=Delivery.EXTERNAL,
-            target=admitted.target,
-            history=begin(admitted.received_at, State.STORED, now),
+        return replace(
+            advance(admitted.receiving(), State.STORED, now),
             files=(form.file,),
             fields=form.fields,
-            terms=admitted.route.terms,
-            token_until=admitted.token_until,
             url=f"{base}/gateway/files/{token}/{name}",
             authorization=self.backends.sealed(admitted.authorization),
         )

@@ -37,7 +37,7 @@ from gateway.records.spare import find_spare, recovered
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import advance
-from gateway.uploads.record import Change, Fault, State, Upload, abandoned
+from gateway.uploads.record import Fault, State, Upload, abandoned
 from gateway.upstream import retry
 
 log = get_logger(__name__)
@@ -101,7 +101,7 @@ class Once:
 
         Raises UploadSuperseded, StoreUnavailable.
         """
-        entry = await self.backends.ledger.accept(receiving(admitted))
+        entry = await self.backends.ledger.accept(admitted.receiving())
         crash.point(crash.Point.RELAY_BEGUN)
         return Attempt(held, entry)
 
@@ -202,22 +202,6 @@ class Once:
             return None
         log.info("claim.taken_over", dead=held.claim.upload_id)
         return await self.claims.replace(held, ours)
-
-
-def receiving(admitted: Admitted) -> Upload:
-    """The record of a relay before its first byte is sent: what a repetition of it will find."""
-    return Upload(
-        id=admitted.upload_id,
-        subject=admitted.principal.subject,
-        request_id=admitted.request_id,
-        trace=admitted.trace,
-        delivery=Delivery.RELAY,
-        target=admitted.target,
-        history=(Change(State.RECEIVING, admitted.received_at),),
-        files=(),
-        terms=admitted.route.terms,
-        token_until=admitted.token_until,
-    )
 
 
 def outcome_unknown(upload: Upload, detail: str) -> Upload:

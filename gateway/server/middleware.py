@@ -25,7 +25,7 @@ from gateway.metrics.requests import (
 )
 from gateway.multipart import MultipartError
 from gateway.problems import problem_of
-from gateway.server.connection.answers import ids_of, problem_response
+from gateway.server.connection.answers import SERVER_FAULT, ids_of, problem_response
 from gateway.server.connection.context import (
     ANSWER,
     CONTINUED,
@@ -41,8 +41,6 @@ from gateway.server.services import SERVICES
 from gateway.telemetry import bind_ids, clear_ids, get_logger, log_request
 
 log = get_logger(__name__)
-
-_SERVER_FAULT = 500
 
 
 @web.middleware
@@ -145,7 +143,7 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
         return begun
     problem = problem_of(error)
     PROBLEMS.add(problem.kind.slug)
-    if problem.kind.status >= _SERVER_FAULT:
+    if problem.kind.status >= SERVER_FAULT:
         log.warning("request.problem", slug=problem.kind.slug, detail=problem.detail)
     if isinstance(error, MalformedTarget):
         log.info("request.target_refused", reason=problem.detail)  # the target is not logged

@@ -4,21 +4,17 @@ It holds no socket and no lock: what it starts is what a user starts. A process 
 again; one that dies again and again ends all of them, so that whoever started us is told.
 """
 
-import ctypes
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
+from gateway.lineage import die_with_parent
+from gateway.revival import Death, Place
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
-
-QUICK_SECONDS: Final = 10.0
-"""A process that lived no longer has not recovered from whatever killed the one before it."""
 
 MOST_QUICK_DEATHS: Final = 5
 """So many quick deaths in a row are a crash loop."""
@@ -27,75 +23,30 @@ CRASH_LOOP: Final = 1
 """The exit status of a crash loop, and of processes that did not end as they should."""
 
 _REFUSED: Final = 2
-_PR_SET_PDEATHSIG: Final = 1
-_FIRST_PAUSE: Final = 0.5
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
 _AWAITED: Final = (*_STOP, signal.SIGCHLD)
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Start it again after `pause` seconds; `quick` deaths in a row came before."""
-
-    pause: float
-    quick: int
+_Place: TypeAlias = "Place[subprocess.Popen[bytes]]"
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """End all processes with this exit status."""
+def end_after(death: Death) -> int | None:
+    """The exit status with which all processes end after a death; None if they go on. Pure.
 
-    status: int
-
-
-def after_death(status: int, lived: float, quick: int, *, first: bool) -> Again | GiveUp:
-    """What follows a death after `lived` seconds and `quick` quick deaths in a row. Pure.
-
-    `first`: it was the first process in its place; if that refuses its settings (exit status 2),
-    so will every other.
+    If the first one refuses its settings (exit status 2), so will every other.
     """
-    if first and status == _REFUSED:
-        return GiveUp(status)
-    if lived >= QUICK_SECONDS:
-        return Again(0.0, 0)
-    if quick + 1 >= MOST_QUICK_DEATHS:
-        return GiveUp(CRASH_LOOP)
-    return Again(_FIRST_PAUSE * (2**quick - 1), quick + 1)
+    if death.first and death.status == _REFUSED:
+        return death.status
+    return CRASH_LOOP if death.quick >= MOST_QUICK_DEATHS else None
 
 
-class _Place:
-    """One of the processes, whoever it is at the moment."""
-
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        self._command = command
-        self._environ = environ
-        self._quick = 0
-        self._first = True
-        self.start()
-
-    def start(self) -> None:
-        self._started = time.monotonic()
-        self.again_at: float | None = None
-        self.process = subprocess.Popen(  # noqa: S603 - our own command
-            self._command,
-            env=self._environ,
-            start_new_session=True,  # a terminal's Ctrl-C reaches us alone, and is passed on once
-            preexec_fn=_prepare,  # noqa: PLW1509 - two system calls
-        )
-
-    def look(self) -> int | None:
-        """The status with which all have to end, if it died and cannot be started again."""
-        status = self.process.poll()
-        if status is None or self.again_at is not None:
-            return None
-        now = time.monotonic()
-        decision = after_death(status, now - self._started, self._quick, first=self._first)
-        log.error("processes.died", pid=self.process.pid, status=status)
-        if isinstance(decision, GiveUp):
-            return decision.status
-        self._first, self._quick = False, decision.quick
-        self.again_at = now + decision.pause
-        return None
+def _start(command: Sequence[str], environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603 - our own command
+        command,
+        env=environ,
+        start_new_session=True,  # a terminal's Ctrl-C reaches us alone, and is passed on once
+        preexec_fn=_prepare,  # noqa: PLW1509 - two system calls
+    )
 
 
 def supervise(command: Sequence[str], count: int, environ: Mapping[str, str]) -> int:
@@ -107,7 +58,9 @@ def supervise(command: Sequence[str], count: int, environ: Mapping[str, str]) ->
     # Blocked until they are waited for: none is missed, and none comes between.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     try:
-        places = [_Place(command, environ) for _ in range(count)]
+        places = [
+            Place(lambda: _start(command, environ), subprocess.Popen.poll) for _ in range(count)
+        ]
         status = _look_after(places)
         return max(status, _wait(places))
     finally:
@@ -118,7 +71,10 @@ def _look_after(places: Sequence[_Place]) -> int:
     """Return when all are to stop, and have been told so; the status is 0 after a signal."""
     while True:
         for place in places:
-            if (status := place.look()) is not None:
+            if (death := place.look()) is None:
+                continue
+            log.error("processes.died", pid=place.process.pid, status=death.status)
+            if (status := end_after(death)) is not None:
                 log.error("processes.crash_loop", status=status)
                 _tell(places, signal.SIGTERM)
                 return status
@@ -127,8 +83,7 @@ def _look_after(places: Sequence[_Place]) -> int:
             _tell(places, number)
             return 0
         for place in places:
-            if place.again_at is not None and place.again_at <= time.monotonic():
-                place.start()
+            place.revive()
 
 
 def _wait(places: Sequence[_Place]) -> int:
@@ -156,7 +111,6 @@ def _tell(places: Sequence[_Place], number: int) -> None:
 
 
 def _prepare() -> None:
-    """In the child: take signals, and have the kernel stop it when its parent is gone."""
+    """In the child: take signals, and be stopped when the parent is gone."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    die_with_parent(signal.SIGTERM)

@@ -1,17 +1,16 @@
 """A part of the stack: a real server in a process of its own, started, awaited and stopped."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-_PR_SET_PDEATHSIG = 1
+from gateway.lineage import die_with_parent
+
 _POLL_SECONDS = 0.02
 _TAIL_LINES = 20
 
@@ -54,7 +53,7 @@ class Part:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call
             )
 
     @property
@@ -71,10 +70,8 @@ class Part:
         """Wait until it serves. Raises PartError where it exits first, or takes too long."""
         deadline = time.monotonic() + self.command.patience
         while not self.command.ready():
-            if self.exit_status is not None:
-                raise PartError(
-                    f"{self.command.name} exited with {self.exit_status}\n{self.tail()}"
-                )
+            if (status := self.exit_status) is not None:
+                raise PartError(f"{self.command.name} exited with {status}\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise PartError(f"{self.command.name} did not become ready\n{self.tail()}")
             time.sleep(_POLL_SECONDS)
@@ -118,8 +115,3 @@ class Part:
     def __exit__(self, *_: object) -> None:
         """Stop it."""
         self.stop()
-
-
-def _die_with_parent() -> None:
-    """In the child: have the kernel kill it when its parent is gone, even by SIGKILL."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -5,43 +5,29 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.revival import Place
 from gateway.stack.part import Command, Part, PartError
 
-_QUICK_DEATH = 5.0
-_LONGEST_BACKOFF = 30.0
 _BETWEEN_SIGNALS = 0.5
 """Two of the same that come at once are one to whom they are sent."""
 
 
-class Supervised:
-    """One part, started again whenever it dies, with growing pauses where it does so at once."""
+class Supervised(Place[Part]):
+    """The place of one part."""
 
     def __init__(self, command: Command, log_dir: Path) -> None:
+        """Start it."""
         self.command = command
-        self._log_dir = log_dir
-        self._backoff = 0.0
-        self._start()
+        super().__init__(lambda: Part(command, log_dir), lambda part: part.exit_status)
 
-    def _start(self) -> None:
-        self.part = Part(self.command, self._log_dir)
-        self._started = time.monotonic()
-        self._restart_at: float | None = None
-
-    def revive(self) -> None:
+    def keep(self) -> None:
         """Start it again if it is dead and its pause is over."""
-        status = self.part.exit_status
-        if status is None:
-            return
-        now = time.monotonic()
-        if self._restart_at is None:
-            quick = now - self._started < _QUICK_DEATH
-            self._backoff = min(_LONGEST_BACKOFF, max(0.5, 2 * self._backoff)) if quick else 0.0
-            self._restart_at = now + self._backoff
-            _say(f"{self.command.name} died ({status}); starting it again in {self._backoff:g} s")
-            if quick:
-                _say(self.part.tail())
-        if now >= self._restart_at:
-            self._start()
+        if (death := self.look()) is not None:
+            name = self.command.name
+            _say(f"{name} died ({death.status}); starting it again in {death.pause:g} s")
+            if death.quick:
+                _say(self.process.tail())
+        self.revive()
 
 
 class Supervisor:
@@ -59,12 +45,12 @@ class Supervisor:
         started = [Supervised(command, self._log_dir) for command in commands]
         self._parts += started
         for supervised in started:
-            supervised.part.wait_ready()
+            supervised.process.wait_ready()
 
     def pids(self, name: str) -> list[int]:
         """The processes of the parts of that name, or whose names are it and a number."""
         return [
-            supervised.part.pid
+            supervised.process.pid
             for supervised in self._parts
             if supervised.command.name.rpartition("-")[0] == name or supervised.command.name == name
         ]
@@ -73,9 +59,9 @@ class Supervisor:
         """Start again what died. Raises PartError where nothing may be started again."""
         for supervised in self._parts:
             if self._restart:
-                supervised.revive()
-            elif supervised.part.exit_status is not None:
-                raise PartError(f"{supervised.command.name} died\n{supervised.part.tail()}")
+                supervised.keep()
+            elif supervised.process.exit_status is not None:
+                raise PartError(f"{supervised.command.name} died\n{supervised.process.tail()}")
 
     def stop(self) -> None:
         """Stop all parts, the last one started first; the gateways drain side by side."""
@@ -84,7 +70,7 @@ class Supervisor:
         for supervised in reversed(self._parts):
             if not _is_gateway(supervised):
                 self._tell(supervised)
-            supervised.part.wait_stopped()
+            supervised.process.wait_stopped()
         self._parts.clear()
 
     def hasten(self) -> None:
@@ -92,14 +78,14 @@ class Supervisor:
         self._hastened = True
         for supervised in self._told:
             if supervised.command.drains:
-                supervised.part.ask_to_stop()
+                supervised.process.ask_to_stop()
 
     def _tell(self, supervised: Supervised) -> None:
-        supervised.part.ask_to_stop()
+        supervised.process.ask_to_stop()
         self._told.append(supervised)
         if self._hastened and supervised.command.drains:
             time.sleep(_BETWEEN_SIGNALS)
-            supervised.part.ask_to_stop()
+            supervised.process.ask_to_stop()
 
 
 def _is_gateway(supervised: Supervised) -> bool:

@@ -13,14 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gateway.server.supervisor import (
-    CRASH_LOOP,
-    MOST_QUICK_DEATHS,
-    QUICK_SECONDS,
-    Again,
-    GiveUp,
-    after_death,
-)
+from gateway.revival import LONGEST_PAUSE, QUICK_SECONDS, death_of
+from gateway.server.supervisor import CRASH_LOOP, MOST_QUICK_DEATHS, end_after
 from gateway.stack.ports import free_ports
 from gateway.stack.probes import answers
 
@@ -28,22 +22,21 @@ _PATIENCE = 100.0
 
 
 def test_a_process_that_served_is_started_again_at_once() -> None:
-    assert after_death(-9, QUICK_SECONDS, 4, first=False) == Again(0.0, 0)
+    death = death_of(-9, QUICK_SECONDS, 4, first=False)
+    assert (death.quick, death.pause, end_after(death)) == (0, 0.0, None)
 
 
 def test_quick_deaths_are_followed_by_growing_pauses_and_then_by_the_end() -> None:
-    quick, pauses = 0, []
-    while isinstance(decision := after_death(1, 0.1, quick, first=False), Again):
-        quick = decision.quick
-        pauses.append(decision.pause)
-    assert decision == GiveUp(CRASH_LOOP)
-    assert len(pauses) == MOST_QUICK_DEATHS - 1
+    deaths = [death_of(1, 0.1, quick, first=False) for quick in range(MOST_QUICK_DEATHS)]
+    assert [end_after(death) for death in deaths] == [*[None] * (len(deaths) - 1), CRASH_LOOP]
+    pauses = [death.pause for death in deaths]
     assert pauses == sorted(set(pauses))
+    assert death_of(1, 0.1, 50, first=False).pause == LONGEST_PAUSE
 
 
 def test_settings_that_the_first_one_refuses_are_not_tried_again() -> None:
-    assert after_death(2, 0.1, 0, first=True) == GiveUp(2)
-    assert after_death(2, 0.1, 0, first=False) == Again(0.0, 1)
+    assert end_after(death_of(2, 0.1, 0, first=True)) == 2
+    assert end_after(death_of(2, 0.1, 0, first=False)) is None
 
 
 @contextmanager

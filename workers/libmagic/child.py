@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from gateway.lineage import die_with_parent
 from workers.libmagic import confine
 
 OK: Final = "ok"
@@ -25,7 +26,7 @@ _LONGEST: Final = 255
 
 def main() -> None:
     """Answer until the input ends."""
-    confine.die_with_parent()
+    die_with_parent()
     try:
         type_of = load()
         means = confine.confine()

@@ -19,7 +19,6 @@ MEMORY: Final = 256 * 1024 * 1024
 CPU_SECONDS: Final = 2.0
 """For one file; libmagic needs milliseconds."""
 
-_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_SECCOMP: Final = 22
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _SECCOMP_MODE_FILTER: Final = 2
@@ -52,12 +51,6 @@ _CALLS: Final = {
         (63, 64, 93, 94, 98, 103, 113, 132, 134, 135, 139, 169, 214, 215, 216, 222, 226, 233, 278),
     ),
 }
-
-
-def die_with_parent() -> None:
-    """Be killed when the process that started this one ends; on Linux."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def confine() -> str:

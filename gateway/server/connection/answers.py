@@ -3,11 +3,15 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 from aiohttp import web
 
 from gateway.problems import MEDIA_TYPE, Problem, members
 from gateway.server.connection.context import REQUEST_ID, UPLOAD_ID
+
+SERVER_FAULT: Final = 500
+"""The least status that tells of a fault of a server's."""
 
 
 def problem_response(request: web.Request, problem: Problem, **extensions: object) -> web.Response:

@@ -11,7 +11,7 @@ from gateway.errors import GatewayError, MalformedAuthorization, MalformedReques
 from gateway.heads import has_fit_length
 from gateway.internals.aiohttp import Unreadable, answer_in_1_1
 from gateway.problems import problem_of
-from gateway.server.connection.answers import document_of
+from gateway.server.connection.answers import SERVER_FAULT, document_of
 from gateway.server.connection.context import SERVER, new_request_id
 from gateway.server.connection.diagnosis import CODING_IN_1_0, NOT_CHUNKED, UNKNOWN
 from gateway.server.connection.timeouts import PatientHandler
@@ -21,7 +21,6 @@ from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
 
-_SERVER_FAULT: Final = 500
 _FOR_PROXIES: Final = frozenset({"CONNECT", "TRACE"})
 
 
@@ -54,7 +53,7 @@ class Handler(PatientHandler):
     def handle_error(
         self,
         request: web.BaseRequest,
-        status: int = _SERVER_FAULT,
+        status: int = SERVER_FAULT,
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
@@ -62,7 +61,7 @@ class Handler(PatientHandler):
 
         aiohttp would send back and log the line that it could not read, which may hold a token.
         """
-        if status >= _SERVER_FAULT or request.writer.output_size > 0:
+        if status >= SERVER_FAULT or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
         request_id = new_request_id()
         problem = problem_of(exc if isinstance(exc, GatewayError) else MalformedRequest(UNKNOWN))
