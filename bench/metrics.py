@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from gateway.metrics.catalogue import ALL, RECEIVED, REQUEST_SECONDS
 from gateway.metrics.exposition import registry_of
-from gateway.metrics.instruments import Kind, Metric
+from gateway.metrics.instruments import Metric, MetricType
 from gateway.metrics.shared import Shared
 
 CALLS = 100_000
@@ -31,7 +31,10 @@ VALUES = ("relay", "external", "other")
 
 Call = Callable[[], object]
 _OF_CLIENT = "PROMETHEUS_MULTIPROC_DIR"
-_KINDS: dict[Kind, Literal["livesum", "livemax"]] = {Kind.SUM: "livesum", Kind.MOST: "livemax"}
+_KINDS: dict[MetricType, Literal["livesum", "livemax"]] = {
+    MetricType.SUM: "livesum",
+    MetricType.MOST: "livemax",
+}
 
 
 def main() -> None:
@@ -116,7 +119,7 @@ def _ours(directory: Path) -> tuple[Call, Call]:
     for metric in ALL:
         for labels in list(_children(metric)):
             child = metric.of(*labels)
-            if metric.kind is Kind.HISTOGRAM:
+            if metric.kind is MetricType.HISTOGRAM:
                 child.observe(0.1)
             else:
                 child.value = 1.0
@@ -144,15 +147,15 @@ def _clients(directory: Path) -> tuple[Call, Call]:
     made: dict[str, Any] = {}
     for metric in ALL:
         about = (metric.name, metric.text, metric.labels)
-        if metric.kind is Kind.HISTOGRAM:
+        if metric.kind is MetricType.HISTOGRAM:
             made[metric.name] = Histogram(*about, buckets=metric.bounds)
-        elif metric.kind is Kind.COUNTER:
+        elif metric.kind is MetricType.COUNTER:
             made[metric.name] = Counter(*about)
         else:
             made[metric.name] = Gauge(*about, multiprocess_mode=_KINDS[metric.kind])
         for labels in _children(metric):
             child = made[metric.name].labels(*labels) if labels else made[metric.name]
-            (child.observe if metric.kind is Kind.HISTOGRAM else child.inc)(0.1)
+            (child.observe if metric.kind is MetricType.HISTOGRAM else child.inc)(0.1)
     histogram = made[REQUEST_SECONDS.name].labels("relay")
     return made[RECEIVED.name].labels("a", "relay").inc, lambda: histogram.observe(0.1)
 

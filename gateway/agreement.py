@@ -18,7 +18,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway.brokers.kinds import Kind, kind_of
+from gateway.brokers.kinds import BrokerKind, kind_of
 from gateway.redis.address import RedisAddress
 from gateway.settings import PREFIX, Settings
 from gateway.telemetry import get_logger
@@ -102,18 +102,18 @@ def _of_broker(settings: Settings) -> Mapping[str, str]:
     """What matters with this kind of broker only."""
     options = settings.broker_options
     match kind_of(settings.broker):
-        case Kind.RABBITMQ:
+        case BrokerKind.RABBITMQ:
             return {"BROKER_QUEUE_TYPE": options.queue_type.value}
-        case Kind.SQS:
+        case BrokerKind.SQS:
             return {"SQS_REGION": options.sqs_region, "SQS_QUEUES": options.sqs_queues}
-        case Kind.REDIS:
+        case BrokerKind.REDIS:
             return {}
 
 
 def _place_of(broker: str) -> str:
     """The kind of broker, and the place in it; the same host may have several names."""
     kind = kind_of(broker)
-    if kind is Kind.REDIS:
+    if kind is BrokerKind.REDIS:
         return f"{kind} {RedisAddress.of(broker).options['db']}"
     return f"{kind} {unquote(urlsplit(broker).path[1:]) or '/'}"
 

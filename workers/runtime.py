@@ -21,7 +21,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class WorkerServices:
     """What steps work with.
 
     `turns` are for inspections that register at once: the others leave that to a task of its own.
@@ -39,7 +39,7 @@ _turns = 1
 """Of this process; a prefork pool's never has more than one step."""
 
 Result = TypeVar("Result")
-Work = Callable[[Services], Coroutine[None, None, None]]
+Work = Callable[[WorkerServices], Coroutine[None, None, None]]
 
 
 class Interrupted(Exception):
@@ -100,13 +100,13 @@ class Runtime:
                 task.cancel()
             self._loop.call_later(_CANCEL_SECONDS, self._interrupt)
 
-    async def _open(self, settings: Settings) -> Services:
+    async def _open(self, settings: Settings) -> WorkerServices:
         backends = await self._stack.enter_async_context(open_backends(settings))
         sniffer = await self._stack.enter_async_context(Sniffer.open())
         due = Due(backends.redis, backends.queue)
         watching = asyncio.create_task(due.watch())
         self._stack.push_async_callback(_end, watching)
-        return Services(backends, sniffer, due)
+        return WorkerServices(backends, sniffer, due)
 
     def _call(self, coroutine: Coroutine[None, None, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

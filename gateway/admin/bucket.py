@@ -25,10 +25,10 @@ Out = Callable[[str], None]
 """Is given one line."""
 
 Act = Callable[["Session", str], Awaitable[str]]
-"""What is done to one upload; says what was done, or raises Refused."""
+"""What is done to one upload; says what was done, or raises NotDone."""
 
 
-class Refused(GatewayError):
+class NotDone(GatewayError):
     """What an operator asked for is not done; the text says why."""
 
 
@@ -90,7 +90,7 @@ class Orphan:
         return self.mark is not None and was_accepted(self.mark)
 
 
-class NoSuchUpload(Refused):
+class NoSuchUpload(NotDone):
     """The bucket has no record of the upload."""
 
     def __init__(self) -> None:
@@ -101,14 +101,14 @@ class NoSuchUpload(Refused):
 
 
 def checked_id(text: str) -> str:
-    """The text, if it is the id of an upload. Raises Refused."""
+    """The text, if it is the id of an upload. Raises NotDone."""
     if parse_id(text) is None:
-        raise Refused("this is not the id of an upload")
+        raise NotDone("this is not the id of an upload")
     return text
 
 
 async def act_on(
-    session: Session, upload_id: str, act: Act, but: type[Refused] | None = None
+    session: Session, upload_id: str, act: Act, but: type[NotDone] | None = None
 ) -> bool:
     """Act on one upload and say how it went. Raises a refusal of the type `but`."""
     try:
@@ -116,7 +116,7 @@ async def act_on(
     except msgspec.MsgspecError:
         session.err(f"error: {upload_id}: its record cannot be read")
         return False
-    except (Refused, IllegalTransition) as error:
+    except (NotDone, IllegalTransition) as error:
         if but is not None and isinstance(error, but):
             raise
         session.err(f"error: {upload_id}: {error}")
@@ -134,13 +134,13 @@ class Tally:
     left: int = 0
 
     async def act_on(
-        self, session: Session, upload_id: str, act: Act, but: type[Refused] | None = None
+        self, session: Session, upload_id: str, act: Act, but: type[NotDone] | None = None
     ) -> None:
         """Act on one more; what `but` refuses is left alone, and not said one by one."""
         self.tried += 1
         try:
             done = await act_on(session, upload_id, act, but)
-        except Refused:
+        except NotDone:
             self.left += 1
         else:
             self.done = self.done and done
@@ -149,7 +149,7 @@ class Tally:
 async def find(store: ObjectStore, upload_id: str) -> Found:
     """The record that counts, or else the one that was set aside.
 
-    Raises Refused where there is none, StoreUnavailable.
+    Raises NotDone where there is none, StoreUnavailable.
     """
     found = await read(store, keys.pending(upload_id), keys.record(upload_id))
     found = found or await _read(store, keys.dead(upload_id))

@@ -10,7 +10,7 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from gateway.admin.bucket import NoSuchUpload, Refused, Session, Tally, act_on, file_of
+from gateway.admin.bucket import NoSuchUpload, NotDone, Session, Tally, act_on, file_of
 from gateway.admin.search import Query, search
 from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound, PreconditionFailed
@@ -20,7 +20,7 @@ from gateway.uploads.lifecycle import advance, is_end, reopen, supersedes
 from gateway.uploads.record import CANCELLED, State, Upload
 
 
-class FileGone(Refused):
+class FileGone(NotDone):
     """There is nothing left that could be registered."""
 
 
@@ -93,7 +93,7 @@ async def _retry(session: Session, upload_id: str) -> str:
     has_credentials = session.settings.upstream_client_id is not None
     reason = why_not_retry(ended.upload, has_credentials=has_credentials)
     if reason is not None and ended.upload.state is State.FAILED:
-        raise Refused(reason)
+        raise NotDone(reason)
     again = reopen(ended.upload, datetime.now(UTC))
     if await file_of(session.store, upload_id) is None:
         raise FileGone("its file is no longer in the bucket")
@@ -102,7 +102,7 @@ async def _retry(session: Session, upload_id: str) -> str:
     try:
         await session.records.reopen(again)
     except PreconditionFailed:
-        raise Refused("it is pending already") from None
+        raise NotDone("it is pending already") from None
     return f"{again.state} again; {_when(session, again)}"
 
 
@@ -119,7 +119,7 @@ async def _open_ended(session: Session, upload_id: str) -> Entry:
         return await session.records.open_ended(upload_id)
     except ObjectNotFound:
         pending = await _open_pending(session, upload_id)
-        raise Refused(f"it is {pending.upload.state}, and has not failed") from None
+        raise NotDone(f"it is {pending.upload.state}, and has not failed") from None
 
 
 async def _open_pending(session: Session, upload_id: str) -> Entry:
@@ -132,17 +132,17 @@ async def _open_pending(session: Session, upload_id: str) -> Entry:
 async def _cancel(session: Session, upload_id: str, *, force: bool) -> str:
     entry = await _open_to_cancel(session, upload_id)
     if reason := why_not_cancel(entry, force=force):
-        raise Refused(reason)
+        raise NotDone(reason)
     entry = await _mark(session, entry)
     ended = await session.records.ended(upload_id)
     if ended is not None and not supersedes(entry.upload, ended):
         await session.records.forget_pending(upload_id)
-        raise Refused(f"it has ended as {ended.state}")
+        raise NotDone(f"it has ended as {ended.state}")
     await session.records.forget_file(upload_id)
     upload = replace(entry.upload, authorization=None)
     saved = await session.records.save(entry, advance(upload, State.FAILED, datetime.now(UTC)))
     if saved.upload.fault != CANCELLED:
-        raise Refused(f"it has ended as {saved.upload.state}")
+        raise NotDone(f"it has ended as {saved.upload.state}")
     return "cancelled"
 
 
@@ -153,7 +153,7 @@ async def _open_to_cancel(session: Session, upload_id: str) -> Entry:
         ended = await session.records.ended(upload_id)
         if ended is None:
             raise
-        raise Refused(f"it has ended as {ended.state}") from None
+        raise NotDone(f"it has ended as {ended.state}") from None
 
 
 async def _mark(session: Session, entry: Entry) -> Entry:
@@ -164,4 +164,4 @@ async def _mark(session: Session, entry: Entry) -> Entry:
     try:
         return await session.records.save(entry, upload)
     except PreconditionFailed:
-        raise Refused("a worker is processing it: try again in a moment") from None
+        raise NotDone("a worker is processing it: try again in a moment") from None

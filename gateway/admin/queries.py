@@ -5,7 +5,7 @@ import time
 from contextlib import aclosing
 
 from gateway.admin import report
-from gateway.admin.bucket import Refused, Session, checked_id, file_of, find
+from gateway.admin.bucket import NotDone, Session, checked_id, file_of, find
 from gateway.admin.search import Query, search
 
 
@@ -34,7 +34,7 @@ async def show(session: Session, upload_id: str, *, as_json: bool) -> bool:
     """Print all of one upload."""
     try:
         found = await find(session.store, checked_id(upload_id))
-    except Refused as error:
+    except NotDone as error:
         session.err(f"error: {upload_id}: {error}")
         return False
     members = report.details_of(found, await file_of(session.store, upload_id))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.admin import report
-from gateway.admin.bucket import Act, Orphan, Refused, Session, Tally, act_on, read
+from gateway.admin.bucket import Act, NotDone, Orphan, Session, Tally, act_on, read
 from gateway.errors import ObjectNotFound, PreconditionFailed
 from gateway.records.bucket import ORPHANED_AFTER
 from gateway.records.listing import merged
@@ -72,12 +72,12 @@ async def discard_all(session: Session) -> bool:
     return tally.done
 
 
-class WasAccepted(Refused):
+class WasAccepted(NotDone):
     """The file's client was told that it is safe."""
 
 
 async def _act_on_all(
-    session: Session, act: Act, *, only_accepted: bool = False, but: type[Refused] | None = None
+    session: Session, act: Act, *, only_accepted: bool = False, but: type[NotDone] | None = None
 ) -> Tally:
     tally = Tally()
     async for batch in _batches(session):
@@ -123,14 +123,14 @@ async def _describe(session: Session, file: ObjectInfo, mark: ObjectInfo | None)
 
 
 async def _find(session: Session, upload_id: str) -> Orphan:
-    """The orphan of that id. Raises Refused where there is none."""
+    """The orphan of that id. Raises NotDone where there is none."""
     known = await read(session.store, keys.pending(upload_id), keys.record(upload_id))
     if known is not None:
-        raise Refused(f"it has a record, and is {known.state}")
+        raise NotDone(f"it has a record, and is {known.state}")
     try:
         file = await session.store.head(keys.incoming(upload_id))
     except ObjectNotFound:
-        raise Refused("its file is no longer in the bucket") from None
+        raise NotDone("its file is no longer in the bucket") from None
     try:
         document = await session.store.get(keys.orphan(upload_id))
     except ObjectNotFound:
@@ -152,13 +152,13 @@ async def _recover(session: Session, upload_id: str) -> str:
     try:
         await session.records.recover(recovered(_copy_of(orphan), datetime.now(UTC), quiet))
     except PreconditionFailed:
-        raise Refused("another process has just resumed it") from None
+        raise NotDone("another process has just resumed it") from None
     return "resumed; the sweeper will send it to the workers"
 
 
 def _copy_of(orphan: Orphan) -> Upload:
     if orphan.spare is None:
-        raise Refused(
+        raise NotDone(
             "no copy of its record can be read: it was made with another GATEWAY_SECRET_KEY, or"
             " the gateway kept none"
         )
@@ -174,5 +174,5 @@ async def _discard_unless_accepted(session: Session, upload_id: str) -> str:
 async def _discard(session: Session, upload_id: str) -> str:
     await _find(session, upload_id)
     if not await session.records.fence(abandoned(upload_id, datetime.now(UTC))):
-        raise Refused("another process has just resumed it")
+        raise NotDone("another process has just resumed it")
     return "removed"

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 
-class Kind(StrEnum):
+class BrokerKind(StrEnum):
     """The brokers that can be used."""
 
     REDIS = "redis"
@@ -22,15 +22,15 @@ class QueueType(StrEnum):
     QUORUM = "quorum"
 
 
-_KINDS: Final[Mapping[str, Kind]] = {
-    "redis": Kind.REDIS,
-    "rediss": Kind.REDIS,
-    "redis+sentinel": Kind.REDIS,
-    "rediss+sentinel": Kind.REDIS,
-    "amqp": Kind.RABBITMQ,
-    "amqps": Kind.RABBITMQ,
-    "pyamqp": Kind.RABBITMQ,
-    "sqs": Kind.SQS,
+_KINDS: Final[Mapping[str, BrokerKind]] = {
+    "redis": BrokerKind.REDIS,
+    "rediss": BrokerKind.REDIS,
+    "redis+sentinel": BrokerKind.REDIS,
+    "rediss+sentinel": BrokerKind.REDIS,
+    "amqp": BrokerKind.RABBITMQ,
+    "amqps": BrokerKind.RABBITMQ,
+    "pyamqp": BrokerKind.RABBITMQ,
+    "sqs": BrokerKind.SQS,
 }
 _CHOICE: Final = "use Redis (redis://), RabbitMQ (amqp://) or SQS (sqs://)"
 _WHY_NOT: Final[Mapping[str, str]] = {
@@ -44,9 +44,9 @@ SQS_QUEUES: Final = r"[\w-]{0,60}|https?://[^\s?#]+/[\w-]{0,60}"
 """What may stand before a queue's name in SQS, or before its URL."""
 
 TLS_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-_OPTIONS: Final[Mapping[Kind, tuple[str, ...]]] = {
-    Kind.RABBITMQ: TLS_OPTIONS,
-    Kind.SQS: ("is_secure",),
+_OPTIONS: Final[Mapping[BrokerKind, tuple[str, ...]]] = {
+    BrokerKind.RABBITMQ: TLS_OPTIONS,
+    BrokerKind.SQS: ("is_secure",),
 }
 _ENCODE: Final = (
     "cannot be read: percent-encode the user, the password and the virtual host"
@@ -54,7 +54,7 @@ _ENCODE: Final = (
 )
 
 
-def kind_of(url: str) -> Kind:
+def kind_of(url: str) -> BrokerKind:
     """The kind of broker that a URL stands for.
 
     Raises ValueError, which repeats nothing of the URL but its scheme, where it can be no broker.

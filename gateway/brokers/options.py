@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from gateway.brokers.kinds import TLS_OPTIONS, Kind, QueueType, kind_of, split
+from gateway.brokers.kinds import TLS_OPTIONS, BrokerKind, QueueType, kind_of, split
 
 _AMQPS: Final[Mapping[str, str]] = {name: name.removeprefix("ssl_") for name in TLS_OPTIONS}
 """What py-amqp calls those options."""
@@ -42,7 +42,7 @@ DEFAULTS: Final = BrokerOptions()
 
 def queue_arguments(url: str, options: BrokerOptions) -> Mapping[str, str]:
     """With what each queue is declared: told nothing, RabbitMQ goes by its virtual host."""
-    if kind_of(url) is not Kind.RABBITMQ:
+    if kind_of(url) is not BrokerKind.RABBITMQ:
         return {}
     return {"x-queue-type": options.queue_type.value}
 
@@ -55,12 +55,12 @@ def sqs_name(queue: str) -> str:
 def connection_settings(url: str) -> Mapping[str, Any]:
     """Celery's settings of the connection to that broker."""
     kind = kind_of(url)
-    if kind is Kind.REDIS:
+    if kind is BrokerKind.REDIS:
         return {"broker_url": url}
     parts = split(url)
     told = dict(parse_qsl(parts.query))
     settings: dict[str, Any] = {"broker_url": parts._replace(query="").geturl()}
-    if kind is Kind.SQS:
+    if kind is BrokerKind.SQS:
         # Remote control would take SNS, a queue for each worker, and rights for both.
         settings["worker_enable_remote_control"] = False
     if parts.scheme == "amqps":
@@ -77,7 +77,7 @@ def transport_options(
     url: str, options: BrokerOptions, queues: Collection[str]
 ) -> Mapping[str, Any]:
     """What kombu is told of SQS; nothing of other brokers."""
-    if kind_of(url) is not Kind.SQS:
+    if kind_of(url) is not BrokerKind.SQS:
         return {}
     told = dict(parse_qsl(split(url).query))
     chosen: dict[str, Any] = {

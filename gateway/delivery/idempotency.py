@@ -55,7 +55,7 @@ class Unknown(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class KeyedAttempt:
     """A relay under a claim, and its record."""
 
     held: Held
@@ -96,16 +96,18 @@ class Once:
                 )
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def begin(self, held: Held, admitted: Admitted) -> "Attempt":
+    async def begin(self, held: Held, admitted: Admitted) -> "KeyedAttempt":
         """Make a relay known before its first byte is sent.
 
         Raises UploadSuperseded, StoreUnavailable.
         """
         entry = await self.backends.ledger.accept(admitted.receiving())
         crash.point(crash.Point.RELAY_BEGUN)
-        return Attempt(held, entry)
+        return KeyedAttempt(held, entry)
 
-    async def answered(self, attempt: "Attempt", status: int, headers: Mapping[str, str]) -> None:
+    async def answered(
+        self, attempt: "KeyedAttempt", status: int, headers: Mapping[str, str]
+    ) -> None:
         """The upstream has answered the relay; a success is kept already."""
         if status in range(200, 300):
             return
@@ -114,7 +116,7 @@ class Once:
         else:
             await self._undo(attempt)
 
-    async def broke(self, attempt: "Attempt", error: Exception) -> None:
+    async def broke(self, attempt: "KeyedAttempt", error: Exception) -> None:
         """The relay ended without an answer, or with one that could not be kept."""
         if isinstance(error, RecordNotKept):
             return  # it may be there all the same; if it is not, the sweeper ends the upload
@@ -123,13 +125,13 @@ class Once:
         elif isinstance(error, UpstreamError | ClientError):
             await self._undo(attempt)  # the upstream has not seen the end of the body
 
-    async def _undo(self, attempt: "Attempt") -> None:
+    async def _undo(self, attempt: "KeyedAttempt") -> None:
         """Nothing was done: nothing stays."""
         with suppress(StoreUnavailable):
             await self.backends.ledger.forget_pending(attempt.entry.upload.id)
             await self.claims.release(attempt.held)
 
-    async def _lose(self, attempt: "Attempt", detail: str) -> None:
+    async def _lose(self, attempt: "KeyedAttempt", detail: str) -> None:
         upload = outcome_unknown(attempt.entry.upload, detail)
         with suppress(StoreUnavailable):
             await self.backends.ledger.save(attempt.entry, upload)

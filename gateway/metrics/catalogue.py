@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from gateway.metrics.instruments import Counter, Gauge, Histogram, Kind, Metric
+from gateway.metrics.instruments import Counter, Gauge, Histogram, Metric, MetricType
 
 PREFIX: Final = "chatkitty_gateway_"
 
@@ -75,58 +75,58 @@ LOOP_LAG = Histogram(
 PENDING = Gauge(
     f"{PREFIX}pending_uploads",
     "Uploads for which something is to be done, as the last sweep saw them; 10,000 is many.",
-    kind=Kind.MOST,
+    kind=MetricType.MOST,
 )
 OLDEST_PENDING = Gauge(
     f"{PREFIX}oldest_pending_seconds",
     "Age of the oldest of them, as the last sweep saw it.",
-    kind=Kind.MOST,
+    kind=MetricType.MOST,
 )
 ORPHANS = Gauge(
     f"{PREFIX}orphans",
     "Complete files without a record, by whether they were accepted, as the last sweep saw them.",
     ("accepted",),
-    kind=Kind.MOST,
+    kind=MetricType.MOST,
 )
 BUCKET_OBJECTS = Gauge(
     f"{PREFIX}bucket_objects",
     "Objects in the bucket by what they are, as the last whole count found them.",
     ("kind",),
-    kind=Kind.MOST,
+    kind=MetricType.MOST,
 )
 BUCKET_BYTES = Gauge(
     f"{PREFIX}bucket_bytes",
     "Bytes of those objects, as the last whole count found them.",
     ("kind",),
-    kind=Kind.MOST,
+    kind=MetricType.MOST,
 )
 BUCKET_COUNT_BEGAN = Gauge(
     f"{PREFIX}bucket_count_began_timestamp_seconds",
     "When the last whole count of the bucket began, in seconds since the epoch.",
-    kind=Kind.MOST,
+    kind=MetricType.MOST,
 )
 QUEUE_DEPTH = Gauge(
     f"{PREFIX}queue_depth",
     "Messages that waited for a worker at the last sweep.",
     ("queue",),
-    kind=Kind.MOST,
+    kind=MetricType.MOST,
 )
 LAST_SWEEP = Gauge(
     f"{PREFIX}last_sweep_timestamp_seconds",
     "When the last sweep looked, in seconds since the epoch.",
-    kind=Kind.MOST,
+    kind=MetricType.MOST,
 )
 CIRCUIT_OPEN = Gauge(
     f"{PREFIX}circuit_open",
     "Whether the workers leave ChatKitty alone (1) because it fails.",
-    kind=Kind.MOST,
+    kind=MetricType.MOST,
 )
 
 BROKER_REFUSES = Gauge(
     f"{PREFIX}broker_refuses",
     "Whether the broker took no message (1) when it was last given one, or asked by `readyz`.",
     start=0.0,
-    kind=Kind.MOST,
+    kind=MetricType.MOST,
 )
 
 # --- what workers do -----------------------------------------------------------------------------

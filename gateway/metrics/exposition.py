@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from gateway.metrics.catalogue import ALL
-from gateway.metrics.instruments import Kind, Metric, Series
+from gateway.metrics.instruments import Metric, MetricType, Series
 
 
 class _Counted(Collector):
@@ -49,9 +49,9 @@ def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
 
 
 def _family(metric: Metric[Any], found: list[Series]) -> Family:
-    if metric.kind is Kind.HISTOGRAM:
+    if metric.kind is MetricType.HISTOGRAM:
         return _histogram(metric, found)
-    make = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
+    make = CounterMetricFamily if metric.kind is MetricType.COUNTER else GaugeMetricFamily
     family = make(metric.name, metric.text, labels=metric.labels)
     for series in found:
         if len(series.values) == 1 and len(series.labels) == len(metric.labels):

@@ -15,7 +15,7 @@ import msgspec
 Labels = tuple[str, ...]
 
 
-class Kind(StrEnum):
+class MetricType(StrEnum):
     """What a metric is, by Prometheus' word for it, and how processes' values become one."""
 
     COUNTER = "counter"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
     @property
     def is_gauge(self) -> bool:
         """Whether it holds only as long as the process lives."""
-        return self in (Kind.SUM, Kind.MOST)
+        return self in (MetricType.SUM, MetricType.MOST)
 
 
 class Series(msgspec.Struct, frozen=True, array_like=True):
@@ -94,7 +94,7 @@ class Metric(Generic[Child]):
 
     def __init__(
         self,
-        kind: Kind,
+        kind: MetricType,
         name: str,
         text: str,
         labels: Labels = (),
@@ -145,7 +145,7 @@ class Counter(Metric[Value]):
     def __init__(
         self, name: str, text: str, labels: Labels = (), known: Sequence[Sequence[str]] = ()
     ) -> None:
-        super().__init__(Kind.COUNTER, name, text, labels, known)
+        super().__init__(MetricType.COUNTER, name, text, labels, known)
 
     def add(self, *labels: str, amount: float = 1) -> None:
         """Count `amount` more under these label values."""
@@ -163,7 +163,7 @@ class Gauge(Metric[Value]):
         name: str,
         text: str,
         labels: Labels = (),
-        kind: Kind = Kind.SUM,
+        kind: MetricType = MetricType.SUM,
         *,
         start: float = nan,
         known: Sequence[Sequence[str]] = (),
@@ -192,7 +192,7 @@ class Histogram(Metric[Distribution]):
         bounds: Sequence[float],
     ) -> None:
         self._bounds = bounds
-        super().__init__(Kind.HISTOGRAM, name, text, labels)
+        super().__init__(MetricType.HISTOGRAM, name, text, labels)
 
     @property
     def bounds(self) -> Sequence[float]:

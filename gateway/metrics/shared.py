@@ -17,10 +17,10 @@ from typing import Self
 import msgspec
 
 from gateway.metrics.catalogue import ALL
-from gateway.metrics.instruments import Kind, Labels, Series
+from gateway.metrics.instruments import Labels, MetricType, Series
 
 _GAUGES = frozenset(metric.name for metric in ALL if metric.kind.is_gauge)
-_MOST = frozenset(metric.name for metric in ALL if metric.kind is Kind.MOST)
+_MOST = frozenset(metric.name for metric in ALL if metric.kind is MetricType.MOST)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Series])
 

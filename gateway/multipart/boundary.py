@@ -10,8 +10,8 @@ from gateway.multipart.errors import InvalidBoundary
 from gateway.multipart.parameters import (
     BLANK,
     TOKEN,
-    Form,
     Parameter,
+    ParameterForm,
     split_parameters,
 )
 
@@ -76,7 +76,9 @@ def checked_boundary(text: str) -> bytes:
 
 
 def _boundary(parameter: Parameter) -> bytes:
-    if parameter.form is Form.BROKEN or (parameter.form is Form.LOOSE and " " in parameter.value):
+    if parameter.form is ParameterForm.BROKEN or (
+        parameter.form is ParameterForm.LOOSE and " " in parameter.value
+    ):
         raise InvalidBoundary("The boundary parameter is malformed.")
     # A quoted pair needs no undoing: no boundary has a backslash, so it is refused either way.
     return checked_boundary(parameter.value)
@@ -93,4 +95,4 @@ def _is_doubtful(parameter: Parameter) -> bool:
     # It also reads the headers of parts in this charset, unless Spring is set up to know better.
     if name == "charset" and value and not _LIKE_ASCII.fullmatch(value):
         return True
-    return parameter.form is Form.BROKEN and bool(value)
+    return parameter.form is ParameterForm.BROKEN and bool(value)

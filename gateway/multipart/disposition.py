@@ -9,7 +9,7 @@ import msgspec
 from gateway.multipart.ambiguity import Ambiguity
 from gateway.multipart.encoded_words import has_encoded_word
 from gateway.multipart.filenames import read_filename
-from gateway.multipart.parameters import QUOTED, TOKEN, Form, Parameter, split_parameters
+from gateway.multipart.parameters import QUOTED, TOKEN, Parameter, ParameterForm, split_parameters
 from gateway.multipart.readings import undo_browsers_escapes
 
 # What nearly every part has; read by the whole grammar it would come out the same.
@@ -82,16 +82,16 @@ def _is_written_well(parameter: Parameter) -> bool:
 
     JavaScript's encoders leave parentheses in `filename*`, which RFC 8187 wants encoded.
     """
-    if parameter.form is Form.LOOSE:
+    if parameter.form is ParameterForm.LOOSE:
         return parameter.name == "filename*" and not _ENDS_A_VALUE.search(parameter.value)
-    return parameter.form is not Form.BROKEN
+    return parameter.form is not ParameterForm.BROKEN
 
 
 def _only_misquotes_a_filename(parameter: Parameter) -> bool:
     """Whether nothing but the name of the file can be meant, which some clients do not escape."""
     return (
         parameter.name == "filename"
-        and parameter.form in {Form.BROKEN, Form.LOOSE}
+        and parameter.form in {ParameterForm.BROKEN, ParameterForm.LOOSE}
         and parameter.value != ""
         and ";" not in parameter.value
     )

@@ -15,7 +15,7 @@ _NAME: Final = re.compile(r'[^;="]*')
 _REST: Final = re.compile(r"[^;]*")
 
 
-class Form(Enum):
+class ParameterForm(Enum):
     """How a parameter's value is written."""
 
     TOKEN = auto()
@@ -32,7 +32,7 @@ class Parameter:
 
     name: str
     value: str
-    form: Form
+    form: ParameterForm
 
 
 def split_parameters(value: str) -> tuple[str, tuple[Parameter, ...]]:
@@ -52,33 +52,33 @@ def _parameters(text: str, position: int) -> list[Parameter]:
         name = text[position:name_end].lstrip(BLANK).lower()
         value, form, end = _value(text, name_end)
         position = end + 1
-        if name == "filename" and form is Form.BROKEN and text.startswith('="', name_end):
+        if name == "filename" and form is ParameterForm.BROKEN and text.startswith('="', name_end):
             # An unescaped quote: most that send it mean all of it, as Tomcat and Spring read it.
             value = text[name_end + 2 : end].rstrip(BLANK).removesuffix('"')
         if name != name.rstrip(BLANK):
-            name, form = name.rstrip(BLANK), Form.BROKEN
+            name, form = name.rstrip(BLANK), ParameterForm.BROKEN
         found.append(Parameter(name, value, form))
     return found
 
 
-def _value(text: str, position: int) -> tuple[str, Form, int]:
+def _value(text: str, position: int) -> tuple[str, ParameterForm, int]:
     """The value whose `=` should stand at `position`, and where the parameter ends."""
     if not text.startswith('="', position):
         end = _end(_REST, text, position)
         return *_unquoted(text[position:end]), end
     quoted = QUOTED.match(text, position + 1)
     if quoted is None:
-        return text[position + 2 :], Form.BROKEN, len(text)
+        return text[position + 2 :], ParameterForm.BROKEN, len(text)
     end = _end(_REST, text, quoted.end())
     more = text[quoted.end() : end].strip(BLANK)
-    return quoted[1], Form.BROKEN if more else Form.QUOTED, end
+    return quoted[1], ParameterForm.BROKEN if more else ParameterForm.QUOTED, end
 
 
-def _unquoted(text: str) -> tuple[str, Form]:
+def _unquoted(text: str) -> tuple[str, ParameterForm]:
     value = text[1:].strip(BLANK)
     if not text.startswith("=") or not value or text[1] in BLANK:
-        return value, Form.BROKEN
-    return value, Form.TOKEN if TOKEN.fullmatch(value) else Form.LOOSE
+        return value, ParameterForm.BROKEN
+    return value, ParameterForm.TOKEN if TOKEN.fullmatch(value) else ParameterForm.LOOSE
 
 
 def _end(pattern: re.Pattern[str], text: str, position: int) -> int:

@@ -14,7 +14,7 @@ from gateway.records.removals import Order, uploads_in
 from gateway.uploads.record import Cause
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import Credentials
-from gateway.upstream.endpoints import Endpoint, Kind, recognise
+from gateway.upstream.endpoints import Endpoint, EndpointKind, recognise
 from gateway.upstream.users import picture_of
 
 _MESSAGE: Final = re.compile(r"(?:/v1)?(?:/applications/[0-9]{1,19})?/messages/[0-9]{1,19}")
@@ -45,7 +45,7 @@ def doomed_by(method: str, path: str) -> Doomed | None:
 
 def replaced_at(endpoint: Endpoint) -> Doomed | None:
     """What an upload to the endpoint replaces: the user's display picture, or nothing. Pure."""
-    if endpoint.kind is not Kind.DISPLAY_PICTURE:
+    if endpoint.kind is not EndpointKind.DISPLAY_PICTURE:
         return None
     return Doomed(Cause.PICTURE, endpoint.path.rpartition("/")[0])
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.sandbox import shapes
 from gateway.sandbox.failures import client_error, not_found
-from gateway.sandbox.faults import Fault
+from gateway.sandbox.faults import FaultRule
 from gateway.sandbox.parsing import parsed
 from gateway.sandbox.shapes import Generation
 from gateway.sandbox.state import Document, State, Table
@@ -28,7 +28,7 @@ class Call:
     tokens: Tokens
     generation: Generation
     numbers: tuple[int, ...]
-    fault: Fault
+    fault: FaultRule
     received: int = field(default=0)
 
     @property

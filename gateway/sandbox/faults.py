@@ -16,7 +16,7 @@ class InvalidRule(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FaultRule:
     """What goes wrong: any of it, or nothing.
 
     `status` with `headers` and `body` is answered without acting, a success after the request's
@@ -34,7 +34,7 @@ class Fault:
     read_rate: int | None = None
 
 
-NO_FAULT: Final = Fault()
+NO_FAULT: Final = FaultRule()
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Rule:
     path: str
     times: int | None
     after: int
-    fault: Fault
+    fault: FaultRule
 
     @classmethod
     def parse(cls, rule: Any) -> "Rule":  # noqa: ANN401 - any JSON
@@ -71,7 +71,7 @@ class Rule:
             path=rule["path"],
             times=rule.get("times", 1),
             after=int(rule.get("after", 0)),
-            fault=Fault(**fault),
+            fault=FaultRule(**fault),
         )
 
     def strikes(self, method: str, path: str) -> bool:
@@ -107,7 +107,7 @@ class Faults:
 
     rules: list[Rule] = field(default_factory=list)
 
-    def for_request(self, method: str, path: str) -> Fault:
+    def for_request(self, method: str, path: str) -> FaultRule:
         """The fault of the first rule that strikes."""
         for rule in self.rules:
             if rule.strikes(method, path):

@@ -4,7 +4,7 @@ import ssl
 from importlib.util import find_spec
 from urllib.parse import quote, urlencode
 
-from gateway.brokers.kinds import Kind, check_address, kind_of
+from gateway.brokers.kinds import BrokerKind, check_address, kind_of
 from gateway.redis.address import RedisAddress, is_redis
 
 
@@ -38,7 +38,7 @@ def check_broker_url(url: str) -> None:
             raise ValueError(f"has an option that Celery does not accept: {untaken[0]}")
         return
     check_address(url)
-    if kind_of(url) is Kind.SQS and find_spec("boto3") is None:
+    if kind_of(url) is BrokerKind.SQS and find_spec("boto3") is None:
         raise ValueError("SQS needs the extra `sqs`: pip install 'chatkitty-gateway[sqs]'")
 
 

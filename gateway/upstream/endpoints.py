@@ -33,7 +33,7 @@ class Generation(Enum):
         )
 
 
-class Kind(Enum):
+class EndpointKind(Enum):
     """What becomes of a file that is sent to an endpoint."""
 
     CHANNEL_MESSAGE = "channel-message"
@@ -50,7 +50,7 @@ class Endpoint:
     an import that names none.
     """
 
-    kind: Kind
+    kind: EndpointKind
     generation: Generation
     path: str
     resource_id: int | None
@@ -58,7 +58,7 @@ class Endpoint:
     @property
     def is_dual(self) -> bool:
         """Whether it takes a JSON reference to an external file as well as a multipart body."""
-        return self.kind is not Kind.IMPORT
+        return self.kind is not EndpointKind.IMPORT
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -68,18 +68,18 @@ class Endpoint:
     @property
     def is_idempotent(self) -> bool:
         """Whether the same reference sent twice does what it does once."""
-        return self.kind is Kind.DISPLAY_PICTURE
+        return self.kind is EndpointKind.DISPLAY_PICTURE
 
 
-_MESSAGES: Final = frozenset({Kind.CHANNEL_MESSAGE, Kind.THREAD_MESSAGE})
+_MESSAGES: Final = frozenset({EndpointKind.CHANNEL_MESSAGE, EndpointKind.THREAD_MESSAGE})
 _KINDS: Final = {
-    "channels/#/messages": Kind.CHANNEL_MESSAGE,
-    "threads/#/messages": Kind.THREAD_MESSAGE,
-    "users/#/display-picture": Kind.DISPLAY_PICTURE,
-    "imports/users": Kind.IMPORT,
-    "imports/channels": Kind.IMPORT,
-    "imports/channels/#/members": Kind.IMPORT,
-    "imports/messages": Kind.IMPORT,
+    "channels/#/messages": EndpointKind.CHANNEL_MESSAGE,
+    "threads/#/messages": EndpointKind.THREAD_MESSAGE,
+    "users/#/display-picture": EndpointKind.DISPLAY_PICTURE,
+    "imports/users": EndpointKind.IMPORT,
+    "imports/channels": EndpointKind.IMPORT,
+    "imports/channels/#/members": EndpointKind.IMPORT,
+    "imports/messages": EndpointKind.IMPORT,
 }
 _PATH: Final = re.compile(r"(?P<version>/v1)?(?:/applications/[0-9]{1,19})?/(?P<shape>[a-z0-9/-]+)")
 _ID: Final = re.compile(r"(?<=/)[0-9]{1,19}(?=/)")

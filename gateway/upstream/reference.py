@@ -10,7 +10,7 @@ from math import isinf
 from typing import Final
 
 from gateway.errors import AnotherUser, InvalidField
-from gateway.upstream.endpoints import Endpoint, Generation, Kind
+from gateway.upstream.endpoints import Endpoint, EndpointKind, Generation
 
 _GROUP_TAG: Final = "groupTag"
 _CONTENT_TYPE: Final = "contentType"
@@ -52,7 +52,7 @@ def reference_body(
         _spelt(_CONTENT_TYPE, endpoint): file.content_type,
         "size": file.size,
     }
-    if endpoint.kind is Kind.DISPLAY_PICTURE:
+    if endpoint.kind is EndpointKind.DISPLAY_PICTURE:
         return described
     return {"type": "FILE", "file": described, **members}
 
@@ -72,7 +72,7 @@ def fields_of_user(
     of which might name a user; AnotherUser if they name another one.
     """
     members = _members(endpoint, fields)
-    if endpoint.kind is Kind.DISPLAY_PICTURE:
+    if endpoint.kind is EndpointKind.DISPLAY_PICTURE:
         return tuple(fields)
     if unknown := [name for name, _ in fields if _CANONICAL.get(name, name) not in _DOCUMENTED]:
         raise InvalidField(
@@ -99,7 +99,7 @@ def _members(endpoint: Endpoint, fields: Iterable[tuple[str, str]]) -> dict[str,
 
 
 def _refuse_misplaced(endpoint: Endpoint, name: str) -> None:
-    if endpoint.kind is Kind.DISPLAY_PICTURE:
+    if endpoint.kind is EndpointKind.DISPLAY_PICTURE:
         raise InvalidField(f"a display picture is sent alone, not with a part {_shown(name)}")
     if not name:
         raise InvalidField("a part next to the file has no name")

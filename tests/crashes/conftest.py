@@ -22,7 +22,7 @@ from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
 from workers.due import Due
-from workers.runtime import Services
+from workers.runtime import WorkerServices
 from workers.sniff import Sniffer
 from workers.steps.resumption import resume
 
@@ -80,7 +80,7 @@ class Stage:
         """What sweepers and workers do later, all that is old enough by then."""
         with later(self.backends, LATER):
             async with Sniffer.open() as sniffer:
-                services = Services(
+                services = WorkerServices(
                     self.backends, sniffer, Due(self.backends.redis, self.backends.queue)
                 )
                 async for pending in self.backends.ledger.list_pending():

@@ -29,7 +29,7 @@ from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS
 from tests.servers.store_proxy import Fault, FaultProxy
 from workers.due import Due
-from workers.runtime import Services
+from workers.runtime import WorkerServices
 from workers.sniff import Sniffer
 from workers.steps.resumption import resume
 
@@ -120,7 +120,7 @@ async def sweeping(stage: Stage) -> AsyncIterator[None]:
 
     async def go_on() -> None:
         async with Sniffer.open() as sniffer:
-            services = Services(
+            services = WorkerServices(
                 stage.backends, sniffer, Due(stage.backends.redis, stage.backends.queue)
             )
             while not over.is_set():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.metrics import catalogue
-from gateway.metrics.instruments import Kind
+from gateway.metrics.instruments import MetricType
 from tests.deploy.promtool import Promtool
 from tests.deploy.tools import DEPLOY, ROOT
 from tests.servers.gateway import Gateway
@@ -50,7 +50,7 @@ def samples() -> dict[str, set[str]]:
     """The labels of every series that a scrape can have."""
     found: dict[str, set[str]] = {}
     for metric in catalogue.ALL:
-        if metric.kind is Kind.HISTOGRAM:
+        if metric.kind is MetricType.HISTOGRAM:
             for suffix in ("_bucket", "_sum", "_count"):
                 found[metric.name + suffix] = {
                     *metric.labels,

@@ -16,7 +16,7 @@ from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Cause, State
 from tests.workers.test_sweep import stored_upload
 from workers.due import Due
-from workers.runtime import Services
+from workers.runtime import WorkerServices
 from workers.sniff import Sniffer
 from workers.steps import guard
 from workers.steps.audit import audit
@@ -27,27 +27,27 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-async def services(environ: dict[str, str], own_redis_url: str) -> AsyncIterator[Services]:
+async def services(environ: dict[str, str], own_redis_url: str) -> AsyncIterator[WorkerServices]:
     """With a broker that no worker listens to."""
     settings = load({**environ, "GATEWAY_REDIS_URL": own_redis_url})
     async with open_backends(settings) as backends, Sniffer.open() as sniffer:
-        yield Services(backends, sniffer, Due(backends.redis, backends.queue))
+        yield WorkerServices(backends, sniffer, Due(backends.redis, backends.queue))
 
 
-async def raises(upload_id: str, _: Services) -> None:
+async def raises(upload_id: str, _: WorkerServices) -> None:
     raise ZeroDivisionError(upload_id)
 
 
-async def succeeds(_: str, __: Services) -> None:
+async def succeeds(_: str, __: WorkerServices) -> None:
     return
 
 
-async def tries(services: Services, upload_id: str) -> int:
+async def tries(services: WorkerServices, upload_id: str) -> int:
     return int(await services.backends.redis.get(keys.tries(upload_id)) or 0)
 
 
 async def test_an_upload_that_fails_its_worker_again_and_again_is_a_dead_letter(
-    services: Services,
+    services: WorkerServices,
 ) -> None:
     upload = stored_upload()
     ledger = services.backends.ledger
@@ -62,7 +62,7 @@ async def test_an_upload_that_fails_its_worker_again_and_again_is_a_dead_letter(
     assert ended.fault.slug == "dead-letter"
 
 
-async def test_a_record_that_nobody_can_read_is_set_aside(services: Services) -> None:
+async def test_a_record_that_nobody_can_read_is_set_aside(services: WorkerServices) -> None:
     upload_id = new_id()
     store = services.backends.store
     await store.put(keys.pending(upload_id), b"{not a record")
@@ -72,7 +72,9 @@ async def test_a_record_that_nobody_can_read_is_set_aside(services: Services) ->
     assert (await store.get(keys.dead(upload_id))).content == b"{not a record"
 
 
-async def test_a_record_in_redis_that_nobody_can_read_is_set_aside(services: Services) -> None:
+async def test_a_record_in_redis_that_nobody_can_read_is_set_aside(
+    services: WorkerServices,
+) -> None:
     upload_id = new_id()
     redis = services.backends.redis
     await redis.set(keys.relayed(upload_id), b"no record")
@@ -85,7 +87,7 @@ async def test_a_record_in_redis_that_nobody_can_read_is_set_aside(services: Ser
     assert dead.content == b"no record"
 
 
-async def test_an_order_that_nobody_can_read_is_set_aside(services: Services) -> None:
+async def test_an_order_that_nobody_can_read_is_set_aside(services: WorkerServices) -> None:
     order_id = new_id()
     store = services.backends.store
     await store.put(keys.dead(order_id), b"{not its upload's record")
@@ -100,7 +102,7 @@ async def test_an_order_that_nobody_can_read_is_set_aside(services: Services) ->
 
 
 async def test_an_order_that_can_be_read_is_carried_out_however_often_it_failed(
-    services: Services,
+    services: WorkerServices,
 ) -> None:
     order = Order(upload_id=new_id(), cause=Cause.MESSAGE)
     order_id = await Removals(services.backends.store).place(order)
@@ -110,7 +112,7 @@ async def test_an_order_that_can_be_read_is_carried_out_however_often_it_failed(
     assert await Removals(services.backends.store).open(order_id) is None
 
 
-async def test_a_purge_removes_the_file_whose_record_is_gone(services: Services) -> None:
+async def test_a_purge_removes_the_file_whose_record_is_gone(services: WorkerServices) -> None:
     upload_id, store = new_id(), services.backends.store
     left = (keys.incoming(upload_id), keys.spare(upload_id), keys.dead(upload_id))
     for key in left:
@@ -126,9 +128,9 @@ async def test_a_purge_removes_the_file_whose_record_is_gone(services: Services)
 
 
 async def test_an_orderly_end_and_a_part_that_is_away_count_for_nothing(
-    services: Services,
+    services: WorkerServices,
 ) -> None:
-    async def away(_: str, __: Services) -> None:
+    async def away(_: str, __: WorkerServices) -> None:
         raise StoreUnavailable("away")
 
     await guard.one(Step.RESUME, "a", raises)(services)
@@ -140,15 +142,15 @@ async def test_an_orderly_end_and_a_part_that_is_away_count_for_nothing(
     assert await tries(services, "b") == 0
 
 
-async def test_a_step_that_failed_is_tried_again(services: Services) -> None:
+async def test_a_step_that_failed_is_tried_again(services: WorkerServices) -> None:
     await guard.one(Step.RESUME, "a", raises)(services)
     assert await services.backends.redis.zrange(keys.DUE, 0, -1) == [b"uploads.resume:a"]
 
 
-async def test_of_many_that_die_together_each_is_tried_by_itself(services: Services) -> None:
+async def test_of_many_that_die_together_each_is_tried_by_itself(services: WorkerServices) -> None:
     done: list[str] = []
 
-    async def work(upload_id: str, _: Services) -> None:
+    async def work(upload_id: str, _: WorkerServices) -> None:
         done.append(upload_id)
 
     ids = [f"id-{number}" for number in range(20)]
@@ -162,10 +164,10 @@ async def test_of_many_that_die_together_each_is_tried_by_itself(services: Servi
     assert await services.backends.redis.llen(Step.RESUME) == len(ids)
 
 
-async def test_one_that_fails_holds_up_no_other(services: Services) -> None:
+async def test_one_that_fails_holds_up_no_other(services: WorkerServices) -> None:
     done: list[str] = []
 
-    async def work(upload_id: str, services: Services) -> None:
+    async def work(upload_id: str, services: WorkerServices) -> None:
         if upload_id == "id-3":
             await raises(upload_id, services)
         await asyncio.sleep(0)
@@ -177,7 +179,7 @@ async def test_one_that_fails_holds_up_no_other(services: Services) -> None:
     assert await tries(services, "id-3") == 1
 
 
-async def test_an_audit_of_a_dead_letter_ends_it(services: Services) -> None:
+async def test_an_audit_of_a_dead_letter_ends_it(services: WorkerServices) -> None:
     upload = stored_upload(Delivery.RELAY)
     await services.backends.ledger.accept_relayed(upload)
     await services.backends.redis.set(keys.tries(upload.id), guard.MOST_TRIES)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from workers import runtime
-from workers.runtime import Interrupted, Services
+from workers.runtime import Interrupted, WorkerServices
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def own(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 def test_work_that_is_under_way_is_cancelled_and_none_begins_after_it() -> None:
     begun, cancelled = threading.Event(), threading.Event()
 
-    async def forever(_: Services) -> None:
+    async def forever(_: WorkerServices) -> None:
         begun.set()
         try:
             await asyncio.Event().wait()
@@ -44,7 +44,7 @@ def test_work_that_is_under_way_is_cancelled_and_none_begins_after_it() -> None:
 
 @pytest.mark.usefixtures("own")
 def test_a_runtime_that_is_told_to_end_before_it_is_there_begins_nothing() -> None:
-    async def never(_: Services) -> None:
+    async def never(_: WorkerServices) -> None:
         raise AssertionError
 
     runtime.interrupt()
@@ -57,7 +57,7 @@ def test_a_cancellation_that_is_lost_is_followed_by_another() -> None:
     begun = threading.Event()
     lost = 0
 
-    async def stubborn(_: Services) -> None:
+    async def stubborn(_: WorkerServices) -> None:
         """As it goes with `asyncio.wait_for` of Python 3.11, where that was just done."""
         nonlocal lost
         begun.set()

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from gateway.uploads.excerpt import Piece
 from workers.containers.contents import CONTENT_BYTES, content_of
-from workers.containers.entries import LOCAL, LOCAL_SIZE, Entry, local_entry
+from workers.containers.entries import LOCAL, LOCAL_SIZE, ZipEntry, local_entry
 from workers.containers.iwork import iwork_type
 from workers.containers.office import LIST, office_types
 
@@ -210,7 +210,7 @@ def scene_type(head: bytes) -> str | None:
     return "model/vnd.usdz+zip" if named else None
 
 
-def reader_of(own: Sequence[Entry], pieces: Sequence[Piece]) -> Read:
+def reader_of(own: Sequence[ZipEntry], pieces: Sequence[Piece]) -> Read:
     """Reads contents as far as the pieces have them; `own` are headers of entries in them."""
     by_name = {entry.name.decode(errors="replace"): entry for entry in reversed(own)}
 
@@ -221,7 +221,7 @@ def reader_of(own: Sequence[Entry], pieces: Sequence[Piece]) -> Read:
     return read
 
 
-def names_of(entries: Iterable[Entry]) -> list[str]:
+def names_of(entries: Iterable[ZipEntry]) -> list[str]:
     """Every name that some reader takes an entry by."""
     return [
         name.decode(errors="replace")
@@ -231,7 +231,7 @@ def names_of(entries: Iterable[Entry]) -> list[str]:
     ]
 
 
-def leading_entries(head: bytes) -> Iterator[Entry]:
+def leading_entries(head: bytes) -> Iterator[ZipEntry]:
     """The entries that begin in the first bytes of an archive, as read from the front."""
     at = 0
     while (entry := local_entry(head, at, at)) is not None:

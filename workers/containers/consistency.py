@@ -20,7 +20,7 @@ from workers.containers.contents import CONTENT_BYTES
 from workers.containers.entries import (
     LOCAL,
     LOCAL_SIZE,
-    Entry,
+    ZipEntry,
     central_entries,
     last_entries,
     local_entry,
@@ -66,7 +66,7 @@ def classify(directory: Directory, data: bytes, head: bytes) -> Container:
 
 
 def headers_to_read(
-    directory: Directory, entries: Sequence[Entry], pieces: Sequence[Piece]
+    directory: Directory, entries: Sequence[ZipEntry], pieces: Sequence[Piece]
 ) -> list[tuple[int, int]]:
     """Where to look, as starts and lengths, for headers of entries that no piece has.
 
@@ -90,7 +90,7 @@ def headers_to_read(
 
 
 def judge_views(
-    directory: Directory, entries: Sequence[Entry], pieces: Sequence[Piece]
+    directory: Directory, entries: Sequence[ZipEntry], pieces: Sequence[Piece]
 ) -> Container:
     """What the archive is by all views of it: its directory's entries, and headers in the pieces.
 
@@ -124,8 +124,8 @@ def judge_part(directory: Directory, pieces: Sequence[Piece]) -> Container:
 
 def _told(
     directory: Directory,
-    entries: Sequence[Entry],
-    own: Sequence[Entry],
+    entries: Sequence[ZipEntry],
+    own: Sequence[ZipEntry],
     pieces: Sequence[Piece],
     *,
     sound: bool = True,
@@ -151,10 +151,10 @@ def _moved(piece: Piece, directory: Directory) -> Piece:
 
 
 def _local_entries(
-    directory: Directory, entries: Sequence[Entry], pieces: Sequence[Piece]
-) -> dict[int, Entry | None]:
+    directory: Directory, entries: Sequence[ZipEntry], pieces: Sequence[Piece]
+) -> dict[int, ZipEntry | None]:
     """By their offsets, the headers that are in the pieces; None where there is no header."""
-    found: dict[int, Entry | None] = {}
+    found: dict[int, ZipEntry | None] = {}
     for entry in entries:
         start = entry.offset + directory.shift
         for piece in pieces:
@@ -170,8 +170,8 @@ def _holds(piece: Piece, start: int, end: int) -> bool:
 
 def _agree(
     directory: Directory,
-    entries: Sequence[Entry],
-    seen: dict[int, Entry | None],
+    entries: Sequence[ZipEntry],
+    seen: dict[int, ZipEntry | None],
     pieces: Sequence[Piece],
 ) -> bool:
     """Whether headers say what the directory says, and entries fill the archive without overlap."""
@@ -210,7 +210,7 @@ def _is_signature(size: int, directory: Directory, pieces: Sequence[Piece]) -> b
     return False
 
 
-def _same(entry: Entry, own: Entry) -> bool:
+def _same(entry: ZipEntry, own: ZipEntry) -> bool:
     """Whether an entry's own header says of it what the directory does."""
     if not own.sound or (entry.name, entry.method) != (own.name, own.method):
         return False
@@ -225,5 +225,5 @@ def _same(entry: Entry, own: Entry) -> bool:
     return all(said in (0, known) for said, known in sizes)
 
 
-def _sizes(entry: Entry) -> tuple[int, int, int]:
+def _sizes(entry: ZipEntry) -> tuple[int, int, int]:
     return entry.crc, entry.packed, entry.unpacked

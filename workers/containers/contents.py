@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from gateway.uploads.excerpt import Piece
-from workers.containers.entries import Entry
+from workers.containers.entries import ZipEntry
 
 CONTENT_BYTES: Final = 64 * 1024
 """Of one entry, packed and unpacked."""
@@ -13,7 +13,7 @@ CONTENT_BYTES: Final = 64 * 1024
 _STORED, _DEFLATED = 0, 8
 
 
-def content_of(own: Entry, pieces: Iterable[Piece]) -> bytes:
+def content_of(own: ZipEntry, pieces: Iterable[Piece]) -> bytes:
     """What the entry of this header of its own begins with; empty if it cannot be read."""
     start = own.offset + own.length
     size = min(own.packed or CONTENT_BYTES, CONTENT_BYTES)  # it may be told behind it
@@ -25,7 +25,7 @@ def content_of(own: Entry, pieces: Iterable[Piece]) -> bytes:
     return _unpacked(own, max(known, key=len, default=b""))
 
 
-def _unpacked(entry: Entry, data: bytes) -> bytes:
+def _unpacked(entry: ZipEntry, data: bytes) -> bytes:
     if entry.encrypted:
         return b""
     if entry.method == _STORED:

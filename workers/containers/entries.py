@@ -23,7 +23,7 @@ _ZIP64: Final = 0x0001
 _UNICODE_PATH: Final = 0x7075
 
 
-class Entry(NamedTuple):
+class ZipEntry(NamedTuple):
     """One entry: `packed` and `unpacked` in bytes, `offset` of its header in the archive.
 
     `renamed` is the name that some readers take instead; `sound` is False where they could read
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
     sound: bool
 
 
-def central_entries(directory: bytes) -> Iterator[Entry]:
+def central_entries(directory: bytes) -> Iterator[ZipEntry]:
     """The entries of a central directory, as far as it makes sense."""
     at = 0
     for _ in range(MOST_ENTRIES):
@@ -57,7 +57,7 @@ def central_entries(directory: bytes) -> Iterator[Entry]:
         at += entry.length
 
 
-def last_entries(end: bytes) -> list[Entry]:
+def last_entries(end: bytes) -> list[ZipEntry]:
     """The entries of a central directory of which the last bytes are at hand."""
     at = -1
     for _ in range(_MOST_TRIES):
@@ -71,7 +71,7 @@ def last_entries(end: bytes) -> list[Entry]:
     return []
 
 
-def _central_entry(data: bytes, at: int) -> Entry:
+def _central_entry(data: bytes, at: int) -> ZipEntry:
     comment, disk, _, _, offset = struct.unpack_from("<HHHII", data, at + 32)
     entry = _entry(data, at + 8, at + CENTRAL_SIZE, offset)
     return entry._replace(
@@ -79,7 +79,7 @@ def _central_entry(data: bytes, at: int) -> Entry:
     )
 
 
-def local_entry(data: bytes, at: int, offset: int) -> Entry | None:
+def local_entry(data: bytes, at: int, offset: int) -> ZipEntry | None:
     """The header at `data[at]`, which is byte `offset` of the archive; None where there is none."""
     if data[at : at + 4] != LOCAL or at + LOCAL_SIZE > len(data):
         return None
@@ -88,7 +88,7 @@ def local_entry(data: bytes, at: int, offset: int) -> Entry | None:
     return entry._replace(offset=offset, length=length) if at + length <= len(data) else None
 
 
-def _entry(data: bytes, at: int, name_at: int, offset: int) -> Entry:
+def _entry(data: bytes, at: int, name_at: int, offset: int) -> ZipEntry:
     """What both kinds of header tell from `data[at]` on, in the same order; its name stands behind.
 
     Its `length` is that of the name and the extra fields.
@@ -99,7 +99,7 @@ def _entry(data: bytes, at: int, name_at: int, offset: int) -> Entry:
     large, renamed, sound = _read_extra(
         data[extra_at : extra_at + extra], name, (unpacked, packed, offset)
     )
-    return Entry(
+    return ZipEntry(
         name=name,
         renamed=renamed,
         encrypted=bool(flags & _ENCRYPTED),

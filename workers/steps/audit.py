@@ -18,15 +18,15 @@ from gateway.uploads.excerpt import Piece
 from gateway.uploads.mismatch import Mismatch, MismatchKind, Reported, Seen, compare
 from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import Fault, State, Upload
-from gateway.upstream.endpoints import Kind, generation_of, recognise
+from gateway.upstream.endpoints import EndpointKind, generation_of, recognise
 from gateway.upstream.paths import api_path
-from workers.runtime import Services
+from workers.runtime import WorkerServices
 from workers.steps.ending import end
 from workers.steps.opening import open_upload
 
 log = get_logger(__name__)
 
-_TELLING = frozenset({Kind.CHANNEL_MESSAGE, Kind.THREAD_MESSAGE})
+_TELLING = frozenset({EndpointKind.CHANNEL_MESSAGE, EndpointKind.THREAD_MESSAGE})
 _UNCERTAIN = Mismatch(
     MismatchKind.FORM,
     "the form can be read in more than one way, and ChatKitty's answer does not say which file"
@@ -34,14 +34,14 @@ _UNCERTAIN = Mismatch(
 )
 
 
-async def audit(upload_id: str, services: Services) -> None:
+async def audit(upload_id: str, services: WorkerServices) -> None:
     """Audit a relayed upload."""
     entry = await open_upload(upload_id, services)
     if entry is not None and entry.upload.state is State.RELAYED:
         await audit_entry(entry, services)
 
 
-async def audit_entry(entry: Entry, services: Services) -> None:
+async def audit_entry(entry: Entry, services: WorkerServices) -> None:
     """Audit a relayed upload that was read."""
     started = time.monotonic()
     upload, mismatches = await examine(entry.upload, services)
@@ -60,7 +60,7 @@ async def audit_entry(entry: Entry, services: Services) -> None:
     await end(services.backends, entry, upload, state, fault)
 
 
-async def examine(upload: Upload, services: Services) -> tuple[Upload, list[Mismatch]]:
+async def examine(upload: Upload, services: WorkerServices) -> tuple[Upload, list[Mismatch]]:
     """The upload with its files' sniffed types and without their bytes, and why to flag it."""
     sniffed = [
         await services.sniffer.sniff_pieces(file.size, (Piece(0, file.head), *file.pieces))
@@ -83,7 +83,7 @@ async def examine(upload: Upload, services: Services) -> tuple[Upload, list[Mism
     return replace(upload, files=files), [*refused, *_differences(upload, seen, services)]
 
 
-def _differences(upload: Upload, seen: list[Seen], services: Services) -> list[Mismatch]:
+def _differences(upload: Upload, seen: list[Seen], services: WorkerServices) -> list[Mismatch]:
     """Where ChatKitty's answer is not what passed by, or proves too little of what it took."""
     target = api_path(upload.target.path, str(services.backends.settings.upstream_url))
     endpoint = recognise(target)
@@ -143,7 +143,7 @@ def reported_in(answer: Answer | None) -> Reported | None:
     )
 
 
-async def _delete_message(upload: Upload, services: Services) -> None:
+async def _delete_message(upload: Upload, services: WorkerServices) -> None:
     """Delete what ChatKitty made of the file; a failure is logged, and the flag stays."""
     backends = services.backends
     document = upload.result.json_object() if upload.result is not None else None

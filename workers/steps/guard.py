@@ -23,7 +23,7 @@ from gateway.tracing import joining
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step, is_end
 from gateway.uploads.record import DEAD_LETTER, Fault, State
-from workers.runtime import Services, Work
+from workers.runtime import Work, WorkerServices
 from workers.steps.ending import conclude, end
 from workers.steps.schedule import later
 
@@ -46,7 +46,7 @@ for _, key in ipairs(KEYS) do
 end
 """
 
-StepWork = Callable[[str, Services], Awaitable[None]]
+StepWork = Callable[[str, WorkerServices], Awaitable[None]]
 
 
 def one(step: Step, upload_id: str, work: StepWork) -> Work:
@@ -57,7 +57,7 @@ def one(step: Step, upload_id: str, work: StepWork) -> Work:
 def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
     """The same step of many uploads, some at a time; one that fails holds up no other."""
 
-    async def guarded(services: Services) -> None:
+    async def guarded(services: WorkerServices) -> None:
         try:
             tries = await _begin(services, upload_ids)
         except asyncio.CancelledError:
@@ -91,7 +91,7 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
 
 
 async def _guarded(
-    step: Step, upload_id: str, work: StepWork, services: Services, tries: int
+    step: Step, upload_id: str, work: StepWork, services: WorkerServices, tries: int
 ) -> bool:
     """Do the step; whether it came to an orderly end, which includes that a part was away."""
     clear_ids()
@@ -121,7 +121,7 @@ async def _guarded(
     return True
 
 
-def _give_back(step: Step, upload_id: str, services: Services) -> None:
+def _give_back(step: Step, upload_id: str, services: WorkerServices) -> None:
     """The worker ends before the step does: another one is to do what is left of it."""
     STEPS.add(step, "given-back")
     log.info("step.given_back")
@@ -139,7 +139,7 @@ def _work_of(step: Step, work: StepWork, tries: int) -> StepWork:
     return partial(_give_up_unreadable, work) if step is Step.REMOVE else _give_up
 
 
-async def _give_up_unreadable(work: StepWork, order_id: str, services: Services) -> None:
+async def _give_up_unreadable(work: StepWork, order_id: str, services: WorkerServices) -> None:
     """An order opens no file: one that can be read is carried out, however often it failed."""
     if await Removals(services.backends.store).set_aside_unreadable(order_id):
         DEAD_LETTERS.add()
@@ -148,7 +148,7 @@ async def _give_up_unreadable(work: StepWork, order_id: str, services: Services)
     await work(order_id, services)
 
 
-async def _give_up(upload_id: str, services: Services) -> None:
+async def _give_up(upload_id: str, services: WorkerServices) -> None:
     """The upload becomes a dead letter, which an operator can look at and retry."""
     ledger = services.backends.ledger
     DEAD_LETTERS.add()
@@ -167,7 +167,7 @@ async def _give_up(upload_id: str, services: Services) -> None:
         await end(services.backends, entry, entry.upload, State.FAILED, fault)
 
 
-async def _begin(services: Services, upload_ids: Sequence[str]) -> dict[str, int]:
+async def _begin(services: WorkerServices, upload_ids: Sequence[str]) -> dict[str, int]:
     """How often a step of each was begun without an end, this time included.
 
     Without Redis nobody counts, and tasks hardly come.
@@ -184,7 +184,7 @@ async def _begin(services: Services, upload_ids: Sequence[str]) -> dict[str, int
     return dict(zip(upload_ids, counts, strict=True))
 
 
-async def _end(services: Services, upload_ids: Sequence[str]) -> None:
+async def _end(services: WorkerServices, upload_ids: Sequence[str]) -> None:
     if not upload_ids:
         return
     try:

@@ -19,7 +19,7 @@ from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step, advance
 from gateway.uploads.policy import Rejected, judge
 from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, State, Upload
-from workers.runtime import Services
+from workers.runtime import WorkerServices
 from workers.steps.ending import carry_out, conclude
 from workers.steps.opening import open_upload
 from workers.steps.registration import register_entry
@@ -27,14 +27,14 @@ from workers.steps.registration import register_entry
 log = get_logger(__name__)
 
 
-async def inspect(upload_id: str, services: Services) -> None:
+async def inspect(upload_id: str, services: WorkerServices) -> None:
     """Inspect a stored upload; one that passes, or has passed before, is registered at once."""
     entry = await open_upload(upload_id, services)
     if entry is not None:
         await inspect_entry(entry, services)
 
 
-async def inspect_entry(entry: Entry, services: Services) -> None:
+async def inspect_entry(entry: Entry, services: WorkerServices) -> None:
     """Inspect an upload that was read, and register it."""
     written = entry.upload.state is not State.STORED
     if not written:
@@ -43,7 +43,7 @@ async def inspect_entry(entry: Entry, services: Services) -> None:
         await _register(entry, services, written=written)
 
 
-async def _register(entry: Entry, services: Services, *, written: bool) -> None:
+async def _register(entry: Entry, services: WorkerServices, *, written: bool) -> None:
     """Register it at once, unless so many wait for ChatKitty that nothing would be inspected."""
     if not services.turns.locked():
         async with services.turns:
@@ -54,7 +54,7 @@ async def _register(entry: Entry, services: Services, *, written: bool) -> None:
     services.backends.queue.send(Step.REGISTER, entry.upload.id)
 
 
-async def _inspect(entry: Entry, services: Services) -> Entry:
+async def _inspect(entry: Entry, services: WorkerServices) -> Entry:
     if entry.upload.fault is not None:  # an earlier run came to its verdict, but not to the end
         return await carry_out(services.backends, entry)
     started = time.monotonic()
@@ -73,7 +73,7 @@ async def _inspect(entry: Entry, services: Services) -> Entry:
     return replace(entry, upload=advance(upload, State.INSPECTED, datetime.now(UTC)))
 
 
-async def _is_intact(upload: Upload, services: Services) -> bool:
+async def _is_intact(upload: Upload, services: WorkerServices) -> bool:
     """Whether the object is what was received, by the store's own size and digest of it."""
     file, key = upload.file, keys.incoming(upload.id)
     if file.crc32c is None:
@@ -82,7 +82,7 @@ async def _is_intact(upload: Upload, services: Services) -> bool:
     return verdict is not Verification.DIFFERENT
 
 
-async def _judge(upload: Upload, services: Services) -> tuple[Upload, Fault | None]:
+async def _judge(upload: Upload, services: WorkerServices) -> tuple[Upload, Fault | None]:
     """The upload with its sniffed type, and why it may not pass, if it may not."""
     store, key = services.backends.store, keys.incoming(upload.id)
 

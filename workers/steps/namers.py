@@ -12,7 +12,7 @@ from gateway.backends import Backends
 from gateway.records.removals import uploads_in
 from gateway.uploads.record import Upload
 from gateway.upstream.credentials import Credentials
-from gateway.upstream.endpoints import Endpoint, Generation, Kind, generation_of, recognise
+from gateway.upstream.endpoints import Endpoint, EndpointKind, Generation, generation_of, recognise
 from gateway.upstream.paths import api_path
 from gateway.upstream.reconcile import file_url, find_naming
 from gateway.upstream.users import all_users, picture_of
@@ -83,6 +83,6 @@ def picture_user(upload: Upload, backends: Backends) -> int | None:
     endpoint: Endpoint | None = recognise(
         api_path(upload.target.path, str(backends.settings.upstream_url))
     )
-    if endpoint is None or endpoint.kind is not Kind.DISPLAY_PICTURE:
+    if endpoint is None or endpoint.kind is not EndpointKind.DISPLAY_PICTURE:
         return None
     return endpoint.resource_id

@@ -6,10 +6,10 @@ The step's span joins the upload's trace, too.
 from gateway.records.bucket import Entry
 from gateway.telemetry import bind_ids
 from gateway.tracing import join
-from workers.runtime import Services
+from workers.runtime import WorkerServices
 
 
-async def open_upload(upload_id: str, services: Services) -> Entry | None:
+async def open_upload(upload_id: str, services: WorkerServices) -> Entry | None:
     """The upload's record, None where there is none. Raises what the ledger raises."""
     entry = await services.backends.ledger.open(upload_id)
     if entry is not None:

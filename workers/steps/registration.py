@@ -32,7 +32,7 @@ from gateway.upstream.endpoints import Endpoint, recognise
 from gateway.upstream.paths import api_path
 from gateway.upstream.reconcile import find_registered
 from gateway.upstream.reference import ExternalFile, reference_body
-from workers.runtime import Services
+from workers.runtime import WorkerServices
 from workers.steps.ending import carry_out, conclude, end
 from workers.steps.opening import open_upload
 from workers.steps.schedule import later
@@ -45,14 +45,14 @@ _SPREAD = 10.0
 """Seconds over which uploads that wait for the upstream come back to it."""
 
 
-async def register(upload_id: str, services: Services) -> None:
+async def register(upload_id: str, services: WorkerServices) -> None:
     """Register an inspected upload, or find out that it is registered."""
     entry = await open_upload(upload_id, services)
     if entry is not None and entry.upload.state is State.INSPECTED:
         await register_entry(entry, services, written=True)
 
 
-async def register_entry(entry: Entry, services: Services, *, written: bool) -> None:
+async def register_entry(entry: Entry, services: WorkerServices, *, written: bool) -> None:
     """Register an inspected upload whose state need not have been `written` yet.
 
     It is written with the attempt, which spares the store a request. Of one with a fault somebody
@@ -73,7 +73,7 @@ async def register_entry(entry: Entry, services: Services, *, written: bool) -> 
     await Registration(services, entry, inspected_before=written).run()
 
 
-async def _finish_ending(entry: Entry, services: Services) -> None:
+async def _finish_ending(entry: Entry, services: WorkerServices) -> None:
     backends, upload = services.backends, entry.upload
     ended = await backends.ledger.ended(upload.id)
     if ended is not None and not supersedes(upload, ended):
@@ -100,7 +100,7 @@ class FileLost(Exception):
 class Registration:
     """One attempt at registering one upload; `inspected_before`: by an earlier task than this."""
 
-    def __init__(self, services: Services, entry: Entry, *, inspected_before: bool) -> None:
+    def __init__(self, services: WorkerServices, entry: Entry, *, inspected_before: bool) -> None:
         self._services = services
         self._backends = services.backends
         self._entry = entry

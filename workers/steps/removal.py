@@ -24,7 +24,7 @@ from gateway.uploads.record import CANCELLED, Cause, Fault, Removed, State, Uplo
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.reconcile import TooMany
-from workers.runtime import Services
+from workers.runtime import WorkerServices
 from workers.steps.ending import conclude
 from workers.steps.namers import Search, picture_user
 from workers.steps.resumption import resume
@@ -52,7 +52,7 @@ class NotYet(Exception):
         self.seconds = seconds
 
 
-async def remove(order_id: str, services: Services) -> None:
+async def remove(order_id: str, services: WorkerServices) -> None:
     """Carry out the order, if it is still there."""
     removals = Removals(services.backends.store)
     placed = await removals.open(order_id)
@@ -67,7 +67,7 @@ async def remove(order_id: str, services: Services) -> None:
         await removals.done(placed)
 
 
-async def _carry_out(placed: Placed, services: Services) -> None:
+async def _carry_out(placed: Placed, services: WorkerServices) -> None:
     """Returns when nothing is left to be done. Raises NotYet."""
     order, backends = placed.order, services.backends
     entry = await _ended(order, services)
@@ -107,7 +107,7 @@ async def _erase(order: Order, entry: Entry | None, backends: Backends) -> None:
     log.info("removal.done", cause=order.cause)
 
 
-async def _ended(order: Order, services: Services) -> Entry | None:
+async def _ended(order: Order, services: WorkerServices) -> Entry | None:
     """The upload at its end; one that is pending is brought to it. Raises NotYet."""
     ledger = services.backends.ledger
     try:
@@ -125,7 +125,7 @@ async def _ended(order: Order, services: Services) -> Entry | None:
     raise NotYet(_SOON)
 
 
-async def _bring_to_end(entry: Entry, services: Services, *, cancels: bool) -> None:
+async def _bring_to_end(entry: Entry, services: WorkerServices, *, cancels: bool) -> None:
     """Do what is next for it, or cancel it where ChatKitty cannot have heard of it."""
     upload = entry.upload
     if (seconds := under_way_for(upload.attempt, entry.age)) > 0:

@@ -8,7 +8,7 @@ from gateway.records.heartbeats import is_gone
 from gateway.telemetry import get_logger
 from gateway.uploads.lifecycle import supersedes
 from gateway.uploads.record import Fault, State
-from workers.runtime import Services
+from workers.runtime import WorkerServices
 from workers.steps.audit import audit_entry
 from workers.steps.ending import end
 from workers.steps.inspection import inspect_entry
@@ -17,7 +17,7 @@ from workers.steps.opening import open_upload
 log = get_logger(__name__)
 
 
-async def resume(upload_id: str, services: Services) -> None:
+async def resume(upload_id: str, services: WorkerServices) -> None:
     """Take up an upload that was left behind, or finish what was begun for its end."""
     ledger = services.backends.ledger
     entry = await open_upload(upload_id, services)
@@ -39,7 +39,7 @@ async def resume(upload_id: str, services: Services) -> None:
         await inspect_entry(entry, services)
 
 
-async def _settle(entry: Entry, services: Services) -> None:
+async def _settle(entry: Entry, services: WorkerServices) -> None:
     """A relay whose process died: nobody knows what ChatKitty made of it.
 
     That is made durable in the record's own place first: a process that only stood still finds it

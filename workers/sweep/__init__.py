@@ -11,7 +11,7 @@ from gateway.backends import Backends
 from gateway.errors import StoreUnavailable
 from gateway.metrics.catalogue import SWEEP_SECONDS, SWEEPS, SWEPT
 from gateway.telemetry import get_logger
-from workers.runtime import Services
+from workers.runtime import WorkerServices
 from workers.sweep.backlog import resend
 from workers.sweep.expired import expire
 from workers.sweep.lease import Lease, LeaseLost, take
@@ -23,7 +23,7 @@ __all__ = ["sweep", "sweep_once"]
 log = get_logger(__name__)
 
 
-async def sweep(services: Services) -> None:
+async def sweep(services: WorkerServices) -> None:
     """One pass, unless another sweeper is at it."""
     backends = services.backends
     try:

@@ -7,7 +7,7 @@ from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.errors import AnotherUser, UpstreamError, UpstreamRefused, VerifierUnavailable
 from gateway.upstream.credentials import CallersOwn, Credentials
-from gateway.upstream.endpoints import Endpoint, Kind
+from gateway.upstream.endpoints import Endpoint, EndpointKind
 
 _NOT_FOUND: Final = 404
 
@@ -20,7 +20,12 @@ async def check_picture(admitted: Admitted, backends: Backends) -> None:
     """
     endpoint, user = admitted.route.endpoint, admitted.principal.acts_as
     hosted = admitted.route.delivery is Delivery.EXTERNAL
-    if not hosted or user is None or endpoint is None or endpoint.kind is not Kind.DISPLAY_PICTURE:
+    if (
+        not hosted
+        or user is None
+        or endpoint is None
+        or endpoint.kind is not EndpointKind.DISPLAY_PICTURE
+    ):
         return
     try:
         name = await _name(endpoint, backends, _credentials(admitted, backends))

@@ -209,7 +209,7 @@ async def test_failed_uploads_are_taken_up_again_and_registered(
     await keep(backends, lost, file=None)
     one = await run("retry", failed.id)
     assert one.exit_code == 0
-    assert f"{failed.id}: stored again; the sweeper takes it up" in one.stdout
+    assert f"{failed.id}: stored again; the sweeper resumes it" in one.stdout
     assert "pending already" in (await run("retry", failed.id)).stderr
     rest = await run("retry", "--all-failed")
     assert "skipped because their files are gone: " in rest.stderr

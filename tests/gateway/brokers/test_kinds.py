@@ -9,25 +9,25 @@ from hypothesis import strategies as st
 from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
-from gateway.brokers.kinds import Kind, check_address, kind_of, split
+from gateway.brokers.kinds import BrokerKind, check_address, kind_of, split
 
 
 @pytest.mark.parametrize(
     ("url", "kind"),
     [
-        ("redis://cache/0", Kind.REDIS),
-        ("REDISS://cache/0", Kind.REDIS),
-        ("redis+sentinel://a,b/main/0", Kind.REDIS),
-        ("amqp://rabbit", Kind.RABBITMQ),
-        ("amqps://u:p@rabbit/%2F?ssl_ca_certs=/ca.pem", Kind.RABBITMQ),
-        ("pyamqp://rabbit//", Kind.RABBITMQ),
-        ("sqs://", Kind.SQS),
-        ("sqs://KEY:SE%2FCRET@localhost:9324?is_secure=false", Kind.SQS),
+        ("redis://cache/0", BrokerKind.REDIS),
+        ("REDISS://cache/0", BrokerKind.REDIS),
+        ("redis+sentinel://a,b/main/0", BrokerKind.REDIS),
+        ("amqp://rabbit", BrokerKind.RABBITMQ),
+        ("amqps://u:p@rabbit/%2F?ssl_ca_certs=/ca.pem", BrokerKind.RABBITMQ),
+        ("pyamqp://rabbit//", BrokerKind.RABBITMQ),
+        ("sqs://", BrokerKind.SQS),
+        ("sqs://KEY:SE%2FCRET@localhost:9324?is_secure=false", BrokerKind.SQS),
     ],
 )
-def test_what_is_taken(url: str, kind: Kind) -> None:
+def test_what_is_taken(url: str, kind: BrokerKind) -> None:
     assert kind_of(url) is kind
-    if kind is not Kind.REDIS:
+    if kind is not BrokerKind.REDIS:
         check_address(url)
 
 

@@ -10,13 +10,13 @@ from gateway.answer import Answer, Refusal
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from gateway.upstream.client import ChatKitty, Identity
 from gateway.upstream.credentials import CallersOwn
-from gateway.upstream.endpoints import Endpoint, Generation, Kind, recognise
+from gateway.upstream.endpoints import Endpoint, EndpointKind, Generation, recognise
 from gateway.upstream.transport import LARGEST_ANSWER
 from tests.gateway.upstream.scripted import CUT, Last, ScriptedServer, answer, silence
 
 TOKEN = "Bearer d4327889-26a8-49ac-997c-56d8b1bcb09c"
 CALLER = CallersOwn(TOKEN)
-CHANNEL = Endpoint(Kind.CHANNEL_MESSAGE, Generation.V1, "/v1/channels/702/messages", 702)
+CHANNEL = Endpoint(EndpointKind.CHANNEL_MESSAGE, Generation.V1, "/v1/channels/702/messages", 702)
 MESSAGE = {"id": 44904, "type": "FILE"}
 
 

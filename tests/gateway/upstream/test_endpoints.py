@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.upstream.endpoints import Endpoint, Generation, Kind, generation_of, recognise
+from gateway.upstream.endpoints import Endpoint, EndpointKind, Generation, generation_of, recognise
 
 OPENAPI = Path(__file__).parents[2] / "data/chatkitty-openapi-2.41.9.json"
 V1, CURRENT = Generation.V1, Generation.CURRENT
@@ -14,23 +14,23 @@ V1, CURRENT = Generation.V1, Generation.CURRENT
 @pytest.mark.parametrize(
     ("path", "kind", "generation", "resource_id"),
     [
-        ("/v1/channels/702/messages", Kind.CHANNEL_MESSAGE, V1, 702),
-        ("/channels/702/messages", Kind.CHANNEL_MESSAGE, CURRENT, 702),
-        ("/v1/applications/1/channels/702/messages", Kind.CHANNEL_MESSAGE, V1, 702),
-        ("/applications/1/channels/702/messages", Kind.CHANNEL_MESSAGE, CURRENT, 702),
-        ("/v1/threads/9/messages", Kind.THREAD_MESSAGE, V1, 9),
-        ("/threads/9/messages", Kind.THREAD_MESSAGE, CURRENT, 9),
-        ("/v1/users/1/display-picture", Kind.DISPLAY_PICTURE, V1, 1),
-        ("/users/1/display-picture", Kind.DISPLAY_PICTURE, CURRENT, 1),
-        ("/v1/imports/users", Kind.IMPORT, V1, None),
-        ("/imports/channels", Kind.IMPORT, CURRENT, None),
-        ("/v1/imports/channels/5/members", Kind.IMPORT, V1, 5),
-        ("/v1/imports/messages", Kind.IMPORT, V1, None),
-        ("/v1/channels/9223372036854775807/messages", Kind.CHANNEL_MESSAGE, V1, 2**63 - 1),
+        ("/v1/channels/702/messages", EndpointKind.CHANNEL_MESSAGE, V1, 702),
+        ("/channels/702/messages", EndpointKind.CHANNEL_MESSAGE, CURRENT, 702),
+        ("/v1/applications/1/channels/702/messages", EndpointKind.CHANNEL_MESSAGE, V1, 702),
+        ("/applications/1/channels/702/messages", EndpointKind.CHANNEL_MESSAGE, CURRENT, 702),
+        ("/v1/threads/9/messages", EndpointKind.THREAD_MESSAGE, V1, 9),
+        ("/threads/9/messages", EndpointKind.THREAD_MESSAGE, CURRENT, 9),
+        ("/v1/users/1/display-picture", EndpointKind.DISPLAY_PICTURE, V1, 1),
+        ("/users/1/display-picture", EndpointKind.DISPLAY_PICTURE, CURRENT, 1),
+        ("/v1/imports/users", EndpointKind.IMPORT, V1, None),
+        ("/imports/channels", EndpointKind.IMPORT, CURRENT, None),
+        ("/v1/imports/channels/5/members", EndpointKind.IMPORT, V1, 5),
+        ("/v1/imports/messages", EndpointKind.IMPORT, V1, None),
+        ("/v1/channels/9223372036854775807/messages", EndpointKind.CHANNEL_MESSAGE, V1, 2**63 - 1),
     ],
 )
 def test_a_documented_path_is_recognised(
-    path: str, kind: Kind, generation: Generation, resource_id: int | None
+    path: str, kind: EndpointKind, generation: Generation, resource_id: int | None
 ) -> None:
     assert recognise(path) == Endpoint(kind, generation, path, resource_id)
 

@@ -3,13 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.endpoints import Generation, Kind, recognise
+from gateway.upstream.endpoints import EndpointKind, Generation, recognise
 
 SHAPES = {
-    "channels/{}/messages": Kind.CHANNEL_MESSAGE,
-    "threads/{}/messages": Kind.THREAD_MESSAGE,
-    "users/{}/display-picture": Kind.DISPLAY_PICTURE,
-    "imports/channels/{}/members": Kind.IMPORT,
+    "channels/{}/messages": EndpointKind.CHANNEL_MESSAGE,
+    "threads/{}/messages": EndpointKind.THREAD_MESSAGE,
+    "users/{}/display-picture": EndpointKind.DISPLAY_PICTURE,
+    "imports/channels/{}/members": EndpointKind.IMPORT,
 }
 IDS = st.integers(0, 2**63 - 1)
 PREFIXES = st.sampled_from(list(Generation))

@@ -9,16 +9,16 @@ from gateway.answer import Answer
 from gateway.errors import UpstreamError, UpstreamRefused
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import CallersOwn
-from gateway.upstream.endpoints import Endpoint, Generation, Kind
+from gateway.upstream.endpoints import Endpoint, EndpointKind, Generation
 from gateway.upstream.reconcile import CLOCK_SLACK, find_registered
 from tests.gateway.upstream.scripted import CUT, ScriptedServer, answer
 
 CALLER = CallersOwn("Bearer x")
 SINCE = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 URL = "https://files.example/gateway/files/t0k3n/jane.png"
-V1 = Endpoint(Kind.CHANNEL_MESSAGE, Generation.V1, "/v1/channels/702/messages", 702)
-CURRENT = Endpoint(Kind.THREAD_MESSAGE, Generation.CURRENT, "/threads/9/messages", 9)
-PICTURE = Endpoint(Kind.DISPLAY_PICTURE, Generation.V1, "/v1/users/1/display-picture", 1)
+V1 = Endpoint(EndpointKind.CHANNEL_MESSAGE, Generation.V1, "/v1/channels/702/messages", 702)
+CURRENT = Endpoint(EndpointKind.THREAD_MESSAGE, Generation.CURRENT, "/threads/9/messages", 9)
+PICTURE = Endpoint(EndpointKind.DISPLAY_PICTURE, Generation.V1, "/v1/users/1/display-picture", 1)
 
 
 def message(number: int, seconds: float = 0, url: str | None = None, **more: object) -> object:
