@@ -26,7 +26,7 @@ from gateway.metrics.catalogue import PHASE_SECONDS
 from gateway.metrics.instruments import Distribution
 from gateway.multipart import Scanner
 from gateway.records.bucket import UNTOUCHED_FOR
-from gateway.records.completion_events import Notices
+from gateway.records.completion_events import CompletionEvents
 from gateway.records.spare import spare_of
 from gateway.store.writer import ObjectWriter, StoredObject
 from gateway.telemetry import get_logger
@@ -78,7 +78,7 @@ class ExternalDelivery:
     """What the delivery works with."""
 
     backends: Backends
-    notices: Notices
+    notices: CompletionEvents
     budget: Budget
 
     async def receive(

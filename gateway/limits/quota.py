@@ -56,7 +56,7 @@ class Demand(msgspec.Struct, frozen=True):
         return self.length or 0
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True):
     """What a subject has used, with the request that asks if there was room for it.
 
     `slice` is the one of the window that the request was counted in.
@@ -81,7 +81,7 @@ def check_size(policy: Policy, demand: Demand) -> None:
         )
 
 
-def refusal(policy: Policy, standing: Standing) -> QuotaExceeded | None:
+def refusal(policy: Policy, standing: Usage) -> QuotaExceeded | None:
     """Why the request does not come in, and when it would; None where it does."""
     uses = {"gateway-requests": standing.requests, "gateway-bytes": standing.bytes}
     uses["gateway-uploads"] = standing.uploads
@@ -93,7 +93,7 @@ def refusal(policy: Policy, standing: Standing) -> QuotaExceeded | None:
     return QuotaExceeded(detail, wait / 1000, violated, fields(policy, standing))
 
 
-def fields(policy: Policy, standing: Standing) -> Mapping[str, str]:
+def fields(policy: Policy, standing: Usage) -> Mapping[str, str]:
     """The `RateLimit` fields of an answer: each policy, and what is left under it."""
     policies, limits = [], []
     if policy.requests:
@@ -134,7 +134,7 @@ class Accounts:
     def __len__(self) -> int:
         return len(self._accounts)
 
-    def ask(self, subject: str, demand: Demand, uploads: int, now: int) -> Standing:
+    def ask(self, subject: str, demand: Demand, uploads: int, now: int) -> Usage:
         """Count the request if there is room for it; `uploads` of its subject are under way.
 
         `now` is in milliseconds.
@@ -142,7 +142,7 @@ class Accounts:
         self._forget(now)
         policy = self._policy
         requests, size = self._account(subject, now)
-        standing = Standing(
+        standing = Usage(
             slice=now // slice_length(policy.window),
             requests=requests.ask(1, policy.requests, now) if policy.requests else FREE,
             bytes=size.ask(demand.need, policy.bytes, now) if policy.bytes else FREE,
@@ -185,9 +185,9 @@ def wait_for_place(policy: Policy, demand: Demand, uploads: int) -> int:
     return UPLOADS_WAIT if full else 0
 
 
-def counted(standing: Standing, demand: Demand) -> Standing:
+def counted(standing: Usage, demand: Demand) -> Usage:
     """The standing with the request that was admitted by it."""
-    return Standing(
+    return Usage(
         standing.slice,
         _with(standing.requests, 1),
         _with(standing.bytes, demand.declared),

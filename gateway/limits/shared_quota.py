@@ -16,7 +16,7 @@ from gateway.limits.quota import (
     Accounts,
     Demand,
     Policy,
-    Standing,
+    Usage,
     check_size,
     counted,
     fields,
@@ -138,7 +138,7 @@ class Quotas:
         asked = (demand.need, demand.declared, demand.upload_id or "", LEASE_SECONDS * 1000)
         pipe.call(keys.quota(subject), ("ask", self._length, *limits, *asked), answered)
 
-    def _end_there(self, subject: str, demand: Demand, standing: Standing, received: int) -> None:
+    def _end_there(self, subject: str, demand: Demand, standing: Usage, received: int) -> None:
         difference = received - demand.declared if self._policy.bytes else 0
         upload_id = demand.upload_id if self._policy.uploads else None
         if difference or upload_id:
@@ -177,7 +177,7 @@ class Quotas:
         standing = self._local.ask(subject, demand, uploads, _now())
         return self._ticket(subject, demand, standing, self._end_here)
 
-    def _end_here(self, subject: str, demand: Demand, standing: Standing, received: int) -> None:
+    def _end_here(self, subject: str, demand: Demand, standing: Usage, received: int) -> None:
         difference = received - demand.declared
         if difference:
             self._local.correct(subject, difference, standing.slice, _now())
@@ -191,8 +191,8 @@ class Quotas:
         self,
         subject: str,
         demand: Demand,
-        standing: Standing,
-        give_back: Callable[[str, Demand, Standing, int], None],
+        standing: Usage,
+        give_back: Callable[[str, Demand, Usage, int], None],
     ) -> Ticket:
         if (refused := refusal(self._policy, standing)) is not None:
             raise refused
@@ -212,10 +212,10 @@ class Quotas:
                 del self._open[subject]
 
 
-def standing_of(answer: Answer, policy: Policy, demand: Demand) -> Standing:
+def standing_of(answer: Answer, policy: Policy, demand: Demand) -> Usage:
     """What the script answered."""
     number, requests, size, uploads = cast(tuple[int, list[int], list[int], int], answer)
-    standing = Standing(
+    standing = Usage(
         slice=number,
         requests=Use(*requests),
         bytes=Use(*size),

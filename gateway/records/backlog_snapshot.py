@@ -33,7 +33,7 @@ class Count(msgspec.Struct, frozen=True):
     bytes: dict[str, int]
 
 
-class Findings(msgspec.Struct, frozen=True, kw_only=True):
+class BacklogSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """`at` is in seconds since the epoch, `oldest` in seconds.
 
     `queued` has the messages that wait in each queue, and is empty where the broker is away.
@@ -49,10 +49,10 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Findings)
+_decoder = msgspec.json.Decoder(BacklogSnapshot)
 
 
-async def keep(redis: Redis, findings: Findings) -> None:
+async def keep(redis: Redis, findings: BacklogSnapshot) -> None:
     """Tell everybody, if Redis can be reached."""
     try:
         await redis.set(keys.FINDINGS, _encoder.encode(findings), ex=_KEPT_SECONDS)
@@ -60,7 +60,7 @@ async def keep(redis: Redis, findings: Findings) -> None:
         log.warning("sweep.redis_unavailable", error=repr(error))
 
 
-async def look(redis: Redis) -> Findings | None:
+async def look(redis: Redis) -> BacklogSnapshot | None:
     """What was seen last; None where nothing was lately, or Redis cannot tell."""
     try:
         document = cast(bytes | None, await redis.get(keys.FINDINGS))

@@ -29,7 +29,7 @@ async def announce(redis: Redis, upload_id: str) -> None:
         log.warning("notice.redis_unavailable", error=repr(error))
 
 
-class Notices:
+class CompletionEvents:
     """One subscription a process, shared by all who wait."""
 
     def __init__(self, redis: Redis) -> None:

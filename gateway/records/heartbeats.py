@@ -42,7 +42,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(list[str])
 
 
-class Presence:
+class Heartbeats:
     """The marks of the uploads that this process receives."""
 
     def __init__(self, redis: Redis, store: ObjectStore) -> None:

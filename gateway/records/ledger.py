@@ -22,7 +22,7 @@ from gateway.errors import (
     UploadSuperseded,
 )
 from gateway.records.bucket import BucketRecords, Entry
-from gateway.records.relay_batch import INDEX_LIMIT, KEPT_SECONDS, Kept, RelayedRecords, not_kept
+from gateway.records.relay_batch import INDEX_LIMIT, KEPT_SECONDS, OnKept, RelayedRecords, not_kept
 from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
@@ -71,16 +71,16 @@ class Ledger(BucketRecords):
         await self._remember(upload)
         return Entry(upload, version)
 
-    def keep_relayed(self, upload: Upload, company: int, kept: Kept) -> None:
-        """Keep the record of a relayed upload until its audit; `kept` is told when it is durable.
+    def keep_relayed(self, upload: Upload, concurrent: int, on_kept: OnKept) -> None:
+        """Keep the record of a relayed upload until its audit; call `on_kept` when it is durable.
 
         It gets RecordNotKept if neither Redis nor the store takes the record, and is called within
-        KEPT_SECONDS. `company` uploads, this one among them, may want the same before long, and
+        KEPT_SECONDS. `concurrent` uploads, this one among them, may want the same before long, and
         share the way.
         """
-        self._relayed_records.keep(upload, company, kept)
+        self._relayed_records.keep(upload, concurrent, on_kept)
 
-    async def accept_relayed(self, upload: Upload, company: int = 1) -> None:
+    async def accept_relayed(self, upload: Upload) -> None:
         """Return when the record of a relayed upload is kept until its audit.
 
         Raises RecordNotKept if neither Redis nor the store takes it.
@@ -91,7 +91,7 @@ class Ledger(BucketRecords):
             if not done.done():
                 done.set_exception(error) if error is not None else done.set_result(None)
 
-        self.keep_relayed(upload, company, kept)
+        self.keep_relayed(upload, 1, kept)
         try:
             async with asyncio.timeout(KEPT_SECONDS):
                 await done

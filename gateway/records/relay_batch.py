@@ -49,7 +49,7 @@ for upload = 1, (#KEYS - 1) / 2 do
 end
 """
 
-Kept = Callable[[Exception | None], None]
+OnKept = Callable[[Exception | None], None]
 """Called once, perhaps at once: the record is durable, or why it is not."""
 
 Fallback = Callable[[Upload], Awaitable[None]]
@@ -58,7 +58,7 @@ Fallback = Callable[[Upload], Awaitable[None]]
 class _Waiting(msgspec.Struct, frozen=True):
     upload: Upload
     document: bytes
-    kept: Kept
+    on_kept: OnKept
 
 
 class RelayedRecords:
@@ -70,14 +70,14 @@ class RelayedRecords:
         self._script = _KEEP % (retention, INDEX_LIMIT)
         self._fallback = fallback
         self._waiting: list[_Waiting] = []
-        self._company = 1
+        self._concurrent = 1
         self._pipe: ScriptPipe | None = None
         self._writing = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def keep(self, upload: Upload, company: int, kept: Kept) -> None:
-        """Have the record kept; `company` uploads, this one among them, may share the trip.
+    def keep(self, upload: Upload, concurrent: int, on_kept: OnKept) -> None:
+        """Have the record kept; `concurrent` uploads, this one among them, may share the trip.
 
         If all of them wait already, the trip begins at once.
         """
@@ -85,10 +85,10 @@ class RelayedRecords:
             document = pack(upload)
         except Exception as error:  # the record is at fault: it must not be among the others
             log.exception("record.not_packed", upload_id=upload.id)
-            kept(not_kept(error))
+            on_kept(not_kept(error))
             return
-        self._waiting.append(_Waiting(upload, document, kept))
-        self._company = company
+        self._waiting.append(_Waiting(upload, document, on_kept))
+        self._concurrent = concurrent
         if not self._writing:
             self._write_soon()
 
@@ -98,7 +98,7 @@ class RelayedRecords:
             self._pipe.close()
 
     def _write_soon(self) -> None:
-        if len(self._waiting) >= min(self._company, _LARGEST_BATCH):
+        if len(self._waiting) >= min(self._concurrent, _LARGEST_BATCH):
             self._write()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._write)
@@ -186,6 +186,6 @@ def not_kept(cause: Exception | None = None) -> RecordNotKept:
 def _tell(waiting: _Waiting, error: Exception | None) -> None:
     """Call back; what one caller does then is nothing to the others."""
     try:
-        waiting.kept(error)
+        waiting.on_kept(error)
     except Exception:
         log.exception("record.callback_failed", upload_id=waiting.upload.id)

@@ -25,8 +25,8 @@ from gateway.limits.shared_quota import Quotas
 from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
 from gateway.records.claims import Claims
-from gateway.records.completion_events import Notices
-from gateway.records.heartbeats import Presence
+from gateway.records.completion_events import CompletionEvents
+from gateway.records.heartbeats import Heartbeats
 from gateway.routes import Route, RouteTable
 from gateway.server.connection.drain import Drain
 from gateway.server.fields.peers import ClientOf, client_finder
@@ -64,7 +64,7 @@ class Services:
     relay: RelayDelivery
     external: ExternalDelivery
     once: Once
-    presence: Presence
+    presence: Heartbeats
     fitness: Fitness
     """Of the store."""
 
@@ -91,9 +91,9 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             open_authenticator(settings, backends.chatkitty, backends.own_token)
         )
         session = await stack.enter_async_context(upstream_session(settings.upstream_timeout))
-        notices = await stack.enter_async_context(_listening(Notices(backends.redis)))
+        notices = await stack.enter_async_context(_listening(CompletionEvents(backends.redis)))
         presence = await stack.enter_async_context(
-            _beating(Presence(backends.redis, backends.store))
+            _beating(Heartbeats(backends.redis, backends.store))
         )
         fitness = Fitness(backends.store)
         await stack.enter_async_context(at_work(fitness.keep))
@@ -148,13 +148,13 @@ def _router(settings: Settings, routes: RouteTable) -> Callable[[str], Route]:
 
 
 @asynccontextmanager
-async def _listening(notices: Notices) -> AsyncIterator[Notices]:
+async def _listening(notices: CompletionEvents) -> AsyncIterator[CompletionEvents]:
     async with at_work(notices.listen):
         yield notices
 
 
 @asynccontextmanager
-async def _beating(presence: Presence) -> AsyncIterator[Presence]:
+async def _beating(presence: Heartbeats) -> AsyncIterator[Heartbeats]:
     async with at_work(presence.beat):
         yield presence
 

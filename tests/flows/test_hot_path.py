@@ -38,7 +38,7 @@ TOLERANCES = {
     "calls per read": 1.03,
 }
 BY_CHANCE = {
-    "Presence.beat",
+    "Heartbeats.beat",
     "ScriptPipe._look",
     "UpstreamConnection.pause_writing",
     "UpstreamConnection.resume_writing",

@@ -248,7 +248,7 @@ async def test_the_sweeper_tells_how_much_waits_and_since_when(
     environ: dict[str, str], external_gateway: Gateway
 ) -> None:
     async with open_backends(load(environ)) as backends:
-        seen = backlog_snapshot.Findings(
+        seen = backlog_snapshot.BacklogSnapshot(
             at=time.time() + 3600, pending=3, oldest=77.0, queued={QUEUES[0]: 5}
         )
         await backlog_snapshot.keep(backends.redis, seen)

@@ -39,7 +39,7 @@ async def survey(backends: Backends, counted: backlog_snapshot.Count | None) -> 
     hosted = now - began if began is not None else 0.0
     oldest = max(0.0, hosted, longest)
     queued = await _queued(backends)
-    found = backlog_snapshot.Findings(
+    found = backlog_snapshot.BacklogSnapshot(
         at=now,
         pending=pending,
         oldest=oldest,

@@ -243,7 +243,7 @@ async def test_what_cannot_be_taken_up_again_is_said_so(
     result = await run("retry", pending.id, relay.id)
     assert result.exit_code == 1
     assert f"error: {pending.id}: it is stored, and has not failed\n" in result.stderr
-    assert f"error: {relay.id}: a relay cannot be taken up again" in result.stderr
+    assert f"error: {relay.id}: a relayed upload cannot be retried" in result.stderr
     poor = await run(
         "retry", failed.id, GATEWAY_UPSTREAM_CLIENT_ID=None, GATEWAY_UPSTREAM_CLIENT_SECRET=None
     )
@@ -284,7 +284,7 @@ async def test_an_attempt_that_runs_is_not_cancelled_and_one_that_may_have_needs
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"{running.id}: it is being registered right now" in result.stderr
     assert f"{unknown.id}: an earlier attempt may have reached ChatKitty" in result.stderr
-    assert f"{relay.id}: a relay cannot be cancelled" in result.stderr
+    assert f"{relay.id}: a relayed upload cannot be cancelled" in result.stderr
     for upload in (running, unknown):
         assert (await backends.ledger.open_kept(upload.id)).upload == upload
     forced = await run("cancel", "--force", running.id, unknown.id, relay.id)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.errors import LargerThanQuota
-from gateway.limits.quota import Accounts, Demand, Policy, Standing, check_size, fields, refusal
+from gateway.limits.quota import Accounts, Demand, Policy, Usage, check_size, fields, refusal
 from gateway.problems import members, problem_of
 
 ALL = Policy(uploads=2, requests=3, bytes=1000, window=60)
@@ -15,7 +15,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 def ask(
     accounts: Accounts, demand: Demand, now: int = 0, uploads: int = 0, subject: str = "a"
-) -> Standing:
+) -> Usage:
     return accounts.ask(subject, demand, uploads, now)
 
 

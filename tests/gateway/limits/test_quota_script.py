@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from gateway.limits.quota import Accounts, Demand, Policy, Standing
+from gateway.limits.quota import Accounts, Demand, Policy, Usage
 from gateway.limits.quota_script import RULES
 from gateway.limits.shared_quota import LEASE_SECONDS, standing_of
 from gateway.limits.window import slice_length
@@ -39,7 +39,7 @@ class Both:
     redis: Redis
     policy: Policy
     now: int = START
-    open: list[tuple[Demand, Standing]] = field(default_factory=list)
+    open: list[tuple[Demand, Usage]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.redis.flushdb()
@@ -51,7 +51,7 @@ class Both:
         length = slice_length(self.policy.window)
         return self.redis.eval(SCRIPT, len(names), *names, act, length, *rest)
 
-    def ask(self, demand: Demand) -> Standing:
+    def ask(self, demand: Demand) -> Usage:
         limits = (self.policy.requests, self.policy.bytes, self.policy.uploads)
         lease = LEASE_SECONDS * 1000
         wanted = (demand.need, demand.declared, demand.upload_id or "", lease)
@@ -70,7 +70,7 @@ class Both:
                 self.local.correct("s", difference, standing.slice, self.now)
 
 
-def found_before(standing: Standing, demand: Demand) -> int:
+def found_before(standing: Usage, demand: Demand) -> int:
     """The uploads under way before this one, as Redis knew them."""
     counted = standing.admitted and demand.upload_id is not None
     return standing.uploads.used - 1 if counted else standing.uploads.used

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from gateway.records import heartbeats
 from gateway.records.heartbeats import (
-    Presence,
+    Heartbeats,
     is_gone,
     is_present,
     knows_all,
@@ -45,7 +45,7 @@ async def until_present(redis: Redis, upload_id: str) -> None:
 async def test_who_may_be_looked_for_is_present_at_once_and_gone_after(
     redis: Redis, store: S3Store
 ) -> None:
-    async with Presence(redis, store).of("a", at_once=True):
+    async with Heartbeats(redis, store).of("a", at_once=True):
         assert await is_present(redis, "a")
     assert not await is_present(redis, "a")
     assert not await was_present(redis, "a")
@@ -54,7 +54,7 @@ async def test_who_may_be_looked_for_is_present_at_once_and_gone_after(
 async def test_the_others_are_present_with_the_next_beat_and_after_a_wipe(
     redis: Redis, store: S3Store
 ) -> None:
-    process = Presence(redis, store)
+    process = Heartbeats(redis, store)
     beating = asyncio.create_task(process.beat())
     async with process.of("a"):
         await until_present(redis, "a")
@@ -69,7 +69,7 @@ async def test_the_others_are_present_with_the_next_beat_and_after_a_wipe(
 async def test_who_stands_still_is_gone_for_repetitions_before_he_is_abandoned(
     redis: Redis, store: S3Store
 ) -> None:
-    async with Presence(redis, store).of("a", at_once=True):
+    async with Heartbeats(redis, store).of("a", at_once=True):
         await redis.expire(keys.presence("a"), heartbeats.REMEMBERED_SECONDS - 15)
         assert not await is_present(redis, "a")
         assert await was_present(redis, "a")
@@ -89,7 +89,7 @@ async def test_a_process_whose_marks_redis_does_not_take_tells_the_bucket(
 ) -> None:
     monkeypatch.setattr(heartbeats, "_GRACE_SECONDS", 0.0)
     await redis.set(keys.PRESENT_SINCE, 0)  # the others' Redis, which has known all for long
-    process, upload_id = Presence(refusing, store), new_id()
+    process, upload_id = Heartbeats(refusing, store), new_id()
     beating = asyncio.create_task(process.beat())
     async with process.of(upload_id), asyncio.timeout(30):
         while upload_id not in await present_in_bucket(store):
@@ -105,7 +105,7 @@ async def test_a_process_whose_marks_redis_does_not_take_tells_the_bucket(
 async def test_who_may_be_looked_for_is_told_to_the_bucket_at_once_where_redis_refuses(
     refusing: Redis, store: S3Store
 ) -> None:
-    process = Presence(refusing, store)
+    process = Heartbeats(refusing, store)
     ids = {new_id() for _ in range(3)}
     async with AsyncExitStack() as uploads:
         for upload_id in ids:
@@ -115,7 +115,7 @@ async def test_who_may_be_looked_for_is_told_to_the_bucket_at_once_where_redis_r
 
 async def test_the_bucket_is_not_asked_where_redis_takes_the_marks(redis: Redis) -> None:
     nowhere = cast(S3Store, None)
-    process = Presence(redis, nowhere)
+    process = Heartbeats(redis, nowhere)
     beating = asyncio.create_task(process.beat())
     async with process.of("a"), process.of("b", at_once=True):
         await until_present(redis, "a")
@@ -126,7 +126,7 @@ async def test_the_bucket_is_not_asked_where_redis_takes_the_marks(redis: Redis)
 async def test_nobody_is_gone_at_once_where_redis_has_just_begun(
     redis: Redis, store: S3Store
 ) -> None:
-    process = Presence(redis, store)
+    process = Heartbeats(redis, store)
     async with process.of("a", at_once=True):
         assert not await knows_all(redis)
         seconds, _ = await redis.time()
@@ -138,7 +138,7 @@ async def test_nobody_is_gone_at_once_where_redis_has_just_begun(
 async def test_without_redis_nobody_can_tell_and_uploads_go_on(store: S3Store) -> None:
     async with (
         Redis.from_url("redis://127.0.0.1:1/0") as nowhere,
-        Presence(nowhere, store).of("a", at_once=True),
+        Heartbeats(nowhere, store).of("a", at_once=True),
     ):
         with pytest.raises(RedisError):
             await is_gone(nowhere, store, "a")

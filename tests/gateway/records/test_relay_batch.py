@@ -21,7 +21,7 @@ from tests.servers.databases import script_trips
 from tests.workers.test_sweep import stored_upload
 
 MANY = 1000
-"""More company than any test has: the moment has to pass."""
+"""More concurrent uploads than any test has: the moment has to pass."""
 
 
 class Elsewhere:
@@ -58,7 +58,7 @@ def uploads(count: int) -> list[Upload]:
     return [stored_upload(Delivery.RELAY) for _ in range(count)]
 
 
-def keep(records: RelayedRecords, upload: Upload, company: int = MANY) -> asyncio.Future[None]:
+def keep(records: RelayedRecords, upload: Upload, concurrent: int = MANY) -> asyncio.Future[None]:
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def tell(error: Exception | None) -> None:
@@ -67,7 +67,7 @@ def keep(records: RelayedRecords, upload: Upload, company: int = MANY) -> asynci
         else:
             done.set_result(None)
 
-    records.keep(upload, company, tell)
+    records.keep(upload, concurrent, tell)
     return done
 
 
@@ -92,8 +92,8 @@ async def test_nobody_is_waited_for_once_all_are_there(
 ) -> None:
     await keep(records, uploads(1)[0])
     before = await script_trips(redis)
-    first = keep(records, uploads(1)[0], company=1)
-    second = keep(records, uploads(1)[0], company=2)  # too late: the first is on its way
+    first = keep(records, uploads(1)[0], concurrent=1)
+    second = keep(records, uploads(1)[0], concurrent=2)  # too late: the first is on its way
     await asyncio.gather(first, second)
     assert await script_trips(redis) - before == 2
 

@@ -10,7 +10,7 @@ from redis.exceptions import WatchError
 
 from gateway.brokers.options import BrokerOptions
 from gateway.queue import QUEUES, TaskQueue
-from gateway.records.completion_events import Notices, announce
+from gateway.records.completion_events import CompletionEvents, announce
 from gateway.redis.client import PrefixedRedis, open_client
 from gateway.redis.script_pipe import ScriptPipe
 from gateway.uploads import keys
@@ -76,7 +76,7 @@ async def test_each_hears_its_own_notices(both: tuple[Redis, Redis]) -> None:
     async with AsyncExitStack() as stack:
         heard = []
         for client in both:
-            notices = Notices(client)
+            notices = CompletionEvents(client)
             listening = asyncio.create_task(notices.listen())
             stack.callback(listening.cancel)
             heard.append(await stack.enter_async_context(notices.watch("id")))

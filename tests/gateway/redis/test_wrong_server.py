@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from gateway.choices import Delivery
 from gateway.errors import QueueUnavailable
 from gateway.queue import TaskQueue
-from gateway.records.completion_events import Notices, announce
+from gateway.records.completion_events import CompletionEvents, announce
 from gateway.records.relay_batch import RelayedRecords
 from gateway.redis.pool import RolePool
 from gateway.stack.valkey import Valkey
@@ -101,7 +101,7 @@ async def test_a_refused_write_costs_no_connection(
 async def test_who_listens_for_notices_moves_on_with_the_others(
     address: Address, redis: Redis
 ) -> None:
-    notices = Notices(redis)
+    notices = CompletionEvents(redis)
     listening = asyncio.create_task(notices.listen())
     try:
         async with notices.watch("a") as ended, asyncio.timeout(PATIENCE):
