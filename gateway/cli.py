@@ -41,11 +41,13 @@ def main() -> None:
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256))
 def serve(processes: int) -> None:
     """Run the gateway, as the GATEWAY_* variables or the file in GATEWAY_CONFIG set it."""
-    from gateway.server import run
-
     settings = _load_settings()
     if processes > 1:
-        sys.exit(run.serve_processes(processes))
+        from gateway.server.supervisor import serve_processes
+
+        sys.exit(serve_processes(processes))
+    from gateway.server import run
+
     try:
         run.serve(settings)
     except ConfigurationError as error:
@@ -159,7 +161,7 @@ def doctor(parts: tuple[Part, ...], as_json: bool) -> None:
     arguments cannot be used.
     """
     from gateway import settings as configuration
-    from gateway.doctor import examine, refused
+    from gateway.doctor.examination import examine, refused
     from gateway.telemetry import discard_logs
 
     discard_logs()

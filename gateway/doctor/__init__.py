@@ -5,7 +5,3 @@ for each part or group of them. A check returns advice, or raises what is wrong 
 
 In come settings and open clients. Nothing here serves requests, and nothing that does imports it.
 """
-
-from gateway.doctor.examination import examine, refused
-
-__all__ = ["examine", "refused"]

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,13 +15,11 @@ from aiohttp.http import RawRequestMessage
 from gateway.choices import Engine
 from gateway.errors import ConfigurationError
 from gateway.heads import ExactWriter
-from gateway.metrics.directory import metrics_directory
 from gateway.server.app import create_admin_app, create_app
 from gateway.server.connection.drain import drain
 from gateway.server.connection.turns import TurnHandler
 from gateway.server.fast import Connection
 from gateway.server.services import SERVICES
-from gateway.server.supervisor import supervise
 from gateway.settings import Settings
 from gateway.telemetry import get_logger
 
@@ -65,15 +62,6 @@ def check_parser() -> None:
             "aiohttp has no compiled HTTP parser here, and its Python one is not strict enough:"
             " unset AIOHTTP_NO_EXTENSIONS, and install aiohttp from a wheel or with a C compiler"
         )
-
-
-def serve_processes(count: int) -> int:
-    """Serve by `count` processes that share the ports, and tell their metrics as one.
-
-    Returns the exit status.
-    """
-    with metrics_directory(os.environ) as environ:
-        return supervise([sys.executable, "-m", "gateway.cli", "serve"], count, environ)
 
 
 async def _serve(settings: Settings) -> None:

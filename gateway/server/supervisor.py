@@ -4,13 +4,16 @@ It holds no socket and no lock: what it starts is what a user starts. A process 
 again; one that dies again and again ends all of them, so that whoever started us is told.
 """
 
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from gateway.lineage import die_with_parent
+from gateway.metrics.directory import metrics_directory
 from gateway.revival import Death, Place
 from gateway.telemetry import get_logger
 
@@ -47,6 +50,15 @@ def _start(command: Sequence[str], environ: Mapping[str, str]) -> "subprocess.Po
         start_new_session=True,  # a terminal's Ctrl-C reaches us alone, and is passed on once
         preexec_fn=_prepare,  # noqa: PLW1509 - two system calls
     )
+
+
+def serve_processes(count: int) -> int:
+    """Serve by `count` processes that share the ports, and tell their metrics as one.
+
+    Returns the exit status.
+    """
+    with metrics_directory(os.environ) as environ:
+        return supervise([sys.executable, "-m", "gateway.cli", "serve"], count, environ)
 
 
 def supervise(command: Sequence[str], count: int, environ: Mapping[str, str]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.doctor import examine
+from gateway.doctor.examination import examine
 from gateway.settings import load
 from gateway.stack import valkey as valkey_part
 from gateway.stack.part import Command, Part

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 from gateway.agreement import running
-from gateway.doctor import examine
+from gateway.doctor.examination import examine
 from gateway.doctor.parts import Part
 from gateway.settings import load
 from tests.doctor.wires import own_redis

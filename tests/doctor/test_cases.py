@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.doctor import examine
+from gateway.doctor.examination import examine
 from gateway.settings import load
 from tests.doctor.cases import CASES
 from tests.doctor.ground import ADVICE, FOREIGN, Case, Ground, changed

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.doctor import examine
+from gateway.doctor.examination import examine
 from gateway.settings import load
 from gateway.stack.ports import HOST
 from tests.flows.client import Client

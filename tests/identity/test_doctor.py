@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.doctor import examine
+from gateway.doctor.examination import examine
 from gateway.doctor.parts import Part
 from gateway.settings import load
 from tests.servers.provider import KEY, Provider
