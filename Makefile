@@ -4,7 +4,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTHON ?= python3
 
-.PHONY: install run test test-slow check format bench bench-greedy bench-loris bench-capacity \
+.PHONY: install run test test-slow check coverage format bench bench-greedy bench-loris bench-capacity \
 	bench-endurance chaos brokers fuzz hostile corpus lock clean
 
 # What running, testing and developing take: each all of the one before it, at the same versions.
@@ -50,6 +50,17 @@ check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Holds what decides without I/O at every branch run, by its tables; then says how much of all the
+# rest these tests run. Properties are left out: what they run is a matter of chance. So are counts of
+# work, which take minutes when they are traced.
+coverage: $(DEV)
+	$(BIN)/coverage run -m pytest -q --ignore-glob='*_properties.py' --ignore-glob='*_work.py' \
+		$(addprefix tests/gateway/,media_types multipart test_routes.py uploads/test_lifecycle.py \
+		uploads/test_mismatch.py uploads/test_policy.py upstream/test_retry.py)
+	$(BIN)/coverage report
+	@echo "Of gateway and workers by these tests alone: \
+		$$($(BIN)/coverage report --include='gateway/*,workers/*' --fail-under=0 --format=total) %"
 
 format: $(DEV)
 	$(BIN)/ruff format .
