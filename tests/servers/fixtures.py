@@ -101,9 +101,10 @@ def vhost_url(rabbitmq: rabbit.RabbitMQ) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def seaweedfs(servers_dir: Path) -> Iterator[SeaweedFS]:
     server = SeaweedFS(servers_dir / "s3", free_port(), "test-key", "test-secret")
-    with Part(server.command(), servers_dir):
+    with Part(server.command(), servers_dir) as part:
         asyncio.run(_ensure_bucket(server))
         yield server
+        part.kill()  # to end by itself takes it seconds, for what nobody will read
 
 
 async def _ensure_bucket(server: SeaweedFS) -> None:
