@@ -89,7 +89,7 @@ class RemoteVerifier:
             if trips and await self._answers():
                 circuit = CLOSED
             elif trips:
-                log.warning("verifier.left_alone", failures=circuit.failures)
+                log.warning("verifier.paused", failures=circuit.failures)
             self._circuit = circuit
 
     async def _answers(self) -> bool:

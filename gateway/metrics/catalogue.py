@@ -19,112 +19,117 @@ DELIVERIES: Final = ("relay", "external")
 
 REQUESTS = Counter(
     f"{PREFIX}requests_total",
-    "Requests that came to their end, by the class of the answer's status.",
+    "Finished requests, by the class of the answer's status.",
     ("route", "delivery", "status"),
 )
 UPLOADS = Counter(
     f"{PREFIX}uploads_total",
-    "Uploads that were answered: taken, refused (4xx), failed (5xx), or aborted by the client.",
+    "Answered uploads: taken (accepted), refused (4xx), failed (5xx), or aborted by the client.",
     ("route", "delivery", "outcome"),
 )
-PROBLEMS = Counter(
-    f"{PREFIX}problems_total", "Problems that were answered, by their slug.", ("problem",)
-)
+PROBLEMS = Counter(f"{PREFIX}problems_total", "Answered problems, by their slug.", ("problem",))
 RECEIVED = Counter(
-    f"{PREFIX}received_bytes_total", "Bytes of bodies from clients.", ("route", "delivery")
+    f"{PREFIX}received_bytes_total", "Bytes of request bodies from clients.", ("route", "delivery")
 )
-SENT = Counter(f"{PREFIX}sent_bytes_total", "Bytes of bodies to clients.", ("route", "delivery"))
+SENT = Counter(
+    f"{PREFIX}sent_bytes_total", "Bytes of answer bodies to clients.", ("route", "delivery")
+)
 REQUEST_SECONDS = Histogram(
     f"{PREFIX}request_seconds",
-    "From a request's head to the end of its answer.",
+    "Seconds from a request's head to the end of its answer.",
     ("delivery",),
     _SECONDS,
 )
 PHASE_SECONDS = Histogram(
     f"{PREFIX}phase_seconds",
-    "How long uploads take in each phase.",
+    "Seconds that uploads take in each phase.",
     ("delivery", "phase"),
     _SECONDS,
 )
 
 # --- what a gateway holds ------------------------------------------------------------------------
 
-PROCESSES = Gauge(f"{PREFIX}processes", "Processes whose metrics these are.")
+PROCESSES = Gauge(f"{PREFIX}processes", "Processes that these metrics cover.")
 OPEN_UPLOADS = Gauge(
     f"{PREFIX}open_uploads",
-    "Uploads that are under way.",
+    "Uploads in progress.",
     ("delivery",),
     start=0.0,
     known=(DELIVERIES,),
 )
-CONNECTIONS = Gauge(f"{PREFIX}connections", "Connections of clients.", start=0.0)
+CONNECTIONS = Gauge(f"{PREFIX}connections", "Open connections of clients.", start=0.0)
 CONNECTIONS_CLOSED = Counter(
     f"{PREFIX}connections_closed_total",
-    "Connections closed because there were too many: idle ones for others, or new ones at once.",
+    "Connections closed because there were too many: idle ones to make room, or new ones.",
     ("reason",),
     (("idle", "full", "address"),),
 )
-BUDGET = Gauge(f"{PREFIX}upload_memory_bytes", "Bytes of parts that may be held.")
-BUDGET_USED = Gauge(f"{PREFIX}upload_memory_used_bytes", "Bytes of parts that are reserved.")
+BUDGET = Gauge(f"{PREFIX}upload_memory_bytes", "Memory for parts of hosted uploads, in bytes.")
+BUDGET_USED = Gauge(
+    f"{PREFIX}upload_memory_used_bytes", "Memory for parts that is reserved, in bytes."
+)
 LOOP_LAG = Histogram(
-    f"{PREFIX}event_loop_lag_seconds", "How late the event loop wakes a sleeper.", (), _LAG
+    f"{PREFIX}event_loop_lag_seconds",
+    "How many seconds late the event loop runs a timer.",
+    (),
+    _LAG,
 )
 
 # --- what all of them share ----------------------------------------------------------------------
 
 PENDING = Gauge(
     f"{PREFIX}pending_uploads",
-    "Uploads for which something is to be done, as the last sweep saw them; 10,000 is many.",
+    "Uploads that wait for a step, at the last sweep; counting stops at 10,000.",
     kind=MetricType.MOST,
 )
 OLDEST_PENDING = Gauge(
     f"{PREFIX}oldest_pending_seconds",
-    "Age of the oldest of them, as the last sweep saw it.",
+    "Age of the oldest pending upload, at the last sweep.",
     kind=MetricType.MOST,
 )
 ORPHANS = Gauge(
     f"{PREFIX}orphans",
-    "Complete files without a record, by whether they were accepted, as the last sweep saw them.",
+    "Complete files without a record, by whether they were accepted, at the last sweep.",
     ("accepted",),
     kind=MetricType.MOST,
 )
 BUCKET_OBJECTS = Gauge(
     f"{PREFIX}bucket_objects",
-    "Objects in the bucket by what they are, as the last whole count found them.",
+    "Objects in the bucket by kind, at the last complete count.",
     ("kind",),
     kind=MetricType.MOST,
 )
 BUCKET_BYTES = Gauge(
     f"{PREFIX}bucket_bytes",
-    "Bytes of those objects, as the last whole count found them.",
+    "Bytes of those objects, at the last complete count.",
     ("kind",),
     kind=MetricType.MOST,
 )
 BUCKET_COUNT_BEGAN = Gauge(
     f"{PREFIX}bucket_count_began_timestamp_seconds",
-    "When the last whole count of the bucket began, in seconds since the epoch.",
+    "When the last complete count of the bucket began, in seconds since the epoch.",
     kind=MetricType.MOST,
 )
 QUEUE_DEPTH = Gauge(
     f"{PREFIX}queue_depth",
-    "Messages that waited for a worker at the last sweep.",
+    "Messages in the queue at the last sweep.",
     ("queue",),
     kind=MetricType.MOST,
 )
 LAST_SWEEP = Gauge(
     f"{PREFIX}last_sweep_timestamp_seconds",
-    "When the last sweep looked, in seconds since the epoch.",
+    "When the last sweep ran, in seconds since the epoch.",
     kind=MetricType.MOST,
 )
 CIRCUIT_OPEN = Gauge(
     f"{PREFIX}circuit_open",
-    "Whether the workers leave ChatKitty alone (1) because it fails.",
+    "Whether workers pause requests to ChatKitty (1) because it fails.",
     kind=MetricType.MOST,
 )
 
 BROKER_REFUSES = Gauge(
     f"{PREFIX}broker_refuses",
-    "Whether the broker took no message (1) when it was last given one, or asked by `readyz`.",
+    "Whether the broker refused (1) the last message or the last check by `readyz`.",
     start=0.0,
     kind=MetricType.MOST,
 )
@@ -133,41 +138,43 @@ BROKER_REFUSES = Gauge(
 
 STEPS = Counter(
     f"{PREFIX}steps_total",
-    "Steps by how they ended: done, postponed (a part was away), taken (by another), given-back "
-    "(the worker stopped), failed.",
+    "Steps by outcome: done, postponed (a service was unavailable), taken (by another worker), "
+    "given-back (the worker stopped), failed.",
     ("step", "outcome"),
 )
 ENDS = Counter(
     f"{PREFIX}upload_ends_total",
-    "Uploads that came to their end, by the state.",
+    "Finished uploads, by their final state.",
     ("delivery", "state"),
     (DELIVERIES, ("registered", "audited", "flagged", "rejected", "failed")),
 )
 UPLOAD_SECONDS = Histogram(
     f"{PREFIX}upload_seconds",
-    "From an upload's first byte to its end.",
+    "Seconds from an upload's first byte until it is finished.",
     ("delivery", "state"),
     _SECONDS,
 )
 ATTEMPTS = Counter(
     f"{PREFIX}registration_attempts_total",
-    "Requests to register a file, by what came of them.",
+    "Requests to register a file, by outcome.",
     ("outcome",),
     (("registered", "refused", "unavailable", "unknown"),),
 )
-RETRIES = Counter(f"{PREFIX}retries_total", "Steps that were put off to be tried again.", ("step",))
+RETRIES = Counter(
+    f"{PREFIX}retries_total", "Steps that were postponed, to be tried again.", ("step",)
+)
 DEAD_LETTERS = Counter(
-    f"{PREFIX}dead_letters_total", "Uploads given up because their steps came to no end."
+    f"{PREFIX}dead_letters_total", "Uploads abandoned because their steps never finished."
 )
 MISMATCHES = Counter(
     f"{PREFIX}mismatches_total",
-    "Why relayed files were flagged: what ChatKitty took them for, or the policy.",
+    "Reasons to flag relayed files: how ChatKitty's answer differed, or the policy.",
     ("kind",),
     (("type", "size", "count", "name", "form", "policy"),),
 )
 CIRCUIT_CHANGES = Counter(
     f"{PREFIX}circuit_changes_total",
-    "How often this process opened or closed the circuit.",
+    "Times that this process opened or closed the circuit.",
     ("to",),
     (("open", "closed"),),
 )
@@ -177,18 +184,19 @@ SWEEPS = Counter(
     ("outcome",),
     (("done", "lost", "store-unavailable"),),
 )
-SWEEP_SECONDS = Histogram(f"{PREFIX}sweep_seconds", "How long a pass takes.", (), _SECONDS)
+SWEEP_SECONDS = Histogram(
+    f"{PREFIX}sweep_seconds", "Seconds that a pass of the sweeper takes.", (), _SECONDS
+)
 SWEPT = Counter(
     f"{PREFIX}swept_total",
-    "What the sweeper found: overdue uploads, files whose retention is over, abandoned parts, "
+    "What the sweeper found: overdue uploads, files past their retention, abandoned parts, "
     "orphaned files, expired records.",
     ("kind",),
     (("overdue", "due", "parts", "orphans", "expired"),),
 )
 REMOVALS = Counter(
     f"{PREFIX}removals_total",
-    "Orders to remove a hosted file, by why they were given, and whether the file was removed or "
-    "kept.",
+    "Orders to remove a hosted file, by their cause, and by whether the file was removed or kept.",
     ("cause", "outcome"),
     (("message", "subject", "picture", "retention", "operator"), ("removed", "kept")),
 )

@@ -155,7 +155,7 @@ class ObjectWriter:
         try:
             await self._forget()
         except GatewayError as error:
-            log.warning("store.left_behind", key=self._key, error=repr(error))
+            log.warning("store.parts_not_removed", key=self._key, error=repr(error))
 
     async def _take(self, view: memoryview | bytes) -> None:
         if self._room is not None:
@@ -203,7 +203,7 @@ class ObjectWriter:
         try:
             await self._store.put(note.key, note.text.encode())
         except StoreUnavailable as error:
-            log.warning("store.note_not_kept", key=note.key, error=repr(error))
+            log.warning("store.copy_not_saved", key=note.key, error=repr(error))
 
     async def _make_object(self, note: str | None) -> tuple[str, float | None]:
         """Its ETag, and when the store told of it."""

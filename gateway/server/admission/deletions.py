@@ -77,5 +77,5 @@ async def hand_over(services: Services, placed: Placed | None, status: int) -> N
             # Its body may have taken so long that a worker found the old picture and gave up.
             await removals.place(placed.order, placed.id)
     except StoreUnavailable as error:  # workers will see how it stands
-        log.warning("removal.not_handed_over", error=repr(error))
+        log.warning("removal.order_not_updated", error=repr(error))
     backends.queue.send(Step.REMOVE, placed.id)

@@ -83,7 +83,7 @@ def _refuse_new(server: asyncio.Server) -> None:
     except PermissionError:
         # There are kernels that want CAP_NET_ADMIN for it, which a service has not. What is left
         # is a connection that comes in the moment of closing, after the delay of the drain.
-        log.info("gateway.accepts_to_the_last")
+        log.info("gateway.drain_without_filter")
 
 
 async def _until(check: Callable[[], bool], hastened: asyncio.Event, seconds: float) -> None:
