@@ -19,7 +19,7 @@ class Hash(StrEnum):
 
 
 class Grants(StrEnum):
-    """What becomes of uploads that bear a `Grant` header and no bearer token."""
+    """What happens to uploads with a `Grant` header and no bearer token."""
 
     REFUSE = "refuse"
     RELAY = "relay"

@@ -1,4 +1,4 @@
-"""When no file descriptor is left: then whoever was to be reached is not the one at fault."""
+"""When no file descriptor is left: then the server that was not reached is not at fault."""
 
 import errno
 import os

@@ -47,7 +47,7 @@ class InsufficientScope(ClientError):
 
 
 class ForeignToken(ClientError):
-    """The token is good, but of an application for which this gateway is not there.
+    """The token is good, but belongs to an application that this gateway does not serve.
 
     Neither RFC 6750 error fits: `invalid_token` would have clients fetch another token of the same
     application without end, and no scope would help.
@@ -55,7 +55,7 @@ class ForeignToken(ClientError):
 
 
 class AnotherUser(ClientError):
-    """The token may act as one ChatKitty user alone, and the upload is another's or nobody's."""
+    """The token may act only as one ChatKitty user, and the upload names another one or none."""
 
 
 class AuthorizationEnded(ClientError):
@@ -71,11 +71,11 @@ class TokenEndsTooSoon(ClientError):
 
 
 class VerifierUnavailable(Unavailable):
-    """Whoever vouches for tokens cannot be asked."""
+    """The verifier of a token does not answer."""
 
 
 class VerifierThrottled(VerifierUnavailable):
-    """Whoever vouches for tokens was asked too often (429); it is there all the same."""
+    """The verifier was asked too often (429), but it works."""
 
 
 class ApplicationUnknown(VerifierUnavailable):
@@ -83,7 +83,7 @@ class ApplicationUnknown(VerifierUnavailable):
 
 
 class TooManyUnknownTokens(Unavailable):
-    """The address brought so many tokens that nobody knows that no issuer is asked about more."""
+    """The address sent so many unknown tokens that no issuer is asked about more."""
 
 
 # --- how much ------------------------------------------------------------------------------------
@@ -160,15 +160,15 @@ class ExpectationFailed(ClientError):
 
 
 class HeadTimeout(ClientError):
-    """The head of a request did not come to its end in time (RFC 9110 section 15.5.9)."""
+    """The head of a request was not complete in time (RFC 9110 section 15.5.9)."""
 
 
 class HeadTooLarge(ClientError):
-    """The head of a request, or its trailers, are larger than is taken (RFC 6585 section 5)."""
+    """The head of a request, or its trailers, are too large (RFC 6585 section 5)."""
 
 
 class MalformedRequest(ClientError):
-    """A request that cannot be understood, beside its multipart body."""
+    """A request that cannot be understood, apart from its multipart body."""
 
 
 class MalformedTarget(MalformedRequest):
@@ -203,7 +203,7 @@ class MissingFile(ClientError):
 
 
 class SeveralFiles(ClientError):
-    """More than one part named `file`, where exactly one can be taken."""
+    """More than one part named `file`; exactly one is accepted."""
 
 
 class EmptyFile(ClientError):
@@ -215,7 +215,7 @@ class FileTooLarge(ClientError):
 
 
 class FormTooLarge(ClientError):
-    """The parts beside the file exceed a limit: their number, their size or their headers."""
+    """The parts next to the file exceed a limit: their number, their size or their headers."""
 
 
 class InvalidField(ClientError):
@@ -227,7 +227,7 @@ class EncodedBody(ClientError):
 
 
 class UploadAborted(ClientError):
-    """The client went away, or the body ended before it was complete."""
+    """The client disconnected, or the body ended before it was complete."""
 
 
 class BodyTimeout(ClientError):
@@ -286,7 +286,7 @@ class PartLimitExceeded(GatewayError):
 
 
 class QueueUnavailable(Unavailable):
-    """The broker takes no task now."""
+    """The broker accepts no task now."""
 
 
 class SnifferUnavailable(GatewayError):
@@ -305,10 +305,10 @@ class ConfigurationError(GatewayError):
 
 
 class UpstreamError(GatewayError):
-    """ChatKitty did not do what it was asked.
+    """ChatKitty did not do what the gateway asked.
 
     `outcome_unknown`: it may have acted all the same. `retryable`: the same request may succeed
-    later. `retry_after`: seconds that it asked us to wait, 0 where it did not.
+    later. `retry_after`: seconds that ChatKitty asked us to wait, 0 if it did not.
     """
 
     def __init__(
@@ -334,7 +334,7 @@ class UpstreamTimeout(UpstreamError):
 
 
 class RecordNotKept(UpstreamError):
-    """ChatKitty has taken an upload, of which neither Redis nor the store takes the record."""
+    """ChatKitty accepted an upload, but neither Redis nor the store accepts its record."""
 
 
 class UpstreamRefused(UpstreamError):

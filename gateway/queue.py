@@ -41,7 +41,7 @@ QUEUES: Final = tuple(
 """One for each task, of the task's name: what piles up in one keeps nobody from the others."""
 
 STEP_LIMIT: Final = 600
-"""Seconds that one step may take at the most; its message is given to another worker later."""
+"""Seconds that one step may take at most; later its message goes to another worker."""
 
 _PROBE = "uploads.probe"
 _PROBE_SECONDS = 60.0
@@ -188,7 +188,7 @@ class TaskQueue:
     def warn_if_unusable(self) -> None:
         """Say in one line what to change about a broker that cannot be used. Blocks as `check`.
 
-        Whoever starts goes on: the broker may start a moment later, or be changed.
+        The caller continues to start: the broker may start a moment later, or be changed.
         """
         try:
             self.check()

@@ -170,7 +170,7 @@ def log_request(*, method: str, path: str, status: int, seconds: float, **ids: s
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
-    """The logger of a module; every event of it bears `module`."""
+    """The logger of a module; every event of it has `module`."""
     return cast(FilteringBoundLogger, structlog.get_logger(module=name))
 
 

@@ -135,7 +135,7 @@ _told_to_stop = threading.Event()
 
 @worker_shutting_down.connect
 def _drain(**_: object) -> None:
-    """Let what is in hand come to its end, for so long; a second signal ends that, too."""
+    """Let steps in progress finish within the time limit; a second signal ends that, too."""
     if _told_to_stop.is_set():
         runtime.interrupt()
         return

@@ -20,7 +20,7 @@ from gateway.uploads.lifecycle import Step
 log = get_logger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
-"""How late a step is sent at the most, as long as a worker runs."""
+"""How late a step is sent at most, as long as a worker runs."""
 
 _AT_A_TIME: Final = 500
 

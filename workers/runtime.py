@@ -90,7 +90,7 @@ class Runtime:
             self._begun.discard(task)
 
     def _interrupt(self) -> None:
-        """Again and again: a cancellation is lost on whoever was about to be done at that moment.
+        """Repeated: a cancellation is lost if the task was about to finish at that moment.
 
         `asyncio.wait_for` of Python 3.11 is one (python/cpython#86296), and so is each `except`
         for more than it names.

@@ -3,7 +3,7 @@
 A slow ChatKitty makes registrations pile up, and an outage audits; what was just received is
 inspected all the same. A queue that has its share is not asked for more until some of it is done:
 its messages stay with the broker, where another worker can take them. RabbitMQ itself holds back
-what is more than a consumer's prefetch count; other brokers' queues are not consumed meanwhile.
+what is more than a consumer's prefetch count; other brokers' queues are not consumed until then.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from gateway.uploads.lifecycle import Step
 from workers import runtime
 
 _FIRST: Final = Step.INSPECT
-"""The queue that may take up all of a worker: somebody waits for what is in it."""
+"""The queue that may use all of a worker: clients wait for its tasks."""
 
 _LOOK_SECONDS: Final = 0.01
 """How late it is noticed that a queue has done some of its share."""

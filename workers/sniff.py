@@ -197,7 +197,7 @@ class _File:
 
 
 async def _nothing(start: int, length: int) -> bytes:
-    """Reads a file of which nothing more is to be had."""
+    """Reads a file of which no more bytes are available."""
     del start, length
     return b""
 

@@ -1,4 +1,4 @@
-"""The tasks: one per step, each a shell over the step that bears its name."""
+"""The tasks: one per step, each a shell over the step of the same name."""
 
 from celery.exceptions import Reject
 

@@ -76,7 +76,7 @@ def why_not_cancel(entry: Entry, *, force: bool) -> str | None:
     if upload.delivery is Delivery.RELAY:
         return "a relayed upload cannot be cancelled: ChatKitty has its bytes"
     if upload.fault is not None:
-        cancelled = upload.fault.slug == CANCELLED.slug  # by somebody who came no further
+        cancelled = upload.fault.slug == CANCELLED.slug  # by a command that was interrupted
         return None if cancelled else f"it is about to end by itself: {upload.fault.slug}"
     if (seconds := under_way_for(attempt, entry.age)) > 0:
         return f"it is being registered right now: try again in {ceil(seconds)} seconds"

@@ -19,7 +19,7 @@ log = get_logger(__name__)
 async def purge(session: Session, query: Query, *, yes: bool) -> bool:
     """Print which uploads are found and, where it is wanted, order that nothing of them stays.
 
-    Claims of their idempotency keys go first: whoever is cut short finds the uploads again.
+    Claims of their idempotency keys go first: a command that is interrupted can be run again.
     """
     found: dict[str, str] = {}
     size = 0

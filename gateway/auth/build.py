@@ -24,7 +24,7 @@ from gateway.upstream.transport import Transport
 async def open_authenticator(
     settings: Settings, chatkitty: ChatKitty, own_token: OwnToken | None
 ) -> AsyncIterator[Authenticator]:
-    """The authenticator, until the end; whoever it asks need not be reachable yet."""
+    """The authenticator, until the end; its servers need not be reachable yet."""
     async with AsyncExitStack() as stack:
         verifiers = [
             await _open_verifier(name, settings, chatkitty, own_token, stack)

@@ -49,7 +49,7 @@ class _Cache(Generic[Said]):
 
 
 class PrincipalCache(_Cache[Principal]):
-    """The principals of tokens that were vouched for; `now` is in epoch seconds."""
+    """The principals of accepted tokens; `now` is in epoch seconds."""
 
     def put(self, token: str, principal: Principal, now: float) -> None:
         """Remember who the token belongs to, and never beyond its own end."""

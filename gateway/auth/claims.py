@@ -1,4 +1,4 @@
-"""What the claims of a token say, whoever vouches for them. Pure.
+"""What the claims of a token say, whichever verifier accepted them. Pure.
 
 Sources: RFC 7519 section 4.1, RFC 7662 section 2.2, RFC 8725 section 3, RFC 9068 section 2.2; the
 providers of docs/identity-providers.md.

@@ -92,7 +92,7 @@ def _fault(said: claims.Claims, whom: Introspection, now: float) -> str | None:
 
 
 def _issuer(said: claims.Claims, url: str) -> str:
-    """Whose subjects these are: the named issuer's, else those of whoever was asked."""
+    """The issuer of the subjects: the named one, otherwise the endpoint that was asked."""
     issuer = said.get("iss")
     fits = isinstance(issuer, str) and issuer and not any(char.isspace() for char in issuer)
     return str(issuer) if fits else url

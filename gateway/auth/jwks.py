@@ -150,7 +150,7 @@ class Jwks:
             self._next_on_demand = min(self._next_on_demand, time.monotonic() + pause)
 
     async def _fetch(self) -> None:
-        """Fetch the keys, or wait for the fetch that is under way; whoever gives up, it goes on."""
+        """Fetch the keys, or wait for the fetch in progress, which no cancelled caller stops."""
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._fetch_once())
         await asyncio.shield(self._fetching)

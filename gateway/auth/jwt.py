@@ -112,7 +112,7 @@ class JwtVerifier:
         self._rules = rules
 
     async def verify(self, question: Question) -> Principal | Refused:
-        """The token's principal. Raises VerifierUnavailable where its key cannot be had."""
+        """The token's principal. Raises VerifierUnavailable if its key is not available."""
         token = question.token
         if (unverified := read(token)) is None:
             return Refused()

@@ -14,7 +14,7 @@ class ChatUser(msgspec.Struct, frozen=True):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """The subject that a verifier vouches for, what it may do, and until when (epoch seconds).
+    """The subject that a verifier names, what it may do, and until when (epoch seconds).
 
     No two verifiers give one subject to different people: see docs/identity.md. `acts_as` bounds
     what is done for it with the gateway's own credentials; None: nothing does.
@@ -27,10 +27,10 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Why a verifier does not vouch for a token, as its client may be told.
+    """Why a verifier does not accept a token, in words for its client.
 
     `final`: the token is this verifier's to judge, and no other may be asked. `foreign`: the token
-    is good, and of somebody for whom this gateway is not there.
+    is good, but belongs to an application that this gateway does not serve.
     """
 
     reason: str = UNKNOWN

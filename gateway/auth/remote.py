@@ -1,4 +1,4 @@
-"""A verifier that asks somebody else, kept from asking too much.
+"""A verifier that asks a server, and limits on how often it asks.
 
 An issuer that does not answer is left alone for a while, and what was refused is not asked about
 again for a few seconds. No client's token decides that the issuer is away, since an odd one may be

@@ -23,7 +23,7 @@ class Verifier(Protocol):
     """Says whom a bearer token belongs to."""
 
     async def verify(self, question: Question) -> Principal | Refused:
-        """The principal of the question's token, or why it is not vouched for.
+        """The principal of the question's token, or why it is not accepted.
 
         Raises VerifierUnavailable, TooManyUnknownTokens where it cannot be told.
         """
@@ -58,7 +58,7 @@ class Authenticator:
         return await asyncio.shield(asking)
 
     def recall(self, token: str) -> Principal | None:
-        """The principal of a token that was vouched for lately; asks no verifier."""
+        """The principal of a recently accepted token; asks no verifier."""
         return self._cache.get(token, time.time())
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
 """What a broker's errors mean to an operator, in one line that says what to change. Pure.
 
-The errors are told apart by what they bear, not by their classes: those of SQS' client are there
+The errors are told apart by what they contain, not by their classes: those of SQS' client are there
 only with the extra `sqs`.
 """
 

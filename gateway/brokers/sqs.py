@@ -85,7 +85,7 @@ class Channel(RemadeQueues):
             callback(payload, queue)
 
     def close(self) -> None:
-        """As kombu's; what has come meanwhile can be taken by others at once."""
+        """As kombu's; messages that arrived in the meantime are available to others immediately."""
         if not self.closed:
             for tag in list(self._consumers):
                 self.basic_cancel(tag)

@@ -13,7 +13,7 @@ from gateway.redis.address import NO_CLUSTER
 from gateway.redis.client import open_client
 
 OLDEST: Final = (6, 2)
-"""The oldest version that gets mended, by its makers or by distributions."""
+"""The oldest version that still gets fixes, from its makers or from distributions."""
 
 _SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 60

@@ -1,4 +1,4 @@
-"""Whoever vouches for tokens: the keys of JWTs, the endpoint of introspection, the application."""
+"""What verifies tokens: the keys of JWTs, the endpoint of introspection, the application."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from secrets import token_urlsafe
@@ -32,7 +32,7 @@ Check = Callable[[], Awaitable[Sequence[str]]]
 
 
 def verifier_checks(settings: Settings) -> Mapping[Part, Check]:
-    """The check of each configured verifier that asks somebody."""
+    """The check of each configured verifier that asks a server."""
 
     async def jwt() -> Sequence[str]:
         async with Transport.open(FETCH_SECONDS) as transport:

@@ -12,7 +12,7 @@ once the fault is gone: then the guard can be deleted.
 | `kombu_redis.PrefixedQueues` | a queue below a prefix counts as missing, and its length as 0 |
 | `kombu_redis.KnownErrors` | a Redis that goes away as a worker starts ends it |
 | `kombu_sqs.RemadeQueues` | nothing is sent to a deleted queue until the sender starts again |
-| `py_amqp.AnswersInTime` | a RabbitMQ that has an alarm, or stands still, hangs whoever asks |
+| `py_amqp.AnswersInTime` | a RabbitMQ that has an alarm, or stands still, hangs its caller |
 | `workers.guards.Consumer` | an error that is not the connection's ends a worker |
 | `workers.guards.Blueprint` | with quorum queues a worker declares 28 more of them |
 | `workers.guards.Dispatcher` | a worker that tells of itself hangs with its broker |

@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 
 class GivenUpConnection(kombu.Channel):
-    """Raises an error of the connection for whoever still uses one that was given up.
+    """Raises an error of the connection if a caller still uses one that was abandoned.
 
     Fault: a channel of a connection that is closed asks it for its address, and raises
     AttributeError, which Celery does not take for an error of the broker: the worker ends. It
@@ -28,7 +28,7 @@ class PrefixedQueues(kombu.Channel):
     """Looks for a queue where it is: below the prefix.
 
     Fault: kombu asks by EXISTS, before whose keys it puts no `global_keyprefix`. A queue that has
-    messages counts as missing: whoever asks for its length is told that there is no such queue,
+    messages counts as missing: a question for its length is answered that the queue does not exist,
     or that the user has no right to ask. Seen in kombu 5.7.0.
     Not reported; of the same kind: https://github.com/celery/kombu/pull/1572
     """

@@ -12,7 +12,7 @@ _base: Final[Any] = pyamqp.Connection
 
 
 class AnswersInTime(_base):  # type: ignore[misc]
-    """Waits for each answer for ANSWER_SECONDS at the most.
+    """Waits for each answer for at most ANSWER_SECONDS.
 
     Fault: py-amqp waits without a limit for a confirmation, for the answer to a declaration, and
     for leave to close. A RabbitMQ that has an alarm for memory or disk does not read what

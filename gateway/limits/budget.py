@@ -64,7 +64,7 @@ _SLOW: Final = 16 * 1024
 """Bytes a second below which an upload hardly comes, if others wait for what it holds."""
 
 _SLOW_OF_MANY: Final = FIRST_PART / _PATIENCE
-"""The same for whoever has the turn, and for a subject that holds more than its share by several
+"""The same for the upload with the turn, and for a subject that exceeds its share with several
 uploads: who waits for such a part to be full waits in vain. It is 2.2 Mbit/s."""
 
 _WAITS_WITH: Final = 1024**2
@@ -386,7 +386,7 @@ class Budget:
     def _reclaim(self, waiting: _Wish) -> None:
         """See that memory such as is waited for comes back from those who hardly come.
 
-        Whoever has the turn and is too slow passes it on, if another one could fill its part. Else
+        An upload with the turn that is too slow passes it on, if another could fill its part. Else
         the slowest upload ends. If there is none, and a subject holds more than its share, what it
         has most in ends.
         """
@@ -434,7 +434,7 @@ class Budget:
     def _greedy(self, now: float) -> frozenset[str]:
         """Subjects whose parts that are being filled hold more than one subject's share of all.
 
-        By several uploads: whoever has one keeps it. Only if another subject that has less has
+        With several uploads: a single upload is kept. Only if another subject that has less has
         waited for long. What is on its way to the store comes back by itself, and is not counted.
         """
         least = min(

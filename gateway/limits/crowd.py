@@ -1,7 +1,7 @@
 """How many connections one process has, and one client's address.
 
 Of too many, those go that have waited longest for a request: a server may close an idle connection
-at any time (RFC 9112 section 9.5). So whoever comes, a health check for one, gets in until all
+at any time (RFC 9112 section 9.5). So a new client, or a health check, gets in until all
 connections are at work.
 """
 

@@ -25,7 +25,7 @@ class Pace:
         """Whether the client is fast enough, as far as can be told by now.
 
         `received` are the bytes that have come in all, and `waited` is how many seconds it had for
-        them: those in which somebody else was waited for are not the client's.
+        them: time that was spent waiting for another party is not the client's.
         """
         seconds = waited - self._began
         if seconds < self._floor.seconds:

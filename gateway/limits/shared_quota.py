@@ -46,7 +46,7 @@ class Ticket:
     __slots__ = ("_end", "fields")
 
     def __init__(self, fields: Mapping[str, str], end: Callable[[int], None]) -> None:
-        """`fields` are the headers that its answer bears."""
+        """`fields` are the headers of its answer."""
         self.fields = fields
         self._end: Callable[[int], None] | None = end
 

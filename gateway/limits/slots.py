@@ -18,7 +18,7 @@ class Slots:
         """Let `total` be open at a time."""
         self.total = total
         self.taken = 0
-        """Whoever ends elsewhere than where it began counts here itself."""
+        """Callers whose upload outlives one `with` block adjust this directly."""
 
     @contextmanager
     def hold(self) -> Iterator[None]:

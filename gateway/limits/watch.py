@@ -19,7 +19,7 @@ for all.
 """
 
 _STOOD_STILL: Final = 1.0
-"""Seconds that a turn is late where the process, or its whole machine, did nothing meanwhile."""
+"""Seconds that a turn is late if the process, or its whole machine, was stopped."""
 
 
 class Watched(Protocol):
@@ -67,7 +67,7 @@ class Watch:
         now = time.monotonic()
         stood_still = now - self._due > _STOOD_STILL
         self._set_timer()
-        if stood_still:  # what came meanwhile is read before anybody is said to be silent
+        if stood_still:  # bytes that arrived since are read before a client counts as silent
             return
         if not self._round:
             self._round = list(self._members)

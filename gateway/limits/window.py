@@ -1,7 +1,7 @@
 """What was used within the last seconds, counted in slices of the window. Pure.
 
 A slice counts as long as any of it lies within the window: so in no window whatever is more used
-than is allowed, and what was used comes back at the most one slice later than it might. The memory
+than is allowed, and used quota is free again at most one slice later than it could be. The memory
 that it takes does not grow with what is used. Times are whole milliseconds, of any clock.
 """
 

@@ -1,4 +1,4 @@
-"""Containers that bear several types, and what systems call a file by the end of its name."""
+"""Containers with several types, and the types that systems derive from a file's extension."""
 
 from typing import Final
 

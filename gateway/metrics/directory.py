@@ -1,7 +1,7 @@
 """Where the processes of one supervisor share what they count: made for them, and cleared away.
 
 A supervisor that is killed clears nothing away, so the next one does. Who lives is told by locks,
-which end with their holders: a process id would soon be somebody else's.
+which end with their holders: a process id would soon be another process'.
 """
 
 import fcntl

@@ -1,4 +1,4 @@
-"""What the processes of a host have counted, added up: each writes it down, whoever is asked reads.
+"""The counters of a host's processes, added up: each writes its own, and each can read all.
 
 Every process has a number in the directory, which it holds by a lock as long as it lives. Its
 successor takes a number over with what was counted under it, so that no counter ever falls because
@@ -90,7 +90,7 @@ class Shared:
     def read(self) -> list[Series]:
         """What all processes have counted; the others' part is as old as their last `write`.
 
-        Our own is written down first: whoever is asked next must not tell less than we did.
+        Our own is written first: the next process that is asked must not report less than we did.
         """
         self.write()
         parts = [self._own(), *self._others()]

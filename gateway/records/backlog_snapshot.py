@@ -1,4 +1,4 @@
-"""What the last sweep saw of the work that waits: in Redis, for whoever is asked for metrics."""
+"""What the last sweep saw of pending work: in Redis, for all processes that serve metrics."""
 
 from typing import Final, cast
 

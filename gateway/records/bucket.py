@@ -35,7 +35,7 @@ FENCED_FOR: Final = 86_400.0
 """Seconds for which the record of a fence stays at the least: nobody who is held up comes later."""
 
 _FACTS: Final = frozenset({State.REGISTERED, State.AUDITED, State.FLAGGED})
-"""Ends that tell what ChatKitty has: they stand, whatever somebody else thought of the upload.
+"""Ends that say what ChatKitty has: they stand, whatever another process recorded before.
 
 Only what a purge left stands against them: it tells of nobody, and nobody is to be told of again.
 """
@@ -116,7 +116,7 @@ class BucketRecords:
         """Write what became of the upload that `entry` was read as; returns what stands now.
 
         That is another end than the one given where the upload has come to one before, unless the
-        given one tells what ChatKitty has. Raises PreconditionFailed where somebody else has
+        given one says what ChatKitty has. Raises PreconditionFailed if another process has
         written the upload since, StoreUnavailable.
         """
         if is_end(upload.state):
@@ -128,7 +128,7 @@ class BucketRecords:
     async def mark_removed(self, entry: Entry, removed: Removed) -> None:
         """Have the record of an end say that the file is no longer there, or soon will not be.
 
-        Raises PreconditionFailed where somebody else has written it since, StoreUnavailable.
+        Raises PreconditionFailed if another process has written it since, StoreUnavailable.
         """
         document = to_json(replace(entry.upload, removed=removed))
         await self._store.put(keys.record(entry.upload.id), document, if_match=entry.version)
@@ -137,7 +137,7 @@ class BucketRecords:
         """Put a record that tells of nobody in the place of an end.
 
         It is what a fence leaves: who was held up and comes late is turned away by it. Raises
-        PreconditionFailed where somebody else has written the end since, StoreUnavailable.
+        PreconditionFailed if another process has written the end since, StoreUnavailable.
         """
         upload_id = entry.upload.id
         document = to_json(abandoned(upload_id, datetime.now(UTC)))
@@ -205,7 +205,7 @@ class BucketRecords:
         return Entry(stands, None)
 
     async def _record_end(self, upload: Upload) -> Upload:
-        """Who was held up for long may come to an end that is no longer true, and not with it."""
+        """A process that was delayed for long must not record an end that is no longer true."""
         key, document = keys.record(upload.id), to_json(upload)
         try:
             await self._store.put(key, document, if_none_match=True)

@@ -88,7 +88,7 @@ class Claims:
         raise UploadInProgress("other requests with this key are still in progress", _COME_BACK)
 
     async def replace(self, held: Held, claim: Claim) -> Held | None:
-        """Put another claim in the place of one; None where somebody else has meanwhile.
+        """Replace one claim by another; None if another process did so first.
 
         Raises StoreUnavailable.
         """

@@ -1,4 +1,4 @@
-"""Word from the workers to whoever waits: the id of each upload that came to its end.
+"""Notices from workers to waiting requests: the id of each finished upload.
 
 A notice is a hint to look at the record, never the truth: Redis may lose it, so who waits also
 looks by itself from time to time.

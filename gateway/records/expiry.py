@@ -1,6 +1,6 @@
 """Marks of the hosted files that are not kept for good, named by the time until which they are.
 
-A listing by name is a listing by time: whoever looks for what is due reads no more of it than that.
+A listing by name is a listing by time: a search for what is due reads only that much of it.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Marks in Redis tell it, which fade. A process that cannot keep its marks there tells it in the
 bucket instead, by one object for all its uploads, so that nobody takes them for abandoned. A mark
-is a hint. Where one is missing, whoever takes the upload over fences it off first, so that it
+is a hint. If one is missing, the process that takes the upload over fences it off first, so that it
 cannot be accepted as well.
 """
 
@@ -60,7 +60,7 @@ class Heartbeats:
 
     @asynccontextmanager
     async def of(self, upload_id: str, *, at_once: bool = False) -> AsyncIterator[None]:
-        """While the upload is received. `at_once`: somebody may look before the next beat."""
+        """While the upload is received. `at_once`: a process may look before the next beat."""
         self._present.add(upload_id)
         try:
             if at_once and not await self._mark([upload_id], ()):
@@ -113,7 +113,7 @@ class Heartbeats:
             log.warning("presence.redis_unavailable", error=repr(error))
 
     async def _tell_bucket(self, newcomer: str | None = None) -> None:
-        """Tell the bucket of all; a newcomer may have been told with another one meanwhile."""
+        """Write all ids to the bucket; a new one may have been written with another already."""
         async with self._telling:
             if newcomer is not None and self._told is not None and newcomer in self._told:
                 return

@@ -101,7 +101,7 @@ class Ledger(BucketRecords):
     async def complete_relayed(self, upload: Upload, entry: Entry) -> None:
         """Keep the record of a relayed upload in the place of `entry`, which was durable before.
 
-        Whoever took the relay for lost meanwhile was wrong, and is about to remove what is in that
+        A process that took the relay for lost was wrong, and is about to remove what is in that
         place: then it is kept as that of any other relay. Raises RecordNotKept.
         """
         key = keys.pending(entry.upload.id)
@@ -135,7 +135,7 @@ class Ledger(BucketRecords):
             return None
 
     async def save(self, entry: Entry, upload: Upload) -> Entry:
-        """As above; a relayed upload's record may be in Redis."""
+        """The record of a pending upload; a relayed one's may be in Redis."""
         if entry.version is None and not is_end(upload.state):
             await self._redis.set(keys.relayed(upload.id), pack(upload), keepttl=True)
             return Entry(upload, None)
@@ -175,7 +175,7 @@ class Ledger(BucketRecords):
         ended = await self.ended(upload_id)
         if ended is not None and ended.state is not State.FAILED:
             return ended
-        return await self.find(upload_id)  # what had failed may have been taken up again
+        return await self.find(upload_id)  # a failed upload may have been retried
 
     async def set_aside(self, upload_id: str) -> None:
         """Move a record that cannot be read out of the way, wherever it is.
@@ -266,7 +266,7 @@ class Ledger(BucketRecords):
         return True  # workers came to it, by a first try of the same write
 
     async def _version_if_accepted(self, upload_id: str) -> str | None:
-        """The version of an upload's record, which somebody has written; None if it has ended.
+        """The version of an upload's record that a process has written; None if it has ended.
 
         It is a fence's, or comes from a first try of the same write. Raises UploadSuperseded where
         the upload is fenced off, and StoreUnavailable.

@@ -67,7 +67,7 @@ async def order_for(
     except UpstreamRefused as refused:
         if refused.retryable:
             raise
-        return None  # whoever may not see it will not change it either
+        return None  # a token that may not read it cannot change it either
     named = uploads_in(doomed.url_in(document), ring)
     if len(named) != 1:
         return None

@@ -1,7 +1,7 @@
 """Orders to remove a hosted file: one object in the bucket each, durable before anything is done.
 
-Whoever wants a file removed places an order; workers alone carry it out, and the sweeper finds
-what they left. An order is done with as it was read, so that no later one is dropped with it.
+To have a file removed, a caller places an order; only workers carry it out, and the sweeper finds
+what they left. An order is removed in the version that was read, so that no later one is lost.
 """
 
 import re

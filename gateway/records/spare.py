@@ -1,4 +1,4 @@
-"""A copy of an upload's record beside its file's bytes, from which it can be taken up again.
+"""A copy of an upload's record next to its file, from which the upload can be resumed.
 
 Records are lost by an operator's slip, a lifecycle rule, a backup that is restored in part. The
 copy is what `pending/{id}` has when the upload is accepted, compressed and sealed: readers of a

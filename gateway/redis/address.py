@@ -138,7 +138,7 @@ class RedisAddress:
         return {**options, "ssl_cert_reqs": "required", **options} if self.tls else options
 
     def __str__(self) -> str:
-        """Without a secret, for whoever reads logs or asks a worker."""
+        """Without a secret, for logs and for workers' answers."""
         scheme = (_WITH_SENTINELS if self.master else _PLAIN)[self.tls]
         path = "/".join(filter(None, (quote(self.master or "", ""), str(self.options["db"]))))
         return f"{scheme}://{','.join(map(str, self.hosts))}/{path}"

@@ -92,7 +92,7 @@ class PrefixedRedis(Redis):
         return opened
 
     def pubsub(self, **kwargs: object) -> PubSub:
-        """As Redis does it; what arrives bears the prefix in its channel's name."""
+        """As Redis does it; messages have the prefix in their channel's name."""
         opened = _PrefixedPubSub(self.connection_pool, **kwargs)  # type: ignore[arg-type]
         opened.prefix = self.prefix
         return opened

@@ -1,4 +1,4 @@
-"""What an error reply of Redis means for whoever gets it. Pure.
+"""What an error reply of Redis means for its caller. Pure.
 
 Source: the error codes of Redis and Valkey (https://redis.io/docs/latest/develop/reference/protocol-spec/,
 `src/server.c` createSharedObjects). A server that says of itself that it is the wrong one has been

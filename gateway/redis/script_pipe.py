@@ -117,7 +117,7 @@ class ScriptPipe(asyncio.Protocol):
             self._reader.feed(data)
             while (answer := self._reader.gets()) is not False:
                 if isinstance(answer, hiredis.PushNotification):
-                    continue  # a word of the server's own, which RESP3 lets it send at any time
+                    continue  # a push message, which RESP3 lets the server send at any time
                 error = _error_of(answer) if isinstance(answer, Exception) else None
                 if error is not None and not isinstance(error, WriteRefused):
                     self._break(error)

@@ -133,7 +133,7 @@ class _Receiver:
         return ReceivedForm(self._file, self.fields)
 
     def close(self) -> None:
-        """Leave nothing of a form that did not come to its end."""
+        """Remove what was written of an incomplete form."""
         if self._output is not None:
             self._output.close()
         if not self.ended and self._file is not None:

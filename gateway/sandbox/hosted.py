@@ -1,4 +1,4 @@
-"""Files: those that the sandbox hosts, and references to those that somebody else does."""
+"""Files: those that the sandbox hosts, and references to those that others host."""
 
 from typing import Any, Final
 from urllib.parse import quote

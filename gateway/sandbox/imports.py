@@ -103,7 +103,7 @@ async def _items(call: Call) -> list[Document]:
 
 
 def _job(call: Call, kind: str) -> web.Response:
-    """The job as it is when it is accepted; whoever asks for it later finds it finished."""
+    """The job as it is when it is accepted; later requests find it finished."""
     job = call.state.insert(Table.JOBS, {"type": kind, "state": "FINISHED", "endedTime": now()})
     accepted = {name: value for name, value in job.items() if name != "endedTime"}
     return call.answer(shapes.job(accepted | {"state": "PENDING"}, call.base), status=202)

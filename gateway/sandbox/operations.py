@@ -24,7 +24,7 @@ GRANT: Final = "grant"
 class Operation:
     """A method and a path (`#`: an id), who may call it, and what it does.
 
-    `scopes` as the specification has them; `open` is for anybody, `grant` for who bears one.
+    `scopes` as the specification has them; `open` needs no token, `grant` needs a grant.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""Whether the store heeds the conditions of writes: tried as a gateway starts.
+"""Whether the store honours the conditions of writes: tried as a gateway starts.
 
 What may happen only once is decided by such writes. A store that ignores them would let two
 uploads have one idempotency key, and two workers register one file.

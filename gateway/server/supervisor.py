@@ -1,7 +1,7 @@
 """Several processes that share the ports (SO_REUSEPORT), and the one that looks after them.
 
 It holds no socket and no lock: what it starts is what a user starts. A process that dies is started
-again; one that dies again and again ends all of them, so that whoever started us is told.
+again; if one keeps dying, all of them end, so that the caller learns of it.
 """
 
 import os

@@ -65,7 +65,7 @@ def levels_by_module(value: object) -> object:
 
 
 def is_anothers_subject(subject: str) -> bool:
-    """Whether it reads as one that `upstream`, `jwt` or `introspection` vouch for, or a grant's."""
+    """Whether it reads like a subject of `upstream`, `jwt` or `introspection`, or of a grant."""
     labelled = " sub " in subject or " client " in subject
     return subject == "grant" or subject.startswith("application:") or labelled
 

@@ -38,7 +38,7 @@ class Command:
 
 
 class Part:
-    """One running process of a command. It ends with whoever started it, however that ends."""
+    """One running process of a command. It ends with its parent, however that ends."""
 
     def __init__(self, command: Command, log_dir: Path) -> None:
         """Start it; its output goes to `{name}.log` in `log_dir`."""

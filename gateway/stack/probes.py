@@ -31,7 +31,7 @@ def says(log: Path, since: int, word: str) -> bool:
 
 
 def listens(host: str, port: int) -> bool:
-    """Whether somebody takes connections there."""
+    """Whether a server accepts connections there."""
     with socket.socket() as client:
         client.settimeout(_SECONDS)
         return client.connect_ex((host, port)) == 0

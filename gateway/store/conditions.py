@@ -1,4 +1,4 @@
-"""Whether a store heeds conditional writes, by which it is decided what may happen only once."""
+"""Whether a store honours conditional writes, which decide what may happen only once."""
 
 from typing import Final
 

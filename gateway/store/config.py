@@ -37,7 +37,7 @@ def client_config(endpoint_url: str | None) -> AioConfig:
 
 
 def _is_exposed(endpoint_url: str | None) -> bool:
-    """Whether somebody on the way could change a body, so that its SHA-256 must be signed.
+    """Whether a body could be changed on the network, so that its SHA-256 must be signed.
 
     TLS and the loopback keep everybody out, and CRC32C finds accidents.
     """

@@ -114,7 +114,7 @@ class ObjectStore(Protocol):
     def stream(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """The bytes from `start` up to, but not with, `end`, in chunks.
 
-        Whoever does not read to the end closes the generator (`contextlib.aclosing`), which gives
+        A caller that stops early closes the generator (`contextlib.aclosing`), which gives
         the connection back. Raises ObjectNotFound, at the first chunk.
         """
 
@@ -164,6 +164,6 @@ class ObjectStore(Protocol):
     ) -> str:
         """A URL that anybody can GET the object by, for `expires` seconds (at most 7 days).
 
-        The answer bears the given headers, whatever the object was stored with. Whether the
+        The answer has the given headers, whatever the object was stored with. Whether the
         object exists is not looked at.
         """

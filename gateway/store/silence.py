@@ -34,7 +34,7 @@ _LASTS_SECONDS: Final = 10.0
 
 _LOOK_SECONDS: Final = 1.0
 _STOOD_STILL: Final = 1.0
-"""Seconds that a look is late where the process, or its whole machine, did nothing meanwhile."""
+"""Seconds that a check is late if the process, or its whole machine, was stopped."""
 
 
 class Silence:

@@ -62,7 +62,7 @@ class Room(Protocol):
 
 
 class ObjectWriter:
-    """Writes one object. Whoever makes a writer ends it, by `finish` or by `abort`.
+    """Writes one object. The creator of a writer ends it, by `finish` or by `abort`.
 
     It holds one part that is being filled and at most two on their way; `write` waits while both
     are. What fits in the first part becomes one PUT, anything else a multipart upload. Each part

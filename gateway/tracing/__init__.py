@@ -67,7 +67,7 @@ def stop() -> None:
 def begin(name: str, side: Side, parent: Carrier) -> "Span | None":
     """A span in its parent's trace, or in a new one where that has none; None where none is kept.
 
-    Whoever begins it ends it.
+    The caller that begins it also ends it.
     """
     return _tracer.begin(name, side, parent) if _tracer is not None else None
 

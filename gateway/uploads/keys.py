@@ -26,7 +26,7 @@ ANNOUNCED: Final = "gateway:announced"
 """Redis sorted set of the gateways and workers that run, by the time of their announcement."""
 
 ENDED_CHANNEL: Final = "uploads:ended"
-"""Redis channel on which the id of each upload is published when it comes to its end."""
+"""Redis channel on which the id of each upload is published when it finishes."""
 
 RELAYED_SET: Final = "uploads:relayed"
 """Redis sorted set of the relayed uploads that await their audit, by time of acceptance."""
@@ -96,7 +96,7 @@ def relayed(upload_id: str) -> str:
 
 
 def tries(upload_id: str) -> str:
-    """The Redis key that counts the steps of the upload that came to no end."""
+    """The Redis key that counts the upload's steps that did not finish."""
     return f"uploads:tries:{upload_id}"
 
 

@@ -53,7 +53,7 @@ def advance(upload: Upload, state: State, at: datetime, fault: Fault | None = No
 
 
 def reopen(upload: Upload, at: datetime) -> Upload:
-    """A failed upload taken up again by hand, from where it failed.
+    """A failed upload that an operator retries, from where it failed.
 
     Raises IllegalTransition for one that has not failed, or whose outcome nobody can know, or
     whose file was removed: it may be there for a moment yet.

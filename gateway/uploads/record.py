@@ -99,7 +99,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     `lease` and `pause` are in seconds from when the record was written, by the store's clock: so
     long the last attempt may be under way, and nobody else may try; and so long nobody should.
-    `unknown`: the last one may have reached the upstream, so whoever comes next looks first, and
+    `unknown`: the last one may have reached the upstream, so the next worker looks first, and
     that it finds nothing counts only after `settling` seconds.
     """
 
@@ -208,7 +208,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def abandoned(upload_id: str, at: datetime) -> Upload:
-    """The record of an upload of which nothing is known but that it came to no end.
+    """The record of an upload of which it is only known that it never finished.
 
     `at` is when that was seen; when it began its id tells.
     """

@@ -25,7 +25,7 @@ THRESHOLD: Final = 5
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 15.0
-"""Seconds between two probes, which double: also how late its return is noticed at the most."""
+"""Seconds between two probes, doubling each time; recovery is noticed at most this late."""
 
 LONGEST_ASKED: Final = 60.0
 """Seconds that all leave the upstream alone because it asked one of them to wait."""

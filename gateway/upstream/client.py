@@ -60,7 +60,7 @@ class ChatKitty:
     ) -> Answer:
         """Post the reference of an external file; the answer is the message or the user.
 
-        It is sent by that time of the monotonic clock, or not at all. An error bears
+        It is sent by that time of the monotonic clock, or not at all. An error has
         `outcome_unknown` where ChatKitty may have made the message all the same.
         """
         request = self._request("POST", endpoint.path, {"Content-Type": "application/json"})

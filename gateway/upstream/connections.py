@@ -177,7 +177,7 @@ class _Handler(ResponseHandler):
         super().connection_lost(exc)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """As above: what failed may be a write, which is told before the end is."""
+        """The write may have failed, which is reported before the end of the connection."""
         if self.transport is not None and self.transport.is_closing():
             self._read_rest()
         super().set_exception(exc, *cause)

@@ -1,4 +1,4 @@
-"""Whose token a request to ChatKitty bears: the border, and the caller's own."""
+"""The token of a request to ChatKitty: the interface, and the caller's own."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -8,7 +8,7 @@ class Credentials(Protocol):
     """Gives the `Authorization` header of a request."""
 
     async def authorization(self) -> str:
-        """The header's value. Raises UpstreamError where none is to be had now."""
+        """The header's value. Raises UpstreamError if none is available."""
 
     async def renewed(self, refused: str) -> str | None:
         """The value to try once more with after a 401 to `refused`, None where there is none.

@@ -1,7 +1,7 @@
 """Why a timeout does not register a file twice: whether an earlier request did is looked up.
 
 ChatKitty has no idempotency key for messages, but the URL of a hosted file is unique to its
-upload, so a message that bears it is the one that the upload made.
+upload, so a message that has it is the one that the upload made.
 """
 
 import json

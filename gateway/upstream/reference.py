@@ -29,7 +29,7 @@ _DEEPEST: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class ExternalFile:
-    """A file that somebody else than ChatKitty hosts; `size` in bytes."""
+    """A file that ChatKitty does not host; `size` in bytes."""
 
     url: str
     name: str

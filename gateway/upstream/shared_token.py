@@ -29,7 +29,7 @@ _POLL_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """How a token is kept from whoever can read Redis; `decrypt` gives None for what is not ours.
+    """How a token is hidden from readers of Redis; `decrypt` returns None for what is not ours.
 
     A key ring's two methods fit.
     """

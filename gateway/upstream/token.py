@@ -46,7 +46,7 @@ class ClientCredentials:
 
 
 class OwnToken:
-    """The token of the gateway's own client credentials; also the `Credentials` that bear it."""
+    """The token of the gateway's own client credentials; also the `Credentials` with it."""
 
     def __init__(
         self, transport: Transport, client: ClientCredentials, redis: Redis, seal: Seal
@@ -69,8 +69,8 @@ class OwnToken:
     async def get(self) -> str:
         """A token that has not ended.
 
-        Raises UpstreamUnavailable where none is to be had: retryable even where the credentials
-        are refused, because an operator can mend that before any upload is lost.
+        Raises UpstreamUnavailable if none is available: retryable even if the credentials
+        are refused, because an operator can fix that before any upload is lost.
         """
         return (await self._current(stale=None)).value
 
@@ -94,7 +94,7 @@ class OwnToken:
         if (token := _fresh(self._local, stale)) is not None:
             return token
         if self._one_at_a_time.locked() and (old := _usable(self._local, stale)) is not None:
-            return old  # somebody is at it, and however long that takes, this one is good
+            return old  # another process renews it; however long that takes, this one is good
         async with self._one_at_a_time:
             if (token := _fresh(self._local, stale)) is None:
                 shared = await self._shared.read()

@@ -60,7 +60,7 @@ class Transport:
         """The complete answer, whatever its status.
 
         Raises UpstreamUnavailable, UpstreamTimeout, or UpstreamError for an answer that is too
-        large. Each bears `outcome_unknown` if the request is not idempotent and may have been
+        large. Each has `outcome_unknown` if the request is not idempotent and may have been
         read: from the moment that its first byte was handed to the connection.
         """
         body = _Body(request.body, request.send_by)

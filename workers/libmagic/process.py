@@ -26,10 +26,10 @@ KEPT: Final = 2
 """Children that stay: while one hangs, the other answers."""
 
 MOST: Final = 16
-"""Children at the most, when others hang: half as many as a worker has steps under way."""
+"""Maximum of children when others hang: half as many as a worker has steps in progress."""
 
 PATIENCE: Final = 0.2
-"""Seconds in which no child answers, while somebody waits for one, before another is started.
+"""Seconds in which no child answers, while a caller waits for one, before another is started.
 
 Where they do answer, and many wait, another would not help: to start one takes as long as hundreds
 of answers.
@@ -39,7 +39,7 @@ _LOOKS: Final = 2
 """Looks in this time: when one comes late itself, answers may be there that nobody has read."""
 
 _TRIES: Final = 2
-"""A child may be killed by somebody else than its file; twice in turn it is the file."""
+"""A child may be killed for another reason than its file; twice in turn it is the file."""
 
 _PASSED_ON: Final = ("PATH", "HOME", "TMPDIR", "MAGIC", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Of the environment, which has the secrets of the worker in it."""
@@ -201,7 +201,7 @@ class Libmagic:
         self._next_look = loop.call_later(PATIENCE / _LOOKS, self._look)
 
     def _look(self) -> None:
-        """Have another child started where somebody waits, and none of them comes back."""
+        """Start another child if a caller waits and no child returns."""
         self._next_look = None
         if not self._waiting:
             return

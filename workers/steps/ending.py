@@ -30,7 +30,7 @@ _RETRIED = frozenset({NOT_REGISTERED, DEAD_LETTER})
 """Faults whose file stays."""
 
 _OURS = _RETRIED | {fault.slug for fault in (FILE_LOST, FILE_CORRUPT, CANCELLED)}
-"""Faults that no client can mend; all others are why a file was rejected."""
+"""Faults that no client can fix; all others are why a file was rejected."""
 
 
 async def end(
@@ -38,7 +38,7 @@ async def end(
 ) -> Entry:
     """Write the upload's end, without the authorization that it needs no more, and announce it.
 
-    Returns what stands, which is another end where the upload came to one meanwhile. Raises
+    Returns the end that counts, which is another one if the upload has ended since. Raises
     IllegalTransition, PreconditionFailed, StoreUnavailable.
     """
     ended = replace(advance(upload, state, datetime.now(UTC), fault), authorization=None)
@@ -61,7 +61,7 @@ async def conclude(backends: Backends, entry: Entry, upload: Upload, fault: Faul
     """Make the verdict durable, then end a hosted upload by it.
 
     Whatever happens from then on, the verdict stands; and nobody comes to one whose claim of the
-    upload somebody else has taken over meanwhile. Raises what `end` raises.
+    upload that another worker has taken over since. Raises what `end` raises.
     """
     entry = await backends.ledger.save(entry, replace(upload, fault=fault))
     crash.point(crash.Point.VERDICT_KEPT)

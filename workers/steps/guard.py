@@ -111,7 +111,7 @@ async def _guarded(
         _give_back(step, upload_id, services)
     except PreconditionFailed:
         STEPS.add(step, "taken")
-        log.info("step.taken")  # somebody else is at it, or it is cancelled
+        log.info("step.taken")  # another worker processes it, or it is cancelled
     except Exception:
         STEPS.add(step, "failed")
         log.exception("step.failed", step=step, tries=tries)
@@ -129,7 +129,7 @@ def _give_back(step: Step, upload_id: str, services: WorkerServices) -> None:
 
 
 def _again(step: Step) -> Step:
-    """What is sent for a step that came to no end: of an order, only the order tells."""
+    """What is sent for a step that did not finish: for an order, only the order itself knows."""
     return step if step is Step.REMOVE else Step.RESUME
 
 

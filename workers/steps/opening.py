@@ -1,4 +1,4 @@
-"""How a step begins: the record is read, and what is logged from then on bears the request's id.
+"""How a step begins: the record is read, and later log lines have the request's id.
 
 The step's span joins the upload's trace, too.
 """

@@ -2,7 +2,7 @@
 
 An attempt is durable before its request is sent, as a conditional write, which only one worker can
 win. It is a lease, too: until it has run out nobody else tries, and its holder sends nothing once
-it may have. Whoever finds an attempt whose outcome is unknown looks for the message before sending
+it may have. A worker that finds an attempt of unknown outcome looks for the message before sending
 another request, and looks again until ChatKitty would list the message if there were one.
 
 A task that comes before its time does nothing: another is on its way, or the sweeper sends one.
@@ -254,7 +254,7 @@ class Registration:
         self._entry = await conclude(self._backends, self._entry, upload, fault)
 
     def _is_the_clients(self, refusal: Refusal) -> bool:
-        """Whether the client has to mend what was refused: not where our own token was."""
+        """Whether the client has to fix what was refused: not if our own token was refused."""
         ours = self._backends.own_token is not None and refusal.status in _UNAUTHORIZED
         return not refusal.retryable and not ours
 

@@ -1,4 +1,4 @@
-"""What was left behind is taken up again or cleared away: by the bucket's listing, the truth.
+"""Resumes or removes what was left behind: by the bucket's listing, which is the truth.
 
 A pass costs what there is to do, and a fixed number of listings beside it, however many uploads
 have ended. A second sweeper at the same time is harmless, since every step may run twice; the

@@ -37,7 +37,7 @@ class Census:
                 self._bytes[kind] += info.size
 
     def told(self, memory: Memory, *, whole: bool) -> Memory:
-        """The memory with the count in it; `whole`: the round has come to its end."""
+        """The memory with the count in it; `whole`: the round is complete."""
         if self._began is None:
             return memory
         count = Count(self._began, dict(self._objects), dict(self._bytes))

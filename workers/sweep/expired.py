@@ -11,7 +11,7 @@ from gateway.uploads.record import Cause
 from workers.sweep.lease import Lease
 
 MOST: Final = 2_000
-"""Files that one pass has removed, so that it comes to an end."""
+"""Files that one pass removes at most, so that it ends."""
 
 _AT_A_TIME: Final = 16
 

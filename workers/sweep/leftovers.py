@@ -80,7 +80,7 @@ def is_spare(traces: Traces) -> bool:
 def is_past(traces: Traces, retention: float) -> bool:
     """Whether a record has been kept for long enough; that of a hosted file stays with it. Pure.
 
-    It may be a fence's, which has to outlast whoever it keeps out.
+    It may be a fence's, which has to outlast the processes that it blocks.
     """
     if traces.incoming is not None or traces.pending is not None:
         return False
@@ -88,7 +88,7 @@ def is_past(traces: Traces, retention: float) -> bool:
 
 
 def is_late(traces: Traces) -> bool:
-    """Whether a file came after its upload's end: past a fence, by whoever stood still. Pure."""
+    """Whether a file came after its upload's end: past a fence, from a stopped process. Pure."""
     if traces.incoming is None or traces.pending is not None or traces.record is None:
         return False
     return ORPHANED_AFTER < traces.incoming.age < traces.record.age - _APART

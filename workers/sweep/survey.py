@@ -1,4 +1,4 @@
-"""How much work waits, and for how long: for whoever looks at the metrics."""
+"""How much work waits, and for how long: for the metrics."""
 
 import asyncio
 import time

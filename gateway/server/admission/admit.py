@@ -37,7 +37,7 @@ from gateway.uploads.record import Target
 from gateway.upstream.retry import RETRY_WINDOW
 
 GRANTED = Principal("grant")
-"""All who bear a grant alone."""
+"""The subject of all requests with only a grant."""
 
 
 def settle(
@@ -94,7 +94,7 @@ async def authenticate(request: web.Request, services: Services) -> Principal:
 
 
 def recall(headers: CIMultiDictProxy[str], authenticator: Authenticator) -> Principal | None:
-    """Who sends the request, if the token was vouched for lately; asks nobody.
+    """The sender of the request, if the token was accepted recently; asks no verifier.
 
     Raises AuthenticationRequired, MalformedAuthorization.
     """
@@ -108,7 +108,7 @@ def check_scopes(principal: Principal, needed: frozenset[str]) -> None:
 
 
 async def authenticate_upload(request: web.Request, services: Services) -> Principal:
-    """Who sends the upload; a runtime client may bear a grant alone, where that is relayed."""
+    """The sender of the upload; a runtime client may have only a grant, if those are relayed."""
     try:
         return await authenticate(request, services)
     except AuthenticationRequired:

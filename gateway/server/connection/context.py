@@ -22,7 +22,7 @@ TICKET = web.RequestKey("ticket", Ticket)
 ANSWER = web.RequestKey("answer", web.StreamResponse)
 """The answer whose head was sent; from then on a fault can only cut it."""
 ENDED = web.RequestKey("ended", str)
-"""How a request came to its end, where that was not by its answer."""
+"""How a request ended, if not with its answer."""
 
 
 def request_id_of(received: CIMultiDictProxy[str]) -> str:

@@ -69,9 +69,9 @@ async def drain(
 
 
 def _refuse_new(server: asyncio.Server) -> None:
-    """Let nobody begin to connect: what waits to be accepted is lost when a socket closes.
+    """Accept no new connections: those that wait to be accepted are lost when a socket closes.
 
-    Whose first segment is dropped sends it again, and is refused then, or taken by another process.
+    A client sends a dropped first segment again, and is then refused, or served by another process.
     """
     if sys.platform != "linux":
         return

@@ -45,14 +45,14 @@ async def close_behind_bodies(request: web.Request, response: web.StreamResponse
 
 
 def end_answers(transport: asyncio.Transport | None) -> None:
-    """Send nothing more and go on reading, if there is still somebody to read from."""
+    """Send nothing more and continue to read, if the client is still connected."""
     with suppress(OSError):  # ENOTCONN: the client has reset the connection, unnoticed until now
         if transport is not None and transport.can_write_eof():
             transport.write_eof()
 
 
 async def drained(body: aiohttp.StreamReader, seconds: float) -> bool:
-    """Let the rest of a body pass; returns whether it came to its end within `seconds`."""
+    """Drain the rest of a body; returns whether it was complete within `seconds`."""
     await asyncio.sleep(0)  # whoever read it until now was cancelled, and is to leave first
     left = LINGER_BYTES
     unread = (HttpProcessingError, web.RequestPayloadError)

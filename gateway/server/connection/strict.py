@@ -83,7 +83,7 @@ class Handler(PatientHandler):
     def _break_body(self, fault: BaseException) -> None:
         """What could not be read belongs to a body, if one was still to end.
 
-        aiohttp would keep the fault for the next request, and whoever reads the body waiting.
+        aiohttp would keep the fault for the next request, and the body's reader waiting.
         """
         body = getattr(self, "_newest_body", None)
         if body is None or body.is_eof():
@@ -107,7 +107,7 @@ class Handler(PatientHandler):
 def framing_fault(message: RawRequestMessage) -> GatewayError | None:
     """Why the request is not one that all servers would read alike, though the parser took it.
 
-    Whoever takes requests asks here, whichever parser made them. RFC 9112: sections 2.3 (versions),
+    Both engines check requests here, whichever parser made them. RFC 9112: sections 2.3 (versions),
     3.2 (targets, Host), 6.1 (Transfer-Encoding), 6.3 (Content-Length). RFC 9110: sections 5.5
     (values that are not ASCII), 9.3.6 and 9.3.8 (methods that speak to a proxy, or that have it
     send tokens back).

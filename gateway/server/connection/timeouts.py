@@ -144,7 +144,7 @@ class PatientHandler(web.RequestHandler):
         return now - self._stuck_since > limit
 
     def _give_up_head(self) -> None:
-        """Answer what has come of a head as a request that came to no end."""
+        """Answer an incomplete head, as a request that was not finished in time."""
         fault = HeadTimeout("the head of the request did not arrive in time")
         self.answer_fault(TOO_SLOW_STATUS, fault)
 

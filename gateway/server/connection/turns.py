@@ -25,7 +25,7 @@ from gateway.settings import Settings
 
 BLANK_LINE: Final = b"\r\n\r\n"
 LARGEST_READ: Final = 256 * 1024
-"""Bytes that one read takes of whoever sends a lot; asyncio's own size."""
+"""Bytes of one read from a client that sends a lot; asyncio's own size."""
 
 _CR: Final = 13
 _HEAD_READ: Final = 32 * 1024
@@ -77,7 +77,7 @@ class TurnHandler(Handler):
         self._had_chunks = False
         """Whether the parser has read a chunked body, which may have ended with trailers."""
         self._let_in = False
-        """Whether the request is of somebody of whom it is known who it is."""
+        """Whether the sender of the request is known."""
         self._answered = False
         self._returning = False
         self._closing = False
@@ -101,7 +101,7 @@ class TurnHandler(Handler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Hand the bytes to whoever has the request that they belong to."""
+        """Hand the bytes to the party that handles their request."""
         if self._passing_head is not None:
             self._forget(data, self._passing_head)
         elif self._lent:
@@ -197,7 +197,7 @@ class TurnHandler(Handler):
         return data
 
     def _look_at_unfinished(self) -> None:
-        """Hand over a head that no rest could mend; it is looked at now and then."""
+        """Hand over a head that is already invalid; it is checked now and then."""
         size = len(self._unfinished)
         if size < min(2 * self._checked, self._checked + _UNCHECKED):
             return
@@ -228,9 +228,7 @@ class TurnHandler(Handler):
         """Take no further request; what still comes is forgotten while the answer is read."""
         self._closing = True
         self._passing_head = LINGER_BYTES
-        rest = aiohttp.StreamReader(
-            self, PARSER_BUFFER, loop=self._loop
-        )  # which never comes to its end
+        rest = aiohttp.StreamReader(self, PARSER_BUFFER, loop=self._loop)  # which never ends
         message, _ = self._messages[-1]
         if isinstance(message, Unreadable):
             self._forget_read(message.exc)
@@ -322,7 +320,7 @@ class TurnHandler(Handler):
         return self._chunks is None and not self._left
 
     def _take_back_if_over(self) -> None:
-        """Take the connection back once the lent request was answered and came to its end."""
+        """Take the connection back once the lent request was answered and is complete."""
         if self._lent and self._answered and self._is_whole and not self._closing:
             self._lent = False
             self._returning = True

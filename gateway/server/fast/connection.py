@@ -45,7 +45,7 @@ class Connection(TurnHandler):
     # --- what the transport tells ----------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Hand the bytes to whoever has the request that they belong to."""
+        """Hand the bytes to the party that handles their request."""
         if (exchange := self._exchange) is None:
             if data and not (self._lent or self._returning):
                 self._collect(data)

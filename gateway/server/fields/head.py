@@ -1,4 +1,4 @@
-"""A request's head, as what is decided by it needs it, whoever parsed it."""
+"""A request's head in the form that decisions need, whichever parser read it."""
 
 import msgspec
 from aiohttp import web

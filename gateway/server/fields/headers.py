@@ -32,7 +32,7 @@ _NOT_FOR_THE_UPSTREAM = frozenset(
 _NOT_FROM_THE_UPSTREAM = frozenset({"x-request-id"})
 _OURS_OR_NOBODYS: Final = ("upload-", "tus-")
 """Beginnings of our own Upload-Id, and of the headers by which uploads are resumed (tus, IETF
-draft), which nothing here can: who heeded them would promise what is not kept."""
+draft), which the gateway does not support: passing them on would promise what it cannot do."""
 
 _DECIDING: Final = frozenset(
     {

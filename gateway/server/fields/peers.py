@@ -47,7 +47,7 @@ def _behind(peer: str, received: CIMultiDictProxy[str], trusted: Sequence[Networ
 
 
 def _nearest_stranger(peer: Address, hops: Sequence[str], trusted: Sequence[Network]) -> Address:
-    """The last address that somebody whom we trust has written down."""
+    """The last address that a trusted proxy has written."""
     last = peer
     for hop in reversed(hops):
         if not _is_in(last, trusted) or (found := _address(hop.strip())) is None:

@@ -103,7 +103,7 @@ def upstream_path(target: str, upstream_url: str) -> str:
 def logged_path(target: str) -> str:
     """The path of a target as it may be logged.
 
-    Whoever has the path of a hosted file may read the file, in however odd a spelling he has it:
+    A client with the path of a hosted file may read the file, however the path is spelled:
     of a target that is refused, nothing is logged.
     """
     try:

@@ -1,6 +1,6 @@
 """Hosted files, under the URL that ChatKitty was given for them.
 
-The URL must bear an appended `?grant=…`, which ChatKitty's SDKs add to every file's URL.
+The URL must allow an appended `?grant=…`, which ChatKitty's SDKs add to every file's URL.
 """
 
 import time
