@@ -52,7 +52,7 @@ class KeyRing:
             return None
 
     def digests(self, message: bytes) -> tuple[str, ...]:
-        """For each key a digest (64 bits, hex) by which nobody without the key guesses `message`.
+        """For each key a digest (64 bits, hex) that reveals nothing of `message` without the key.
 
         Two rings can compare what they know by the digests of a key that both of them have.
         """

@@ -1,4 +1,4 @@
-"""Documents that were kept in Redis or a bucket: by another version perhaps, or by nobody of us."""
+"""Documents from Redis or a bucket: perhaps of another version, or not written by us at all."""
 
 from typing import TypeVar
 

@@ -38,7 +38,7 @@ log = get_logger(__name__)
 QUEUES: Final = tuple(
     f"uploads.{step}" for step in ("inspect", "register", "audit", "resume", "remove", "sweep")
 )
-"""One for each task, of the task's name: what piles up in one keeps nobody from the others."""
+"""One for each task, of the task's name: a backlog in one does not block the others."""
 
 STEP_LIMIT: Final = 600
 """Seconds that one step may take at most; later its message goes to another worker."""
@@ -57,7 +57,7 @@ _CONNECTIONS = 2
 _SOCKET_SECONDS = 5
 
 GATHER_SECONDS: Final = 0.5
-"""How long uploads that nobody waits for may be gathered, after the message before."""
+"""How long uploads without a waiting client may be gathered, after the previous message."""
 
 LARGEST_MESSAGE: Final = 500
 """Uploads in one message: a worker that dies with it delays no more than these."""

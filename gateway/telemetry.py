@@ -101,7 +101,7 @@ def configure_logs(level: str, levels: Mapping[str, str] = MappingProxyType({}))
 
 
 def discard_logs() -> None:
-    """Log nothing: what a command has to tell is its output."""
+    """Log nothing: a command reports by its output."""
     structlog.configure(
         cache_logger_on_first_use=True,
         processors=[_drop],

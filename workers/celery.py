@@ -83,7 +83,7 @@ def _refuse_other_pools(sender: Any, **_: object) -> None:
 
 @worker_init.connect
 def _greet_nobody(sender: Any, **_: object) -> None:
-    """Workers know nothing of each other that they would have to tell.
+    """Workers have nothing to report to each other.
 
     What a worker says before it consumes keeps it from consuming while the broker takes nothing,
     and from making room there.

@@ -28,7 +28,7 @@ class WorkerMetrics:
         self._writer: threading.Thread | None = None
 
     def serve(self, host: str, port: int) -> None:
-        """In the first process, before it has children: tell the metrics of all. Raises OSError."""
+        """In the first process, before it has children: serve all metrics. Raises OSError."""
         environ = self._stack.enter_context(metrics_directory({}))
         self._directory = Path(environ[DIRECTORY])
         shared = self._join()

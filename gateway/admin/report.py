@@ -53,7 +53,7 @@ def details_of(found: Found, file: ObjectInfo | None) -> dict[str, object]:
 
 
 def orphan_members(orphan: Orphan) -> dict[str, object]:
-    """A complete file without a record, with what the copy of its record tells."""
+    """A complete file without a record, with the data of its record's copy."""
     spare = orphan.spare
     members = resource_of(spare) | {"subject": spare.subject} if spare is not None else {}
     return {

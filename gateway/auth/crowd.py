@@ -1,4 +1,4 @@
-"""Who brings tokens that nobody knows: strangers must not use up a verifier for all others.
+"""Limits on unknown tokens: strangers must not use up a verifier for all others.
 
 A verifier that asks an issuer costs a question for each unknown token. So each address may have few
 questions under way, and bring few tokens in vain. Tokens that were good lately are let through.
@@ -58,7 +58,7 @@ class Visitor:
             self._turns.release()
 
     def check(self, now: float) -> None:
-        """See that a token which nobody may know can be asked about.
+        """Admit a question about a token that may be unknown.
 
         Raises TooManyUnknownTokens, or VerifierUnavailable if the issuer asked us to wait.
         """
@@ -70,7 +70,7 @@ class Visitor:
             raise _too_many((1 - self._left) / PER_SECOND)
 
     def note_in_vain(self, now: float) -> None:
-        """Count a token that nobody accepted."""
+        """Count a token that no verifier accepted."""
         self._left = self._refilled(now) - 1
 
     def pause(self, now: float, seconds: float) -> None:

@@ -106,7 +106,7 @@ class IntrospectionVerifier:
         self._whom = whom
 
     async def verify(self, question: Question) -> Principal | Refused:
-        """The token's principal. Raises VerifierUnavailable where the issuer does not tell."""
+        """The token's principal. Raises VerifierUnavailable if the issuer does not answer."""
         try:
             answer = await ask(self._transport, self._whom, question.token)
         except UpstreamError as error:

@@ -123,7 +123,7 @@ class Jwks:
     async def newer_than(self, keys: KeySet) -> KeySet:
         """The keys after another fetch, or `keys` where it is too early for one.
 
-        Raises VerifierUnavailable where the provider does not tell.
+        Raises VerifierUnavailable if the provider does not answer.
         """
         if self._keys is keys:
             await self._fetch_on_demand()

@@ -109,6 +109,6 @@ class Authenticator:
 
 
 def _take_notice(asking: "asyncio.Task[Principal]") -> None:
-    """A failure that nobody waits for any more is no news."""
+    """The failure of a task that no caller awaits any more is ignored."""
     if not asking.cancelled():
         asking.exception()

@@ -63,7 +63,7 @@ class Received:
     """An upload whose file is stored and whose record is not.
 
     `completed_after` is a time of the monotonic clock before which the file was not complete.
-    `uncontested_until`: up to then (epoch seconds, the store's time) nobody else is at the upload;
+    `uncontested_until`: until then (epoch seconds, the store's time) no other process touches it;
     None where the age of the file at the store is not known.
     """
 

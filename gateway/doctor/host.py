@@ -61,7 +61,7 @@ def advice_on_confinement(means: str) -> Sequence[str]:
 async def check_clock(urls: Mapping[str, str]) -> None:
     """Raises ConfigurationError where the clocks of others, by their names, say another time.
 
-    One that does not answer, or does not tell the time, says nothing of our clock.
+    A server that does not answer, or sends no time, says nothing about our clock.
     """
     async with aiohttp.ClientSession(timeout=_SECONDS) as session:
         found = [(name, await _ahead(session, url)) for name, url in urls.items()]

@@ -78,7 +78,7 @@ async def check_shares(url: str) -> Sequence[str]:
 
 
 def fault_of_redis(told: Mapping[str, object]) -> str | None:
-    """What is wrong by what INFO tells; a managed one may keep some of it to itself. Pure."""
+    """What is wrong according to INFO; a managed Redis may hide some of it. Pure."""
     version = str(told.get("redis_version", ""))
     if version and _numbers(version) < OLDEST:
         return f"version {version} is too old: use Redis {_text(OLDEST)}, or any Valkey"

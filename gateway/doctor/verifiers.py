@@ -161,7 +161,7 @@ def _fault_of_keys(error: VerifierUnavailable) -> str:
 
 
 def _fault_of_introspection(answer: Answer) -> str | None:
-    """What is wrong with the answer about a token that nobody can know."""
+    """What is wrong with the answer about an invented token."""
     if answer.status in (401, 403):
         return (
             f"answer {answer.status}: correct GATEWAY_AUTH_INTROSPECTION_CLIENT_ID and"

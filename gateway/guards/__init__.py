@@ -15,7 +15,7 @@ once the fault is gone: then the guard can be deleted.
 | `py_amqp.AnswersInTime` | a RabbitMQ that has an alarm, or stands still, hangs its caller |
 | `workers.guards.Consumer` | an error that is not the connection's ends a worker |
 | `workers.guards.Blueprint` | with quorum queues a worker declares 28 more of them |
-| `workers.guards.Dispatcher` | a worker that tells of itself hangs with its broker |
+| `workers.guards.Dispatcher` | a worker that sends events hangs with its broker |
 | `workers.guards.Scheduler` | an error of the broker ends beat |
 
 The last four need Celery's worker, so they are not imported here. They also keep out of gateway

@@ -1,7 +1,7 @@
 """The bytes of parts that one process may hold in memory at a time.
 
 An upload takes memory as its bytes come, not as it announces them, and waits where there is none:
-then its client waits, too. Nobody waits for good. All that an upload holds comes back by itself
+then its client waits, too. No upload waits for ever. All that an upload holds comes back by itself
 once its part is full and the store has it, or once it ends; only a part that is being filled needs
 more in order to come back. So the last bytes, as many as a part has, are kept for one upload at a
 time: of those that wait, one of the subject that holds least. It can fill its part whatever the
@@ -91,7 +91,7 @@ class Holding:
         self._budget = budget
         self.subject = subject
         self.length = length
-        """Bytes of the whole body, None where nobody knows."""
+        """Bytes of the whole body, None if unknown."""
         self.number = number
         """The younger, the higher."""
         self.held = 0
@@ -149,7 +149,7 @@ class Holding:
             return None
         marks = self._marks
         if marks and now - marks[-1][0] > 2 * _RECLAIM_AFTER:
-            marks.clear()  # nobody has waited in between, and what came then says nothing
+            marks.clear()  # no upload waited in between, so that time's rate says nothing
         marks.append((now, self.filling))
         while len(marks) > 1 and now - marks[1][0] >= _RECLAIM_AFTER:
             marks.popleft()
@@ -212,7 +212,7 @@ class Budget:
     async def hold(
         self, subject: str, length: int | None, patience: float
     ) -> AsyncIterator[Holding]:
-        """What an upload of `length` bytes (None: nobody knows) holds inside the block.
+        """What an upload of `length` bytes (None: unknown) holds inside the block.
 
         Raises BudgetExhausted where not even its first bytes are free within `patience` seconds,
         and later where it holds memory that others wait for and hardly comes.

@@ -37,7 +37,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Demand(msgspec.Struct, frozen=True):
-    """What a request asks for: the bytes of its body, None where it does not tell, 0 for none.
+    """What a request asks for: the bytes of its body, None if unknown, 0 for none.
 
     `upload_id` is None for a request that is no upload.
     """

@@ -32,7 +32,7 @@ from gateway.uploads import keys
 log = get_logger(__name__)
 
 LEASE_SECONDS: Final = 15
-"""How long the place of an upload is kept that nobody has renewed: its gateway has died."""
+"""How long an upload's place is kept without renewal: after that its gateway has died."""
 
 _LOOK_SECONDS: Final = 1.0
 _LOOKS_PER_HOLD: Final = 4
@@ -149,7 +149,7 @@ class Quotas:
             self._call(subject, "hold", LEASE_SECONDS * 1000, *upload_ids)
 
     def _call(self, subject: str, act: str, *arguments: str | int) -> None:
-        """Call the script, if Redis is there; nobody waits for it."""
+        """Call the script, if Redis is there; no request waits for it."""
         if self._pipe is not None and self._pipe.usable:
             called = (act, self._length, *arguments)
             self._pipe.call(keys.quota(subject), called, self._told)

@@ -80,7 +80,7 @@ class Watch:
 
 
 def _see(member: Watched, now: float) -> None:
-    """Look at one; what fails there keeps nobody from being looked at."""
+    """Check one member; if that fails, the others are still checked."""
     try:
         member.look(now)
     except Exception:

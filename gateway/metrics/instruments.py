@@ -45,7 +45,7 @@ class Series(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Value:
-    """A number that is counted up, or set; a gauge is not a number as long as nobody knows it."""
+    """A number that is counted up, or set; a gauge is NaN until it is set."""
 
     __slots__ = ("_start", "value")
 

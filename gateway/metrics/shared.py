@@ -128,7 +128,7 @@ class Shared:
 
 
 def _free_number(directory: Path) -> tuple[int, int]:
-    """The first number that nobody holds, and the lock on it."""
+    """The first free number, and the lock on it."""
     for number in count():
         lock = os.open(directory / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

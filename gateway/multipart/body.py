@@ -134,7 +134,7 @@ class Body:
         return self._hold(data, start, max(start, len(data) - self._delimiter.reach + 1))
 
     def _scan_seam(self, chunk: bytes, position: int) -> int:
-        """Scan what was held back, with as many new bytes as tell what it is."""
+        """Scan what was held back, with as many new bytes as show what it is."""
         held, self._held = self._held, b""
         seam = held + chunk[position : position + self._delimiter.reach]
         position += self._scan_data(seam, 0) - len(held)

@@ -34,7 +34,7 @@ class Verdict(Enum):
     INLINE = auto()
     """It stands within a line, where every reader sees data."""
     UNDECIDED = auto()
-    """The bytes end before they tell."""
+    """The bytes end before that is known."""
 
 
 class Delimiter:

@@ -1,4 +1,4 @@
-"""What the scanner tells: a part begins, some of its bytes, it ends."""
+"""What the scanner reports: a part begins, some of its bytes, it ends."""
 
 from typing import TypeAlias
 

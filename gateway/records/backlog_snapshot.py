@@ -61,7 +61,7 @@ async def keep(redis: Redis, findings: BacklogSnapshot) -> None:
 
 
 async def look(redis: Redis) -> BacklogSnapshot | None:
-    """What was seen last; None where nothing was lately, or Redis cannot tell."""
+    """What was seen last; None if nothing was recently, or Redis does not answer."""
     try:
         document = cast(bytes | None, await redis.get(keys.FINDINGS))
     except (RedisError, OSError):

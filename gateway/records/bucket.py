@@ -23,7 +23,7 @@ ORPHANED_AFTER = 45.0
 """Seconds, by the store's clock, after which a file without a record may be fenced off."""
 
 OVERDUE: Final = 20.0
-"""Seconds after which a record that nobody has written is sent again; a step takes less."""
+"""Seconds after which an unchanged record is sent again; a step takes less."""
 
 UNTOUCHED_FOR: Final = OVERDUE / 2
 """Seconds for which a file, and then its record, is left to the gateway that has written it.
@@ -32,12 +32,12 @@ Whose record was written later looks what others have made of it.
 """
 
 FENCED_FOR: Final = 86_400.0
-"""Seconds for which the record of a fence stays at the least: nobody who is held up comes later."""
+"""Seconds for which the record of a fence stays at least: no delayed process comes later."""
 
 _FACTS: Final = frozenset({State.REGISTERED, State.AUDITED, State.FLAGGED})
 """Ends that say what ChatKitty has: they stand, whatever another process recorded before.
 
-Only what a purge left stands against them: it tells of nobody, and nobody is to be told of again.
+Only the record that a purge wrote overrides them: it names no subject, and must not name one again.
 """
 
 
@@ -61,14 +61,14 @@ class Pending:
 
 
 class BucketRecords:
-    """What the bucket alone tells of uploads, and takes of them; Redis may be away."""
+    """Records in the bucket alone; Redis may be down."""
 
     def __init__(self, store: ObjectStore) -> None:
         """Keep records in this bucket."""
         self._store = store
 
     async def fence(self, upload: Upload) -> bool:
-        """See to it that an upload that nobody accepted never will be; returns whether it is so.
+        """Make sure that an upload that was not accepted never will be; returns whether it is so.
 
         `upload` is in state `aborted`. Its record takes the place that the acceptance needs, and
         goes on to where an acceptance that comes later still looks. Of its file nothing stays.
@@ -134,7 +134,7 @@ class BucketRecords:
         await self._store.put(keys.record(entry.upload.id), document, if_match=entry.version)
 
     async def erase(self, entry: Entry) -> None:
-        """Put a record that tells of nobody in the place of an end.
+        """Replace the record of an end by one without personal data.
 
         It is what a fence leaves: who was held up and comes late is turned away by it. Raises
         PreconditionFailed if another process has written the end since, StoreUnavailable.

@@ -43,7 +43,7 @@ class Expiries:
     async def due(self, now: float) -> AsyncIterator[Mark]:
         """The marks whose time (seconds since the epoch) has come, the oldest first.
 
-        What else is there is nobody's.
+        Other keys there are ignored.
         """
         async for info in self._store.list(keys.EXPIRIES):
             if info.key >= keys.expiry(now, ""):

@@ -1,7 +1,7 @@
 """Which uploads are being received at this moment, by whichever process.
 
-Marks in Redis tell it, which fade. A process that cannot keep its marks there tells it in the
-bucket instead, by one object for all its uploads, so that nobody takes them for abandoned. A mark
+Marks in Redis show it, and expire. A process that cannot keep its marks there writes it to the
+bucket instead, in one object for all its uploads, so no process treats them as abandoned. A mark
 is a hint. If one is missing, the process that takes the upload over fences it off first, so that it
 cannot be accepted as well.
 """
@@ -33,7 +33,7 @@ back to its uploads.
 """
 
 _GRACE_SECONDS: Final = 5.0
-"""For so long nobody misses the marks that a process cannot renew."""
+"""Seconds for which no process misses the marks that another cannot renew."""
 
 _FADING_IN_BUCKET: Final = 30.0
 """A beat, and what Redis and the store may take for it."""
@@ -54,7 +54,7 @@ class Heartbeats:
         """What the last beat marked in Redis."""
         self._key = keys.presences(new_id())
         self._told: frozenset[str] | None = None
-        """What the bucket was told; None if nothing is there."""
+        """What was written to the bucket; None if nothing is there."""
         self._telling = asyncio.Lock()
         self._renewed = time.monotonic()
 
@@ -140,7 +140,7 @@ class Heartbeats:
 
 
 async def is_present(redis: Redis, upload_id: str) -> bool:
-    """Whether a process receives the upload. Raises RedisError, OSError where nobody can tell."""
+    """Whether a process receives the upload. Raises RedisError, OSError if that is not known."""
     left = await redis.pttl(keys.presence(upload_id))
     return left > (REMEMBERED_SECONDS - _FADING_SECONDS) * 1000
 
@@ -167,7 +167,7 @@ async def is_gone(redis: Redis, store: ObjectStore, upload_id: str) -> bool:
     """Whether no process receives the upload.
 
     A Redis that was wiped or away has forgotten those that do: then their next beat is waited
-    for. Raises RedisError, OSError where nobody can tell, and StoreUnavailable.
+    for. Raises RedisError, OSError if that is not known, and StoreUnavailable.
     """
     if await is_present(redis, upload_id):
         return False

@@ -53,7 +53,7 @@ class Ledger(BucketRecords):
     async def accept(self, upload: Upload, *, uncontested_until: float | None = None) -> Entry:
         """Make the record of an upload durable in the bucket; only then may it be acknowledged.
 
-        `uncontested_until`: up to then (epoch seconds, the store's time) nobody else is at the
+        `uncontested_until`: up to then (epoch seconds, the store's time) no other process is at the
         upload; of a record that was written later, and where None is given, it is looked what
         others have made of the upload: they may have fenced it off, or carried on from a first try
         of the same write whose answer was lost. Raises UploadSuperseded where it is fenced off, and
@@ -115,7 +115,7 @@ class Ledger(BucketRecords):
     async def open(self, upload_id: str) -> Entry | None:
         """The upload if something is still to do for it, else None.
 
-        Raises StoreUnavailable, also where Redis alone could tell and cannot be asked.
+        Raises StoreUnavailable, also if only Redis could know it and does not answer.
         """
         silent: Exception | None = None
         try:

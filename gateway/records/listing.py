@@ -14,7 +14,7 @@ async def merged(
 
     It begins after the id `after`. Pages are asked for as they are needed, so what moves from one
     prefix to another meanwhile may be seen at neither. What lies deeper, as a copy of the prefix in
-    itself does, is nobody's, whatever it is called. Raises StoreUnavailable.
+    itself does, is ignored, whatever it is called. Raises StoreUnavailable.
     """
     async with AsyncExitStack() as stack:
         listings = {

@@ -147,7 +147,7 @@ class Removals:
         return False
 
     async def all(self, after: str | None = None) -> AsyncIterator[Waiting]:
-        """The orders after that id, the oldest first; what else is there is nobody's."""
+        """The orders after that id, the oldest first; other keys there are ignored."""
         start = keys.removal(after) if after is not None else None
         async for info in self._store.list(keys.REMOVALS, start):
             if parse_id(order_id := info.key.removeprefix(keys.REMOVALS)) is not None:
@@ -158,7 +158,7 @@ def uploads_in(url: object, ring: KeyRing) -> frozenset[str]:
     """The ids of the uploads whose files a URL may lead to, also where that has ended. Pure.
 
     Servers and browsers read many spellings as one: of host, escapes, slashes and dot segments.
-    So it is looked for nothing but the tokens, wherever in the URL: nobody else can make one.
+    So only the tokens are searched for, wherever in the URL: only a gateway can make one.
     """
     if not isinstance(url, str):
         return frozenset()

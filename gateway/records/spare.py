@@ -61,7 +61,7 @@ def recovered(spare: Upload, at: datetime, quiet: float) -> Upload:
     """The record to take an upload up again with, at the time `at`. Pure.
 
     It may have been at any point when its record was lost, `quiet` seconds ago or more. Then a
-    worker may have been about to send the reference, so nobody sends another, or trusts that there
+    worker may have been about to send the reference, so none sends another, or trusts that there
     is no message, before that one would be listed.
     """
     stored = next(n for n, change in enumerate(spare.history, 1) if change.state is State.STORED)

@@ -43,7 +43,7 @@ def prefix_of(redis: Redis) -> str:
 def prefixed(prefix: str, command: tuple[object, ...]) -> tuple[object, ...]:
     """The command with the prefix before each key and channel. Pure.
 
-    Raises NotImplementedError for one whose keys nobody has told.
+    Raises NotImplementedError for a command with keys at unknown positions.
     """
     name, *arguments = command
     if name in _FIRST:

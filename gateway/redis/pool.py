@@ -20,7 +20,7 @@ CONNECTIONS: Final = 50
 """Who finds them all in use waits: being busy is not being away."""
 
 SECONDS: Final = 2.0
-"""The longest that one call to Redis may take: a frozen one must hang nobody."""
+"""The longest that one call to Redis may take: a frozen one must not block callers."""
 
 
 class _Parser(AsyncHiredisParser):

@@ -23,7 +23,7 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 SECONDS: Final = 2.0
-"""The longest that a call may take, and that connecting may: a frozen Redis must hang nobody."""
+"""The longest that a call, or connecting, may take: a frozen Redis must not block callers."""
 
 Argument = str | bytes | int | float
 Answer = object

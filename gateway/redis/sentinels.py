@@ -1,4 +1,4 @@
-"""The primary of the moment, as its sentinels tell it: for asyncio, and for kombu's threads.
+"""The current primary, as its sentinels name it: for asyncio, and for kombu's threads.
 
 Source: https://redis.io/docs/latest/develop/reference/sentinel-clients/. Each connection asks
 before it is made, so that after a failover a new one leads to the new primary; the sentinel that

@@ -1,4 +1,4 @@
-"""Imports: a JSON array in a multipart body becomes resources, and a job that tells of it."""
+"""Imports: a JSON array in a multipart body becomes resources, and a job that reports it."""
 
 from collections.abc import Callable
 

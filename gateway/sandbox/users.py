@@ -11,7 +11,7 @@ from gateway.sandbox.state import Document, Table, new_user
 
 
 async def list_all(call: Call) -> web.Response:
-    """`GET /users`, and `HEAD /users?name=`, which tells whether there is one of that name."""
+    """`GET /users`, and `HEAD /users?name=`, which says whether there is one of that name."""
     users = call.state.all(Table.USERS)
     if (name := call.request.query.get("name")) is not None:
         users = [user for user in users if user["name"] == name]

@@ -135,7 +135,7 @@ def _server(runner: web.AppRunner) -> web.Server:
 
 
 class AcceptFaults:
-    """What a loop does with faults that nobody catches; of connections not taken it says little.
+    """Handle uncaught faults of the loop; log failed accepts only now and then.
 
     asyncio leaves the listening socket alone for a second then, and tries again.
     """

@@ -53,7 +53,7 @@ def _start(command: Sequence[str], environ: Mapping[str, str]) -> "subprocess.Po
 
 
 def serve_processes(count: int) -> int:
-    """Serve by `count` processes that share the ports, and tell their metrics as one.
+    """Serve with `count` processes that share the ports, and report their metrics as one.
 
     Returns the exit status.
     """

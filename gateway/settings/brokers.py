@@ -30,7 +30,7 @@ def check_redis_url(url: str) -> None:
 
 
 def check_broker_url(url: str) -> None:
-    """Raises ValueError for a broker that cannot be used, or options that nobody knows."""
+    """Raises ValueError for a broker that cannot be used, or unknown options."""
     if is_redis(url):
         check_redis_url(url)
         address = RedisAddress.of(url)

@@ -21,7 +21,7 @@ class PartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How a part is started, and how to tell that it serves.
+    """How a part is started, and how to see that it serves.
 
     `ready` is asked again and again until it says so; `patience` is how many seconds it may take
     to start, and `grace` how many to stop before it is killed. One that `drains` finishes what it

@@ -72,7 +72,7 @@ def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str
     sandbox_url = f"http://{HOST}:{sandbox_port}"
     defaults = {
         "GATEWAY_HOST": HOST,
-        "GATEWAY_DRAIN_DELAY": "0",  # nobody asks for its readiness
+        "GATEWAY_DRAIN_DELAY": "0",  # no balancer checks its readiness
         "GATEWAY_ADMIN_PORT": str(admin_port),
         "GATEWAY_WORKER_METRICS_PORT": str(worker_port),
         "GATEWAY_PUBLIC_URL": f"http://{HOST}:{port}",

@@ -6,7 +6,7 @@ HOST = "127.0.0.1"
 
 
 def free_ports(count: int) -> list[int]:
-    """So many distinct ports that nobody listens on, and that nobody else is given for a while.
+    """`count` distinct free ports, which no other caller gets for a while.
 
     A connection to each has just ended, which the kernel remembers (TIME_WAIT, a minute on
     Linux). Until it forgets, it gives the port to no process that leaves the choice to it, be it
@@ -16,7 +16,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_port() -> int:
-    """One port that nobody listens on."""
+    """One free port."""
     with socket.create_server((HOST, 0)) as listening, socket.socket() as client:
         client.connect(listening.getsockname())
         served, _ = listening.accept()

@@ -9,7 +9,7 @@ from gateway.stack.part import PartError
 
 
 def program(variable: str, embedded: Callable[[], Path | None], *names: str) -> str | None:
-    """The path of a server's program; `embedded` tells where a wheel has it.
+    """The path of a server's program; `embedded` says where a wheel has it.
 
     What happens to be on the PATH is asked for last: its version is not the tested one. Returns
     None where there is none. Raises PartError where the variable names none.

@@ -12,7 +12,7 @@ _NOBODYS: Final = '"0123456789abcdef0123456789abcdef"'
 
 
 async def heeds_conditions(store: ObjectStore, key: str) -> bool:
-    """Try it at `key`, which nobody else uses, and where an object stays.
+    """Try it at `key`, which no other process uses, and where an object stays.
 
     A store that refuses every write with a condition heeds none. Raises StoreUnavailable.
     """

@@ -11,7 +11,7 @@ _ATTEMPTS: Final = 3
 _CONNECT_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 60.0
 _ANY: Final = 0
-"""The store bounds its calls; a reader of a file, who may be slow, keeps nobody from them."""
+"""The store bounds its calls; a slow reader of a file does not block them."""
 
 
 def client_config(endpoint_url: str | None) -> AioConfig:

@@ -432,7 +432,7 @@ def _completed(part: Part) -> CompletedPartTypeDef:
 
 
 def _age(written: datetime, metadata: ResponseMetadataTypeDef) -> float:
-    """Seconds between a time that the store tells and its answer, both by the store's clock."""
+    """Seconds between a time in the store's answer and the answer itself, by the store's clock."""
     return max(0.0, (_answered(metadata) - written).total_seconds())
 
 

@@ -70,7 +70,7 @@ class ObjectWriter:
     """
 
     def __init__(self, store: ObjectStore, key: str, room: Room | None = None) -> None:
-        """Write to `key`, which nobody else writes; without a `room`, nobody counts the memory.
+        """Write to `key`, which no other process writes; without a `room`, memory is not counted.
 
         The store is asked nothing before there is a part to send.
         """

@@ -73,7 +73,7 @@ def begin(name: str, side: Side, parent: Carrier) -> "Span | None":
 
 
 def carried() -> Carrier:
-    """What tells the next in line of the span at work here; nothing where there is none."""
+    """What passes the current span on to the next process; nothing if there is none."""
     if _tracer is None:
         return _NONE
     span = _current.get()

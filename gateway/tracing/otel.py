@@ -19,7 +19,7 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class Span:
-    """A piece of work with its place in a trace; `carrier` tells the next in line of it."""
+    """A piece of work with its place in a trace; `carrier` passes it on to the next process."""
 
     __slots__ = ("_span", "carrier")
 

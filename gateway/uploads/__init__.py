@@ -1,4 +1,4 @@
-"""What an upload is, and what may become of it: the domain. It speaks to nobody.
+"""What an upload is, and what may become of it: the domain. It does no I/O.
 
 `record` is all that is known of an upload, `lifecycle` which state follows which, `policy` which
 content may pass, `mismatch` whether ChatKitty took it for the same, `keys` under which names it

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway.uploads.record import Attempt
 
 CLOCK_STEP: Final = 1.0
-"""The store tells whole seconds."""
+"""The store reports whole seconds."""
 
 SEND_SECONDS: Final = 15.0
 """Within which the request has to be sent: for the token, and to find a connection."""
@@ -36,7 +36,7 @@ def under_way_for(attempt: Attempt | None, age: float) -> float:
 
 
 def is_due(attempt: Attempt | None, age: float) -> bool:
-    """Whether nobody is at the upload, and it is time for the next attempt."""
+    """Whether no worker processes the upload, and the next attempt is due."""
     if attempt is None:
         return True
     return under_way_for(attempt, age) == 0.0 and age >= attempt.pause

@@ -16,7 +16,7 @@ HEAD_BYTES: Final = 4096
 """The first bytes, of any file: enough for libmagic's strongest tests."""
 
 TAIL_BYTES: Final = 8192
-"""The last bytes, where they tell something: directories of most archives fit."""
+"""The last bytes, if they are of use: directories of most archives fit."""
 
 PICKED_BYTES: Final = 12 * 1024
 """All stretches of one file that a walk asks for."""

@@ -66,7 +66,7 @@ def claim(subject: str, idempotency_key: str) -> str:
 
 
 def dead(upload_id: str) -> str:
-    """Where a record that nobody can read is set aside."""
+    """Where an unreadable record is set aside."""
     return DEAD + upload_id
 
 
@@ -106,7 +106,7 @@ def presence(upload_id: str) -> str:
 
 
 PRESENT_SINCE: Final = "uploads:present-since"
-"""Redis key that tells since when (by Redis' clock) every mark of a presence is kept."""
+"""Redis key with the time (by Redis' clock) since when every mark of a presence is kept."""
 
 
 WRITTEN: Final = "gateway:written"

@@ -23,7 +23,7 @@ class Step(StrEnum):
 
 
 GATHERED: Final = frozenset({Step.AUDIT})
-"""Steps that nobody waits for: their tasks take the ids of many uploads."""
+"""Steps that no client waits for: their tasks take the ids of many uploads."""
 
 TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
     State.RECEIVING: frozenset({State.STORED, State.RELAYED, State.FAILED, State.ABORTED}),
@@ -55,7 +55,7 @@ def advance(upload: Upload, state: State, at: datetime, fault: Fault | None = No
 def reopen(upload: Upload, at: datetime) -> Upload:
     """A failed upload that an operator retries, from where it failed.
 
-    Raises IllegalTransition for one that has not failed, or whose outcome nobody can know, or
+    Raises IllegalTransition for one that has not failed, or has an unknown outcome, or
     whose file was removed: it may be there for a moment yet.
     """
     before = upload.history[-2].state

@@ -17,7 +17,7 @@ class MismatchKind(StrEnum):
     COUNT = "count"
     NAME = "name"
     FORM = "form"
-    """It may be another file than the one that was seen, and nothing tells which was taken."""
+    """It may be another file than the one that was seen, and nothing shows which was accepted."""
     POLICY = "policy"
     """It may not pass, whatever it was taken for."""
 

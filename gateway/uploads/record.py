@@ -140,7 +140,7 @@ _TAKEN = frozenset({State.STORED, State.RELAYED})
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """An upload, from its acceptance to its end.
 
-    `token_until` is until when the token that it came with was good, None where nobody told.
+    `token_until` is when the token that it came with expires, None if unknown.
     `doubted`: for one of its `ambiguities`, others may have read another file than `files` has.
     `trace` is the W3C Trace Context under which workers go on with it, if traces are kept.
     """
@@ -210,7 +210,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 def abandoned(upload_id: str, at: datetime) -> Upload:
     """The record of an upload of which it is only known that it never finished.
 
-    `at` is when that was seen; when it began its id tells.
+    `at` is when that was seen; its id contains when it began.
     """
     began = datetime.fromtimestamp(created_at(upload_id), UTC)
     return Upload(

@@ -85,7 +85,7 @@ _decoder = msgspec.msgpack.Decoder(Circuit)
 
 
 def _circuit(state: bytes | None) -> Circuit:
-    """The circuit that was kept; one that nobody here can read is none."""
+    """The stored circuit; an unreadable one is none."""
     try:
         return kept.read(_decoder, state) if state is not None else CLOSED
     except msgspec.MsgspecError:
@@ -114,7 +114,7 @@ class SharedBreaker:
         return await self._change(lambda circuit, now: failed(circuit, now, asked))
 
     async def is_open(self) -> bool | None:
-        """Whether the upstream is left alone; None where Redis cannot tell."""
+        """Whether requests to the upstream are paused; None if Redis does not answer."""
         try:
             state = cast(bytes | None, await self._redis.get(self._key))
         except (RedisError, OSError):

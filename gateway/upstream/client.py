@@ -21,7 +21,7 @@ _GONE: Final = 404
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The application that a token belongs to. ChatKitty does not tell until when."""
+    """The application that a token belongs to. ChatKitty does not say until when."""
 
     application_id: int
 

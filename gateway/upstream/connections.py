@@ -1,6 +1,6 @@
 """Connections that are kept, and what their last bytes say.
 
-A request that is sent on a connection which the other end has closed is lost, and nobody knows
+A request that is sent on a connection which the other end has closed is lost, and it is not known
 whether it was read. The loop hears of the end only in its next turn; the socket tells it at once.
 An answer that came before a connection broke is an answer all the same (RFC 9112 section 9.6).
 """
@@ -32,7 +32,7 @@ _TLS: Final = "_ssl_protocol"
 
 
 def is_silent(transport: asyncio.BaseTransport) -> bool:
-    """Whether nothing has come on an idle connection: neither its end nor what nobody asked for."""
+    """Whether nothing has arrived on an idle connection: neither its end nor unexpected bytes."""
     incoming = select.poll()
     incoming.register(transport.get_extra_info("socket"), select.POLLIN)
     return not incoming.poll(0)
@@ -136,7 +136,7 @@ def ends_after(status: int) -> bool:
     """Whether a connection is not used again once a request with a body was answered so.
 
     Who refuses a body may close without having read it, and without saying so: what is sent next
-    would meet the reset, and nobody could tell whether it was read.
+    would meet the reset, and it would not be known whether it was read.
     """
     return status >= _REFUSED
 

@@ -19,7 +19,7 @@ class Credentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CallersOwn:
-    """The `Authorization` header that the client sent; nobody here can renew it."""
+    """The `Authorization` header that the client sent; the gateway cannot renew it."""
 
     value: str = field(repr=False)
 

@@ -71,7 +71,7 @@ async def find_naming(
 
 
 class TooMany(UpstreamError):
-    """There are so many messages, or users, that nobody looks through them all."""
+    """There are too many messages, or users, to search."""
 
 
 async def _find(
@@ -131,7 +131,7 @@ def _older(page: Mapping[str, object]) -> dict[str, str] | None:
 def _reaches(messages: list[dict[str, object]], horizon: datetime) -> bool:
     """Whether the page ends before `horizon`, so that all further ones are older still.
 
-    Only a page that is sorted, the newest first, can tell: the order is not documented.
+    Only a page that is sorted, the newest first, shows that: the order is not documented.
     """
     times = [_created(message) for message in messages]
     known = [time for time in times if time is not None]

@@ -1,7 +1,7 @@
-"""What ChatKitty tells of users that concerns files: their display pictures.
+"""What ChatKitty reports of users that concerns files: their display pictures.
 
 Source: ChatKitty OpenAPI 2.41.9, `ChatUserResource` and `list-users`: a page is asked for by its
-number only (`page`, `size`, `sort`), and nothing tells since when a user has a picture.
+number only (`page`, `size`, `sort`), and nothing shows since when a user has a picture.
 """
 
 from collections.abc import AsyncGenerator, Collection, Mapping

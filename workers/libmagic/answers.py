@@ -106,7 +106,7 @@ _WEAK: Final[Mapping[str, re.Pattern[bytes]]] = {
 
 
 def is_text(head: bytes) -> bool:
-    """Whether it may be text in some encoding, most of which nothing tells."""
+    """Whether it may be text in some encoding; most cannot be recognised."""
     return head.startswith(_WIDE) or _BINARY.search(head) is None
 
 

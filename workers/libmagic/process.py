@@ -36,7 +36,7 @@ of answers.
 """
 
 _LOOKS: Final = 2
-"""Looks in this time: when one comes late itself, answers may be there that nobody has read."""
+"""Checks in this time: if a check itself is late, there may be unread answers."""
 
 _TRIES: Final = 2
 """A child may be killed for another reason than its file; twice in turn it is the file."""
@@ -128,7 +128,7 @@ class Child:
 
 
 class Libmagic:
-    """Children enough that one which hangs or dies keeps nobody else waiting."""
+    """Enough children that one which hangs or dies does not delay other callers."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
@@ -174,7 +174,7 @@ class Libmagic:
 
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[Child]:
-        """A child that nobody else asks; one that did not get through it is replaced."""
+        """A child for one caller at a time; a child that fails is replaced."""
         child = await self._free_place()
         place: Child | None = None
         try:

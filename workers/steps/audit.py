@@ -118,7 +118,7 @@ def _unreported(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
 
 
 def _unproven(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
-    """Of an endpoint that takes nothing without a file, and never tells which it took."""
+    """For an endpoint that accepts nothing without a file, and never says which it accepted."""
     if not seen:
         return [_miscounted("ChatKitty accepted a form in which the gateway saw no file")]
     return [_UNCERTAIN] if upload.doubted else []

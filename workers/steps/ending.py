@@ -60,7 +60,7 @@ async def end(
 async def conclude(backends: Backends, entry: Entry, upload: Upload, fault: Fault) -> Entry:
     """Make the verdict durable, then end a hosted upload by it.
 
-    Whatever happens from then on, the verdict stands; and nobody comes to one whose claim of the
+    Whatever happens from then on, the verdict stands; and no worker reaches one if its claim of the
     upload that another worker has taken over since. Raises what `end` raises.
     """
     entry = await backends.ledger.save(entry, replace(upload, fault=fault))
@@ -69,7 +69,7 @@ async def conclude(backends: Backends, entry: Entry, upload: Upload, fault: Faul
 
 
 async def carry_out(backends: Backends, entry: Entry) -> Entry:
-    """End a hosted upload by the fault in its record; of a file that nobody needs nothing stays.
+    """End a hosted upload by the fault in its record, and remove its file if it is not needed.
 
     Raises what `end` raises.
     """

@@ -1,7 +1,7 @@
 """Around every step: its time limit, and what follows if it comes to no orderly end.
 
 Steps that are begun are counted, so that an upload that kills its worker, or fails it in a way
-that nobody foresaw, ends as a dead letter instead of coming back for good.
+in an unexpected way, ends as a dead letter instead of coming back for ever.
 """
 
 import asyncio
@@ -170,7 +170,7 @@ async def _give_up(upload_id: str, services: WorkerServices) -> None:
 async def _begin(services: WorkerServices, upload_ids: Sequence[str]) -> dict[str, int]:
     """How often a step of each was begun without an end, this time included.
 
-    Without Redis nobody counts, and tasks hardly come.
+    Without Redis attempts are not counted, and few tasks arrive.
     """
     try:
         async with services.backends.redis.pipeline(transaction=False) as pipeline:

@@ -1,6 +1,6 @@
 """`inspect`: what a stored file really is, whether all of it is there, and whether it may pass.
 
-Only the bytes that tell the type are read; size and digest are the store's own.
+Only the bytes that show the type are read; size and digest are the store's own.
 """
 
 import time

@@ -1,7 +1,7 @@
 """`register`: ChatKitty is given the reference to the file, once.
 
 An attempt is durable before its request is sent, as a conditional write, which only one worker can
-win. It is a lease, too: until it has run out nobody else tries, and its holder sends nothing once
+win. It is a lease, too: until it expires no other worker tries, and its holder sends nothing once
 it may have. A worker that finds an attempt of unknown outcome looks for the message before sending
 another request, and looks again until ChatKitty would list the message if there were one.
 
@@ -139,7 +139,7 @@ class Registration:
             self._backends.queue.send(Step.REMOVE, self._replaced)
 
     async def _claim(self, before: Attempt | None) -> None:
-        """Make the attempt durable, as nobody else has since the record was read."""
+        """Make the attempt durable, unless another worker has since the record was read."""
         self._send_by = time.monotonic() + SEND_SECONDS
         attempt = Attempt(
             count=before.count + 1 if before else 1,

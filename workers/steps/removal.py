@@ -1,7 +1,7 @@
 """`remove`: an order to remove a hosted file is carried out, or dropped.
 
 It is dropped where what named the file still does, where something else names it as well, and
-where ChatKitty cannot tell. Each part of it may be done again.
+if ChatKitty does not answer. Each part of it may be done again.
 """
 
 from datetime import UTC, datetime
@@ -93,7 +93,7 @@ async def _carry_out(placed: Placed, services: WorkerServices) -> None:
 
 
 async def _erase(order: Order, entry: Entry | None, backends: Backends) -> None:
-    """Leave nothing of the upload that tells of anybody, even where its record is gone."""
+    """Remove all personal data of the upload, even if its record is gone."""
     if entry is not None and entry.upload.state is not State.ABORTED:
         await Expiries(backends.store).drop(entry.upload)
         await backends.ledger.erase(entry)

@@ -40,7 +40,7 @@ async def resume(upload_id: str, services: WorkerServices) -> None:
 
 
 async def _settle(entry: Entry, services: WorkerServices) -> None:
-    """A relay whose process died: nobody knows what ChatKitty made of it.
+    """A relay whose process died: it is not known what ChatKitty did with it.
 
     That is made durable in the record's own place first: a process that only stood still finds it
     there, and does not put the answer where it is about to be removed.

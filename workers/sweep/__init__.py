@@ -40,7 +40,7 @@ async def sweep(services: WorkerServices) -> None:
 
 
 async def sweep_once(backends: Backends, lease: Lease) -> None:
-    """Send again what is overdue, and clear away what nobody will ever ask for.
+    """Send again what is overdue, and remove what will never be needed.
 
     Raises LeaseLost where another sweeper has taken over, StoreUnavailable.
     """

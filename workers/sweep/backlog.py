@@ -1,4 +1,4 @@
-"""Uploads for which nobody did anything for a while get another task."""
+"""Uploads without progress for a while get another task."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -84,7 +84,7 @@ class Lease:
 async def take(store: ObjectStore, rest: float) -> Lease | None:
     """The lease, or None if another sweeper has it. Raises StoreUnavailable.
 
-    Nobody gets it within `rest` seconds after a pass: beats of several schedulers, or of a time
+    No sweeper gets it within `rest` seconds after a pass: beats of several schedulers, or of a time
     without workers, are no reason for several passes.
     """
     memory = Memory(holder=str(uuid4()), seconds=LEASE_SECONDS)

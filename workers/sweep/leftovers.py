@@ -44,7 +44,7 @@ To wait costs room in the store; not to wait costs an honest client its upload.
 """
 
 ABANDONED: Final = 1800.0
-"""The same where Redis cannot tell of any process: so long no client is waited for."""
+"""The same if Redis knows of no process: no client takes longer than that."""
 
 _WALK: Final = 5_000
 _FRESH: Final = 10_000
@@ -53,11 +53,11 @@ _CLAIMS: Final = 5_000
 _DEAD: Final = 5_000
 _CLAIM_GRACE: Final = 3600.0
 _APART: Final = 10.0
-"""Seconds by which the pages of two listings may tell ages of different moments."""
+"""Seconds by which the ages in the pages of two listings may differ."""
 
 
 def is_orphan(traces: Traces) -> bool:
-    """Whether a complete file is there that no record tells of, nor will by itself. Pure.
+    """Whether there is a complete file without a record, which will not get one by itself. Pure.
 
     Its record was lost, or was never written and the upload not acknowledged.
     """
@@ -95,7 +95,7 @@ def is_late(traces: Traces) -> bool:
 
 
 async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
-    """Remove files that nobody wants any more, and forget what is past its time.
+    """Remove files that are not needed any more, and expired records.
 
     Returns how many of either. Raises LeaseLost, StoreUnavailable.
     """
@@ -170,7 +170,7 @@ async def _forget_presences(backends: Backends) -> None:
 
 
 async def _forget_claims(backends: Backends, lease: Lease) -> int:
-    """Claims claim nothing any more long before they are removed: nobody can be taking one over."""
+    """Claims expire long before they are removed: no request can be taking one over."""
     forgotten, examined = 0, 0
     oldest = backends.settings.idempotency_retention + _CLAIM_GRACE
     last: str | None = None
@@ -204,7 +204,7 @@ async def _forget_dead(backends: Backends) -> int:
 
 
 async def abort_abandoned(backends: Backends) -> int:
-    """Abort multipart uploads that nobody works on; returns how many. Raises StoreUnavailable."""
+    """Abort abandoned multipart uploads; returns how many. Raises StoreUnavailable."""
     silent = [upload async for upload in _silent(backends)]
     gone = await _without_a_process(backends, silent)
     if gone:
@@ -229,7 +229,7 @@ async def _silent(backends: Backends) -> AsyncIterator[UnfinishedMultipart]:
 async def _without_a_process(
     backends: Backends, uploads: Sequence[UnfinishedMultipart]
 ) -> list[UnfinishedMultipart]:
-    """Those that no process marks in Redis, as far as Redis can tell."""
+    """Those that no process marks in Redis, as far as Redis knows."""
     can_tell = True
     gone = list(uploads)
     try:

@@ -17,7 +17,7 @@ from gateway.uploads.ids import created_at, parse_id
 log = get_logger(__name__)
 
 _MOST: Final = 10_000
-"""Pending uploads, or orphans, that are counted: to know that there are more helps nobody."""
+"""The most pending uploads, or orphans, that are counted; a larger count is no use."""
 
 
 async def survey(backends: Backends, counted: backlog_snapshot.Count | None) -> None:

@@ -25,7 +25,7 @@ class Traces:
 
     @property
     def has_record(self) -> bool:
-        """Whether a record tells of the upload."""
+        """Whether a record of the upload exists."""
         return self.pending is not None or self.record is not None
 
 

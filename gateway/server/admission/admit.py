@@ -147,7 +147,7 @@ def _content_type(headers: CIMultiDictProxy[str]) -> str:
 
 
 def _check_may_be_hosted(principal: Principal) -> None:
-    """Refuse who would have the gateway's own credentials act for nobody, or for anybody.
+    """Refuse callers for whom the gateway's own credentials would act as no user, or as any user.
 
     Raises GrantRefused, AnotherUser.
     """

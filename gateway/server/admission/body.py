@@ -42,7 +42,7 @@ class _Reader:
 
     async def read(self) -> bytes:
         """What has come, or comes next; nothing at the end. Raises BodyTimeout."""
-        if self._content.is_eof():  # all of it has come, and nobody waits
+        if self._content.is_eof():  # it has arrived completely, and no reader waits
             return await self._content.readany()
         self._since = time.monotonic()
         try:

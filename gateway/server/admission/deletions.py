@@ -1,6 +1,6 @@
 """What is deleted or replaced through the gateway takes its hosted file with it.
 
-Which file that is, only ChatKitty can tell: it is asked before the request is sent, and the order
+Only ChatKitty knows which file that is: it is asked before the request is sent, and the order
 to remove the file is durable before, too. Whether it is gone, workers find out.
 """
 

@@ -1,6 +1,6 @@
 """The end of a process that serves: nothing new, what is under way to its end, and no lost request.
 
-Readiness fails first, and a balancer takes its time to see it. Then nobody can connect any more;
+Readiness fails first, and a balancer takes its time to see it. Then no client can connect any more;
 connections that are there have their next answer with `Connection: close`. One that is idle is
 closed only after a moment: a request may be on its way on it.
 """

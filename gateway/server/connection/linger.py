@@ -2,7 +2,7 @@
 
 A client that writes all of its body before it reads would never see the answer if the connection
 were closed under it: the unread bytes would make a reset of it (RFC 9112 section 9.6). So the rest
-is read, by nobody, as far as it is bearable; where more may come than that, the client is told at
+is drained, up to a bound; if more than that may come, the answer says at
 once that this is the last answer.
 """
 
@@ -20,7 +20,7 @@ LINGER_BYTES: Final = 64 * 1024**2
 """Bytes of a refused body that are read in order to give its client the answer."""
 
 LINGER_SECONDS: Final = 10.0
-"""How long a client that was answered early may go on sending, to nobody."""
+"""How long the rest of a body is drained after an early answer."""
 
 TOO_SLOW_STATUS: Final = 408
 """The answer to a client that was waited for long enough (RFC 9110 section 15.5.9)."""
@@ -30,7 +30,7 @@ TOO_SLOW_SECONDS: Final = 1.0
 
 
 async def close_behind_bodies(request: web.Request, response: web.StreamResponse) -> None:
-    """Before an answer's head is sent: tell that it is the last, if the body is not waited for.
+    """Before an answer's head is sent: mark it as the last, if the body is not waited for.
 
     aiohttp's signal of a response that is prepared.
     """

@@ -89,7 +89,7 @@ class Handler(PatientHandler):
         if body is None or body.is_eof():
             return
         body.set_exception(fault)
-        body.feed_eof()  # nobody is to wait for the rest
+        body.feed_eof()  # no reader must wait for the rest
         self._take_none_after(body)
 
     def _take_none_after(self, body: aiohttp.StreamReader) -> None:

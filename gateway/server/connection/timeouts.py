@@ -54,7 +54,7 @@ class PatientHandler(web.RequestHandler):
         self._stuck_since: float | None = None
         """Since when all that was sent has waited for the client to take it."""
         self._passing: aiohttp.StreamReader | None = None
-        """The body of which the rest is read by nobody."""
+        """The body with a rest that is drained."""
         self._passing_since = 0.0
 
     # --- what the transport tells ----------------------------------------------------------------
@@ -134,7 +134,7 @@ class PatientHandler(web.RequestHandler):
         return now - self._resting_since > settings.idle_timeout
 
     def _is_stuck(self, now: float, limit: float) -> bool:
-        """Whether what was sent has waited for too long, and nobody but the client is to act."""
+        """Whether sent bytes have waited for too long, and it is the client's turn."""
         to_act = self.writing_paused or self._socket.is_closing() or self.awaits_head
         if not to_act or not self._socket.get_write_buffer_size():
             self._stuck_since = None

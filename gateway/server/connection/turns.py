@@ -73,7 +73,7 @@ class TurnHandler(Handler):
         self._left = 0
         """Bytes that are still to come of that request, if its head told the length."""
         self._chunks: Chunks | None = None
-        """Where the request's body ends, if only its chunks tell."""
+        """Where the request's body ends, if only its chunks show that."""
         self._had_chunks = False
         """Whether the parser has read a chunked body, which may have ended with trailers."""
         self._let_in = False
@@ -154,7 +154,7 @@ class TurnHandler(Handler):
     def waits_since(self) -> float | None:
         """Since when the client has been waited for to make a request; None while it has one.
 
-        Of one that was answered, the rest may still come, and nobody waits for that.
+        If the request was answered, the rest may still arrive, and no reader waits for it.
         """
         if self._passing is not None:
             return self._passing_since
@@ -297,7 +297,7 @@ class TurnHandler(Handler):
     def _hear_of_body(self) -> None:
         """Break a body that could not be read.
 
-        The parser in Python tells most faults of chunks to the body's reader alone, and takes what
+        The parser in Python reports most faults of chunks only to the body's reader, and takes what
         follows for another request.
         """
         fault = self._newest_body.exception()

@@ -54,7 +54,7 @@ class Without(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What tells one content from another: a strong `ETag`, and `Last-Modified`, in seconds.
+    """What distinguishes contents: a strong `ETag`, and `Last-Modified`, in seconds.
 
     The content never changes, so the date is a strong validator as well (section 8.8.2.2).
     """

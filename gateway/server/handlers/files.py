@@ -101,7 +101,7 @@ async def get_file(request: web.Request) -> web.StreamResponse:
 
 
 def validators_of(upload: Upload) -> Validators:
-    """What tells the content of a hosted file from any other; it never changes. Pure."""
+    """What identifies the content of a hosted file; it never changes. Pure."""
     stored = upload.history[0].at.astimezone(UTC).replace(microsecond=0)
     return Validators(f'"{upload.file.size:x}-{upload.file.crc32c or 0:08x}"', stored)
 

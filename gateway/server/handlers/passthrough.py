@@ -82,7 +82,7 @@ def is_preflight(method: str, received: CIMultiDictProxy[str]) -> bool:
 async def _let_in(request: web.Request, needed: frozenset[str]) -> None:
     """See who asks, where that matters: for scopes that are `needed`, or for a subject's quota.
 
-    A token that none of our verifiers knows is the upstream's to judge, and is counted for nobody.
+    A token that no verifier knows is checked by the upstream, and counts for no subject.
     """
     services = request.app[SERVICES]
     if not needed and services.quotas is None:

@@ -175,7 +175,7 @@ async def _answer_hosted(request: web.Request, services: Services, upload: Uploa
 
 
 def _unknown(request: web.Request, upload: Upload) -> web.Response:
-    """A repeated relay of which nobody knows the outcome: the upload resource is all there is."""
+    """A repeated relay with an unknown outcome: the answer has only the upload resource."""
     request[UPLOAD_ID] = upload.id
     detail = "ChatKitty may have processed the first request, so it is not sent again"
     location = {"Location": upload_location(upload.id)}
