@@ -226,7 +226,7 @@ async def test_failed_uploads_are_taken_up_again_and_registered(
     assert sorted(url for url in urls if url in {failed.url, tried.url}) == sorted(
         [str(failed.url), str(tried.url)]
     )
-    assert "registered cannot be taken up again" in (await run("retry", failed.id)).stderr
+    assert "registered cannot be retried" in (await run("retry", failed.id)).stderr
 
 
 async def test_what_cannot_be_taken_up_again_is_said_so(
