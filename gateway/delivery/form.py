@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from gateway.delivery.meter import FileMeter
-from gateway.delivery.tap import FILE_PART
+from gateway.delivery.relay.tap import FILE_PART
 from gateway.errors import (
     EmptyFile,
     FileTooLarge,

@@ -52,8 +52,9 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 class RelayPhases(msgspec.Struct, frozen=True):
-    """Where the time of a relay goes: until its body was there, and until its answer was."""
+    """Where the time of a relay goes: until it was admitted, its body there, and its answer."""
 
+    auth: Distribution
     body: Distribution
     upstream: Distribution
 
@@ -75,4 +76,8 @@ def tally_of(route: str, delivery: str, status: int | str) -> Tally:
 @lru_cache(1)
 def relay_phases() -> RelayPhases:
     """The phases of every relay."""
-    return RelayPhases(PHASE_SECONDS.of("relay", "body"), PHASE_SECONDS.of("relay", "upstream"))
+    return RelayPhases(
+        auth=PHASE_SECONDS.of("relay", "auth"),
+        body=PHASE_SECONDS.of("relay", "body"),
+        upstream=PHASE_SECONDS.of("relay", "upstream"),
+    )

@@ -74,10 +74,12 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Answer every error as a problem; where the answer has begun, cut the connection instead."""
     try:
         return await handler(request)
-    except (ConnectionError, UploadAborted) as error:
-        log.info("request.aborted", reason=str(error))
-        request[ENDED] = ABORTED
-        return _answer(request, UploadAborted("the body ended before it was complete"))
+    except (ConnectionError, UploadAborted):
+        aborted = UploadAborted("the body ended before it was complete")
+        if ANSWER not in request:
+            log.info("request.aborted", reason=str(aborted))
+            request[ENDED] = ABORTED
+        return _answer(request, aborted)
     except (GatewayError, MultipartError) as error:
         return _answer(request, error)
     except web.HTTPException:  # the router's; our own handlers raise none

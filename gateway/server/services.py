@@ -15,8 +15,8 @@ from gateway.backends import Backends, open_backends
 from gateway.delivery.external import ExternalDelivery
 from gateway.delivery.forward import Forwarder, upstream_session
 from gateway.delivery.idempotency import Once
-from gateway.delivery.pool import UpstreamPool
-from gateway.delivery.relay import RelayDelivery
+from gateway.delivery.relay import Relays
+from gateway.delivery.relay.upstream import UpstreamPool
 from gateway.limits.budget import Budget
 from gateway.limits.crowd import Crowd
 from gateway.limits.minimum_rate import Floor
@@ -47,8 +47,6 @@ class Services:
     backends: Backends
     authenticator: Authenticator
     forwarder: Forwarder
-    pool: UpstreamPool
-    exchanges: Watch
     quotas: Quotas | None
     """None where no subject has a limit: then nothing is counted."""
     connections: Watch
@@ -61,7 +59,7 @@ class Services:
     floor: Floor
     """The slowest rate of a body."""
 
-    relay: RelayDelivery
+    relays: Relays
     external: ExternalDelivery
     once: Once
     presence: Heartbeats
@@ -104,6 +102,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         forwarder = Forwarder(session, str(settings.upstream_url))
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
+        floor = Floor(settings.body_min_rate, settings.body_rate_period)
         budget = Budget(settings.upload_memory)
         await stack.enter_async_context(at_work(lambda: watch(backends, budget)))
         looking = asyncio.create_task(asyncio.to_thread(backends.queue.warn_if_unusable))
@@ -113,10 +112,6 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             backends=backends,
             authenticator=authenticator,
             forwarder=forwarder,
-            pool=pool,
-            exchanges=Watch(
-                min(settings.body_timeout, settings.body_rate_period, settings.upstream_timeout)
-            ),
             quotas=quotas,
             connections=Watch(
                 min(settings.head_timeout, settings.idle_timeout, settings.answer_timeout)
@@ -129,8 +124,23 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             bodies=Watch(min(settings.body_timeout, settings.body_rate_period)),
             slots=Slots(settings.max_open_uploads),
             passing=Slots(settings.max_open_uploads),
-            floor=Floor(settings.body_min_rate, settings.body_rate_period),
-            relay=RelayDelivery(settings, forwarder, backends.ledger, backends.queue),
+            floor=floor,
+            relays=Relays(
+                pool=pool,
+                ledger=backends.ledger,
+                queue=backends.queue,
+                under_way=Watch(
+                    min(
+                        settings.body_timeout,
+                        settings.body_rate_period,
+                        settings.upstream_timeout,
+                    )
+                ),
+                hash=settings.hash,
+                body_timeout=settings.body_timeout,
+                upstream_timeout=settings.upstream_timeout,
+                floor=floor,
+            ),
             routes=routes,
             route_of=_router(settings, routes),
             client_of=client_finder(settings.trusted_proxies),

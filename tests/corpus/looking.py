@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.choices import Hash
-from gateway.delivery.tap import Tap
+from gateway.delivery.relay.tap import Tap
 from gateway.multipart import declared_boundaries
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.mismatch import Reported, Seen, compare

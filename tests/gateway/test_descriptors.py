@@ -10,7 +10,7 @@ import pytest
 from multidict import CIMultiDict
 
 from gateway.delivery.forward import Forwarder, Outgoing, upstream_session
-from gateway.delivery.pool import UpstreamPool
+from gateway.delivery.relay.upstream import UpstreamPool
 from gateway.descriptors import ran_out
 from gateway.errors import GatewayError, StoreUnavailable, UpstreamUnavailable, VerifierUnavailable
 from gateway.problems import problem_of

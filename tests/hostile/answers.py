@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from gateway.delivery.relay import ANSWER_LIMIT
+from gateway.delivery.relay.record import ANSWER_LIMIT
 
 FORGED: Final = "forged"
 """Stands where an upstream names itself the gateway, and must not reach the client."""

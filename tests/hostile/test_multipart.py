@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.choices import Hash
-from gateway.delivery.tap import Tap
+from gateway.delivery.relay.tap import Tap
 from gateway.media_types import UNKNOWN_TYPE
 from gateway.multipart import Ambiguity, declared_boundaries
 from gateway.uploads.mismatch import Reported, Seen, compare

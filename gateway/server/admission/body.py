@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from gateway.delivery.admitted import OUTLIVED
+from gateway.delivery.relay.body_clock import SILENT, TOO_SLOW
 from gateway.errors import (
     AuthorizationEnded,
     BodyTimeout,
@@ -20,9 +21,7 @@ from gateway.limits.minimum_rate import Pace
 from gateway.server.connection.context import CONTINUED
 from gateway.server.services import Services
 
-SILENT = "the rest of the body did not arrive in time"
 BROKEN_CHUNKS = "the body is not in chunked transfer coding, as its Transfer-Encoding says"
-TOO_SLOW = "the body was sent too slowly"
 
 
 class _Reader:
@@ -41,14 +40,14 @@ class _Reader:
         self._fault = ""
 
     async def read(self) -> bytes:
-        """What has come, or comes next; nothing at the end. Raises BodyTimeout."""
+        """What has come, or comes next; nothing at the end. Raises BodyTimeout too."""
         if self._content.is_eof():  # it has arrived completely, and no reader waits
-            return await self._content.readany()
+            return await next_of(self._content)
         self._since = time.monotonic()
         try:
             # No timer is set: whoever looks gives it its moment.
             async with asyncio.timeout(None) as self._timeout:
-                return await self._content.readany()
+                return await next_of(self._content)
         except TimeoutError:
             raise BodyTimeout(self._fault) from None
         finally:
@@ -85,7 +84,7 @@ async def read_body(
     reader = _Reader(request.content, services)
     services.bodies.add(reader)
     try:
-        while chunk := await _next(reader):
+        while chunk := await reader.read():
             if until is not None and time.time() > until:
                 raise AuthorizationEnded(OUTLIVED)
             received += len(chunk)
@@ -96,9 +95,13 @@ async def read_body(
         services.bodies.discard(reader)
 
 
-async def _next(reader: _Reader) -> bytes:
+async def next_of(content: aiohttp.StreamReader) -> bytes:
+    """The next bytes of a body, none at its end.
+
+    Raises MalformedRequest where the framing broke, UploadAborted where the client went away.
+    """
     try:
-        return await reader.read()
+        return await content.readany()
     except (HttpProcessingError, web.RequestPayloadError) as error:
         raise MalformedRequest(BROKEN_CHUNKS) from error
     # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.

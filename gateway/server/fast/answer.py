@@ -7,10 +7,10 @@ from typing import Final
 
 from aiohttp.http import RawResponseMessage
 
+from gateway.delivery.relay import wire
 from gateway.problems import Problem
 from gateway.server.connection.answers import document_of
 from gateway.server.connection.context import SERVER
-from gateway.server.fast import wire
 from gateway.server.fields import headers
 
 _NO_BODY: Final = frozenset({204, 304})

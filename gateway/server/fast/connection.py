@@ -5,6 +5,7 @@ Between two requests the head decides. What is not taken here is lent to aiohttp
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
@@ -21,7 +22,7 @@ from gateway.server.connection import linger
 from gateway.server.connection.context import request_id_of
 from gateway.server.connection.strict import framing_fault
 from gateway.server.connection.turns import TurnHandler
-from gateway.server.fast.exchange import Exchange
+from gateway.server.fast.front import SocketFront
 from gateway.server.fields.head import Head
 from gateway.server.fields.target import with_read_target
 from gateway.server.services import Services
@@ -30,37 +31,51 @@ from gateway.uploads.ids import new_id
 _OPENINGS: Final = (b"POST ", b"PUT ", b"PATCH ")
 """With what the head of an upload begins: of any other, nothing needs to be known here."""
 
+_SMALLEST_READ: Final = 64 * 1024
+_LARGEST_READ: Final = 1024 * 1024
+"""Bytes that one read may take: the more, the less it costs, and the more waits to be sent.
+
+A client that fills its reads gets larger ones, an upstream that does not keep up smaller ones.
+"""
+
 
 class Connection(TurnHandler):
     """One client's connection."""
 
-    __slots__ = ("_drained", "_exchange", "_services")
+    __slots__ = ("_drained", "_front", "_reads", "_services", "_take")
 
     def __init__(self, server: web.Server, services: Services, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
         super().__init__(server, services.settings, services.connections, services.crowd, **options)
         self._services = services
-        self._exchange: Exchange | None = None
+        self._front: SocketFront | None = None
+        """Who answers the upload that is under way, if one is."""
+        self._take: Callable[[bytes], bytes] | None = None
+        """What takes the bytes of its body, and returns what is beyond its end."""
+        self._reads = 0
+        """How many bytes one read of that takes at the most."""
         self._drained: asyncio.Future[None] | None = None
 
     # --- what the transport tells ----------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """Hand the bytes to the party that handles their request."""
-        if (exchange := self._exchange) is None:
+        if (take := self._take) is None:
             if data and not (self._lent or self._returning):
                 self._collect(data)
             else:
                 super().data_received(data)
-        elif rest := exchange.client_sends(data):
+        elif rest := take(data):
             self._keep(rest)
-            if self._exchange is None:  # it had been answered, and that was its last byte
+            if self._front is None:  # it had been answered, and that was its last byte
                 self._go_on()
+        elif len(data) == self._reads < _LARGEST_READ:
+            self._set_reads(2 * self._reads)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client has gone."""
         super().connection_lost(exc)
-        if self._exchange is not None:
-            self._exchange.client_lost()
+        if self._front is not None:
+            self._front.client_lost()
         self._wake()
 
     def resume_writing(self) -> None:
@@ -72,7 +87,7 @@ class Connection(TurnHandler):
 
     def close(self) -> None:
         """Take no further request; one that is being answered is finished."""
-        if self._exchange is None:
+        if self._front is None:
             super().close()
         else:
             self._closing = True
@@ -80,30 +95,30 @@ class Connection(TurnHandler):
     @property
     def idle(self) -> bool:
         """Whether no request is being read or answered."""
-        return self._exchange is None and super().idle
+        return self._front is None and super().idle
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
         """Finish the request that is being answered, for at most `timeout` seconds."""
-        if self._exchange is not None:
-            await self._exchange.wait_for_end(timeout)
+        if self._front is not None:
+            await self._front.wait_for_end(timeout)
         await super().shutdown(timeout)
 
     @property
     def awaits_head(self) -> bool:
-        """Whether there is nothing to do but to wait for a head; an exchange is no idle client."""
-        return self._exchange is None and super().awaits_head
+        """Whether there is nothing to do but to wait for a head; an upload is no idle client."""
+        return self._front is None and super().awaits_head
 
     @property
     def has_request(self) -> bool:
         """Whether a request is being answered, or was a moment ago."""
-        return self._exchange is not None or super().has_request
+        return self._front is not None or super().has_request
 
     @property
     def waits_since(self) -> float | None:
         """Since when the client has been waited for to make a request; None while it has one."""
-        return super().waits_since if self._exchange is None else self._exchange.waits_since
+        return super().waits_since if self._front is None else self._front.waits_since
 
-    # --- what an exchange does -------------------------------------------------------------------
+    # --- what a front does ----------------------------------------------------------------------
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -126,6 +141,14 @@ class Connection(TurnHandler):
         if self.transport is not None and not self._later:
             self.transport.resume_reading()
 
+    def narrow(self) -> None:
+        """Take less by one read from now on."""
+        self._set_reads(max(_SMALLEST_READ, self._reads // 2))
+
+    def give_to(self, taker: Callable[[bytes], bytes]) -> None:
+        """Give the body's bytes to another from now on, who returns what is behind its end."""
+        self._take = taker
+
     def end_answers(self) -> None:
         """Send nothing more, and go on reading."""
         linger.end_answers(self.transport)
@@ -135,18 +158,19 @@ class Connection(TurnHandler):
         if self.transport is not None:
             self.transport.abort()
 
-    # --- our own side ----------------------------------------------------------------------------
-
-    def exchange_ended(self, *, reusable: bool) -> None:
-        """The exchange is over; `reusable`: the next request may follow on the connection."""
-        self._exchange = None
+    def upload_ended(self, *, reusable: bool) -> None:
+        """The upload is over; `reusable`: the next request may follow on the connection."""
+        self._front = self._take = None
         if not reusable or self._closing:
             self.force_close()
             return
         self._resting_since = time.monotonic()
         self._go_on()
 
+    # --- our own side ----------------------------------------------------------------------------
+
     def _begin(self, data: bytes, size: int) -> None:
+        started = time.monotonic()
         message = self._parsed(data[:size]) if data.startswith(_OPENINGS) else None
         admitted = self._admit(message) if message is not None else None
         if message is None or admitted is None:  # not one to be answered here, or at all
@@ -154,8 +178,10 @@ class Connection(TurnHandler):
             return
         self._head_began = None
         self.keep_alive(val=True)  # aiohttp's timer must not see an idle connection
-        self._exchange = Exchange(self, self._services, admitted, message)
-        self._exchange.begin()
+        self._reads = self.widen()
+        self._front = front = SocketFront(self, self._services, admitted, message, started)
+        self._take = front.exchange.client_sends
+        front.begin()
         if body := data[size:]:
             self.data_received(body)
 
@@ -197,6 +223,10 @@ class Connection(TurnHandler):
             return None
         # What the upload replaces has to be asked for first.
         return None if takes_file(services.settings, head.method, head.target) else admitted
+
+    def _set_reads(self, size: int) -> None:
+        self._reads = size
+        self.set_read_size(size)
 
     def _wake(self) -> None:
         if self._drained is not None and not self._drained.done():

@@ -14,7 +14,7 @@ from gateway.server.admission.deletions import hand_over, order_removal
 from gateway.server.fields import headers
 from gateway.server.fields.resumption import check_passed
 from gateway.server.fields.target import upstream_path
-from gateway.server.handlers.streaming import stream_answer
+from gateway.server.handlers.streaming import AnswerHead, stream_answer
 from gateway.server.services import SERVICES
 
 _NOT_OF_PREFLIGHTS = ("Authorization", "Content-Type")
@@ -55,7 +55,8 @@ async def _pass(
     placed = await order_removal(request, services, path)
     async with services.forwarder.send(outgoing) as response:
         await hand_over(services, placed, response.status)
-        return await stream_answer(request, response, b"")
+        head = AnswerHead(response.status, response.reason, response.headers)
+        return await stream_answer(request, head, b"", response.content)
 
 
 def asks_for_websocket(method: str, received: CIMultiDictProxy[str]) -> bool:

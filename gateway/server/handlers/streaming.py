@@ -1,32 +1,44 @@
 """The upstream's answer to the client as it comes: status, headers and bytes."""
 
+from typing import NamedTuple
+
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from gateway.delivery.forward import read_on
 from gateway.server.fields import headers
 from gateway.server.services import SERVICES
 
 
+class AnswerHead(NamedTuple):
+    """The head of an answer of the upstream's."""
+
+    status: int
+    reason: str | None
+    headers: CIMultiDictProxy[str]
+
+
 async def stream_answer(
-    request: web.Request, response: aiohttp.ClientResponse, held: bytes
+    request: web.Request, head: AnswerHead, held: bytes, rest: aiohttp.StreamReader | None
 ) -> web.StreamResponse:
-    """Answer with what the upstream answers; `held` is what was read of its body already.
+    """Answer with what the upstream answers: what is `held` of its body, then the `rest`.
 
     Raises UpstreamUnavailable where the upstream's body breaks off, ConnectionError where the
     client has gone.
     """
-    reason = response.reason or ""
+    reason = head.reason or ""
     answer = web.StreamResponse(
-        status=response.status,
+        status=head.status,
         reason=reason if reason.isprintable() else None,
-        headers=headers.to_client(response.headers),
+        headers=headers.to_client(head.headers),
     )
     await answer.prepare(request)
     if held:
         await answer.write(held)
-    patience = request.app[SERVICES].settings.upstream_timeout
-    while chunk := await read_on(response.content, patience):
-        await answer.write(chunk)
+    if rest is not None:
+        patience = request.app[SERVICES].settings.upstream_timeout
+        while chunk := await read_on(rest, patience):
+            await answer.write(chunk)
     await answer.write_eof()
     return answer

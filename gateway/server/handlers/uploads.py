@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from aiohttp import web
@@ -25,10 +24,10 @@ from gateway.server.admission.pictures import check_picture
 from gateway.server.connection.answers import problem_response
 from gateway.server.connection.context import REQUEST_ID, UPLOAD_ID
 from gateway.server.connection.turns import TurnHandler
-from gateway.server.fields import headers
 from gateway.server.fields.head import head_of
 from gateway.server.fields.idempotency_key import idempotency_key
 from gateway.server.fields.prefer import preference
+from gateway.server.handlers.relaying import relayed
 from gateway.server.handlers.resources import upload_location
 from gateway.server.handlers.streaming import stream_answer
 from gateway.server.services import SERVICES, Services
@@ -65,8 +64,8 @@ async def take_upload(request: web.Request) -> web.StreamResponse:
 
 async def _take(request: web.Request, services: Services, admitted: Admitted) -> web.StreamResponse:
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
-    relayed = admitted.route.delivery is Delivery.RELAY
-    if relayed and key is None:
+    is_relay = admitted.route.delivery is Delivery.RELAY
+    if is_relay and key is None:
         with services.slots.hold():
             return await _relay(request, services, admitted)
     await services.fitness.check()
@@ -81,7 +80,7 @@ async def _take(request: web.Request, services: Services, admitted: Admitted) ->
             return _unknown(request, unknown.upload)
         if isinstance(claimed, Upload):
             return await _repeat(request, services, claimed)
-        if relayed:
+        if is_relay:
             try:
                 with services.slots.hold():
                     return await _relay_once(request, services, admitted, claimed)
@@ -95,11 +94,10 @@ async def _relay(
     request: web.Request, services: Services, admitted: Admitted
 ) -> web.StreamResponse:
     placed = await order_removal(request, services, admitted.target.path)
-    await send_continue(request)
-    body = _body(request, services, admitted)
-    async with services.relay.send(admitted, headers.of_relay(request.headers), body) as relayed:
-        await hand_over(services, placed, relayed.response.status)
-        return await stream_answer(request, relayed.response, relayed.held)
+    await _ask_for_body(request)
+    async with relayed(request, services, admitted) as (head, held, rest):
+        await hand_over(services, placed, head.status)
+        return await stream_answer(request, head, held, rest)
 
 
 async def _relay_once(
@@ -111,20 +109,17 @@ async def _relay_once(
         await asyncio.shield(services.once.release(held))
         raise
     attempt = await services.once.begin(held, admitted)
-    await send_continue(request)
-    body = _body(request, services, admitted)
-    sent = headers.of_relay(request.headers)
+    await _ask_for_body(request)
     async with AsyncExitStack() as stack:
         try:
-            relaying = services.relay.send(admitted, sent, body, attempt.entry)
-            relayed = await stack.enter_async_context(relaying)
+            relaying = relayed(request, services, admitted, attempt.entry)
+            head, begun, rest = await stack.enter_async_context(relaying)
         except Exception as error:
             await services.once.broke(attempt, error)
             raise
-        response = relayed.response
-        await services.once.answered(attempt, response.status, response.headers)
-        await hand_over(services, placed, response.status)
-        return await stream_answer(request, response, relayed.held)
+        await services.once.answered(attempt, head.status, head.headers)
+        await hand_over(services, placed, head.status)
+        return await stream_answer(request, head, begun, rest)
 
 
 async def _host(request: web.Request, services: Services, admitted: Admitted) -> web.Response:
@@ -148,8 +143,10 @@ async def _host_once(
 async def _receive(request: web.Request, services: Services, admitted: Admitted) -> Received:
     with services.slots.hold():
         async with services.external.reserve(admitted) as memory:
-            await send_continue(request)
-            body = _body(request, services, admitted)
+            await _ask_for_body(request)
+            body = read_body(
+                request, services, limit=admitted.body_limit, until=admitted.body_until
+            )
             return await services.external.receive(admitted, body, memory)
 
 
@@ -198,7 +195,7 @@ def answer_to(request: web.Request, upload: Upload) -> web.Response:
     )
 
 
-def _body(request: web.Request, services: Services, admitted: Admitted) -> AsyncIterator[bytes]:
+async def _ask_for_body(request: web.Request) -> None:
+    await send_continue(request)
     if isinstance(request.protocol, TurnHandler):
         request.protocol.let_in()
-    return read_body(request, services, limit=admitted.body_limit, until=admitted.body_until)

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from redis.asyncio import Redis
 
 from gateway.delivery.forward import Forwarder, Outgoing, upstream_session
-from gateway.delivery.pool import UpstreamPool
+from gateway.delivery.relay.upstream import UpstreamPool
 from gateway.redis.pool import RolePool
 from gateway.stack.ports import HOST
 from tests.servers.listening import listening

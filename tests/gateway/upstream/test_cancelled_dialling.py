@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from redis.asyncio.connection import AbstractConnection
 
-from gateway.delivery.pool import UpstreamConnection, UpstreamPool
+from gateway.delivery.relay.upstream import UpstreamConnection, UpstreamPool
 from gateway.redis.pool import RolePool
 from gateway.stack.ports import HOST, free_port
 from tests.servers.listening import listening

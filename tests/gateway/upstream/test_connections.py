@@ -11,7 +11,7 @@ import pytest
 from gateway.delivery.forward import upstream_session
 from gateway.stack.ports import HOST
 from gateway.upstream.connections import connector
-from tests.gateway.delivery.test_pool import LEFT
+from tests.gateway.delivery.relay.test_upstream import LEFT
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 

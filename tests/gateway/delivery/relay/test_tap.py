@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from gateway.choices import Hash
-from gateway.delivery.tap import MAX_FILES, PIECES_BYTES, Observation, Tap
+from gateway.delivery.relay.tap import MAX_FILES, PIECES_BYTES, Observation, Tap
 from gateway.multipart import Limits, declared_boundaries
 from gateway.uploads.excerpt import HEAD_BYTES, TAIL_BYTES
 from tests.gateway.delivery.bodies import CONTENT_TYPE, Part, cut, encode

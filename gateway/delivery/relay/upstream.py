@@ -1,6 +1,6 @@
-"""Connections to the upstream for the fast engine: each carries one exchange at a time.
+"""Connections to the upstream: each carries one relay at a time.
 
-A connection is kept for the next exchange only after one that went well to its end, and if nothing
+A connection is kept for the next relay only after one that went well to its end, and if nothing
 came behind its answer.
 """
 
@@ -8,14 +8,15 @@ import asyncio
 import ssl
 import time
 from contextlib import suppress
-from typing import Protocol, cast
+from typing import cast
 
 import aiohttp
 from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMessage
+from aiohttp.http import HttpProcessingError, HttpResponseParser
 from yarl import URL
 
 from gateway.delivery.forward import CONNECT_SECONDS, NOT_HTTP, UNREACHABLE, answer_fault
+from gateway.delivery.relay.parties import Carried
 from gateway.dial import dial
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.limits.watch import Watch
@@ -32,35 +33,17 @@ _ANSWER_BUFFER = 256 * 1024
 _WRITE_BUFFER = 256 * 1024
 
 
-class Exchange(Protocol):
-    """Who uses a connection, and is told what happens on it."""
-
-    def upstream_answers(
-        self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
-    ) -> None:
-        """The answer has come: all of its body if that is `whole`, else perhaps only its head."""
-
-    def upstream_lost(self, why: str) -> None:
-        """The connection broke before the answer's head had come, or that makes no sense."""
-
-    def upstream_full(self) -> None:
-        """The write buffer is above its high-water mark."""
-
-    def upstream_drained(self) -> None:
-        """Most of what waited has been sent."""
-
-
 class UpstreamConnection(BaseProtocol):
     """One connection: bytes out as they are given, answers in by aiohttp's own parser."""
 
     __slots__ = (
-        "_answers", "_exchange", "_idle_since", "_lasts", "_plain", "_pool", "_reads", "_stream",
+        "_answers", "_carried", "_idle_since", "_lasts", "_plain", "_pool", "_reads", "_stream",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: "UpstreamPool") -> None:
         super().__init__(loop)
         self._pool = pool
-        self._exchange: Exchange | None = None
+        self._carried: Carried | None = None
         self._stream: aiohttp.StreamReader | None = None
         self._idle_since: float | None = time.monotonic()
         self._lasts = False
@@ -86,9 +69,9 @@ class UpstreamConnection(BaseProtocol):
         """Whether an upload may be sent on it, after it was idle."""
         return self.usable and self.transport is not None and is_silent(self.transport)
 
-    def begin(self, exchange: Exchange) -> None:
-        """Use it for an exchange."""
-        self._exchange = exchange
+    def begin(self, carried: Carried) -> None:
+        """Carry a request."""
+        self._carried = carried
         self._idle_since = None
         self._stream = None
         self._lasts = self._plain = False
@@ -100,11 +83,11 @@ class UpstreamConnection(BaseProtocol):
             self.transport.write(data)
 
     def end(self, *, reusable: bool) -> None:
-        """The exchange is over.
+        """The request is over.
 
         The connection is kept if its request was `reusable` and its answer was read to the end.
         """
-        self._exchange = None
+        self._carried = None
         if reusable and self._lasts and self.usable and self._is_read():
             self._idle_since = time.monotonic()
             self._pool.put(self)
@@ -132,12 +115,12 @@ class UpstreamConnection(BaseProtocol):
 
     def data_received(self, data: bytes) -> None:
         """The bytes of an answer; what nobody asked for ends the connection."""
-        if self._exchange is None:
+        if self._carried is None:
             self._close()
         elif data or not self._plain:  # aiohttp asks by b"" for what the parser has held back
-            self._receive(self._exchange, data)
+            self._receive(self._carried, data)
 
-    def _receive(self, exchange: Exchange, data: bytes) -> None:
+    def _receive(self, carried: Carried, data: bytes) -> None:
         self._reads += 1
         self._plain = False
         try:
@@ -155,7 +138,7 @@ class UpstreamConnection(BaseProtocol):
         if not answers:
             return
         head, stream = answers[0]
-        # Of its answers the first is the exchange's: that a second came must be known by its end.
+        # Of its answers the first is the request's: that a second came must be known by its end.
         self._lasts = not (
             head.should_close or upgraded or self._stream is not None or len(answers) > 1
         )
@@ -163,10 +146,10 @@ class UpstreamConnection(BaseProtocol):
             self._stream = stream
             whole = body_of(data, head) if self._reads == len(messages) == 1 else None
             self._plain = whole is not None
-            exchange.upstream_answers(head, stream, whole)
+            carried.upstream_answers(head, stream, whole)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Tell the exchange; an answer may end with its connection (RFC 9112 section 6.3)."""
+        """Tell whose request it was. An answer may end like this (RFC 9112 section 6.3)."""
         if exc is not None and self.transport is not None:
             read_rest(self.transport, self.data_received)
         super().connection_lost(exc)
@@ -176,20 +159,20 @@ class UpstreamConnection(BaseProtocol):
     def pause_writing(self) -> None:
         """Pass the upstream's back-pressure on."""
         super().pause_writing()
-        if self._exchange is not None:
-            self._exchange.upstream_full()
+        if self._carried is not None:
+            self._carried.upstream_full()
 
     def resume_writing(self) -> None:
         """Pass its end on."""
         super().resume_writing()
-        if self._exchange is not None:
-            self._exchange.upstream_drained()
+        if self._carried is not None:
+            self._carried.upstream_drained()
 
     def _break(self, why: str) -> None:
-        exchange, stream = self._exchange, self._stream
-        if exchange is not None and stream is None:
-            self._exchange = None
-            exchange.upstream_lost(why)
+        carried, stream = self._carried, self._stream
+        if carried is not None and stream is None:
+            self._carried = None
+            carried.upstream_lost(why)
         elif stream is not None and not stream.is_eof():
             with suppress(HttpProcessingError):
                 self._answers.feed_eof()
@@ -253,7 +236,7 @@ class UpstreamPool:
         self._watch.add(connection)
 
     def put(self, connection: UpstreamConnection) -> None:
-        """Keep a connection for the next exchange."""
+        """Keep a connection for the next request."""
         self._idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:

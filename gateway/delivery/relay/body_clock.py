@@ -1,9 +1,14 @@
 """How long the client of a body was waited for, and whether that is too long."""
 
+from typing import Final
+
 from gateway.limits.minimum_rate import Floor, Pace
 
+SILENT: Final = "the rest of the body did not arrive in time"
+TOO_SLOW: Final = "the body was sent too slowly"
 
-class Waiting:
+
+class BodyClock:
     """Looks now and then; what passed between two looks is the client's, unless it was held.
 
     Times are those of the monotonic clock, in seconds.

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp.http import RawResponseMessage
 
-from gateway.delivery.pool import UpstreamConnection, UpstreamPool
+from gateway.delivery.relay.upstream import UpstreamConnection, UpstreamPool
 from gateway.stack.ports import HOST
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
