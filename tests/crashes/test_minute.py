@@ -144,7 +144,6 @@ async def begin(stage: Stage, row: Row, brokers: Iterator[str]) -> Case:
     """Have the upload come to the point where its process stands still."""
     stage = replace(stage, name=f"{uuid4()}.png", environ=dict(stage.environ))
     stage.environ["GATEWAY_DELIVERY"] = row.delivery
-    stage.environ["GATEWAY_ENGINE"] = "plain"  # the points are in the one for uploads with keys
     if row.by == "worker":
         stage.environ["GATEWAY_BROKER_URL"] = next(brokers)
     key = row.key if row.keyed else None

@@ -7,16 +7,35 @@ import pytest
 from gateway.uploads import keys
 from gateway.uploads.record import State
 from tests.crashes.conftest import Stage, died
+from tests.flows.client import Client
+from tests.servers.gateway import Gateway
+from tests.servers.sandbox import TOKENS
 
 
 @pytest.fixture(autouse=True)
-def _plain(lonely_environ: dict[str, str]) -> None:
-    # The points are in the engine that relays uploads with keys.
-    lonely_environ |= {"GATEWAY_DELIVERY": "relay", "GATEWAY_ENGINE": "plain"}
+def _relay(lonely_environ: dict[str, str]) -> None:
+    lonely_environ["GATEWAY_DELIVERY"] = "relay"
 
 
+@pytest.fixture(params=["fast", "plain"])
+def engine(lonely_environ: dict[str, str], request: pytest.FixtureRequest) -> str:
+    """Whoever has the client of an upload without a key; with one it is always aiohttp."""
+    name = str(request.param)
+    lonely_environ["GATEWAY_ENGINE"] = name
+    return name
+
+
+async def dying(stage: Stage, point: str) -> Gateway:
+    """A gateway that dies at the point, and knows the token: else the fast engine takes nothing."""
+    gateway = stage.gateway(point)
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        assert (await client.request("GET", "/gateway/uploads")).status == 200
+    return gateway
+
+
+@pytest.mark.usefixtures("engine")
 async def test_without_an_answer_nothing_is_kept_or_repeated(stage: Stage) -> None:
-    gateway = stage.gateway("relay.answered")
+    gateway = await dying(stage, "relay.answered")
     assert await stage.upload(gateway) is None
     await died(gateway.pid)
     await stage.take_up()
@@ -24,8 +43,9 @@ async def test_without_an_answer_nothing_is_kept_or_repeated(stage: Stage) -> No
     assert await stage.left(keys.PENDING) == []
 
 
+@pytest.mark.usefixtures("engine")
 async def test_a_record_without_a_task_is_audited(stage: Stage) -> None:
-    gateway = stage.gateway("relay.kept")
+    gateway = await dying(stage, "relay.kept")
     assert await stage.upload(gateway) is None
     await died(gateway.pid)
     waiting = await stage.backends.ledger.list_relayed(0, 10)

@@ -1,0 +1,39 @@
+"""The table of a relay's moves."""
+
+import pytest
+
+from gateway.delivery.relay.phase import MOVES, TO_ACT, Event, IllegalMoveError, Phase, Side
+
+
+def test_each_phase_has_its_moves_and_somebody_to_act() -> None:
+    assert set(MOVES) == set(TO_ACT) == set(Phase)
+
+
+def test_each_phase_is_come_to_from_the_first() -> None:
+    found = {Phase.NEW}
+    while more := {after for phase in found for after in MOVES[phase].values()} - found:
+        found |= more
+    assert found == set(Phase)
+
+
+def test_each_phase_but_the_last_can_fail() -> None:
+    assert {phase for phase in Phase if MOVES[phase].get(Event.FAILED) is Phase.OVER} == (
+        set(Phase) - {Phase.OVER}
+    )
+
+
+def test_the_last_phase_is_followed_by_nothing_and_waits_for_nobody() -> None:
+    assert not MOVES[Phase.OVER]
+    assert TO_ACT[Phase.OVER] is Side.NOBODY
+
+
+def test_no_phase_is_come_back_to_but_by_a_body_that_goes_on() -> None:
+    back = {(phase, after) for phase in Phase for after in MOVES[phase].values() if after < phase}
+    assert back == {(Phase.BLOCKED, Phase.RECEIVING)}
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_what_is_not_in_the_table_is_a_fault(phase: Phase) -> None:
+    for event in set(Event) - set(MOVES[phase]):
+        with pytest.raises(IllegalMoveError, match=f"{event.name} while {phase.name}"):
+            MOVES[phase][event]
