@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from gateway.backends import open_backends
-from gateway.metrics import catalogue
 from gateway.queue import QUEUES
 from gateway.records import backlog_snapshot
 from gateway.settings import load
@@ -25,12 +24,12 @@ from tests.servers.aged_store import open_aged_backends, own_lease
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.metrics import Scrape, scrape, until
 from tests.servers.sandbox import CHANNEL, TOKENS
+from tests.test_metrics_page import documented
 from workers.sweep import sweep_once
 
 pytestmark = pytest.mark.slow
 
 MESSAGES = f"/v1/channels/{CHANNEL}/messages"
-DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROUTE = "channel-message"
 
 
@@ -265,37 +264,10 @@ async def test_the_sweeper_tells_how_much_waits_and_since_when(
         assert abs(seen_by_sweeper.at - time.time()) < 60
 
 
-# --- what is written about them ------------------------------------------------------------------
-
-
-def _documented() -> dict[str, tuple[str, str, str]]:
-    rows = [line.split("|") for line in DOCS.read_text().splitlines() if line.startswith("| `chat")]
-    return {
-        cells[1].strip().strip("`"): (
-            cells[2].strip(),
-            cells[3].replace("`", "").strip(),
-            cells[4].strip(),
-        )
-        for cells in rows
-    }
-
-
-def test_every_metric_is_documented_and_nothing_else() -> None:
-    there = {
-        metric.name: (
-            "gauge" if metric.kind.is_gauge else str(metric.kind),
-            ", ".join(metric.labels),
-            metric.text,
-        )
-        for metric in catalogue.ALL
-    }
-    assert _documented() == there
-
-
 async def test_what_is_scraped_is_what_is_documented(relay_gateway: Gateway) -> None:
     found = await scrape(relay_gateway.admin_url)
     names = {
         name + ("_total" if family.type == "counter" else "")
         for name, family in found.families.items()
     }
-    assert names == set(_documented())
+    assert names == set(documented())
