@@ -87,7 +87,7 @@ def announcement(settings: Settings, role: Role) -> Announcement:
 
 
 def _compared(settings: Settings) -> Mapping[str, str]:
-    """What all must have alike, beside the secret key, by variable."""
+    """The settings, apart from the secret key, that all must have alike, by variable."""
     values = {
         "S3_BUCKET": settings.s3_bucket,
         "UPSTREAM_URL": str(settings.upstream_url),

@@ -1,4 +1,4 @@
-"""What gateways and workers share besides their code: the bucket, Redis, broker and upstream."""
+"""What gateways and workers share apart from code: the bucket, Redis, broker and upstream."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Listed(click.ParamType[str]):
-    """A text whose environment variable holds several, separated by commas."""
+    """Text values; an environment variable holds several, separated by commas."""
 
     name = "text"
     envvar_list_splitter = ","
@@ -179,7 +179,7 @@ def doctor(parts: tuple[Part, ...], as_json: bool) -> None:
 
 
 def _ago(text: str) -> float:
-    """The time that was so long ago, in seconds since the epoch."""
+    """The time a given duration ago, in seconds since the epoch."""
     found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
     if found is None:
         raise click.BadParameter(f"{text!r} is not a duration (use 90, 5m, 2h or 1d)")

@@ -152,7 +152,7 @@ class IdempotencyKeyReused(ClientError):
 
 
 class UploadSuperseded(Unavailable):
-    """The upload was given up while it was received, and another request may have taken over."""
+    """The upload was abandoned while it was received, and another request may have taken over."""
 
 
 class ExpectationFailed(ClientError):
@@ -307,7 +307,7 @@ class ConfigurationError(GatewayError):
 class UpstreamError(GatewayError):
     """ChatKitty did not do what the gateway asked.
 
-    `outcome_unknown`: it may have acted all the same. `retryable`: the same request may succeed
+    `outcome_unknown`: it may have acted anyway. `retryable`: the same request may succeed
     later. `retry_after`: seconds that ChatKitty asked us to wait, 0 if it did not.
     """
 

@@ -74,7 +74,7 @@ class Jwks:
     """The keys of one provider, for all requests of the process."""
 
     def __init__(self, transport: Transport, source: KeySource) -> None:
-        """Fetch keys over `transport`; `keep_fresh` has to run beside it."""
+        """Fetch keys over `transport`; `keep_fresh` has to run concurrently."""
         self._transport = transport
         self._source = source
         self._keys: KeySet | None = None

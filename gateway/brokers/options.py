@@ -23,7 +23,7 @@ _ANSWER_SECONDS: Final = _POLL_SECONDS + 3
 
 @dataclass(frozen=True, slots=True)
 class BrokerOptions:
-    """What an operator chooses beside the broker's address."""
+    """What an operator chooses in addition to the broker's address."""
 
     queue_type: QueueType = QueueType.CLASSIC
     """Of RabbitMQ's queues."""

@@ -13,7 +13,7 @@ import aiohttp
 from gateway.errors import ConfigurationError
 
 FEWEST_DESCRIPTORS: Final = 1024
-"""Each upload under way takes two, and each process some hundred besides."""
+"""Each upload in progress takes two, and each process some hundred more."""
 
 MOST_OFF: Final = 30.0
 """Seconds: tokens end and signatures are valid by the clock."""

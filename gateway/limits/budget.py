@@ -236,7 +236,7 @@ class Budget:
     # --- what a holding asks ---------------------------------------------------------------------
 
     def give(self, holding: Holding, size: int) -> bool:
-        """Whether the holding has so many bytes more now; it does not pass by those who wait."""
+        """Whether the holding got `size` bytes more; it does not overtake waiting uploads."""
         wish = _Wish(holding, size)
         if self._fits_small(wish) or (not self._waiting and self._fits(wish)):
             self._grant(wish)
@@ -244,7 +244,7 @@ class Budget:
         return False
 
     async def wait(self, holding: Holding, size: int, patience: float) -> None:
-        """Return once the holding has so many bytes more. Raises BudgetExhausted."""
+        """Return once the holding has `size` bytes more. Raises BudgetExhausted."""
         wish = _Wish(holding, size, time.monotonic())
         turn = asyncio.get_running_loop().create_future()
         self._waiting[turn] = wish

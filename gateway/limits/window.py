@@ -28,7 +28,7 @@ class Window:
     """One sliding window; what is added counts for its length, and for a slice more at most."""
 
     def __init__(self, seconds: int) -> None:
-        """Make an empty window of so many seconds."""
+        """Make an empty window of the given length in seconds."""
         self._length = slice_length(seconds)
         self._slices: dict[int, int] = {}
 

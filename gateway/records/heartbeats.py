@@ -151,7 +151,7 @@ async def was_present(redis: Redis, upload_id: str) -> bool:
 
 
 async def present_in_bucket(store: ObjectStore, within: float = _FADING_IN_BUCKET) -> set[str]:
-    """The uploads that the bucket was told of within so many seconds. Raises StoreUnavailable."""
+    """The uploads written to the bucket in the last `within` seconds. Raises StoreUnavailable."""
     found: set[str] = set()
     async for info in store.list(keys.PRESENCES):
         if info.age <= within:

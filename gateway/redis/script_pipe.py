@@ -52,7 +52,7 @@ class ScriptPipe(asyncio.Protocol):
         self._reader = hiredis.Reader()
         self._transport: asyncio.WriteTransport | None = writer.transport
         self._calls: deque[tuple[float, Done]] = deque()
-        """The calls that are not answered, each with the time by which it is given up."""
+        """The calls without an answer, each with its deadline."""
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod

@@ -190,7 +190,7 @@ def _policy_of(settings: Settings) -> Policy:
 
 @asynccontextmanager
 async def at_work(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Something that goes on beside the requests, as long as the process serves."""
+    """A task that runs next to the requests, as long as the process serves."""
     task = asyncio.create_task(_for_good(work))
     try:
         yield

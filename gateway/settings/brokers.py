@@ -43,7 +43,7 @@ def check_broker_url(url: str) -> None:
 
 
 def broker_of(url: str) -> str:
-    """What Celery is told of a Redis: the part of its URL that kombu understands."""
+    """The part of a Redis URL that kombu understands, for Celery."""
     address = RedisAddress.of(url)
     if address.master is not None:
         return url

@@ -506,7 +506,7 @@ class Settings(BaseModel):
 
     @property
     def redis(self) -> str:
-        """The URL of Redis, completed by what is set beside it."""
+        """The URL of Redis, completed by the other settings."""
         more = {
             "ssl_ca_certs": self.redis_ca_file,
             "ssl_certfile": self.redis_cert_file,
@@ -523,7 +523,7 @@ class Settings(BaseModel):
 
     @property
     def broker_options(self) -> BrokerOptions:
-        """What is chosen beside the broker's address."""
+        """The choices in addition to the broker's address."""
         return BrokerOptions(
             queue_type=self.broker_queue_type,
             redis_prefix=self.redis_prefix,

@@ -37,7 +37,7 @@ _TRANSLATION: Final[Mapping[str, type[GatewayError]]] = {
 
 
 class Cause(Enum):
-    """Why a store could not be asked, beside the network."""
+    """Why a store could not be asked, other than the network."""
 
     NO_CREDENTIALS = "no credentials"
     NO_S3 = "the answer is not one of S3"

@@ -1,4 +1,4 @@
-"""What of a relayed file is kept for its audit, besides its first bytes. Pure; no I/O.
+"""What is kept of a relayed file for its audit, in addition to its first bytes. Pure; no I/O.
 
 Some formats say elsewhere what they are: a compound file in its directory, an MP4 in its `moov`,
 a ZIP at its end. A walk asks for such stretches, and a picker takes them from the file as it passes

@@ -51,7 +51,7 @@ def record(upload_id: str) -> str:
 
 
 def spare(upload_id: str) -> str:
-    """The copy of a record beside a file whose metadata has no room for it."""
+    """The copy of a record that does not fit into its file's metadata."""
     return SPARES + upload_id
 
 

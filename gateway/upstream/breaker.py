@@ -31,7 +31,7 @@ LONGEST_ASKED: Final = 60.0
 """Seconds that all leave the upstream alone because it asked one of them to wait."""
 
 PROBE: Final = 5.0
-"""Seconds that one probe has before the next may be sent beside it."""
+"""Seconds that one probe has before the next may be sent as well."""
 
 _STATE_SECONDS: Final = 600
 _TRIES: Final = 3

@@ -40,14 +40,14 @@ _TRY_AGAIN: Final = frozenset({408, 425, TOO_MANY_REQUESTS})
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Send the same request again after so many seconds: the last one did nothing."""
+    """Send the same request again in `after` seconds: the last one did nothing."""
 
     after: float
 
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """After so many seconds, find out what the last request did before any other is sent.
+    """In `after` seconds, find out what the last request did before any other is sent.
 
     That nothing is found counts only `settling` seconds after the failure.
     """

@@ -47,7 +47,7 @@ class Transport:
     @classmethod
     @asynccontextmanager
     async def open(cls, seconds: float) -> AsyncIterator[Self]:
-        """A pool of its own, closed at the end; an exchange may take so many seconds."""
+        """A pool of its own, closed at the end; an exchange may take `seconds`."""
         async with aiohttp.ClientSession(
             connector=connector(_MOST_CONNECTIONS),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -30,7 +30,7 @@ from workers.steps.schedule import later
 log = get_logger(__name__)
 
 MOST_TRIES: Final = 8
-"""Steps of one upload that may come to no end before it is given up."""
+"""Unfinished steps of one upload after which it is abandoned."""
 
 _AT_A_TIME: Final = 16
 """Steps of one message that are done together: more only wait for each other's connections."""

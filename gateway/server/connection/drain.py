@@ -87,7 +87,7 @@ def _refuse_new(server: asyncio.Server) -> None:
 
 
 async def _until(check: Callable[[], bool], hastened: asyncio.Event, seconds: float) -> None:
-    """Return when it is so, when hastened, or after so many seconds."""
+    """Return when `check` is true, when hastened, or after `seconds`."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + seconds
     while not check() and not hastened.is_set() and clock() < deadline:  # noqa: ASYNC110 - both are looked at

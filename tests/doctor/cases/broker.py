@@ -110,7 +110,7 @@ BROKER: Final = [
         slow=True,
     ),
     Case(
-        "RabbitMQ, whose queues are there and of another type",
+        "RabbitMQ with existing queues of another type",
         "broker",
         "queue uploads.inspect exists as a classic queue",
         "set GATEWAY_BROKER_QUEUE_TYPE=classic, or stop gateways and workers, and delete the queue"
@@ -120,7 +120,7 @@ BROKER: Final = [
         slow=True,
     ),
     Case(
-        "RabbitMQ, whose queues are there with other arguments",
+        "RabbitMQ with existing queues that have other arguments",
         "broker",
         "queue 'uploads.inspect' exists with another x-max-length in the virtual host …",
         "delete it, or give the gateway a virtual host of its own",
@@ -136,7 +136,7 @@ BROKER: Final = [
         slow=True,
     ),
     Case(
-        "RabbitMQ, whose user may not enter the virtual host",
+        "RabbitMQ with a user who may not enter the virtual host",
         "broker",
         "RabbitMQ does not let stranger into the virtual host /",
         "rabbitmqctl set_permissions -p / stranger …",
@@ -144,7 +144,7 @@ BROKER: Final = [
         slow=True,
     ),
     Case(
-        "RabbitMQ, whose user may not configure",
+        "RabbitMQ with a user who may not configure",
         "broker",
         "RabbitMQ does not let clerk use queue 'uploads.probe.…'",
         "rabbitmqctl set_permissions -p / clerk …",
@@ -152,7 +152,7 @@ BROKER: Final = [
         slow=True,
     ),
     Case(
-        "RabbitMQ, whose user may not write",
+        "RabbitMQ with a user who may not write",
         "broker",
         "RabbitMQ does not let reader use exchange 'amq.default'",
         "rabbitmqctl set_permissions -p / reader …",
@@ -160,7 +160,7 @@ BROKER: Final = [
         slow=True,
     ),
     Case(
-        "RabbitMQ, whose user may not read",
+        "RabbitMQ with a user who may not read",
         "broker",
         "RabbitMQ does not let writer use queue 'uploads.probe.…'",
         "rabbitmqctl set_permissions -p / writer …",

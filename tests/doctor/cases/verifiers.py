@@ -42,7 +42,7 @@ def introspection_is(body: bytes, status: bytes = b"200 OK") -> Break:
 _NO_KEYS: Final = "the identity provider's keys could not be fetched"
 VERIFIERS: Final = [
     Case(
-        "the identity provider is away",
+        "the identity provider is down",
         "jwt",
         "nothing listens at the address of the identity provider",
         "start it, or correct GATEWAY_AUTH_JWKS_URL",
@@ -71,7 +71,7 @@ VERIFIERS: Final = [
         keys_are(b"<html>"),
     ),
     Case(
-        "the identity provider is away",
+        "the identity provider is down",
         "introspection",
         "nothing listens at the address of the identity provider",
         "start it, or correct GATEWAY_AUTH_INTROSPECTION_URL",
