@@ -48,7 +48,7 @@ LONG: Final = (
     "tests/gateway/multipart/test_tomcat_properties.py",
     "tests/gateway/store/test_s3.py",
     "tests/gateway/test_settings_faults.py",
-    "tests/gateway/uploads/test_relayed.py",
+    "tests/gateway/records/test_relay_batch.py",
 )
 """Those without servers that take more than a few seconds: they compute while others wait."""
 

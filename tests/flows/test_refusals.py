@@ -114,9 +114,9 @@ async def test_a_form_that_cannot_be_hosted_is_told_why(
         (
             form(b"data", filename="my\r\nsecret.png"),
             (
-                "In line 2 of the headers of part 1 (`file`): A line among a part's headers is no"
-                " header. Write each header as `Name: value`, and an empty line after the last one."
-                " Write a line break in a file's name as %0D%0A or rename the file."
+                "In line 2 of the headers of part 1 (`file`): A line among a part's headers is not"
+                " a header. Write each header as `Name: value`, and an empty line after the last"
+                " one. Write a line break in a file's name as %0D%0A or rename the file."
             ),
         ),
     ],
