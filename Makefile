@@ -36,9 +36,9 @@ $(TEST) $(DEV): $(VENV)/.%: locks/%.lock pyproject.toml | $(BIN)/pip
 run: install
 	$(BIN)/chatkitty-gateway up
 
-# More processes than there are cores, because many tests wait; few, because each starts servers of its own.
+# Few processes, because each starts servers of its own.
 test: $(TEST)
-	$(BIN)/pytest -m "not slow" --numprocesses 4
+	$(BIN)/pytest -m "not slow" --numprocesses 3
 
 # Parts that die, are away or made to wait, whole stacks, and what deploys them. These mostly wait,
 # so more of them than there are cores may run at a time.
