@@ -1,8 +1,8 @@
-"""How an admitted upload reaches its place, and what its client is answered.
+"""How an admitted upload reaches its destination, and what answer its client gets.
 
-`relay` passes the bytes of an upload on to ChatKitty as they come; `forward` does it with a request
-that is no upload. `external` writes the file to the store. `form` is the form that it
-takes, `idempotency` carries out once what is sent several times.
+`relay` passes the bytes of an upload on to ChatKitty as they arrive; `forward` does the same with
+a request that is not an upload. `external` writes the file to the store, and `form` reads the form
+that it accepts. `idempotency` executes a request that is sent several times only once.
 
-In comes an `Admitted` and its bytes. Nothing here knows the server that the request came to.
+The input is an `Admitted` and its bytes. Nothing here knows which server received the request.
 """

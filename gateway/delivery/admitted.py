@@ -1,4 +1,4 @@
-"""What was settled about an upload before its body is taken."""
+"""What was decided about an upload before its body is read."""
 
 from datetime import datetime
 from typing import Final
@@ -15,13 +15,13 @@ OUTLIVED: Final = "the token expired, and the upload took too long after that"
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload that may come in: whose it is, where it goes, and how its body is delimited.
+    """An admitted upload: its owner, its destination, and how its body is delimited.
 
-    `token_until` is the end of its token, None where nobody told; `body_until` is when its body has
-    to have ended, in epoch seconds, None for never.
-    `content_length` is in bytes, None where the body is chunked, and `body_limit` what the body
-    may have; `authorization` is the header that the client sent, None for a relayed grant; `trace`
-    is the W3C Trace Context of the request's span, if traces are kept.
+    `token_until` is when its token expires, None if unknown; `body_until` is when its body must be
+    complete, in epoch seconds, None for no limit.
+    `content_length` is in bytes, None if the body is chunked, and `body_limit` is the maximum size
+    of the body; `authorization` is the header that the client sent, None for a relayed grant;
+    `trace` is the W3C Trace Context of the request's span, if traces are kept.
     """
 
     upload_id: str
@@ -39,7 +39,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     trace: dict[str, str] = {}
 
     def receiving(self) -> Upload:
-        """The upload's record while nothing is known of its files."""
+        """The upload's record while nothing is known about its files."""
         return Upload(
             id=self.upload_id,
             subject=self.principal.subject,

@@ -1,6 +1,6 @@
-"""`external`: the bytes go to the store, and ChatKitty is given a reference to them.
+"""`external`: the bytes go to the store, and ChatKitty receives a reference to them.
 
-The moment of acknowledgement is the end of `receive`: the object and its record are durable.
+The upload is acknowledged when `accept` returns: the file and its record are durable.
 """
 
 import asyncio
@@ -44,11 +44,11 @@ _LOOK_AGAIN = 2.0
 """Seconds after which a waiting request looks at the record by itself."""
 
 _LAST_LOOK = 3.0
-"""Seconds that the store has for a look at the end of the wait."""
+"""Time-out in seconds of the last look at the record, when the wait is over."""
 
 
 class _Phases(NamedTuple):
-    """Where the time goes: until the body was there, until it was durable, until its end."""
+    """How the time was spent: until the body had arrived, until it was durable, until the end."""
 
     body: Distribution = PHASE_SECONDS.of("external", "body")
     store: Distribution = PHASE_SECONDS.of("external", "store")
@@ -60,11 +60,11 @@ _PHASES: Final = _Phases()
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An upload whose file is stored and whose record is not.
+    """An upload with its file in the store, but without a record yet.
 
     `completed_after` is a time of the monotonic clock before which the file was not complete.
-    `uncontested_until`: until then (epoch seconds, the store's time) no other process touches it;
-    None where the age of the file at the store is not known.
+    `uncontested_until`: no other process touches it until then (epoch seconds, the store's time);
+    None if the age of the file at the store is not known.
     """
 
     upload: Upload
@@ -84,7 +84,7 @@ class ExternalDelivery:
     async def receive(
         self, admitted: Admitted, body: AsyncIterator[bytes], memory: Holding
     ) -> "Received":
-        """Store the file of the form, whose parts wait in `memory`.
+        """Store the file of the form; parts of it are buffered in `memory`.
 
         Raises what the form, the store and the memory refuse; then nothing is left behind.
         """
@@ -102,11 +102,11 @@ class ExternalDelivery:
         return Received(upload, writer, begun, until)
 
     async def accept(self, received: "Received", *, contested: bool = False) -> Upload:
-        """Write the upload's record, which is the acknowledgement, and hand it to the workers.
+        """Write the upload's record, which acknowledges it, and hand it to the workers.
 
-        `contested`: somebody else than a sweeper may take its place. Raises UploadSuperseded; then
-        nothing is left behind. Raises StoreUnavailable; then it is not known whether it was
-        accepted, and what remains of one that was not is the sweeper's to remove.
+        `contested`: not only a sweeper but also another request may take its place. Raises
+        UploadSuperseded; then nothing is left behind. Raises StoreUnavailable; then it is unknown
+        whether the upload was accepted. If it was not, the sweeper removes what remains.
         """
         upload = received.upload
         try:
@@ -123,19 +123,19 @@ class ExternalDelivery:
         return upload
 
     def reserve(self, admitted: Admitted) -> AbstractAsyncContextManager[Holding]:
-        """Memory for the parts of the upload, from before its body is taken.
+        """Memory for the parts of the upload, reserved before its body is read.
 
-        Raises BudgetExhausted where none is free within a moment; later, see `Budget.hold`.
+        Raises BudgetExhausted if none becomes free within a moment; later, see `Budget.hold`.
         """
         return self.budget.hold(
             admitted.principal.subject, admitted.content_length, _BUDGET_PATIENCE
         )
 
     async def wait_for_end(self, upload: Upload, limit: float) -> Upload:
-        """An accepted upload at its end, or as it was seen last when `limit` seconds are over.
+        """An accepted upload once it has finished, or its last known state after `limit` seconds.
 
-        A store that cannot be asked in the meantime is no reason to tell the client anything
-        else: the upload is safe.
+        If the store is unavailable in the meantime, the client gets the same answer: the upload is
+        safe.
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit
@@ -161,7 +161,7 @@ class ExternalDelivery:
     async def _take(
         self, admitted: Admitted, body: AsyncIterator[bytes], writer: ObjectWriter
     ) -> Form:
-        """The form, whose file has gone to the writer."""
+        """The form; its file has gone to the writer."""
         started = time.monotonic()
         reader = FormReader(
             Scanner(admitted.boundaries),
@@ -197,15 +197,15 @@ class ExternalDelivery:
 
 
 def _uncontested_until(stored: StoredObject, took: float) -> float | None:
-    """Up to when nobody else is at the upload, whose file was written within `took` seconds.
+    """Until when no other process touches the upload; writing its file took `took` seconds.
 
-    Only the store's clock goes on while this process, or its whole machine, stands still.
+    Only the store's clock is sure to advance while this process or its machine is suspended.
     """
     return None if stored.at is None else stored.at + UNTOUCHED_FOR - took
 
 
 def _fields(endpoint: Endpoint, form: Form, principal: Principal) -> tuple[tuple[str, str], ...]:
-    """The parts that the file is registered with: what is decided on here is what is recorded."""
+    """The parts to register the file with: what is decided here is what is recorded."""
     if principal.acts_as is None:
         check_fields(endpoint, form.fields)
         return form.fields

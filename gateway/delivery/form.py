@@ -1,7 +1,7 @@
-"""The form that `external` takes: exactly one file, and text beside it. Pure.
+"""The form that `external` accepts: exactly one file, and text fields. Pure.
 
-Here we decide on our own reading of the body, and nobody else reads it. What leaves a doubt about
-what its sender meant is refused.
+Only the gateway reads this body, so its own reading decides. If it is unclear what the sender
+meant, the form is refused.
 """
 
 from collections.abc import Iterator
@@ -24,25 +24,25 @@ from gateway.multipart import TOLERATED, Event, PartBegin, PartData, PartEnd, Sc
 from gateway.uploads.record import File
 
 _LISTED: Final = 5
-"""Parts that are named to a client whose form has no file."""
+"""How many parts the error lists if a form has no file."""
 
 
 class Form(msgspec.Struct, frozen=True):
-    """A complete form: its file as it was counted, and the other parts in their order."""
+    """A complete form: its file as measured, and the other parts in their order."""
 
     file: File
     fields: tuple[tuple[str, str], ...]
 
 
 class FormReader:
-    """Reads a form chunk by chunk and gives back the bytes of its file."""
+    """Reads a form chunk by chunk and returns the bytes of its file."""
 
     def __init__(
         self, scanner: Scanner, *, max_file_size: int, max_form_size: int, sha256: bool
     ) -> None:
         """Refuse a file above `max_file_size` bytes, and other parts above `max_form_size`.
 
-        The CRC32C is left to whoever stores the bytes.
+        The writer that stores the bytes computes the CRC32C.
         """
         self._scanner = scanner
         self._max_file_size = max_file_size
@@ -61,7 +61,7 @@ class FormReader:
         the scanner raises.
         """
         events = self._scanner.receive_data(chunk)
-        # First: what is odd about a part's headers says more than what comes of it.
+        # First, since odd headers of a part explain more than the error they lead to.
         self._refuse_ambiguity()
         for event in events:
             if (data := self._take(event)) is not None:
@@ -148,7 +148,7 @@ class FormReader:
             ) from None
 
     def _shown(self) -> str:
-        """The part that came last."""
+        """The last part, as an error text names it."""
         return shown(len(self._names), self._names[-1])
 
     def _listed(self) -> str:

@@ -1,4 +1,4 @@
-"""One request to the upstream as it came, and the answer as it comes. Nothing is buffered."""
+"""Passes one request to the upstream unchanged, and streams the answer. Nothing is buffered."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ _OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 class Outgoing:
     """A request for the upstream: `path` with its query, exactly as the client wrote it.
 
-    `body` is None where the request has none; its Content-Length, if any, is in `headers`.
+    `body` is None if the request has none; its Content-Length, if any, is in `headers`.
     """
 
     method: str
@@ -38,7 +38,7 @@ class Outgoing:
 
 
 def upstream_session(timeout: float) -> aiohttp.ClientSession:
-    """A pool of connections that adds and loses nothing, keeps no cookies, undoes no encoding.
+    """A connection pool that neither adds nor drops headers, keeps no cookies, decodes no content.
 
     `timeout` is how long the upstream may stay silent, in seconds.
     """
@@ -53,17 +53,17 @@ def upstream_session(timeout: float) -> aiohttp.ClientSession:
 
 
 async def read_on(content: aiohttp.StreamReader, patience: float) -> bytes:
-    """The next bytes of an answer, none at its end. Raises UpstreamUnavailable where it is cut.
+    """The next bytes of an answer, none at its end. Raises UpstreamUnavailable if it breaks off.
 
-    aiohttp's compiled parser drops a body whose chunks break, and leaves its reader waiting for
-    good: so nobody waits for longer than `patience` seconds.
+    aiohttp's compiled parser drops a body with broken chunks, and its reader would wait forever: so
+    this waits at most `patience` seconds.
     """
     try:
-        if content.is_eof():  # all of it has come, and nobody waits
+        if content.is_eof():  # all of it has arrived
             return await content.readany()
         async with asyncio.timeout(patience):
             return await content.readany()
-    # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
+    # aiohttp raises RuntimeError if the transport is gone and the reader does not know it yet.
     except (aiohttp.ClientError, TimeoutError, RuntimeError) as error:
         raise UpstreamUnavailable("ChatKitty's answer broke off", outcome_unknown=True) from error
 
@@ -72,8 +72,8 @@ def answer_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
     """Why an answer cannot be passed on, though it could be parsed; None if it can.
 
     RFC 9110 section 15 (a status beyond 599 or below 100), section 15.2.2 (to switch protocols,
-    which is never asked for); RFC 9112 section 6.1 (a coding that was not asked for) and 6.3 (a
-    length that nobody can hold).
+    which is never requested); RFC 9112 section 6.1 (a coding that was not requested) and 6.3 (a
+    length too large to count).
     """
     if status == _SWITCHING:
         return "ChatKitty switched to another protocol"
@@ -94,7 +94,7 @@ class Forwarder:
 
     @asynccontextmanager
     async def send(self, outgoing: Outgoing) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The upstream's answer, from its head on; it may come before the body was all sent.
+        """The upstream's answer, as soon as its head is here; perhaps before the body was all sent.
 
         A body that raises cuts the upstream's connection, and its error is raised here. Raises
         UpstreamUnavailable and UpstreamTimeout.
@@ -128,7 +128,7 @@ class Forwarder:
 
 
 class _Watched:
-    """A body that remembers why it broke, since the client library tells only that it did."""
+    """A body that remembers why it broke, since the client library reports only that it did."""
 
     def __init__(self, body: AsyncIterator[bytes]) -> None:
         self._body = body
@@ -146,7 +146,7 @@ class _Watched:
 
 
 def _may_act(body: _Watched | None) -> bool:
-    """Whether a body, once begun, leaves open what the upstream makes of it."""
+    """Whether the upstream may have acted on the request: it can, once its body has begun."""
     return body is not None and body.begun
 
 

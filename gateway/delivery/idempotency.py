@@ -1,8 +1,8 @@
-"""An upload with an idempotency key: however often it is sent, it is carried out once.
+"""An upload with an idempotency key: however often it is sent, it is executed once.
 
-Whoever has the claim of the key takes the body. Everybody else is led to the upload that the key
-stands for, or takes the claim over once it is sure that its upload was not and will not be
-accepted: a relay of which nobody knows the outcome is never sent a second time.
+The request that holds the key's claim has its body read. Any other request with the key gets the
+upload that the key stands for, or takes the claim over once it is certain that this upload was not
+and will not be accepted. A relay with an unknown outcome is never sent a second time.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ _COME_BACK: Final = 2.0
 
 
 class Unknown(Exception):
-    """The key stands for a relay of which nobody knows the outcome."""
+    """The key stands for a relay with an unknown outcome."""
 
     def __init__(self, upload: Upload) -> None:
         super().__init__(upload.id)
@@ -64,15 +64,15 @@ class KeyedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """What it works with."""
+    """The services that it needs."""
 
     backends: Backends
     claims: Claims
 
     async def claim(self, admitted: Admitted, key: str, patience: float) -> Held | Upload:
-        """The claim, if the body is to be taken, else the upload that the key stands for.
+        """The claim, if the body is to be read, else the upload that the key stands for.
 
-        A first request that is still at work is waited for, for `patience` seconds. Raises
+        If the first request is still in progress, wait for it for up to `patience` seconds. Raises
         IdempotencyKeyReused, UploadInProgress, StoreUnavailable, and Unknown.
         """
         place = keys.claim(admitted.principal.subject, key)
@@ -97,7 +97,7 @@ class Once:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def begin(self, held: Held, admitted: Admitted) -> "KeyedAttempt":
-        """Make a relay known before its first byte is sent.
+        """Record a relay before its first byte is sent.
 
         Raises UploadSuperseded, StoreUnavailable.
         """
@@ -108,7 +108,7 @@ class Once:
     async def answered(
         self, attempt: "KeyedAttempt", status: int, headers: Mapping[str, str]
     ) -> None:
-        """The upstream has answered the relay; a success is kept already."""
+        """Follow up on the upstream's answer to the relay; a success has been recorded already."""
         if status in range(200, 300):
             return
         if retry.may_have_acted(status, asks_to_wait="Retry-After" in headers):
@@ -117,16 +117,16 @@ class Once:
             await self._undo(attempt)
 
     async def broke(self, attempt: "KeyedAttempt", error: Exception) -> None:
-        """The relay ended without an answer, or with one that could not be kept."""
+        """Follow up on a relay that ended without an answer, or with one that was not recorded."""
         if isinstance(error, RecordNotKept):
-            return  # it may be there all the same; if it is not, the sweeper ends the upload
+            return  # the record may exist all the same; if not, the sweeper ends the upload
         if isinstance(error, UpstreamError) and error.outcome_unknown:
             await self._lose(attempt, str(error))
         elif isinstance(error, UpstreamError | ClientError):
             await self._undo(attempt)  # the upstream has not seen the end of the body
 
     async def _undo(self, attempt: "KeyedAttempt") -> None:
-        """Nothing was done: nothing stays."""
+        """Remove all traces of a relay that did nothing."""
         with suppress(StoreUnavailable):
             await self.backends.ledger.forget_pending(attempt.entry.upload.id)
             await self.claims.release(attempt.held)
@@ -137,15 +137,15 @@ class Once:
             await self.backends.ledger.save(attempt.entry, upload)
 
     async def release(self, held: Held) -> None:
-        """The request has done nothing: the next one with its key begins anew.
+        """Free the key of a request that has done nothing, so that the next one starts afresh.
 
-        Where the store does not take that, the claim is taken over as a dead one's later.
+        If the store does not accept that, a later request takes the claim over as a dead one's.
         """
         with suppress(StoreUnavailable):
             await self.claims.release(held)
 
     async def _settled(self, upload_id: str) -> Upload | None:
-        """The upload if it was accepted. Raises Unknown for a relay that came to nothing known."""
+        """The upload if it was accepted. Raises Unknown for a relay with an unknown outcome."""
         upload = await self.backends.ledger.find_in_bucket(upload_id)
         if upload is None or upload.state in {State.RECEIVING, State.ABORTED}:
             return None
@@ -154,10 +154,10 @@ class Once:
         return upload
 
     async def _adopt(self, upload_id: str) -> bool:
-        """Take up an upload whose file is complete and whose record was lost or never written.
+        """Resume an upload with a complete file but no record (lost, or never written).
 
-        Whatever became of it before, its client is answered for the first request and for no other.
-        Raises StoreUnavailable.
+        Whatever happened to it before, its client gets the answer to the first request and to no
+        other. Returns whether the upload was resumed. Raises StoreUnavailable.
         """
         backends = self.backends
         try:
@@ -167,13 +167,13 @@ class Once:
         if spare is None:
             return False
         try:
-            # Only of an accepted upload a worker may have been about to send the reference.
+            # A worker may have been about to send the reference only if the upload was accepted.
             accepted = await orphans.is_remembered(backends.redis, spare)
         except (RedisError, OSError) as error:
             log.warning("claim.redis_unavailable", error=repr(error))
             accepted = True
         again = recovered(spare, datetime.now(UTC), 0.0 if accepted else math.inf)
-        with suppress(PreconditionFailed):  # somebody else has, or the gateway itself
+        with suppress(PreconditionFailed):  # another request has, or the gateway itself
             await backends.ledger.recover(again)
         log.info("claim.adopted", first=upload_id)
         return True
@@ -181,7 +181,7 @@ class Once:
     async def _take_over(self, held: Held, ours: Claim, admitted: Admitted) -> Held | Upload | None:
         """The claim of a request that died before its file was complete, else its upload.
 
-        None where neither can be told yet. Raises Unknown, StoreUnavailable.
+        None if neither is known yet. Raises Unknown, StoreUnavailable.
         """
         try:
             gone = await is_gone(self.backends.redis, self.backends.store, held.claim.upload_id)
@@ -207,5 +207,5 @@ class Once:
 
 
 def outcome_unknown(upload: Upload, detail: str) -> Upload:
-    """The relay at its end, since nobody will ever know more of it."""
+    """The relay in its final state, since its outcome will never be known."""
     return advance(upload, State.FAILED, datetime.now(UTC), Fault("outcome-unknown", detail))

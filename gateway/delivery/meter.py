@@ -1,4 +1,4 @@
-"""Counts and hashes one file part, and keeps what tells its kind. No I/O."""
+"""Counts and hashes one file part, and keeps the bytes that show its type. No I/O."""
 
 import hashlib
 from typing import Final
@@ -18,37 +18,37 @@ from gateway.uploads.names import safe_name
 from gateway.uploads.record import File
 
 _LONGEST_TAIL: Final = 2 * TAIL_BYTES
-"""It is cut when it is so long, so that each byte of small chunks is moved twice at the most."""
+"""The tail is cut at this length, so that each byte of small chunks is moved at most twice."""
 
 
 MAX_DISPOSITION: Final = 4096
-"""More bytes than a header has whose name a file system takes, also if that is in it twice over."""
+"""Longer than any header with a name that a file system accepts, even if it is in there twice."""
 
 
 class FileMeter:
-    """Sees a file's bytes go by, in order and once."""
+    """Receives a file's bytes, in order and once."""
 
     def __init__(self, *, crc32c: bool, sha256: bool, excerpt: bool = False) -> None:
-        """Take the digests that are asked for; with `excerpt` keep what tells the file's kind."""
+        """Compute the requested digests; with `excerpt`, keep what shows the file's type."""
         self.size = 0
         self._crc32c: int | None = 0 if crc32c else None
         self._sha256 = hashlib.sha256() if sha256 else None
         self._excerpt = excerpt
         self._head = b""
         self._tail = bytearray()
-        """The last bytes of what comes behind the head."""
+        """The last bytes after the head."""
         self._looked = False
         self._picker: Picker | None = None
 
     def update(self, data: PartData) -> None:
-        """Take the next bytes of the file; they are not kept beyond the excerpt."""
+        """Process the next bytes of the file; only the excerpt is kept."""
         self.size += data.end - data.start
         if self._crc32c is not None:
             self._crc32c = google_crc32c.extend(self._crc32c, data.data)
         if self._sha256 is not None:
             self._sha256.update(memoryview(data.chunk)[data.start : data.end])
         if self._excerpt:
-            # In line, and without a call for each chunk: this is the hot path.
+            # Inlined, without a call for each chunk: this is the hot path.
             chunk, start, end = data.chunk, data.start, data.end
             behind = start
             if not self._looked:
@@ -66,7 +66,7 @@ class FileMeter:
                 self._picker.see(self.size - (end - start), memoryview(chunk)[start:end])
 
     def describe(self, part: PartBegin, pieces: tuple[Piece, ...] = ()) -> File:
-        """The file, by what was counted and what the client said of it."""
+        """The file's record: what was counted, and what the client said about it."""
         return File(
             name=safe_name(part.filename or "", path=not part.escaped),
             original_name=part.filename,
@@ -80,7 +80,7 @@ class FileMeter:
         )
 
     def pieces(self) -> tuple[Piece, ...]:
-        """What is kept besides the first bytes, at the file's end."""
+        """What is kept in addition to the first bytes, once the file is complete."""
         if self.size == len(self._head):
             return ()
         pieces = self._picker.finish() if self._picker is not None else []

@@ -36,8 +36,8 @@ class Count(msgspec.Struct, frozen=True):
 class BacklogSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """`at` is in seconds since the epoch, `oldest` in seconds.
 
-    `queued` has the messages that wait in each queue, and is empty where the broker is away.
-    `counted` is None until the sweeper has gone round the bucket once.
+    `queued` has the number of messages in each queue, and is empty if the broker is unavailable.
+    `counted` is None until the sweeper has listed the whole bucket once.
     """
 
     at: float
@@ -61,7 +61,7 @@ async def keep(redis: Redis, findings: BacklogSnapshot) -> None:
 
 
 async def look(redis: Redis) -> BacklogSnapshot | None:
-    """What was seen last; None if nothing was recently, or Redis does not answer."""
+    """The last snapshot; None if there is no recent one, or Redis does not answer."""
     try:
         document = cast(bytes | None, await redis.get(keys.FINDINGS))
     except (RedisError, OSError):

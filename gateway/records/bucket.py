@@ -1,6 +1,6 @@
-"""Records of uploads in the bucket, which is the truth: pending ones, ends, and fences.
+"""Records of uploads in the bucket, which is authoritative: pending, finished, and fences.
 
-An `external` upload lives at `pending/{id}` until its end and at `records/{id}` from then on.
+An `external` upload lives at `pending/{id}` until it finishes and at `records/{id}` from then on.
 """
 
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ OVERDUE: Final = 20.0
 UNTOUCHED_FOR: Final = OVERDUE / 2
 """Seconds for which a file, and then its record, is left to the gateway that has written it.
 
-Whose record was written later looks what others have made of it.
+A gateway that writes the record later checks what other processes have done with the upload.
 """
 
 FENCED_FOR: Final = 86_400.0
@@ -68,10 +68,10 @@ class BucketRecords:
         self._store = store
 
     async def fence(self, upload: Upload) -> bool:
-        """Make sure that an upload that was not accepted never will be; returns whether it is so.
+        """Make sure that an upload that was not accepted never will be; returns whether that worked.
 
-        `upload` is in state `aborted`. Its record takes the place that the acceptance needs, and
-        goes on to where an acceptance that comes later still looks. Of its file nothing stays.
+        `upload` is in state `aborted`. Its record takes the place that the acceptance needs, then
+        moves to where a later acceptance still looks. Its file is removed.
         Raises StoreUnavailable; then it may be called again.
         """
         try:
@@ -82,7 +82,7 @@ class BucketRecords:
         return await self.bury(upload)
 
     async def bury(self, upload: Upload) -> bool:
-        """The second half of `fence`, also after a crash in the midst of it."""
+        """The second half of `fence`, also after a crash during it."""
         try:
             await self._store.put(keys.record(upload.id), to_json(upload), if_none_match=True)
         except PreconditionFailed:
@@ -101,22 +101,22 @@ class BucketRecords:
         return Entry(from_json(document), version, age)
 
     async def open_ended(self, upload_id: str) -> Entry:
-        """The upload at its end. Raises ObjectNotFound, StoreUnavailable."""
+        """The finished upload. Raises ObjectNotFound, StoreUnavailable."""
         document, version, age = await self._store.get(keys.record(upload_id))
         return Entry(from_json(document), version, age)
 
     async def ended(self, upload_id: str) -> Upload | None:
-        """The upload at its end, or None where it has not come to one. Raises StoreUnavailable."""
+        """The finished upload, or None if it has not finished. Raises StoreUnavailable."""
         try:
             return (await self.open_ended(upload_id)).upload
         except ObjectNotFound:
             return None
 
     async def save(self, entry: Entry, upload: Upload) -> Entry:
-        """Write what became of the upload that `entry` was read as; returns what stands now.
+        """Write the next state of the upload that was read as `entry`; returns what is stored now.
 
-        That is another end than the one given where the upload has come to one before, unless the
-        given one says what ChatKitty has. Raises PreconditionFailed if another process has
+        If the upload had already finished in another way, that result stays and is returned,
+        unless the given one says what ChatKitty has. Raises PreconditionFailed if another process has
         written the upload since, StoreUnavailable.
         """
         if is_end(upload.state):
@@ -144,26 +144,26 @@ class BucketRecords:
         await self._store.put(keys.record(upload_id), document, if_match=entry.version)
 
     async def reopen(self, upload: Upload) -> None:
-        """Put an upload that had failed back among those for which something is to be done.
+        """Move a failed upload back to the pending ones.
 
-        Raises PreconditionFailed where it is there already, StoreUnavailable. The record of its
-        end stays until the next end takes its place: of the two the longer history counts. Who
-        removed it later than he meant to might remove that next end.
+        Raises PreconditionFailed if it is there already, StoreUnavailable. The finished record
+        stays until the next one replaces it: of the two, the longer history counts. (Deleting it
+        here could race with that next record and delete that instead.)
         """
         await self._keep_in_store(upload)
         crash.point(crash.Point.REOPEN_KEPT)
 
     async def recover(self, upload: Upload) -> None:
-        """Have an upload whose record was lost be one again for which something is to be done.
+        """Write a pending record again for an upload that has lost its record.
 
-        Raises PreconditionFailed where it has one again already, StoreUnavailable.
+        Raises PreconditionFailed if it has one again already, StoreUnavailable.
         """
         await self._keep_in_store(upload)
         crash.point(crash.Point.RECOVER_KEPT)
         await orphans.unmark(self._store, upload.id)
 
     async def forget_file(self, upload_id: str) -> None:
-        """Remove an upload's file, and what is kept of an upload beside it.
+        """Remove an upload's file, and what is kept about the upload next to it.
 
         Raises StoreUnavailable.
         """
@@ -176,7 +176,7 @@ class BucketRecords:
         await self._store.delete(keys.record(upload_id))
 
     async def forget_pending(self, upload_id: str) -> None:
-        """Remove the pending record of an upload whose end is durable. Raises StoreUnavailable."""
+        """Remove the pending record of an upload once its end is durable. Raises StoreUnavailable."""
         await self._store.delete(keys.pending(upload_id))
 
     async def set_aside(self, upload_id: str) -> None:

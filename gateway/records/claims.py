@@ -1,7 +1,7 @@
 """Claims of idempotency keys: one object in the bucket each, written before a body is taken.
 
 Source: draft-ietf-httpapi-idempotency-key-header. Claims change by conditional writes only, so
-of any number of replicas one has the key; Redis has no part in it.
+only one of any number of replicas has the key. Redis is not involved.
 """
 
 from collections.abc import Collection
@@ -29,7 +29,7 @@ class Claim(msgspec.Struct, frozen=True):
     """What the key stands for: an upload, and the request that began it.
 
     `content_length` is None for a chunked body. `released`: the request did nothing, and the next
-    one with the key may begin anew.
+    one with the key may start afresh.
     """
 
     upload_id: str
@@ -38,7 +38,7 @@ class Claim(msgspec.Struct, frozen=True):
     released: bool = False
 
     def check(self, target: Target, content_length: int | None) -> None:
-        """Raises IdempotencyKeyReused where another request comes with the same key."""
+        """Raises IdempotencyKeyReused if a different request has the same key."""
         lengths = {self.content_length, content_length} - {None}
         if self.target != target or len(lengths) > 1:
             raise IdempotencyKeyReused("the key was used for another path or another body length")
@@ -68,7 +68,7 @@ class Claims:
     async def take(self, key: str, claim: Claim) -> tuple[Held, bool]:
         """The claim that holds the key from now on, and whether it is the one given.
 
-        Raises StoreUnavailable, and UploadInProgress where others keep changing the claim.
+        Raises StoreUnavailable, and UploadInProgress if other requests keep changing the claim.
         """
         for _ in range(_TRIES):
             try:
@@ -99,15 +99,15 @@ class Claims:
         return Held(held.key, claim, written.etag)
 
     async def release(self, held: Held) -> None:
-        """Let the next request with the key begin anew. Raises StoreUnavailable."""
+        """Let the next request with the key start afresh. Raises StoreUnavailable."""
         await self.replace(held, replace(held.claim, released=True))
 
     async def erase(self, key: str, upload_ids: Collection[str]) -> bool:
-        """Whether the claim under a key of the bucket stood for one of the uploads.
+        """Whether the claim at `key` of the bucket stood for one of the uploads.
 
-        It then tells of nobody any more, and the next request with its key begins anew. S3 has no
-        condition for deletions: one might take the claim that was made in its place. Raises
-        StoreUnavailable.
+        If so, it is overwritten without personal data, and the next request with its idempotency
+        key starts afresh. It is not deleted: S3 has no conditional deletion, which could remove a
+        claim made in its place. Raises StoreUnavailable.
         """
         while True:
             try:

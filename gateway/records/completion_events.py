@@ -1,7 +1,7 @@
 """Notices from workers to waiting requests: the id of each finished upload.
 
-A notice is a hint to look at the record, never the truth: Redis may lose it, so who waits also
-looks by itself from time to time.
+A notice is only a hint to look at the record: Redis may lose it, so a waiting request also looks by
+itself from time to time.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class CompletionEvents:
     async def _receive(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(ENDED_CHANNEL)
-            # What is subscribed to asks for nothing that a wrong server would refuse.
+            # A wrong server (such as a replica) accepts a subscription without an error.
             while not pubsub.connection.should_reconnect():
                 message = await pubsub.get_message(timeout=_LISTEN_SECONDS)
                 if message is not None:

@@ -1,6 +1,6 @@
-"""Marks of the hosted files that are not kept for good, named by the time until which they are.
+"""Marks of the hosted files that expire, named by their expiry time.
 
-A listing by name is a listing by time: a search for what is due reads only that much of it.
+A listing by name is a listing by time: a search for due files reads only the beginning of it.
 """
 
 import re
@@ -17,7 +17,7 @@ _MARK: Final = re.compile(re.escape(keys.EXPIRIES) + r"[0-9]{12}/([^/]+)")
 
 
 class Mark(NamedTuple):
-    """A mark: its key, and the upload whose file is kept until then."""
+    """A mark: its key, and the id of the upload that expires."""
 
     key: str
     upload_id: str
@@ -41,7 +41,7 @@ class Expiries:
             await self._store.delete(key)
 
     async def due(self, now: float) -> AsyncIterator[Mark]:
-        """The marks whose time (seconds since the epoch) has come, the oldest first.
+        """The marks that are due at `now` (seconds since the epoch), the oldest first.
 
         Other keys there are ignored.
         """
@@ -57,7 +57,7 @@ class Expiries:
 
 
 def key_of(upload: Upload) -> str | None:
-    """Where the mark of the upload's file is; None where the file is kept for good. Pure."""
+    """The key of the mark of the upload's file; None if the file does not expire. Pure."""
     if upload.terms.file_retention is None:
         return None
     until = upload.taken_at + timedelta(seconds=upload.terms.file_retention)

@@ -36,7 +36,7 @@ _GRACE_SECONDS: Final = 5.0
 """Seconds for which no process misses the marks that another cannot renew."""
 
 _FADING_IN_BUCKET: Final = 30.0
-"""A beat, and what Redis and the store may take for it."""
+"""The interval of beats, and the time-outs of Redis and the store for one, in seconds."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(list[str])
@@ -51,7 +51,7 @@ class Heartbeats:
         self._store = store
         self._present: set[str] = set()
         self._marked: frozenset[str] = frozenset()
-        """What the last beat marked in Redis."""
+        """The uploads that the last beat marked in Redis."""
         self._key = keys.presences(new_id())
         self._told: frozenset[str] | None = None
         """What was written to the bucket; None if nothing is there."""
@@ -89,11 +89,11 @@ class Heartbeats:
             await self._tell_bucket()
 
     async def _mark(self, upload_ids: Collection[str], ended: Collection[str]) -> bool:
-        """Whether Redis took the marks, and the end of those that have ended."""
+        """Whether Redis accepted the marks, and the removal of those that have ended."""
         try:
             seconds, _ = await self._redis.time()
             async with self._redis.pipeline(transaction=False) as pipeline:
-                # It fades with the marks, which nobody could renew while Redis was away.
+                # It expires with the marks, which could not be renewed while Redis was unavailable.
                 pipeline.set(keys.PRESENT_SINCE, seconds, nx=True, ex=_FADING_SECONDS)
                 pipeline.expire(keys.PRESENT_SINCE, _FADING_SECONDS)
                 for upload_id in upload_ids:
@@ -146,7 +146,7 @@ async def is_present(redis: Redis, upload_id: str) -> bool:
 
 
 async def was_present(redis: Redis, upload_id: str) -> bool:
-    """Whether a process received it lately, and may yet go on. Raises RedisError, OSError."""
+    """Whether a process was receiving it recently, and may continue. Raises RedisError, OSError."""
     return bool(await redis.exists(keys.presence(upload_id)))
 
 

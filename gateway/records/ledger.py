@@ -1,9 +1,8 @@
-"""The only writer of records: in the bucket, which is the truth, and in Redis, which is quick.
+"""The only writer of records: in the bucket, which is authoritative, and in Redis, which is fast.
 
-An `external` upload lives at `pending/{id}` until its end and at `records/{id}` from then on.
-A `relay` upload, whose bytes the upstream already has, waits in Redis for its audit, or at
-`pending/{id}` where Redis cannot take it. Wiping Redis forgets nothing that was acknowledged as
-hosted here.
+An `external` upload lives at `pending/{id}` until it finishes and at `records/{id}` from then on.
+A `relay` upload, which the upstream already has, waits for its audit in Redis, or at
+`pending/{id}` if Redis cannot store it. Wiping Redis loses no acknowledged hosted upload.
 """
 
 import asyncio
@@ -37,7 +36,7 @@ _GIVEN_UP: Final = "the upload was abandoned in the meantime; please send it aga
 
 
 class Ledger(BucketRecords):
-    """Records of uploads: accepted, advanced, brought to their end, found again."""
+    """Writes and finds records of uploads, from their acceptance to their end."""
 
     def __init__(self, store: ObjectStore, redis: Redis, retention: float) -> None:
         """Keep relayed uploads in Redis for at most `retention` seconds."""
@@ -47,16 +46,16 @@ class Ledger(BucketRecords):
         self._relayed_records = RelayedRecords(redis, self._retention, self._keep_relayed)
 
     def close(self) -> None:
-        """Let go of what the ledger alone uses."""
+        """Release what only the ledger uses."""
         self._relayed_records.close()
 
     async def accept(self, upload: Upload, *, uncontested_until: float | None = None) -> Entry:
         """Make the record of an upload durable in the bucket; only then may it be acknowledged.
 
-        `uncontested_until`: up to then (epoch seconds, the store's time) no other process is at the
-        upload; of a record that was written later, and where None is given, it is looked what
-        others have made of the upload: they may have fenced it off, or carried on from a first try
-        of the same write whose answer was lost. Raises UploadSuperseded where it is fenced off, and
+        `uncontested_until`: until then (epoch seconds, the store's time) no other process touches
+        the upload. If the record is written later, or None is given, check what other processes
+        have done: they may have fenced the upload off, or processed it after a first try of the
+        same write with a lost answer. Raises UploadSuperseded if it is fenced off, and
         StoreUnavailable, after which it may or may not be accepted.
         """
         try:
@@ -113,7 +112,7 @@ class Ledger(BucketRecords):
             raise not_kept(error) from error
 
     async def open(self, upload_id: str) -> Entry | None:
-        """The upload if something is still to do for it, else None.
+        """The upload if it has work left to do, else None.
 
         Raises StoreUnavailable, also if only Redis could know it and does not answer.
         """
@@ -159,7 +158,7 @@ class Ledger(BucketRecords):
         raise unknown
 
     async def find_in_bucket(self, upload_id: str) -> Upload | None:
-        """The upload as it counts, of what the bucket has of it. Raises StoreUnavailable."""
+        """The upload, from the record in the bucket that counts. Raises StoreUnavailable."""
         try:
             kept = (await self.open_kept(upload_id)).upload
         except ObjectNotFound:
@@ -253,9 +252,9 @@ class Ledger(BucketRecords):
         return _ids(found)
 
     async def _check_place(self, upload_id: str) -> bool:
-        """Take a pending record back that came after the upload's end; whether it has ended.
+        """Remove a pending record that was written after the upload's end; whether it has ended.
 
-        Raises UploadSuperseded where it was fenced off, and StoreUnavailable.
+        Raises UploadSuperseded if it was fenced off, and StoreUnavailable.
         """
         ended = await self.ended(upload_id)
         if ended is None:
@@ -263,13 +262,13 @@ class Ledger(BucketRecords):
         await self.forget_pending(upload_id)
         if ended.state is State.ABORTED:
             raise UploadSuperseded(_GIVEN_UP)
-        return True  # workers came to it, by a first try of the same write
+        return True  # workers finished it after a first try of the same write
 
     async def _version_if_accepted(self, upload_id: str) -> str | None:
         """The version of an upload's record that a process has written; None if it has ended.
 
-        It is a fence's, or comes from a first try of the same write. Raises UploadSuperseded where
-        the upload is fenced off, and StoreUnavailable.
+        It is a fence's, or comes from a first try of the same write. Raises UploadSuperseded if the
+        upload is fenced off, and StoreUnavailable.
         """
         try:
             kept = await self.open_kept(upload_id)
@@ -284,7 +283,7 @@ class Ledger(BucketRecords):
         return kept.version
 
     async def _forget_relayed(self, upload_id: str) -> None:
-        """What Redis keeps of it all the same is audited once more, to the same end."""
+        """Remove it from Redis; if that fails, it is audited once more, with the same result."""
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.delete(keys.relayed(upload_id))

@@ -1,4 +1,4 @@
-"""What the bucket has of each upload: its listings, merged by the uploads' ids."""
+"""All objects of each upload: the bucket's listings, merged by the uploads' ids."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -10,11 +10,11 @@ from gateway.uploads import keys
 async def merged(
     store: ObjectStore, prefixes: Sequence[str], after: str | None
 ) -> AsyncGenerator[Mapping[str, ObjectInfo], None]:
-    """The objects of one upload after the other, by their prefixes, in the order of the ids.
+    """The objects of one upload after the other, by prefix, in the order of the ids.
 
-    It begins after the id `after`. Pages are asked for as they are needed, so what moves from one
-    prefix to another meanwhile may be seen at neither. What lies deeper, as a copy of the prefix in
-    itself does, is ignored, whatever it is called. Raises StoreUnavailable.
+    It begins after the id `after`. Pages are fetched as they are needed, so an object that moves
+    from one prefix to another in the meantime may be seen at neither. Deeper keys, such as a copy
+    of the prefix inside itself, are ignored. Raises StoreUnavailable.
     """
     async with AsyncExitStack() as stack:
         listings = {
@@ -39,7 +39,7 @@ async def merged(
 async def _flat(
     store: ObjectStore, prefix: str, after: str | None
 ) -> AsyncGenerator[ObjectInfo, None]:
-    """The objects right under the prefix; consoles make one of the prefix itself."""
+    """The objects directly under the prefix; some consoles create one named like the prefix."""
     async with aclosing(store.list(prefix, after)) as listing:
         async for info in listing:
             if info.key != prefix and "/" not in info.key[len(prefix) :]:

@@ -1,7 +1,7 @@
-"""Which request takes which hosted file with it: found by what names the file, without an index.
+"""Which request removes which hosted file: found by reading what names the file, without an index.
 
-A message that is deleted, and a display picture that is replaced, are asked for before that
-happens; the order to remove the file is durable before, too. Whether it happened, workers find out.
+Before a message is deleted or a display picture replaced, ChatKitty is asked what it names, and the
+order to remove that file is made durable. Workers find out whether the request succeeded.
 """
 
 import re
@@ -21,7 +21,7 @@ _MESSAGE: Final = re.compile(r"(?:/v1)?(?:/applications/[0-9]{1,19})?/messages/[
 
 
 class Doomed(NamedTuple):
-    """What is below ChatKitty's base URL at `path`, and names a file that it may soon not name."""
+    """A resource at `path` below ChatKitty's base URL that may soon stop naming its file."""
 
     cause: Cause
     path: str
@@ -35,7 +35,7 @@ class Doomed(NamedTuple):
 
 
 def doomed_by(method: str, path: str) -> Doomed | None:
-    """What a request deletes or replaces that may name a file; `path` as routes match it. Pure."""
+    """The resource that a request deletes or replaces; `path` as routes match it. Pure."""
     if method == "DELETE" and _MESSAGE.fullmatch(path):
         return Doomed(Cause.MESSAGE, path)
     if method == "POST" and (endpoint := recognise(path)) is not None:
@@ -44,7 +44,7 @@ def doomed_by(method: str, path: str) -> Doomed | None:
 
 
 def replaced_at(endpoint: Endpoint) -> Doomed | None:
-    """What an upload to the endpoint replaces: the user's display picture, or nothing. Pure."""
+    """The resource that an upload replaces: the user's display picture, or None. Pure."""
     if endpoint.kind is not EndpointKind.DISPLAY_PICTURE:
         return None
     return Doomed(Cause.PICTURE, endpoint.path.rpartition("/")[0])
@@ -57,10 +57,10 @@ async def order_for(
     credentials: Credentials,
     sealed: str | None,
 ) -> Order | None:
-    """The order to remove the file that is named now; None if it is none of ours, or not shown.
+    """The order to remove the file named now; None if the file is not ours, or is not shown.
 
-    `sealed` is the caller's authorization, for the order. Raises UpstreamError where ChatKitty
-    cannot tell now.
+    `sealed` is the caller's authorization, for the order. Raises UpstreamError if ChatKitty
+    cannot answer now.
     """
     try:
         document = await chatkitty.get_json(doomed.path, {}, credentials)
@@ -82,9 +82,9 @@ async def order_for(
 
 
 async def application_of(chatkitty: ChatKitty, credentials: Credentials) -> int | None:
-    """In which application ChatKitty is asked so; None where it does not tell by these credentials.
+    """The id of the application of these credentials; None if ChatKitty does not reveal it.
 
-    Raises UpstreamError where it cannot tell now.
+    Raises UpstreamError if it cannot answer now.
     """
     try:
         identity = await chatkitty.whoami(credentials)

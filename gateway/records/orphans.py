@@ -1,7 +1,7 @@
-"""Marks of complete files that have no record: since when that is known, and of which uploads.
+"""Marks of complete files that have no record: since when, and of which uploads.
 
-The age of a mark is for how long the record has been gone at the least. Its content is a hint:
-Redis remembered that the upload was accepted, or it did not. A listing tells it by the size.
+The record has been missing for at least the age of the mark. The mark's content is a hint whether
+Redis remembered that the upload was accepted; a listing shows it by the object's size.
 """
 
 from typing import Final

@@ -33,8 +33,8 @@ and the fallback has its time. A caller that has heard nothing waits no longer.
 INDEX_LIMIT: Final = 10_000
 """Uploads of one subject that its index knows; older ones leave it."""
 
-# One script is one command to write and one answer to read, however many records it holds. What is
-# the same for all of them stands in it: each argument costs as much as a line of Python.
+# One script is one command to write and one answer to read, however many records it has. What all
+# records share is part of the script: each argument costs as much as a line of Python.
 _KEEP: Final = """
 local retention, limit = %d, %d
 local now = redis.call('TIME')[1]
@@ -62,7 +62,7 @@ class _Waiting(msgspec.Struct, frozen=True):
 
 
 class RelayedRecords:
-    """Writes records to Redis in batches, and elsewhere where Redis does not take them."""
+    """Writes records to Redis in batches, and to the fallback if Redis does not accept them."""
 
     def __init__(self, redis: Redis, retention: int, fallback: Fallback) -> None:
         """Keep each for `retention` seconds."""
@@ -144,7 +144,7 @@ class RelayedRecords:
         self._writing = False
         if error is not None:
             log.warning("record.redis_unavailable", error=repr(error))
-            # Those that came meanwhile would wait as long for the same.
+            # Those that arrived in the meantime would wait as long for the same failure.
             batch = batch + self._waiting
             self._waiting.clear()
             self._start(self._keep_elsewhere(batch))
@@ -175,7 +175,7 @@ class RelayedRecords:
 
 
 def not_kept(cause: Exception | None = None) -> RecordNotKept:
-    """What the caller hears of a record that neither Redis nor the fallback has taken."""
+    """The error for a record that neither Redis nor the fallback has accepted."""
     error = RecordNotKept(
         "ChatKitty answered, but the upload's record could not be kept", outcome_unknown=True
     )

@@ -28,13 +28,14 @@ _IGNORED: Final = re.compile(r"[\t\r\n]")
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose file is to be removed, and why.
+    """The file to remove, and why.
 
-    `path`: what is below ChatKitty's base URL and has to be gone before. `authorization` is the
-    encrypted one by which it may be asked, where the gateway has none of its own. `application` is
-    the one in which ChatKitty was asked when the order was placed, where it told: in another one
-    nothing names the file. Of a `subject`, Redis is to forget the upload as well. `turn` tells an
-    order from the same one that was placed before: equal documents have one ETag.
+    `path`: the resource below ChatKitty's base URL that has to be gone before. `authorization`:
+    the encrypted credentials to ask ChatKitty with, if the gateway has none of its own.
+    `application`: the application in which ChatKitty was asked when the order was placed, if
+    known; in any other one nothing names the file. `subject`: Redis forgets this subject's upload
+    as well. `turn` distinguishes an order from an equal one placed before: equal documents have
+    one ETag.
     """
 
     upload_id: str
@@ -65,7 +66,7 @@ class Waiting(NamedTuple):
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Order)
 _DONE: Final = b""
-"""What stands for an order that was carried out, and is about to be deleted."""
+"""Content of an order that was carried out and is about to be deleted."""
 
 
 class Removals:
@@ -82,9 +83,9 @@ class Removals:
         return order_id
 
     async def place_once(self, order: Order) -> str:
-        """Make the order durable, in the place of one for the same cause, and return its id.
+        """Make the order durable, replacing one for the same cause, and return its id.
 
-        One that is just being carried out may have looked too early: it is carried out again.
+        An order that is being carried out may have looked too early: it is carried out again.
         """
         key, order = keys.removal(order.upload_id), replace(order, turn=token_hex(8))
         try:
@@ -106,7 +107,7 @@ class Removals:
         return True
 
     async def open(self, order_id: str) -> Placed | None:
-        """The order, None where it was carried out or dropped. Raises msgspec.DecodeError."""
+        """The order, None if it was carried out or dropped. Raises msgspec.DecodeError."""
         try:
             document = await self._store.get(keys.removal(order_id))
         except ObjectNotFound:
@@ -118,9 +119,9 @@ class Removals:
         return Placed(order_id, order, document.age, document.etag)
 
     async def done(self, placed: Placed) -> None:
-        """Forget the order, unless it was placed anew since it was opened.
+        """Delete the order, unless it was placed again since it was opened.
 
-        S3 has no condition for deletions, so it is first made one that nobody places anew.
+        S3 has no conditional deletion, so a placeholder conditionally replaces it first.
         """
         try:
             await self._store.put(keys.removal(placed.id), _DONE, if_match=placed.version)
@@ -133,14 +134,14 @@ class Removals:
         await self._store.delete(keys.removal(order_id))
 
     async def set_aside_unreadable(self, order_id: str) -> bool:
-        """Whether nobody can read the order, which is then moved out of the way as it is."""
+        """Whether the order cannot be decoded; if so, it is moved out of the way unchanged."""
         try:
             await self.open(order_id)
         except msgspec.DecodeError:
             document = await self._store.get(keys.removal(order_id))
             try:
                 await self._store.put(keys.dead(order_id), document.content, if_none_match=True)
-            except PreconditionFailed:  # by who died at this, or of the upload of that id
+            except PreconditionFailed:  # by a process that died here, or for the upload with that id
                 await self._store.put(keys.dead(new_id()), document.content)
             await self.drop(order_id)
             return True

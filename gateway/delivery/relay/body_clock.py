@@ -1,4 +1,4 @@
-"""How long the client of a body was waited for, and whether that is too long."""
+"""How long the gateway waited for the client to send a body, and whether that is too long."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ TOO_SLOW: Final = "the body was sent too slowly"
 
 
 class BodyClock:
-    """Looks now and then; what passed between two looks is the client's, unless it was held.
+    """Looks now and then; the time between two looks counts, unless the client was held back.
 
     Times are those of the monotonic clock, in seconds.
     """
@@ -18,13 +18,13 @@ class BodyClock:
 
     def __init__(self) -> None:
         self._pace: Pace | None = None
-        """Only those that are looked at need one, which are few."""
+        """Created on the first look: few bodies last long enough to need one."""
         self._looked = self._seconds = 0.0
         self.held = True
-        """Whether the client was made to wait since the last look."""
+        """Whether the gateway made the client wait since the last look."""
 
     def keeps_up(self, now: float, received: int, floor: Floor) -> bool:
-        """Whether the client, of whom so many bytes have come, is fast enough."""
+        """Whether the client, having sent `received` bytes, is fast enough."""
         if not self.held:
             self._seconds += now - self._looked
         self._looked, self.held = now, False

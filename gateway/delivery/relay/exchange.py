@@ -1,8 +1,7 @@
 """One upload on its way to the upstream: its body as it comes, its record, the upstream's answer.
 
-A state machine that asks nothing of a socket: what happens is told to it, by whoever speaks to the
-client (its front), by the upstream's connection, by the ledger, and by a clock. What may follow on
-what is in `phase`.
+A state machine that touches no socket. Its front (which speaks to the client), the upstream's
+connection, the ledger and a clock notify it of events. `phase` has the table of legal moves.
 """
 
 import asyncio
@@ -49,7 +48,7 @@ _CUT: Final = "ChatKitty's answer broke off"
 _SLOW: Final = "ChatKitty did not answer in time"
 _ABORTED: Final = "the body ended before it was complete"
 
-# By names of this module: to look a member of an enumeration up is dear (docs/decisions/0005).
+# Module names, since looking up a member of an enumeration is slow (docs/decisions/0005).
 _NEW: Final = Phase.NEW
 _RECEIVING: Final = Phase.RECEIVING
 _AWAITING: Final = Phase.AWAITING
@@ -76,8 +75,9 @@ _AUDIT: Final = Step.AUDIT
 class Exchange:
     """One admitted upload.
 
-    Its front calls `begin`, then `client_sends` with what comes of the body. Where no length was
-    told, `end_of_body` says that this was all. The front's `answer` or `refuse` is how it ends.
+    Its front calls `begin`, then `client_sends` with the bytes of the body as they arrive. If the
+    body has no known length, `end_of_body` marks its end. The exchange ends by calling the front's
+    `answer` or `refuse`.
     """
 
     __slots__ = (
@@ -100,7 +100,7 @@ class Exchange:
     ) -> None:
         """Relay the upload with these `headers` (without `Host`), on behalf of `front`.
 
-        Its record is kept in the place of `entry`, in the bucket, where it has one already.
+        If the upload has a record in the bucket already, `entry`, its record replaces that one.
         """
         self._relays = relays
         self._admitted = admitted
@@ -115,7 +115,7 @@ class Exchange:
         self._left = self._length = length
         target = admitted.target
         self._unsent = wire.request_head(target.method, target.path, relays.pool.host, headers)
-        """The request's head, and what came of its body before it could be sent."""
+        """The request's head, and the part of its body that arrived before it could be sent."""
         self._tap = Tap(admitted.boundaries, relays.hash)
         self._clock = BodyClock()
         self._started = self._received_at = self._acted_at = time.monotonic()
@@ -128,17 +128,17 @@ class Exchange:
 
     @property
     def phase(self) -> Phase:
-        """How far it has come."""
+        """The phase that it is in."""
         return self._phase
 
     @property
     def left(self) -> int:
-        """Bytes of the body that are still to come, as far as was told."""
+        """Bytes of the body that are still to come, as far as its length is known."""
         return self._left
 
     @property
     def received(self) -> int:
-        """Bytes of the body that have come."""
+        """Bytes of the body that have arrived."""
         return self._length - self._left
 
     # --- the front's side ------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Exchange:
             self._run(self._connect())
 
     def client_sends(self, data: bytes) -> bytes:
-        """Take the next bytes of the body; returns what is beyond its end."""
+        """Send the next bytes of the body on; returns what is beyond its end."""
         if len(data) > self._left:
             data, rest = data[: self._left], data[self._left :]
         else:
@@ -179,7 +179,7 @@ class Exchange:
         return rest
 
     def end_of_body(self) -> None:
-        """A body of which no length was told has come to its end."""
+        """Finish a body without a known length."""
         if not self._chunked or not self._left:
             return
         self._length, self._left = self.received, 0
@@ -192,18 +192,18 @@ class Exchange:
             self._phase = MOVES[self._phase][_SENT]
 
     def client_lost(self) -> None:
-        """The client has gone: an upload that is not whole goes no further."""
+        """Handle the client's disconnection: an incomplete upload is aborted."""
         if self._left and self._phase in ENDS_WITH_CLIENT:
             self.fail(UploadAborted(_ABORTED))
 
     def fail(self, error: Exception) -> None:
-        """End it without an answer of the upstream's, if there is none yet."""
+        """End it with `error`, if the upstream has not answered yet."""
         if self._phase < _ANSWERING:
             self._let_go()
             self._front.refuse(error)
 
     def close(self) -> None:
-        """End it, since nobody wants more of it: the answer was read to its end, or no further."""
+        """End it: the front has read all of the answer that it wants."""
         if self._phase is _ANSWERING and self._rest is not None and self._rest.at_eof():
             self._end()
         elif self._phase is not _OVER:
@@ -212,7 +212,7 @@ class Exchange:
     # --- the clock's side ------------------------------------------------------------------------
 
     def look(self, now: float) -> None:
-        """Give it up if whoever is to act has been silent for too long."""
+        """Abort it if the side that must act has been silent for too long."""
         if self._left and self._phase in ENDS_WITH_TOKEN and self._is_outlived():
             self.fail(AuthorizationEnded(OUTLIVED))
             return
@@ -245,7 +245,7 @@ class Exchange:
 
     @property
     def _keeping_seconds(self) -> float:
-        """How long the ledger is waited for; where there is a record already, it tells itself."""
+        """How long to wait for the ledger: no limit if the upload has a record already."""
         return KEPT_SECONDS if self._entry is None else math.inf
 
     def _is_outlived(self) -> bool:
@@ -255,7 +255,7 @@ class Exchange:
     # --- the upstream's side ---------------------------------------------------------------------
 
     def upstream_full(self) -> None:
-        """Slow the client down to what the upstream takes."""
+        """Slow the client down to the upstream's pace."""
         self._phase = MOVES[self._phase][_FULL]
         self._clock.held = True
         self._acted_at = time.monotonic()
@@ -263,19 +263,19 @@ class Exchange:
             self._front.pause()
 
     def upstream_drained(self) -> None:
-        """Let the client go on."""
+        """Let the client continue."""
         self._phase = MOVES[self._phase][_DRAINED]
         self._acted_at = time.monotonic()
         self._front.resume()
 
     def upstream_lost(self, why: str) -> None:
-        """The upstream has gone without an answer that could be passed on."""
+        """Handle an upstream that disconnected without an answer that could be passed on."""
         self.fail(UpstreamUnavailable(why, outcome_unknown=not self._unsent))
 
     def upstream_answers(
         self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
     ) -> None:
-        """The upstream answers, perhaps before it has read all of the body."""
+        """Handle the upstream's answer, which may come before it has read all of the body."""
         self._answer_head = head
         self._acted_at = time.monotonic()
         if whole is None and not body.is_eof():
@@ -308,19 +308,19 @@ class Exchange:
             self._phase = MOVES[self._phase][_SENT]
 
     async def _hold(self, body: aiohttp.StreamReader) -> None:
-        """Read the answer's body up to the limit; what is beyond stays in the stream."""
+        """Read the answer's body up to the limit; the rest stays in the stream."""
         held = bytearray()
         try:
             while len(held) <= ANSWER_LIMIT and (chunk := await body.readany()):
                 self._acted_at = time.monotonic()
                 held += chunk
-        # aiohttp has a RuntimeError where the transport is gone and nobody has told the reader.
+        # aiohttp raises RuntimeError if the transport is gone and the reader does not know it.
         except (aiohttp.ClientError, RuntimeError) as error:
             raise UpstreamUnavailable(_CUT, outcome_unknown=True) from error
         self._take(bytes(held), None if body.at_eof() else body)
 
     def _take(self, held: bytes, rest: aiohttp.StreamReader | None) -> None:
-        """Hold the answer until the record of an upload that the upstream took is kept."""
+        """Hold the answer until the record of an upload that the upstream accepted is kept."""
         crash.point(_RELAY_ANSWERED)
         head = self._answer_head
         self._held, self._rest = held, rest
@@ -350,7 +350,7 @@ class Exchange:
         if error is None:
             crash.point(_RELAY_KEPT)
             self._relays.queue.send(_AUDIT, self._upload.id)
-        if self._phase is not _KEEPING:  # it was given up meanwhile
+        if self._phase is not _KEEPING:  # it was aborted in the meantime
             return
         if error is None:
             self._give(_KEPT)
@@ -358,7 +358,7 @@ class Exchange:
             self.fail(error)
 
     def _give(self, event: Event) -> None:
-        """Have the client answered."""
+        """Have the front answer the client."""
         self._phase = MOVES[self._phase][event]
         self._write, self._unsent = _forget, b""
         if self._rest is None:
@@ -375,7 +375,7 @@ class Exchange:
             self.fail(error)
 
     def _end(self) -> None:
-        """All of the answer was read."""
+        """Finish, since all of the answer was read."""
         self._phase = MOVES[self._phase][_READ]
         self._leave(reusable=not self._left and not ends_after(self._answer_head.code))
 
@@ -383,7 +383,7 @@ class Exchange:
         self._phase = MOVES[self._phase][_FAILED]
         self._write, self._unsent = _forget, b""
         if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()  # nothing is to be sent for a request that was given up
+            self._task.cancel()  # nothing may be sent for an aborted request
         self._leave(reusable=False)
 
     def _leave(self, *, reusable: bool) -> None:
@@ -393,7 +393,7 @@ class Exchange:
 
 
 def _forget(_: bytes) -> None:
-    """What comes of a body that nobody reads any more."""
+    """Drop the bytes of a body that is not read any more."""
 
 
 _LAST_CHUNK: Final = wire.chunk(b"")

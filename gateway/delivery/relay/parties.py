@@ -1,4 +1,4 @@
-"""Who takes part in a relay, as an exchange knows them: by protocols, and not by their sockets."""
+"""The parties of a relay, as protocols: an exchange knows nothing of their sockets."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,36 +15,36 @@ from gateway.uploads.record import Upload
 
 
 class Front(Protocol):
-    """Who speaks to the client. None of these raises, and one of the last two is called once."""
+    """Speaks to the client. No method raises; one of the last two is called, once."""
 
     def pause(self) -> None:
-        """Take no more of the body for now."""
+        """Stop reading the body for now."""
 
     def resume(self) -> None:
-        """Take more of it."""
+        """Resume reading it."""
 
     def answer(
         self, head: RawResponseMessage, held: bytes, rest: aiohttp.StreamReader | None
     ) -> None:
-        """Give the client the upstream's answer: what is `held` of its body, then the `rest`.
+        """Send the client the upstream's answer: the `held` part of its body, then the `rest`.
 
-        Where there is a rest, `Exchange.close` is to be called when nobody reads it any longer.
+        If there is a rest, the front calls `Exchange.close` when it has finished reading it.
         """
 
     def refuse(self, error: Exception) -> None:
-        """Tell the client that nothing comes of its upload, and why."""
+        """Answer the client with the error that stopped its upload."""
 
 
 class Carried(Protocol):
-    """Whose request a connection carries, and who is told what happens on it."""
+    """The owner of the request on an upstream connection; receives the connection's events."""
 
     def upstream_answers(
         self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
     ) -> None:
-        """The answer has come: all of its body if that is `whole`, else perhaps only its head."""
+        """The answer is here: with all of its body if `whole`, else perhaps only its head."""
 
     def upstream_lost(self, why: str) -> None:
-        """The connection broke before the answer's head had come, or that makes no sense."""
+        """The connection broke before the answer's head, or the head is not valid."""
 
     def upstream_full(self) -> None:
         """The write buffer is above its high-water mark."""
@@ -54,16 +54,16 @@ class Carried(Protocol):
 
 
 class Upstream(Protocol):
-    """What an exchange asks of its connection to the upstream."""
+    """What an exchange needs from its connection to the upstream."""
 
     def begin(self, carried: Carried) -> None:
-        """Carry this request, and tell it what happens."""
+        """Carry this request, and notify it of events."""
 
     def write(self, data: bytes) -> None:
         """Send the next bytes of the request."""
 
     def end(self, *, reusable: bool) -> None:
-        """The request is over; `reusable`: the next one may follow on the connection."""
+        """End the request; `reusable`: the next one may follow on the connection."""
 
 
 class Pool(Protocol):
@@ -73,7 +73,7 @@ class Pool(Protocol):
     """What the `Host` header names."""
 
     def take(self) -> Upstream | None:
-        """An idle connection, or None where there is none."""
+        """An idle connection, or None if there is none."""
 
     async def connect(self) -> Upstream:
         """A new connection. Raises UpstreamUnavailable, UpstreamTimeout."""
@@ -83,14 +83,14 @@ class Records(Protocol):
     """Where records are kept."""
 
     def keep_relayed(self, upload: Upload, concurrent: int, on_kept: OnKept) -> None:
-        """Keep a record, one of so many that come at a time; call `on_kept` when it is durable."""
+        """Keep a record, one of about `concurrent` at a time; call `on_kept` once it is durable."""
 
     async def complete_relayed(self, upload: Upload, entry: Entry) -> None:
-        """Keep a record in the place of `entry`. Raises RecordNotKept."""
+        """Replace `entry` by a complete record. Raises RecordNotKept."""
 
 
 class Tasks(Protocol):
-    """By what workers hear of an upload."""
+    """Sends tasks to workers."""
 
     def send(self, name: str, upload_id: str) -> None:
         """Have the named task run for the upload."""
@@ -98,17 +98,17 @@ class Tasks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Relays:
-    """What all relays work with."""
+    """What all relays share."""
 
     pool: Pool
     ledger: Records
     queue: Tasks
     under_way: Watch
-    """Those that are looked at from time to time."""
+    """The relays in progress, which are checked from time to time."""
     hash: Hash
     body_timeout: float
     """Seconds that a client may be silent."""
     upstream_timeout: float
     """Seconds that the upstream may be silent."""
     floor: Floor
-    """The slowest rate of a body."""
+    """The slowest accepted rate of a body."""

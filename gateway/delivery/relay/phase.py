@@ -1,77 +1,77 @@
-"""How far a relay has come, what may happen to it then, and who is to act. Pure.
+"""The phases of a relay, the events that may happen in each, and the side that must act. Pure.
 
-All that moves a relay from phase to phase is in this one table. Whose turn it is, and so which
-clock runs, follows from the phase alone.
+One table has all moves from phase to phase. The side that must act, and so the clock that runs,
+follows from the phase alone.
 """
 
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
-# Both are integers, since their hashes and comparisons are not made in Python.
+# Both are integers, since these are hashed and compared in C.
 
 
 class Phase(IntEnum):
-    """How far it has come."""
+    """How far the relay has come."""
 
     NEW = 0
-    """Nothing was asked of the upstream."""
+    """The upstream was not contacted yet."""
     CONNECTING = 1
-    """The upstream is being connected to. What comes of the body waits."""
+    """Connecting to the upstream. Bytes of the body that arrive are buffered."""
     RECEIVING = 2
-    """The body comes, and is sent on."""
+    """The body arrives and is sent on."""
     BLOCKED = 3
-    """The upstream takes no more for now: the client is made to wait."""
+    """The upstream's write buffer is full: the client has to wait."""
     AWAITING = 4
     """All of the body was sent on."""
     HOLDING = 5
-    """The head of the answer has come, and its body is read."""
+    """The head of the answer has arrived, and its body is being read."""
     KEEPING = 6
-    """The upstream took the upload: its record is being kept."""
+    """The upstream accepted the upload: its record is being written."""
     ANSWERING = 7
-    """The client is given the answer, whose end is still to come."""
+    """The client is being sent an answer that is not complete yet."""
     OVER = 8
-    """The upstream has nothing more to do with it."""
+    """The relay has finished with the upstream."""
 
 
 class Event(IntEnum):
-    """What happens to it."""
+    """What happens to a relay."""
 
     BEGUN = 0
     CONNECTED = 1
     SENT = 2
     """The last byte of the body was given to the upstream's connection."""
     FULL = 3
-    """The upstream's connection holds as much as it may."""
+    """The upstream's write buffer is full."""
     DRAINED = 4
     """Most of that was sent."""
     ANSWERED = 5
-    """The head of an answer has come, and not all of its body."""
+    """The head of an answer has arrived, but not all of its body."""
     TAKEN = 6
-    """An answer of success has come, or as much of it as is held."""
+    """A success has arrived: all of it, or as much as is held."""
     DECLINED = 7
-    """The same of any other answer."""
+    """Any other answer has arrived: all of it, or as much as is held."""
     KEPT = 8
     """The record is durable."""
     READ = 9
     """All of the answer was read."""
     FAILED = 10
-    """Nothing comes of it: a fault, a time-out, or nobody wants the rest."""
+    """The relay is aborted: a fault, a time-out, or a client that has left."""
 
 
 class Side(IntEnum):
-    """Who may be waited for."""
+    """The side that may be waited for."""
 
     NOBODY = 0
     FRONT = 1
-    """Whoever speaks to the client has clocks of its own."""
+    """The front has clocks of its own."""
     CLIENT = 2
     UPSTREAM = 3
     LEDGER = 4
 
 
 class IllegalMoveError(Exception):
-    """What happened cannot happen in this phase: a fault of the gateway's own."""
+    """The event cannot happen in this phase: a bug in the gateway."""
 
 
 class _Moves(dict[Event, Phase]):
@@ -91,11 +91,11 @@ _ANSWER: Final = {
     Event.DECLINED: Phase.ANSWERING,
     Event.FAILED: Phase.OVER,
 }
-"""An answer may come before the body has ended, and before the upstream has read any of it."""
+"""An answer may come before the end of the body, even before the upstream has read any of it."""
 
 
 def _stays(phase: Phase) -> dict[Event, Phase]:
-    """What happens to a body that is still under way when its answer has come."""
+    """The moves of a body that is still arriving when its answer is here."""
     return dict.fromkeys((Event.SENT, Event.FULL, Event.DRAINED), phase)
 
 
@@ -131,7 +131,7 @@ MOVES: Final[Mapping[Phase, Mapping[Event, Phase]]] = {
         Phase.OVER: {},
     }.items()
 }
-"""What follows. What is not here raises IllegalMoveError."""
+"""The table of moves. An event that is not in it raises IllegalMoveError."""
 
 TO_ACT: Final[Mapping[Phase, Side]] = {
     Phase.NEW: Side.FRONT,
@@ -144,12 +144,12 @@ TO_ACT: Final[Mapping[Phase, Side]] = {
     Phase.ANSWERING: Side.FRONT,
     Phase.OVER: Side.NOBODY,
 }
-"""Who is waited for."""
+"""The side that is waited for."""
 
 ENDS_WITH_CLIENT: Final = frozenset({Phase.NEW, Phase.CONNECTING, Phase.RECEIVING, Phase.BLOCKED})
-"""In these, a client that goes away takes the upload with it, if its body is not whole."""
+"""In these, the upload is aborted if the client leaves before its body is complete."""
 
 ENDS_WITH_TOKEN: Final = frozenset(
     {Phase.CONNECTING, Phase.RECEIVING, Phase.BLOCKED, Phase.HOLDING}
 )
-"""In these, a body that is not whole may not go on for long after its token has ended."""
+"""In these, an incomplete body may not continue for long after its token has expired."""

@@ -1,4 +1,4 @@
-"""The record of a relayed upload, by what was seen of its body and how the upstream answered."""
+"""The record of a relayed upload, made from its body and the upstream's answer."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -15,14 +15,14 @@ from gateway.uploads.record import State, Upload
 SUCCESS: Final = range(200, 300)
 
 ANSWER_LIMIT: Final = 1024 * 1024
-"""Bytes of the upstream's answer that are held; ChatKitty's are a few kilobytes."""
+"""Bytes of the upstream's answer that are held at most; ChatKitty's are a few kilobytes."""
 
 _ANSWERED_EARLY: Final = "the upstream answered before the end of the body"
 _ANSWER_TOO_LARGE: Final = "the upstream's answer is too large to be audited"
 
 
 def observed(tap: Tap, *, ended: bool) -> Observation:
-    """What the tap saw of a body, of which the end has passed by or not."""
+    """What the tap saw of a body; `ended`: all of it has passed."""
     seen = tap.finish()
     if ended:
         return seen
@@ -32,7 +32,7 @@ def observed(tap: Tap, *, ended: bool) -> Observation:
 def record_of(
     admitted: Admitted, seen: Observation, head: RawResponseMessage, held: bytes
 ) -> Upload:
-    """The record of an upload that the upstream took, as it answered."""
+    """The record of an upload that the upstream accepted, with its answer."""
     too_large = (_ANSWER_TOO_LARGE,) if len(held) > ANSWER_LIMIT else ()
     return Upload(
         id=admitted.upload_id,

@@ -1,7 +1,7 @@
-"""The relay's side view of a body that passes by: its files are counted, hashed and sniffable.
+"""Watches a relayed body as it passes: counts and hashes its files, keeps what shows their type.
 
-The tap never holds a body up and never refuses one: the upstream's reading of it counts. What it
-cannot read it gives up on, in constant memory, and says so.
+The tap never delays or refuses a body: the upstream's reading of it counts. It stops at what it
+cannot read, in constant memory, and reports so.
 """
 
 import msgspec
@@ -25,16 +25,16 @@ from gateway.uploads.record import File
 
 FILE_PART = "file"
 MAX_FILES = 50
-"""More `file` parts than any client sends are not described one by one."""
+"""Number of `file` parts that are described one by one: more than any client sends."""
 
 PIECES_BYTES = 64 * 1024
-"""Of all files of an upload, what is kept besides their first bytes."""
+"""Bytes kept of all files of an upload in addition to their first bytes."""
 
 
 class Observation(msgspec.Struct, frozen=True):
     """What the tap saw: the files in their order, and why its reading may not be the upstream's.
 
-    `doubted`: the upstream's may have other files in it, not only other names for these.
+    `doubted`: the upstream may have read other files, not only other names for these.
     """
 
     files: tuple[File, ...]
@@ -64,7 +64,7 @@ class Tap:
             self._give_up(str(error))
 
     def finish(self) -> Observation:
-        """What the whole body was, at its end."""
+        """What the tap saw of the complete body."""
         if self._scanner is not None:
             try:
                 self._follow(self._scanner.finish())
@@ -104,7 +104,7 @@ class Tap:
         self._meter = None
 
     def _kept_of(self, meter: FileMeter) -> tuple[Piece, ...]:
-        """What is kept besides a file's first bytes, if there is room for it."""
+        """What is kept in addition to a file's first bytes, if there is room for it."""
         pieces = meter.pieces()
         room = self._room
         for piece in pieces:

@@ -1,7 +1,7 @@
 """Connections to the upstream: each carries one relay at a time.
 
-A connection is kept for the next relay only after one that went well to its end, and if nothing
-came behind its answer.
+A connection is kept for the next relay only if its relay succeeded completely, and if nothing
+came after the answer.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _WRITE_BUFFER = 256 * 1024
 
 
 class UpstreamConnection(BaseProtocol):
-    """One connection: bytes out as they are given, answers in by aiohttp's own parser."""
+    """One connection: sends bytes as they are, and reads answers with aiohttp's own parser."""
 
     __slots__ = (
         "_answers", "_carried", "_idle_since", "_lasts", "_plain", "_pool", "_reads", "_stream",
@@ -49,14 +49,14 @@ class UpstreamConnection(BaseProtocol):
         self._lasts = False
         self._reads = 0
         self._plain = False
-        """Whether all that was read is one whole answer, and nothing else; its body is told."""
+        """Whether exactly one complete answer was read, and nothing else."""
         self._answers = self._parser = HttpResponseParser(
             self, loop, _ANSWER_BUFFER, read_until_eof=True, auto_decompress=False
         )
 
     @property
     def usable(self) -> bool:
-        """Whether it is still open, as far as one can tell, and all that was written is sent."""
+        """Whether it is still open, as far as is known, and all that was written is sent."""
         transport = self.transport
         return (
             transport is not None
@@ -78,12 +78,12 @@ class UpstreamConnection(BaseProtocol):
         self._reads = 0
 
     def write(self, data: bytes) -> None:
-        """Send the next bytes of the request, if the connection still stands."""
+        """Send the next bytes of the request, if the connection is still open."""
         if self.transport is not None:
             self.transport.write(data)
 
     def end(self, *, reusable: bool) -> None:
-        """The request is over.
+        """End the request.
 
         The connection is kept if its request was `reusable` and its answer was read to the end.
         """
@@ -102,22 +102,22 @@ class UpstreamConnection(BaseProtocol):
         return read and is_between_answers(self._answers)
 
     def look(self, now: float) -> None:
-        """Close a connection that nobody has used for a while."""
+        """Close the connection if it has been idle for a while."""
         if self._idle_since is not None and now - self._idle_since > _IDLE_SECONDS:
             self._close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Bound what waits to be sent: it is what one upload holds here."""
+        """Bound the write buffer, which is what one upload holds here."""
         super().connection_made(transport)
         cast(asyncio.Transport, transport).set_write_buffer_limits(_WRITE_BUFFER)
         heed_tls(transport, self.data_received)
         self._pool.made(self)
 
     def data_received(self, data: bytes) -> None:
-        """The bytes of an answer; what nobody asked for ends the connection."""
+        """Parse the bytes of an answer; close the connection if no answer is expected."""
         if self._carried is None:
             self._close()
-        elif data or not self._plain:  # aiohttp asks by b"" for what the parser has held back
+        elif data or not self._plain:  # aiohttp passes b"" to get what the parser has held back
             self._receive(self._carried, data)
 
     def _receive(self, carried: Carried, data: bytes) -> None:
@@ -138,7 +138,7 @@ class UpstreamConnection(BaseProtocol):
         if not answers:
             return
         head, stream = answers[0]
-        # Of its answers the first is the request's: that a second came must be known by its end.
+        # The first answer is the request's; by its end it must be known whether a second one came.
         self._lasts = not (
             head.should_close or upgraded or self._stream is not None or len(answers) > 1
         )
@@ -149,7 +149,7 @@ class UpstreamConnection(BaseProtocol):
             carried.upstream_answers(head, stream, whole)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Tell whose request it was. An answer may end like this (RFC 9112 section 6.3)."""
+        """Notify the request's owner. An answer may end like this (RFC 9112 section 6.3)."""
         if exc is not None and self.transport is not None:
             read_rest(self.transport, self.data_received)
         super().connection_lost(exc)
@@ -163,7 +163,7 @@ class UpstreamConnection(BaseProtocol):
             self._carried.upstream_full()
 
     def resume_writing(self) -> None:
-        """Pass its end on."""
+        """Pass the end of the back-pressure on."""
         super().resume_writing()
         if self._carried is not None:
             self._carried.upstream_drained()
@@ -198,7 +198,7 @@ class UpstreamPool:
         self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
 
     def take(self) -> UpstreamConnection | None:
-        """An idle connection, or None where there is none."""
+        """An idle connection, or None if there is none."""
         while self._idle:
             connection = self._idle.pop()
             if connection.fresh:
@@ -207,7 +207,7 @@ class UpstreamPool:
         return None
 
     async def connect(self) -> UpstreamConnection:
-        """A new connection, to whichever of the upstream's addresses is there first.
+        """A new connection, to the first of the upstream's addresses that accepts one.
 
         Raises UpstreamUnavailable, UpstreamTimeout.
         """
@@ -231,7 +231,7 @@ class UpstreamPool:
         return connection
 
     def made(self, connection: UpstreamConnection) -> None:
-        """A connection has begun."""
+        """Add a new connection to the pool's."""
         self._open.add(connection)
         self._watch.add(connection)
 
@@ -240,7 +240,7 @@ class UpstreamPool:
         self._idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
-        """A connection has ended."""
+        """Forget a connection that was closed."""
         self._open.discard(connection)
         self._watch.discard(connection)
         if connection in self._idle:

@@ -1,4 +1,4 @@
-"""The answers that an exchange gives its client, as bytes: the upstream's, or a problem. Pure."""
+"""The bytes of an exchange's answer to its client: the upstream's, or a problem. Pure."""
 
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -22,8 +22,8 @@ def opening_of(
 ) -> tuple[bytes, bool]:
     """The head of the upstream's answer for the client, with our `own` lines at its end.
 
-    `whole` is its body, where all of it has come. Returns also whether the body has to go in
-    chunks, since nobody knows its length. `now` in seconds since the epoch.
+    `whole` is its body, if all of it has arrived. Also returns whether the body must be sent in
+    chunks, since its length is not known. `now` in seconds since the epoch.
     """
     answered = head.headers
     lines = headers.raw_to_client(head.raw_headers, answered)
@@ -50,7 +50,7 @@ def opening_of(
 def of_problem(
     problem: Problem, ids: Mapping[str, str], own: wire.Lines, now: float
 ) -> tuple[bytes, int]:
-    """The answer that tells the problem, and the size of its body in bytes."""
+    """The answer for the problem, and the size of its body in bytes."""
     status, fields, body = document_of(problem, ids)
     lines = [
         *wire.lines(fields.items()),
@@ -63,5 +63,5 @@ def of_problem(
 
 @lru_cache(maxsize=1)
 def _date(now: int) -> bytes:
-    """The `Date` of an answer, made once a second."""
+    """The `Date` of an answer, formatted once a second."""
     return formatdate(now, usegmt=True).encode()

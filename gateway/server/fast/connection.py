@@ -1,6 +1,6 @@
-"""A client's connection by turns, of which uploads are taken off before aiohttp sees them.
+"""A client's connection that intercepts uploads before aiohttp sees them.
 
-Between two requests the head decides. What is not taken here is lent to aiohttp.
+The head of each request decides. aiohttp handles all requests that are not intercepted.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from gateway.server.services import Services
 from gateway.uploads.ids import new_id
 
 _OPENINGS: Final = (b"POST ", b"PUT ", b"PATCH ")
-"""With what the head of an upload begins: of any other, nothing needs to be known here."""
+"""How the head of an upload begins; other heads are not examined here."""
 
 _SMALLEST_READ: Final = 64 * 1024
 _LARGEST_READ: Final = 1024 * 1024
-"""Bytes that one read may take: the more, the less it costs, and the more waits to be sent.
+"""Bytes that one read may return: more of them cost less, and fill more of the write buffer.
 
 A client that fills its reads gets larger ones, an upstream that does not keep up smaller ones.
 """
@@ -48,14 +48,14 @@ class Connection(TurnHandler):
         super().__init__(server, services.settings, services.connections, services.crowd, **options)
         self._services = services
         self._front: SocketFront | None = None
-        """Who answers the upload that is under way, if one is."""
+        """The front that answers the upload in progress, if there is one."""
         self._take: Callable[[bytes], bytes] | None = None
-        """What takes the bytes of its body, and returns what is beyond its end."""
+        """Receives the bytes of its body, and returns what is beyond its end."""
         self._reads = 0
-        """How many bytes one read of that takes at the most."""
+        """How many bytes one read of the body returns at most."""
         self._drained: asyncio.Future[None] | None = None
 
-    # --- what the transport tells ----------------------------------------------------------------
+    # --- what the transport reports --------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """Hand the bytes to the party that handles their request."""
@@ -72,21 +72,21 @@ class Connection(TurnHandler):
             self._set_reads(2 * self._reads)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The client has gone."""
+        """Handle the client's disconnection."""
         super().connection_lost(exc)
         if self._front is not None:
             self._front.client_lost()
         self._wake()
 
     def resume_writing(self) -> None:
-        """The client takes more of its answer."""
+        """Resume sending: the client reads its answer again."""
         super().resume_writing()
         self._wake()
 
     # --- what aiohttp's handler is asked ---------------------------------------------------------
 
     def close(self) -> None:
-        """Take no further request; one that is being answered is finished."""
+        """Accept no further request; finish the one that is being answered."""
         if self._front is None:
             super().close()
         else:
@@ -105,7 +105,7 @@ class Connection(TurnHandler):
 
     @property
     def awaits_head(self) -> bool:
-        """Whether there is nothing to do but to wait for a head; an upload is no idle client."""
+        """Whether a head is all that is waited for; a client that uploads is not idle."""
         return self._front is None and super().awaits_head
 
     @property
@@ -115,14 +115,14 @@ class Connection(TurnHandler):
 
     @property
     def waits_since(self) -> float | None:
-        """Since when the client has been waited for to make a request; None while it has one."""
+        """Since when the gateway waits for the client's next request; None during a request."""
         return super().waits_since if self._front is None else self._front.waits_since
 
     # --- what a front does ----------------------------------------------------------------------
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that the connection lives on."""
+        """The event loop of the connection."""
         return self._loop
 
     def send(self, data: bytes) -> None:
@@ -137,24 +137,24 @@ class Connection(TurnHandler):
             await self._drained
 
     def resume(self) -> None:
-        """Take more from the client."""
+        """Resume reading from the client."""
         if self.transport is not None and not self._later:
             self.transport.resume_reading()
 
     def narrow(self) -> None:
-        """Take less by one read from now on."""
+        """Make reads smaller from now on."""
         self._set_reads(max(_SMALLEST_READ, self._reads // 2))
 
     def give_to(self, taker: Callable[[bytes], bytes]) -> None:
-        """Give the body's bytes to another from now on, who returns what is behind its end."""
+        """Give the body's bytes to `taker` from now on; it returns what follows the body."""
         self._take = taker
 
     def end_answers(self) -> None:
-        """Send nothing more, and go on reading."""
+        """Send nothing more, but continue reading."""
         linger.end_answers(self.transport)
 
     def cut(self) -> None:
-        """End the connection where it stands."""
+        """Close the connection at once."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -173,7 +173,7 @@ class Connection(TurnHandler):
         started = time.monotonic()
         message = self._parsed(data[:size]) if data.startswith(_OPENINGS) else None
         admitted = self._admit(message) if message is not None else None
-        if message is None or admitted is None:  # not one to be answered here, or at all
+        if message is None or admitted is None:  # not one to answer here, or no request
             self._begin_lending(data, size)
             return
         self._head_began = None
@@ -195,7 +195,7 @@ class Connection(TurnHandler):
         return with_read_target(messages[0][0])
 
     def _admit(self, message: RawRequestMessage) -> Admitted | None:
-        """The upload, if it is one for this engine and nothing speaks against it."""
+        """The upload, if this engine handles it and it is admitted."""
         received = message.headers
         if (
             message.upgrade
@@ -221,7 +221,7 @@ class Connection(TurnHandler):
             return None
         if admitted.route.delivery is not Delivery.RELAY:
             return None
-        # What the upload replaces has to be asked for first.
+        # ChatKitty must be asked first which file the upload replaces.
         return None if takes_file(services.settings, head.method, head.target) else admitted
 
     def _set_reads(self, size: int) -> None:

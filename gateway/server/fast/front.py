@@ -1,7 +1,7 @@
-"""The client of an upload that the fast engine took: what it is told, counted by, and waited for.
+"""The client's side of an upload on the fast engine: its answer, its quota, its time limits.
 
-It drives an exchange with the upstream. The connection gives the body's bytes to the exchange, and
-to the front once the upload was answered, which lets them pass.
+It drives an exchange with the upstream. The connection gives the body's bytes to the exchange; once
+the upload was answered, it gives the rest to the front, which discards them.
 """
 
 import asyncio
@@ -44,11 +44,11 @@ _CLIENT_LOST: Final = "the client went away"
 
 
 class ClientSide(Protocol):
-    """What a front asks of the connection to its client."""
+    """What a front needs from the connection to its client."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that the connection lives on."""
+        """The event loop of the connection."""
 
     @property
     def connected(self) -> bool:
@@ -65,22 +65,22 @@ class ClientSide(Protocol):
         """Wait until the client has taken most of what was sent, or has gone."""
 
     def pause(self) -> None:
-        """Take no more from the client for now."""
+        """Stop reading from the client for now."""
 
     def resume(self) -> None:
-        """Take more from the client."""
+        """Resume reading from the client."""
 
     def narrow(self) -> None:
-        """Take less by one read from now on."""
+        """Make reads smaller from now on."""
 
     def give_to(self, taker: Callable[[bytes], bytes]) -> None:
-        """Give the body's bytes to another from now on, who returns what is behind its end."""
+        """Give the body's bytes to `taker` from now on; it returns what follows the body."""
 
     def end_answers(self) -> None:
-        """Send nothing more, and go on reading."""
+        """Send nothing more, but continue reading."""
 
     def cut(self) -> None:
-        """End the connection where it stands."""
+        """Close the connection at once."""
 
     def upload_ended(self, *, reusable: bool) -> None:
         """The upload is over; `reusable`: the next request may follow on the connection."""
@@ -88,13 +88,13 @@ class ClientSide(Protocol):
 
 class _Stage(IntEnum):
     ASKING = 0
-    """The caller's quota is asked for."""
+    """The caller's quota is being checked."""
     RELAYING = 1
-    """The exchange has it."""
+    """The exchange is relaying it."""
     STREAMING = 2
-    """The client is given an answer whose end is still to come."""
+    """The client is being sent an answer that is not complete yet."""
     LINGERING = 3
-    """It was answered, and what is left of its body passes."""
+    """It was answered, and the rest of its body is discarded."""
     OVER = 4
 
 
@@ -124,7 +124,7 @@ class SocketFront:
         head: RawRequestMessage,
         started: float,
     ) -> None:
-        """Answer the upload with this `head`, whose last byte came at `started`."""
+        """Answer the upload with this `head`; its last byte arrived at `started`."""
         self._client = client
         self._services = services
         self._head = head
@@ -136,13 +136,13 @@ class SocketFront:
         self._task: asyncio.Task[None] | None = None
         self._stage = _RELAYING
         self._last = head.should_close
-        """Whether no other request may follow on the connection."""
+        """Whether the connection is closed after this request."""
         self._too_slow = False
-        """Whether the client was told so, and is not waited for any longer."""
+        """Whether the answer said so, so that the client is not waited for any longer."""
         self._left = 0
-        """Bytes that are still to come of a body that was answered already."""
+        """Bytes still to come of a body after its answer."""
         self._passing = LINGER_BYTES
-        """How many of them may."""
+        """How many of them are discarded at most."""
         self._answered_at = 0.0
         self._end: asyncio.Future[None] | None = None
         outgoing = headers.raw_of_relay(head.raw_headers, head.headers)
@@ -169,18 +169,18 @@ class SocketFront:
 
     @property
     def waits_since(self) -> float | None:
-        """Since when nothing but the rest of an answered body may come; None before."""
+        """Since when only the rest of an answered body is expected; None before."""
         return self._answered_at if self._stage is _LINGERING else None
 
     async def wait_for_end(self, seconds: float | None) -> None:
-        """Return when the upload is over, or after so many seconds."""
+        """Return when the upload is over, or after `seconds`."""
         self._end = self._end or self._client.loop.create_future()
         await asyncio.wait([self._end], timeout=seconds)
 
     # --- the client's side -----------------------------------------------------------------------
 
     def let_pass(self, data: bytes) -> bytes:
-        """Forget the next bytes of a body that was answered; returns what is beyond its end."""
+        """Discard the next bytes of an answered body; returns what is beyond its end."""
         data, rest = data[: self._left], data[self._left :]
         self._left -= len(data)
         self._passing -= len(data)
@@ -192,7 +192,7 @@ class SocketFront:
         return rest
 
     def client_lost(self) -> None:
-        """The client has gone."""
+        """Handle the client's disconnection."""
         if self._stage is _RELAYING:
             self.exchange.client_lost()
         elif self._stage is _STREAMING:
@@ -202,26 +202,26 @@ class SocketFront:
             self._leave(reusable=False)
 
     def look(self, now: float) -> None:
-        """End the waiting for the rest of a body that was answered."""
+        """Stop waiting for the rest of an answered body if it takes too long."""
         if now - self._answered_at > (TOO_SLOW_SECONDS if self._too_slow else LINGER_SECONDS):
             self._leave(reusable=False)
 
     # --- the exchange's side ---------------------------------------------------------------------
 
     def pause(self) -> None:
-        """Take no more of the body for now, and less at a time if the upstream is too slow."""
+        """Stop reading the body for now; make reads smaller if the upstream is too slow."""
         self._client.pause()
         if self.exchange.phase is not _CONNECTING:
             self._client.narrow()
 
     def resume(self) -> None:
-        """Take more of it."""
+        """Resume reading it."""
         self._client.resume()
 
     def answer(
         self, head: RawResponseMessage, held: bytes, rest: aiohttp.StreamReader | None
     ) -> None:
-        """Give the client the upstream's answer: what is `held` of its body, then the `rest`."""
+        """Send the client the upstream's answer: the `held` part of its body, then the `rest`."""
         self._left = self.exchange.left
         whole = held if rest is None else None
         try:
@@ -241,7 +241,7 @@ class SocketFront:
             self._task = self._client.loop.create_task(work)
 
     def refuse(self, error: Exception) -> None:
-        """Tell the client by a problem that nothing comes of its upload."""
+        """Answer the client with the problem that stopped its upload."""
         self._left = self.exchange.left
         self._too_slow = isinstance(error, BodyTimeout)
         self._last = self._last or self._too_slow
@@ -255,14 +255,14 @@ class SocketFront:
     # --- within ----------------------------------------------------------------------------------
 
     async def _ask(self, quotas: Quotas) -> None:
-        """Ask for the body, and go on, if the subject's quota allows it."""
+        """Ask for the body and relay it, if the subject's quota allows it."""
         admitted = self._admitted
         demand = Demand(admitted.content_length, admitted.upload_id)
         expects = "Expect" in self._head.headers
         try:
             self._ticket = await quotas.take(admitted.principal.subject, demand)
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
-            # Who was not asked for its body may send that all the same, or the next request.
+            # A client that was not asked for its body may send it anyway, or the next request.
             self._last = self._last or expects
             self._stage = _RELAYING
             self.exchange.fail(error)
@@ -300,14 +300,14 @@ class SocketFront:
         ]
         if self._ticket is not None:
             own += wire.lines(self._ticket.fields.items())
-        # More of the body than is let pass would never come to its end.
+        # A body with more left than is discarded would never finish.
         self._last = self._last or self._services.drain.closing or self._left > LINGER_BYTES
         if self._last:
             own.append((b"Connection", b"close"))
         return own
 
     def _log(self, problem: Problem, error: Exception) -> None:
-        """What the log and the metrics say of a problem, as the middleware does for the others."""
+        """Log and count a problem, as the middleware does for other requests."""
         PROBLEMS.add(problem.kind.slug)
         ids = self._ids()
         if isinstance(error, UploadAborted):
@@ -318,7 +318,7 @@ class SocketFront:
             log.warning("request.problem", slug=problem.kind.slug, detail=problem.detail, **ids)
 
     def _finish(self, status: int) -> None:
-        """The client has its answer: let what is left of its body pass."""
+        """Discard the rest of the body: the client has its answer."""
         left, connected = self._left, self._client.connected
         self._tell(status, aborted=bool(left) and not connected)
         if not left or not connected:
@@ -333,7 +333,7 @@ class SocketFront:
         self._client.resume()
 
     def _tell(self, status: int, *, aborted: bool) -> None:
-        """What came of it; `aborted`: the client has gone before its body was whole."""
+        """Log and count the outcome; `aborted`: the client left before its body was complete."""
         seconds = time.monotonic() - self._started
         target = self._admitted.target
         log_request(
@@ -347,8 +347,8 @@ class SocketFront:
         self._count(ABORTED if aborted else status, seconds)
 
     def _cut(self, reason: str) -> None:
-        """The answer broke off."""
-        self._stage = _LINGERING  # until the connection has ended
+        """Log that the answer broke off, and close the connection."""
+        self._stage = _LINGERING  # until the connection is closed
         self.exchange.close()
         log.warning("request.cut", reason=reason, **self._ids())
         self._count(CUT, time.monotonic() - self._started)
@@ -362,7 +362,7 @@ class SocketFront:
             self._span = None
 
     def _ids(self) -> dict[str, str]:
-        """By what the upload is known."""
+        """The ids that log events name the upload by."""
         return {"request_id": self._admitted.request_id, "upload_id": self._admitted.upload_id}
 
     def _leave(self, *, reusable: bool) -> None:

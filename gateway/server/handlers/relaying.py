@@ -1,7 +1,7 @@
-"""A relay whose request is aiohttp's: the handler waits for what the exchange tells.
+"""A relay served by aiohttp's handler, which waits for what the exchange reports.
 
-These are the relays that the fast engine does not take: bodies in chunks, requests with an
-`Idempotency-Key`, tokens that were not seen lately.
+These are the relays that the fast engine does not handle: chunked bodies, requests with an
+`Idempotency-Key`, tokens that were not verified recently.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from gateway.server.services import Services
 
 
 class Relayed(NamedTuple):
-    """The upstream's answer: its head, what was held of its body, and where the rest comes."""
+    """The upstream's answer: its head, the held part of its body, and a stream of the rest."""
 
     head: AnswerHead
     held: bytes
@@ -32,27 +32,27 @@ class Relayed(NamedTuple):
 
 
 class HandlerFront:
-    """The front of one upload: tells a handler that waits, and the task that reads the body."""
+    """The front of one upload: notifies the waiting handler and the task that reads the body."""
 
     def __init__(self) -> None:
         self.answered: asyncio.Future[Relayed] = asyncio.get_running_loop().create_future()
-        """What the upload comes to, or why it comes to nothing."""
+        """The upload's answer, or the error that stopped it."""
         self.room = asyncio.Event()
-        """Whether more of the body is taken."""
+        """Whether the body is being read."""
         self.room.set()
 
     def pause(self) -> None:
-        """Take no more of the body for now."""
+        """Stop reading the body for now."""
         self.room.clear()
 
     def resume(self) -> None:
-        """Take more of it."""
+        """Resume reading it."""
         self.room.set()
 
     def answer(
         self, head: RawResponseMessage, held: bytes, rest: aiohttp.StreamReader | None
     ) -> None:
-        """Let the handler go on with the upstream's answer."""
+        """Let the handler continue with the upstream's answer."""
         if not self.answered.done():
             answered = AnswerHead(head.code, head.reason, head.headers)
             self.answered.set_result(Relayed(answered, held, rest))
@@ -67,10 +67,10 @@ class HandlerFront:
 async def relayed(
     request: web.Request, services: Services, admitted: Admitted, entry: Entry | None = None
 ) -> AsyncIterator[Relayed]:
-    """Relay the request, and give the upstream's answer once the record of a success is kept.
+    """Relay the request; returns the upstream's answer once the record of a success is kept.
 
-    It is kept in the place of `entry`, in the bucket, where the upload has a record already. Raises
-    what the body, the upstream and the ledger raise.
+    If the upload has a record in the bucket already, `entry`, that one is replaced. Raises what the
+    body, the upstream and the ledger raise.
     """
     outgoing = headers.raw_of_relay(request.raw_headers, request.headers)
     if admitted.trace:
@@ -89,7 +89,7 @@ async def relayed(
 async def _send(
     body: aiohttp.StreamReader, limit: int, exchange: Exchange, front: HandlerFront
 ) -> None:
-    """Give the exchange the body as it comes."""
+    """Give the exchange the body as it arrives."""
     try:
         await front.room.wait()
         while data := await next_of(body):
