@@ -68,7 +68,7 @@ class BucketRecords:
         self._store = store
 
     async def fence(self, upload: Upload) -> bool:
-        """Make sure that an upload that was not accepted never will be; returns whether that worked.
+        """Make sure that an upload that was not accepted never will be; whether that worked.
 
         `upload` is in state `aborted`. Its record takes the place that the acceptance needs, then
         moves to where a later acceptance still looks. Its file is removed.
@@ -116,8 +116,8 @@ class BucketRecords:
         """Write the next state of the upload that was read as `entry`; returns what is stored now.
 
         If the upload had already finished in another way, that result stays and is returned,
-        unless the given one says what ChatKitty has. Raises PreconditionFailed if another process has
-        written the upload since, StoreUnavailable.
+        unless the given one says what ChatKitty has. Raises PreconditionFailed if another process
+        has written the upload since, StoreUnavailable.
         """
         if is_end(upload.state):
             return await self._end(upload)
@@ -176,7 +176,7 @@ class BucketRecords:
         await self._store.delete(keys.record(upload_id))
 
     async def forget_pending(self, upload_id: str) -> None:
-        """Remove the pending record of an upload once its end is durable. Raises StoreUnavailable."""
+        """Remove the pending record of a durably finished upload. Raises StoreUnavailable."""
         await self._store.delete(keys.pending(upload_id))
 
     async def set_aside(self, upload_id: str) -> None:

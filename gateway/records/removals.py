@@ -141,7 +141,7 @@ class Removals:
             document = await self._store.get(keys.removal(order_id))
             try:
                 await self._store.put(keys.dead(order_id), document.content, if_none_match=True)
-            except PreconditionFailed:  # by a process that died here, or for the upload with that id
+            except PreconditionFailed:  # of a process that died here, or of that upload
                 await self._store.put(keys.dead(new_id()), document.content)
             await self.drop(order_id)
             return True
@@ -156,10 +156,10 @@ class Removals:
 
 
 def uploads_in(url: object, ring: KeyRing) -> frozenset[str]:
-    """The ids of the uploads whose files a URL may lead to, also where that has ended. Pure.
+    """The ids of the uploads with files that a URL may lead to, also if it has expired. Pure.
 
-    Servers and browsers read many spellings as one: of host, escapes, slashes and dot segments.
-    So only the tokens are searched for, wherever in the URL: only a gateway can make one.
+    Servers and browsers treat many spellings of host, escapes, slashes and dot segments as equal.
+    So this searches only for tokens, anywhere in the URL: only a gateway can make one.
     """
     if not isinstance(url, str):
         return frozenset()

@@ -25,15 +25,15 @@ _LEASE = lease_of(EXCHANGE_SECONDS)
 
 
 def spare_of(upload: Upload, ring: KeyRing) -> Note:
-    """The copy, and where it is kept if the file's metadata has no room for it."""
+    """The copy, and its key if the file's metadata has no room for it."""
     text = ring.seal(zlib.compress(to_json(upload)))
     return Note(keys.spare(upload.id), text, beside=upload.authorization is not None)
 
 
 async def find_spare(store: ObjectStore, ring: KeyRing, upload_id: str) -> Upload | None:
-    """The record of which a copy is beside the upload's file; None where there is none to read.
+    """The record from the copy next to the upload's file; None if there is no readable copy.
 
-    Raises ObjectNotFound where there is no file, StoreUnavailable.
+    Raises ObjectNotFound if there is no file, StoreUnavailable.
     """
     text = (await store.head(keys.incoming(upload_id))).note
     if text is None:

@@ -37,7 +37,7 @@ _AT_FILES_HOST = ("/gateway/files/", "/gateway/healthz", "/gateway/readyz")
 
 
 def create_app(settings: Settings) -> web.Application:
-    """What clients reach. Raises ConfigurationError for a route table that cannot work."""
+    """The application for clients. Raises ConfigurationError for an invalid route table."""
     routes = RouteTable(settings)
     app = web.Application(
         middlewares=[*_tracing(settings), identify, answer_errors, keep_files_apart]
@@ -75,7 +75,7 @@ def _tracing(settings: Settings) -> Sequence[Middleware]:
 
 
 def create_admin_app(public: web.Application) -> web.Application:
-    """What operators reach."""
+    """The application for operators."""
 
     async def ready(_: web.Request) -> web.Response:
         return await readiness(public)
@@ -106,7 +106,7 @@ async def _upstream(request: web.Request) -> web.StreamResponse:
 
 
 def _may_bring(request: web.Request) -> bool:
-    """Whether there is, or should be, a body; some clients name its type where there is none."""
+    """Whether there is, or should be, a body; some clients send its type without a body."""
     return request.method in _BRINGING or request.body_exists
 
 

@@ -1,6 +1,6 @@
-"""Whether the store honours the conditions of writes: tried as a gateway starts.
+"""Whether the store honours conditional writes: tested when a gateway starts.
 
-What may happen only once is decided by such writes. A store that ignores them would let two
+Such writes decide what may happen only once. A store that ignores the conditions would let two
 uploads have one idempotency key, and two workers register one file.
 """
 
@@ -35,10 +35,10 @@ class Fitness:
         self._tried = asyncio.Condition()
 
     async def check(self) -> None:
-        """Have the store tried, if it is not known to be fit, and wait for that.
+        """Test the store, unless it is known to be fit, and wait for the result.
 
-        Raises StoreUnfit for a store that did not heed a condition when it was last tried, and
-        StoreUnavailable for one that could not be tried.
+        Raises StoreUnfit for a store that ignored a condition in its last test, and
+        StoreUnavailable for one that could not be tested.
         """
         await self.reject_unfit()
         if self._fit is None:
@@ -79,7 +79,7 @@ class Fitness:
         try:
             self._fit = await heeds_conditions(self._store, self._key)
         except GatewayError as error:
-            # What was unfit stays so until it has shown that it is not.
+            # An unfit store stays unfit until a test succeeds.
             self._why_unknown = str(error)
         if self._fit is False:
             log.warning("store.unfit", error=NOT_HEEDED)

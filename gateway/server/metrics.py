@@ -1,4 +1,4 @@
-"""`GET /metrics`, and what has to be looked at from time to time for it."""
+"""`GET /metrics`, and the values that must be measured from time to time for it."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ REGISTRY = web.AppKey("registry", CollectorRegistry)
 async def shared_metrics(directory: Path | None) -> AsyncIterator[CollectorRegistry]:
     """The metrics of all processes of this host, as long as this one serves.
 
-    Raises ConfigurationError where the directory cannot be used.
+    Raises ConfigurationError if the directory cannot be used.
     """
     try:
         shared = Shared(directory)

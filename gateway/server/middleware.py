@@ -45,7 +45,7 @@ log = get_logger(__name__)
 
 @web.middleware
 async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id, and log what came of it; a query is never logged."""
+    """Give the request its id, and log its outcome; a query is never logged."""
     clear_ids()
     request[REQUEST_ID] = request_id_of(request.headers)
     bind_ids(request_id=request[REQUEST_ID])
@@ -71,7 +71,7 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as a problem; where the answer has begun, cut the connection instead."""
+    """Answer every error with a problem; if an answer has begun, cut the connection instead."""
     try:
         return await handler(request)
     except (ConnectionError, UploadAborted):
@@ -90,7 +90,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def _count(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
-    """Count the request; one whose answer is still to be sent is counted with its length."""
+    """Count the request; if its answer is still to be sent, count the answer's full length."""
     route, delivery = kind_of(request)
     ended = request.get(ENDED, response.status)
     # The head of the answer is ours, and small: bodies are what is counted.
@@ -99,7 +99,7 @@ def _count(request: web.Request, response: web.StreamResponse, seconds: float) -
 
 
 def kind_of(request: web.Request) -> tuple[str, str]:
-    """Route and delivery as labels, which are few whatever is asked for."""
+    """Route and delivery as labels; the number of their values is bounded for any requests."""
     if UPLOAD_ID in request:
         try:
             route = request.app[SERVICES].route_of(request.raw_path)
@@ -108,14 +108,14 @@ def kind_of(request: web.Request) -> tuple[str, str]:
         return route.name, route.delivery.value
     resource = request.match_info.route.resource
     canonical = resource.canonical if resource is not None else ""
-    # What goes on to the upstream matches everything.
+    # The pass-through route matches everything.
     return canonical if canonical.startswith("/gateway/") else PASSED_ON, NO_DELIVERY
 
 
 def _leaves_doubt(request: web.Request) -> bool:
-    """Whether it cannot be told where the next request on the connection would begin."""
-    # A client that was not told to go on may send the body or the next request. And of what comes
-    # right behind a request to upgrade, the compiled parser throws away what it has read.
+    """Whether it is unclear where the next request on the connection begins."""
+    # A client that got no `100 Continue` may send the body or the next request. And the compiled
+    # parser drops bytes that it has read after a request to upgrade.
     not_told = "Expect" in request.headers and CONTINUED not in request
     return not_told or "Upgrade" in request.headers
 
@@ -151,5 +151,5 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
         log.info("request.target_refused", reason=problem.detail)  # the target is not logged
     response = problem_response(request, problem)
     if isinstance(error, MalformedRequest | HeadTooLarge):
-        response.force_close()  # where the next request begins may be in doubt as well
+        response.force_close()  # it may be unclear as well where the next request begins
     return response

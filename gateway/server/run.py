@@ -34,10 +34,10 @@ _ACCEPTS = 32
 _EXHAUSTED = "socket.accept() out of system resource"
 _SECONDS_BETWEEN_WARNINGS = 10.0
 _CUT_SECONDS = 2.0
-"""How long a request that is cut may take to clear up after itself."""
+"""How long a request that is cut may take to clean up, in seconds."""
 
 HANDLER: Final[dict[str, Any]] = {"access_log": None, "auto_decompress": False}
-"""What aiohttp's handlers are made with, whichever engine stands before them."""
+"""The options of aiohttp's handlers, with either engine."""
 
 Protocols = Callable[[], asyncio.Protocol]
 RequestFactory = Callable[..., web.BaseRequest]
@@ -46,17 +46,16 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then drain, which the signal's second time hastens.
+    """Serve until SIGTERM or SIGINT; then drain, which a second signal shortens.
 
-    Raises ConfigurationError where it cannot listen, or would listen by a parser that is not
-    strict enough.
+    Raises ConfigurationError if it cannot listen, or if its parser would not be strict enough.
     """
     check_parser()
     asyncio.run(_serve(settings))
 
 
 def check_parser() -> None:
-    """Raises ConfigurationError where aiohttp reads requests by its pure-Python parser."""
+    """Raises ConfigurationError if aiohttp reads requests with its pure-Python parser."""
     if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
         raise ConfigurationError(
             "aiohttp has no compiled HTTP parser here, and its Python one is not strict enough:"
@@ -88,7 +87,7 @@ async def _serve(settings: Settings) -> None:
         await drain(
             app[SERVICES].drain,
             _server(public),
-            listening[:1],  # operators see it drain until its end
+            listening[:1],  # operators can watch it drain
             hastened,
             delay=settings.drain_delay,
             limit=settings.drain_timeout,
@@ -137,7 +136,7 @@ def _server(runner: web.AppRunner) -> web.Server:
 class AcceptFaults:
     """Handle uncaught faults of the loop; log failed accepts only now and then.
 
-    asyncio leaves the listening socket alone for a second then, and tries again.
+    After one, asyncio leaves the listening socket alone for a second, then tries again.
     """
 
     def __init__(self) -> None:

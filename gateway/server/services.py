@@ -41,14 +41,14 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What handlers work with."""
+    """What all handlers share."""
 
     settings: Settings
     backends: Backends
     authenticator: Authenticator
     forwarder: Forwarder
     quotas: Quotas | None
-    """None where no subject has a limit: then nothing is counted."""
+    """None if no subject has a limit: then nothing is counted."""
     connections: Watch
     crowd: Crowd
     bodies: Watch
@@ -179,7 +179,7 @@ async def _counting(settings: Settings, backends: Backends, stack: AsyncExitStac
 
 
 def _policy_of(settings: Settings) -> Policy:
-    """What each subject may have."""
+    """The limits of each subject."""
     return Policy(
         uploads=settings.subject_uploads,
         requests=settings.subject_requests,

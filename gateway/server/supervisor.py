@@ -1,7 +1,7 @@
-"""Several processes that share the ports (SO_REUSEPORT), and the one that looks after them.
+"""Starts and supervises several processes that share the ports (SO_REUSEPORT).
 
-It holds no socket and no lock: what it starts is what a user starts. A process that dies is started
-again; if one keeps dying, all of them end, so that the caller learns of it.
+The supervisor holds no socket and no lock: it starts the command that a user would start. It
+restarts a process that dies; if one keeps dying, it stops all of them, so that its caller notices.
 """
 
 import os
@@ -47,7 +47,7 @@ def _start(command: Sequence[str], environ: Mapping[str, str]) -> "subprocess.Po
     return subprocess.Popen(  # noqa: S603 - our own command
         command,
         env=environ,
-        start_new_session=True,  # a terminal's Ctrl-C reaches us alone, and is passed on once
+        start_new_session=True,  # a terminal's Ctrl-C reaches only us; we pass it on once
         preexec_fn=_prepare,  # noqa: PLW1509 - two system calls
     )
 
@@ -64,8 +64,9 @@ def serve_processes(count: int) -> int:
 def supervise(command: Sequence[str], count: int, environ: Mapping[str, str]) -> int:
     """Keep `count` processes of a command running until SIGTERM or SIGINT; returns the exit status.
 
-    `environ` is all of their environment. Either signal is passed on, however often it comes.
-    0 where all ended as they were asked to; what the first one refused its settings with; else 1.
+    `environ` is their whole environment. Both signals are passed on, each time they arrive.
+    The status is 0 if all exited when asked to; that of the first process that refused its
+    settings; else 1.
     """
     # Blocked until they are waited for: none is missed, and none comes between.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
@@ -80,7 +81,7 @@ def supervise(command: Sequence[str], count: int, environ: Mapping[str, str]) ->
 
 
 def _look_after(places: Sequence[_Place]) -> int:
-    """Return when all are to stop, and have been told so; the status is 0 after a signal."""
+    """Return once all have been asked to stop; the status is 0 after a signal."""
     while True:
         for place in places:
             if (death := place.look()) is None:
@@ -99,17 +100,17 @@ def _look_after(places: Sequence[_Place]) -> int:
 
 
 def _wait(places: Sequence[_Place]) -> int:
-    """Wait for the end of all; 0 where each ended as it was asked to."""
+    """Wait until all have exited; 0 if each exited when asked to."""
     while any(place.process.poll() is None for place in places):
         if (number := _next_signal(None)) in _STOP:
             _tell(places, number)
-    # One that was not yet ready to be told has nothing to finish.
+    # One that was not ready for the signal yet has nothing to finish.
     fine = {0, *(-number for number in _STOP)}
     return CRASH_LOOP if {place.process.poll() for place in places} - fine else 0
 
 
 def _next_signal(until: float | None) -> int:
-    """The next signal that came; 0 where none did until then."""
+    """The next signal; 0 if none arrives until then."""
     if until is None:
         return signal.sigwaitinfo(_AWAITED).si_signo
     found = signal.sigtimedwait(_AWAITED, max(0.0, until - time.monotonic()))

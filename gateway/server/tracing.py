@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def begin(headers: CIMultiDictProxy[str]) -> "Span | None":
-    """The span of a request with these headers; None where no traces are kept."""
+    """The span of a request with these headers; None if tracing is off."""
     parent = {name: headers[name] for name in tracing.HEADERS if name in headers}
     return tracing.begin("request", Side.SERVER, parent)
 

@@ -1,6 +1,6 @@
-"""What is decided, asked and made durable before a request's body is let in.
+"""What is decided, looked up and made durable before a request's body is read.
 
-`admit` has the caller, the route and the limits; `charge` takes from the caller's quota;
+`admit` checks the caller, the route and the limits; `charge` charges the caller's quota;
 `pictures` and `deletions` ask ChatKitty what only it knows. `body` then reads the body, and turns
 silence, slowness and a broken connection into errors of ours.
 

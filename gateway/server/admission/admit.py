@@ -1,4 +1,4 @@
-"""All that is settled before an upload's body is asked for: identity, route, limits.
+"""All decisions before an upload's body is requested: identity, route, limits.
 
 Nothing here reads the body, and `100 Continue` is sent only after it.
 """
@@ -43,7 +43,7 @@ GRANTED = Principal("grant")
 def settle(
     head: Head, principal: Principal, services: Services, upload_id: str, request_id: str
 ) -> Admitted:
-    """What the rest of the head decides, once it is known whose upload it is. Does no I/O.
+    """Decide by the rest of the head, once the caller is known. Does no I/O.
 
     Raises MalformedTarget, RouteNotFound, MethodNotAllowed, MalformedRequest, ExpectationFailed,
     ResumableUpload, InsufficientScope, GrantRefused, AnotherUser, TokenEndsTooSoon, EncodedBody,
@@ -85,7 +85,7 @@ def settle(
 
 
 async def authenticate(request: web.Request, services: Services) -> Principal:
-    """Who sends the request. Raises the errors of authentication."""
+    """The caller. Raises the errors of authentication."""
     token = _token(request.headers)
     if (principal := services.authenticator.recall(token)) is not None:
         return principal
@@ -102,7 +102,7 @@ def recall(headers: CIMultiDictProxy[str], authenticator: Authenticator) -> Prin
 
 
 def check_scopes(principal: Principal, needed: frozenset[str]) -> None:
-    """Raises InsufficientScope where the token lacks one that is needed."""
+    """Raises InsufficientScope if the token lacks a needed scope."""
     if not needed <= principal.scopes:
         raise InsufficientScope("the token does not allow this", needed)
 
@@ -160,7 +160,7 @@ def _check_may_be_hosted(principal: Principal) -> None:
 
 
 def _check_token_outlives_retries(principal: Principal, services: Services, now: float) -> None:
-    """Files are registered with the caller's token where the gateway has none of its own."""
+    """Refuse short-lived tokens if files are registered with the caller's token."""
     if services.backends.own_token is not None or principal.expires is None:
         return
     if principal.expires < now + RETRY_WINDOW:

@@ -25,9 +25,9 @@ BROKEN_CHUNKS = "the body is not in chunked transfer coding, as its Transfer-Enc
 
 
 class _Reader:
-    """Waits for the next bytes of a body, as long as they come fast enough.
+    """Waits for the next bytes of a body, as long as they arrive fast enough.
 
-    Only while it waits is the client to act: what is done with the bytes is not counted.
+    Only the time spent waiting counts against the client, not the time to process the bytes.
     """
 
     def __init__(self, content: aiohttp.StreamReader, services: Services) -> None:
@@ -40,12 +40,12 @@ class _Reader:
         self._fault = ""
 
     async def read(self) -> bytes:
-        """What has come, or comes next; nothing at the end. Raises BodyTimeout too."""
+        """The bytes that have arrived, or the next ones; empty at the end. Raises BodyTimeout too."""
         if self._content.is_eof():  # it has arrived completely, and no reader waits
             return await next_of(self._content)
         self._since = time.monotonic()
         try:
-            # No timer is set: whoever looks gives it its moment.
+            # Sets no timer: the periodic check ends the wait.
             async with asyncio.timeout(None) as self._timeout:
                 return await next_of(self._content)
         except TimeoutError:
@@ -76,9 +76,9 @@ async def read_body(
 ) -> AsyncIterator[bytes]:
     """The chunks of the body, as large as the socket gave them, without a copy.
 
-    Raises FileTooLarge beyond `limit` bytes, BodyTimeout where the client is silent or too slow,
-    AuthorizationEnded after `until` (epoch seconds), MalformedRequest where the framing broke,
-    UploadAborted where the client went away.
+    Raises FileTooLarge beyond `limit` bytes, BodyTimeout if the client is silent or too slow,
+    AuthorizationEnded after `until` (epoch seconds), MalformedRequest if the framing is broken,
+    UploadAborted if the client disconnected.
     """
     received = 0
     reader = _Reader(request.content, services)
@@ -98,13 +98,13 @@ async def read_body(
 async def next_of(content: aiohttp.StreamReader) -> bytes:
     """The next bytes of a body, none at its end.
 
-    Raises MalformedRequest where the framing broke, UploadAborted where the client went away.
+    Raises MalformedRequest if the framing is broken, UploadAborted if the client disconnected.
     """
     try:
         return await content.readany()
     except (HttpProcessingError, web.RequestPayloadError) as error:
         raise MalformedRequest(BROKEN_CHUNKS) from error
-    # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
+    # aiohttp raises RuntimeError if the transport is gone and the reader does not know it yet.
     except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
         raise UploadAborted("the body ended before it was complete") from error
 
@@ -113,6 +113,6 @@ async def send_continue(request: web.Request) -> None:
     """Ask for the body of a request that waits to be asked (RFC 9110 section 10.1.1)."""
     if "Expect" in request.headers:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # What was written is no part of the answer, whose head is still to come.
+        # These bytes are not part of the answer; its head is still to come.
         request.writer.output_size = 0
         request[CONTINUED] = True

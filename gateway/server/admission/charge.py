@@ -1,4 +1,4 @@
-"""What a request takes from its subject's quota, before its body is asked for."""
+"""Charges a request to its subject's quota, before its body is requested."""
 
 from aiohttp import web
 
@@ -10,7 +10,7 @@ from gateway.server.services import SERVICES
 
 
 async def charge(request: web.Request, principal: Principal, upload_id: str | None = None) -> None:
-    """Count the request; at its end it gives back what it holds and has not used.
+    """Count the request; when it ends, what it reserved and did not use is returned.
 
     Raises QuotaExceeded, LargerThanQuota.
     """

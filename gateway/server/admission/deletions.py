@@ -1,7 +1,7 @@
-"""What is deleted or replaced through the gateway takes its hosted file with it.
+"""Removes the hosted file of a message or picture that is deleted or replaced via the gateway.
 
-Only ChatKitty knows which file that is: it is asked before the request is sent, and the order
-to remove the file is durable before, too. Whether it is gone, workers find out.
+Only ChatKitty knows which file that is: it is asked before the request is sent, and the order to
+remove the file is made durable before, too. Workers find out whether the request succeeded.
 """
 
 from typing import Final, NamedTuple
@@ -33,17 +33,17 @@ class Placed(NamedTuple):
 
 
 def takes_file(settings: Settings, method: str, target: str) -> Doomed | None:
-    """What the request deletes or replaces, if its file is to go with it. Pure."""
+    """The resource that the request deletes or replaces, if its file is to be removed. Pure."""
     if not settings.delete_files:
         return None
     return doomed_by(method, matched(api_path(target, str(settings.upstream_url))))
 
 
 async def order_removal(request: web.Request, services: Services, target: str) -> Placed | None:
-    """An order to remove the file of what the request deletes or replaces, if it does.
+    """Place an order to remove the file that the request deletes or replaces, if it does.
 
-    Nothing may be sent before the order is durable. Raises UpstreamError where ChatKitty cannot be
-    asked for what names the file, StoreUnavailable.
+    Nothing may be sent before the order is durable. Raises UpstreamError if ChatKitty cannot be
+    asked which file it is, StoreUnavailable.
     """
     backends = services.backends
     authorizations = request.headers.getall("Authorization", [])
@@ -74,7 +74,7 @@ async def hand_over(services: Services, placed: Placed | None, status: int) -> N
             await removals.drop(placed.id)
             return
         if placed.order.cause is Cause.PICTURE:
-            # Its body may have taken so long that a worker found the old picture and gave up.
+            # The body may have taken so long that a worker found the old picture and gave up.
             await removals.place(placed.order, placed.id)
     except StoreUnavailable as error:  # workers will see how it stands
         log.warning("removal.order_not_updated", error=repr(error))

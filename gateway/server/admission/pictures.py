@@ -50,5 +50,5 @@ async def _name(endpoint: Endpoint, backends: Backends, credentials: Credentials
 
 
 def _credentials(admitted: Admitted, backends: Backends) -> Credentials:
-    """What the picture will be registered with."""
+    """The credentials that the picture will be registered with."""
     return backends.own_token or CallersOwn(admitted.authorization or "")

@@ -1,4 +1,4 @@
-"""A problem as an answer: the one place where its document is made."""
+"""Turns a problem into an answer: the only place that makes its document."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from gateway.problems import MEDIA_TYPE, Problem, members
 from gateway.server.connection.context import REQUEST_ID, UPLOAD_ID
 
 SERVER_FAULT: Final = 500
-"""The least status that tells of a fault of a server's."""
+"""The lowest status of a server error."""
 
 
 def problem_response(request: web.Request, problem: Problem, **extensions: object) -> web.Response:
@@ -21,7 +21,7 @@ def problem_response(request: web.Request, problem: Problem, **extensions: objec
 
 
 def ids_of(request: web.Request) -> dict[str, str]:
-    """By what a request is known: its own id, and its upload's if it is one."""
+    """The ids that log events name a request by: its own, and its upload's if it is one."""
     ids = {"request_id": request[REQUEST_ID]}
     if UPLOAD_ID in request:
         ids["upload_id"] = request[UPLOAD_ID]

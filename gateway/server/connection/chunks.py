@@ -1,7 +1,7 @@
 """Where a chunked body ends (RFC 9112 section 7.1). Pure.
 
-The parser reads the body. Here it is only found out which bytes belong to it, so that those of the
-next request are kept from the parser until their turn, and trailers are limited like heads.
+The parser reads the body. This module only finds out which bytes belong to it, so that the parser
+does not get those of the next request too early, and trailers are limited like heads.
 """
 
 import re
@@ -16,7 +16,7 @@ _LARGEST: Final = 2**64
 
 
 class Chunks:
-    """Follows one chunked body, of which it keeps nothing."""
+    """Follows one chunked body without keeping any of it."""
 
     __slots__ = ("_digits", "_in_size", "_line", "_lost", "_most", "_size", "_skip", "_trailers")
 
@@ -74,7 +74,7 @@ class Chunks:
             self._size, self._digits, self._in_size = 0, False, True
 
     def _read_trailer(self, size: int, *, whole: bool) -> bool:
-        """Count so many bytes of the current line; returns whether it was the empty one."""
+        """Count `size` bytes of the current line; returns whether it was the empty one."""
         self._trailers = (self._trailers or 0) + size
         self._line += size
         if self._trailers > self._most:

@@ -1,4 +1,4 @@
-"""What a request carries on its way through the handlers."""
+"""What is stored with a request on its way through the handlers."""
 
 from typing import Final
 
@@ -10,23 +10,23 @@ from gateway.limits.shared_quota import Ticket
 from gateway.server.fields import headers
 
 SERVER: Final = "chatkitty-gateway"
-"""What answers call us: no versions, which strangers need not know."""
+"""The `Server` header of answers: without versions, which strangers need not know."""
 
 REQUEST_ID = web.RequestKey("request_id", str)
 UPLOAD_ID = web.RequestKey("upload_id", str)
 CONTINUED = web.RequestKey("continued", bool)
-"""The client was told to go on, and sends its body."""
+"""The client received `100 Continue`, and sends its body."""
 TICKET = web.RequestKey("ticket", Ticket)
-"""What the request has of its subject's quota, where there is one."""
+"""The request's share of its subject's quota, if there is a quota."""
 
 ANSWER = web.RequestKey("answer", web.StreamResponse)
-"""The answer whose head was sent; from then on a fault can only cut it."""
+"""The answer, once its head was sent; from then on an error can only cut it off."""
 ENDED = web.RequestKey("ended", str)
 """How a request ended, if not with its answer."""
 
 
 def request_id_of(received: CIMultiDictProxy[str]) -> str:
-    """The client's own request id where it may be logged and sent back, else a new one."""
+    """The client's own request id if it may be logged and sent back, else a new one."""
     return headers.request_id(received.get("X-Request-Id")) or new_request_id()
 
 

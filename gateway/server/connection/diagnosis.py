@@ -1,8 +1,8 @@
-"""Why a head that the parser refused is no HTTP/1.1 request, in words for its sender. Pure.
+"""Explains to a client why the parser refused its head. Pure.
 
-The parser decides; here only its reason is looked for, in the bytes that it had. What is said is
-one of a few sentences. It quotes no value, and names none but well-known headers: a client that
-breaks its head may have put its token anywhere.
+The parser decides; this module only searches for its reason, in the same bytes. The explanation is
+one of a few sentences. It quotes no value, and names only well-known headers: a client that breaks
+its head may have put its token anywhere.
 
 Source: RFC 9112 sections 2.2 (line breaks), 3 (the request line), 5 (headers), 6 (bodies), 7
 (codings); RFC 9110 sections 5.3 (repeated headers) and 5.5 (values).
@@ -43,7 +43,7 @@ _ONCE: Final = {
         hdrs.USER_AGENT,
     )
 }
-"""Headers of which the parser takes no second, and their names."""
+"""Headers that the parser refuses to see twice, and their usual spelling."""
 
 _NAMED: Final = _ONCE | {
     name.lower(): str(name)
@@ -69,7 +69,7 @@ _Look = Callable[[Sequence[bytes]], str | None]
 
 
 def fault_of_head(head: bytes) -> str:
-    """What is wrong with a head that was refused; it may have come in part only."""
+    """What is wrong with a refused head, which may be incomplete."""
     if head.startswith(_TLS_RECORD):
         return "the client speaks TLS to a port that speaks plain HTTP"
     if head.startswith(_HTTP_2):

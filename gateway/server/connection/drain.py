@@ -1,8 +1,8 @@
-"""The end of a process that serves: nothing new, what is under way to its end, and no lost request.
+"""Stops a serving process: accepts nothing new, finishes requests in progress, loses no request.
 
-Readiness fails first, and a balancer takes its time to see it. Then no client can connect any more;
-connections that are there have their next answer with `Connection: close`. One that is idle is
-closed only after a moment: a request may be on its way on it.
+Readiness fails first, and a balancer takes some time to notice. Then no client can connect any
+more; open connections get `Connection: close` with their next answer. An idle one is closed only
+after a moment: a request may already have been sent on it.
 """
 
 import asyncio
@@ -81,8 +81,8 @@ def _refuse_new(server: asyncio.Server) -> None:
         for one in server.sockets:
             one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
     except PermissionError:
-        # There are kernels that want CAP_NET_ADMIN for it, which a service has not. What is left
-        # is a connection that comes in the moment of closing, after the delay of the drain.
+        # Some kernels require CAP_NET_ADMIN for it, which a service lacks. Then only a connection
+        # that arrives in the moment of closing is lost, after the drain's delay.
         log.info("gateway.drain_without_filter")
 
 

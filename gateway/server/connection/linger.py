@@ -53,11 +53,11 @@ def end_answers(transport: asyncio.Transport | None) -> None:
 
 async def drained(body: aiohttp.StreamReader, seconds: float) -> bool:
     """Drain the rest of a body; returns whether it was complete within `seconds`."""
-    await asyncio.sleep(0)  # whoever read it until now was cancelled, and is to leave first
+    await asyncio.sleep(0)  # the previous reader was cancelled, and must finish first
     left = LINGER_BYTES
     unread = (HttpProcessingError, web.RequestPayloadError)
     faults = (aiohttp.ClientError, *unread, ConnectionError, GatewayError)
-    # aiohttp has a RuntimeError where the transport is gone and nothing has told the reader yet.
+    # aiohttp raises RuntimeError if the transport is gone and the reader does not know it yet.
     with suppress(TimeoutError, RuntimeError, *faults):
         async with asyncio.timeout(seconds):
             while left > 0 and (data := await body.readany()):

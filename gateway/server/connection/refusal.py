@@ -1,4 +1,4 @@
-"""The answer to a connection too many, whose request is not waited for."""
+"""The answer to a connection above the limit, sent without waiting for its request."""
 
 from typing import Final
 

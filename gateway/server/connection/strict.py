@@ -32,7 +32,7 @@ class Handler(PatientHandler):
     _newest_body: aiohttp.StreamReader
 
     def data_received(self, data: bytes) -> None:
-        """Take what was sent, and refuse of it what the parser lets pass or leaves unsaid."""
+        """Pass on what was sent, but refuse what the parser accepts or ignores by mistake."""
         known = len(self._messages)
         super().data_received(data)
         for at in range(known, len(self._messages)):
@@ -81,7 +81,7 @@ class Handler(PatientHandler):
         return answer
 
     def _break_body(self, fault: BaseException) -> None:
-        """What could not be read belongs to a body, if one was still to end.
+        """Report a parser error to the body that was being read, if there is one.
 
         aiohttp would keep the fault for the next request, and the body's reader waiting.
         """
@@ -95,7 +95,7 @@ class Handler(PatientHandler):
     def _take_none_after(self, body: aiohttp.StreamReader) -> None:
         """Answer the request of that body, and no further one.
 
-        Once it is closed, aiohttp would not even answer a request that it is still to begin with.
+        aiohttp, once closed, would not even answer a request that it has not started yet.
         """
         for at, (message, its) in enumerate(self._messages):
             if its is body and not isinstance(message, Unreadable):

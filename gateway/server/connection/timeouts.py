@@ -1,6 +1,6 @@
-"""How long a client's connection is waited for: its next head, the taking of its answer, its end.
+"""Time limits of a client's connection: for its next head, for reading its answer, for its end.
 
-One watch looks at all connections from time to time. What they do in between costs no timer.
+One task checks all connections from time to time, so a single connection needs no timer.
 """
 
 import time
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 
 class PatientHandler(web.RequestHandler):
-    """aiohttp's handler of a connection, whose client is not waited for without end."""
+    """aiohttp's handler of a connection, with limits on how long it waits for the client."""
 
     __slots__ = (
         "_came", "_connections", "_head_began", "_passing", "_passing_since", "_resting_since",
@@ -48,7 +48,7 @@ class PatientHandler(web.RequestHandler):
         """The transport, which aiohttp forgets as soon as it has asked it to close."""
         self._came = 0.0
         self._head_began: float | None = None
-        """When the first bytes came of a head that is not whole yet."""
+        """When the first bytes of an incomplete head arrived."""
         self._resting_since: float | None = None
         """When the last request was answered; None before the first."""
         self._stuck_since: float | None = None
@@ -57,7 +57,7 @@ class PatientHandler(web.RequestHandler):
         """The body with a rest that is drained."""
         self._passing_since = 0.0
 
-    # --- what the transport tells ----------------------------------------------------------------
+    # --- what the transport reports --------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - any that asyncio has
         """A client has come."""
@@ -74,7 +74,7 @@ class PatientHandler(web.RequestHandler):
             self._passing.set_exception(ConnectionResetError("the client went away"))
 
     def resume_writing(self) -> None:
-        """The client has taken most of what waited for it."""
+        """Note that the client has read most of what waited for it."""
         super().resume_writing()
         self._stuck_since = None
 
@@ -127,7 +127,7 @@ class PatientHandler(web.RequestHandler):
             self.force_close()
 
     def _rests_too_long(self, now: float) -> bool:
-        """Whether nothing has come for too long; the first head is not waited for as long."""
+        """Whether the connection was silent for too long; the limit is lower for the first head."""
         settings = self._settings
         if self._resting_since is None:
             return now - self._came > settings.head_timeout

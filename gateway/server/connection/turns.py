@@ -1,8 +1,8 @@
-"""A client's connection by turns: aiohttp is given one request at a time, each with its whole head.
+"""A client's connection that gives aiohttp one request at a time, each with its complete head.
 
-The head of a request is kept here until it is whole, and counted before any parser has seen it: a
-client that has shown no token holds no more than that. What comes behind a request waits, and the
-client with it, until the request was answered.
+The head of a request is kept here until it is complete, and its size is checked before any parser
+sees it: a client without a verified token uses no more memory than that. Bytes after a request wait
+until it was answered, and reading from the client pauses.
 """
 
 import time
@@ -29,17 +29,17 @@ LARGEST_READ: Final = 256 * 1024
 
 _CR: Final = 13
 _HEAD_READ: Final = 32 * 1024
-"""Bytes that one read takes of a client of whom nothing is known."""
+"""Bytes that one read returns at most, for a client without a verified token."""
 
 _UNCHECKED: Final = 512
-"""Bytes of an unfinished head that may come before it is looked at again."""
+"""Bytes of an unfinished head that may arrive before it is parsed again."""
 
 _UNREADABLE_STATUS: Final = 400
 _TOO_LARGE_STATUS: Final = 431
 
 
 def _explained(head: bytes) -> Unreadable:
-    """The fault of a head that the parser refused, without what the parser has quoted of it."""
+    """The error for a head that the parser refused, without the parser's quotation from it."""
     fault = MalformedRequest(fault_of_head(head))
     return Unreadable(_UNREADABLE_STATUS, fault, str(fault))
 
@@ -63,15 +63,15 @@ class TurnHandler(Handler):
         super().__init__(server, settings, connections, **options)
         self._crowd = crowd
         self._unfinished = bytearray()
-        """A head that is not whole yet."""
+        """A head that is not complete yet."""
         self._checked = 0
-        """How much of it the parser found nothing wrong with."""
+        """How many bytes of it the parser has accepted so far."""
         self._later = b""
-        """What came after the request that is being answered."""
+        """Bytes that arrived after the request that is being answered."""
         self._lent = False
         """Whether aiohttp has a request."""
         self._left = 0
-        """Bytes that are still to come of that request, if its head told the length."""
+        """Bytes still to come of that request, if its head has the length."""
         self._chunks: Chunks | None = None
         """Where the request's body ends, if only its chunks show that."""
         self._had_chunks = False
@@ -84,10 +84,10 @@ class TurnHandler(Handler):
         self._passing_head: int | None = None
         """How much of a head that was too large may still come, to be forgotten."""
 
-    # --- what the transport tells ----------------------------------------------------------------
+    # --- what the transport reports --------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - any that asyncio has
-        """A client has come; one too many is told so, and nothing is begun for it."""
+        """Accept a client; refuse one above the limit without creating anything for it."""
         if not self._crowd.enter(self, transport.get_extra_info("peername")):
             transport.write(refusal())
             transport.close()
@@ -152,7 +152,7 @@ class TurnHandler(Handler):
 
     @property
     def waits_since(self) -> float | None:
-        """Since when the client has been waited for to make a request; None while it has one.
+        """Since when the gateway waits for the client's next request; None during a request.
 
         If the request was answered, the rest may still arrive, and no reader waits for it.
         """
@@ -241,14 +241,14 @@ class TurnHandler(Handler):
         self._forget_read(fault)
 
     def _forget_read(self, fault: BaseException) -> None:
-        """Let go of what was read: the parser, and the frames of its fault, hold much of it."""
+        """Free what was read: the parser, and the traceback of its error, hold much of it."""
         self._parser = body_parser(self)
         fault.__traceback__ = None
 
     # --- the request -----------------------------------------------------------------------------
 
     def _begin(self, data: bytes, size: int) -> None:
-        """Answer the request whose head are the first `size` bytes."""
+        """Answer the request; the first `size` bytes are its head."""
         self._begin_lending(data, size)
 
     def _begin_lending(self, data: bytes, size: int) -> None:
@@ -325,7 +325,7 @@ class TurnHandler(Handler):
             self._lent = False
             self._returning = True
             self.set_read_size(_HEAD_READ)
-            # Whoever called is not done with the answer yet.
+            # The caller has not finished with the answer yet.
             self._loop.call_soon(self._go_on)
 
     # --- reading ---------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ class TurnHandler(Handler):
         return size
 
     def set_read_size(self, size: int) -> None:
-        """Take at most so many bytes by one read."""
+        """Read at most `size` bytes at once."""
         if self.transport is not None:
             self.transport.max_size = size  # type: ignore[attr-defined] # asyncio's own attribute
 

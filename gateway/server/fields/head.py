@@ -8,7 +8,7 @@ from multidict import CIMultiDictProxy
 class Head(msgspec.Struct, frozen=True):
     """`target` is the path and query as the client wrote them, `content_length` is in bytes.
 
-    `content_length` is None where the body is chunked, or where there is none.
+    `content_length` is None if the body is chunked, or if there is none.
     """
 
     method: str

@@ -41,14 +41,14 @@ _DECIDING: Final = frozenset(
         "transfer-encoding", "upgrade", "x-forwarded-for",
     }
 )  # fmt: skip
-"""What frames a message, or says what it means: by these the gateway decides.
+"""Headers that frame a message or give its meaning; the gateway's decisions depend on them.
 
 Connection cannot name them: without its Content-Length, a body would be read as the next message,
-and without its Content-Type, a form that was judged as one would be sent as something else.
+and without its Content-Type, a form would pass the gateway and arrive as something else.
 """
 
 _ONE_SPELLING: Final = _DECIDING | {"accept-encoding"}
-"""What goes on in no spelling but its own, since some servers read an underscore as a hyphen."""
+"""Headers not forwarded with an underscore, since some servers read it as a hyphen."""
 
 _TRACE: Final = frozenset({"traceparent", "tracestate"})
 _KNOWN_NAMES: Final = 256
@@ -71,7 +71,7 @@ def to_upstream(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 
 def of_relay(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """An upload's headers for the upstream; its answer is to come as the audit can read it."""
+    """An upload's headers for the upstream; they ask for an answer that the audit can read."""
     outgoing = to_upstream(received)
     outgoing["Accept-Encoding"] = "identity"
     return outgoing
@@ -83,14 +83,14 @@ def to_client(answered: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 
 def raw_of_relay(received: RawHeaders, folded: CIMultiDictProxy[str]) -> list[tuple[bytes, bytes]]:
-    """What `of_relay` makes of the same headers, as bytes; `folded` are these as text."""
+    """The result of `of_relay` for the same headers, as bytes; `folded` are these as text."""
     kept = _passing_raw(received, folded, _reaches_upstream_raw)
     kept.append((b"Accept-Encoding", b"identity"))
     return kept
 
 
 def raw_to_client(answered: RawHeaders, folded: CIMultiDictProxy[str]) -> list[tuple[bytes, bytes]]:
-    """What `to_client` makes of the same headers, as bytes; `folded` are these as text."""
+    """The result of `to_client` for the same headers, as bytes; `folded` are these as text."""
     return _passing_raw(answered, folded, _reaches_client_raw)
 
 
@@ -101,10 +101,10 @@ def with_trace(outgoing: RawHeaders, trace: Mapping[str, str]) -> list[tuple[byt
 
 
 def unfit(received: RawHeaders) -> str | None:
-    """The first header by which something would be decided and whose value is not ASCII.
+    """The first header that decisions depend on with a value that is not ASCII.
 
-    No honest client sends one, and readers differ in what they make of it. Controls need no look:
-    the parsers refuse them in every header.
+    No honest client sends one, and readers interpret it differently. Control characters need no
+    check: the parsers refuse them in every header.
     """
     if b"".join(map(_VALUE, received)).isascii():  # nearly always: not one by one
         return None
@@ -115,7 +115,7 @@ def unfit(received: RawHeaders) -> str | None:
 
 
 def request_id(received: str | None) -> str | None:
-    """The client's own request id, where it is one that may be logged and sent back."""
+    """The client's own request id, if it may be logged and sent back."""
     return received if received is not None and _REQUEST_ID.fullmatch(received) else None
 
 
@@ -145,7 +145,7 @@ def _passing(
 def _passing_raw(
     headers: RawHeaders, folded: CIMultiDictProxy[str], reaches: Callable[[bytes], bool]
 ) -> list[tuple[bytes, bytes]]:
-    """What `_passing` makes of the same headers, as bytes."""
+    """The result of `_passing` for the same headers, as bytes."""
     passing = list(compress(headers, map(reaches, map(_NAME, headers))))
     if listed := _listed(folded):
         return [line for line in passing if _plain(_folded(line[0])) not in listed]

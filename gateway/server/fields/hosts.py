@@ -1,4 +1,4 @@
-"""Under which host name what is served, where hosted files have one of their own. Pure."""
+"""What is served under which host name, if hosted files have a separate one. Pure."""
 
 from gateway.settings import Settings
 
@@ -15,9 +15,9 @@ def is_files_host(settings: Settings, host: str) -> bool:
 
 
 def files_location(settings: Settings, host: str, path: str) -> str | None:
-    """Where a file is to be asked for, if files have a host name of their own and this is another.
+    """The URL to request a file at, if files have a separate host name and this is not it.
 
-    URLs that were registered before they had one stay good.
+    URLs that were registered before they had one stay valid.
     """
     if settings.files_url is None or is_files_host(settings, host):
         return None

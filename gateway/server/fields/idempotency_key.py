@@ -1,6 +1,6 @@
 """The `Idempotency-Key` header of an upload. Pure.
 
-Source: draft-ietf-httpapi-idempotency-key-header, whose structured string is taken as well as a
+Source: draft-ietf-httpapi-idempotency-key-header. Its structured string is accepted as well as a
 bare one: the key is opaque, and compared as it was sent.
 """
 
@@ -11,7 +11,7 @@ from gateway.records.claims import LONGEST_KEY
 
 
 def idempotency_key(values: Sequence[str]) -> str | None:
-    """The key among the header's values, None where there is none. Raises MalformedRequest."""
+    """The key among the header's values, None if there is none. Raises MalformedRequest."""
     if not values:
         return None
     key = values[0].strip()

@@ -1,6 +1,6 @@
-"""Whose request it is, where balancers stand between: their word counts, a stranger's does not.
+"""The client's address behind load balancers: trusts their headers, not those of strangers.
 
-Pure. Sources: RFC 7239 (`Forwarded`), and what everybody does (`X-Forwarded-For`).
+Pure. Sources: RFC 7239 (`Forwarded`), and common practice (`X-Forwarded-For`).
 """
 
 import re
@@ -57,7 +57,7 @@ def _nearest_stranger(peer: Address, hops: Sequence[str], trusted: Sequence[Netw
 
 
 def _for(element: str) -> str:
-    """The node of an element of `Forwarded`, empty where it names none."""
+    """The node of an element of `Forwarded`, empty if it names none."""
     found = _FOR.search(element.strip())
     return found[1].strip('"') if found is not None else ""
 

@@ -1,4 +1,4 @@
-"""What a reader of a file is to have: all of it, a part, or nothing, by its conditions. Pure.
+"""What to send a reader of a file: all of it, a part, or nothing, by its conditions. Pure.
 
 Source: RFC 9110 sections 8.8 (validators), 13 (conditions, in the order of 13.2.2) and 14 (ranges).
 """
@@ -27,7 +27,7 @@ _DATE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Bytes `start` to `end`, the last one exclusive; `partial` where they are not the whole."""
+    """Bytes `start` to `end`, the last one exclusive; `partial` if they are not the whole."""
 
     start: int
     end: int
@@ -71,26 +71,26 @@ class Validators:
 def decide(
     method: str, headers: CIMultiDictProxy[str], validators: Validators, size: int
 ) -> ByteRange | Without:
-    """What the answer to a `GET` or `HEAD` for a file of `size` bytes holds, or why it is without.
+    """What the answer to a `GET` or `HEAD` for a file of `size` bytes contains, or why nothing.
 
-    What of the conditions cannot be read is overlooked, but for an `If-Match` or `If-None-Match`,
-    which then names no content.
+    Conditions that cannot be read are ignored; but an unreadable `If-Match` or `If-None-Match`
+    matches no content.
     """
     if not _precondition_holds(headers, validators):
         return Without.FAILED
     if _is_known(headers, validators):
         return Without.NOT_MODIFIED
     asked = headers.getall("Range", ())
-    # Section 14.2: a range is for GET alone.
+    # Section 14.2: ranges are for GET only.
     if method != "GET" or len(asked) != 1 or not _range_holds(headers, validators):
         return ByteRange(0, size, partial=False)
     return requested_range(asked[0], size) or Without.NOT_SATISFIABLE
 
 
 def requested_range(header: str, size: int) -> ByteRange | None:
-    """The range to answer with, or None where it cannot be satisfied.
+    """The range to answer with, or None if it cannot be satisfied.
 
-    Another unit, and several ranges at once are answered with the whole, as section 14.2 allows.
+    Other units, and several ranges at once, get the whole file, as section 14.2 allows.
     """
     match = _RANGE.fullmatch(header.strip())
     if match is None or match.groups() == ("", ""):

@@ -21,9 +21,9 @@ _REFUSED: Final = "uploads cannot be resumed here, and {}: send the whole file i
 
 
 def check_whole(headers: CIMultiDictProxy[str]) -> None:
-    """Raises ResumableUpload for a request that says that its content is not all there is.
+    """Raises ResumableUpload for a request that declares its content incomplete.
 
-    What is no value of such a header is overlooked, as the draft has it.
+    Invalid values of such a header are ignored, as the draft says.
     """
     if "Upload-Complete" in headers and "?0" in _items(headers, "Upload-Complete"):
         raise ResumableUpload(_REFUSED.format("Upload-Complete says that more parts follow"))

@@ -1,8 +1,8 @@
-"""The one reading of a request target, on which all is decided and by which it is sent on. Pure.
+"""Reads a request target once; all decisions, and the forwarded request, use the result. Pure.
 
-What servers read in different ways is refused, so that no route is got around by a spelling: a
-Java server takes parameters off (`;x`), undoes escapes, resolves dot segments and leaves out empty
-ones before it looks for what it has under a path.
+Targets that servers read differently are refused, so that no spelling bypasses a route: a Java
+server removes parameters (`;x`), decodes escapes, resolves dot segments and drops empty ones before
+it looks a path up.
 """
 
 import re
@@ -47,7 +47,7 @@ _ON_THE_WAY_TO_CHATKITTY: Final = (
     (re.compile(r"%25[0-9A-Fa-f]{2}"), "is encoded twice"),
     (re.compile(r"/%20|%20(?:/|$)"), "has a segment that begins or ends with a space"),
 )
-"""What may stand in the name of a hosted file, of which nothing depends on."""
+"""Characters allowed in the name of a hosted file; nothing depends on that name."""
 
 
 @lru_cache(_KNOWN)

@@ -4,5 +4,5 @@ Uploads, requests that pass through, the upload resource, hosted files, and the 
 `streaming` passes an answer on. A handler asks `admission` first, has the request delivered, and
 makes an answer of the result. What it raises is answered by `gateway.server.middleware`.
 
-All that they share is `gateway.server.services`.
+What they share is in `gateway.server.services`.
 """

@@ -39,7 +39,7 @@ _KEPT_SECONDS = 31_536_000
 _PRESIGNED_SECONDS = _CLOCK_SLACK + _CACHE_SECONDS + 60
 
 _INERT: Final = ("image/", "audio/", "video/", "text/plain", "application/pdf")
-"""What a browser may show by itself, but for what is active; all else it is told to save."""
+"""Types that a browser may display unless they are active; it downloads all others."""
 
 _ACTIVE_TYPES: Final = (
     "text/html",
@@ -87,7 +87,7 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     headers["Accept-Ranges"] = "bytes"
     headers["Cache-Control"] = f"private, max-age={_seconds_left(link)}, immutable"
     wanted: ByteRange | Without = ByteRange(0, size, partial=False)
-    # Where a GET is redirected, the store tells its own validators, and has its own conditions.
+    # If a GET is redirected, the store sends its own validators and evaluates conditions.
     if not redirects:
         validators = validators_of(upload)
         headers |= {"ETag": validators.etag, "Last-Modified": validators.last_modified}
@@ -107,12 +107,12 @@ def validators_of(upload: Upload) -> Validators:
 
 
 def is_inert(content_type: str) -> bool:
-    """Whether a browser may show a document of that type by itself. Pure."""
+    """Whether a browser may display a document of that type. Pure."""
     return content_type.lower().startswith(_INERT) and not is_active(content_type)
 
 
 def is_active(content_type: str) -> bool:
-    """Whether a browser would run what is in a document of that type. Pure."""
+    """Whether a browser would run scripts in a document of that type. Pure."""
     plain = content_type.lower()
     return plain.startswith(_ACTIVE_TYPES) or any(word in plain for word in _ACTIVE_WORDS)
 

@@ -21,14 +21,14 @@ _READY = "ready"
 
 @dataclass(slots=True)
 class Readiness:
-    """The last look at the parts, believed for a second however often it is asked for."""
+    """The last check of all parts, cached for a second."""
 
     at: float = float("-inf")
     faults: Mapping[str, str] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def look(self, services: Services) -> Mapping[str, str]:
-        """What is wrong, by the name of the part; empty where the gateway can serve."""
+        """The faults, by the name of the part; empty if the gateway can serve."""
         async with self.lock:
             if time.monotonic() - self.at > _BELIEVED_SECONDS:
                 self.faults = await _faults(services)
@@ -45,9 +45,9 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """`GET /gateway/readyz`: upstream and store can be reached, Redis and broker take writes.
+    """`GET /gateway/readyz`: upstream and store are reachable, Redis and broker accept writes.
 
-    Strangers may ask, and are not told what is wrong.
+    Anyone may ask, so the answer does not say what is wrong.
     """
     answer = await _state(request.app)
     answer.pop("faults", None)

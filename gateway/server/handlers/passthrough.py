@@ -21,7 +21,7 @@ _NOT_OF_PREFLIGHTS = ("Authorization", "Content-Type")
 
 
 async def pass_through(request: web.Request) -> web.StreamResponse:
-    """The upstream's answer to the request as it came.
+    """The upstream's answer to the unchanged request.
 
     The upstream alone judges its token, unless the route asks for scopes.
 
@@ -68,9 +68,9 @@ def asks_for_websocket(method: str, received: CIMultiDictProxy[str]) -> bool:
 
 
 def is_preflight(method: str, received: CIMultiDictProxy[str]) -> bool:
-    """Whether a browser asks by it what it may send, before it sends a token. Pure.
+    """Whether the request is a browser's CORS preflight, which has no token. Pure.
 
-    Fetch standard, "CORS-preflight fetch": it has no credentials, and nothing that tells of a body.
+    Fetch standard, "CORS-preflight fetch": it has no credentials, and no sign of a body.
     """
     return (
         method == "OPTIONS"
@@ -81,9 +81,9 @@ def is_preflight(method: str, received: CIMultiDictProxy[str]) -> bool:
 
 
 async def _let_in(request: web.Request, needed: frozenset[str]) -> None:
-    """See who asks, where that matters: for scopes that are `needed`, or for a subject's quota.
+    """Identify the caller if needed: for `needed` scopes, or for a subject's quota.
 
-    A token that no verifier knows is checked by the upstream, and counts for no subject.
+    The upstream checks a token that no verifier knows; it counts for no subject.
     """
     services = request.app[SERVICES]
     if not needed and services.quotas is None:

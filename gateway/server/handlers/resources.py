@@ -35,7 +35,7 @@ _PAGE = 25
 _LARGEST_PAGE = 100
 
 _LOOKUPS = 100
-"""Uploads that are looked up for one page; most cost one read, and some three."""
+"""Maximum of uploads looked up for one page; most need one read, some three."""
 
 _AT_ONCE = 10
 
@@ -50,9 +50,9 @@ async def get_upload(request: web.Request) -> web.Response:
 
 
 async def delete_upload(request: web.Request) -> web.Response:
-    """`DELETE /gateway/uploads/{id}`: workers are told to remove the file, unless it is gone.
+    """`DELETE /gateway/uploads/{id}`: have workers remove the file, unless it is gone.
 
-    Raises NotRemovable where there is none, or where ChatKitty may be about to get its URL.
+    Raises NotRemovable if there is no file, or if ChatKitty may be about to get its URL.
     """
     upload = await _own(request)
     if upload.removed is not None:
@@ -140,7 +140,7 @@ async def _own(request: web.Request) -> Upload:
 
 
 async def _reader(request: web.Request) -> Principal:
-    """Who reads, if the token and the quota allow it."""
+    """The caller, if the token and the quota allow the request."""
     services = request.app[SERVICES]
     principal = await authenticate(request, services)
     await charge(request, principal)

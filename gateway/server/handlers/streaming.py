@@ -22,10 +22,10 @@ class AnswerHead(NamedTuple):
 async def stream_answer(
     request: web.Request, head: AnswerHead, held: bytes, rest: aiohttp.StreamReader | None
 ) -> web.StreamResponse:
-    """Answer with what the upstream answers: what is `held` of its body, then the `rest`.
+    """Pass on the upstream's answer: the `held` part of its body, then the `rest`.
 
-    Raises UpstreamUnavailable where the upstream's body breaks off, ConnectionError where the
-    client has gone.
+    Raises UpstreamUnavailable if the upstream's body breaks off, ConnectionError if the client
+    has disconnected.
     """
     reason = head.reason or ""
     answer = web.StreamResponse(

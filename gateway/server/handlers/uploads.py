@@ -181,7 +181,7 @@ def _unknown(request: web.Request, upload: Upload) -> web.Response:
 
 
 def answer_to(request: web.Request, upload: Upload) -> web.Response:
-    """What the client of a hosted upload is told, by where its upload stands."""
+    """The answer to the client of a hosted upload, which depends on the upload's state."""
     if upload.result is not None:
         return web.Response(
             status=upload.result.status, headers=upload.result.headers, body=upload.result.body
