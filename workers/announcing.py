@@ -1,4 +1,4 @@
-"""A worker announces itself, whatever its pool: by a thread of the process that leads the pool."""
+"""Announces a worker with any kind of pool, from a thread of the process that leads the pool."""
 
 import asyncio
 import threading

@@ -42,7 +42,7 @@ app = Celery("workers", include=["workers.tasks"], events="workers.guards:Events
 app.conf.update(queue.celery_settings(_settings.broker, _settings.broker_options))
 app.conf.update(
     task_acks_late=True,
-    # Without it a task whose pool child was killed is acknowledged, and lost.
+    # Without it, a task is acknowledged and lost if its pool child is killed.
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
     # Steps wait for the store and the upstream, so threads over one event loop carry many of
@@ -53,7 +53,7 @@ app.conf.update(
     worker_consumer="workers.guards:Consumer",
     beat_scheduler="workers.guards:Scheduler",
     beat_schedule={
-        # It must not expire: a worker whose clock is fast would never sweep.
+        # It must not expire: a worker with a fast clock would never sweep.
         "sweep": {"task": Step.SWEEP.value, "schedule": _settings.sweep_interval}
     },
 )
@@ -75,7 +75,7 @@ def _tell_unknown_names(**_: object) -> None:
 
 @worker_init.connect
 def _refuse_other_pools(sender: Any, **_: object) -> None:
-    """Steps run on an event loop beside the pool's threads, which others give no room."""
+    """Refuse other pools: steps run on an event loop next to the pool's threads."""
     pool = get_implementation(sender.pool_cls)
     if pool not in map(get_implementation, POOLS):
         raise SystemExit(f"the worker does not start: its pool may be {', '.join(POOLS)}")
@@ -83,10 +83,10 @@ def _refuse_other_pools(sender: Any, **_: object) -> None:
 
 @worker_init.connect
 def _greet_nobody(sender: Any, **_: object) -> None:
-    """Workers have nothing to report to each other.
+    """Send no greetings: workers have nothing to report to each other.
 
-    What a worker says before it consumes keeps it from consuming while the broker takes nothing,
-    and from making room there.
+    A full broker would block the greeting that a worker sends before it consumes, and the worker
+    could then not make room by consuming.
     """
     sender.options.update(without_mingle=True, without_gossip=True)
 

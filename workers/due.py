@@ -1,9 +1,9 @@
-"""Steps that are to run later, kept in Redis until it is time to send them.
+"""Steps that must run later, kept in Redis until it is time to send them.
 
-No broker keeps them, since each would in a way of its own. A worker that holds a message until then
-must not do so for long: Redis delivers it again after the visibility timeout, RabbitMQ closes the
-channel after `consumer_timeout`, and of a quorum queue it takes up a place of the prefetch count.
-SQS delays by 15 minutes at most. What is lost here is found by the sweeper, by the upload's record.
+Brokers do not keep them, since each one delays in a different way. A worker must not hold a message
+for long: Redis delivers it again after the visibility timeout, RabbitMQ closes the channel after
+`consumer_timeout`, and with a quorum queue it occupies a place of the prefetch count. SQS delays
+by at most 15 minutes. If a step is lost here, the sweeper finds the upload by its record.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from gateway.uploads.lifecycle import Step
 log = get_logger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
-"""How late a step is sent at most, as long as a worker runs."""
+"""Seconds that a step is late at most, while a worker runs."""
 
 _AT_A_TIME: Final = 500
 
@@ -41,14 +41,14 @@ return due
 
 
 class Due:
-    """The steps that are to run later; any worker sends them when it is time."""
+    """The steps that run later; any worker sends them when it is time."""
 
     def __init__(self, redis: Redis, queue: TaskQueue) -> None:
         self._redis = redis
         self._queue = queue
 
     async def add(self, step: Step, upload_id: str, delay: float) -> None:
-        """Have the step run after `delay` seconds, or earlier where that was asked for before."""
+        """Have the step run after `delay` seconds, or earlier if that was requested before."""
         try:
             await self._redis.eval(_ADD, 1, keys.DUE, f"{step}:{upload_id}", str(delay))
         except (RedisError, OSError) as error:

@@ -1,7 +1,7 @@
 """Guards against faults of Celery's worker and beat: `gateway.guards` lists them with all others.
 
-Celery begins anew after errors that its transport calls the broker's. It ends for any other, and
-for one that comes while it cleans up.
+Celery reconnects after errors that its transport attributes to the broker. Any other error ends the
+worker, and so does one that occurs while it cleans up.
 """
 
 import signal
@@ -27,7 +27,7 @@ from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
 
-_base: Final[Any] = CelerysConsumer  # there is more in it than its types tell
+_base: Final[Any] = CelerysConsumer  # its type stubs are incomplete
 
 _dispatcher: Final[Any] = EventDispatcher
 _steps: Final[Any] = bootsteps
@@ -65,7 +65,7 @@ class Consumer(_base):  # type: ignore[misc]
     connection: Any
 
     def start(self) -> None:
-        """Consume until the worker is told to end, however often it has to begin anew."""
+        """Consume until the worker is asked to stop, however often it has to reconnect."""
         while self.blueprint.state not in (_steps.CLOSE, _steps.TERMINATE):
             try:
                 super().start()
@@ -79,7 +79,7 @@ class Consumer(_base):  # type: ignore[misc]
                 self._begin_anew(error)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Say what to change, of which Celery's own lines say nothing; it begins anew."""
+        """Log what to change, which Celery's own lines do not say; then it reconnects."""
         ran_out(exc)
         log.warning("broker.unusable", error=explained(exc))
         super().on_connection_error_after_connected(exc)
@@ -92,7 +92,7 @@ class Consumer(_base):  # type: ignore[misc]
         return super().ensure_connected(conn)
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
-        """Say it where there is no descriptor for a connection."""
+        """Log it if there is no file descriptor for a connection."""
         ran_out(exc)
         super().on_connection_error_before_connected(exc)
 
@@ -102,7 +102,7 @@ class Consumer(_base):  # type: ignore[misc]
         _pause()
 
     def _forget_connection(self) -> None:
-        """What Celery does after an error that it knows; each of these may fail as well."""
+        """Clean up as Celery does after an error that it knows; each step may fail as well."""
         connection, self.connection = self.connection, None
         clean = [
             *([connection.collect] if connection is not None else []),
@@ -118,10 +118,10 @@ class Consumer(_base):  # type: ignore[misc]
 
 
 class Dispatcher(_dispatcher):  # type: ignore[misc]
-    """Tells others of the worker, each 2 s that it lives: once, and not for a while if it fails.
+    """Announces the worker to others every 2 s: one try each, and a pause if it fails.
 
-    Fault: Celery's worker sends it until the broker takes it, and keeps it for later. In the
-    meantime it takes no message, and does not end when it is told to. Seen in celery 5.7.0.
+    Fault: Celery's worker retries until the broker accepts it, and keeps it for later. In the
+    meantime it receives no message, and does not stop when asked to. Seen in celery 5.7.0.
     Not reported; of the same kind: https://github.com/celery/celery/issues/10273
     """
 
@@ -151,7 +151,7 @@ class Events(CelerysEvents):
 
 
 class Scheduler(PersistentScheduler):
-    """What beat asks for the next task that is due: goes on, whatever the broker does.
+    """Gives beat the next task that is due: continues, whatever the broker does.
 
     Fault: what is no failure of the connection ends it as it connects: a RabbitMQ that refuses the
     user, say. The task that was due is then out of its heap, and its time unknown. A schedule that
@@ -186,7 +186,7 @@ class Scheduler(PersistentScheduler):
         try:
             seconds: float = super().tick(*arguments, **options)
         except Exception as error:
-            if self._closed:  # by a signal, whose own exception was lost on whoever waited
+            if self._closed:  # by a signal; its own exception was swallowed
                 raise SystemExit(0) from error
             ran_out(error)
             log.exception("beat.broker_fault", error=explained(error))
@@ -198,7 +198,7 @@ class Scheduler(PersistentScheduler):
         """As above, of the connection by which it sends."""
         self.__dict__.pop("producer", None)
         connection = self.__dict__.pop("connection", None)
-        self._heap = None  # what was to be sent has been taken out of it
+        self._heap = None  # the task to be sent was already removed from it
         if connection is not None:
             try:
                 connection.collect()
@@ -223,7 +223,7 @@ def _signals_later(*numbers: signal.Signals) -> Iterator[None]:
 
 
 def _pause() -> None:
-    """Wait a moment. Raises SystemExit where the worker is to end."""
+    """Wait a moment. Raises SystemExit if the worker must stop."""
     until = time.monotonic() + _PAUSE
     while time.monotonic() < until:
         state.maybe_shutdown()

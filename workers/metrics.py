@@ -1,4 +1,4 @@
-"""A worker's metrics, told on a port of their own by the process that looks after the pool."""
+"""A worker's metrics, served on a separate port by the process that leads the pool."""
 
 import threading
 from contextlib import ExitStack
@@ -16,9 +16,9 @@ _WRITE_SECONDS: Final = 1.0
 
 
 class WorkerMetrics:
-    """What a worker counts: the one process of a threads pool, or the children of a prefork pool.
+    """The counts of a worker: of the one process of a threads pool, or a prefork pool's children.
 
-    All methods are called once, by the process that they name.
+    Each method is called once, by the process that it names.
     """
 
     def __init__(self) -> None:

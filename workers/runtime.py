@@ -22,9 +22,9 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerServices:
-    """What steps work with.
+    """What all steps share.
 
-    `turns` are for inspections that register at once: the others leave that to a task of its own.
+    `turns` are for inspections that register at once; other inspections leave that to another task.
     """
 
     backends: Backends
@@ -65,7 +65,7 @@ class Runtime:
         self._call(self._interruptible(work))
 
     def interrupt(self) -> None:
-        """Cancel whatever is under way, and begin nothing more."""
+        """Cancel everything in progress, and start nothing more."""
         self._loop.call_soon_threadsafe(self._interrupt)
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ def close() -> None:
 
 
 def interrupt() -> None:
-    """Cancel what is under way in this process: each step gives its upload back."""
+    """Cancel what is in progress in this process: each step gives its upload back."""
     _interrupted.set()
     if _runtime is not None:
         _runtime.interrupt()

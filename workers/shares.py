@@ -1,9 +1,9 @@
-"""How much of a worker each queue may take up, so that none of them keeps it from the others.
+"""How much of a worker each queue may occupy, so that none of them blocks the others.
 
-A slow ChatKitty makes registrations pile up, and an outage audits; what was just received is
-inspected all the same. A queue that has its share is not asked for more until some of it is done:
-its messages stay with the broker, where another worker can take them. RabbitMQ itself holds back
-what is more than a consumer's prefetch count; other brokers' queues are not consumed until then.
+A slow ChatKitty makes registrations pile up, and an outage makes audits pile up; new uploads must
+be inspected all the same. A worker does not ask a queue for more than its share: further messages
+stay with the broker, where another worker can take them. RabbitMQ itself holds back messages beyond
+a consumer's prefetch count; for other brokers, the worker stops consuming the queue.
 """
 
 from collections import Counter
@@ -22,18 +22,18 @@ _FIRST: Final = Step.INSPECT
 _LOOK_SECONDS: Final = 0.01
 """How late it is noticed that a queue has done some of its share."""
 
-_state: Final[Any] = state  # there is more in it than its types tell
+_state: Final[Any] = state  # its type stubs are incomplete
 
 
 def share(slots: int) -> int:
-    """How many of a worker's slots one queue may take up beside others; at least one."""
+    """How many of a worker's slots one queue may occupy if there are others; at least one."""
     return max(1, slots // 4)
 
 
 def open_queues(running: Mapping[str, int], slots: int, chosen: Collection[str]) -> set[str]:
-    """The queues, of those that the worker is for, that may be asked for more. Pure.
+    """The queues of the worker (`chosen`) that may be asked for more tasks. Pure.
 
-    `running` is how many tasks of each it has in hand. A worker for one queue is all for that.
+    `running` is the number of tasks of each in progress. A worker for one queue has no shares.
     """
     if len(chosen) == 1:
         return set(chosen)
@@ -42,36 +42,36 @@ def open_queues(running: Mapping[str, int], slots: int, chosen: Collection[str])
 
 
 def prefetch_count(name: str, slots: int, chosen: Collection[str]) -> int:
-    """How many tasks of a queue the worker may have in hand. Pure."""
+    """How many unfinished tasks of a queue the worker may hold. Pure."""
     return slots if name == _FIRST or len(chosen) == 1 else share(slots)
 
 
 class Shares(bootsteps.StartStopStep):
-    """The part of a Celery worker that consumes from those queues alone."""
+    """The part of a Celery worker that consumes only from the open queues."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, consumer: Any, **_: object) -> None:
-        """Look at each task that is taken in hand, for it may be the last of a share."""
+        """Check each task that is started, for it may be the last of a share."""
         super().__init__(consumer)
         self._next_look: Any = None
         consumer.on_task_message.add(lambda _: self._look(consumer))
 
     def start(self, consumer: Any) -> None:
-        """Have inspections register at once in no more than a share."""
+        """Limit inspections that register at once to a share."""
         runtime.have_turns(share(consumer.pool.num_processes))
         if _counts_by_consumer(consumer):
             _prefetch_shares(consumer)
 
     def stop(self, _: Any) -> None:
-        """Look no more: nothing is to be consumed from now on."""
+        """Stop checking: nothing may be consumed from now on."""
         self._cancel()
 
     def _look(self, consumer: Any) -> None:
-        """Consume from the queues that may go on; look again soon, as long as one may not."""
+        """Consume from the open queues; check again soon while one of them is closed."""
         self._cancel()
         tasks, queues = consumer.task_consumer, consumer.app.amqp.queues.consume_from
-        if tasks is None:  # the connection was lost, and all begins anew with the next
+        if tasks is None:  # the connection was lost; the next one starts afresh
             return
         if _counts_by_consumer(consumer):
             return
@@ -124,8 +124,8 @@ def _consume(tasks: Any, queues: Mapping[str, Any], wanted: Collection[str]) -> 
 
 
 def _running() -> Mapping[str, int]:
-    """How many tasks of each queue are in hand; those are not that wait for their time."""
-    # Threads that come to the end of a task take it out: a list is made at one stroke.
+    """How many tasks of each queue are in progress, without those that wait for their time."""
+    # Threads that finish a task remove it; making a list is atomic.
     return Counter(
         request.delivery_info["routing_key"]
         for request in list(_state.requests.values())

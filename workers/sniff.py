@@ -1,4 +1,4 @@
-"""What a file is by its content: its head, its tail, and the directory of a container."""
+"""Identifies a file by its content: its head, its tail, and the directory of a container."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -21,14 +21,14 @@ WHOLE_BYTES: Final = 128 * 1024
 """A file of up to this size is read by one request: another costs more than the bytes."""
 
 COMPOUND_BYTES: Final = 16 * 1024
-"""Of a compound file's directory, where it lies elsewhere than in what is read anyway."""
+"""Bytes read of a compound file's directory, if it is outside of the head and tail."""
 
 ReadRange = Callable[[int, int], Awaitable[bytes]]
-"""Reads so many bytes from an offset of the file."""
+"""Reads bytes of the file: from an offset, a number of them."""
 
 _EMPTY: Final = Sniffed("application/x-empty")
 
-# What libmagic says of what it does not know, or of what others know better.
+# libmagic's answers for what it does not know, or what other readers know better.
 _GENERIC: Final = frozenset({UNKNOWN_TYPE, "text/plain", "text/csv", "application/zip"})
 _GENERIC_COMPOUND: Final = frozenset(
     {"application/x-ole-storage", "application/cdfv2", "application/vnd.ms-office", UNKNOWN_TYPE}
@@ -42,7 +42,7 @@ _MEDIA: Final = ("audio/", "video/", "image/", "application/ogg", "application/v
 _HOLDERS: Final = frozenset(
     {"application/pdf", "application/x-tar", "application/x-cpio", "message/rfc822"}
 )
-"""What holds files as they are: an archive that stands in it, before its end, is one of them."""
+"""Types that contain files unchanged: an archive inside, before the end, is such a file."""
 
 _ZIP_HEADS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
@@ -56,25 +56,25 @@ class Sniffer:
     @classmethod
     @asynccontextmanager
     async def open(cls, command: Sequence[str] = ()) -> "AsyncIterator[Sniffer]":
-        """With a libmagic, started by another command if one is given.
+        """A sniffer with its libmagic, started by `command` if given.
 
-        Raises ConfigurationError where libmagic does not know the plainest files.
+        Raises ConfigurationError if libmagic does not recognise the most common files.
         """
         async with Libmagic.open(command) as libmagic:
             yield cls(libmagic)
 
     async def sniff(self, size: int, read_range: ReadRange) -> Sniffed:
-        """What a file of `size` bytes is: a small one is read, of others the head and the tail.
+        """What a file of `size` bytes is. A small file is read whole, a larger one at both ends.
 
-        Of an archive also its directory and, as far as they lie elsewhere, the headers of its
-        entries; of a compound file its directory; of sound and films what tells their tracks.
+        Of an archive, its directory is read as well, and headers of entries outside of these; of a
+        compound file, its directory; of sound and films, what describes their tracks.
         """
         return await self._sniff(_File(size, read_range))
 
     async def sniff_pieces(self, size: int, pieces: Iterable[Piece]) -> Sniffed:
-        """What a file of `size` bytes is of which only these pieces were kept, by the same rules.
+        """What a file of `size` bytes is, by the same rules, if only these pieces were kept.
 
-        What tells it from others of its family may be in none of them: then it is not `certain`.
+        If no piece has what distinguishes it from others of its family, it is not `certain`.
         """
         return await self._sniff(_File(size, _nothing, pieces))
 
@@ -93,7 +93,7 @@ class Sniffer:
         )
 
     async def _by_head(self, file: "_File", head: bytes, medium: Medium | None) -> Sniffed:
-        """What the first bytes say."""
+        """The type by the first bytes."""
         if head.startswith(_ZIP_HEADS[0]):
             return Sniffed(containers.classify_head(head), certain=False)
         answer = await self._libmagic.type_of(head)
@@ -101,7 +101,7 @@ class Sniffer:
         far = b"" if at is None else await file.read(*at)
         signed = signatures.types_of_head(head, file.size, far)
         if answer is None:
-            # The policy decides on what nobody could look at; what its bytes give away counts too.
+            # The policy decides on files that could not be examined; signatures count too.
             return Sniffed(UNKNOWN_TYPE, frozenset({UNSNIFFED, *signed}))
         found = counted(canonical(answer), head, signed)
         if medium is not None:
@@ -110,10 +110,10 @@ class Sniffer:
 
 
 def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
-    """What libmagic says and what the first bytes give away; the more telling comes first."""
+    """Libmagic's answer and the signatures found; the more specific one comes first."""
     if not signed or found == signed[0]:
         return Sniffed(found, frozenset(signed) - {found})
-    # libmagic knows kinds of programs that a signature does not tell apart, and the reverse.
+    # libmagic distinguishes some programs that signatures do not, and vice versa.
     better = (
         found in _GENERIC
         or (signed[0] in _MARKUP and found.startswith(_MARKUP_LIKE))
@@ -124,9 +124,9 @@ def _weighed(found: str, signed: Sequence[str]) -> Sniffed:
 
 
 def _with_medium(found: str, signed: Sequence[str], medium: Medium) -> Sniffed:
-    """What the tracks say, and what else the first bytes give away.
+    """The type by the tracks, and other signatures in the first bytes.
 
-    What libmagic says of media is another word for it, or less.
+    Libmagic's answer for media is a synonym, or less specific.
     """
     others = {*signed} if found in _GENERIC or found.startswith(_MEDIA) else {*signed, found}
     sniffed = Sniffed(medium.content_type, certain=medium.certain)
@@ -134,7 +134,7 @@ def _with_medium(found: str, signed: Sequence[str], medium: Medium) -> Sniffed:
 
 
 def _with_container(by_head: Sniffed, container: Container, head: bytes, tail: bytes) -> Sniffed:
-    """What the first bytes say and what the directory says; which of both is the file itself."""
+    """Combine the types by the first bytes and by the directory; decide which is the file's."""
     compound = head.startswith(COMPOUND)
     generic = compound and by_head.content_type in _GENERIC_COMPOUND
     if generic or head.startswith(_ZIP_HEADS):
@@ -156,18 +156,18 @@ def _with_container(by_head: Sniffed, container: Container, head: bytes, tail: b
 
 
 class _File:
-    """A file by ranges; what was read once is not asked for again."""
+    """A file read by ranges; no byte is requested twice."""
 
     def __init__(self, size: int, read_range: ReadRange, pieces: Iterable[Piece] = ()) -> None:
-        """Of `size` bytes, of which `pieces` are known."""
+        """A file of `size` bytes; its `pieces` are known."""
         self.size = size
         self.pieces = list(merged(pieces))
         self._read_range = read_range
 
     async def read(self, start: int, length: int) -> bytes:
-        """The bytes from `start`, as many of them as there are.
+        """The bytes from `start`: `length` of them, or as many as there are.
 
-        Of a relayed file those are fewer, or none, where no more were kept.
+        Of a relayed file there are fewer, or none, if no more were kept.
         """
         length = max(0, min(length, self.size - start))
         known = self.known(start, length)
@@ -188,7 +188,7 @@ class _File:
         return max(found, key=len, default=b"")
 
     async def read_last(self, length: int) -> bytes:
-        """The last bytes; of a relayed file fewer, or none, where no more were kept."""
+        """The last bytes; of a relayed file fewer, or none, if no more were kept."""
         start = max(0, self.size - length)
         data = await self.read(start, self.size - start)
         if len(data) == self.size - start:
@@ -203,7 +203,7 @@ async def _nothing(start: int, length: int) -> bytes:
 
 
 async def _medium(file: _File) -> Medium | None:
-    """What the file's tracks say: by what was read, and by a few ranges more."""
+    """The type by the file's tracks: from what was read, and a few more ranges."""
     reading = media.read_medium(file.known(0, HEAD_BYTES), file.size)
     requests = 0
     try:
@@ -223,7 +223,7 @@ async def _medium(file: _File) -> Medium | None:
 
 
 async def _container(file: _File, head: bytes, tail: bytes) -> Container | None:
-    """What is known of a container by its directory, whatever its first bytes are."""
+    """The container by its directory, independent of the first bytes."""
     if (at := compound_directory(head)) is not None:
         return containers.classify_compound(await file.read(at, COMPOUND_BYTES))
     if head.startswith(containers.GZIP):
@@ -233,7 +233,7 @@ async def _container(file: _File, head: bytes, tail: bytes) -> Container | None:
 
 
 async def _archive(file: _File, head: bytes, tail: bytes) -> Container | None:
-    """The ZIP that ends where the file ends."""
+    """The ZIP archive that ends at the end of the file."""
     directory = containers.find_directory(tail, file.size)
     if directory is None:
         if not head.startswith(_ZIP_HEADS[0]) or len(tail) < min(file.size, containers.TAIL_BYTES):

@@ -28,7 +28,7 @@ def audit_uploads(upload_ids: list[str]) -> None:
 
 @app.task(name=Step.RESUME.value)
 def resume_upload(upload_id: str) -> None:
-    """Do what is to be done next."""
+    """Run the upload's next step."""
     _run(guard.one(Step.RESUME, upload_id, resumption.resume))
 
 

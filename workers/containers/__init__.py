@@ -1,7 +1,7 @@
-"""What containers are by their directories: ZIP archives and what is made of them, OLE compounds.
+"""Identifies containers by their directories: ZIP archives, formats based on ZIP, OLE compounds.
 
-Pure; nothing is unpacked but an Office document's list of content types, within a limit. Where
-readers of an archive could disagree on what is in it, it is ambiguous. Sources: PKWARE APPNOTE
+Pure; only the first bytes of a few entries are unpacked, within a limit. An archive is ambiguous
+if its readers could disagree on its content. Sources: PKWARE APPNOTE
 6.3.10; [MS-CFB].
 """
 

@@ -33,8 +33,8 @@ _NOTHING: Final = b"\0\t\n\r "
 class Directory:
     """Where the central directory lies: its first byte, its size, and how many entries it has.
 
-    `shift` is by how many bytes it lies further back than the archive itself says; `sound` is
-    False where the records at the end contradict each other or themselves.
+    `shift` is how many bytes further back it lies than the archive itself says; `sound` is False if
+    the records at the end contradict each other or themselves.
     """
 
     start: int
@@ -52,8 +52,8 @@ class Directory:
 def find_directory(tail: bytes, size: int) -> Directory | None:
     """The directory that the end of an archive of `size` bytes points to.
 
-    `tail` is its last TAIL_BYTES bytes, or all of it. None where there is no ZIP, or where what it
-    says of its directory cannot be true.
+    `tail` is its last TAIL_BYTES bytes, or all of it. None if there is no ZIP, or if what it says
+    about its directory cannot be true.
     """
     at = tail.rfind(END)
     if at < 0 or len(tail) - at < _END_SIZE:
@@ -72,13 +72,13 @@ def find_directory(tail: bytes, size: int) -> Directory | None:
         if found is None:
             return None
         end, (entries, length, start) = found
-        # What the shorter record says must be left open, each by itself, or the same (4.4.1.4).
+        # Each value of the shorter record must be left open, or equal (4.4.1.4).
         full = (0, 0, entries, entries, length, start)
         left_open = (*4 * (_SHORT_IN_ZIP64,), *2 * (IN_ZIP64,))
     sound = all(map(_is_said, said, full, left_open))
     if start + length > end:
         return None
-    # What was put before an archive moves it, and readers look right before the end's record.
+    # Bytes put before an archive move it, and readers look directly before the end record.
     shift = end - length - start
     return Directory(start + shift, length, entries, shift, sound)
 
@@ -91,7 +91,7 @@ def _is_said(said: int, full: int, left_open: int) -> bool:
 def _in_zip64(tail: bytes, locator: int, size: int) -> tuple[int, tuple[int, int, int]] | None:
     """Where the 64-bit record begins, and its entries, length and start (4.3.14, 4.3.15).
 
-    None where the locator does not point to a record that ends where the locator begins.
+    None if the locator does not point to a record that ends where the locator begins.
     """
     disk, at, disks = struct.unpack_from("<IQI", tail, locator + 4)
     index = at - (size - len(tail))
@@ -112,17 +112,17 @@ def ends_there(tail: bytes) -> bool:
 
 
 def is_confused(tail: bytes, directory: Directory) -> bool:
-    """Whether something stands before the archive or behind it, or its end contradicts itself.
+    """Whether there are bytes before or after the archive, or its end contradicts itself.
 
     Then a reader from the front and one from the back could see two archives. Zeros and blanks
-    behind it are nothing to any: bsdtar fills the last block of a ZIP with zeros, and scripts that
-    serve files end them with a line end.
+    after it are harmless: bsdtar fills the last block of a ZIP with zeros, and scripts that serve
+    files append a line end.
     """
     return bool(_behind(tail).strip(_NOTHING)) or directory.shift != 0 or not directory.sound
 
 
 def _behind(tail: bytes) -> bytes:
-    """What follows the archive that the tail has the end of."""
+    """The bytes after the archive that ends in the tail."""
     at = tail.rfind(END)
     (comment,) = struct.unpack_from("<H", tail, at + _END_SIZE - 2)
     return tail[at + _END_SIZE + comment :]

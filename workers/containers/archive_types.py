@@ -1,7 +1,7 @@
-"""What an archive is by what is in it: a document, an application, or just an archive.
+"""What an archive is by its content: a document, an application, or just an archive.
 
-A program is told by what makes a system run it, not by one name that sources have as well. Only the
-first bytes of a few entries are unpacked, where they are at hand.
+A program is recognised by what makes a system run it, not by a name that source trees have as well.
+Only the first bytes of a few entries are unpacked, if they are available.
 """
 
 import re
@@ -20,13 +20,13 @@ JAR: Final = "application/java-archive"
 APK: Final = "application/vnd.android.package-archive"
 
 Read = Callable[[str], bytes]
-"""The first bytes of an entry's content by its name; none where they are not at hand."""
+"""The first bytes of an entry's content by its name; none if they are not available."""
 
 _SELF_DESCRIBED: Final = re.compile(
     r"application/(?:vnd\.oasis\.opendocument\.[a-z-]+|vnd\.sun\.xml\.[a-z.]+|epub\+zip|hwp\+zip"
     r"|vnd\.etsi\.asic-[es]\+zip|vnd\.adobe\.indesign-idml-package|vnd\.recordare\.musicxml)"
 )
-"""What an entry named `mimetype` may say that its archive is (OpenDocument 1.3 part 2, 3.3)."""
+"""Types that an entry named `mimetype` may declare (OpenDocument 1.3 part 2, 3.3)."""
 
 _MANIFEST: Final = "META-INF/MANIFEST.MF"
 _STARTS: Final = re.compile(
@@ -55,7 +55,7 @@ _TELLING: Final = frozenset(
 
 
 class Found(NamedTuple):
-    """Types, the likeliest first, none for a mere archive; whether what tells them was at hand."""
+    """Types, the likeliest first, none for a mere archive; whether the evidence was available."""
 
     types: list[str]
     certain: bool
@@ -77,10 +77,10 @@ class _Look:
 def types_of(
     names: Sequence[str], read: Read, *, strict: bool = False, whole: bool = True
 ) -> Found:
-    """Every type that the names admit; `strict` where a name alone is enough to be a program.
+    """Every type that the names allow; `strict` if a name alone is enough to be a program.
 
-    That is for archives that hide, or that are not what they seem: no honest source tree does.
-    `whole` is False where the archive has names that are not at hand.
+    `strict` is for archives that are hidden or disguised, as no honest source tree is. `whole` is
+    False if the archive has names that are not available.
     """
     look = _Look(names, frozenset(names), read, strict, whole)
     found, certain = [], True
@@ -99,18 +99,18 @@ def types_of(
 
 
 def tells(name: bytes) -> bool:
-    """Whether an entry of that name has contents by which a program or a document is told."""
+    """Whether an entry of that name has content that identifies a program or a document."""
     return name.upper() in _TELLING
 
 
 def _described(content: bytes) -> str | None:
-    """What an archive says that it is (OpenDocument, EPUB and others)."""
+    """The type that an archive declares (OpenDocument, EPUB and others)."""
     text = content[:100].decode("ascii", errors="replace").strip()
     return text if _SELF_DESCRIBED.fullmatch(text) else None
 
 
 def _android(look: _Look) -> str | None:
-    """An APK has its manifest in binary XML, or code and resources beside it."""
+    """An APK has its manifest in binary XML, or code and resources as well as a manifest."""
     if _ANDROID not in look.known:
         return None
     if "classes.jar" in look.known:
@@ -122,7 +122,7 @@ def _android(look: _Look) -> str | None:
 def _java(look: _Look) -> str | None:
     """A JAR has a manifest that names its main class, or one at its front and classes.
 
-    Classes alone are one, too, unless their sources stand beside them, as in a homework.
+    Classes alone are one, too, unless their sources are next to them, as in homework.
     """
     at = next((n for n, name in enumerate(look.names) if name.upper() == _MANIFEST), None)
     classes = look.ends(".class")
@@ -130,7 +130,7 @@ def _java(look: _Look) -> str | None:
         return JAR
     manifest = b"" if at is None else look.read(look.names[at])
     if _STARTS.search(manifest) or (classes and len(manifest) == CONTENT_BYTES):
-        return JAR  # one so long may go on with it
+        return JAR  # in a manifest of that length it may be further on
     leads, sources = at in (0, 1), look.ends(*_SOURCES)
     if classes and leads:
         return JAR
@@ -163,12 +163,12 @@ def _extension(look: _Look) -> str | None:
 
 
 def _php(look: _Look) -> str | None:
-    """What PHP takes for a program by the names that it gives to its own entries."""
+    """A PHAR, recognised by the names of the entries that PHP itself adds."""
     return "application/x-phar" if any(map(_PHAR.fullmatch, look.names)) else None
 
 
 def _paper(look: _Look) -> str | None:
-    """XPS and OpenXPS (ECMA-388), which the package's relations tell apart."""
+    """XPS and OpenXPS (ECMA-388), which differ in the package's relations."""
     if LIST.decode() not in look.known or not look.ends(".fdseq"):
         return None
     is_open = _OPEN_XPS in look.read("_rels/.rels")
@@ -176,7 +176,7 @@ def _paper(look: _Look) -> str | None:
 
 
 def _data(look: _Look) -> str | None:
-    """What no system runs."""
+    """Types that no system runs."""
     if look.known >= _PASS:
         return "application/vnd.apple.pkpass"
     if "doc.kml" in look.known:
@@ -194,7 +194,7 @@ _RULES: Final = (_android, _windows, _extension, _java, _apple, _php, _paper, _d
 
 
 def classify_head(head: bytes) -> str:
-    """The best guess at what an archive is of which only the first bytes were kept."""
+    """The best guess at an archive's type if only its first bytes were kept."""
     entries = list(leading_entries(head))
     names = [entry.name.decode(errors="replace") for entry in entries]
     found = types_of(names, reader_of(entries, [Piece(0, head)]), whole=False).types
@@ -202,7 +202,7 @@ def classify_head(head: bytes) -> str:
 
 
 def scene_type(head: bytes) -> str | None:
-    """USDZ: its first entry is a scene, stored as it is, at a multiple of so many bytes."""
+    """USDZ: its first entry is a scene, stored as it is, at a multiple of 64 bytes."""
     entry = local_entry(head, 0, 0)
     if entry is None or entry.method != 0 or entry.length % _ALIGNED:
         return None
@@ -236,7 +236,7 @@ def leading_entries(head: bytes) -> Iterator[ZipEntry]:
     at = 0
     while (entry := local_entry(head, at, at)) is not None:
         yield entry
-        # Entries with a data descriptor do not tell their size beforehand.
+        # Entries with a data descriptor do not have their size in front.
         at = at + entry.length + entry.packed
         if not entry.packed or entry.described_later:
             at = head.find(LOCAL, max(at, entry.offset + LOCAL_SIZE))

@@ -9,7 +9,7 @@ from typing import Final
 
 BOMB_BYTES: Final = 1024**3
 BOMB_RATIO: Final = 100
-"""More than BOMB_BYTES, and more than so many times what is packed: text gets to some 20 times."""
+"""Ratio of unpacked to packed size of a bomb above BOMB_BYTES; that of text is about 20."""
 
 GZIP: Final = b"\x1f\x8b\x08"
 _GZIP_WINDOW: Final = zlib.MAX_WBITS | 16
@@ -23,11 +23,12 @@ def is_bomb(unpacked: int, packed: int) -> bool:
 
 
 def is_gzip_bomb(head: bytes, tail: bytes, packed: int) -> bool:
-    """Whether a gzip file of `packed` bytes unpacks to more than anybody could want.
+    """Whether a gzip file of `packed` bytes unpacks to an absurd size.
 
-    Its last four bytes are a size (RFC 1952 section 2.3.1, modulo 4 GiB) only where its last member
-    ends there. Of a file that was cut, padded or written on they are anything: then they are more
-    than deflate can pack (RFC 1951), or the file does not begin as one that packs so well.
+    Its last four bytes are a size (RFC 1952 section 2.3.1, modulo 4 GiB) only if its last member
+    ends there. In a file that was cut, padded or appended to, they can be anything: then
+    they are more than deflate can pack (RFC 1951), or the file does not begin as one that packs so
+    well.
     """
     if len(tail) < 4:
         return False

@@ -12,7 +12,7 @@ from workers.containers.office import MACROS
 UNKNOWN_COMPOUND: Final = "application/x-ole-storage"
 
 DIRECTORY_ROOM: Final = 16 * 1024
-"""Bytes of a directory that are looked at: 128 streams and storages."""
+"""Bytes of a directory that are examined: 128 streams and storages."""
 
 _ENTRY_SIZE: Final = 128
 _KINDS: Final = (1, 2, 5)  # storage, stream, root
@@ -35,7 +35,7 @@ _STREAMS: Final = {
 }
 _MACRO_STORAGES: Final = frozenset({"_VBA_PROJECT_CUR", "VBA", "_VBA_PROJECT", "Macros"})
 _TABLE_MARK: Final = "\u4840"
-"""What the names of an installer's tables begin with, in its own alphabet."""
+"""The beginning of the names of an installer's tables, in its own alphabet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Item:
 def classify_compound(directory: bytes) -> Container:
     """What the file is, by the first bytes of its directory.
 
-    Storages and streams that are described beyond them, or in another sector, are not seen.
+    Storages and streams described beyond them, or in another sector, are not seen.
     """
     items = list(_items(directory))
     names = {item.name for item in items}

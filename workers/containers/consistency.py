@@ -33,7 +33,7 @@ _NEARBY: Final = 128 * 1024
 """Headers so near each other are read by one request."""
 
 MOST_READS: Final = 6
-"""Requests for headers of one archive that lie elsewhere than in its head and its tail."""
+"""Maximum of reads for headers of one archive outside of its head and tail."""
 
 _DESCRIPTORS: Final = (0, 12, 16, 20, 24)
 """Sizes of a data descriptor (4.3.9), which few readers ask for."""
@@ -48,9 +48,9 @@ _SIGNING_FOOTER: Final = 8 + len(_SIGNING_BLOCK)
 class Container:
     """What a container is, and what else some reader could take it for.
 
-    `ambiguous` where its readers could disagree on what is in it; `bomb` where it declares more
-    content than anybody could want of it; `certain` is False where what tells it from others of its
-    family was not seen.
+    `ambiguous` if its readers could disagree on its content; `bomb` if it declares an absurd amount
+    of content; `certain` is False if the part that distinguishes it from others of its family was
+    not seen.
     """
 
     content_type: str
@@ -70,8 +70,8 @@ def headers_to_read(
 ) -> list[tuple[int, int]]:
     """Where to look, as starts and lengths, for headers of entries that no piece has.
 
-    At most MOST_READS, each of at most a few hundred KiB: what is beyond them is not looked at.
-    Those come first whose contents tell what the archive is.
+    At most MOST_READS, each of at most a few hundred KiB: anything beyond is not examined. Headers
+    of entries that identify the archive come first.
     """
     telling = [entry.offset + directory.shift for entry in entries if tells(entry.name)]
     spans: list[tuple[int, int]] = []
@@ -111,9 +111,9 @@ def judge_views(
 
 
 def judge_part(directory: Directory, pieces: Sequence[Piece]) -> Container:
-    """What an archive is whose directory the pieces have only the end of, or nothing.
+    """What an archive is if the pieces have only the end of its directory, or none of it.
 
-    Nothing is said of how sound it is.
+    Its consistency is not judged.
     """
     end = directory.start + directory.size
     known = next((piece for piece in pieces if piece.start < end <= piece.end), None)
@@ -194,7 +194,7 @@ def _agree(
 
 
 def _is_gap(size: int, allowed: tuple[int, ...]) -> bool:
-    """Whether so many bytes may follow an entry: its descriptor, and an extra of unknown size."""
+    """Whether `size` bytes may follow an entry: its descriptor, and an extra of unknown size."""
     return size in allowed if allowed else 0 <= size <= _LONGEST_EXTRA + max(_DESCRIPTORS)
 
 
@@ -211,7 +211,7 @@ def _is_signature(size: int, directory: Directory, pieces: Sequence[Piece]) -> b
 
 
 def _same(entry: ZipEntry, own: ZipEntry) -> bool:
-    """Whether an entry's own header says of it what the directory does."""
+    """Whether an entry's own header agrees with the directory."""
     if not own.sound or (entry.name, entry.method) != (own.name, own.method):
         return False
     if entry.encrypted != own.encrypted:

@@ -14,7 +14,7 @@ _STORED, _DEFLATED = 0, 8
 
 
 def content_of(own: ZipEntry, pieces: Iterable[Piece]) -> bytes:
-    """What the entry of this header of its own begins with; empty if it cannot be read."""
+    """The first bytes of the content of the entry with this local header; empty if unreadable."""
     start = own.offset + own.length
     size = min(own.packed or CONTENT_BYTES, CONTENT_BYTES)  # it may be told behind it
     known = (

@@ -26,8 +26,8 @@ _UNICODE_PATH: Final = 0x7075
 class ZipEntry(NamedTuple):
     """One entry: `packed` and `unpacked` in bytes, `offset` of its header in the archive.
 
-    `renamed` is the name that some readers take instead; `sound` is False where they could read
-    one of its fields in two ways. `length` is that of the whole record.
+    `renamed` is the name that some readers use instead; `sound` is False if one of its fields could
+    be read in two ways. `length` is that of the whole record.
     """
 
     name: bytes
@@ -58,13 +58,13 @@ def central_entries(directory: bytes) -> Iterator[ZipEntry]:
 
 
 def last_entries(end: bytes) -> list[ZipEntry]:
-    """The entries of a central directory of which the last bytes are at hand."""
+    """The entries in the available last bytes of a central directory."""
     at = -1
     for _ in range(_MOST_TRIES):
         at = end.find(CENTRAL, at + 1)
         if at < 0:
             break
-        # What looks like an entry may stand within another one's fields.
+        # What looks like an entry may be inside another one's fields.
         entries = list(central_entries(end[at:]))
         if sum(entry.length for entry in entries) == len(end) - at:
             return entries
@@ -80,7 +80,7 @@ def _central_entry(data: bytes, at: int) -> ZipEntry:
 
 
 def local_entry(data: bytes, at: int, offset: int) -> ZipEntry | None:
-    """The header at `data[at]`, which is byte `offset` of the archive; None where there is none."""
+    """The header at `data[at]`, which is byte `offset` of the archive; None if there is none."""
     if data[at : at + 4] != LOCAL or at + LOCAL_SIZE > len(data):
         return None
     entry = _entry(data, at + 6, at + LOCAL_SIZE, 0)
@@ -89,7 +89,7 @@ def local_entry(data: bytes, at: int, offset: int) -> ZipEntry | None:
 
 
 def _entry(data: bytes, at: int, name_at: int, offset: int) -> ZipEntry:
-    """What both kinds of header tell from `data[at]` on, in the same order; its name stands behind.
+    """The fields that both kinds of header share, in the same order from `data[at]` on.
 
     Its `length` is that of the name and the extra fields.
     """
@@ -116,9 +116,9 @@ def _entry(data: bytes, at: int, name_at: int, offset: int) -> ZipEntry:
 
 
 def _are_possible(flags: int) -> bool:
-    """Whether the flags go together (4.4.4): some readers refuse the content of others, or skip it.
+    """Whether the flags are consistent (4.4.4): else some readers refuse or skip the content.
 
-    What is strongly encrypted is encrypted, and only an encrypted directory masks headers.
+    Strong encryption implies encryption, and only an encrypted directory masks headers.
     """
     return not flags & _MASKED and (not flags & _STRONGLY or bool(flags & _ENCRYPTED))
 
@@ -147,7 +147,7 @@ def _read_extra(
 
 
 def _extra_fields(extra: bytes) -> list[tuple[int, bytes]] | None:
-    """The fields of an extra (4.5.1), or None where they do not fill it; zeros may pad it."""
+    """The fields of an extra (4.5.1), or None if they do not fill it; zeros may pad it."""
     fields: list[tuple[int, bytes]] = []
     at = 0
     while at < len(extra):
@@ -164,7 +164,7 @@ def _extra_fields(extra: bytes) -> list[tuple[int, bytes]] | None:
 def _read_zip64(
     body: bytes | None, short: tuple[int, int, int]
 ) -> tuple[tuple[int, int, int], bool]:
-    """What stands in the 64-bit field for each value that is left open (4.5.3), in this order."""
+    """The values of the 64-bit field, in order, for those that are left open (4.5.3)."""
     missing = short.count(IN_ZIP64)
     if body is None:
         return short, missing == 0
@@ -173,14 +173,14 @@ def _read_zip64(
         return short, False
     left = iter(numbers)
     unpacked, packed, offset = (next(left) if v == IN_ZIP64 else v for v in short)
-    # What nobody asked for must say the same: some readers take it all the same.
+    # Values that were not left open must be equal: some readers use them anyway.
     surplus = numbers[missing:]
     agrees = not surplus or numbers[: len(short)] == (unpacked, packed, offset)[: len(numbers)]
     return (unpacked, packed, offset), agrees
 
 
 def _other_name(body: bytes, name: bytes) -> bytes | None:
-    """The name in a Unicode path field, which counts where it was made for this name (4.6.9)."""
+    """The name in a Unicode path field, which counts if it was made for this name (4.6.9)."""
     if len(body) < 5 or body[0] != 1:
         return None
     (crc,) = struct.unpack_from("<I", body, 1)

@@ -1,6 +1,6 @@
 """Which of Apple's documents an archive is: Pages, Numbers or Keynote, by their parts.
 
-Sources: what is published of the format (obriensp/iWorkFileFormat), and of that of 2009 (Apple's
+Sources: what is published about the format (obriensp/iWorkFileFormat), and of that of 2009 (Apple's
 iWork Programming Guide): the three differ in the type of their first object, or its namespace.
 """
 

@@ -9,7 +9,7 @@ from typing import Final
 LIST: Final = b"[Content_Types].xml"
 
 MACROS: Final = "application/vnd.ms-office.vbaproject"
-"""What a document with macros is besides: in old formats nothing else tells them apart."""
+"""The additional type of a document with macros: in old formats only this shows them."""
 
 _OOXML: Final = "application/vnd.openxmlformats-officedocument."
 _WORD: Final = "application/vnd.ms-word."
@@ -57,7 +57,7 @@ _MACRO_SHEETS: Final = "xl/macrosheets/"
 
 
 def office_types(names: Sequence[str], content_types: bytes) -> list[str]:
-    """What the document is, the likeliest first; empty where it is none."""
+    """The document's types, the likeliest first; empty if it is none."""
     said = content_types.replace(b"\0", b"").lower()  # in UTF-16 it says the same
     lowered = [name.lower() for name in names]
     macros = any(name.endswith(_MACRO_NAMES) or name.startswith(_MACRO_SHEETS) for name in lowered)

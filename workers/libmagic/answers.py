@@ -2,7 +2,7 @@
 
 libmagic guesses: many of its rules look at one or two bytes, and its rules for sources at a few
 words. A wrong type gets a file refused, flagged or deleted, so an answer counts only if no other
-file gets it by chance. What is denied by default is never libmagic's to say: it may only name more
+file gets it by chance. libmagic never decides on types denied by default: it may only name more
 precisely what our own readers (workers.signatures) have found.
 """
 
@@ -26,7 +26,7 @@ _ELF: Final = frozenset({
     "application/x-sharedlib",
     "application/x-object",
 })  # fmt: skip
-"""libmagic tells them apart, our reader does not."""
+"""Types that libmagic distinguishes and our reader does not."""
 
 _TEXTS: Final = frozenset({
     "text/calendar", "text/csv", "text/rtf", "text/vcard", "text/vtt",
@@ -37,7 +37,7 @@ _OURS: Final = frozenset({
     "application/json", "application/javascript", "application/xml", "image/svg+xml", "text/html",
     "message/rfc822",
 })  # fmt: skip
-"""What our own readers decide by the grammar, and libmagic by a word or by the end of the head."""
+"""Types that our readers decide by grammar, but libmagic by a word or the end of the head."""
 
 _ASCII: Final = frozenset({
     "application/pdf", "application/vnd.fdf", "application/postscript", "image/x-eps",
@@ -53,12 +53,12 @@ _ASCII: Final = frozenset({
     "image/png", "image/jpeg", "image/gif", "image/webp", "audio/wav", "audio/midi",
     "application/x-7z-compressed", "application/x-rar", "application/zip",
 })  # fmt: skip
-"""What a file without any byte that is no text may be: its signature is long enough in letters.
+"""Types that a file with text bytes only may have: their signature in letters is long enough.
 
-The rest of what libmagic says of such files are letters of a legacy encoding, taken for a magic.
+libmagic's other answers for such files mistake letters of a legacy encoding for a magic number.
 """
 
-# By one or two bytes, or three of which most values will do: with what else has to stand there.
+# libmagic matches one or two bytes, or three with few fixed bits; what else has to be there.
 _NEVER: Final = re.compile(rb"(?!)")
 _NETPBM: Final = re.compile(rb"P[1-6]\s(?:\s|#[^\n]*\n)*\d+\s+\d+\s|P7\nWIDTH ")
 _WEAK: Final[Mapping[str, re.Pattern[bytes]]] = {
@@ -89,7 +89,7 @@ _WEAK: Final[Mapping[str, re.Pattern[bytes]]] = {
         _NETPBM,
     ),
     "application/gzip": re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"),
-    # Lines of a letter may have as many commas each, but there a blank follows them.
+    # Lines of a letter may have equally many commas each, but blanks follow those.
     "text/csv": re.compile(rb".{0,4096}?,[^\s,]", re.DOTALL),
     "application/postscript": re.compile(rb"\x04?%!PS|\xc5\xd0\xd3\xc6"),
     "application/pgp-encrypted": re.compile(rb"-----BEGIN PGP"),
@@ -111,9 +111,9 @@ def is_text(head: bytes) -> bool:
 
 
 def counted(answer: str, head: bytes, signed: Collection[str]) -> str:
-    """What is left of libmagic's answer for a head in which our readers found `signed`.
+    """Libmagic's answer, if it counts for a head in which our readers found `signed`.
 
-    That is the answer, or text/plain or application/octet-stream, which say nothing.
+    Otherwise text/plain or application/octet-stream, which say nothing.
     """
     text = is_text(head)
     if answer == UNKNOWN_TYPE:

@@ -1,8 +1,8 @@
-"""The process that libmagic runs in: reads heads of files from its input, says what they are.
+"""The process that libmagic runs in: reads heads of files from its input, writes their types.
 
-A question is four bytes of length (big endian) and so many bytes; an answer one byte of length and
-a media type, empty where libmagic has none. The first answer comes unasked: `ok`, and how the
-process is confined, or why it cannot work. Started as `python -m workers.libmagic.child`.
+A question is four bytes of length (big endian) and that many bytes; an answer is one byte of length
+and a media type, empty if libmagic has none. The first answer comes without a question: `ok`, and
+how the process is confined, or why it cannot work. Started as `python -m workers.libmagic.child`.
 """
 
 import os
@@ -47,8 +47,8 @@ def main() -> None:
 
 def load() -> Callable[[bytes], str]:
     """Load libmagic with its database: no file can be opened later. Raises what it raises."""
-    # In here: it fails where there is no libmagic, and the worker has no use for it.
-    with suppress(ImportError):  # its libmagic is used where it is installed, else the system's
+    # Imported here: it fails without libmagic, and the worker itself does not need it.
+    with suppress(ImportError):  # use its libmagic if installed, else the system's
         import pylibmagic  # noqa: F401, PLC0415 - must be imported before magic
     import magic  # noqa: PLC0415
 
@@ -68,7 +68,7 @@ def _question() -> bytes | None:
 
 
 def _read(size: int) -> bytes | None:
-    """So many bytes of the input, or None where it ends."""
+    """The next `size` bytes of the input, or None at its end."""
     data = b""
     while len(data) < size:
         chunk = os.read(0, size - len(data))

@@ -1,4 +1,4 @@
-"""Takes from a process all that it does not need to look at bytes. Imported by the child alone.
+"""Takes all rights from a process except reading its input. Imported by the child only.
 
 Limits hold on every system that knows them, the filter of system calls on Linux, on x86-64 and
 ARM64. Sources: setrlimit(2), prctl(2), seccomp(2), the kernel's `audit.h` and `unistd.h`.
@@ -33,8 +33,8 @@ _RETURN: Final = 0x06  # BPF_RET | BPF_K
 _NUMBER_AT: Final = 0  # in struct seccomp_data
 _ARCHITECTURE_AT: Final = 4
 
-# What is left: reading and writing what is open, memory, time, signals, and the end. Nothing that
-# opens, connects, starts or looks around.
+# Allowed: reading and writing open files, memory, time, signals, and exit. Nothing that opens,
+# connects, starts or looks around.
 _CALLS: Final = {
     "x86_64": (
         0xC000003E,
@@ -54,9 +54,9 @@ _CALLS: Final = {
 
 
 def confine() -> str:
-    """Give up files, descriptors, processes and the network, and bound memory; says by what.
+    """Give up files, descriptors, processes and the network, and bound memory; returns how.
 
-    It cannot be undone. What is open stays open: standard input and output are all that should be.
+    It cannot be undone. Open files stay open: only standard input and output should be.
     """
     os.closerange(3, 1024)
     _limit(resource.RLIMIT_AS, MEMORY)

@@ -18,7 +18,7 @@ log = get_logger(__name__)
 COMMAND: Final = (sys.executable, "-P", "-m", "workers.libmagic.child")
 
 ANSWER_SECONDS: Final = 20.0
-"""For one answer. A child that computes for two seconds ends itself: this is for a busy machine."""
+"""Seconds for one answer. A child exits after two seconds of CPU: this is for a busy machine."""
 
 START_SECONDS: Final = 60.0
 
@@ -26,17 +26,17 @@ KEPT: Final = 2
 """Children that stay: while one hangs, the other answers."""
 
 MOST: Final = 16
-"""Maximum of children when others hang: half as many as a worker has steps in progress."""
+"""Maximum of children if others hang: half as many as a worker has steps in progress."""
 
 PATIENCE: Final = 0.2
-"""Seconds in which no child answers, while a caller waits for one, before another is started.
+"""Seconds without an answer of any child, while a caller waits for one, before another is started.
 
-Where they do answer, and many wait, another would not help: to start one takes as long as hundreds
-of answers.
+If children do answer and many callers wait, another would not help: starting one takes as long as
+hundreds of answers.
 """
 
 _LOOKS: Final = 2
-"""Checks in this time: if a check itself is late, there may be unread answers."""
+"""Number of checks in this time: if a check itself is late, there may be unread answers."""
 
 _TRIES: Final = 2
 """A child may be killed for another reason than its file; twice in turn it is the file."""
@@ -59,11 +59,11 @@ class Child:
 
     @classmethod
     async def start(cls, command: Sequence[str]) -> "Child":
-        """A child that has tried whether its libmagic works.
+        """A child that has tested its libmagic.
 
-        Raises ConfigurationError where it does not, OSError where no process can be started.
+        Raises ConfigurationError if that does not work, OSError if no process can be started.
         """
-        # In a session of its own: Ctrl-C is for the worker, which ends its children by itself.
+        # In a separate session: Ctrl-C is for the worker, which ends its children itself.
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=PIPE,
@@ -97,9 +97,9 @@ class Child:
         return self._process.pid
 
     async def ask(self, head: bytes) -> str:
-        """What libmagic takes the bytes for; empty where it does not know.
+        """Libmagic's type for the bytes; empty if it does not know.
 
-        Raises NoAnswer; then, and whenever it is cancelled, the child is of no further use.
+        Raises NoAnswer; after that, or a cancellation, the child cannot be used any more.
         """
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
         try:
@@ -132,7 +132,7 @@ class Libmagic:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
-        # A place is a child, or None for one that is yet to be started.
+        # A place is a child, or None for one that was not started yet.
         self._places: asyncio.LifoQueue[Child | None] = asyncio.LifoQueue()
         self._count = 0
         self._waiting = 0
@@ -145,9 +145,9 @@ class Libmagic:
     @classmethod
     @asynccontextmanager
     async def open(cls, command: Sequence[str] = ()) -> "AsyncIterator[Libmagic]":
-        """With children of another command, if one is given.
+        """A pool of children, started by `command` if given.
 
-        Raises ConfigurationError where libmagic does not work.
+        Raises ConfigurationError if libmagic does not work.
         """
         libmagic = cls(command or COMMAND)
         try:
@@ -158,9 +158,9 @@ class Libmagic:
             await libmagic._close()
 
     async def type_of(self, head: bytes) -> str | None:
-        """What libmagic takes the bytes for, in its own words; None where it came to no answer.
+        """Libmagic's type for the bytes, in its own words; None if it gave no answer.
 
-        Raises SnifferUnavailable where no child can be started.
+        Raises SnifferUnavailable if no child can be started.
         """
         for tries in range(1, _TRIES + 1):
             try:
@@ -240,6 +240,6 @@ async def check() -> str:
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the child gets to know: where to find Python, the libraries and this package."""
+    """The child's environment: where to find Python, the libraries and this package."""
     passed = {name: environ[name] for name in _PASSED_ON if name in environ}
     return {**passed, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}

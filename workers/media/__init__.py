@@ -1,7 +1,7 @@
-"""What sound, films and pictures in containers are: by their brands, tracks and frames.
+"""Identifies sound, films and pictures in containers by their brands, tracks and frames.
 
 Pure: `read_medium` asks for the bytes it needs, and its caller has them or reads them. Nothing is
-decoded. What is not known here is libmagic's to say.
+decoded. Types that are not known here are left to libmagic.
 """
 
 from workers.media import matroska, ogg, windows
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def read_medium(head: bytes, size: int) -> Reading:
-    """What a file of `size` bytes is that begins with the head; None if it is nothing of these."""
+    """Identify a file of `size` bytes that begins with `head`; None if it is no known medium."""
     if head.startswith(matroska.MAGIC):
         return (yield from read_matroska(size))
     if head.startswith(windows.MAGIC):

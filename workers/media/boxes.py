@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from workers.media.reading import Span
 
 MOST_BOXES: Final = 256
-"""Boxes that are looked at in search of one; files have some ten on each level."""
+"""Maximum of boxes examined in search of one; files have some ten on each level."""
 
 _FOUR_CC: Final = frozenset(range(0x20, 0x7F)) | {0xA9}
 

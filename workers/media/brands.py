@@ -1,4 +1,4 @@
-"""What the brands of an ISO base media file say of it.
+"""What the brands of an ISO base media file say about it.
 
 Sources: ISO/IEC 14496-12 section 4.3, MP4RA's register of brands, RFC 4337, RFC 3839, RFC 4393,
 ISO/IEC 23008-12 annex B (HEIF), the AV1 Image File Format section 6, WHATWG MIME Sniffing
@@ -38,8 +38,8 @@ _GENERAL_PICTURES: Final = frozenset({b"mif1", b"mif2", b"msf1", b"miaf"})
 class Family:
     """A family of containers, with the types of what has a picture, only sound, or neither.
 
-    `text_is_picture`: whether text that is shown counts as one. `sounds` is True of brands that
-    are for sound alone.
+    `text_is_picture`: whether displayed text counts as a picture. `sounds` is True for brands that
+    are only for sound.
     """
 
     video: str
@@ -50,7 +50,7 @@ class Family:
 
     @property
     def undecided(self) -> Medium:
-        """What is said of a file whose tracks were not seen."""
+        """The type of a file if its tracks were not seen."""
         return Medium(self.audio if self.sounds else self.video, certain=False)
 
 
@@ -76,7 +76,7 @@ _MP4: Final = re.compile(
 
 
 def brands_of(head: bytes) -> list[bytes]:
-    """The major brand and the compatible ones; none where the file does not begin with brands."""
+    """The major brand and the compatible ones; none if the file does not begin with brands."""
     size = int.from_bytes(head[:4])
     if head[4:8] not in (b"ftyp", b"styp") or not 16 <= size <= LARGEST or size % 4:
         return []
@@ -93,9 +93,9 @@ def picture_of(brands: list[bytes]) -> str | None:
 
 
 def family_of(brands: list[bytes]) -> Family | None:
-    """The family of what has tracks; None if no brand is known.
+    """The family of a file with tracks; None if no brand is known.
 
-    The major brand decides where it says more than that it is MP4.
+    The major brand decides if it says more than "MP4".
     """
     major = brands[0]
     found = _by_major(major)

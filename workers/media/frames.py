@@ -1,6 +1,7 @@
 """Streams without a container: one frame or packet after the other, each with a mark.
 
-A mark of a few bits is in any file by chance; a second one, where the first says, is not.
+A mark of a few bits occurs in any file by chance; a second one at the place that the first one
+announces does not.
 Sources: ISO/IEC 11172-3 section 2.4.2.3 and ISO/IEC 13818-3 section 2.4.2 (MPEG audio), ISO/IEC
 13818-7 section 6.2 (ADTS), ISO/IEC 13818-1 section 2.4.3 and the Blu-ray disc's packets with a
 time (m2ts), ETSI TS 102 366 sections 4.4 and E.1.3 (AC-3), ETSI TS 102 114 section 5.3 (DTS),
@@ -21,7 +22,7 @@ _BIT_RATES: Final = {
     (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _BIT_RATES[False, 3] = _BIT_RATES[False, 2]
-"""In kbit/s, by whether it is MPEG-1, and by layer; 0 is a rate that is not told."""
+"""Bit rates in kbit/s, by MPEG-1 or not, and by layer; 0 is an unspecified rate."""
 
 _AC3_RATES: Final = (
     *(32, 40, 48, 56, 64, 80, 96, 112, 128),
@@ -57,7 +58,7 @@ def frames_type(head: bytes) -> str | None:
 
 
 def mpeg_type(data: bytes, frames: int) -> str | None:
-    """audio/mpeg or audio/aac of so many frames in a row."""
+    """audio/mpeg or audio/aac if there are `frames` frames in a row."""
     at, kind = 0, None
     for _ in range(frames):
         header = data[at : at + 7]

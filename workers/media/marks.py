@@ -44,6 +44,6 @@ _ANY: Final = re.compile(b"|".join(b"(%b)" % pattern for pattern, _ in _MARKS), 
 
 
 def marked_type(head: bytes) -> str | None:
-    """The type by the first bytes alone."""
+    """The type by the first bytes only."""
     found = _ANY.match(head)
     return None if found is None or found.lastindex is None else _MARKS[found.lastindex - 1][1]

@@ -41,7 +41,7 @@ class Element(NamedTuple):
 
 
 def read_matroska(size: int) -> Reading:
-    """What an EBML document is; None of one that is not Matroska."""
+    """Identify an EBML document; None if it is not Matroska."""
     header = yield from _element(0, size)
     if header is None:
         return None

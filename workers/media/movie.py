@@ -16,7 +16,7 @@ _PICTURES: Final = frozenset({b"vide", b"auxv", b"pict"})
 _TEXTS: Final = frozenset({b"text", b"sbtl", b"subt"})
 _SOUND: Final = b"soun"
 _ATOMS: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
-"""What a QuickTime film without brands begins with."""
+"""The first atoms of a QuickTime film without brands."""
 
 
 class Track(NamedTuple):
@@ -27,7 +27,7 @@ class Track(NamedTuple):
 
 
 def read_movie(head: bytes, size: int) -> Reading:
-    """What a file is that begins with a box of brands or with an atom of QuickTime."""
+    """Identify a file that begins with a box of brands or a QuickTime atom."""
     brands = brands_of(head)
     if not brands:
         return (yield from _unbranded(head, size))

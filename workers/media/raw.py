@@ -11,7 +11,7 @@ _DNG_VERSION: Final = 50706
 
 
 def raw_type(head: bytes) -> str | None:
-    """image/x-adobe-dng if the first directory, where it is in the head, has DNG's tag."""
+    """image/x-adobe-dng if the first directory is in the head and has DNG's tag."""
     order = _ORDERS.get(head[:4])
     if order is None:
         return None

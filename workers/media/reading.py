@@ -2,7 +2,7 @@
 
 A reader is a generator. It yields the Span it needs and gets its bytes: fewer at the end of the
 file, and none where they are not available (a relay keeps only a part of a file, and a sniff reads
-up to a limit). A reader then answers by what it has seen. No bytes make it raise.
+up to a limit). A reader then answers from what it has seen. No bytes make it raise.
 """
 
 from collections.abc import Generator
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 MOST_REQUESTS: Final = 4
 REQUEST_BYTES: Final = 16 * 1024
-"""What a sniff may read for a reader besides a file's head and tail."""
+"""Bytes that a sniff may read for a reader in addition to a file's head and tail."""
 
 MOST_STEPS: Final = 2000
 """Spans that a reader gets; after that it gets none. Real files need some ten for each track."""

@@ -14,7 +14,7 @@ _HEADER: Final = 10
 _FOOTER: Final = 0x10
 _MOST_TAGS: Final = 8
 _LOOK: Final = 4096
-"""Bytes behind the tags that are looked at; some writers leave zeros there."""
+"""Bytes examined after the tags; some writers leave zeros there."""
 
 
 def read_tagged(size: int) -> Reading:

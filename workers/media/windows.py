@@ -35,7 +35,7 @@ _UNDECIDED: Final = Medium("video/x-ms-asf", certain=False)
 
 
 def read_asf(head: bytes, size: int) -> Reading:
-    """Whether the file has pictures, or sound alone."""
+    """Find out whether the file has video, or only sound."""
     end = min(int.from_bytes(head[16:24], "little"), size)
     kinds: set[bytes] = set()
     at = _HEADER

@@ -1,8 +1,8 @@
-"""Types that a file's first or last bytes give away, whatever libmagic says. Pure.
+"""Types recognised by a file's first or last bytes, whatever libmagic says. Pure.
 
-What a file admits besides its type is told, too: programs behind a picture's head, markup behind
-blanks. What is denied by default is denied on these alone: each asks for the structure that makes a
-system run, install or open the file, which no other file has by chance or by its first words.
+Further types that a file allows are reported as well: programs after a picture's head, markup after
+blanks. Types denied by default are denied only on these signatures: each requires the structure
+that makes a system run, install or open the file, which no other file has by chance.
 """
 
 import re

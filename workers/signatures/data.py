@@ -16,7 +16,7 @@ _TOKEN: Final = re.compile(
 _CUT: Final = re.compile(
     rb"[\t\n\r ]*+(?:" + _TEXT + rb"(?:\\(?:u[0-9A-Fa-f]{0,3})?)?|[\w.+-]{0,400})\Z"
 )
-"""What may stand at the end of what was cut."""
+"""Bytes that may be at the end of text that was cut."""
 
 _LETTER: Final = re.compile(
     rb"(?:From \S+ .{10,60}\r?\n)?(?P<fields>(?:[!-9;-~]{1,76}:.*\r?\n(?:[ \t].*\r?\n)*)+)"

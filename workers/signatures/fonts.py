@@ -14,7 +14,7 @@ _MOST_TABLES: Final = 256
 
 
 def font_type(head: bytes) -> str | None:
-    """The type of font, if it is one."""
+    """The type of font, or None."""
     if (packed := _PACKED.match(head)) is not None:
         return "font/woff" if packed["version"] == b"F" else "font/woff2"
     if _COLLECTION.match(head):

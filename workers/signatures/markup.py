@@ -47,9 +47,9 @@ def _document(begin: str, *, declared: bool) -> str | None:
 
 
 def text_of(head: bytes) -> str:
-    """The head as text, behind its byte order mark and blanks.
+    """The head as text, without its byte order mark and leading blanks.
 
-    By that mark, or by where a text of ASCII has its zeros, or a byte for a character.
+    Decoded by that mark, else by where ASCII text in UTF-16 has zeros, else one byte a character.
     """
     return _decoded(head).lstrip(_BLANKS)
 

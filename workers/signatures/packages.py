@@ -1,4 +1,4 @@
-"""What systems install or open as a volume, by the structure that they ask for. Pure.
+"""Files that systems install or open as a volume, by the structure that these require. Pure.
 
 Sources: MS-SHLLINK section 2.1 (shortcuts), MS-CFB and the class of Windows Installer, CRX3 and its
 forerunner, xar's header (libarchive), deb(5), RPM's lead, Apple's UDIF trailer, TN1150 (HFS Plus)

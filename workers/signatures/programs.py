@@ -2,9 +2,9 @@
 
 Sources: Microsoft's PE format and the MS-DOS, NE and LE/LX headers before it; the System V ABI
 (ELF); Apple's mach-o/loader.h and fat.h; the Java Virtual Machine Specification, chapter 4;
-Android's Dalvik executable format; WebAssembly 1.0, section 5.5.16. A field is asked for as the
-loader asks for it, and where the bytes end before the field nothing is held against them: the file
-may be a part of one.
+Android's Dalvik executable format; WebAssembly 1.0, section 5.5.16. A field is checked as the
+loader checks it; if the bytes end before the field, it counts as matching: they may be a part of a
+file.
 """
 
 import re
@@ -94,7 +94,7 @@ def far_header(head: bytes, size: int) -> tuple[int, int] | None:
 
 
 def _is_windows(head: bytes, size: int, far: bytes) -> bool:
-    """Windows looks at the new header alone, DOS at the old one."""
+    """Whether Windows or DOS loads it: Windows reads only the new header, DOS only the old one."""
     at = new_header_at(head)
     if at is None:
         return head.startswith(_MZ) and len(head) >= _OLD_HEADER_BYTES and _is_dos(head, size)
@@ -130,7 +130,7 @@ def _is_dos(head: bytes, size: int) -> bool:
 def _is_elf(head: bytes) -> bool:
     if not head.startswith(b"\x7fELF"):
         return False
-    # Linux heeds neither class nor order of the bytes before the type.
+    # Linux ignores class and byte order in the bytes before the type.
     return len(head) < 20 or any(
         int.from_bytes(head[16:18], order) in _ELF_TYPES and any(head[18:20])
         for order in ("little", "big")

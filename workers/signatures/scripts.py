@@ -1,6 +1,6 @@
-"""Scripts that something runs for how they begin: a kernel, cmd.exe, a web server. Pure.
+"""Scripts that a kernel, cmd.exe or a web server runs because of their first bytes. Pure.
 
-What an interpreter runs only if it is asked to by name (Python without `#!`, JavaScript) is text.
+A script that an interpreter runs only by name (Python without `#!`, JavaScript) is text.
 """
 
 import re
@@ -36,7 +36,7 @@ _WORDS: Final = (
 )
 # Texinfo's `@set NAME value` has no sign of equality.
 _COMMAND: Final = rf"@(?:{_WORDS}\b|set\s[^\n=]*=)[^\n]*"
-# A note may begin with a mention of whom it is for: one line that begins so is no program.
+# A note may begin with an @mention: a single line that begins so is not a program.
 _BATCH: Final = re.compile(
     rf"(?:(?:::|rem\b)[^\n]*\n\s*)*+@\s*echo\s+off(?![\w.-])|{_COMMAND}\n\s*{_COMMAND}",
     re.IGNORECASE,

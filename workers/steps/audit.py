@@ -1,7 +1,7 @@
-"""`audit`: a relayed file is held against what ChatKitty took it for.
+"""`audit`: compares a relayed file with what ChatKitty reported about it.
 
-The upstream's reading of a body counts: where its answer and what passed by here differ, the
-upload is flagged.
+The upstream's reading of a body counts: if its answer differs from what passed through the gateway,
+the upload is flagged.
 """
 
 import time
@@ -54,7 +54,7 @@ async def audit_entry(entry: Entry, services: WorkerServices) -> None:
         for kind in kinds:
             MISMATCHES.add(kind)
         log.warning("upload.flagged", reasons=reasons)
-        # Servers read names in many ways: a name alone costs nobody a message.
+        # Servers read names in many ways: a name alone is no reason to delete a message.
         if upload.terms.on_mismatch is OnMismatch.DELETE and kinds != {MismatchKind.NAME}:
             await _delete_message(upload, services)
     await end(services.backends, entry, upload, state, fault)
@@ -104,7 +104,7 @@ def _differences(upload: Upload, seen: list[Seen], services: WorkerServices) -> 
 
 
 def _unreported(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
-    """Of a message whose answer has no file: without one it is a text, if it is an answer."""
+    """The mismatches if the answer reports no file: then the message is a text, if it is one."""
     if seen:
         return [_miscounted("files were relayed, but ChatKitty's answer names none")]
     if upload.result is None or upload.result.json_object() is None:
@@ -129,7 +129,7 @@ def _miscounted(detail: str) -> Mismatch:
 
 
 def reported_in(answer: Answer | None) -> Reported | None:
-    """What ChatKitty's answer says of the file that it took, in either generation's spelling."""
+    """What ChatKitty's answer says about the file, in either generation's spelling."""
     document = answer.json_object() if answer is not None else None
     file = document.get("file") if document is not None else None
     if not isinstance(file, dict):

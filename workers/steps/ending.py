@@ -1,4 +1,4 @@
-"""How every step brings an upload to its end."""
+"""How every step finishes an upload."""
 
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ from gateway.uploads.record import (
 log = get_logger(__name__)
 
 _RETRIED = frozenset({NOT_REGISTERED, DEAD_LETTER})
-"""Faults whose file stays."""
+"""Faults after which the file stays."""
 
 _OURS = _RETRIED | {fault.slug for fault in (FILE_LOST, FILE_CORRUPT, CANCELLED)}
 """Faults that no client can fix; all others are why a file was rejected."""

@@ -1,7 +1,7 @@
-"""Around every step: its time limit, and what follows if it comes to no orderly end.
+"""Wraps every step: its time limit, and what follows if it does not end in order.
 
-Steps that are begun are counted, so that an upload that kills its worker, or fails it in a way
-in an unexpected way, ends as a dead letter instead of coming back for ever.
+Starts of steps are counted, so that an upload that kills its worker, or makes it fail in an
+unexpected way, ends as a dead letter instead of coming back forever.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _REMEMBERED: Final = 86_400
 _PAUSE: Final = 10.0
 _LONGEST_PAUSE: Final = 60.0
 
-# A step that had nothing to do must not make those forgotten that came to no end before it.
+# A no-op step must not reset the count of earlier failures.
 _COUNT_DOWN: Final = """
 for _, key in ipairs(KEYS) do
     if redis.call('DECR', key) <= 0 then redis.call('DEL', key) end
@@ -65,7 +65,7 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
                 _give_back(step, upload_id, services)
             return
         if len(upload_ids) > 1 and max(tries.values(), default=0) > 1:
-            # One of them may be what kills workers: each by itself, so that it is found.
+            # One of them may kill workers: run each by itself to find out which.
             await _end(services, upload_ids)
             for upload_id in upload_ids:
                 services.backends.queue.send(_again(step), upload_id)
@@ -93,7 +93,7 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
 async def _guarded(
     step: Step, upload_id: str, work: StepWork, services: WorkerServices, tries: int
 ) -> bool:
-    """Do the step; whether it came to an orderly end, which includes that a part was away."""
+    """Run the step; whether it ended in order, which includes that a server was unavailable."""
     clear_ids()
     bind_ids(upload_id=upload_id)
     try:
@@ -122,14 +122,14 @@ async def _guarded(
 
 
 def _give_back(step: Step, upload_id: str, services: WorkerServices) -> None:
-    """The worker ends before the step does: another one is to do what is left of it."""
+    """Requeue the step of a worker that stops, so that another worker completes it."""
     STEPS.add(step, "given-back")
     log.info("step.given_back")
     services.backends.queue.send(_again(step), upload_id)
 
 
 def _again(step: Step) -> Step:
-    """What is sent for a step that did not finish: for an order, only the order itself knows."""
+    """The step to send for one that did not finish: orders have no record to resume from."""
     return step if step is Step.REMOVE else Step.RESUME
 
 

@@ -1,4 +1,4 @@
-"""`inspect`: what a stored file really is, whether all of it is there, and whether it may pass.
+"""`inspect`: finds out what a stored file really is, whether it is complete and may pass.
 
 Only the bytes that show the type are read; size and digest are the store's own.
 """
@@ -44,7 +44,7 @@ async def inspect_entry(entry: Entry, services: WorkerServices) -> None:
 
 
 async def _register(entry: Entry, services: WorkerServices, *, written: bool) -> None:
-    """Register it at once, unless so many wait for ChatKitty that nothing would be inspected."""
+    """Register it at once, unless too many inspections already wait for ChatKitty."""
     if not services.turns.locked():
         async with services.turns:
             await register_entry(entry, services, written=written)
@@ -55,7 +55,7 @@ async def _register(entry: Entry, services: WorkerServices, *, written: bool) ->
 
 
 async def _inspect(entry: Entry, services: WorkerServices) -> Entry:
-    if entry.upload.fault is not None:  # an earlier run came to its verdict, but not to the end
+    if entry.upload.fault is not None:  # an earlier run reached its verdict, but did not finish
         return await carry_out(services.backends, entry)
     started = time.monotonic()
     try:

@@ -1,7 +1,7 @@
 """What else names a hosted file: the messages and the display pictures of its application.
 
-ChatKitty knows no file of ours by anything but its URL, in whatever spelling, so all of them are
-looked through; of messages those since the upload.
+ChatKitty knows our files only by their URLs, in any spelling, so all of these are searched: every
+picture, and the messages since the upload.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from gateway.upstream.users import all_users, picture_of
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The search for what names the file of an upload, beside what it was registered as.
+    """The search for what else names an upload's file than what it was registered as.
 
     `own_picture`: whether its own user may still show it.
     """
@@ -50,7 +50,7 @@ class Search:
         return None
 
     async def _find_user(self, user_id: int | None) -> str | None:
-        """Only a file that was sent as a picture is looked for among those of all users."""
+        """Search all users' pictures, but only for a file that was uploaded as a picture."""
         if user_id is None:
             return None
         listing = all_users(self.backends.chatkitty, self._generation, self.credentials)

@@ -10,7 +10,7 @@ from workers.runtime import WorkerServices
 
 
 async def open_upload(upload_id: str, services: WorkerServices) -> Entry | None:
-    """The upload's record, None where there is none. Raises what the ledger raises."""
+    """The upload's record, None if there is none. Raises what the ledger raises."""
     entry = await services.backends.ledger.open(upload_id)
     if entry is not None:
         upload = entry.upload

@@ -53,10 +53,10 @@ async def register(upload_id: str, services: WorkerServices) -> None:
 
 
 async def register_entry(entry: Entry, services: WorkerServices, *, written: bool) -> None:
-    """Register an inspected upload whose state need not have been `written` yet.
+    """Register an inspected upload; `written`: whether its state is stored already.
 
-    It is written with the attempt, which spares the store a request. Of one with a fault somebody
-    came to the verdict, or an operator cancelled it, and came no further.
+    If not, it is written with the attempt, which saves a request to the store. An upload with a
+    fault was rejected or cancelled by a process that stopped before finishing it.
     """
     if entry.upload.fault is not None:
         await _finish_ending(entry, services)
@@ -85,7 +85,7 @@ async def _finish_ending(entry: Entry, services: WorkerServices) -> None:
 class NotListedYet(Exception):
     """The message was not found, but that does not mean yet that there is none.
 
-    `attempt` is what the next look goes by.
+    The next search uses `attempt`.
     """
 
     def __init__(self, attempt: Attempt) -> None:
@@ -109,7 +109,7 @@ class Registration:
         self._replaced: str | None = None
 
     async def run(self) -> None:
-        """Claim the attempt, find or make the message, and write down what came of it."""
+        """Claim the attempt, find or create the message, and record the result."""
         try:
             await self._attempt(self._entry.upload.attempt, self._entry.age)
         except PreconditionFailed:
@@ -196,7 +196,7 @@ class Registration:
             crash.point(crash.Point.REMOVAL_ORDERED)
 
     async def _check_file(self) -> None:
-        """Raises FileLost where the file has gone since it was inspected, some time ago."""
+        """Raises FileLost if the file has disappeared since its inspection, some time ago."""
         if self._inspected_before:
             try:
                 await self._backends.store.head(keys.incoming(self._entry.upload.id))
@@ -220,7 +220,7 @@ class Registration:
             await self._backends.breaker.succeeded()
             await self._give_up(error)
             return
-        # What fails because the upstream is away counts against no upload.
+        # A failure because the upstream is down counts against no upload.
         away = await self._backends.breaker.failed(error.retry_after)
         count = attempt.count - 1 if away else attempt.count
         jitter = random.random()  # noqa: S311 - no secret
@@ -241,7 +241,7 @@ class Registration:
         )
 
     async def _release(self, attempt: Attempt) -> None:
-        """Let the next attempt begin after its pause: nothing of this one is under way any more."""
+        """Let the next attempt begin after its pause: this one is no longer in progress."""
         await self._save(replace(self._entry.upload, attempt=attempt))
         delay = attempt.pause + CLOCK_STEP
         await later(self._services, Step.REGISTER, self._entry.upload.id, delay)

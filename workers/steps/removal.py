@@ -1,7 +1,7 @@
-"""`remove`: an order to remove a hosted file is carried out, or dropped.
+"""`remove`: carries out or drops an order to remove a hosted file.
 
-It is dropped where what named the file still does, where something else names it as well, and
-if ChatKitty does not answer. Each part of it may be done again.
+The order is dropped if what named the file still does, if something else names it as well, and if
+ChatKitty does not answer. Each part of it may be repeated.
 """
 
 from datetime import UTC, datetime
@@ -38,14 +38,14 @@ _SETTLING: Final = 60.0
 """Seconds beyond the upstream's timeout, after which what stands was not deleted or replaced."""
 
 _CANCELS: Final = frozenset({Cause.SUBJECT, Cause.OPERATOR})
-"""Causes that end a pending upload before ChatKitty hears of it."""
+"""Causes that end a pending upload before it is registered with ChatKitty."""
 
 _TAKEN_BACK: Final = Fault(CANCELLED.slug, "cancelled before it was registered")
 _GONE: Final = 404
 
 
 class NotYet(Exception):
-    """It is to be looked again, in so many seconds."""
+    """The order must be tried again after that many seconds."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ async def _erase(order: Order, entry: Entry | None, backends: Backends) -> None:
 
 
 async def _ended(order: Order, services: WorkerServices) -> Entry | None:
-    """The upload at its end; one that is pending is brought to it. Raises NotYet."""
+    """The finished upload; a pending one is finished first. Raises NotYet."""
     ledger = services.backends.ledger
     try:
         ended = await ledger.open_ended(order.upload_id)
@@ -118,7 +118,7 @@ async def _ended(order: Order, services: WorkerServices) -> Entry | None:
     if pending is None:
         return ended
     if ended is not None and not supersedes(pending.upload, ended.upload):
-        # Left by who died at the end: a purge would leave it to tell of its subject.
+        # Left by a process that died at the end; a purge must not leave it, with its subject.
         await ledger.forget_pending(order.upload_id)
         return ended
     await _bring_to_end(pending, services, cancels=order.cause in _CANCELS)
@@ -126,7 +126,7 @@ async def _ended(order: Order, services: WorkerServices) -> Entry | None:
 
 
 async def _bring_to_end(entry: Entry, services: WorkerServices, *, cancels: bool) -> None:
-    """Do what is next for it, or cancel it where ChatKitty cannot have heard of it."""
+    """Run its next step, or cancel it if ChatKitty cannot know of it."""
     upload = entry.upload
     if (seconds := under_way_for(upload.attempt, entry.age)) > 0:
         raise NotYet(seconds + CLOCK_STEP)
@@ -138,7 +138,7 @@ async def _bring_to_end(entry: Entry, services: WorkerServices, *, cancels: bool
 
 
 async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str | None:
-    """Why the file has to stay, None where it may go. Raises NotYet."""
+    """Why the file has to stay, None if it may be removed. Raises NotYet."""
     if placed.order.cause is Cause.RETENTION:
         return "its route keeps files permanently" if upload.terms.file_retention is None else None
     path = placed.order.path
@@ -173,8 +173,8 @@ async def _who_names(
         own_picture = order.cause is Cause.SUBJECT
         reason = await Search(upload, backends, credentials, own_picture=own_picture).find()
         settled = settled or order.cause is not Cause.PICTURE
-    await backends.breaker.succeeded()  # it may have been the one probe that is let through
-    # The request may still be under way, or ChatKitty slow to show what it did.
+    await backends.breaker.succeeded()  # it may have been the one probe that was allowed
+    # The request may still be in progress, or ChatKitty slow to show its effect.
     if reason is not None and not settled:
         raise NotYet(_LOOK_AGAIN if placed.age > _LOOK_AGAIN else _SOON)
     return reason
@@ -183,7 +183,7 @@ async def _who_names(
 async def _is_asked_in(
     application: int | None, chatkitty: ChatKitty, credentials: Credentials
 ) -> bool:
-    """Whether ChatKitty is asked in that application; None for one that nobody was told of.
+    """Whether ChatKitty is asked in that application; None if the order names none.
 
     Raises UpstreamError.
     """

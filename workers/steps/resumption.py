@@ -1,4 +1,4 @@
-"""`resume`: whatever is to be done next for an upload, by its record alone."""
+"""`resume`: runs the next step of an upload, decided only by its record."""
 
 from msgspec.structs import replace
 from redis.exceptions import RedisError
@@ -18,7 +18,7 @@ log = get_logger(__name__)
 
 
 async def resume(upload_id: str, services: WorkerServices) -> None:
-    """Take up an upload that was left behind, or finish what was begun for its end."""
+    """Resume an upload that was left behind, or complete its unfinished end."""
     ledger = services.backends.ledger
     entry = await open_upload(upload_id, services)
     if entry is None:
@@ -40,10 +40,10 @@ async def resume(upload_id: str, services: WorkerServices) -> None:
 
 
 async def _settle(entry: Entry, services: WorkerServices) -> None:
-    """A relay whose process died: it is not known what ChatKitty did with it.
+    """End a relay after its process died: it is unknown what ChatKitty did with it.
 
-    That is made durable in the record's own place first: a process that only stood still finds it
-    there, and does not put the answer where it is about to be removed.
+    That is first made durable in the pending record itself: a process that was only suspended
+    finds it there, and does not write the answer where it is about to be removed.
     """
     backends = services.backends
     if entry.upload.fault is None:

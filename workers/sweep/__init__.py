@@ -1,8 +1,8 @@
-"""Resumes or removes what was left behind: by the bucket's listing, which is the truth.
+"""Resumes or removes what was left behind, found in the bucket's listing, which is authoritative.
 
-A pass costs what there is to do, and a fixed number of listings beside it, however many uploads
-have ended. A second sweeper at the same time is harmless, since every step may run twice; the
-lease, an object in the bucket, only spares the work, and remembers where the last pass came to.
+A pass costs as much as there is to do, plus a fixed number of listings, however many uploads have
+finished. A second sweeper at the same time is harmless, since every step may run twice; the lease,
+an object in the bucket, only avoids the work, and remembers where the last pass stopped.
 """
 
 import time
@@ -42,7 +42,7 @@ async def sweep(services: WorkerServices) -> None:
 async def sweep_once(backends: Backends, lease: Lease) -> None:
     """Send again what is overdue, and remove what will never be needed.
 
-    Raises LeaseLost where another sweeper has taken over, StoreUnavailable.
+    Raises LeaseLost if another sweeper has taken over, StoreUnavailable.
     """
     started = time.monotonic()
     sent = await resend(backends, lease)

@@ -18,7 +18,7 @@ from workers.sweep.lease import Lease
 log = get_logger(__name__)
 
 MOST_WAITING: Final = 5_000
-"""Tasks beyond which none are added: where the workers do not keep up, nothing was lost."""
+"""Queue length above which none are added: then workers are slow, and nothing was lost."""
 
 
 async def resend(backends: Backends, lease: Lease) -> int:

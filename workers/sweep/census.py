@@ -1,4 +1,4 @@
-"""What the bucket holds, counted by the walk that goes round all of it, and told when it has."""
+"""Counts what the bucket holds as the sweeper walks through it, and reports each full round."""
 
 import time
 from collections import Counter
@@ -11,12 +11,12 @@ from workers.sweep.traces import Traces
 
 
 class Census:
-    """The count of one round, of which a pass makes a bit."""
+    """The count of one round, which takes several passes."""
 
     def __init__(self, memory: Memory) -> None:
-        """Go on with the count that an earlier pass has begun, or begin a new one.
+        """Continue the count of an earlier pass, or begin a new one.
 
-        Of a round that began before anybody counted nothing is told.
+        A round that began before there was a count is not reported.
         """
         before = memory.counting if memory.walk is not None else Count(time.time(), {}, {})
         self._began = before.began if before is not None else None

@@ -1,4 +1,4 @@
-"""Hosted files whose time has come by their route: orders to remove them are placed."""
+"""Places orders to remove hosted files that have expired by their route's rule."""
 
 import asyncio
 from typing import Final

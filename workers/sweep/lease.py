@@ -14,10 +14,9 @@ from gateway.store.objects import ObjectStore, Written
 from gateway.uploads import keys
 
 LEASE_SECONDS: Final = 40.0
-"""Without a sign of its holder for so long, by the store's clock, the lease is free.
+"""Seconds, by the store's clock, after which a lease that was not renewed is free.
 
-Two sweepers at a time do no harm: it is short rather than safe, for the sake of what waits behind a
-sweeper that was killed.
+Two sweepers at a time do no harm, so it is short: work waits for it after a sweeper was killed.
 """
 
 _RENEW_SECONDS: Final = 10.0
@@ -28,7 +27,7 @@ class LeaseLost(Exception):
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the lease, for how many seconds, and up to which keys the passes have come.
+    """The holder of the lease, its duration in seconds, and how far the passes have come.
 
     `counting` is what the walk has counted since it last began, `counted` what it did before.
     """
@@ -59,7 +58,7 @@ class Lease:
         self.memory = memory
 
     def store_time(self) -> float:
-        """What the store's clock says, in seconds since the epoch and to the second."""
+        """The store's time in seconds since the epoch, without fractions."""
         return self._written.at + time.monotonic() - self._renewed
 
     async def renew(self) -> None:
@@ -107,7 +106,7 @@ async def take(store: ObjectStore, rest: float) -> Lease | None:
 
 
 def _memory(document: bytes) -> Memory:
-    """What the last holder knew; of another version's memory nothing is needed."""
+    """What the last holder knew; the memory of another version is ignored."""
     try:
         return kept.read(_decoder, document)
     except msgspec.MsgspecError:

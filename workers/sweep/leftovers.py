@@ -1,8 +1,8 @@
-"""What was begun and will never be asked for: files without a record, parts without an end.
+"""Removes what was begun and will never be needed: files without a record, unfinished parts.
 
 Two walks over the ids, a bounded number of keys in each pass: one follows the newest uploads, the
-other goes round all of them. Either finds out by comparing three listings, and asks for nothing
-else unless something is to be removed.
+other cycles through all of them. Each compares three listings, and requests nothing else unless
+there is something to remove.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ from workers.sweep.traces import Traces, all_traces
 log = get_logger(__name__)
 
 SILENT: Final = float(REMEMBERED_SECONDS)
-"""Seconds without a part, after which it is looked whether a process is still at an upload.
+"""Seconds without a new part, after which to check whether a process still receives the upload.
 
-To wait costs room in the store; not to wait costs an honest client its upload.
+Waiting longer costs space in the store; waiting less may cost an honest client its upload.
 """
 
 ABANDONED: Final = 1800.0
@@ -57,7 +57,7 @@ _APART: Final = 10.0
 
 
 def is_orphan(traces: Traces) -> bool:
-    """Whether there is a complete file without a record, which will not get one by itself. Pure.
+    """Whether there is a complete file that has no record and will not get one by itself. Pure.
 
     Its record was lost, or was never written and the upload not acknowledged.
     """
@@ -71,7 +71,7 @@ def is_marked_in_vain(traces: Traces) -> bool:
 
 
 def is_spare(traces: Traces) -> bool:
-    """Whether nothing is left but the copy of a record, whose file is gone. Pure."""
+    """Whether only the copy of a record is left, without its file. Pure."""
     if traces.incoming is not None or traces.pending is not None:
         return False
     return traces.spare is not None and traces.spare.age > ABANDONED
@@ -131,13 +131,13 @@ async def clear(backends: Backends, lease: Lease) -> tuple[int, int]:
 
 
 def _fresh(lease: Lease) -> str:
-    """Where the walk over the newest uploads goes on, or begins where it was left long ago."""
+    """Where the walk over the newest uploads continues; if it is far behind, where it restarts."""
     earliest = first_id_at(time.time() - _FRESH_SECONDS)
     return max(earliest, lease.memory.fresh or "")
 
 
 def _settled() -> str:
-    """Up to where no file may still be about to get its record, but of the slowest uploads."""
+    """The id before which files no longer wait for a record, except for the slowest uploads."""
     return first_id_at(time.time() - ORPHANED_AFTER)
 
 
@@ -163,7 +163,7 @@ async def _forget(backends: Backends, traces: Traces) -> int:
 
 
 async def _forget_presences(backends: Backends) -> None:
-    """What processes told of themselves that died before they could take it back."""
+    """Remove the announcements of processes that died before they could withdraw them."""
     async for told in backends.store.list(keys.PRESENCES):
         if told.age > ABANDONED:
             await backends.store.delete(told.key)
@@ -190,7 +190,7 @@ async def _forget_claims(backends: Backends, lease: Lease) -> int:
 
 
 async def _forget_dead(backends: Backends) -> int:
-    """What nobody could read is there to be looked at for as long as a file without a record."""
+    """Remove unreadable records; they are kept for inspection as long as orphaned files."""
     forgotten, examined = 0, 0
     async with aclosing(backends.store.list(keys.DEAD)) as dead:
         async for each in dead:
@@ -216,7 +216,7 @@ async def abort_abandoned(backends: Backends) -> int:
 
 
 async def _silent(backends: Backends) -> AsyncIterator[UnfinishedMultipart]:
-    """Multipart uploads whose last part came a while ago, each with that age."""
+    """Multipart uploads without a recent part, each with the age of the last one."""
     async for upload in backends.store.list_multipart_uploads(keys.INCOMING):
         try:
             idle = await backends.store.idle(upload)
@@ -235,7 +235,7 @@ async def _without_a_process(
     try:
         gone = await _absent(backends, uploads)
         if gone and not await knows_all(backends.redis):
-            # A wiped Redis knows of nobody until the next beat of each.
+            # A wiped Redis knows no process until the next heartbeat of each.
             await asyncio.sleep(BEAT_SECONDS + 1)
             gone = await _absent(backends, gone)
             can_tell = await knows_all(backends.redis)

@@ -33,7 +33,7 @@ MOST_REMOVED: Final = 100
 
 @dataclass(slots=True)
 class Orphans:
-    """What a pass did with the orphans that it came upon."""
+    """What a pass did with the orphans that it found."""
 
     backends: Backends
     marked: int = 0
@@ -57,7 +57,7 @@ class Orphans:
     async def _mark(self, upload_id: str) -> None:
         if self.marked == MOST_MARKED:
             return
-        # A record that moved to its end meanwhile was seen at neither place.
+        # A record that moved to `records/` in the meantime was seen at neither place.
         if await _has_record(self.backends.store, upload_id):
             return
         if await _is_received(self.backends, upload_id):

@@ -23,7 +23,7 @@ _MOST: Final = 10_000
 async def survey(backends: Backends, counted: backlog_snapshot.Count | None) -> None:
     """Look at the bucket's and Redis' pending uploads, at orphans and at the queue.
 
-    `counted` is what the bucket held when it was counted last, which is told with the rest.
+    `counted` is the last count of the bucket, which is reported with the rest.
     Raises StoreUnavailable.
     """
     relayed, longest = await _relayed(backends)

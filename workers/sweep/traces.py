@@ -1,4 +1,4 @@
-"""What the bucket has of each upload, from one upload to the next."""
+"""All objects of each upload in the bucket, one upload after the other."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -14,7 +14,7 @@ _PREFIXES: Final = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.SPARES, keys
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What the bucket has of one upload."""
+    """All objects of one upload in the bucket."""
 
     upload_id: str
     incoming: ObjectInfo | None
@@ -30,7 +30,7 @@ class Traces:
 
 
 async def all_traces(store: ObjectStore, after: str | None) -> AsyncGenerator[Traces, None]:
-    """What the bucket has of each upload after that id, in the order of the ids.
+    """The objects of each upload after that id, in the order of the ids.
 
     Raises StoreUnavailable.
     """

@@ -160,7 +160,7 @@ def _check_may_be_hosted(principal: Principal) -> None:
 
 
 def _check_token_outlives_retries(principal: Principal, services: Services, now: float) -> None:
-    """Refuse short-lived tokens if files are registered with the caller's token."""
+    """Refuse a caller's token that may expire before the file is registered with it."""
     if services.backends.own_token is not None or principal.expires is None:
         return
     if principal.expires < now + RETRY_WINDOW:

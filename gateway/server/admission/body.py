@@ -40,7 +40,7 @@ class _Reader:
         self._fault = ""
 
     async def read(self) -> bytes:
-        """The bytes that have arrived, or the next ones; empty at the end. Raises BodyTimeout too."""
+        """The bytes that have arrived, or the next ones; empty at the end. Raises BodyTimeout."""
         if self._content.is_eof():  # it has arrived completely, and no reader waits
             return await next_of(self._content)
         self._since = time.monotonic()
