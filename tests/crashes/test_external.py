@@ -94,7 +94,7 @@ async def test_parts_of_a_file_are_given_up(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("key", ["with a key", None])
-async def test_who_stood_still_while_another_took_over_is_not_accepted_as_well(
+async def test_process_suspended_during_takeover_is_not_also_accepted(
     stage: Stage, key: str | None
 ) -> None:
     frozen = stage.gateway(stop_at="external.stored")

@@ -150,9 +150,7 @@ async def test_a_record_that_is_refused_for_its_own_first_try_is_accepted(
     assert await stage.left(keys.INCOMING) == [answer.upload_id]
 
 
-async def test_a_fence_upon_what_was_registered_meanwhile_frees_no_key(
-    stage: Stage, proxy: FaultProxy
-) -> None:
+async def test_fence_on_a_registered_upload_frees_no_key(stage: Stage, proxy: FaultProxy) -> None:
     key = str(uuid4())
     first = stage.gateway(stop_at="external.stored")
     sending = asyncio.create_task(stage.upload(first, key))

@@ -230,7 +230,7 @@ async def repeat(cases: list[Case]) -> None:
         await check(case, answer)
 
 
-async def test_whatever_stands_still_nothing_is_lost_and_nothing_doubled(
+async def test_suspended_processes_lose_and_duplicate_nothing(
     stage: Stage, brokers: Iterator[str], seaweedfs: SeaweedFS
 ) -> None:
     async with (

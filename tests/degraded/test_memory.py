@@ -69,7 +69,7 @@ async def test_heads_without_end_cost_little_memory(
     assert largest - before < 20 * MIB
 
 
-async def test_uploads_that_hardly_come_keep_no_others_away(start_gateway: StartGateway) -> None:
+async def test_slow_uploads_do_not_block_others(start_gateway: StartGateway) -> None:
     gateway = start_gateway(**HOSTING)
     address = urlsplit(gateway.url)
     opening = form(b"x")[:-10]

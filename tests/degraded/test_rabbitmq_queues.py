@@ -83,7 +83,7 @@ def said_of(url: str, options: BrokerOptions = DEFAULTS) -> str:
     return said
 
 
-def test_who_cannot_log_in_is_told_why(node: RabbitMQ, clerk: Clerk) -> None:
+def test_failed_login_reports_the_reason(node: RabbitMQ, clerk: Clerk) -> None:
     at = f"{HOST}:{node.port}"
     assert "refuses the user or the password" in said_of(f"amqp://guest:wrong@{at}/%2F")
     assert "no virtual host nowhere: create it" in said_of(f"amqp://guest:guest@{at}/nowhere")
@@ -162,9 +162,7 @@ def test_the_first_task_after_a_connection_was_lost_is_sent(
         _wait_until(lambda: queue.depth() == 1)
 
 
-def test_a_broker_that_hangs_is_told_as_soon_as_it_does_not_answer(
-    node: RabbitMQ, vhost: str
-) -> None:
+def test_hanging_broker_is_reported_at_once(node: RabbitMQ, vhost: str) -> None:
     with closing(TaskQueue(vhost, ())) as queue:
         queue.check()
         with queue._connections.acquire(block=True) as connection:

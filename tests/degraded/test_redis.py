@@ -48,7 +48,7 @@ async def test_what_is_uploaded_without_redis_ends_well_later(
         await eventually(is_ready)
 
 
-async def test_what_only_redis_knows_is_not_denied(scene: Scene, redis_server: Server) -> None:
+async def test_upload_known_only_to_redis_is_not_denied(scene: Scene, redis_server: Server) -> None:
     gateway = scene.start_gateway()
     async with scene.alice(gateway) as client:
         relayed = await client.upload(IMPORTS, b"[]", name="users.json")

@@ -66,7 +66,7 @@ async def test_a_rotation_as_documented_is_no_disagreement(
         assert not any("settings.differ" in log.read_text() for log in logs)
 
 
-async def test_who_cannot_read_what_the_other_writes_is_named(
+async def test_processes_without_each_others_keys_are_named(
     shared: dict[str, str], tmp_path: Path
 ) -> None:
     async with both(shared, tmp_path, NEW, OLD) as logs:

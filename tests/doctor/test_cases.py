@@ -15,7 +15,7 @@ from tests.servers.zygote import ForkedPart
 DOCS = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
 
 
-def test_there_are_as_many_as_were_promised_and_each_is_told_apart() -> None:
+def test_doctor_cases_are_complete_and_unique() -> None:
     assert len(CASES) >= 60
     assert len({(case.part, case.what) for case in CASES}) == len(CASES)
 

@@ -123,7 +123,7 @@ async def test_a_new_client_gets_in_while_others_only_wait(
     ids=["unreadable", "too large", "own path", "no token", "upload"],
 )
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-async def test_who_was_answered_and_sends_no_rest_gives_way(
+async def test_answered_client_that_sends_no_rest_is_disconnected(
     start_gateway: StartGateway, engine: str, answered: bytes
 ) -> None:
     with refusing(None) as upstream:

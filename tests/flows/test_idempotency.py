@@ -107,7 +107,7 @@ async def test_another_request_with_the_key_is_refused(either: Client, key: str,
 
 
 @pytest.mark.parametrize("bad", ["", "k" * 256])
-async def test_what_is_no_key_is_refused_before_the_body(either: Client, bad: str) -> None:
+async def test_invalid_idempotency_key_is_refused_before_the_body(either: Client, bad: str) -> None:
     assert (await upload(either, bad, "a.png")).status == 400
 
 
@@ -222,7 +222,7 @@ async def since(store: S3Store, upload_id: str) -> list[str]:
     ]
 
 
-async def test_who_waits_no_longer_is_told_the_upload_that_the_key_stands_for(
+async def test_end_of_wait_returns_the_upload_of_the_key(
     external: Client, sandbox: Sandbox, key: str, name: str
 ) -> None:
     await sandbox.fault("POST", CHANNEL_PATH, delay=1.0)

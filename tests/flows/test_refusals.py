@@ -63,7 +63,7 @@ async def test_a_bad_token_is_refused_before_the_body_is_asked_for(
     assert "POST" not in {request["method"] for request in await sandbox.requests()}
 
 
-async def test_a_good_token_is_told_to_go_on(client: Client) -> None:
+async def test_valid_token_gets_100_continue(client: Client) -> None:
     body = form(files.PNG)
     request = head(
         CHANNEL_PATH,

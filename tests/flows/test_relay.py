@@ -84,7 +84,7 @@ def told_elsewhere(name: str) -> bytes:
 
 
 @pytest.mark.slow
-async def test_a_file_that_its_head_does_not_tell_is_told_by_the_rest(relay: Client) -> None:
+async def test_type_not_in_the_head_is_found_in_the_rest(relay: Client) -> None:
     for name, kind in TOLD_ELSEWHERE.items():
         data = told_elsewhere(name)
         assert len(data) > 4096

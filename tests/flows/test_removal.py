@@ -142,9 +142,7 @@ async def test_a_file_that_another_message_names_stays(
     assert await status_of_file(alice, answer) == 410
 
 
-async def test_who_names_the_picture_of_another_cannot_delete_it(
-    alice: Client, store: S3Store
-) -> None:
+async def test_naming_another_users_picture_cannot_delete_it(alice: Client, store: S3Store) -> None:
     picture = await alice.upload("/v1/users/1/display-picture", files.PNG, name="p.png")
     assert picture.status == 200, picture.body
     url = (await alice.resource(picture.upload_id))["url"]
@@ -328,7 +326,7 @@ async def test_a_replaced_picture_that_something_else_names_stays(
 
 
 @pytest.mark.slow
-async def test_a_picture_that_comes_so_slowly_that_workers_gave_up_takes_the_other_file(
+async def test_slow_picture_upload_still_removes_the_replaced_file(
     alice: Client, store: S3Store
 ) -> None:
     first = await picture(alice)

@@ -93,7 +93,7 @@ async def test_a_hosted_upload(alice: Alternating, sandbox: Sandbox) -> None:
     assert len(made) == 1
 
 
-async def test_who_waits_elsewhere_gets_the_answer_too(
+async def test_waiter_in_another_process_gets_the_answer(
     alice: Alternating, sandbox: Sandbox
 ) -> None:
     await sandbox.fault("POST", PATH, delay=1.0)

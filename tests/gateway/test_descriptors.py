@@ -63,7 +63,7 @@ async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
             yield store.ping
 
 
-async def test_whoever_was_to_be_reached_is_not_blamed(ask: Ask) -> None:
+async def test_lack_of_descriptors_is_not_blamed_on_the_peer(ask: Ask) -> None:
     with none_left():
         error = await _failure(ask)
         # Asked while none is left, as the gateway does.
@@ -74,7 +74,7 @@ async def test_whoever_was_to_be_reached_is_not_blamed(ask: Ask) -> None:
     assert of_verifier.kind.slug == "busy"
 
 
-async def test_whoever_is_away_is_told_to_be_away(ask: Ask) -> None:
+async def test_unavailable_part_is_reported_as_unavailable(ask: Ask) -> None:
     assert problem_of(await _failure(ask)).kind.slug in {
         "upstream-unavailable",
         "store-unavailable",

@@ -49,7 +49,7 @@ def test_an_unavailable_part_says_when_to_come_back() -> None:
 
 
 @pytest.mark.parametrize("cls", [cls for cls, kind in PROBLEMS.items() if kind.status == 503])
-def test_whoever_is_to_come_back_is_told_when(cls: type[Exception]) -> None:
+def test_temporary_refusals_have_retry_after(cls: type[Exception]) -> None:
     assert int(problem_of(cls("away")).headers["Retry-After"]) >= 1
 
 

@@ -35,7 +35,7 @@ def test_a_secret_key_is_all_that_must_be_set() -> None:
         ("rediss://cache/0?ssl_cert_reqs=none", "rediss://cache:6379/0?ssl_cert_reqs=none"),
     ],
 )
-def test_a_broker_is_told_of_redis_what_it_understands(redis: str, broker: str) -> None:
+def test_kombu_gets_only_the_redis_options_that_it_knows(redis: str, broker: str) -> None:
     settings = load({"GATEWAY_SECRET_KEY": KEY, "GATEWAY_REDIS_URL": redis})
     assert settings.broker == broker
     check_broker_url(settings.broker)

@@ -67,7 +67,7 @@ FORMS: Final = (
 
 
 @pytest.mark.parametrize("door", RELAYS, ids=str, indirect=True)
-async def test_what_nobody_can_tell_is_flagged_and_what_real_clients_send_is_not(
+async def test_undecidable_bodies_are_flagged_and_real_clients_are_not(
     door: Door,
 ) -> None:
     ends = await asyncio.gather(*(_relayed(door, each) for each in FORMS))

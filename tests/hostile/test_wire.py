@@ -361,7 +361,7 @@ async def test_methods_for_proxies_are_not_passed_on(door: Door, watch: Watch) -
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-async def test_what_is_no_upload_goes_on_by_any_method(version: bytes, door: Door) -> None:
+async def test_other_requests_pass_through_with_any_method(version: bytes, door: Door) -> None:
     path = "/v1/channels/6008"
     methods = ["GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND"]
     for method in methods:

@@ -81,7 +81,9 @@ async def test_listed_applications_are_let_in_and_no_others(
 
 
 @pytest.mark.usefixtures("sandbox")
-async def test_who_only_relays_leaves_it_to_chatkitty(start_gateway: StartGateway) -> None:
+async def test_relay_only_gateway_leaves_applications_to_chatkitty(
+    start_gateway: StartGateway,
+) -> None:
     gateway = start_gateway(
         auth="upstream", delivery="relay", upstream_client_id="", upstream_client_secret=""
     )
@@ -89,7 +91,7 @@ async def test_who_only_relays_leaves_it_to_chatkitty(start_gateway: StartGatewa
         assert (await client.upload(PATH, b"x")).status == 404
 
 
-async def test_while_the_own_application_is_not_known_nobody_comes_in(
+async def test_no_caller_is_admitted_before_the_own_application_is_known(
     start_gateway: StartGateway, sandbox: Sandbox, own_redis_url: str
 ) -> None:
     gateway = start_gateway(auth="upstream", delivery="relay", redis_url=own_redis_url)

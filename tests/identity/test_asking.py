@@ -50,7 +50,7 @@ async def test_a_refusal_is_remembered_and_not_for_long(
 
 
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-async def test_while_nobody_can_be_asked_nobody_unknown_comes_in(
+async def test_unknown_tokens_are_refused_while_no_verifier_answers(
     trusting: StartGateway, provider: Provider, upstream: Recorder, engine: str
 ) -> None:
     gateway = trusting(engine=engine)
@@ -81,7 +81,7 @@ async def test_while_nobody_can_be_asked_nobody_unknown_comes_in(
         await eventually(lambda: _status(door, other), 200)
 
 
-async def test_who_does_not_answer_is_left_alone(
+async def test_unresponsive_issuer_is_not_asked_again(
     trusting: StartGateway, provider: Provider
 ) -> None:
     gateway = trusting()

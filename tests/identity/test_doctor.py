@@ -102,7 +102,7 @@ async def test_a_provider_that_is_away_is_told(environ: dict[str, str], provider
     assert "GATEWAY_AUTH_INTROSPECTION_URL" in said["introspection"]
 
 
-async def test_wrong_credentials_are_told(environ: dict[str, str], provider: Provider) -> None:
+async def test_wrong_credentials_are_reported(environ: dict[str, str], provider: Provider) -> None:
     _, said = await _examine(environ, provider, auth_introspection_client_secret="another-one")
     assert "GATEWAY_AUTH_INTROSPECTION_CLIENT_SECRET" in said["introspection"]
     assert "another-one" not in str(said)
@@ -115,7 +115,9 @@ async def _lines(environ: dict[str, str], provider: Provider, **changes: str) ->
     return said
 
 
-async def test_whose_tokens_are_let_in_is_said(environ: dict[str, str], provider: Provider) -> None:
+async def test_accepted_applications_are_reported(
+    environ: dict[str, str], provider: Provider
+) -> None:
     rules = {
         "auth_audience": "us,them",
         "auth_clients": "app",

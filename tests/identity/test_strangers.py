@@ -139,7 +139,7 @@ async def test_few_questions_of_one_address_are_under_way(
             assert upstream.held == len(strangers)
 
 
-async def test_tokens_over_which_the_issuer_stumbles_shut_nobody_else_out(
+async def test_tokens_that_break_the_issuer_do_not_block_others(
     start_gateway: StartGateway, engine: str
 ) -> None:
     with recording(recorder=Stumbling()) as upstream:

@@ -90,7 +90,7 @@ async def test_the_name_counts_wherever_it_stands(
     assert len(await sandbox.messages()) == before
 
 
-async def test_who_names_no_user_is_refused_before_the_body(
+async def test_token_without_a_user_is_refused_before_the_body(
     gateway: Gateway, client: Client, provider: Provider
 ) -> None:
     for claim in (None, "", 7, ["x"], {"username": JANE}, "a\nb"):

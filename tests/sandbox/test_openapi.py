@@ -135,7 +135,7 @@ async def test_an_import_item_is_recognised_by_its_idempotency_key(
     assert bodies.count("once") == 1
 
 
-async def test_who_is_not_known_or_not_allowed_is_told_as_the_document_says(
+async def test_unknown_or_forbidden_callers_get_the_documented_answers(
     client: Client, sandbox: Sandbox
 ) -> None:
     path = f"/v1/channels/{CHANNEL}/messages"

@@ -85,14 +85,14 @@ def test_a_copy_of_a_record_goes_with_its_file(found: Traces, *, expected: bool)
         (traces(incoming=OLD), False),
     ],
 )
-def test_a_mark_is_in_vain_where_there_is_a_record_or_no_file(
+def test_orphan_mark_is_dropped_if_there_is_a_record_or_no_file(
     found: Traces, *, expected: bool
 ) -> None:
     assert is_marked_in_vain(found) is expected
 
 
 @pytest.mark.parametrize("retention", [5.0, FENCED_FOR, 30 * FENCED_FOR])
-def test_a_record_outlasts_whoever_a_fence_keeps_out(retention: float) -> None:
+def test_record_of_a_fence_outlasts_the_fenced_process(retention: float) -> None:
     kept = max(retention, FENCED_FOR)
     assert not is_past(traces(record=kept), retention)
     assert is_past(traces(record=kept + 1), retention)

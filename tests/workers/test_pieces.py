@@ -54,7 +54,7 @@ async def test_a_relayed_file_is_what_a_hosted_one_is(
 
 
 @pytest.mark.parametrize(("name", "kind"), OLD_OFFICE.items(), ids=OLD_OFFICE)
-async def test_the_head_alone_of_a_compound_file_accuses_nobody(
+async def test_head_of_a_compound_file_alone_is_no_mismatch(
     sniffer: Sniffer, name: str, kind: str
 ) -> None:
     data = (FILES / name).read_bytes()

@@ -120,7 +120,7 @@ async def test_a_relayed_upload_whose_task_was_lost_is_audited(backends: Backend
     assert (await end_of(backends.ledger, upload.id)).state is State.FLAGGED
 
 
-async def test_a_record_that_redis_has_forgotten_is_in_nobodys_way(backends: Backends) -> None:
+async def test_record_lost_by_redis_blocks_nothing(backends: Backends) -> None:
     many = [stored_upload(Delivery.RELAY) for _ in range(3)]
     for upload in many:
         await backends.ledger.accept_relayed(upload)
@@ -374,7 +374,7 @@ async def test_orders_keep_no_upload_waiting_and_are_all_come_to(
         await removals.drop(key)
 
 
-async def test_what_nobody_can_read_is_kept_as_long_as_a_file_without_a_record(
+async def test_unreadable_record_is_kept_as_long_as_an_orphaned_file(
     backends: Backends,
 ) -> None:
     key = keys.dead(new_id())

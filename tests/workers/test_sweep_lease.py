@@ -34,9 +34,7 @@ async def test_what_the_last_holder_knew_the_next_one_knows(store: S3Store) -> N
     assert again.memory.holder != lease.memory.holder
 
 
-async def test_whoever_has_lost_it_learns_so(
-    store: S3Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_lost_sweep_lease_is_noticed(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = await leases.take(store, 0.0)
     assert lease is not None
     await store.put(keys.SWEEP, b"{}")  # another one has it

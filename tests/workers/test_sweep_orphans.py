@@ -54,7 +54,7 @@ async def test_what_has_lost_its_record_is_counted_until_it_has_one_again(
     assert await orphans_found(backends) == backlog_snapshot.Orphans()
 
 
-async def test_a_pass_removes_no_more_than_so_many_files(
+async def test_removals_of_one_sweep_pass_are_bounded(
     backends: Backends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.sweep.orphans.MOST_REMOVED", 2)

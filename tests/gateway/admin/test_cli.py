@@ -229,7 +229,7 @@ async def test_failed_uploads_are_taken_up_again_and_registered(
     assert "registered cannot be retried" in (await run("retry", failed.id)).stderr
 
 
-async def test_what_cannot_be_taken_up_again_is_said_so(
+async def test_upload_that_cannot_be_resumed_is_reported(
     run: Run, backends: Backends, subject: str
 ) -> None:
     pending, failed = upload_of(subject), ended(upload_of(subject), State.FAILED)

@@ -46,7 +46,7 @@ def attempted(*, unknown: bool, lease: float = 0.0) -> Upload:
     [UPLOAD, attempted(unknown=False), replace(UPLOAD, fault=CANCELLED)],
     ids=["stored", "refused once", "half cancelled"],
 )
-def test_what_nobody_is_at_can_be_cancelled(upload: Upload) -> None:
+def test_idle_pending_upload_can_be_cancelled(upload: Upload) -> None:
     assert why_not_cancel(Entry(upload, "v"), force=False) is None
 
 
@@ -63,7 +63,7 @@ def test_some_cannot_be_cancelled_by_any_force(upload: Upload, reason: str) -> N
     assert re.search(reason, why_not_cancel(Entry(upload, "v", 5), force=True) or "")
 
 
-def test_what_may_have_been_registered_takes_force() -> None:
+def test_cancelling_a_possibly_registered_upload_requires_force() -> None:
     entry = Entry(attempted(unknown=True, lease=80), "v", 81)
     assert "may have reached ChatKitty" in (why_not_cancel(entry, force=False) or "")
     assert why_not_cancel(entry, force=True) is None

@@ -125,7 +125,7 @@ async def test_a_discarded_file_is_removed_for_good_and_an_accepted_one_is_not(
 
 
 @pytest.mark.parametrize("quiet", [0.0, 20.0, 3600.0])
-def test_a_recovered_upload_waits_for_whoever_may_be_about_to_register_it(quiet: float) -> None:
+def test_recovered_upload_waits_for_a_possible_registration(quiet: float) -> None:
     upload = upload_of("alice")
     now = datetime.now(UTC)
     inspected = replace(upload, history=(*upload.history, Change(State.INSPECTED, now)))
@@ -156,7 +156,9 @@ async def test_a_copy_under_another_key_is_said_to_be_so(
     assert (await run("recover")).exit_code == 2
 
 
-async def test_a_copy_tells_readers_of_the_file_nothing(backends: Backends, subject: str) -> None:
+async def test_record_copy_reveals_nothing_to_readers_of_the_file(
+    backends: Backends, subject: str
+) -> None:
     upload = await orphan(backends, upload_of(subject, authorization=None))
     note = (await backends.store.head(keys.incoming(upload.id))).note
     assert note is not None

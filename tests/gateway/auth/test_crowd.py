@@ -104,7 +104,7 @@ async def test_few_ask_at_a_time_and_few_wait_and_each_place_is_given_back() -> 
         assert asking == AT_ONCE + WAITING
 
 
-async def test_what_was_good_lately_is_asked_about_whatever_strangers_do() -> None:
+async def test_recently_valid_tokens_are_verified_despite_floods() -> None:
     visitor = Crowd().visitor("192.0.2.1")
     for _ in range(2 * IN_VAIN):
         stranger = Question("x", visitor, known=False)

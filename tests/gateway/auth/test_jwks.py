@@ -70,7 +70,7 @@ async def test_a_broken_key_is_left_out_and_the_others_are_used(server: Scripted
     assert [key.kid for key in keys.keys] == ["two"]
 
 
-async def test_whoever_waits_for_keys_waits_for_one_fetch(server: ScriptedServer) -> None:
+async def test_concurrent_waits_for_keys_share_one_fetch(server: ScriptedServer) -> None:
     asked, answered = asyncio.Event(), asyncio.Event()
 
     async def late(_: object) -> bytes:

@@ -39,7 +39,7 @@ def test_a_redis_that_is_not_the_one_to_write_to_is_a_fault(
     assert word in fault
 
 
-def test_a_redis_that_forgets_is_spoken_of_and_one_that_may_not_forget_is_not() -> None:
+def test_redis_without_persistence_gets_advice() -> None:
     (advice,) = advice_on_redis({"aof_enabled": 0}, "")
     assert "appendonly yes" in advice
     assert not advice_on_redis({"aof_enabled": 1}, "")

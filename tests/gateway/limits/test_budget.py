@@ -78,7 +78,7 @@ async def test_one_subject_never_has_so_much_that_others_find_nothing() -> None:
     assert budget.used == 0
 
 
-async def test_who_waits_in_vain_is_told_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_in_vain_returns_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PATIENCE", 0.05)
     budget = Budget(32 * MIB)
     async with AsyncExitStack() as full:
@@ -117,7 +117,7 @@ async def test_a_turn_that_comes_with_the_cancellation_is_not_lost() -> None:
     assert budget.used == 0
 
 
-async def test_whoever_hardly_comes_ends_for_those_who_wait(
+async def test_slowest_upload_is_ended_for_waiting_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "_RECLAIM_AFTER", 0.2)
@@ -136,7 +136,7 @@ async def test_whoever_hardly_comes_ends_for_those_who_wait(
     assert budget.used == 0
 
 
-async def test_who_waits_for_the_store_or_for_memory_is_not_who_hardly_comes() -> None:
+async def test_waiting_for_store_or_memory_is_not_a_slow_client() -> None:
     budget = Budget(32 * MIB)
     async with budget.hold(ALICE, 10**8, LONG) as memory:
         await memory.take(MIB)
@@ -154,7 +154,7 @@ async def test_who_waits_for_the_store_or_for_memory_is_not_who_hardly_comes() -
         assert memory.rate(140.0) is None
 
 
-async def test_who_holds_nothing_finds_something_beside_a_few_greedy_ones() -> None:
+async def test_new_subject_finds_memory_next_to_greedy_ones() -> None:
     budget = Budget(32 * MIB)
     names = [name for name in (ALICE, BOB, "dave") for _ in range(6)]
     tasks = [asyncio.create_task(take_and_stay(budget, name, 6 * MIB)) for name in names]
@@ -165,7 +165,7 @@ async def test_who_holds_nothing_finds_something_beside_a_few_greedy_ones() -> N
 
 
 @pytest.mark.parametrize("per_look", [600, 2_000])
-async def test_the_greedy_give_way_to_who_holds_less(
+async def test_greedy_subjects_yield_memory_to_others(
     per_look: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether their uploads hardly come, or merely too slowly for anybody to wait for."""

@@ -14,7 +14,7 @@ def test_the_first_period_is_a_grace() -> None:
     assert Pace(FLOOR).keeps_up(9.9, 0)
 
 
-def test_a_body_below_the_rate_is_told_at_the_end_of_a_period() -> None:
+def test_body_below_the_minimum_rate_ends_after_a_period() -> None:
     assert not Pace(FLOOR).keeps_up(10.0, 9_999)
 
 
@@ -30,7 +30,7 @@ def test_time_that_was_not_the_clients_does_not_count() -> None:
 
 
 @given(steps=STEPS)
-def test_whoever_sends_at_the_rate_is_never_too_slow(steps: list[float]) -> None:
+def test_client_at_the_minimum_rate_is_never_too_slow(steps: list[float]) -> None:
     pace, waited = Pace(FLOOR), 0.0
     for step in steps:
         waited += step
@@ -38,7 +38,9 @@ def test_whoever_sends_at_the_rate_is_never_too_slow(steps: list[float]) -> None
 
 
 @given(steps=STEPS)
-def test_whoever_sends_half_of_it_is_too_slow_before_three_periods(steps: list[float]) -> None:
+def test_client_at_half_the_minimum_rate_is_too_slow_within_three_periods(
+    steps: list[float],
+) -> None:
     pace, waited, told = Pace(FLOOR), 0.0, False
     for step in [*steps, FLOOR.seconds, FLOOR.seconds]:
         waited += step

@@ -37,7 +37,7 @@ def test_the_fields_are_silent_about_what_is_not_limited() -> None:
     assert found["RateLimit"] == '"gateway-requests";r=2;t=10'
 
 
-def test_the_request_too_many_is_told_when_the_first_one_is_forgotten() -> None:
+def test_request_above_the_quota_gets_retry_after() -> None:
     accounts = Accounts(ALL)
     for second in range(3):
         assert refusal(ALL, ask(accounts, NOTHING, second * 1000)) is None
@@ -91,7 +91,7 @@ def test_what_did_not_come_is_given_back() -> None:
     assert refusal(policy, ask(accounts, Demand(1), 1000)) is not None
 
 
-def test_a_body_that_never_fits_is_no_matter_of_waiting() -> None:
+def test_body_larger_than_the_quota_has_no_retry_after() -> None:
     check_size(ALL, Demand(1000))
     check_size(Policy(requests=1), Demand(10**12))
     with pytest.raises(LargerThanQuota):

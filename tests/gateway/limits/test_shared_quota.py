@@ -98,7 +98,7 @@ async def test_a_place_is_held_on_to_as_long_as_the_upload_goes_on(
         await eventually(other, Demand(5, "second"))
 
 
-async def test_whoever_gives_up_waiting_holds_no_place(redis: Redis) -> None:
+async def test_cancelled_waiter_holds_no_place(redis: Redis) -> None:
     async with process(redis, Policy(uploads=1)) as quotas:
         await quotas.take("alice", REQUEST)  # connected
         for give_up_at_once in (True, False):

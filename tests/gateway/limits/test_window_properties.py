@@ -39,7 +39,7 @@ def test_no_window_holds_more_than_the_limit(begin: int, asked: list[tuple[int, 
 
 
 @given(start, steps, st.integers(1, LIMIT))
-def test_what_has_to_wait_fits_when_it_was_told_and_not_before(
+def test_quota_is_free_after_the_reported_wait_and_not_before(
     begin: int, asked: list[tuple[int, int]], need: int
 ) -> None:
     window = Window(SECONDS)
@@ -87,7 +87,7 @@ def test_what_is_given_back_is_never_more_than_was_taken(
 
 
 @given(start, st.integers(0, 10**9))
-def test_a_clock_that_is_set_back_locks_nobody_out(begin: int, back: int) -> None:
+def test_clock_set_back_does_not_lock_subjects_out(begin: int, back: int) -> None:
     window = Window(SECONDS)
     window.add(LIMIT, begin + back + slice_length(SECONDS))
     wait = window.ask(1, LIMIT, begin).wait

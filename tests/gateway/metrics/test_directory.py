@@ -54,7 +54,7 @@ def _kill(pid: int) -> None:
             time.sleep(0.01)
 
 
-def test_what_a_killed_supervisor_left_behind_goes_when_its_processes_have_ended() -> None:
+def test_directory_of_a_killed_supervisor_goes_after_its_processes() -> None:
     with supervisor() as (killed, left, pid):
         killed.kill()
         killed.wait()
@@ -66,7 +66,7 @@ def test_what_a_killed_supervisor_left_behind_goes_when_its_processes_have_ended
             assert Path(environ["GATEWAY_METRICS_DIR"]).is_dir()
 
 
-def test_what_a_living_supervisor_made_stays_whoever_has_died() -> None:
+def test_directory_of_a_living_supervisor_stays() -> None:
     with supervisor() as (process, made, pid):
         _kill(pid)
         sweep(made.parent)

@@ -29,7 +29,7 @@ def test_labels_that_are_all_known_are_there_before_anything_happens() -> None:
     ]
 
 
-def test_what_nobody_knows_is_not_told() -> None:
+def test_gauge_of_unknown_value_is_not_exported() -> None:
     gauge = Gauge("x", "X.")
     gauge.set(to=2)
     assert list(gauge.series()) == [Series("x", (), [2])]

@@ -54,7 +54,7 @@ def own() -> float:
     return catalogue.LOST_MESSAGES.of().value or 0
 
 
-def test_whoever_is_asked_tells_what_all_have_counted(tmp_path: Path, own: float) -> None:
+def test_any_process_reports_the_counts_of_all(tmp_path: Path, own: float) -> None:
     processes = [Process(tmp_path, 3), Process(tmp_path, 4)]
     with Shared(tmp_path) as shared:
         assert _value(shared, LOST) == own + 7
@@ -85,7 +85,7 @@ def test_a_successor_goes_on_where_a_dead_process_was_and_adds_no_files(tmp_path
             assert (_value(shared, LOST) or 0) >= 20
 
 
-def test_a_broken_file_costs_nobody_the_rest(tmp_path: Path, own: float) -> None:
+def test_broken_file_does_not_affect_the_others(tmp_path: Path, own: float) -> None:
     Process(tmp_path, 3).kill()
     (tmp_path / "1.lock").touch()
     (tmp_path / "1.counted").write_bytes(b"\xc1 no MessagePack")

@@ -36,9 +36,7 @@ def registered() -> Upload:
 
 
 @pytest.mark.parametrize("late", [State.REGISTERED, State.FAILED, State.REJECTED])
-async def test_what_a_purge_left_stands_against_who_comes_late(
-    records: BucketRecords, late: State
-) -> None:
+async def test_purge_marker_stops_late_records(records: BucketRecords, late: State) -> None:
     upload = registered()
     await records.save(Entry(upload, None), upload)
     await records.erase(await records.open_ended(upload.id))
@@ -48,7 +46,7 @@ async def test_what_a_purge_left_stands_against_who_comes_late(
     assert (await records.open_ended(upload.id)).upload.subject == ""
 
 
-async def test_who_registers_late_does_not_say_that_a_removed_file_is_there(
+async def test_late_registration_does_not_report_a_removed_file_as_present(
     records: BucketRecords,
 ) -> None:
     upload = registered()

@@ -38,16 +38,14 @@ async def test_of_many_one_takes_it_and_the_others_see_whose_it_is(
     assert {held.claim.upload_id for held, _ in ways} == set(winners)
 
 
-async def test_a_released_claim_is_anybodys_and_of_many_one_gets_it(
-    claims: Claims, key: str
-) -> None:
+async def test_released_claim_goes_to_exactly_one_request(claims: Claims, key: str) -> None:
     held, _ = await claims.take(key, claim_of("first"))
     await claims.release(held)
     ways = await asyncio.gather(*(claims.take(key, claim_of(str(n))) for n in range(8)))
     assert sum(taken for _, taken in ways) == 1
 
 
-async def test_whoever_was_replaced_changes_nothing_any_more(claims: Claims, key: str) -> None:
+async def test_replaced_claim_cannot_be_changed_by_its_old_holder(claims: Claims, key: str) -> None:
     held, _ = await claims.take(key, claim_of("first"))
     assert await claims.replace(held, claim_of("second")) is not None
     assert await claims.replace(held, claim_of("third")) is None

@@ -42,9 +42,7 @@ async def until_present(redis: Redis, upload_id: str) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_who_may_be_looked_for_is_present_at_once_and_gone_after(
-    redis: Redis, store: S3Store
-) -> None:
+async def test_upload_is_present_at_once_and_gone_at_its_end(redis: Redis, store: S3Store) -> None:
     async with Heartbeats(redis, store).of("a", at_once=True):
         assert await is_present(redis, "a")
     assert not await is_present(redis, "a")
@@ -66,7 +64,7 @@ async def test_the_others_are_present_with_the_next_beat_and_after_a_wipe(
     beating.cancel()
 
 
-async def test_who_stands_still_is_gone_for_repetitions_before_he_is_abandoned(
+async def test_suspended_process_loses_its_key_before_its_upload_is_abandoned(
     redis: Redis, store: S3Store
 ) -> None:
     async with Heartbeats(redis, store).of("a", at_once=True):
@@ -102,7 +100,7 @@ async def test_a_process_whose_marks_redis_does_not_take_tells_the_bucket(
     beating.cancel()
 
 
-async def test_who_may_be_looked_for_is_told_to_the_bucket_at_once_where_redis_refuses(
+async def test_upload_is_announced_in_the_bucket_if_redis_refuses(
     refusing: Redis, store: S3Store
 ) -> None:
     process = Heartbeats(refusing, store)
@@ -135,7 +133,7 @@ async def test_nobody_is_gone_at_once_where_redis_has_just_begun(
         assert await is_gone(redis, store, "b")
 
 
-async def test_without_redis_nobody_can_tell_and_uploads_go_on(store: S3Store) -> None:
+async def test_uploads_continue_without_redis_though_presence_is_unknown(store: S3Store) -> None:
     async with (
         Redis.from_url("redis://127.0.0.1:1/0") as nowhere,
         Heartbeats(nowhere, store).of("a", at_once=True),

@@ -138,7 +138,7 @@ async def test_a_record_that_cannot_be_written_is_told_to_its_own_upload_alone(
         assert await redis.exists(keys.relayed(upload.id))
 
 
-async def test_a_caller_that_fails_keeps_nobody_from_hearing(records: RelayedRecords) -> None:
+async def test_failing_callback_does_not_stop_the_others(records: RelayedRecords) -> None:
     first, failing, last = uploads(3)
 
     def fail(_: Exception | None) -> None:
@@ -165,7 +165,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_whatever_redis_says_each_hears_and_the_next_too(
+async def test_every_caller_gets_its_reply_whatever_redis_answers(
     elsewhere: Elsewhere, fault: str
 ) -> None:
     says = FAULTS[fault]
@@ -207,7 +207,7 @@ async def test_after_a_fault_of_redis_the_next_goes_there_again(
     assert await redis.exists(keys.relayed(after.id))
 
 
-async def test_a_frozen_redis_hangs_nobody(
+async def test_frozen_redis_blocks_no_request(
     redis: Redis, records: RelayedRecords, elsewhere: Elsewhere
 ) -> None:
     await keep(records, uploads(1)[0])

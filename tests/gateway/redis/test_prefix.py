@@ -100,7 +100,7 @@ async def test_a_script_on_a_connection_of_its_own_has_the_prefix(
             assert await heard.get() == [f"{prefix}a".encode(), f"{prefix}b".encode()]
 
 
-async def test_a_command_whose_keys_nobody_has_told_is_not_sent(both: tuple[Redis, Redis]) -> None:
+async def test_redis_command_with_unknown_keys_is_not_sent(both: tuple[Redis, Redis]) -> None:
     assert isinstance(both[0], PrefixedRedis)
     with pytest.raises(NotImplementedError, match="GETDEL"):
         await both[0].getdel("a")

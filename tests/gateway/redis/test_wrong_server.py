@@ -98,9 +98,7 @@ async def test_a_refused_write_costs_no_connection(
     assert address.made == 1
 
 
-async def test_who_listens_for_notices_moves_on_with_the_others(
-    address: Address, redis: Redis
-) -> None:
+async def test_notice_listener_follows_a_failover(address: Address, redis: Redis) -> None:
     notices = CompletionEvents(redis)
     listening = asyncio.create_task(notices.listen())
     try:

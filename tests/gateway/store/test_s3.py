@@ -395,7 +395,7 @@ async def test_a_claim_whose_answer_was_lost_is_still_ours(
     assert (await shaky_store.get(prefix + "claim"))[:2] == (b"ours", etag)
 
 
-async def test_a_claim_of_somebody_else_is_not_ours_after_a_lost_answer(
+async def test_claim_of_another_request_is_not_ours_after_a_lost_answer(
     store: S3Store, shaky_store: S3Store, proxy: FaultProxy, prefix: str
 ) -> None:
     await store.put(prefix + "claim", b"theirs")

@@ -303,7 +303,7 @@ async def test_an_abort_that_the_store_does_not_take_is_no_error(
         await store.head(prefix + "a")
 
 
-async def test_who_was_aborted_by_a_sweeper_is_told_that_it_was_given_up(
+async def test_upload_aborted_by_a_sweeper_is_reported_as_abandoned(
     store: S3Store, prefix: str
 ) -> None:
     writer = ObjectWriter(store, prefix + "a")

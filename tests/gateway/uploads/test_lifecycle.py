@@ -75,7 +75,7 @@ def test_an_upload_cannot_be_registered_before_it_was_inspected() -> None:
 
 
 @pytest.mark.parametrize("before", [State.STORED, State.INSPECTED])
-def test_what_has_failed_is_taken_up_again_from_there_and_is_newer_than_its_end(
+def test_reopened_upload_resumes_and_supersedes_its_end(
     before: State,
 ) -> None:
     attempt = Attempt(count=20, first_at=NOW, unknown=True, settling=15)
@@ -91,7 +91,7 @@ def test_what_has_failed_is_taken_up_again_from_there_and_is_newer_than_its_end(
     assert not supersedes(advance_along([State.STORED]), failed)
 
 
-def test_what_failed_before_its_first_attempt_is_taken_up_again_without_one() -> None:
+def test_retry_of_a_failure_before_the_first_attempt_has_no_attempt() -> None:
     assert reopen(advance_along([State.STORED, State.FAILED]), NOW).attempt is None
 
 

@@ -77,7 +77,7 @@ async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
         yield client
 
 
-async def test_what_one_worker_learns_all_know(redis: Redis) -> None:
+async def test_circuit_breaker_is_shared_by_all_workers(redis: Redis) -> None:
     name = str(uuid4())
     one, other = SharedBreaker(redis, name), SharedBreaker(redis, name)
     outcomes = [await one.failed(0.0) for _ in range(THRESHOLD)]
@@ -107,7 +107,7 @@ async def test_without_redis_each_learns_by_itself() -> None:
 
 
 @pytest.mark.parametrize("state", [b"", b"\xff", b"\x91" * 5000, b"{}"])
-async def test_a_circuit_that_nobody_can_read_is_closed(redis: Redis, state: bytes) -> None:
+async def test_unreadable_circuit_breaker_state_is_closed(redis: Redis, state: bytes) -> None:
     await redis.set("breaker:kept", state, ex=60)
     breaker = SharedBreaker(redis, "kept")
     assert await breaker.is_open() is False

@@ -89,7 +89,7 @@ async def test_cookies_are_neither_kept_nor_sent(
     assert "cookie" not in upstream.requests[1].headers
 
 
-async def test_where_nobody_listens_nothing_was_done(refusing_url: str) -> None:
+async def test_refused_connection_means_nothing_was_done(refusing_url: str) -> None:
     async with ChatKitty.open(refusing_url, timeout=30.0) as client:
         with pytest.raises(UpstreamUnavailable) as failed:
             await client.register(CHANNEL, {}, CALLER)
@@ -293,7 +293,7 @@ async def test_a_token_that_is_not_accepted_is_nobodys(
     "reply",
     [CUT, answer(500, {}), answer(404, {}), answer(200, {"id": "1"}), answer(200, {})],
 )
-async def test_where_nobody_can_tell_it_is_an_error_and_not_a_no(
+async def test_unclear_whoami_answer_is_an_error_and_not_a_no(
     upstream: ScriptedServer, client: ChatKitty, reply: bytes
 ) -> None:
     upstream.replies(reply)

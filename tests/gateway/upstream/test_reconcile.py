@@ -129,7 +129,7 @@ async def test_a_page_that_proves_nothing_about_the_rest_does_not_end_the_search
         pytest.param(page([message(1, 1)], "start=1"), id="pages without end"),
     ],
 )
-async def test_where_it_cannot_be_told_the_outcome_stays_unknown(
+async def test_undecidable_outcome_stays_unknown(
     upstream: ScriptedServer, client: ChatKitty, reply: bytes
 ) -> None:
     upstream.replies(reply)

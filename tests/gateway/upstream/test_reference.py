@@ -147,7 +147,7 @@ def test_properties_of_the_greatest_depth_are_taken() -> None:
 
 
 @pytest.mark.parametrize("name", ["groupTag", "properties", "username", "x"])
-def test_a_display_picture_takes_nothing_beside_the_file(name: str) -> None:
+def test_display_picture_accepts_only_a_file(name: str) -> None:
     with pytest.raises(InvalidField, match=f"not with a part `{name}`"):
         check_fields(PICTURE, [(name, "{}")])
     with pytest.raises(InvalidField):

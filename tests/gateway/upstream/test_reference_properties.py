@@ -107,7 +107,7 @@ ANY_FIELDS = st.lists(
 
 
 @given(ENDPOINTS, FILES, ANY_FIELDS, NAMES)
-def test_who_is_bound_to_a_user_posts_as_that_user_whatever_is_sent(
+def test_bound_caller_posts_as_its_user_whatever_it_sends(
     target: Endpoint, file: ExternalFile, fields: list[tuple[str, str]], name: str
 ) -> None:
     try:

@@ -208,7 +208,7 @@ async def test_a_token_near_its_end_serves_until_another_is_to_be_had(
     assert await own.get() == "new"
 
 
-async def test_who_has_a_usable_token_does_not_wait_for_its_turn(
+async def test_usable_token_needs_no_wait_for_the_lock(
     upstream: ScriptedServer, process: Process, own_redis_url: str
 ) -> None:
     own = await process()
@@ -244,7 +244,7 @@ async def test_while_one_renewal_takes_its_time_the_old_token_serves(
     assert len(upstream.requests) == 1
 
 
-async def test_who_has_none_waits_for_the_token_that_another_fetches(
+async def test_process_without_a_token_waits_for_the_one_being_fetched(
     upstream: ScriptedServer, process: Process, own_redis_url: str
 ) -> None:
     own = await process()

@@ -58,7 +58,7 @@ async def test_nobody_is_missed_where_another_user_goes(
 
 
 @pytest.mark.parametrize("moment", range(3))
-async def test_who_comes_is_found_behind_the_last(
+async def test_new_user_is_found_after_the_last_one(
     upstream: ScriptedServer, client: ChatKitty, moment: int
 ) -> None:
     ids = list(range(300))

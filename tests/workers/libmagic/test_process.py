@@ -98,14 +98,14 @@ async def test_one_that_sleeps_is_killed_in_the_end(
         await child.ask(files.PNG)
 
 
-async def test_who_was_killed_by_somebody_else_is_asked_again(libmagic: Libmagic) -> None:
+async def test_child_killed_from_outside_is_asked_again(libmagic: Libmagic) -> None:
     assert await libmagic.type_of(files.PNG) == "image/png"
     for found in children():
         found.kill()
     assert await libmagic.type_of(files.PNG) == "image/png"
 
 
-async def test_who_gave_up_waiting_leaves_a_place_that_works(libmagic: Libmagic) -> None:
+async def test_cancelled_waiter_leaves_a_usable_place(libmagic: Libmagic) -> None:
     for _ in range(KEPT):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):

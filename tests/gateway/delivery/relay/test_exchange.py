@@ -174,7 +174,7 @@ def test_the_clock_of_a_body_does_not_run_while_the_client_is_made_to_wait(stage
     assert isinstance(fail_by_clock(stage), UpstreamTimeout)
 
 
-def test_who_is_to_act_and_does_not_is_named(staged: Staged) -> None:
+def test_timeout_names_the_side_that_must_act(staged: Staged) -> None:
     connecting = staged(idle=False)
     connecting.do(connecting.exchange.begin)
     error = fail_by_clock(connecting)
