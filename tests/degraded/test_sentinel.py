@@ -143,7 +143,7 @@ async def test_what_is_wrong_with_sentinels_is_named(sentinels: Fleet) -> None:
     assert left.host == primary.host
     silent, few = left.advice
     assert silent.startswith(f"sentinel {HOST}:{first} cannot be asked: ")
-    assert few.startswith("have 3 sentinels or more")
+    assert few.startswith("run 3 sentinels or more")
     for url, remedy in (
         (
             sentinels.url.replace(f"/{MASTER}/", "/files/"),

@@ -68,7 +68,7 @@ async def test_only_verifiers_that_are_used_are_asked(
             "/jwks",
             {"status": 200, "body": _DISCOVERY},
             "jwt",
-            "is at https://i.example/keys: correct",
+            "names one: https://i.example/keys: correct",
         ),
         ("/jwks", {"status": 200, "body": _CERTIFICATES}, "jwt", "certificates: use the URL"),
         ("/jwks", {"status": 404}, "jwt", "GATEWAY_AUTH_JWKS_URL"),

@@ -88,6 +88,7 @@ def test_each_example_has_its_tokens() -> None:
     assert EXAMPLES.keys() == SHAPES.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(("served", "shape"), CASES, indirect=["served"])
 async def test_tokens_are_judged_as_the_page_says(served: Served, shape: Shape) -> None:

@@ -86,6 +86,7 @@ async def test_a_note_about_programs_is_a_note(sniffer: Sniffer, note: str) -> N
     assert judge(Terms(), sniffed, "text/markdown") == Accepted()
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("encoding", LETTERS)
 async def test_text_in_any_encoding_is_text_or_unknown(sniffer: Sniffer, encoding: str) -> None:
