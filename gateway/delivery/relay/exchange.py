@@ -21,7 +21,6 @@ from gateway.delivery.relay.body_clock import SILENT, TOO_SLOW, BodyClock
 from gateway.delivery.relay.parties import Front, Relays, Upstream
 from gateway.delivery.relay.phase import (
     ENDS_WITH_CLIENT,
-    ENDS_WITH_TOKEN,
     MOVES,
     TO_ACT,
     Event,
@@ -193,8 +192,15 @@ class Exchange:
 
     def client_lost(self) -> None:
         """Handle the client's disconnection: an incomplete upload is aborted."""
+        self.client_fails(UploadAborted(_ABORTED))
+
+    def client_fails(self, error: Exception) -> None:
+        """End an upload with `error`, because the rest of its body does not come or is not taken.
+
+        Once the upstream has begun to answer, its answer decides what became of the upload.
+        """
         if self._left and self._phase in ENDS_WITH_CLIENT:
-            self.fail(UploadAborted(_ABORTED))
+            self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """End it with `error`, if the upstream has not answered yet."""
@@ -213,7 +219,7 @@ class Exchange:
 
     def look(self, now: float) -> None:
         """Abort it if the side that must act has been silent for too long."""
-        if self._left and self._phase in ENDS_WITH_TOKEN and self._is_outlived():
+        if self._left and self._phase in ENDS_WITH_CLIENT and self._is_outlived():
             self.fail(AuthorizationEnded(OUTLIVED))
             return
         match TO_ACT[self._phase]:
@@ -292,8 +298,8 @@ class Exchange:
     async def _connect(self) -> None:
         connection = await self._relays.pool.connect()
         self._acted_at = time.monotonic()
+        self._front.resume()  # before it is sent what came, which may make it full at once
         self._send_by(connection)
-        self._front.resume()
 
     def _send_by(self, connection: Upstream) -> None:
         self._phase = MOVES[self._phase][_CONNECTED]
@@ -363,6 +369,8 @@ class Exchange:
         self._write, self._unsent = _forget, b""
         if self._rest is None:
             self._end()
+        else:
+            self._front.resume()  # who sends all of a body before it reads would never read
         self._front.answer(self._answer_head, self._held, self._rest)
 
     def _run(self, work: Coroutine[None, None, None]) -> None:

@@ -147,9 +147,6 @@ TO_ACT: Final[Mapping[Phase, Side]] = {
 """The side that is waited for."""
 
 ENDS_WITH_CLIENT: Final = frozenset({Phase.NEW, Phase.CONNECTING, Phase.RECEIVING, Phase.BLOCKED})
-"""In these, the upload is aborted if the client leaves before its body is complete."""
-
-ENDS_WITH_TOKEN: Final = frozenset(
-    {Phase.CONNECTING, Phase.RECEIVING, Phase.BLOCKED, Phase.HOLDING}
-)
-"""In these, an incomplete body may not continue for long after its token has expired."""
+"""In these, an upload with an incomplete body ends if its client leaves or sends a body that cannot
+be taken, or if its token has expired. In the later phases the upstream may have acted on it.
+"""

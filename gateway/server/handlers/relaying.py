@@ -15,7 +15,7 @@ from aiohttp.http import RawResponseMessage
 
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.relay import Exchange
-from gateway.errors import FileTooLarge, UploadAborted
+from gateway.errors import FileTooLarge, GatewayError
 from gateway.records.bucket import Entry
 from gateway.server.admission.body import next_of
 from gateway.server.fields import headers
@@ -98,7 +98,7 @@ async def _send(
                 raise FileTooLarge(f"the body exceeds the limit of {limit} bytes")
             await front.room.wait()
         exchange.end_of_body()
-    except UploadAborted:
-        exchange.client_lost()
+    except GatewayError as error:
+        exchange.client_fails(error)
     except Exception as error:  # noqa: BLE001 - the handler raises it
         exchange.fail(error)

@@ -11,6 +11,7 @@ from gateway.delivery.relay.record import ANSWER_LIMIT
 from gateway.errors import (
     AuthorizationEnded,
     BodyTimeout,
+    FileTooLarge,
     RecordNotKept,
     UploadAborted,
     UpstreamTimeout,
@@ -160,6 +161,27 @@ def test_an_early_answer_takes_no_more_of_the_body(stage: Stage) -> None:
     assert stage.line.ended == [False]
 
 
+def test_an_early_answer_that_is_given_as_it_comes_makes_no_client_wait(stage: Stage) -> None:
+    send(stage, BODY[:HALF])
+    stage.do(stage.exchange.upstream_full)
+    answering = stage.begin_answer(403, ANSWER_LIMIT + 100)
+    stage.do(lambda: answering.feed_data(b"x" * (ANSWER_LIMIT + 10)))
+    assert stage.exchange.phase is Phase.ANSWERING
+    assert not stage.client.waits  # who sends all of its body first would never read it
+
+
+def test_an_upstream_that_is_full_at_once_makes_the_client_wait(
+    staged: Staged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = staged(idle=False)
+    stage.do(stage.exchange.begin)
+    send(stage, BODY[:HALF])
+    monkeypatch.setattr(stage.line, "write", lambda _: stage.exchange.upstream_full())
+    stage.connect()
+    assert stage.exchange.phase is Phase.BLOCKED
+    assert stage.client.waits
+
+
 def test_an_upstream_that_takes_no_more_makes_the_client_wait(stage: Stage) -> None:
     send(stage, BODY[:HALF])
     stage.do(stage.exchange.upstream_full)
@@ -272,6 +294,29 @@ def test_a_client_that_goes_away_takes_half_a_body_with_it(stage: Stage) -> None
     stage.do(stage.exchange.client_lost)
     assert isinstance(stage.client.refusals[0], UploadAborted)
     assert stage.line.ended == [False]
+
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["no key", "keyed"])
+@pytest.mark.parametrize("begun", [False, True], ids=["KEEPING", "HOLDING"])
+def test_what_a_client_does_wrong_behind_an_early_answer_is_nothing_to_its_record(
+    staged: Staged, keyed: bool, begun: bool
+) -> None:
+    stage = staged(length=None, until=time.time() - 1, keyed=keyed)
+    stage.do(stage.exchange.begin)
+    send(stage, BODY[:HALF])
+    answering = stage.begin_answer(200, 2) if begun else None
+    if answering is None:
+        stage.answer(200)
+    stage.do(lambda: stage.exchange.client_fails(FileTooLarge("too large")))
+    stage.do(lambda: stage.exchange.look(time.monotonic()))
+    if answering is not None:
+        stage.do(lambda: answering.feed_data(b"{}"))
+    if (completed := stage.book.completed) is not None:
+        stage.do(lambda: completed.set_result(None))
+    else:
+        stage.keep()
+    assert stage.client.answers == [(200, b"{}", True)]
+    assert len(stage.workers.tasks) == 1
 
 
 def test_a_body_that_is_whole_needs_its_client_no_more(stage: Stage) -> None:

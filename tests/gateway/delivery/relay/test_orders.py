@@ -261,7 +261,7 @@ class Orders(RuleBasedStateMachine):
     @invariant()
     def whoever_is_to_act_can(self) -> None:
         phase = self.exchange.phase
-        if phase is Phase.RECEIVING:
+        if phase in (Phase.RECEIVING, Phase.ANSWERING):
             assert not self.stage.client.waits
         elif phase in (Phase.CONNECTING, Phase.BLOCKED):
             assert self.stage.client.waits
