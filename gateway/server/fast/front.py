@@ -234,6 +234,9 @@ class SocketFront:
         self._client.send(opening + (wire.chunk(held) if chunked and held else held))
         if rest is None:
             self._finish(head.code)
+        elif not self._client.connected:  # nobody would tell of its end
+            self._cut(_CLIENT_LOST)
+            self._leave(reusable=False)
         else:
             self._stage = _STREAMING
             self._client.give_to(self.let_pass)
