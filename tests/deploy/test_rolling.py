@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -31,6 +32,9 @@ RESTARTS = 2
 PATIENCE = 40.0
 
 
+SERVERS = re.compile(r"Server gateways/gateway-([12]) is (UP|DOWN)")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a request, and when it was begun (`time.monotonic`)."""
@@ -43,7 +47,9 @@ class Outcome:
 class Replica:
     """One gateway, which is restarted at its place."""
 
-    def __init__(self, environ: dict[str, str], directory: Path) -> None:
+    def __init__(self, environ: dict[str, str], directory: Path, number: int) -> None:
+        self.number = str(number)
+        """Its place among the balancer's servers."""
         self.port, admin_port = free_ports(2)
         own = {"GATEWAY_PORT": str(self.port), "GATEWAY_ADMIN_PORT": str(admin_port)}
         self._environ = environ | own
@@ -108,6 +114,17 @@ def _seen(served: Front) -> int:
     return served.logged().count(" is UP")
 
 
+async def _until_it_is(served: Front, replica: Replica, state: str) -> None:
+    """HAProxy checks for itself whether a gateway is `UP` or `DOWN`, and tells each change."""
+    async with asyncio.timeout(PATIENCE):
+        while served.kind == "haproxy":
+            changes = SERVERS.findall(served.logged())
+            states = [changed for number, changed in changes if number == replica.number]
+            if ["UP", *states][-1] == state:
+                return
+            await asyncio.sleep(0.05)
+
+
 async def _until_seen_again(served: Front, before: int) -> None:
     """HAProxy looks for itself whether a gateway is there again."""
     async with asyncio.timeout(PATIENCE):
@@ -121,7 +138,7 @@ def replicas(environ: dict[str, str], directory: Path, **more: str) -> Iterator[
     routes = directory / "gateway.toml"
     routes.write_text(ROUTES)
     settings = {"GATEWAY_CONFIG": str(routes), "GATEWAY_DELIVERY": "external", **more}
-    started = [Replica(environ | settings, directory) for _ in range(2)]
+    started = [Replica(environ | settings, directory, number) for number in (1, 2)]
     for replica in started:
         replica.start()
     try:
@@ -173,9 +190,10 @@ async def test_a_killed_gateway_costs_what_it_had_and_no_more(
                 await _until_more(outcomes, 30)
                 gone = await replica.kill()
                 await _until_more(outcomes, 60)
-            before = _seen(served)
+            # Started again sooner, it would never have been away, nor come back.
+            await _until_it_is(served, replica, "DOWN")
             await asyncio.to_thread(replica.start)
-            await _until_seen_again(served, before)
+            await _until_it_is(served, replica, "UP")
             failed = [each for each in outcomes if each.status not in ("200", "202")]
             # One upload of each client may have been under way there.
             assert len(failed) <= len(PATHS) * len(SIZES)
