@@ -81,8 +81,8 @@ class Exchange:
 
     __slots__ = (
         "_acted_at", "_admitted", "_answer_head", "_chunked", "_clock", "_entry", "_front", "_held",
-        "_keeping_since", "_left", "_length", "_phase", "_received_at", "_relays", "_rest",
-        "_started", "_tap", "_task", "_unsent", "_upload", "_upstream", "_write",
+        "_keeping_since", "_length", "_phase", "_received_at", "_relays", "_rest",
+        "_started", "_tap", "_task", "_unsent", "_upload", "_upstream", "_write", "left",
     )  # fmt: skip
 
     _answer_head: RawResponseMessage
@@ -111,7 +111,8 @@ class Exchange:
         if length is None:
             headers = [*headers, (b"Transfer-Encoding", b"chunked")]
             length = sys.maxsize
-        self._left = self._length = length
+        self.left = self._length = length
+        """Bytes of the body that are still to come, as far as its length is known."""
         target = admitted.target
         self._unsent = wire.request_head(target.method, target.path, relays.pool.host, headers)
         """The request's head, and the part of its body that arrived before it could be sent."""
@@ -131,14 +132,9 @@ class Exchange:
         return self._phase
 
     @property
-    def left(self) -> int:
-        """Bytes of the body that are still to come, as far as its length is known."""
-        return self._left
-
-    @property
     def received(self) -> int:
         """Bytes of the body that have arrived."""
-        return self._length - self._left
+        return self._length - self.left
 
     # --- the front's side ------------------------------------------------------------------------
 
@@ -155,13 +151,13 @@ class Exchange:
 
     def client_sends(self, data: bytes) -> bytes:
         """Send the next bytes of the body on; returns what is beyond its end."""
-        if len(data) > self._left:
-            data, rest = data[: self._left], data[self._left :]
+        if len(data) > self.left:
+            data, rest = data[: self.left], data[self.left :]
         else:
             rest = b""
         if not data:
             return rest
-        self._left -= len(data)
+        self.left -= len(data)
         self._received_at = time.monotonic()
         self._tap.observe(data)
         if self._chunked:
@@ -173,15 +169,15 @@ class Exchange:
         else:
             self._write(self._unsent + data)
             self._unsent = b""
-        if not self._left and _RECEIVING <= self._phase <= _KEEPING:
+        if not self.left and _RECEIVING <= self._phase <= _KEEPING:
             self._phase = MOVES[self._phase][_SENT]
         return rest
 
     def end_of_body(self) -> None:
         """Finish a body without a known length."""
-        if not self._chunked or not self._left:
+        if not self._chunked or not self.left:
             return
-        self._length, self._left = self.received, 0
+        self._length, self.left = self.received, 0
         if self._upstream is None:
             self._unsent += _LAST_CHUNK
             return
@@ -199,7 +195,7 @@ class Exchange:
 
         Once the upstream has begun to answer, its answer decides what became of the upload.
         """
-        if self._left and self._phase in ENDS_WITH_CLIENT:
+        if self.left and self._phase in ENDS_WITH_CLIENT:
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
@@ -219,7 +215,7 @@ class Exchange:
 
     def look(self, now: float) -> None:
         """Abort it if the side that must act has been silent for too long."""
-        if self._left and self._phase in ENDS_WITH_CLIENT and self._is_outlived():
+        if self.left and self._phase in ENDS_WITH_CLIENT and self._is_outlived():
             self.fail(AuthorizationEnded(OUTLIVED))
             return
         match TO_ACT[self._phase]:
@@ -306,11 +302,11 @@ class Exchange:
         self._upstream = connection
         self._write = connection.write
         connection.begin(self)
-        if self._left and self._left == self._length:
+        if self.left and self.left == self._length:
             return
         connection.write(self._unsent)
         self._unsent = b""
-        if not self._left:
+        if not self.left:
             self._phase = MOVES[self._phase][_SENT]
 
     async def _hold(self, body: aiohttp.StreamReader) -> None:
@@ -331,14 +327,14 @@ class Exchange:
         head = self._answer_head
         self._held, self._rest = held, rest
         now = time.monotonic()
-        if not self._left:
+        if not self.left:
             phases = relay_phases()
             phases.body.observe(self._received_at - self._started)
             phases.upstream.observe(now - self._received_at)
         if head.code not in SUCCESS:
             self._give(_DECLINED)
             return
-        seen = observed(self._tap, ended=not self._left)
+        seen = observed(self._tap, ended=not self.left)
         self._upload = upload = record_of(self._admitted, seen, head, held)
         self._phase = MOVES[self._phase][_TAKEN]
         self._keeping_since = now
@@ -385,19 +381,18 @@ class Exchange:
     def _end(self) -> None:
         """Finish, since all of the answer was read."""
         self._phase = MOVES[self._phase][_READ]
-        self._leave(reusable=not self._left and not ends_after(self._answer_head.code))
+        self._relays.under_way.discard(self)
+        if self._upstream is not None:
+            self._upstream.end(reusable=not self.left and not ends_after(self._answer_head.code))
 
     def _let_go(self) -> None:
         self._phase = MOVES[self._phase][_FAILED]
         self._write, self._unsent = _forget, b""
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()  # nothing may be sent for an aborted request
-        self._leave(reusable=False)
-
-    def _leave(self, *, reusable: bool) -> None:
         self._relays.under_way.discard(self)
         if self._upstream is not None:
-            self._upstream.end(reusable=reusable)
+            self._upstream.end(reusable=False)
 
 
 def _forget(_: bytes) -> None:
