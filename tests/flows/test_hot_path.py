@@ -157,7 +157,8 @@ async def _fewest_calls(
             for _ in range(uploads):
                 await _upload(reader, writer, size)
         rounds.append(counted.counts)
-    return min(rounds, key=lambda counts: counts["calls"] / counts["reads"])
+    whole = [counts for counts in rounds if counts["reads"] >= uploads]  # one may lose its count
+    return min(whole, key=lambda counts: counts["calls"] / counts["reads"])
 
 
 async def _upload(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int) -> None:
