@@ -195,16 +195,19 @@ def uploads() -> None:
     """
 
 
-@uploads.command("list")
-@click.option("--state", "states", multiple=True, type=click.Choice(_STATES))
-@click.option("--all", "everything", is_flag=True, help="include uploads that have ended")
-@click.option(
+_older_than = click.option(
     "--older-than",
     "until",
     type=_ago,
     metavar="AGE",
     help="started at least this long ago (90, 5m, 2h)",
 )
+
+
+@uploads.command("list")
+@click.option("--state", "states", multiple=True, type=click.Choice(_STATES))
+@click.option("--all", "everything", is_flag=True, help="include uploads that have ended")
+@_older_than
 @click.option(
     "--newer-than", "since", type=_ago, metavar="AGE", help="started within this time (2h, 1d)"
 )
@@ -334,13 +337,7 @@ def discard_uploads(upload_ids: tuple[str, ...], *, everything: bool, force: boo
 
 @uploads.command("purge")
 @click.option("--subject", help="only this subject's uploads")
-@click.option(
-    "--older-than",
-    "until",
-    type=_ago,
-    metavar="AGE",
-    help="started at least this long ago (90, 5m, 2h)",
-)
+@_older_than
 @click.option("--yes", is_flag=True, help="erase them; without it, they are only listed")
 def purge_uploads(subject: str | None, until: float | None, yes: bool) -> None:
     """Erase uploads: their files, records and idempotency keys.
