@@ -1,7 +1,6 @@
 """What Celery's worker and beat do wrong: a test that fails here says that its guard can go."""
 
 import asyncio
-import resource
 import shelve
 import signal
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from redis.asyncio import Redis
 from gateway.stack.probes import says
 from tests.degraded.conftest import Server, eventually, own_redis
 from tests.degraded.test_descriptors import STEP_SECONDS, none_left
+from tests.gateway.test_descriptors import none_left as no_descriptor
 from tests.servers.zygote import ForkedPart
 from workers import guards
 
@@ -67,16 +67,6 @@ class Dumb:
     @staticmethod
     def open(name: str, **_: object) -> shelve.Shelf[Any]:
         return shelve.Shelf(cast(Any, dumb.open(name, "c")), writeback=True)
-
-
-@contextmanager
-def no_descriptor() -> Iterator[None]:
-    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1, usual[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
 
 
 @pytest.mark.parametrize(
