@@ -38,7 +38,7 @@ except ConfigurationError as error:  # Celery would print a traceback of its own
 _metrics = WorkerMetrics()
 _announcing = Announcing(_settings)
 
-app = Celery("workers", include=["workers.tasks"], events="workers.guards:Events")
+app = Celery("workers", include=["workers.tasks"], events="workers.celery_guards:Events")
 app.conf.update(queue.celery_settings(_settings.broker, _settings.broker_options))
 app.conf.update(
     task_acks_late=True,
@@ -50,8 +50,8 @@ app.conf.update(
     worker_pool="threads",
     worker_concurrency=32,
     worker_send_task_events=False,
-    worker_consumer="workers.guards:Consumer",
-    beat_scheduler="workers.guards:Scheduler",
+    worker_consumer="workers.celery_guards:Consumer",
+    beat_scheduler="workers.celery_guards:Scheduler",
     beat_schedule={
         # It must not expire: a worker with a fast clock would never sweep.
         "sweep": {"task": Step.SWEEP.value, "schedule": _settings.sweep_interval}

@@ -5,37 +5,37 @@ from celery.exceptions import Reject
 from gateway.uploads.lifecycle import Step
 from workers import runtime, sweep
 from workers.celery import app
-from workers.steps import audit, guard, inspection, registration, removal, resumption
+from workers.steps import audit, inspection, poison, registration, removal, resumption
 
 
 @app.task(name=Step.INSPECT.value)
 def inspect_upload(upload_id: str) -> None:
     """Sniff, verify and judge the stored file, and register it."""
-    _run(guard.one(Step.INSPECT, upload_id, inspection.inspect))
+    _run(poison.one(Step.INSPECT, upload_id, inspection.inspect))
 
 
 @app.task(name=Step.REGISTER.value)
 def register_upload(upload_id: str) -> None:
     """Give ChatKitty the reference to the file."""
-    _run(guard.one(Step.REGISTER, upload_id, registration.register))
+    _run(poison.one(Step.REGISTER, upload_id, registration.register))
 
 
 @app.task(name=Step.AUDIT.value)
 def audit_uploads(upload_ids: list[str]) -> None:
     """Hold relayed files against what ChatKitty took them for."""
-    _run(guard.several(Step.AUDIT, upload_ids, audit.audit))
+    _run(poison.several(Step.AUDIT, upload_ids, audit.audit))
 
 
 @app.task(name=Step.RESUME.value)
 def resume_upload(upload_id: str) -> None:
     """Run the upload's next step."""
-    _run(guard.one(Step.RESUME, upload_id, resumption.resume))
+    _run(poison.one(Step.RESUME, upload_id, resumption.resume))
 
 
 @app.task(name=Step.REMOVE.value)
 def remove_file(order_id: str) -> None:
     """Carry out an order to remove a hosted file."""
-    _run(guard.one(Step.REMOVE, order_id, removal.remove))
+    _run(poison.one(Step.REMOVE, order_id, removal.remove))
 
 
 @app.task(name=Step.SWEEP.value)

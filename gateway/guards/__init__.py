@@ -13,10 +13,10 @@ once the fault is gone: then the guard can be deleted.
 | `kombu_redis.KnownErrors` | a Redis that goes away as a worker starts ends it |
 | `kombu_sqs.RemadeQueues` | nothing is sent to a deleted queue until the sender starts again |
 | `py_amqp.AnswersInTime` | a RabbitMQ that has an alarm, or stands still, hangs its caller |
-| `workers.guards.Consumer` | an error that is not the connection's ends a worker |
-| `workers.guards.Blueprint` | with quorum queues a worker declares 28 more of them |
-| `workers.guards.Dispatcher` | a worker that sends events hangs with its broker |
-| `workers.guards.Scheduler` | an error of the broker ends beat |
+| `workers.celery_guards.Consumer` | an error that is not the connection's ends a worker |
+| `workers.celery_guards.Blueprint` | with quorum queues a worker declares 28 more of them |
+| `workers.celery_guards.Dispatcher` | a worker that sends events hangs with its broker |
+| `workers.celery_guards.Scheduler` | an error of the broker ends beat |
 
 The last four need Celery's worker, so they are not imported here. They also keep out of gateway
 processes, as each module here imports its own library only.

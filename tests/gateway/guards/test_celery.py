@@ -22,7 +22,7 @@ from tests.degraded.conftest import Server, eventually, own_redis
 from tests.degraded.test_descriptors import STEP_SECONDS, none_left
 from tests.gateway.test_descriptors import none_left as no_descriptor
 from tests.servers.zygote import ForkedPart
-from workers import guards
+from workers import celery_guards
 
 __all__ = ["own_redis"]
 
@@ -37,7 +37,7 @@ def handled(seen: list[bool], scheduler: Any) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("class_", "opened"), [(PersistentScheduler, False), (guards.Scheduler, True)]
+    ("class_", "opened"), [(PersistentScheduler, False), (celery_guards.Scheduler, True)]
 )
 def test_celery_still_ends_beat_while_it_opens_its_schedule(
     tmp_path: Path, class_: type[PersistentScheduler], opened: bool
@@ -70,7 +70,7 @@ class Dumb:
 
 
 @pytest.mark.parametrize(
-    ("class_", "ends"), [(PersistentScheduler, True), (guards.Scheduler, False)]
+    ("class_", "ends"), [(PersistentScheduler, True), (celery_guards.Scheduler, False)]
 )
 def test_celery_still_ends_beat_where_its_schedule_cannot_be_written(
     tmp_path: Path, class_: type[PersistentScheduler], ends: bool
@@ -91,7 +91,7 @@ def test_celery_still_has_no_setting_against_queues_for_delays() -> None:
     assert options == {"native_delayed_delivery_queue_type"}
     upstream: Any = CelerysConsumer
     assert any("delayed_delivery" in step for step in upstream.Blueprint.default_steps)
-    assert not any("delayed_delivery" in step for step in guards.Blueprint.default_steps)
+    assert not any("delayed_delivery" in step for step in celery_guards.Blueprint.default_steps)
 
 
 @pytest.mark.slow

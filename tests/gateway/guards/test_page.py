@@ -12,7 +12,7 @@ from gateway import guards
 
 MODULES = (
     *(f"gateway.guards.{module.name}" for module in pkgutil.iter_modules(guards.__path__)),
-    "workers.guards",
+    "workers.celery_guards",
 )
 
 

@@ -18,7 +18,7 @@ from gateway.brokers import amqp
 from gateway.guards import py_amqp
 from gateway.queue import celery_settings
 from tests.servers.rabbitmq import RabbitMQ, started
-from workers import guards
+from workers import celery_guards
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ def test_celery_still_tells_of_a_worker_until_the_broker_takes_it(
     assert isinstance(plain.connection, amqp.Connection)
     dispatchers: list[Any] = [
         EventDispatcher(plain, app=app, hostname="plain"),
-        guards.Dispatcher(guarded, app=app, hostname="guarded"),
+        celery_guards.Dispatcher(guarded, app=app, hostname="guarded"),
     ]
     monkeypatch.setattr(py_amqp, "ANSWER_SECONDS", ANSWER_SECONDS)
     with node.memory_alarm():
@@ -105,4 +105,4 @@ def test_celery_still_ends_beat_where_the_broker_refuses_its_user(
 
     with pytest.raises(AccessRefused):
         tick(PersistentScheduler)
-    tick(guards.Scheduler)
+    tick(celery_guards.Scheduler)

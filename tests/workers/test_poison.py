@@ -18,7 +18,7 @@ from tests.workers.test_sweep import stored_upload
 from workers.due import Due
 from workers.runtime import WorkerServices
 from workers.sniff import Sniffer
-from workers.steps import guard
+from workers.steps import poison
 from workers.steps.audit import audit
 from workers.steps.removal import remove
 from workers.steps.resumption import resume
@@ -52,10 +52,10 @@ async def test_an_upload_that_fails_its_worker_again_and_again_is_a_dead_letter(
     upload = stored_upload()
     ledger = services.backends.ledger
     await ledger.accept(upload)
-    for _ in range(guard.MOST_TRIES):
-        await guard.one(Step.INSPECT, upload.id, raises)(services)
+    for _ in range(poison.MOST_TRIES):
+        await poison.one(Step.INSPECT, upload.id, raises)(services)
         assert await ledger.find(upload.id) == upload
-    await guard.one(Step.INSPECT, upload.id, raises)(services)
+    await poison.one(Step.INSPECT, upload.id, raises)(services)
     ended = await ledger.find(upload.id)
     assert ended.state is State.FAILED
     assert ended.fault is not None
@@ -66,8 +66,8 @@ async def test_a_record_that_nobody_can_read_is_set_aside(services: WorkerServic
     upload_id = new_id()
     store = services.backends.store
     await store.put(keys.pending(upload_id), b"{not a record")
-    for _ in range(guard.MOST_TRIES + 1):
-        await guard.one(Step.RESUME, upload_id, resume)(services)
+    for _ in range(poison.MOST_TRIES + 1):
+        await poison.one(Step.RESUME, upload_id, resume)(services)
     assert await services.backends.ledger.open(upload_id) is None
     assert (await store.get(keys.dead(upload_id))).content == b"{not a record"
 
@@ -79,8 +79,8 @@ async def test_a_record_in_redis_that_nobody_can_read_is_set_aside(
     redis = services.backends.redis
     await redis.set(keys.relayed(upload_id), b"no record")
     await redis.zadd(keys.RELAYED_SET, {upload_id: 0})
-    for _ in range(guard.MOST_TRIES + 1):
-        await guard.one(Step.AUDIT, upload_id, audit)(services)
+    for _ in range(poison.MOST_TRIES + 1):
+        await poison.one(Step.AUDIT, upload_id, audit)(services)
     assert await services.backends.ledger.open(upload_id) is None
     assert await redis.zscore(keys.RELAYED_SET, upload_id) is None
     dead = await services.backends.store.get(keys.dead(upload_id))
@@ -92,10 +92,10 @@ async def test_an_order_that_nobody_can_read_is_set_aside(services: WorkerServic
     store = services.backends.store
     await store.put(keys.dead(order_id), b"{not its upload's record")
     await store.put(keys.removal(order_id), b"{no order")
-    for _ in range(guard.MOST_TRIES):
-        await guard.one(Step.REMOVE, order_id, remove)(services)
+    for _ in range(poison.MOST_TRIES):
+        await poison.one(Step.REMOVE, order_id, remove)(services)
         assert (await store.get(keys.removal(order_id))).content == b"{no order"
-    await guard.one(Step.REMOVE, order_id, remove)(services)
+    await poison.one(Step.REMOVE, order_id, remove)(services)
     assert [each.id async for each in Removals(store).all()] == []
     dead = [(await store.get(info.key)).content async for info in store.list(keys.DEAD)]
     assert {b"{not its upload's record", b"{no order"} <= set(dead)
@@ -106,9 +106,9 @@ async def test_an_order_that_can_be_read_is_carried_out_however_often_it_failed(
 ) -> None:
     order = Order(upload_id=new_id(), cause=Cause.MESSAGE)
     order_id = await Removals(services.backends.store).place(order)
-    for _ in range(guard.MOST_TRIES + 1):
-        await guard.one(Step.REMOVE, order_id, raises)(services)
-    await guard.one(Step.REMOVE, order_id, remove)(services)
+    for _ in range(poison.MOST_TRIES + 1):
+        await poison.one(Step.REMOVE, order_id, raises)(services)
+    await poison.one(Step.REMOVE, order_id, remove)(services)
     assert await Removals(services.backends.store).open(order_id) is None
 
 
@@ -133,17 +133,17 @@ async def test_an_orderly_end_and_a_part_that_is_away_count_for_nothing(
     async def away(_: str, __: WorkerServices) -> None:
         raise StoreUnavailable("away")
 
-    await guard.one(Step.RESUME, "a", raises)(services)
-    await guard.one(Step.RESUME, "a", succeeds)(services)
+    await poison.one(Step.RESUME, "a", raises)(services)
+    await poison.one(Step.RESUME, "a", succeeds)(services)
     assert await tries(services, "a") == 1  # which may have been a step with nothing to do
-    await guard.one(Step.RESUME, "c", succeeds)(services)
+    await poison.one(Step.RESUME, "c", succeeds)(services)
     assert not await services.backends.redis.exists(keys.tries("c"))
-    await guard.one(Step.RESUME, "b", away)(services)
+    await poison.one(Step.RESUME, "b", away)(services)
     assert await tries(services, "b") == 0
 
 
 async def test_a_step_that_failed_is_tried_again(services: WorkerServices) -> None:
-    await guard.one(Step.RESUME, "a", raises)(services)
+    await poison.one(Step.RESUME, "a", raises)(services)
     assert await services.backends.redis.zrange(keys.DUE, 0, -1) == [b"uploads.resume:a"]
 
 
@@ -154,11 +154,11 @@ async def test_of_many_that_die_together_each_is_tried_by_itself(services: Worke
         done.append(upload_id)
 
     ids = [f"id-{number}" for number in range(20)]
-    await guard.several(Step.AUDIT, ids, work)(services)
+    await poison.several(Step.AUDIT, ids, work)(services)
     assert sorted(done) == sorted(ids)
     await services.backends.redis.incr(keys.tries("id-7"))  # its worker was killed
     done.clear()
-    await guard.several(Step.AUDIT, ids, work)(services)
+    await poison.several(Step.AUDIT, ids, work)(services)
     assert done == []
     services.backends.queue.close()
     assert await services.backends.redis.llen(Step.RESUME) == len(ids)
@@ -174,7 +174,7 @@ async def test_one_that_fails_holds_up_no_other(services: WorkerServices) -> Non
         done.append(upload_id)
 
     ids = [f"id-{number}" for number in range(6)]
-    await guard.several(Step.AUDIT, ids, work)(services)
+    await poison.several(Step.AUDIT, ids, work)(services)
     assert len(done) == 5
     assert await tries(services, "id-3") == 1
 
@@ -182,6 +182,6 @@ async def test_one_that_fails_holds_up_no_other(services: WorkerServices) -> Non
 async def test_an_audit_of_a_dead_letter_ends_it(services: WorkerServices) -> None:
     upload = stored_upload(Delivery.RELAY)
     await services.backends.ledger.accept_relayed(upload)
-    await services.backends.redis.set(keys.tries(upload.id), guard.MOST_TRIES)
-    await guard.one(Step.RESUME, upload.id, resume)(services)
+    await services.backends.redis.set(keys.tries(upload.id), poison.MOST_TRIES)
+    await poison.one(Step.RESUME, upload.id, resume)(services)
     assert (await services.backends.ledger.find(upload.id)).state is State.FAILED

@@ -147,7 +147,7 @@ class Dispatcher(_dispatcher):  # type: ignore[misc]
 class Events(CelerysEvents):
     """Where Celery looks for that."""
 
-    dispatcher_cls = "workers.guards:Dispatcher"
+    dispatcher_cls = "workers.celery_guards:Dispatcher"
 
 
 class Scheduler(PersistentScheduler):
