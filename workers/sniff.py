@@ -63,13 +63,14 @@ class Sniffer:
         async with Libmagic.open(command) as libmagic:
             yield cls(libmagic)
 
-    async def sniff(self, size: int, read_range: ReadRange) -> Sniffed:
+    async def sniff(self, size: int, read_range: ReadRange, known: Iterable[Piece] = ()) -> Sniffed:
         """What a file of `size` bytes is. A small file is read whole, a larger one at both ends.
 
         Of an archive, its directory is read as well, and headers of entries outside of these; of a
-        compound file, its directory; of sound and films, what describes their tracks.
+        compound file, its directory; of sound and films, what describes their tracks. What is
+        `known` of the file is not read again.
         """
-        return await self._sniff(_File(size, read_range))
+        return await self._sniff(_File(size, read_range, known))
 
     async def sniff_pieces(self, size: int, pieces: Iterable[Piece]) -> Sniffed:
         """What a file of `size` bytes is, by the same rules, if only these pieces were kept.

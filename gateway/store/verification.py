@@ -11,17 +11,19 @@ class Verification(Enum):
     SAME = "same"
     DIFFERENT = "different"
     UNKNOWN = "unknown"
-    """The size is right and the store keeps no checksum of the whole object."""
+    """The size is right, and there are no two checksums of the whole object to compare."""
 
 
-async def verify(store: ObjectStore, key: str, size: int, crc32c: int) -> Verification:
+async def verify(store: ObjectStore, key: str, size: int, crc32c: int | None) -> Verification:
     """Hold the object against the size (bytes) and CRC32C that it should have, by one HEAD.
+
+    `crc32c` is None if it is not known.
 
     Raises ObjectNotFound, StoreUnavailable.
     """
     info = await store.head(key)
     if info.size != size:
         return Verification.DIFFERENT
-    if info.crc32c is None:
+    if info.crc32c is None or crc32c is None:
         return Verification.UNKNOWN
     return Verification.SAME if info.crc32c == crc32c else Verification.DIFFERENT

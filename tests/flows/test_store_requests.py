@@ -19,8 +19,8 @@ from tests.servers.store_proxy import FaultProxy
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
-        # file, record, claim, end; read: record, checksum, file, end
-        (100_000, {"PUT": 4, "GET": 3, "HEAD": 1, "DELETE": 1}),
+        # file, record, claim, end; read: record, file, end
+        (100_000, {"PUT": 4, "GET": 3, "DELETE": 1}),
         # three parts in place of one file, begun and completed; its first and last bytes; and
         # whether a sweeper took it for an orphan; and a copy of its record
         (20_000_000, {"PUT": 7, "POST": 2, "GET": 5, "HEAD": 1, "DELETE": 1}),

@@ -1,25 +1,32 @@
 """`inspect`: finds out what a stored file really is, whether it is complete and may pass.
 
-Only the bytes that show the type are read; size and digest are the store's own.
+A small file is read whole and compared with what was received. Of a larger one, only the bytes that
+show the type are read; size and digest are the store's own.
 """
 
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
+import google_crc32c
 from msgspec.structs import replace
 
 from gateway import crash
 from gateway.choices import Delivery
-from gateway.errors import ObjectNotFound
+from gateway.errors import ObjectNotFound, ObjectTooLarge, StoreUnavailable
 from gateway.metrics.catalogue import PHASE_SECONDS
 from gateway.records.bucket import Entry
+from gateway.store.objects import ObjectStore
 from gateway.store.verification import Verification, verify
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
+from gateway.uploads.excerpt import Piece
 from gateway.uploads.lifecycle import Step, advance
 from gateway.uploads.policy import Rejected, judge
-from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, State, Upload
+from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, File, State, Upload
 from workers.runtime import WorkerServices
+from workers.sniff import WHOLE_BYTES
 from workers.steps.ending import carry_out, conclude
 from workers.steps.opening import open_upload
 from workers.steps.registration import register_entry
@@ -59,12 +66,12 @@ async def _inspect(entry: Entry, services: WorkerServices) -> Entry:
         return await carry_out(services.backends, entry)
     started = time.monotonic()
     try:
-        intact = await _is_intact(entry.upload, services)
+        known = await _read_intact(entry.upload, services.backends.store)
     except ObjectNotFound:
         return await conclude(services.backends, entry, entry.upload, FILE_LOST)
-    if not intact:
+    if known is None:
         return await conclude(services.backends, entry, entry.upload, FILE_CORRUPT)
-    upload, fault = await _judge(entry.upload, services)
+    upload, fault = await _judge(entry.upload, known, services)
     PHASE_SECONDS.of(Delivery.EXTERNAL, "inspect").observe(time.monotonic() - started)
     if fault is not None:
         return await conclude(services.backends, entry, upload, fault)
@@ -73,23 +80,44 @@ async def _inspect(entry: Entry, services: WorkerServices) -> Entry:
     return replace(entry, upload=advance(upload, State.INSPECTED, datetime.now(UTC)))
 
 
-async def _is_intact(upload: Upload, services: WorkerServices) -> bool:
-    """Whether the object is what was received, by the store's own size and digest of it."""
-    file, key = upload.file, keys.incoming(upload.id)
-    if file.crc32c is None:
-        return (await services.backends.store.head(key)).size == file.size
-    verdict = await verify(services.backends.store, key, file.size, file.crc32c)
-    return verdict is not Verification.DIFFERENT
+async def _read_intact(upload: Upload, store: ObjectStore) -> Sequence[Piece] | None:
+    """What was read of the stored file to compare it with what was received; None if it differs.
+
+    Raises ObjectNotFound, and StoreUnavailable also if the store's answer is not its object.
+    """
+    if upload.file.size > WHOLE_BYTES:
+        intact = await _ask_store(upload, store) is not Verification.DIFFERENT
+        return () if intact else None
+    with suppress(ObjectTooLarge):
+        content = (await store.get(keys.incoming(upload.id))).content
+        if _is_received(upload.file, content):
+            return (Piece(0, content),)
+    if await _ask_store(upload, store) is Verification.SAME:
+        raise StoreUnavailable("the file was damaged between the store and the worker")
+    return None
 
 
-async def _judge(upload: Upload, services: WorkerServices) -> tuple[Upload, Fault | None]:
+def _is_received(file: File, content: bytes) -> bool:
+    if len(content) != file.size:
+        return False
+    return file.crc32c is None or google_crc32c.value(content) == file.crc32c
+
+
+async def _ask_store(upload: Upload, store: ObjectStore) -> Verification:
+    """What the store's own size and digest say of the file."""
+    return await verify(store, keys.incoming(upload.id), upload.file.size, upload.file.crc32c)
+
+
+async def _judge(
+    upload: Upload, known: Sequence[Piece], services: WorkerServices
+) -> tuple[Upload, Fault | None]:
     """The upload with its sniffed type, and why it may not pass, if it may not."""
     store, key = services.backends.store, keys.incoming(upload.id)
 
     async def read_range(start: int, length: int) -> bytes:
         return await store.read_range(key, start, length)
 
-    sniffed = await services.sniffer.sniff(upload.file.size, read_range)
+    sniffed = await services.sniffer.sniff(upload.file.size, read_range, known)
     upload = upload.with_file(replace(upload.file, content_type=sniffed.content_type))
     verdict = judge(upload.terms, sniffed, upload.file.declared_type)
     return upload, Fault(verdict.slug, verdict.detail) if isinstance(verdict, Rejected) else None
