@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
 
 from redis.asyncio import Redis
 
+from gateway import crash
 from gateway.crypto import KeyRing
 from gateway.queue import TaskQueue
 from gateway.records.ledger import Ledger
@@ -13,13 +16,18 @@ from gateway.redis.client import open_client
 from gateway.settings import Settings
 from gateway.store.objects import ObjectStore
 from gateway.store.s3 import S3Store
+from gateway.telemetry import get_logger
 from gateway.uploads.attempts import EXCHANGE_SECONDS
-from gateway.uploads.lifecycle import GATHERED
+from gateway.uploads.lifecycle import GATHERED, Step
+from gateway.uploads.links import FileLink, file_token
+from gateway.uploads.record import Upload
 from gateway.upstream.breaker import SharedBreaker
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import CallersOwn, Credentials
 from gateway.upstream.shared_token import Seal
 from gateway.upstream.token import ClientCredentials, OwnToken
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,28 @@ class Backends:
             return self.own_token
         authorization = self.ring.decrypt(sealed) if sealed is not None else None
         return CallersOwn(authorization) if authorization is not None else None
+
+    def file_url(self, upload_id: str, name: str, at: datetime) -> str:
+        """The URL of a hosted file that is stored at the time `at`."""
+        settings = self.settings
+        expires = None
+        if settings.file_link_seconds is not None:
+            expires = int(at.timestamp() + settings.file_link_seconds)
+        token = file_token(FileLink(upload_id, expires), self.ring)
+        base = str(settings.files_url or settings.public_url).rstrip("/")
+        return f"{base}/gateway/files/{token}/{quote(name, safe='')}"
+
+    async def accept_hosted(
+        self, upload: Upload, *, uncontested_until: float | None = None
+    ) -> None:
+        """Write the record of a stored upload, which acknowledges it, and hand it to the workers.
+
+        `uncontested_until`: see `Ledger.accept`. Raises UploadSuperseded, StoreUnavailable.
+        """
+        await self.ledger.accept(upload, uncontested_until=uncontested_until)
+        crash.point(crash.Point.EXTERNAL_ACCEPTED)
+        log.info("upload.stored", size=upload.file.size, delivery=upload.delivery)
+        self.queue.send(Step.INSPECT, upload.id)
 
 
 @asynccontextmanager

@@ -10,14 +10,13 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
-from urllib.parse import quote
 
 from msgspec.structs import replace
 
 from gateway import crash
 from gateway.auth.principal import Principal
 from gateway.backends import Backends
-from gateway.choices import Delivery, Hash
+from gateway.choices import Hash
 from gateway.delivery.admitted import NAMES_NO_USER, Admitted
 from gateway.delivery.form import Form, FormReader
 from gateway.errors import AnotherUser, StoreUnavailable, UploadSuperseded
@@ -31,8 +30,7 @@ from gateway.records.spare import spare_of
 from gateway.store.writer import ObjectWriter, StoredObject
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.lifecycle import Step, advance, is_end
-from gateway.uploads.links import FileLink, file_token
+from gateway.uploads.lifecycle import advance, is_end
 from gateway.uploads.record import State, Upload
 from gateway.upstream.endpoints import Endpoint
 from gateway.upstream.reference import check_fields, fields_of_user
@@ -110,16 +108,13 @@ class ExternalDelivery:
         """
         upload = received.upload
         try:
-            await self.backends.ledger.accept(
+            await self.backends.accept_hosted(
                 upload, uncontested_until=None if contested else received.uncontested_until
             )
         except UploadSuperseded:
             await asyncio.shield(received.writer.abort())
             raise
         _PHASES.store.observe(time.monotonic() - received.completed_after)
-        crash.point(crash.Point.EXTERNAL_ACCEPTED)
-        log.info("upload.stored", size=upload.file.size, delivery=Delivery.EXTERNAL)
-        self.backends.queue.send(Step.INSPECT, upload.id)
         return upload
 
     def reserve(self, admitted: Admitted) -> AbstractAsyncContextManager[Holding]:
@@ -179,19 +174,12 @@ class ExternalDelivery:
         return replace(form, file=replace(form.file, crc32c=writer.crc32c))
 
     def _record(self, admitted: Admitted, form: Form) -> Upload:
-        name = quote(form.file.name, safe="")
-        settings = self.backends.settings
         now = datetime.now(UTC)
-        expires = None
-        if settings.file_link_seconds is not None:
-            expires = int(now.timestamp() + settings.file_link_seconds)
-        token = file_token(FileLink(admitted.upload_id, expires), self.backends.ring)
-        base = str(settings.files_url or settings.public_url).rstrip("/")
         return replace(
             advance(admitted.receiving(), State.STORED, now),
             files=(form.file,),
             fields=form.fields,
-            url=f"{base}/gateway/files/{token}/{name}",
+            url=self.backends.file_url(admitted.upload_id, form.file.name, now),
             authorization=self.backends.sealed(admitted.authorization),
         )
 
