@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.captures import HERE, Part
+from tests.captures.mobile import mobiles
 from tests.captures.reconstructed import ios_upload, jpeg
 from tests.captures.recorder import Recorder, recording
 from tests.clients.curl import documented_upload
@@ -138,7 +139,7 @@ async def record(case: Case, recorder: Recorder) -> None:
         save(f"{client}-{version}-token", request, grant)
 
 
-def save(name: str, request: bytes, parts: tuple[Part, ...]) -> None:
+def save(name: str, request: bytes, parts: tuple[Part, ...], *, ambiguous: bool = False) -> None:
     """Write a capture and its sidecar."""
     head = request.partition(b"\r\n\r\n")[0].decode()
     fields = (line.partition(": ") for line in head.split("\r\n")[1:])
@@ -146,7 +147,7 @@ def save(name: str, request: bytes, parts: tuple[Part, ...]) -> None:
     sidecar = {
         "content_type": content_type,
         "parts": [asdict(each) for each in parts],
-        "ambiguous": False,
+        "ambiguous": ambiguous,
     }
     (HERE / f"{name}.http").write_bytes(request)
     text = json.dumps(sidecar, indent=2, ensure_ascii=False)
@@ -154,10 +155,13 @@ def save(name: str, request: bytes, parts: tuple[Part, ...]) -> None:
 
 
 def save_reconstructed() -> None:
-    """What cannot be run here: the iOS SDK, from its source."""
+    """What cannot be run here: the iOS SDK and mobile clients, from their sources."""
     photos = (jpeg(b"first"), jpeg(b"second"))
     parts = tuple(part("file", photo, "file.png", "image/png") for photo in photos)
     save("ios-several-files-reconstructed", ios_upload(photos), parts)
+    for mobile in mobiles():
+        given = tuple(piece.given for piece in mobile.pieces)
+        save(mobile.name, mobile.request, given, ambiguous=mobile.ambiguous)
 
 
 async def main() -> None:

@@ -38,6 +38,10 @@ WHOLE: Final = [
 """Requests that were captured whole, of clients that cannot be run here as well."""
 
 
+_UNESCAPED: Final = {"alamofire-5.12-quote", "php-guzzle-quote"}
+"""Those that have a double quote in a name as it is."""
+
+
 async def _send(client: Client, capture: Named) -> Answer:
     headers = {"Content-Type": capture.content_type}
     return await client.request("POST", PATH, data=capture.body, headers=headers)
@@ -50,7 +54,7 @@ async def test_a_hosted_file_has_the_name_that_its_user_wrote(
     async with Client.open(external_gateway.url, TOKENS["alice"]) as client:
         answers = await asyncio.gather(*(_send(client, capture) for capture in sent))
     for capture, answer in zip(sent, answers, strict=True):
-        if (capture.client, capture.name) in REFUSED or capture.client == "php-guzzle-quote":
+        if (capture.client, capture.name) in REFUSED or capture.client in _UNESCAPED:
             assert answer.status == 400, capture
             assert "of the headers of part 1 (`file`)" in answer.json()["detail"]
             continue
