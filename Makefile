@@ -36,14 +36,14 @@ $(TEST) $(DEV): $(VENV)/.%: locks/%.lock pyproject.toml | $(BIN)/pip
 run: install
 	$(BIN)/chatkitty-gateway up
 
-# Few processes, because each starts servers of its own.
+# Few processes, because each starts servers of its own. Properties try few examples.
 test: $(TEST)
 	$(BIN)/pytest -m "not slow" --numprocesses 3
 
-# Parts that die, are away or made to wait, whole stacks, and what deploys them. These mostly wait,
-# so more of them than there are cores may run at a time.
+# Parts that die, are away or made to wait, whole stacks, and what deploys them; and properties again,
+# with many examples. These mostly wait, so more of them than there are cores may run at a time.
 test-slow: $(TEST)
-	$(BIN)/pytest -m slow --numprocesses 4 --timeout 300
+	$(BIN)/pytest -m slow --hypothesis-profile many --numprocesses 4 --timeout 300
 
 check: $(DEV)
 	$(BIN)/ruff format --check .

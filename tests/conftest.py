@@ -3,9 +3,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import is_hypothesis_test
 from xdist.remote import Producer
 
+from tests.examples import are_many, register_profiles
 from tests.scheduling import ByServers, rank_of
 
 # Tests start dozens of processes: what one of them has compiled is kept for the others.
@@ -16,11 +17,12 @@ sys.dont_write_bytecode = False
 pytest.register_assert_rewrite("tests.hostile")
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.logs"]
 
-# How long an example takes says more of what else the machine does than of our code.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+register_profiles()
 
 SLOW = {"corpus", "crashes", "degraded", "deploy", "stack"}
+
+PROPERTIES = {"chaos", "gateway", "workers"}
+"""Whose properties run again in `make test-slow`, with many examples."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -29,9 +31,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServe
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave whole stacks, and parts that die or are away, to `make test-slow`."""
+    """Leave whole stacks, parts that die or are away, and many examples to `make test-slow`."""
     items.sort(key=lambda item: rank_of(item.nodeid))
     here = Path(__file__).parent
     for item in items:
-        if item.path.relative_to(here).parts[0] in SLOW:
+        directory = item.path.relative_to(here).parts[0]
+        if directory in SLOW or (directory in PROPERTIES and _has_many_examples(item)):
             item.add_marker(pytest.mark.slow)
+
+
+def _has_many_examples(item: pytest.Item) -> bool:
+    return are_many() and isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 from jwt.api_jws import PyJWS
@@ -29,6 +29,7 @@ from gateway.auth.claims import (
 from gateway.auth.keys import KeySet, key_set
 from gateway.auth.principal import ChatUser, Principal, Refused
 from gateway.choices import SignatureAlgorithm
+from tests.examples import examples
 from tests.identity.forge import encoded
 
 JSON = st.recursive(
@@ -57,7 +58,7 @@ def test_any_text_is_read_as_a_token_or_as_none(text: str) -> None:
     jwt.read(text)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(MEMBERS, MEMBERS, st.binary(max_size=20))
 def test_any_header_and_claims_are_judged(
     header: dict[str, Any], claims: dict[str, Any], signature: bytes
@@ -83,7 +84,7 @@ def test_any_bytes_are_a_key_set_or_none(data: bytes) -> None:
     key_set(data, list(SignatureAlgorithm))
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.sampled_from([200, 400, 401, 500]) | st.integers(100, 599), MEMBERS, JSON)
 def test_only_a_plain_yes_makes_a_token_active(
     status: int, members: dict[str, Any], active: object

@@ -3,11 +3,12 @@
 import asyncio
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.limits.budget import Budget, Holding
 from gateway.store.parts import FIRST_PART, PARTS_IN_FLIGHT
+from tests.examples import examples
 
 MIB = 1024**2
 TOTAL = 32 * MIB
@@ -59,7 +60,7 @@ class Store:
             await asyncio.gather(*in_flight)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(uploads, st.integers(0, 10**6))
 def test_all_come_to_their_end(together: list[tuple[str, int, bool]], seed: int) -> None:
     async def run() -> None:

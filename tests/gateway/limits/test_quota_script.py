@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
@@ -13,6 +13,7 @@ from gateway.limits.quota_script import RULES
 from gateway.limits.shared_quota import LEASE_SECONDS, standing_of
 from gateway.limits.window import slice_length
 from gateway.uploads import keys
+from tests.examples import examples
 
 SCRIPT = "local now = tonumber(KEYS[4])\n" + RULES
 """The same rules at a time of ours."""
@@ -76,7 +77,7 @@ def found_before(standing: Usage, demand: Demand) -> int:
     return standing.uploads.used - 1 if counted else standing.uploads.used
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(steps, st.integers(0, 4), st.integers(0, 100))
 def test_redis_agrees_with_the_rules(
     redis: Redis, asked: list[tuple[int, tuple[str, object]]], requests: int, size: int

@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz.feeding import raw_part
@@ -14,6 +14,7 @@ from gateway.multipart import may_be_named
 from gateway.multipart.readings import readings
 from gateway.sandbox.dispositions import filename_of
 from gateway.sandbox.failures import Failure
+from tests.examples import examples
 from tests.gateway.multipart.tomcat import tomcat
 
 CAT: Final = "żółw 猫 😀.png"
@@ -109,7 +110,7 @@ def test_bytes_quotes_and_paths_are_read_in_each_way(raw: bytes, name: str) -> N
 
 
 @given(written)
-@settings(max_examples=200)
+@examples(200)
 def test_what_tomcat_reads_is_a_reading(filename: str) -> None:
     value = disposition(f'filename="{filename}"')
     for _, read, _ in (

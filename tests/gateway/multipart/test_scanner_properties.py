@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from fuzz.feeding import Scanned, bytewise, cut, form, outcome, part
 from fuzz.oracles import ORACLES
 from gateway.multipart import Declared, MultipartError
+from tests.examples import examples
 
 BOUNDARY: Final = b"-x:1"
 DELIMITER: Final = b"\r\n--" + BOUNDARY
@@ -66,7 +67,7 @@ def cuttings(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 
 
 @given(cuttings(), declarations)
-@settings(max_examples=600)
+@examples(600)
 def test_how_the_body_is_cut_changes_neither_events_nor_ambiguities(
     cutting: tuple[bytes, list[bytes]], declared: Declared
 ) -> None:
@@ -87,7 +88,7 @@ def test_a_valid_body_is_read_as_the_libraries_read_it(body: bytes) -> None:
 
 
 @given(mutations() | soups)
-@settings(max_examples=1500)
+@examples(1500)
 def test_where_readers_disagree_or_refuse_ours_doubts(body: bytes) -> None:
     result = outcome([body], Declared((BOUNDARY,)))
     if not isinstance(result, Scanned):

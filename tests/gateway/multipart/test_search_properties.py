@@ -1,9 +1,10 @@
 """The library's search finds what Python's own finds, wherever the bytes lie."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.multipart.delimiter import find
+from tests.examples import examples
 
 BOUNDARY = b"--------------------------4672aa91bc03de5f"
 NEEDLES = st.sampled_from(
@@ -30,7 +31,7 @@ def searches(draw: st.DrawFn) -> tuple[bytes, bytes, int]:
 
 
 @given(searches())
-@settings(max_examples=1000)
+@examples(1000)
 def test_both_find_the_same(search: tuple[bytes, bytes, int]) -> None:
     data, needle, begin = search
     assert find(data, needle, begin) == data.find(needle, begin)

@@ -3,12 +3,13 @@
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz.feeding import scan
 from fuzz.oracles import Reading
 from gateway.multipart import MultipartError, declared_boundaries
+from tests.examples import examples
 from tests.gateway.multipart.tomcat import tomcat
 
 BLANKS: Final = ("", " ", "\t", " \t ", "\u2003", "\x1f", "\x0b", "\xa0", "\ufeff")
@@ -162,7 +163,7 @@ def test_one_oddity_is_doubted_or_read_in_the_same_way(piece: str) -> None:
 
 
 @given(st.lists(st.sampled_from(TWISTS), min_size=2, max_size=4), st.sampled_from(["utf-8", ""]))
-@settings(max_examples=400)
+@examples(400)
 def test_what_ours_is_certain_of_tomcat_reads_in_the_same_way(
     twists: list[tuple[str, str]], charset: str
 ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from aiohttp.http import HttpResponseParser
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,6 +19,7 @@ from gateway.delivery.relay.phase import MOVES, TO_ACT, Event, IllegalMoveError,
 from gateway.delivery.relay.record import ANSWER_LIMIT, SUCCESS
 from gateway.errors import BodyTimeout, RecordNotKept, UpstreamError, UpstreamUnavailable
 from gateway.records.relay_batch import not_kept
+from tests.examples import examples
 from tests.gateway.delivery.relay.stage import BODY, CHUNKED_HEAD, FAR, HEAD, Stage
 
 ON_ITS_WAY = (Phase.RECEIVING, Phase.BLOCKED, Phase.AWAITING)
@@ -271,10 +272,5 @@ class Orders(RuleBasedStateMachine):
             self.stage.close()
 
 
-Orders.TestCase.settings = settings(
-    max_examples=60,
-    stateful_step_count=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+Orders.TestCase.settings = settings(examples(60), stateful_step_count=15)
 TestOrders = Orders.TestCase
