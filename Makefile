@@ -4,8 +4,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTHON ?= python3
 
-.PHONY: install run test test-slow check coverage format bench bench-greedy bench-loris bench-capacity \
-	bench-endurance chaos brokers fuzz hostile corpus lock clean
+.PHONY: install run test test-slow check coverage format bench bench-price bench-greedy bench-loris \
+	bench-capacity bench-endurance chaos brokers fuzz hostile corpus lock clean
 
 # What running, testing and developing take: each all of the one before it, at the same versions.
 RUN := $(VENV)/.run
@@ -71,6 +71,10 @@ bench: $(DEV)
 	$(BIN)/python -m bench.slow
 	$(BIN)/python -m bench.external
 	$(BIN)/python -m bench.scanner
+
+# BESIDE may name another checkout, with a .venv of its own, that is measured in the same run.
+bench-price: $(DEV)
+	$(BIN)/python -m bench.price $(if $(BESIDE),--beside $(BESIDE))
 
 bench-greedy: $(DEV)
 	$(BIN)/python -m bench.greedy

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.chart import draw
+from bench.checkout import HERE, Checkout, parse_checkout
 from bench.load import Load, run_load
 from bench.sides import TOKEN, Bench, Side
 
 RESULTS = Path(__file__).parent / "results"
-CHART = Path(__file__).parents[1] / "docs" / "speed.svg"
+CHART = HERE.directory / "docs" / "speed.svg"
 LOADS = {
     "100 KiB": Load(100 * 1024, 1200, 4),
     "1 MiB": Load(1024**2, 400, 4),
@@ -30,6 +31,7 @@ SMALL = 1024**2
 """From here on a body's cost is told per GiB, below per request."""
 
 BASELINE = "nginx"
+TITLE = f"CPU of the proxy for one relayed upload ({BASELINE} = 1)"
 
 
 @dataclass
@@ -52,7 +54,7 @@ def main() -> None:
     """Measure, print and save."""
     options = _options()
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
-        sides = _sides(Bench(stack, Path(directory)), options.sides)
+        sides = _sides(Bench(stack, Path(directory)), options.sides, options.beside)
         loads = {name: load for name, load in LOADS.items() if name in options.loads}
         figures = {name: _compare(load, sides, options.rounds) for name, load in loads.items()}
     for name, costs in figures.items():
@@ -63,7 +65,8 @@ def main() -> None:
         for name, costs in figures.items()
     }
     (RESULTS / "relay.json").write_text(json.dumps(document, indent=2))
-    draw({name: _ratios(costs) for name, costs in figures.items()}, BASELINE, CHART)
+    if not options.beside:
+        draw({name: _ratios(costs) for name, costs in figures.items()}, TITLE, CHART)
 
 
 def _ratios(costs: dict[str, Cost]) -> dict[str, float]:
@@ -76,10 +79,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--loads", nargs="+", default=list(LOADS), choices=list(LOADS))
     parser.add_argument("--sides", nargs="+", default=[""], help="beginnings of their names")
+    parser.add_argument("--beside", type=parse_checkout, metavar="DIR", help="another checkout")
     return parser.parse_args()
 
 
-def _sides(bench: Bench, wanted: list[str]) -> list[Side]:
+def _sides(bench: Bench, wanted: list[str], beside: Checkout | None) -> list[Side]:
     makers: dict[str, Callable[[str], Side]] = {
         "no proxy": lambda _: bench.direct(),
         "nginx": bench.nginx,
@@ -91,6 +95,16 @@ def _sides(bench: Bench, wanted: list[str]) -> list[Side]:
         "gateway crc32c": lambda name: bench.gateway(name, _settings("fast", "crc32c")),
         "gateway sha256": lambda name: bench.gateway(name, _settings("fast", "sha256")),
     }
+    if beside:
+        program = [str(beside.program)]
+        makers |= {
+            f"gateway off ({beside.name})": lambda name: bench.gateway(
+                name, _settings("fast", "off"), program=program
+            ),
+            f"gateway crc32c ({beside.name})": lambda name: bench.gateway(
+                name, _settings("fast", "crc32c"), program=program
+            ),
+        }
     return [
         make(name)
         for name, make in makers.items()
@@ -122,10 +136,11 @@ def _print(name: str, costs: dict[str, Cost], rounds: int) -> None:
     small = LOADS[name].size < SMALL
     cost_unit, rate_unit = ("ms/request", "1/s") if small else ("s/GiB", "GiB/s")
     print(f"\n{name}: the proxy's CPU, median of {rounds}")
+    width = max(map(len, costs))
     for side, cost in costs.items():
         ratio = cost.median / costs[BASELINE].median
         print(
-            f"  {side:<16} {cost.median:8.3f} {cost_unit} {ratio:7.2f} x {BASELINE}"
+            f"  {side:<{width}} {cost.median:8.3f} {cost_unit} {ratio:7.2f} x {BASELINE}"
             f" {cost.rate:9.2f} {rate_unit}"
         )
 

@@ -7,13 +7,13 @@ import pygal
 from pygal.style import CleanStyle
 
 
-def draw(ratios: Mapping[str, Mapping[str, float]], baseline: str, path: Path) -> None:
+def draw(ratios: Mapping[str, Mapping[str, float]], title: str, path: Path) -> None:
     """Save a bar for each side in each load (`ratios[load][side]`), as an SVG without scripts."""
     chart = pygal.Bar(
         style=CleanStyle(font_family="sans-serif"),
         js=[],
         disable_xml_declaration=True,
-        title=f"CPU of the proxy for one relayed upload ({baseline} = 1; less is better)",
+        title=f"{title}; less is better",
         print_values=True,
         logarithmic=True,
         value_formatter=lambda value: f"{value:.2g}",

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.capacity import Deployment
+from bench.deployment import Deployment
 from bench.load import Load, p99, time_load
 
 UPLOADS = 100_000
@@ -26,7 +26,7 @@ LOADS = {
     "relays": Load(2048, 1920, 8),
     "hosted ones": Load(2048, 80, 4, status=202, path="/channels/702/messages"),
 }
-PARTS = ("gateway-1", "worker")
+PARTS = ("gateway", "worker")
 MOST_MEMORY = 1.05
 MOST_P99 = 1.5
 MOST_DESCRIPTORS = 64

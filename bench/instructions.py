@@ -1,9 +1,9 @@
 """Instructions of the gateway for each request, counted by valgrind: nearly the same at any time.
 
-`python -m bench.instructions [--kinds KIND ...] [PYTHON ...]` counts them for the gateways that the
-interpreters import, else for this one: that of another work tree tells what has changed since then.
-Whatever the gateway, it is sent the same bytes over one connection; boundaries and file names are
-new for each upload. Only the thread of the event loop counts: others work by the clock. So does
+`python -m bench.instructions [--kinds KIND ... --] [PYTHON ...]` counts them for the gateways that
+the interpreters import, else for this one: that of another work tree tells what has changed since
+then. Whatever the gateway, it is sent the same bytes over one connection; boundaries and file names
+are new for each upload. Only the thread of the event loop counts: others work by the clock. So does
 the loop now and then, the more the slower it runs; of all rounds the one with the fewest counts.
 """
 
@@ -89,8 +89,9 @@ def _count(kind: Kind, python: str, stack: ExitStack, directory: Path) -> list[i
     if kind.hosted:
         settings |= {"GATEWAY_DELIVERY": "external", "GATEWAY_REGISTRATION_WAIT": "0"}
         settings |= bench.seaweedfs().settings()
-    run = [*_VALGRIND, f"--callgrind-out-file={directory / 'counts'}", python]
-    side = bench.gateway("gateway", settings, python=run, patience=_START_SECONDS)
+    counts = f"--callgrind-out-file={directory / 'counts'}"
+    program = [*_VALGRIND, counts, python, "-m", "gateway.cli"]
+    side = bench.gateway("gateway", settings, program=program, patience=_START_SECONDS)
     _control(side, "--instr=on")
     for _ in _rounds(side, kind):
         _control(side, "--dump")

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from bench.load import Load, run_load
-from bench.sides import TOKEN, Bench, Side
+from bench.sides import TOKEN, Bench, Side, use_all_cores
 
 SIZE = 100 * 1024
 UPLOADS = 1600
@@ -56,9 +56,7 @@ def main() -> None:
         }
         print("all on one core:")
         _print(_compare(sides, options.rounds))
-        everyone = psutil.Process().children(recursive=True)
-        for process in (psutil.Process(), *everyone):
-            process.cpu_affinity(list(range(psutil.cpu_count() or 1)))
+        use_all_cores()
         print(f"on all {psutil.cpu_count()} cores:")
         _print(_compare(sides, options.rounds))
 

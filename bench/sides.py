@@ -124,10 +124,10 @@ class Bench:
         name: str,
         settings: Mapping[str, str],
         processes: int = 1,
-        python: Sequence[str] = (sys.executable,),
+        program: Sequence[str] = (sys.executable, "-m", "gateway.cli"),
         patience: float = 30.0,
     ) -> Side:
-        """The gateway, relaying, as so many processes; run by `python`."""
+        """The gateway, relaying, as so many processes; `program` is the command line it is of."""
         port, admin_port, nowhere = free_ports(3)
         url = f"http://{HOST}:{port}"
         environ = {
@@ -141,7 +141,7 @@ class Bench:
             "GATEWAY_AUTH_STATIC_TOKENS": f"bench:{TOKEN}",
             **settings,
         }
-        argv = [*python, "-m", "gateway.cli", "serve", "--processes", str(processes)]
+        argv = [*program, "serve", "--processes", str(processes)]
         ready = f"{url}/gateway/healthz"
         log = name.replace(" ", "-")
         command = Command(log, argv, lambda: answers(ready), environ, patience)
@@ -163,3 +163,9 @@ def pin(pid: int, core: int) -> None:
         process = psutil.Process(pid)
         for each in (process, *process.children(recursive=True)):
             each.cpu_affinity([core])
+
+
+def use_all_cores() -> None:
+    """Have this process and all below it run on any core again, as those that it starts later."""
+    for each in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        each.cpu_affinity(list(range(psutil.cpu_count() or 1)))

@@ -1,0 +1,114 @@
+"""A whole deployment as `chatkitty-gateway up` starts it, and what each part of it uses."""
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, chdir
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
+
+from bench.checkout import HERE, Checkout
+from bench.load import Load, run_load
+from bench.sides import Side
+from gateway.metrics.catalogue import ENDS
+from gateway.stack.part import Command, Part
+from gateway.stack.probes import says
+
+SETTLE = 3.0
+"""Seconds in which beat, which reports no readiness, starts: they do not count as idle."""
+
+IDLE = 5.0
+"""Seconds in which idle parts are measured."""
+
+_START_SECONDS = 90.0
+_STOP_SECONDS = 60.0
+_TOLD = '{"gateway"'
+"""How the line begins in which `up --json` describes what it has started."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was used at `seconds`: CPU seconds by part, and commands that Redis received."""
+
+    seconds: float
+    cpu: Mapping[str, float]
+    commands: float
+
+    def __sub__(self, before: "Usage") -> "Usage":
+        cpu = {part: used - before.cpu[part] for part, used in self.cpu.items()}
+        return Usage(self.seconds - before.seconds, cpu, self.commands - before.commands)
+
+    def beyond(self, idle: "Usage") -> "Usage":
+        """Without what idle parts use in as many seconds."""
+        share = self.seconds / idle.seconds
+        cpu = {part: max(0.0, used - share * idle.cpu[part]) for part, used in self.cpu.items()}
+        return Usage(self.seconds, cpu, self.commands - share * idle.commands)
+
+
+class Deployment:
+    """A whole deployment of a checkout; its parts are named as `up --json` names them."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        directory: Path,
+        settings: Mapping[str, str],
+        checkout: Checkout = HERE,
+    ) -> None:
+        """Start it, with its data below `directory`; `stack` stops it."""
+        own = {"GATEWAY_REGISTRATION_WAIT": "0", "GATEWAY_LOG_LEVEL": "warning", **settings}
+        options = ["--json", "--no-sample", "--no-restart", "--port", "0"]
+        log = directory / "up.log"
+        command = Command(
+            "up",
+            [str(checkout.program), "up", *options, "--data-dir", str(directory)],
+            lambda: says(log, 0, _TOLD),
+            own,
+            _START_SECONDS,
+            _STOP_SECONDS,
+        )
+        with chdir(checkout.directory):  # Celery imports from where it is started
+            stack.enter_context(Part(command, directory))
+        told = json.loads(next(line for line in log.read_text().splitlines() if _TOLD in line))
+        self.url: str = told["gateway"]
+        self.token: str = told["token"]
+        self._metrics: str = told["worker_metrics"]
+        self._redis = stack.enter_context(Redis.from_url(told["redis"]))
+        self._parts = {name: Side(name, self.url, pids[0]) for name, pids in told["pids"].items()}
+
+    def usage(self) -> Usage:
+        """What all parts have used until now."""
+        cpu = {name: part.cpu_seconds() for name, part in self._parts.items()}
+        commands = self._redis.info("stats")["total_commands_processed"]
+        return Usage(time.perf_counter(), cpu, float(commands))
+
+    def idle(self) -> Usage:
+        """Measure what the parts use while nothing happens; takes SETTLE and IDLE seconds."""
+        time.sleep(SETTLE)
+        before = self.usage()
+        time.sleep(IDLE)
+        return self.usage() - before
+
+    def run(self, load: Load) -> Usage:
+        """Upload all of it, and return what was used until the last upload had finished."""
+        ended, before = self.ended(), self.usage()
+        run_load(self.url, load, self.token)
+        while self.ended() < ended + load.uploads:
+            time.sleep(0.05)
+        return self.usage() - before
+
+    def ended(self) -> int:
+        """Count the uploads that the workers have finished."""
+        with urlopen(self._metrics) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+        samples = (sample for family in families for sample in family.samples)
+        return int(sum(sample.value for sample in samples if sample.name == ENDS.name))
+
+    def held(self, part: str) -> tuple[int, int]:
+        """Resident bytes and file descriptors of a part."""
+        return self._parts[part].memory, psutil.Process(self._parts[part].pid).num_fds()
