@@ -187,6 +187,22 @@ class ResumableUpload(ClientError):
     """A part of an upload that is to be resumed, which nothing here can (tus, IETF draft)."""
 
 
+class InconsistentUploadLength(ClientError):
+    """The requests of an upload disagree on its length, or one brings more than it announced."""
+
+
+class UnsupportedContentType(ClientError):
+    """A part of an upload that is not labelled as one (RFC 9110 section 15.5.16)."""
+
+
+class UnsupportedTusVersion(ClientError):
+    """A request of another version of tus than `supported`."""
+
+    def __init__(self, detail: str, supported: str) -> None:
+        super().__init__(detail)
+        self.supported = supported
+
+
 class WebSocketRefused(ClientError):
     """A handshake for a WebSocket, which cannot be passed on (RFC 9110 section 15.6.2)."""
 

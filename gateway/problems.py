@@ -13,16 +13,26 @@ from gateway.multipart import InvalidBoundary, LimitExceeded, TooManyParts
 
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:problem-type:chatkitty-gateway:"
+_REGISTERED_PREFIX: Final = "https://iana.org/assignments/http-problem-types#"
 _CHALLENGE: Final = 'Bearer realm="chatkitty-gateway"'
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of problem: its status, the slug of its type URI, and its title."""
+    """A kind of problem: its status, the slug of its type URI, and its title.
+
+    `registered`: the type is one of IANA's registry (RFC 9457 section 4.2).
+    """
 
     status: int
     slug: str
     title: str
+    registered: bool = False
+
+    @property
+    def type(self) -> str:
+        """The URI of the type."""
+        return (_REGISTERED_PREFIX if self.registered else _TYPE_PREFIX) + self.slug
 
 
 _MAY_HAVE: Final = "it may have accepted the upload anyway; the gateway did not send it again"
@@ -89,6 +99,18 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     # No 5xx and no 409, after which clients of such uploads try again.
     errors.ResumableUpload: Kind(422, "no-resumable-uploads", "Uploads cannot be resumed here"),
+    errors.InconsistentUploadLength: Kind(
+        400,
+        "inconsistent-upload-length",
+        "The length of the upload is inconsistent",
+        registered=True,
+    ),
+    errors.UnsupportedContentType: Kind(
+        415, "unsupported-content-type", "A part of an upload has another Content-Type"
+    ),
+    errors.UnsupportedTusVersion: Kind(
+        412, "unsupported-tus-version", "This version of tus is not supported"
+    ),
     errors.WebSocketRefused: Kind(501, "no-websockets", "WebSockets are not supported here"),
     # the body
     errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be accepted"),
@@ -186,7 +208,7 @@ def members(problem: Problem, at: datetime, ids: Mapping[str, object]) -> dict[s
     """
     kind = problem.kind
     return {
-        "type": _TYPE_PREFIX + kind.slug,
+        "type": kind.type,
         "title": kind.title,
         "status": kind.status,
         "detail": problem.detail,
@@ -225,13 +247,23 @@ def _headers(error: Exception, kind: Kind) -> dict[str, str]:
         return {"Retry-After": str(max(1, ceil(getattr(error, "retry_after", 1.0))))}
     if isinstance(error, errors.QuotaExceeded):
         return {"Retry-After": str(max(1, ceil(error.retry_after))), **error.fields}
-    if isinstance(error, errors.RangeNotSatisfiable):
-        return {"Content-Range": f"bytes */{error.size}"}
-    if isinstance(error, errors.MethodNotAllowed):
-        return {"Allow": ", ".join(error.allowed)}
+    if supported := _supported(error):
+        return supported
     if (code := _BEARER_ERRORS.get(type(error))) is not None:
         return {"WWW-Authenticate": _challenge(error, code)}
     return {"WWW-Authenticate": _CHALLENGE} if kind.status == 401 else {}
+
+
+def _supported(error: Exception) -> dict[str, str]:
+    """What would be accepted in place of what was asked for."""
+    match error:
+        case errors.RangeNotSatisfiable():
+            return {"Content-Range": f"bytes */{error.size}"}
+        case errors.MethodNotAllowed():
+            return {"Allow": ", ".join(error.allowed)}
+        case errors.UnsupportedTusVersion():
+            return {"Tus-Version": error.supported}
+    return {}
 
 
 def _challenge(error: Exception, code: str) -> str:

@@ -57,6 +57,11 @@ def reference_body(
     return {"type": "FILE", "file": described, **members}
 
 
+def is_documented(name: str) -> bool:
+    """Whether ChatKitty documents a part of that name next to a file."""
+    return _CANONICAL.get(name, name) in _DOCUMENTED
+
+
 def check_fields(endpoint: Endpoint, fields: Sequence[tuple[str, str]]) -> None:
     """Raise InvalidField for fields that `reference_body` would refuse."""
     _members(endpoint, fields)
@@ -74,7 +79,7 @@ def fields_of_user(
     members = _members(endpoint, fields)
     if endpoint.kind is EndpointKind.DISPLAY_PICTURE:
         return tuple(fields)
-    if unknown := [name for name, _ in fields if _CANONICAL.get(name, name) not in _DOCUMENTED]:
+    if unknown := [name for name, _ in fields if not is_documented(name)]:
         raise InvalidField(
             f"a token that may act only as one user must not send the part {_shown(unknown[0])}"
         )

@@ -35,6 +35,13 @@ def test_a_problem_speaks_rfc_9457_and_chatkittys_own_words() -> None:
     assert (document["request_id"], document["upload_id"]) == ("r", "u")
 
 
+def test_a_problem_of_ianas_registry_has_its_type_from_there() -> None:
+    document = members(problem_of(errors.InconsistentUploadLength("9, then 8")), NOW, {})
+    registry = "https://iana.org/assignments/http-problem-types"
+    assert document["type"] == f"{registry}#inconsistent-upload-length"
+    assert document["error"] == "InconsistentUploadLengthError"
+
+
 def test_a_401_challenges_as_rfc_6750_asks() -> None:
     missing = problem_of(errors.AuthenticationRequired("no token"))
     refused = problem_of(errors.InvalidToken("unknown token"))
