@@ -382,7 +382,7 @@ class Exchange:
         """Finish, since all of the answer was read."""
         self._phase = MOVES[self._phase][_READ]
         self._relays.under_way.discard(self)
-        if self._upstream is not None:
+        if self._upstream is not None:  # pragma: no branch - it has answered
             self._upstream.end(reusable=not self.left and not ends_after(self._answer_head.code))
 
     def _let_go(self) -> None:

@@ -190,6 +190,10 @@ class Stage:
         """Let the head of an answer come; its body comes by what is returned."""
         return self.do(lambda: self._come(status, length, b"", None))
 
+    def break_off(self) -> None:
+        """Let the upstream go away in the middle of that body."""
+        self.do(lambda: self._body.set_exception(aiohttp.ClientPayloadError()))
+
     def _come(
         self, status: int, length: int, body: bytes, whole: bytes | None
     ) -> HttpResponseParser:
@@ -199,8 +203,8 @@ class Stage:
             protocol, self.loop, 2**22, read_until_eof=True, auto_decompress=False
         )
         head = b"HTTP/1.1 %d Reason\r\nContent-Length: %d\r\n\r\n" % (status, length)
-        ((message, stream),), _, _ = parser.feed_data(head + body)
-        self.exchange.upstream_answers(message, stream, whole)
+        ((message, self._body),), _, _ = parser.feed_data(head + body)
+        self.exchange.upstream_answers(message, self._body, whole)
         return parser
 
     def keep(self, error: Exception | None = None) -> None:

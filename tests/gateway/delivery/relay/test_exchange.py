@@ -107,6 +107,45 @@ def test_a_body_without_a_chunk_is_sent_as_one(staged: Staged) -> None:
     assert stage.exchange.phase is Phase.AWAITING
 
 
+def test_the_end_of_a_body_of_known_length_is_its_last_byte(stage: Stage) -> None:
+    stage.do(stage.exchange.end_of_body)
+    assert stage.exchange.phase is Phase.RECEIVING
+    send(stage)
+    stage.do(stage.exchange.end_of_body)
+    assert stage.line.written == HEAD + BODY
+
+
+def test_the_end_of_a_body_behind_its_answer_is_not_sent(staged: Staged) -> None:
+    stage = staged(length=None)
+    stage.do(stage.exchange.begin)
+    send(stage, b"abc")
+    stage.answer(403)
+    stage.do(stage.exchange.end_of_body)
+    assert stage.line.written == CHUNKED_HEAD + b"3\r\nabc\r\n"
+    assert stage.exchange.phase is Phase.OVER
+
+
+def test_an_answer_that_was_given_is_final(stage: Stage) -> None:
+    send(stage)
+    stage.answer(403)
+    stage.do(lambda: stage.exchange.upstream_lost("gone"))
+    stage.do(stage.exchange.close)
+    assert stage.client.refusals == []
+    assert stage.client.answers == [(403, b"{}", True)]
+    assert stage.line.ended == [False]
+
+
+def test_an_answer_that_breaks_off_leaves_the_outcome_unknown(stage: Stage) -> None:
+    send(stage)
+    answering = stage.begin_answer(200, 4)
+    stage.do(lambda: answering.feed_data(b"ab"))
+    stage.break_off()
+    (error,) = stage.client.refusals
+    assert isinstance(error, UpstreamUnavailable)
+    assert error.outcome_unknown
+    assert not stage.book.asked
+
+
 def test_an_answer_that_is_no_success_is_kept_nowhere(stage: Stage) -> None:
     send(stage)
     stage.answer(403)
@@ -168,6 +207,8 @@ def test_an_early_answer_that_is_given_as_it_comes_makes_no_client_wait(stage: S
     stage.do(lambda: answering.feed_data(b"x" * (ANSWER_LIMIT + 10)))
     assert stage.exchange.phase is Phase.ANSWERING
     assert not stage.client.waits  # who sends all of its body first would never read it
+    stage.do(stage.exchange.upstream_full)
+    assert not stage.client.waits
 
 
 def test_an_upstream_that_is_full_at_once_makes_the_client_wait(
