@@ -1,14 +1,16 @@
 """What gateways and workers share apart from code: the bucket, Redis, broker and upstream."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from urllib.parse import quote
 
 from redis.asyncio import Redis
 
 from gateway import crash
+from gateway.brokers.gathering import Gathering
 from gateway.crypto import KeyRing
 from gateway.queue import TaskQueue
 from gateway.records.ledger import Ledger
@@ -18,7 +20,7 @@ from gateway.store.objects import ObjectStore
 from gateway.store.s3 import S3Store
 from gateway.telemetry import get_logger
 from gateway.uploads.attempts import EXCHANGE_SECONDS
-from gateway.uploads.lifecycle import GATHERED, Step
+from gateway.uploads.lifecycle import Step
 from gateway.uploads.links import FileLink, file_token
 from gateway.uploads.record import Upload
 from gateway.upstream.breaker import SharedBreaker
@@ -28,6 +30,13 @@ from gateway.upstream.shared_token import Seal
 from gateway.upstream.token import ClientCredentials, OwnToken
 
 log = get_logger(__name__)
+
+GATHERINGS: Final[Mapping[str, Gathering]] = {
+    # Clients wait for it; a small message leaves other workers something to do.
+    Step.INSPECT: Gathering(seconds=0.005, largest=8),
+    Step.AUDIT: Gathering(seconds=0.5, largest=500),
+}
+"""The steps of which one message has many uploads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
         store = await stack.enter_async_context(open_store(settings))
         redis = open_client(settings.redis, settings.redis_prefix)
         stack.push_async_callback(redis.aclose)
-        queue = TaskQueue(settings.broker, GATHERED, settings.broker_options)
+        queue = TaskQueue(settings.broker, GATHERINGS, settings.broker_options)
         stack.callback(queue.close)
         exchange_seconds = min(settings.upstream_timeout, EXCHANGE_SECONDS)
         chatkitty = await stack.enter_async_context(

@@ -3,15 +3,15 @@
 Publishing is a hint: the record is the truth, and the sweeper sends again what a broker lost.
 """
 
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 from uuid import uuid4
 
-import msgspec
 from amqp.exceptions import NotFound
 from celery import Celery
 from kombu import Connection, Producer, Queue
@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from gateway.brokers import amqp, known
 from gateway.brokers.faults import explained
+from gateway.brokers.gathering import Gatherer, Gathering, Message
 from gateway.brokers.options import (
     DEFAULTS,
     BrokerOptions,
@@ -55,12 +56,6 @@ _CONNECTIONS = 2
 """One to send by, one to look whether the broker takes anything."""
 
 _SOCKET_SECONDS = 5
-
-GATHER_SECONDS: Final = 0.5
-"""How long uploads without a waiting client may be gathered, after the previous message."""
-
-LARGEST_MESSAGE: Final = 500
-"""Uploads in one message: a worker that dies with it delays no more than these."""
 
 
 def celery_settings(broker_url: str, options: BrokerOptions = DEFAULTS) -> Mapping[str, Any]:
@@ -106,35 +101,28 @@ def _own_queue(name: str, *_: object, **__: object) -> Mapping[str, str]:
 _Result = TypeVar("_Result")
 
 
-class _Task(msgspec.Struct, frozen=True):
-    name: str
-    upload_id: str
-
-
 class TaskQueue:
-    """Sends tasks from one thread, in the order in which they were given."""
+    """Sends tasks from one thread, those of one name in the order in which they were given."""
 
     def __init__(
         self,
         broker_url: str,
-        gathered: Collection[str],
+        gatherings: Mapping[str, Gathering],
         options: BrokerOptions = DEFAULTS,
     ) -> None:
         """Connect to the broker when the first task is sent.
 
-        Tasks whose names are among `gathered` take a list of ids: of uploads that nobody waits
-        for, and that come within a moment of each other.
+        Tasks with a name in `gatherings` take a list of ids; all others take one id.
         """
-        self._gathered = gathered
         self._app = Celery(set_as_current=False)
         self._app.conf.update(celery_settings(broker_url, options))
         # Not a pool of kombu's, which all of a process share: this one can be closed.
         self._connections = self._app.connection_for_write().Pool(_CONNECTIONS)
-        self._tasks: deque[_Task] = deque()
+        self._given: deque[tuple[str, str]] = deque()
+        self._gatherer = Gatherer(gatherings)
         self._changed = threading.Condition()
-        self._idle = False
-        self._urgent = False
-        self._sent_at = -GATHER_SECONDS
+        self._wakes_at = -math.inf
+        """When the thread looks at what was given; it does so before it sleeps, too."""
         self._closing = False
         self._takes = True
         self._thread = threading.Thread(target=self._send_all, name="task-queue", daemon=True)
@@ -142,16 +130,15 @@ class TaskQueue:
 
     def send(self, name: str, upload_id: str) -> None:
         """Have the named task run for the upload. Never blocks."""
-        if len(self._tasks) >= _CAPACITY:
+        if len(self._given) >= _CAPACITY:
             LOST_MESSAGES.add()
             log.warning("queue.full", task=name, upload_id=upload_id)
             return
-        urgent = name not in self._gathered
-        self._tasks.append(_Task(name, upload_id))
-        # Only now: the thread looks at the tasks once more after it said that it is idle.
-        if self._idle or (urgent and not self._urgent):
+        self._given.append((name, upload_id))
+        # Only now: the thread looks at what was given after it said when it wakes.
+        if self._gatherer.due_of(name) < self._wakes_at:
             with self._changed:
-                self._urgent = self._urgent or urgent
+                self._wakes_at = -math.inf
                 self._changed.notify()
 
     def depth(self) -> int:
@@ -231,24 +218,27 @@ class TaskQueue:
         self._thread.join(patience)
 
     def _send_all(self) -> None:
-        while tasks := self._wait():
-            for name, ids in _messages(tasks, self._gathered):
-                self._send(name, ids)
+        while messages := self._wait():
+            for message in messages:
+                self._send(message)
         self._connections.force_close_all()
 
-    def _wait(self) -> list[_Task]:
-        """The tasks that are due; none at the end."""
+    def _wait(self) -> list[Message]:
+        """The messages that are due; none at the end."""
         with self._changed:
-            self._idle = True
-            self._changed.wait_for(lambda: self._tasks or self._closing)
-            self._idle = False
-            quiet = time.monotonic() - self._sent_at
-            self._changed.wait_for(lambda: self._urgent or self._closing, GATHER_SECONDS - quiet)
-            self._urgent = False
-            self._sent_at = time.monotonic()
-        return [self._tasks.popleft() for _ in range(len(self._tasks))]
+            while True:
+                self._wakes_at = math.inf
+                for _ in range(len(self._given)):
+                    self._gatherer.add(*self._given.popleft())
+                now, due = time.monotonic(), self._gatherer.due()
+                if due <= now or self._closing:
+                    self._wakes_at = -math.inf
+                    return self._gatherer.take(now, all_of_them=self._closing)
+                self._wakes_at = due
+                self._changed.wait(None if due == math.inf else due - now)
 
-    def _send(self, name: str, ids: str | list[str]) -> None:
+    def _send(self, message: Message) -> None:
+        name, ids = message
         try:
             task_id = f"{name}:{ids if isinstance(ids, str) else ids[0]}"
             self._send_task(name, [ids], task_id)
@@ -366,16 +356,3 @@ def _waiting(connection: Connection, queue: str) -> int:
             return int(channel.queue_declare(queue, passive=True).message_count)
         except ChannelError:  # no such queue: nothing is in it
             return 0
-
-
-def _messages(
-    tasks: Sequence[_Task], gathered_names: Collection[str]
-) -> Iterator[tuple[str, str | list[str]]]:
-    """Task name and argument of each message that the tasks make."""
-    for task in tasks:
-        if task.name not in gathered_names:
-            yield task.name, task.upload_id
-    for name in gathered_names:
-        ids = [task.upload_id for task in tasks if task.name == name]
-        for at in range(0, len(ids), LARGEST_MESSAGE):
-            yield name, ids[at : at + LARGEST_MESSAGE]

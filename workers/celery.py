@@ -114,7 +114,7 @@ def _tell_metrics(**_: object) -> None:
 @worker_init.connect
 @beat_init.connect
 def _look_at_broker(**_: object) -> None:
-    sender = queue.TaskQueue(_settings.broker, (), _settings.broker_options)
+    sender = queue.TaskQueue(_settings.broker, {}, _settings.broker_options)
     sender.warn_if_unusable()
     sender.close()
 

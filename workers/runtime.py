@@ -5,19 +5,28 @@ Tasks of a threads pool share the loop; each child of a prefork pool has its own
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from gateway import tracing
 from gateway.backends import Backends, open_backends
 from gateway.settings import Settings, load
 from gateway.telemetry import get_logger
+from gateway.uploads.lifecycle import Step
 from workers.due import Due
 from workers.sniff import Sniffer
 
 log = get_logger(__name__)
+
+AT_A_TIME: Final = 32
+"""Steps of one kind, of messages with many uploads, that are in progress in one process."""
+
+
+def _places() -> Mapping[Step, asyncio.Semaphore]:
+    return defaultdict(lambda: asyncio.Semaphore(AT_A_TIME))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +34,16 @@ class WorkerServices:
     """What all steps share.
 
     `turns` are for inspections that register at once; other inspections leave that to another task.
+    `places` bound how many steps of messages with many uploads are in progress; `suspects` is for
+    uploads that may kill their process: one at a time, so that its death shows which it was.
     """
 
     backends: Backends
     sniffer: Sniffer
     due: Due
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_turns))
+    places: Mapping[Step, asyncio.Semaphore] = field(default_factory=_places)
+    suspects: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
 
 _CANCEL_SECONDS = 0.2

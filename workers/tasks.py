@@ -9,9 +9,13 @@ from workers.steps import audit, inspection, poison, registration, removal, resu
 
 
 @app.task(name=Step.INSPECT.value)
-def inspect_upload(upload_id: str) -> None:
-    """Sniff, verify and judge the stored file, and register it."""
-    _run(poison.one(Step.INSPECT, upload_id, inspection.inspect))
+def inspect_uploads(upload_ids: list[str] | str) -> None:
+    """Sniff, verify and judge the stored files, and register them.
+
+    Earlier gateways sent one id instead of a list.
+    """
+    ids = [upload_ids] if isinstance(upload_ids, str) else upload_ids
+    _run(poison.several(Step.INSPECT, ids, inspection.inspect))
 
 
 @app.task(name=Step.REGISTER.value)

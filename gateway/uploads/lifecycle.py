@@ -22,9 +22,6 @@ class Step(StrEnum):
     SWEEP = "uploads.sweep"
 
 
-GATHERED: Final = frozenset({Step.AUDIT})
-"""Steps that no client waits for: their tasks take the ids of many uploads."""
-
 TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
     State.RECEIVING: frozenset({State.STORED, State.RELAYED, State.FAILED, State.ABORTED}),
     State.STORED: frozenset({State.INSPECTED, State.REJECTED, State.FAILED}),

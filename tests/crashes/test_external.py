@@ -11,11 +11,14 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.uploads import keys
-from gateway.uploads.record import Change, State, to_json
+from gateway.uploads.lifecycle import Step
+from gateway.uploads.record import DEAD_LETTER, Change, State, to_json
 from tests.crashes.conftest import PATH, Stage, died, stopped
 from tests.flows import files, raw
 from tests.flows.client import PATIENCE, Client
 from tests.servers.sandbox import TOKENS
+from tests.servers.zygote import ForkedPart
+from workers.steps.poison import MOST_TRIES
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +72,81 @@ async def test_what_a_worker_left_is_registered_once(stage: Stage, point: str, b
         assert [each["path"] for each in await stage.sandbox.requests()].count(PATH) == 0
     assert len(await stage.messages()) == 1
     assert await stage.left(keys.PENDING) == []
+
+
+async def hosted(stage: Stage, *datas: bytes) -> list[str]:
+    """Uploads that no worker has seen yet: their ids."""
+    async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
+        headers = {"Prefer": "respond-async"}
+        sent = (client.upload(PATH, data, name=stage.name, headers=headers) for data in datas)
+        answers = await asyncio.gather(*sent)
+    assert {answer.status for answer in answers} == {202}
+    return [answer.upload_id for answer in answers]
+
+
+async def all_ended(stage: Stage) -> None:
+    """Resume what is pending until nothing is: a message that a dying worker takes is lost."""
+    async with asyncio.timeout(PATIENCE):
+        while await stage.left(keys.PENDING):
+            await stage.send_pending()
+            await asyncio.sleep(1)
+
+
+async def all_resumed_by(worker: ForkedPart, stage: Stage) -> None:
+    """As above, until one of the uploads kills the worker."""
+    dying = asyncio.create_task(died(worker.pid))
+    while not dying.done():
+        await stage.send_pending()
+        await asyncio.wait([dying], timeout=1)
+    await dying
+
+
+async def test_a_message_of_many_of_a_worker_that_died_is_finished_by_another(
+    stage: Stage,
+) -> None:
+    uploads = await hosted(stage, *[files.PNG] * 6)
+    await stage.backends.redis.delete(Step.INSPECT)
+    for upload_id in (uploads[0], *uploads):  # the first is sent at once, alone
+        stage.backends.queue.send(Step.INSPECT, upload_id)
+    while await stage.tasks_that_wait() < 2:
+        await asyncio.sleep(0.02)
+    await died(stage.worker("inspect.passed").pid)
+    assert len(await stage.left(keys.PENDING)) == len(uploads)
+    worker = stage.worker("")
+    await all_ended(stage)
+    ended = [await stage.backends.ledger.find_ended(upload_id) for upload_id in uploads]
+    assert {upload.state for upload in ended} == {State.REGISTERED}
+    assert len(await stage.messages()) == len(uploads)
+    assert worker.exit_status is None
+
+
+@pytest.mark.slow
+async def test_an_upload_that_kills_workers_takes_no_neighbour_with_it(stage: Stage) -> None:
+    """Only what passes its inspection kills here; the neighbours are programs, which do not."""
+    poison, *others = await hosted(stage, files.PNG, *[files.EXE] * 7)
+    for _ in range(MOST_TRIES):
+        await stage.backends.redis.delete(Step.INSPECT, Step.RESUME)
+        await all_resumed_by(stage.worker("inspect.passed"), stage)
+    worker = stage.worker("inspect.passed")
+    await all_ended(stage)
+    dead = await stage.backends.ledger.find_ended(poison)
+    assert (dead.state, dead.fault and dead.fault.slug) == (State.FAILED, DEAD_LETTER)
+    ended = [await stage.backends.ledger.find_ended(upload_id) for upload_id in others]
+    assert {upload.state for upload in ended} == {State.REJECTED}
+    assert worker.exit_status is None
+
+
+async def test_a_task_of_an_earlier_gateway_is_carried_out(stage: Stage) -> None:
+    uploads = await hosted(stage, files.PNG)
+    await stage.backends.redis.delete(Step.INSPECT)
+    stage.backends.queue._send_task(Step.INSPECT, uploads)  # its argument is one id
+    worker = stage.worker("")
+    async with asyncio.timeout(PATIENCE):
+        while await stage.left(keys.PENDING):
+            await asyncio.sleep(0.05)
+    ended = await stage.backends.ledger.find_ended(uploads[0])
+    assert ended.state is State.REGISTERED
+    assert worker.exit_status is None
 
 
 async def test_parts_of_a_file_are_given_up(stage: Stage) -> None:

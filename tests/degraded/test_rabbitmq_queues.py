@@ -69,7 +69,7 @@ def clerk(node: RabbitMQ, vhost: str) -> Clerk:
 
 def said_of(url: str, options: BrokerOptions = DEFAULTS) -> str:
     """What is said of a broker that cannot be used, at the start and by `doctor`."""
-    queue = TaskQueue(url, (), options)
+    queue = TaskQueue(url, {}, options)
     with pytest.raises(QueueUnavailable) as by_doctor:
         queue.probe()
     with pytest.raises(QueueUnavailable) as caught:
@@ -101,7 +101,7 @@ def test_a_right_that_is_missing_is_named(clerk: Clerk) -> None:
         ("^amq.default$", "queue 'uploads.probe."),
     ):
         with (
-            closing(TaskQueue(clerk(names), ())) as queue,
+            closing(TaskQueue(clerk(names), {})) as queue,
             pytest.raises(QueueUnavailable, match=what) as caught,
         ):
             queue.probe()
@@ -114,7 +114,7 @@ def test_doctor_makes_no_queue_and_looks_at_each(
 ) -> None:
     options = BrokerOptions(queue_type=queue_type)
     name = vhost.rpartition("/")[2]
-    with closing(TaskQueue(clerk(RIGHTS), (), options)) as queue:
+    with closing(TaskQueue(clerk(RIGHTS), {}, options)) as queue:
         queue.probe()
     assert "uploads" not in node.control("list_queues", "-p", name, "name")
     with Connection(vhost) as connection:  # the last of them is of another type
@@ -122,7 +122,7 @@ def test_doctor_makes_no_queue_and_looks_at_each(
             connection.channel()
         ).declare()
     with (
-        closing(TaskQueue(clerk(RIGHTS), (), options)) as queue,
+        closing(TaskQueue(clerk(RIGHTS), {}, options)) as queue,
         pytest.raises(QueueUnavailable, match=r"queue 'uploads.sweep' exists with another"),
     ):
         queue.probe()
@@ -131,7 +131,7 @@ def test_doctor_makes_no_queue_and_looks_at_each(
 def test_an_alarm_is_named(node: RabbitMQ, vhost: str) -> None:
     with (
         node.memory_alarm(),
-        closing(TaskQueue(vhost, ())) as queue,
+        closing(TaskQueue(vhost, {})) as queue,
         pytest.raises(QueueUnavailable, match="alarm for memory or disk"),
     ):
         queue.probe()
@@ -154,7 +154,7 @@ def _forget(wire: socket.socket) -> None:
 def test_the_first_task_after_a_connection_was_lost_is_sent(
     vhost: str, lose: Callable[[socket.socket], None]
 ) -> None:
-    with closing(TaskQueue(vhost, ())) as queue:
+    with closing(TaskQueue(vhost, {})) as queue:
         queue.check()
         with queue._connections.acquire(block=True) as connection:
             lose(connection.connection.transport.sock)
@@ -163,7 +163,7 @@ def test_the_first_task_after_a_connection_was_lost_is_sent(
 
 
 def test_hanging_broker_is_reported_at_once(node: RabbitMQ, vhost: str) -> None:
-    with closing(TaskQueue(vhost, ())) as queue:
+    with closing(TaskQueue(vhost, {})) as queue:
         queue.check()
         with queue._connections.acquire(block=True) as connection:
             _cut(connection.connection.transport.sock)
@@ -181,7 +181,7 @@ def _wait_until(so: Callable[[], bool]) -> None:
 
 def declare(vhost: str, queue_type: QueueType = QueueType.CLASSIC) -> None:
     """As a gateway does that looks whether the broker takes tasks."""
-    with closing(TaskQueue(vhost, (), BrokerOptions(queue_type=queue_type))) as queue:
+    with closing(TaskQueue(vhost, {}, BrokerOptions(queue_type=queue_type))) as queue:
         queue.check()
 
 
@@ -253,7 +253,7 @@ async def test_a_slow_upstream_keeps_nobody_from_inspecting(
     own_environ["GATEWAY_DRAIN_TIMEOUT"] = "1"
     gateway = scene.start_gateway()
     scene.start_worker()
-    queue = TaskQueue(vhost, (), BrokerOptions(queue_type=queue_type))
+    queue = TaskQueue(vhost, {}, BrokerOptions(queue_type=queue_type))
     async with scene.alice(gateway) as client:
         await scene.sandbox.fault("POST", PATH, times=1000, delay=60.0, status=503)
         ids = [

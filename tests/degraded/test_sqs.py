@@ -60,7 +60,7 @@ def made(sqs: SQS, aws: Any) -> str:
 
 def test_queues_made_by_hand_are_compared_and_none_is_made(sqs: SQS, aws: Any, made: str) -> None:
     before = set(aws.list_queues()["QueueUrls"])
-    queue = TaskQueue(sqs.url, (), BrokerOptions(sqs_queues=made))
+    queue = TaskQueue(sqs.url, {}, BrokerOptions(sqs_queues=made))
     queue.check()
     queue.probe()
     assert queue.depths() == {**dict.fromkeys(QUEUES, 0), Step.RESUME: 1}
@@ -77,7 +77,7 @@ def test_queues_made_by_hand_are_compared_and_none_is_made(sqs: SQS, aws: Any, m
 
 def test_queues_are_made_with_a_prefix(sqs: SQS, aws: Any) -> None:
     prefix = f"own-{uuid4().hex}-"
-    queue = TaskQueue(sqs.url, (), BrokerOptions(sqs_queues=prefix))
+    queue = TaskQueue(sqs.url, {}, BrokerOptions(sqs_queues=prefix))
     queue.probe()
     queue.check()
     queue.send(Step.SWEEP, "id")
@@ -93,7 +93,7 @@ def test_queues_are_made_with_a_prefix(sqs: SQS, aws: Any) -> None:
 
 
 def test_what_cannot_be_reached_is_named() -> None:
-    away = TaskQueue(SQS(free_port()).url, ())
+    away = TaskQueue(SQS(free_port()).url, {})
     with pytest.raises(QueueUnavailable, match="SQS cannot be reached"):
         away.check()
 
@@ -107,7 +107,7 @@ async def test_a_worker_takes_its_share_and_gives_back_what_it_leaves(
     own_environ["GATEWAY_DRAIN_TIMEOUT"] = "1"
     gateway = scene.start_gateway()
     worker = scene.start_worker()
-    queue = TaskQueue(sqs.url, (), BrokerOptions(sqs_queues=made))
+    queue = TaskQueue(sqs.url, {}, BrokerOptions(sqs_queues=made))
     async with scene.alice(gateway) as client:
         await scene.sandbox.fault("POST", PATH, times=1000, delay=60.0, status=503)
         ids = [

@@ -129,7 +129,7 @@ async def test_rabbitmq_with_an_alarm(scene: Scene, node: RabbitMQ) -> None:
                 gateway.admin_url, lambda found: found.value("broker_refuses") == 1
             )
             assert scraped.value("broker_refuses") == 1
-            queue = TaskQueue(node.url, ())
+            queue = TaskQueue(node.url, {})
             with pytest.raises(QueueUnavailable):
                 async with asyncio.timeout(PATIENCE):
                     await asyncio.to_thread(queue.probe)

@@ -67,7 +67,7 @@ async def _ask_redis(settings: Settings) -> None:
 
 
 async def _ask_broker(settings: Settings) -> None:
-    with closing(TaskQueue(settings.broker, ())) as queue:
+    with closing(TaskQueue(settings.broker, {})) as queue:
         queue.probe()  # on a connection of its own
 
 

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from gateway.brokers.gathering import Gathering
 from gateway.errors import QueueUnavailable
-from gateway.queue import LARGEST_MESSAGE, QUEUES, TaskQueue
+from gateway.queue import QUEUES, TaskQueue
 from gateway.stack.valkey import Valkey
 from gateway.uploads.lifecycle import Step
+
+LARGEST = 500
+GATHERINGS = {"many": Gathering(seconds=0.5, largest=LARGEST)}
 
 
 @pytest.fixture
@@ -33,8 +37,8 @@ def messages(broker: Redis) -> list[tuple[str, Any]]:
 
 
 def test_gathered_tasks_share_messages(own_redis_url: str, broker: Redis) -> None:
-    queue = TaskQueue(own_redis_url, {"many"})
-    ids = [f"upload-{number}" for number in range(2 * LARGEST_MESSAGE + 50)]
+    queue = TaskQueue(own_redis_url, GATHERINGS)
+    ids = [f"upload-{number}" for number in range(2 * LARGEST + 50)]
     for upload_id in ids:
         queue.send("many", upload_id)
     queue.close()
@@ -45,7 +49,7 @@ def test_gathered_tasks_share_messages(own_redis_url: str, broker: Redis) -> Non
 
 
 def test_a_task_that_somebody_waits_for_goes_by_itself(own_redis_url: str, broker: Redis) -> None:
-    queue = TaskQueue(own_redis_url, {"many"})
+    queue = TaskQueue(own_redis_url, GATHERINGS)
     queue.send("many", "a")
     queue.send("one", "b")
     queue.send("one", "c")
@@ -54,7 +58,7 @@ def test_a_task_that_somebody_waits_for_goes_by_itself(own_redis_url: str, broke
 
 
 def test_what_is_left_is_sent_at_the_end(own_redis_url: str, broker: Redis) -> None:
-    queue = TaskQueue(own_redis_url, {"many"})
+    queue = TaskQueue(own_redis_url, GATHERINGS)
     queue.send("many", "a")
     queue.close()
     assert messages(broker) == [("many", ["a"])]
@@ -66,7 +70,7 @@ def test_the_broker_is_left_at_the_end(module_valkey: Valkey) -> None:
 
     with Redis.from_url(module_valkey.url) as watching:
         before = connected()
-        queue = TaskQueue(module_valkey.url, ())
+        queue = TaskQueue(module_valkey.url, {})
         queue.send("one", "a")
         queue.check()
         queue.probe()
@@ -76,7 +80,7 @@ def test_the_broker_is_left_at_the_end(module_valkey: Valkey) -> None:
 
 
 def test_a_probe_leaves_nothing_behind(own_redis_url: str, broker: Redis) -> None:
-    queue = TaskQueue(own_redis_url, ())
+    queue = TaskQueue(own_redis_url, {})
     queue.probe()
     queue.close()
     assert broker.keys() == []
@@ -87,7 +91,7 @@ def test_a_broker_that_keeps_no_messages_is_named(module_valkey: Valkey) -> None
         redis.acl_setuser(
             "clerk", enabled=True, passwords=["+hush"], keys=["*"], commands=["+@all", "-zadd"]
         )
-    queue = TaskQueue(module_valkey.url.replace("//", "//clerk:hush@"), ())
+    queue = TaskQueue(module_valkey.url.replace("//", "//clerk:hush@"), {})
     queue.check()
     with pytest.raises(QueueUnavailable, match="zadd") as caught:
         queue.probe()
@@ -97,7 +101,7 @@ def test_a_broker_that_keeps_no_messages_is_named(module_valkey: Valkey) -> None
 
 def test_each_step_has_a_queue_of_its_own(own_redis_url: str, broker: Redis) -> None:
     assert set(QUEUES) == set(Step)
-    queue = TaskQueue(own_redis_url, ())
+    queue = TaskQueue(own_redis_url, {})
     assert queue.depth() == 0
     for step, count in zip(Step, range(1, 9), strict=False):
         for number in range(count):

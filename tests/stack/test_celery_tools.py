@@ -124,7 +124,7 @@ async def test_flower_tells_what_workers_do_to_who_may_know(
                     upload_ids.add(answer.upload_id)
                     tasks = await _json(operator, "/api/tasks")
                     told = [task for task in tasks.values() if task["name"] == Step.INSPECT]
-            assert {task["args"] for task in told} <= {f"['{each}']" for each in upload_ids}
+            assert {task["args"] for task in told} <= {f"[['{each}']]" for each in upload_ids}
             # No more than ids: neither names nor tokens, and nobody can have a worker end.
             pages = [await _text(operator, path) for path in ("/api/tasks", f"/worker/{NODE}")]
             for secret in ("private.png", TOKENS["alice"], *_secrets(own)):

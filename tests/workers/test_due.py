@@ -26,7 +26,7 @@ async def redis(own_redis_url: str) -> AsyncIterator[Redis]:
 @pytest.fixture
 def due(own_redis_url: str, redis: Redis) -> Iterator[Due]:
     """With a broker that no worker listens to."""
-    with closing(TaskQueue(own_redis_url, ())) as queue:
+    with closing(TaskQueue(own_redis_url, {})) as queue:
         yield Due(redis, queue)
 
 
@@ -78,7 +78,7 @@ async def test_without_redis_the_process_that_asks_remembers(
 ) -> None:
     """The broker is another one, which is there."""
     server = Valkey(tmp_path / "valkey", free_port())
-    queue = TaskQueue(own_redis_url, ())
+    queue = TaskQueue(own_redis_url, {})
     async with Redis.from_url(server.url) as away:
         due = Due(away, queue)
         await due.add(Step.RESUME, "a", 0.2)

@@ -16,7 +16,7 @@ from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Cause, State
 from tests.workers.test_sweep import stored_upload
 from workers.due import Due
-from workers.runtime import WorkerServices
+from workers.runtime import AT_A_TIME, WorkerServices
 from workers.sniff import Sniffer
 from workers.steps import poison
 from workers.steps.audit import audit
@@ -156,12 +156,125 @@ async def test_of_many_that_die_together_each_is_tried_by_itself(services: Worke
     ids = [f"id-{number}" for number in range(20)]
     await poison.several(Step.AUDIT, ids, work)(services)
     assert sorted(done) == sorted(ids)
-    await services.backends.redis.incr(keys.tries("id-7"))  # its worker was killed
+    died, others = ids[:12], ids[12:]
+    for upload_id in died:  # their worker was killed
+        await services.backends.redis.incr(keys.tries(upload_id))
     done.clear()
     await poison.several(Step.AUDIT, ids, work)(services)
-    assert done == []
+    assert sorted(done) == sorted(others)
+    services.backends.queue.close()
+    assert await services.backends.redis.llen(Step.RESUME) == len(died)
+    assert {await tries(services, upload_id) for upload_id in died} == {1}
+    assert {await tries(services, upload_id) for upload_id in others} == {0}
+
+
+@pytest.mark.parametrize(
+    ("step", "before", "alone"),
+    [
+        (Step.RESUME, 0, False),
+        (Step.RESUME, 1, True),
+        (Step.REGISTER, 1, False),
+        (Step.REGISTER, 2, True),
+        (Step.INSPECT, 2, True),
+    ],
+)
+async def test_one_suspect_runs_at_a_time(
+    services: WorkerServices, step: Step, before: int, *, alone: bool
+) -> None:
+    running: set[str] = set()
+    most = 0
+
+    async def work(upload_id: str, services: WorkerServices) -> None:
+        nonlocal most
+        running.add(upload_id)
+        most = max(most, len(running))
+        for _ in range(10):  # the time that others need to count theirs
+            assert await tries(services, upload_id) == before + 1
+        running.remove(upload_id)
+
+    ids = [f"id-{number}" for number in range(4)]
+    if before:
+        for upload_id in ids:
+            await services.backends.redis.set(keys.tries(upload_id), before)
+    await asyncio.gather(*(poison.one(step, each, work)(services) for each in ids))
+    assert most == (1 if alone else len(ids))
+    assert [await tries(services, each) for each in ids] == [before] * len(ids)
+
+
+async def test_a_suspect_that_waits_for_its_turn_is_not_counted(services: WorkerServices) -> None:
+    ids = [f"id-{number}" for number in range(4)]
+    for upload_id in ids:
+        await services.backends.redis.set(keys.tries(upload_id), 1)
+    begun, died = asyncio.Event(), asyncio.Event()
+
+    async def work(_: str, __: WorkerServices) -> None:
+        begun.set()
+        await died.wait()
+
+    resumed = [asyncio.create_task(poison.one(Step.RESUME, each, work)(services)) for each in ids]
+    await begun.wait()
+    # Here the process would die.
+    assert sorted([await tries(services, each) for each in ids]) == [1, 1, 1, 2]
+    died.set()
+    await asyncio.gather(*resumed)
+    assert [await tries(services, each) for each in ids] == [1] * len(ids)
+
+
+async def test_a_suspect_that_takes_long_holds_up_no_other(
+    services: WorkerServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poison, "_ALONE_SECONDS", 0.05)
+    done = asyncio.Event()
+
+    async def waits(_: str, __: WorkerServices) -> None:
+        await done.wait()
+
+    async def ends(_: str, __: WorkerServices) -> None:
+        done.set()
+
+    for upload_id in ("a", "b", "c"):
+        await services.backends.redis.set(keys.tries(upload_id), 1)
+    slow = asyncio.create_task(poison.one(Step.RESUME, "a", waits)(services))
+    await asyncio.sleep(0.01)
+    await poison.one(Step.RESUME, "b", ends)(services)
+    await slow
+    assert services.suspects._value == 1  # each gave its turn back once
+
+
+async def test_suspects_of_a_worker_that_stops_are_given_back(services: WorkerServices) -> None:
+    begun = asyncio.Event()
+
+    async def waits(_: str, __: WorkerServices) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    ids = ["a", "b", "c"]
+    for upload_id in ids:
+        await services.backends.redis.set(keys.tries(upload_id), 1)
+    steps = [asyncio.create_task(poison.one(Step.RESUME, each, waits)(services)) for each in ids]
+    await begun.wait()
+    for each in steps:
+        each.cancel()
+    await asyncio.gather(*steps)
+    assert [await tries(services, each) for each in ids] == [1, 1, 1]
     services.backends.queue.close()
     assert await services.backends.redis.llen(Step.RESUME) == len(ids)
+
+
+async def test_steps_of_many_messages_share_the_places(services: WorkerServices) -> None:
+    running = most = 0
+
+    async def work(_: str, __: WorkerServices) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    messages = [[f"{number}-{each}" for each in range(8)] for number in range(10)]
+    steps = (poison.several(Step.INSPECT, ids, work)(services) for ids in messages)
+    await asyncio.gather(*steps)
+    assert most <= AT_A_TIME
 
 
 async def test_one_that_fails_holds_up_no_other(services: WorkerServices) -> None:

@@ -16,15 +16,14 @@ import google_crc32c
 import pytest
 from redis.asyncio import Redis
 
-from gateway.backends import Backends
+from gateway.backends import GATHERINGS, Backends
 from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound, UploadSuperseded
-from gateway.queue import LARGEST_MESSAGE
 from gateway.records.ledger import Ledger
 from gateway.records.removals import Order, Removals
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
-from gateway.uploads.lifecycle import advance, begin
+from gateway.uploads.lifecycle import Step, advance, begin
 from gateway.uploads.record import Cause, File, State, Target, Terms, Upload
 from tests.flows import files
 from tests.flows.client import ENDS, PATIENCE, Client
@@ -136,7 +135,7 @@ async def test_record_lost_by_redis_blocks_nothing(backends: Backends) -> None:
 
 @pytest.mark.usefixtures("worker")
 async def test_many_audits_in_one_message_are_all_done(backends: Backends) -> None:
-    many = [stored_upload(Delivery.RELAY) for _ in range(LARGEST_MESSAGE)]
+    many = [stored_upload(Delivery.RELAY) for _ in range(GATHERINGS[Step.AUDIT].largest)]
     for upload in many:
         await backends.ledger.accept_relayed(upload)
     await sweep(backends, LATER)

@@ -1,14 +1,17 @@
 """Wraps every step: its time limit, and what follows if it does not end in order.
 
-Starts of steps are counted, so that an upload that kills its worker, or makes it fail in an
-unexpected way, ends as a dead letter instead of coming back forever.
+Beginnings of steps are counted, so that an upload that kills its worker, or makes it fail in an
+unexpected way, ends as a dead letter instead of coming back forever. All that a process has begun
+are suspects after its death. From then on one of them runs at a time, and is counted only when it
+begins: what is no poison is hardly counted again, whatever it was a neighbour of.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from redis.exceptions import RedisError
@@ -32,12 +35,26 @@ log = get_logger(__name__)
 MOST_TRIES: Final = 8
 """Unfinished steps of one upload after which it is abandoned."""
 
-_AT_A_TIME: Final = 16
-"""Steps of one message that are done together: more only wait for each other's connections."""
+_ALONE_SECONDS: Final = 20.0
+"""How long a suspect keeps other suspects waiting: what kills a process does so before that."""
 
+_NEVER: Final = 1_000_000
 _REMEMBERED: Final = 86_400
 _PAUSE: Final = 10.0
 _LONGEST_PAUSE: Final = 60.0
+
+# Returns how often a step of each upload was begun before without an end. Counts this beginning,
+# unless that is often enough to make the upload a suspect.
+_COUNT: Final = """
+local before = {}
+for each, key in ipairs(KEYS) do
+    before[each] = tonumber(redis.call('GET', key) or 0)
+    if before[each] < tonumber(ARGV[1]) then
+        redis.call('SET', key, before[each] + 1, 'EX', ARGV[2])
+    end
+end
+return before
+"""
 
 # A no-op step must not reset the count of earlier failures.
 _COUNT_DOWN: Final = """
@@ -55,39 +72,92 @@ def one(step: Step, upload_id: str, work: StepWork) -> Work:
 
 
 def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
-    """The same step of many uploads, some at a time; one that fails holds up no other."""
+    """The same step of many uploads, some at a time; one that fails holds up no other.
+
+    A suspect (an upload with an earlier step that did not end, and may have killed its process) is
+    sent again, in a message of its own.
+    """
+    ids = list(dict.fromkeys(upload_ids))
+    suspect_from = _suspect_from(step, ids)
 
     async def guarded(services: WorkerServices) -> None:
         try:
-            tries = await _begin(services, upload_ids)
+            before = await _count(services, ids, suspect_from)
         except asyncio.CancelledError:
-            for upload_id in upload_ids:
+            for upload_id in ids:
                 _give_back(step, upload_id, services)
             return
-        if len(upload_ids) > 1 and max(tries.values(), default=0) > 1:
-            # One of them may kill workers: run each by itself to find out which.
-            await _end(services, upload_ids)
-            for upload_id in upload_ids:
-                services.backends.queue.send(_again(step), upload_id)
+        fresh = {each: count + 1 for each, count in before.items() if count < suspect_from}
+        suspects = [each for each, count in before.items() if count >= suspect_from]
+        if len(ids) == 1 and suspects:
+            await _alone(step, ids[0], work, services)
             return
-        turns = asyncio.Semaphore(_AT_A_TIME)
-
-        async def in_turn(upload_id: str) -> str | None:
-            try:
-                await turns.acquire()
-            except asyncio.CancelledError:  # its turn never came
-                _give_back(step, upload_id, services)
-                return upload_id
-            try:
-                ended = await _guarded(step, upload_id, work, services, tries.get(upload_id, 1))
-            finally:
-                turns.release()
-            return upload_id if ended else None
-
-        over = await asyncio.gather(*map(in_turn, upload_ids))
-        await _end(services, [upload_id for upload_id in over if upload_id is not None])
+        for upload_id in suspects:
+            services.backends.queue.send(_again(step), upload_id)
+        await _together(step, fresh, work, services)
 
     return guarded
+
+
+def _suspect_from(step: Step, upload_ids: Sequence[str]) -> int:
+    """From how many beginnings without an end on an upload of the message is a suspect.
+
+    A step that failed once may be repeated as others are; but one that is resumed may have been
+    interrupted by a death, and one of many would make suspects of its neighbours.
+    """
+    return 1 if step is Step.RESUME or len(upload_ids) > 1 else 2
+
+
+async def _together(
+    step: Step, tries: Mapping[str, int], work: StepWork, services: WorkerServices
+) -> None:
+    """Run the step of each upload; `tries` says how often it was begun, this time included."""
+    places = services.places[step] if len(tries) > 1 else nullcontext()
+
+    async def in_turn(upload_id: str) -> str | None:
+        try:
+            async with places:
+                ended = await _guarded(step, upload_id, work, services, tries[upload_id])
+        except asyncio.CancelledError:  # its turn never came
+            _give_back(step, upload_id, services)
+            return upload_id
+        return upload_id if ended else None
+
+    over = await asyncio.gather(*map(in_turn, tries))
+    await _end(services, [upload_id for upload_id in over if upload_id is not None])
+
+
+async def _alone(step: Step, upload_id: str, work: StepWork, services: WorkerServices) -> None:
+    """Run the step of a suspect while no other suspect runs in this process, and count it then."""
+    try:
+        async with _turn(services.suspects):
+            before = await _count(services, [upload_id], _NEVER)
+            ended = await _guarded(step, upload_id, work, services, before[upload_id] + 1)
+    except asyncio.CancelledError:  # its turn never came
+        _give_back(step, upload_id, services)
+        return
+    if ended:
+        await _end(services, [upload_id])
+
+
+@asynccontextmanager
+async def _turn(suspects: asyncio.Semaphore) -> AsyncIterator[None]:
+    """The turn of one suspect, which passes to the next if it takes long."""
+    await suspects.acquire()
+    passed = False
+
+    def pass_on() -> None:
+        nonlocal passed
+        if not passed:
+            passed = True
+            suspects.release()
+
+    timer = asyncio.get_running_loop().call_later(_ALONE_SECONDS, pass_on)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        pass_on()
 
 
 async def _guarded(
@@ -167,21 +237,23 @@ async def _give_up(upload_id: str, services: WorkerServices) -> None:
         await end(services.backends, entry, entry.upload, State.FAILED, fault)
 
 
-async def _begin(services: WorkerServices, upload_ids: Sequence[str]) -> dict[str, int]:
-    """How often a step of each was begun without an end, this time included.
+async def _count(
+    services: WorkerServices, upload_ids: Sequence[str], suspect_from: int
+) -> dict[str, int]:
+    """How often a step of each was begun before without an end.
 
+    This time counts as well, unless the upload is a suspect: then it does once its turn comes.
     Without Redis attempts are not counted, and few tasks arrive.
     """
+    names = map(keys.tries, upload_ids)
     try:
-        async with services.backends.redis.pipeline(transaction=False) as pipeline:
-            for upload_id in upload_ids:
-                pipeline.incr(keys.tries(upload_id))
-                pipeline.expire(keys.tries(upload_id), _REMEMBERED)
-            counts = (await pipeline.execute())[::2]
+        before = await services.backends.redis.eval(
+            _COUNT, len(upload_ids), *names, suspect_from, _REMEMBERED
+        )
     except (RedisError, OSError) as error:
         log.warning("step.not_counted", error=repr(error))
-        return {}
-    return dict(zip(upload_ids, counts, strict=True))
+        return dict.fromkeys(upload_ids, 0)
+    return dict(zip(upload_ids, cast(list[int], before), strict=True))
 
 
 async def _end(services: WorkerServices, upload_ids: Sequence[str]) -> None:

@@ -112,7 +112,7 @@ async def test_redis_command_with_unknown_keys_is_not_sent(both: tuple[Redis, Re
 @pytest.fixture
 def queues(own_redis_url: str) -> Iterator[tuple[TaskQueue, TaskQueue]]:
     one, other = BrokerOptions(redis_prefix=ONE), BrokerOptions(redis_prefix=OTHER)
-    opened = TaskQueue(own_redis_url, (), one), TaskQueue(own_redis_url, (), other)
+    opened = TaskQueue(own_redis_url, {}, one), TaskQueue(own_redis_url, {}, other)
     yield opened
     for queue in opened:
         queue.close()

@@ -163,7 +163,7 @@ async def test_a_relays_record_that_redis_refuses_goes_elsewhere_and_costs_no_co
 async def test_a_task_that_a_wrong_server_does_not_take_is_sent_to_the_right_one(
     address: Address, reply: str
 ) -> None:
-    queue = TaskQueue(address.url, ())
+    queue = TaskQueue(address.url, {})
     await asyncio.to_thread(queue.check)
     address.deny(reply)
     await asyncio.to_thread(queue.check)
@@ -173,7 +173,7 @@ async def test_a_task_that_a_wrong_server_does_not_take_is_sent_to_the_right_one
 
 @pytest.mark.parametrize("reply", REFUSED)
 async def test_a_broker_that_refuses_writes_is_not_there(address: Address, reply: str) -> None:
-    queue = TaskQueue(address.url, ())
+    queue = TaskQueue(address.url, {})
     await asyncio.to_thread(queue.check)
     address.deny(reply)
     with pytest.raises(QueueUnavailable):

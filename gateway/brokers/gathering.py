@@ -1,0 +1,69 @@
+"""Which tasks share a message, and when it is due. Pure: callers say what time it is.
+
+The first task of a name is due at once. Those that follow within a moment wait until that moment
+has passed, and share their messages.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+
+class Gathering(NamedTuple):
+    """How tasks of one name share messages."""
+
+    seconds: float
+    """How long after the previous message the next one is due."""
+
+    largest: int
+    """Uploads in one message: a worker that dies with it delays no more than these."""
+
+
+class Message(NamedTuple):
+    """A task, and its argument: a list of ids if its name is gathered, else one id."""
+
+    name: str
+    ids: str | list[str]
+
+
+_BY_ITSELF: Final = Gathering(seconds=0.0, largest=1)
+
+
+class Gatherer:
+    """Tasks that were given and not taken yet, in the order in which they came."""
+
+    def __init__(self, gatherings: Mapping[str, Gathering]) -> None:
+        """Tasks of any other name are due at once, each in a message of its own."""
+        self._gatherings = gatherings
+        self._waiting: dict[str, list[str]] = {}
+        self._taken_at: dict[str, float] = {}
+
+    def add(self, name: str, upload_id: str) -> None:
+        """Have the task wait until it is due."""
+        self._waiting.setdefault(name, []).append(upload_id)
+
+    def due_of(self, name: str) -> float:
+        """From when on a task of that name is due. Any thread may ask."""
+        taken_at = self._taken_at.get(name, -math.inf)
+        return taken_at + self._gatherings.get(name, _BY_ITSELF).seconds
+
+    def due(self) -> float:
+        """From when on any task is due; infinity if none waits."""
+        return min(map(self.due_of, self._waiting), default=math.inf)
+
+    def take(self, now: float, *, all_of_them: bool = False) -> list[Message]:
+        """The messages that are due; `all_of_them`: also those that are not, yet."""
+        due = [name for name in self._waiting if all_of_them or self.due_of(name) <= now]
+        messages: list[Message] = []
+        for name in due:
+            self._taken_at[name] = now
+            messages += _messages(name, self._waiting.pop(name), self._gatherings.get(name))
+        return messages
+
+
+def _messages(name: str, ids: list[str], gathering: Gathering | None) -> Iterator[Message]:
+    if gathering is None:
+        yield from (Message(name, upload_id) for upload_id in ids)
+    else:
+        for at in range(0, len(ids), gathering.largest):
+            yield Message(name, ids[at : at + gathering.largest])
