@@ -12,11 +12,11 @@ from typing import Final, Protocol
 from redis import Redis
 
 from chaos.brokers.faults import Fault, Kind
+from chaos.servers.failover import Address, address_of, follow, promote
+from chaos.servers.rabbitmq import RabbitMQ
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
-from tests.servers.failover import Address, address_of, follow, promote
-from tests.servers.rabbitmq import RabbitMQ
 
 _BETWEEN: Final = 0.5
 """Seconds that a broker is away which is killed, or told to start again."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from chaos.servers.rabbitmq import RabbitMQ
 from gateway.stack.part import Part
 from gateway.stack.ports import free_port
 from gateway.uploads import keys
 from tests.degraded.conftest import PATH, Scene, Server
 from tests.flows import files
 from tests.flows.client import Client
-from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.sqs import SQS
 
 pytestmark = pytest.mark.slow

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
+from chaos.servers.failover import Address, address_of, follow, promote
 from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
@@ -19,7 +20,6 @@ from tests.degraded.conftest import IMPORTS, PATH, Scene, Server, eventually
 from tests.flows import files
 from tests.flows.client import Answer, Client
 from tests.gateway.redis.test_replies import REFUSED, WRONG
-from tests.servers.failover import Address, address_of, follow, promote
 from tests.servers.zygote import ForkedPart
 
 SAID = ("READONLY", "UNBLOCKED")

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from kombu import Connection, Exchange, Queue
 
+from chaos.servers.rabbitmq import RabbitMQ
 from gateway.brokers.faults import RIGHTS
 from gateway.brokers.kinds import QueueType
 from gateway.brokers.options import DEFAULTS, BrokerOptions
@@ -25,7 +26,7 @@ from tests.degraded.conftest import PATH, RESPOND_ASYNC, Scene, eventually
 from tests.flows import files
 from tests.flows.client import PATIENCE
 from tests.servers import secrets
-from tests.servers.rabbitmq import RabbitMQ, started
+from tests.servers.rabbitmq import started
 from workers.shares import share
 
 pytestmark = pytest.mark.slow

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from chaos.servers.rabbitmq import RabbitMQ
 from gateway.errors import QueueUnavailable
 from gateway.queue import TaskQueue
 from gateway.stack.valkey import Valkey
@@ -26,7 +27,6 @@ from tests.degraded.conftest import (
 from tests.flows import files
 from tests.servers import metrics, rabbitmq
 from tests.servers.gateway import start_worker
-from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.zygote import ForkedPart
 
 PATIENCE = 90.0

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chaos.servers.listening import Serve, listening
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_port
 from gateway.stack.probes import listens, pongs
 from gateway.stack.valkey import Valkey
 from tests.servers.certificate import self_signed
-from tests.servers.listening import Serve, listening
 
 HTML = b"<!doctype html><title>Welcome</title>"
 

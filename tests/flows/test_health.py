@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from chaos.servers.listening import listening
 from gateway.stack.ports import HOST, free_port
 from tests.flows.client import Client
 from tests.servers.fixtures import StartGateway
-from tests.servers.listening import listening
 from tests.servers.sandbox import TOKENS
 
 PATIENCE = 20.0

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from cryptography.fernet import Fernet
 
+from chaos.servers.rabbitmq import RabbitMQ
 from gateway.stack.part import Part
 from gateway.stack.ports import HOST, free_port
 from gateway.stack.seaweedfs import SeaweedFS
@@ -85,14 +86,14 @@ def module_redis_url(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq(servers_dir: Path) -> Iterator[rabbit.RabbitMQ]:
+def rabbitmq(servers_dir: Path) -> Iterator[RabbitMQ]:
     """A node of RabbitMQ; tests that stop it start one of their own."""
     with rabbit.started(servers_dir / "rabbitmq") as node:
         yield node
 
 
 @pytest.fixture
-def vhost_url(rabbitmq: rabbit.RabbitMQ) -> Iterator[str]:
+def vhost_url(rabbitmq: RabbitMQ) -> Iterator[str]:
     """An empty virtual host of one test."""
     with rabbitmq.lend_vhost() as url:
         yield url

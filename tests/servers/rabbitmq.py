@@ -1,194 +1,24 @@
-"""RabbitMQ: a node of the tests' own, whose ports, home and data no other node shares."""
+"""RabbitMQ for tests, which are skipped if it is not installed."""
 
-import json
-import os
-import signal
-import subprocess
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from shutil import which
-from urllib.request import Request, urlopen
-from uuid import uuid4
 
-from gateway.stack.part import Command, Part
-from gateway.stack.ports import HOST, free_ports
-from gateway.stack.probes import listens
+from chaos.servers.rabbitmq import RabbitMQ, is_installed
+from gateway.stack.part import Part
 from tests.programs import lack
-
-_DEBIANS = "/usr/lib/rabbitmq/bin"
-"""What is on Debian's PATH changes to another user, who may not write where tests do."""
-
-_START_SECONDS = 120.0
-_CONTROL_SECONDS = 120.0
-_PLENTY = 0.6
-_NOTHING = 0.0000001
-
-
-@dataclass(frozen=True)
-class RabbitMQ:
-    """A node, as it is started and controlled; `url` leads to its first virtual host."""
-
-    directory: Path
-    port: int
-    dist_port: int
-    epmd_port: int
-    management_port: int
-
-    @classmethod
-    def below(cls, directory: Path) -> "RabbitMQ":
-        """A node that keeps all that it writes in that directory."""
-        return cls(directory, *free_ports(4))
-
-    @property
-    def url(self) -> str:
-        return self.url_of("/")
-
-    def url_of(self, vhost: str) -> str:
-        """What clients connect to."""
-        path = "%2F" if vhost == "/" else vhost
-        return f"amqp://guest:guest@{HOST}:{self.port}/{path}"
-
-    def epmd(self) -> Command:
-        """The register of names that a node needs; left to itself, it starts one that stays."""
-        ready = lambda: listens(HOST, self.epmd_port)  # noqa: E731 - as other commands have it
-        argv = [_found("epmd"), "-port", str(self.epmd_port), "-address", HOST]
-        return Command("epmd", argv, ready, self._environ())
-
-    def command(self) -> Command:
-        """How the node is started; the process is the node itself, and not a script around it."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "plugins").write_text("[rabbitmq_management].\n")
-        (self.directory / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = {HOST}:{self.port}\n"
-            f"management.tcp.ip = {HOST}\n"
-            f"management.tcp.port = {self.management_port}\n"
-            f"vm_memory_high_watermark.relative = {_PLENTY}\n"
-            "disk_free_limit.absolute = 1MB\n"
-        )
-        return Command(
-            "rabbitmq",
-            [_found("rabbitmq-server")],
-            lambda: listens(HOST, self.port) and listens(HOST, self.management_port),
-            {
-                **self._environ(),
-                # The script becomes the node where it may read; there is nothing to be read.
-                "RABBITMQ_ALLOW_INPUT": "1",
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput",
-            },
-            patience=_START_SECONDS,
-            grace=30.0,
-        )
-
-    def control(self, *arguments: str) -> str:
-        """What `rabbitmqctl` with these arguments says. Takes some seconds."""
-        done = subprocess.run(
-            [_found("rabbitmqctl"), "--quiet", *arguments],
-            env={**os.environ, **self._environ()},
-            capture_output=True,
-            text=True,
-            timeout=_CONTROL_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def put(self, path: str, **settings: str) -> None:
-        """Change it by its HTTP API, in much less time than `rabbitmqctl` takes to start."""
-        self._ask("PUT", path, json.dumps(settings).encode())
-
-    @contextmanager
-    def memory_alarm(self) -> Iterator[None]:
-        """While it lasts, what publishers send is not taken, and not answered."""
-        self.control("set_vm_memory_high_watermark", f"{_NOTHING:.7f}")
-        try:
-            yield
-        finally:
-            self.control("set_vm_memory_high_watermark", str(_PLENTY))
-
-    @contextmanager
-    def disk_alarm(self) -> Iterator[None]:
-        """The same for want of room on the disk."""
-        self.control("set_disk_free_limit", "100000GB")
-        try:
-            yield
-        finally:
-            self.control("set_disk_free_limit", "1MB")
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Its connections stand, and nothing is answered."""
-        pid = int((self.directory / "pid").read_text())
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
-
-    @contextmanager
-    def lend_vhost(self) -> Iterator[str]:
-        """The URL of a virtual host that is empty, and goes at the end with all that is in it."""
-        name = f"test-{uuid4().hex}"
-        self.put(f"vhosts/{name}")
-        self.put(f"permissions/{name}/guest", configure=".*", write=".*", read=".*")
-        try:
-            yield self.url_of(name)
-        finally:
-            self._ask("DELETE", f"vhosts/{name}")
-
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> None:
-        url = f"http://{HOST}:{self.management_port}/api/{path}"
-        credentials = b64encode(b"guest:guest").decode()
-        headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
-        request = Request(url, body, headers, method=method)
-        with urlopen(request, timeout=_CONTROL_SECONDS):
-            pass  # it raises where the answer is a refusal
-
-    def _environ(self) -> dict[str, str]:
-        return {
-            "HOME": str(self.directory),  # where the cookie is
-            "ERL_EPMD_PORT": str(self.epmd_port),
-            "ERL_EPMD_ADDRESS": HOST,
-            "RABBITMQ_NODENAME": f"tests-{self.port}@localhost",
-            "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_NODE_IP_ADDRESS": HOST,
-            "RABBITMQ_DIST_PORT": str(self.dist_port),
-            "RABBITMQ_CONF_ENV_FILE": os.devnull,
-            "RABBITMQ_CONFIG_FILE": str(self.directory / "rabbitmq.conf"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.directory / "plugins"),
-            "RABBITMQ_MNESIA_BASE": str(self.directory / "mnesia"),
-            "RABBITMQ_LOG_BASE": str(self.directory),
-            "RABBITMQ_LOGS": "-",
-            "RABBITMQ_PID_FILE": str(self.directory / "pid"),
-        }
 
 
 def require() -> None:
-    """End the test where there is no RabbitMQ to run."""
-    if not _is_there():
+    """Skip the test if there is no RabbitMQ to run."""
+    if not is_installed():
         lack("rabbitmq-server is not installed")
 
 
 @contextmanager
 def started(directory: Path) -> Iterator[RabbitMQ]:
-    """A running node, where there is one to run."""
+    """A running node, if there is one to run."""
     require()
     node = RabbitMQ.below(directory)
     with Part(node.epmd(), directory), Part(node.command(), directory):
         yield node
-
-
-def _is_there() -> bool:
-    return all(which(name, path=_path()) for name in ("rabbitmq-server", "rabbitmqctl", "epmd"))
-
-
-def _found(name: str) -> str:
-    found = which(name, path=_path())
-    assert found is not None, f"{name} is not installed"
-    return found
-
-
-def _path() -> str:
-    return os.pathsep.join([_DEBIANS, os.environ.get("PATH", os.defpath), "/usr/sbin"])

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.servers.listening import listening
+from chaos.servers.listening import listening
 
 BYTES_AT_ONCE = 64 * 1024
 SLOW_SECONDS = 0.1

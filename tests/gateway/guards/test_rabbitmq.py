@@ -14,10 +14,11 @@ from celery.events.dispatcher import EventDispatcher
 from kombu import Connection
 from kombu.transport import pyamqp
 
+from chaos.servers.rabbitmq import RabbitMQ
 from gateway.brokers import amqp
 from gateway.guards import py_amqp
 from gateway.queue import celery_settings
-from tests.servers.rabbitmq import RabbitMQ, started
+from tests.servers.rabbitmq import started
 from workers import celery_guards
 
 pytestmark = pytest.mark.slow

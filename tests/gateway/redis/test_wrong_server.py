@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from chaos.servers.failover import Address
 from gateway.choices import Delivery
 from gateway.errors import QueueUnavailable
 from gateway.queue import TaskQueue
@@ -17,7 +18,6 @@ from gateway.redis.pool import RolePool
 from gateway.stack.valkey import Valkey
 from gateway.uploads.record import Upload
 from tests.gateway.redis.test_replies import REFUSED, WRONG
-from tests.servers.failover import Address
 from tests.workers.test_sweep import stored_upload
 
 PATIENCE = 30.0

@@ -9,12 +9,12 @@ from io import BytesIO
 import pytest
 from botocore.exceptions import ClientError  # noqa: TID251 - an answer of the store
 
+from chaos.servers.listening import listening
 from gateway.errors import StoreUnavailable
 from gateway.store import silence
 from gateway.store.s3 import S3Store
 from gateway.store.silence import Silence
 from tests.doctor.wires import silent
-from tests.servers.listening import listening
 
 BODY = bytes(24 * 1024**2)
 PIECE = 1024**2

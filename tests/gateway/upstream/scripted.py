@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.servers.listening import listening
+from chaos.servers.listening import listening
 
 
 @dataclass(frozen=True, slots=True)

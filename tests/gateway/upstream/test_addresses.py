@@ -12,11 +12,11 @@ import pytest
 from multidict import CIMultiDict
 from redis.asyncio import Redis
 
+from chaos.servers.listening import listening
 from gateway.delivery.forward import Forwarder, Outgoing, upstream_session
 from gateway.delivery.relay.upstream import UpstreamPool
 from gateway.redis.pool import RolePool
 from gateway.stack.ports import HOST
-from tests.servers.listening import listening
 
 SILENT = "127.0.0.2"
 NAME = "two-addresses.test"

@@ -9,10 +9,10 @@ from contextlib import suppress
 import pytest
 from redis.asyncio.connection import AbstractConnection
 
+from chaos.servers.listening import listening
 from gateway.delivery.relay.upstream import UpstreamConnection, UpstreamPool
 from gateway.redis.pool import RolePool
 from gateway.stack.ports import HOST, free_port
-from tests.servers.listening import listening
 
 TURNS = 40
 """Turns of the loop, within which a connection on this machine is there."""

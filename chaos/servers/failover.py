@@ -10,9 +10,9 @@ from typing import Self
 import hiredis
 from redis.asyncio import Redis
 
+from chaos.servers.listening import listening
 from gateway.stack.ports import HOST
 from gateway.stack.valkey import Valkey
-from tests.servers.listening import listening
 
 
 class Address:
@@ -31,6 +31,7 @@ class Address:
     @classmethod
     @asynccontextmanager
     async def of(cls, server: Valkey) -> AsyncIterator[Self]:
+        """An address that leads to `server` first."""
         address = cls(server.port)
         async with listening(address._serve) as url:
             address.url = f"{url.replace('http:', 'redis:')}/0"
