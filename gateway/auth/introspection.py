@@ -10,8 +10,8 @@ from aiohttp import encode_basic_auth
 
 from gateway.answer import Answer
 from gateway.auth import claims
-from gateway.auth.crowd import Question
 from gateway.auth.principal import Principal, Refused
+from gateway.auth.unknown_tokens import Question
 from gateway.errors import UpstreamError, VerifierThrottled, VerifierUnavailable
 from gateway.upstream.retry import TOO_MANY_REQUESTS, retry_after_seconds
 from gateway.upstream.transport import Request, Transport

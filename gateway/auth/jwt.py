@@ -14,10 +14,10 @@ from jwt.exceptions import PyJWTError
 from jwt.utils import base64url_decode
 
 from gateway.auth import claims
-from gateway.auth.crowd import Question
 from gateway.auth.jwks import Jwks
 from gateway.auth.keys import KeySet
 from gateway.auth.principal import Principal, Refused
+from gateway.auth.unknown_tokens import Question
 
 _LONGEST_KID: Final = 256
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})

@@ -12,8 +12,8 @@ from secrets import token_urlsafe
 from typing import Final
 
 from gateway.auth.cache import RefusalCache
-from gateway.auth.crowd import Question, Visitor
 from gateway.auth.principal import Principal, Refused
+from gateway.auth.unknown_tokens import Question, Visitor
 from gateway.auth.verifiers import Verifier
 from gateway.errors import ApplicationUnknown, VerifierThrottled, VerifierUnavailable
 from gateway.telemetry import get_logger

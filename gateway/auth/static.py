@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from gateway.auth.cache import token_hash
-from gateway.auth.crowd import Question
 from gateway.auth.principal import Principal, Refused
+from gateway.auth.unknown_tokens import Question
 
 
 class StaticVerifier:

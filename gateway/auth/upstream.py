@@ -3,8 +3,8 @@
 from typing import Final
 
 from gateway.auth.applications import Applications
-from gateway.auth.crowd import Question
 from gateway.auth.principal import Principal, Refused
+from gateway.auth.unknown_tokens import Question
 from gateway.errors import (
     ApplicationUnknown,
     UpstreamError,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.auth.cache import PrincipalCache, token_hash
-from gateway.auth.crowd import Crowd, Question
 from gateway.auth.principal import UNKNOWN, Principal, Refused
+from gateway.auth.unknown_tokens import Question, Visitors
 from gateway.errors import (
     ApplicationUnknown,
     ForeignToken,
@@ -35,7 +35,7 @@ class Authenticator:
     def __init__(self, verifiers: Sequence[Verifier], cache: PrincipalCache) -> None:
         self._verifiers = verifiers
         self._cache = cache
-        self._crowd = Crowd()
+        self._visitors = Visitors()
         self._asking: dict[bytes, asyncio.Task[Principal]] = {}
 
     async def authenticate(self, token: str, client: str) -> Principal:
@@ -71,7 +71,7 @@ class Authenticator:
     async def _ask_and_remember(self, token: str, client: str, key: bytes) -> Principal:
         try:
             now = time.time()
-            visitor = self._crowd.visitor(client)
+            visitor = self._visitors.at(client)
             principal = await self._ask(Question(token, visitor, known=self._cache.knew(token)))
             if principal.expires is not None and principal.expires <= now:
                 raise InvalidToken("the token has expired")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.auth.crowd import AT_ONCE, IN_VAIN, PER_SECOND
+from gateway.auth.unknown_tokens import AT_ONCE, IN_VAIN, PER_SECOND
 from tests.flows.client import Answer, Client
 from tests.flows.recorder import Holding, Stumbling, recording
 from tests.identity.door import PATH, eventually

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.auth.cache import PrincipalCache
-from gateway.auth.crowd import Question
 from gateway.auth.principal import Principal, Refused
 from gateway.auth.static import StaticVerifier
+from gateway.auth.unknown_tokens import Question
 from gateway.auth.verifiers import Authenticator, Verifier
 from gateway.errors import InvalidToken, VerifierUnavailable
 

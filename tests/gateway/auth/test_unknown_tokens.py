@@ -1,4 +1,4 @@
-"""How much strangers of one address may ask, and that nobody else notices."""
+"""How much one address may ask about unknown tokens, without other clients noticing."""
 
 import asyncio
 import contextlib
@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.crowd import (
+from gateway.auth.unknown_tokens import (
     AT_ONCE,
     IN_VAIN,
     LONGEST_PAUSE,
     PER_SECOND,
     WAITING,
-    Crowd,
     Question,
     Visitor,
+    Visitors,
 )
 from gateway.errors import TooManyUnknownTokens, VerifierUnavailable
 
@@ -29,7 +29,7 @@ def may_ask(visitor: Visitor, now: float) -> bool:
 
 
 @given(st.lists(st.floats(0, 30), min_size=1, max_size=20), st.integers(1, 200))
-def test_an_address_brings_no_more_in_vain_than_its_rate(pauses: list[float], tries: int) -> None:
+def test_invalid_tokens_of_an_address_stay_within_its_rate(pauses: list[float], tries: int) -> None:
     visitor, now, asked = Visitor(), 1000.0, 0
     for pause in pauses:
         for _ in range(tries):
@@ -41,7 +41,7 @@ def test_an_address_brings_no_more_in_vain_than_its_rate(pauses: list[float], tr
 
 
 @given(st.lists(st.floats(0, 10), max_size=30))
-def test_who_comes_when_they_are_told_to_is_let_ask(pauses: list[float]) -> None:
+def test_a_client_that_waits_as_long_as_it_is_asked_to_may_ask(pauses: list[float]) -> None:
     visitor, now = Visitor(), 1000.0
     for _ in range(IN_VAIN):
         visitor.note_in_vain(now)
@@ -56,25 +56,25 @@ def test_who_comes_when_they_are_told_to_is_let_ask(pauses: list[float]) -> None
 
 
 @given(st.floats(0, 1e6))
-def test_a_pause_is_kept_and_bounded(asked: float) -> None:
+def test_a_pause_that_the_issuer_demands_is_kept_and_bounded(asked: float) -> None:
     visitor = Visitor()
     visitor.pause(1000.0, asked)
     assert not may_ask(visitor, 1000.5)
     assert may_ask(visitor, 1000.0 + LONGEST_PAUSE)
 
 
-def test_addresses_do_not_count_for_each_other_but_for_those_of_one_ipv6_site() -> None:
-    crowd = Crowd()
-    assert crowd.visitor("192.0.2.1") is crowd.visitor("192.0.2.1")
-    assert crowd.visitor("192.0.2.1") is not crowd.visitor("192.0.2.2")
-    assert crowd.visitor("2001:db8::1") is crowd.visitor("2001:db8::ffff:2")
-    assert crowd.visitor("2001:db8::1") is not crowd.visitor("2001:db8:0:1::1")
-    assert crowd.visitor("::ffff:192.0.2.1") is not crowd.visitor("::ffff:192.0.2.2")
-    assert crowd.visitor("fe80::1%eth0") is crowd.visitor("fe80::1%eth0")
-    assert crowd.visitor("") is crowd.visitor("")
+def test_each_address_counts_for_itself_and_an_ipv6_site_as_one() -> None:
+    visitors = Visitors()
+    assert visitors.at("192.0.2.1") is visitors.at("192.0.2.1")
+    assert visitors.at("192.0.2.1") is not visitors.at("192.0.2.2")
+    assert visitors.at("2001:db8::1") is visitors.at("2001:db8::ffff:2")
+    assert visitors.at("2001:db8::1") is not visitors.at("2001:db8:0:1::1")
+    assert visitors.at("::ffff:192.0.2.1") is not visitors.at("::ffff:192.0.2.2")
+    assert visitors.at("fe80::1%eth0") is visitors.at("fe80::1%eth0")
+    assert visitors.at("") is visitors.at("")
 
 
-async def test_few_ask_at_a_time_and_few_wait_and_each_place_is_given_back() -> None:
+async def test_questions_in_progress_and_waiting_are_bounded_and_free_their_places() -> None:
     visitor, go = Visitor(), asyncio.Event()
     asking = 0
 
@@ -94,7 +94,7 @@ async def test_few_ask_at_a_time_and_few_wait_and_each_place_is_given_back() -> 
         assert asking == AT_ONCE
         with pytest.raises(TooManyUnknownTokens):
             await ask(known)
-        for task in tasks[-10:]:  # whoever goes away makes room
+        for task in tasks[-10:]:  # a client that leaves frees its place
             task.cancel()
         for _ in range(10):
             await asyncio.sleep(0)
@@ -105,7 +105,7 @@ async def test_few_ask_at_a_time_and_few_wait_and_each_place_is_given_back() -> 
 
 
 async def test_recently_valid_tokens_are_verified_despite_floods() -> None:
-    visitor = Crowd().visitor("192.0.2.1")
+    visitor = Visitors().at("192.0.2.1")
     for _ in range(2 * IN_VAIN):
         stranger = Question("x", visitor, known=False)
         with contextlib.suppress(TooManyUnknownTokens):

@@ -1,7 +1,8 @@
-"""Limits on unknown tokens: strangers must not use up a verifier for all others.
+"""Limits on unknown tokens, so that one client cannot use up a verifier that all clients need.
 
-A verifier that asks an issuer costs a question for each unknown token. So each address may have few
-questions under way, and bring few tokens in vain. Tokens that were good lately are let through.
+Some verifiers ask an issuer about each unknown token. So each address may have only a few questions
+in progress, and may send only a few tokens that turn out to be invalid. Tokens that were valid
+lately are always verified.
 """
 
 import asyncio
@@ -15,25 +16,25 @@ from typing import Final
 from gateway.errors import TooManyUnknownTokens, VerifierUnavailable
 
 AT_ONCE: Final = 32
-"""Questions that tokens of one address may have under way: a third of a pool's connections."""
+"""Questions in progress about tokens of one address: a third of a pool's connections."""
 
 WAITING: Final = 500
 """Tokens of one address that may wait for their question."""
 
 IN_VAIN: Final = 300
 PER_SECOND: Final = 5.0
-"""Tokens that one address may bring in vain at once, and how many more it may with each second."""
+"""Invalid tokens that one address may send at once, and how many more with each second."""
 
 LONGEST_PAUSE: Final = 60.0
-"""Seconds that an address has to wait at most, however long the issuer wants to be left alone."""
+"""The longest wait for an address, in seconds, even if the issuer asks for a longer one."""
 
 _ADDRESSES: Final = 10_000
 _IPV6_SITE: Final = 64
-"""Bits of an IPv6 address that its owner does not choose."""
+"""Bits of an IPv6 address that its owner cannot choose."""
 
 
 class Visitor:
-    """What an address has asked; times are of the monotonic clock."""
+    """What one address has asked; times are those of the monotonic clock."""
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -44,7 +45,7 @@ class Visitor:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """One of the questions that may be under way. Raises TooManyUnknownTokens."""
+        """Wait for a place among the questions in progress. Raises TooManyUnknownTokens."""
         if self._waiting >= WAITING:
             raise _too_many(1.0)
         self._waiting += 1
@@ -74,7 +75,7 @@ class Visitor:
         self._left = self._refilled(now) - 1
 
     def pause(self, now: float, seconds: float) -> None:
-        """Let the issuer rest from this address, as it asked us to."""
+        """Ask the issuer nothing for this address for `seconds`, as the issuer demanded."""
         self._paused_until = now + min(max(seconds, 1.0), LONGEST_PAUSE)
 
     def _refilled(self, now: float) -> float:
@@ -83,14 +84,14 @@ class Visitor:
         return self._left
 
 
-class Crowd:
-    """All addresses that brought unknown tokens lately: at most 10,000, the oldest is forgotten."""
+class Visitors:
+    """The addresses that sent unknown tokens lately: the latest 10,000."""
 
     def __init__(self) -> None:
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
 
-    def visitor(self, address: str) -> Visitor:
-        """The visitor from there; all addresses of an IPv6 site are one."""
+    def at(self, address: str) -> Visitor:
+        """The visitor at that address; all addresses of an IPv6 site are one visitor."""
         place = _place(address)
         visitor = self._visitors.setdefault(place, Visitor())
         self._visitors.move_to_end(place)
@@ -100,10 +101,10 @@ class Crowd:
 
 
 class Question:
-    """A token that is to be judged, and who brought it."""
+    """A token to verify, and the visitor that sent it."""
 
     def __init__(self, token: str, visitor: Visitor, *, known: bool) -> None:
-        """`known`: the token was good lately, so it is no stranger's."""
+        """`known`: the token was valid lately, so the limits do not apply to it."""
         self.token = token
         self._visitor = visitor
         self._known = known
@@ -112,7 +113,7 @@ class Question:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """The time in which an issuer is asked about the token. Raises what `Visitor` raises."""
+        """Ask an issuer about the token inside the block. Raises what `Visitor` raises."""
         self._check()
         async with self._visitor.turn():
             self._check()  # it may have waited for its turn
@@ -124,7 +125,7 @@ class Question:
             self._visitor.note_in_vain(time.monotonic())
 
     def pause(self, seconds: float) -> None:
-        """Note that the issuer, asked about this token, does not want to be asked for a while."""
+        """Note that the issuer, asked about this token, demanded a pause of `seconds`."""
         self._visitor.pause(time.monotonic(), seconds)
 
     def _check(self) -> None:
