@@ -106,8 +106,8 @@ def protocols_of(runner: web.AppRunner, app: web.Application, settings: Settings
     loop = asyncio.get_running_loop()
     services = app[SERVICES]
     if settings.engine is Engine.PLAIN:
-        connections, crowd = services.connections, services.crowd
-        return lambda: TurnHandler(server, settings, connections, crowd, loop=loop, **HANDLER)
+        connections, limit = services.connections, services.connection_limit
+        return lambda: TurnHandler(server, settings, connections, limit, loop=loop, **HANDLER)
     return lambda: Connection(server, services, loop=loop, **HANDLER)
 
 

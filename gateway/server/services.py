@@ -18,7 +18,7 @@ from gateway.delivery.idempotency import Once
 from gateway.delivery.relay import Relays
 from gateway.delivery.relay.upstream import UpstreamPool
 from gateway.limits.budget import Budget
-from gateway.limits.crowd import Crowd
+from gateway.limits.connections import ConnectionLimit
 from gateway.limits.minimum_rate import Floor
 from gateway.limits.quota import Policy
 from gateway.limits.shared_quota import Quotas
@@ -50,7 +50,7 @@ class Services:
     quotas: Quotas | None
     """None if no subject has a limit: then nothing is counted."""
     connections: Watch
-    crowd: Crowd
+    connection_limit: ConnectionLimit
     bodies: Watch
     slots: Slots
     """Uploads."""
@@ -116,7 +116,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             connections=Watch(
                 min(settings.head_timeout, settings.idle_timeout, settings.answer_timeout)
             ),
-            crowd=Crowd(
+            connection_limit=ConnectionLimit(
                 settings.max_connections,
                 settings.max_connections_per_address,
                 settings.trusted_proxies,

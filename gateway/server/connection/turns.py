@@ -14,7 +14,7 @@ from aiohttp.http import HttpProcessingError
 
 from gateway.errors import GatewayError, HeadTooLarge, MalformedRequest
 from gateway.internals.aiohttp import PARSER_BUFFER, Unreadable, body_parser, request_parser
-from gateway.limits.crowd import Crowd
+from gateway.limits.connections import ConnectionLimit
 from gateway.limits.watch import Watch
 from gateway.server.connection.chunks import Chunks
 from gateway.server.connection.diagnosis import fault_of_head
@@ -48,8 +48,8 @@ class TurnHandler(Handler):
     """One client's connection."""
 
     __slots__ = (
-        "_answered", "_checked", "_chunks", "_closing", "_crowd", "_had_chunks", "_later", "_left",
-        "_lent", "_let_in", "_passing_head", "_returning", "_unfinished",
+        "_answered", "_checked", "_chunks", "_closing", "_had_chunks", "_later", "_left",
+        "_lent", "_let_in", "_limit", "_passing_head", "_returning", "_unfinished",
     )  # fmt: skip
 
     def __init__(
@@ -57,11 +57,11 @@ class TurnHandler(Handler):
         server: web.Server,
         settings: Settings,
         connections: Watch,
-        crowd: Crowd,
+        limit: ConnectionLimit,
         **options: Any,  # noqa: ANN401 - aiohttp's
     ) -> None:
         super().__init__(server, settings, connections, **options)
-        self._crowd = crowd
+        self._limit = limit
         self._unfinished = bytearray()
         """A head that is not complete yet."""
         self._checked = 0
@@ -88,7 +88,7 @@ class TurnHandler(Handler):
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - any that asyncio has
         """Accept a client; refuse one above the limit without creating anything for it."""
-        if not self._crowd.enter(self, transport.get_extra_info("peername")):
+        if not self._limit.enter(self, transport.get_extra_info("peername")):
             transport.write(refusal())
             transport.close()
             return
@@ -97,7 +97,7 @@ class TurnHandler(Handler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client has gone."""
-        self._crowd.leave(self)
+        self._limit.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -143,7 +143,7 @@ class TurnHandler(Handler):
         """Whether there is nothing to do but to wait for a head, or for the rest of one."""
         return not self._returning and super().awaits_head
 
-    # --- what the crowd asks ---------------------------------------------------------------------
+    # --- what the limit on connections asks ------------------------------------------------------
 
     @property
     def has_request(self) -> bool:

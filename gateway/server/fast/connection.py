@@ -45,7 +45,8 @@ class Connection(TurnHandler):
     __slots__ = ("_drained", "_front", "_reads", "_services", "_take")
 
     def __init__(self, server: web.Server, services: Services, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
-        super().__init__(server, services.settings, services.connections, services.crowd, **options)
+        connections, limit = services.connections, services.connection_limit
+        super().__init__(server, services.settings, connections, limit, **options)
         self._services = services
         self._front: SocketFront | None = None
         """The front that answers the upload in progress, if there is one."""

@@ -1,8 +1,8 @@
-"""How many connections one process has, and one client's address.
+"""Limits on the connections of one process, and of one client's address.
 
-Of too many, those go that have waited longest for a request: a server may close an idle connection
-at any time (RFC 9112 section 9.5). So a new client, or a health check, gets in until all
-connections are at work.
+If there are too many, those are closed that have waited longest for a request: a server may close
+an idle connection at any time (RFC 9112 section 9.5). So a new client, or a health check, is
+refused only if every connection has a request.
 """
 
 import time
@@ -20,10 +20,10 @@ log = get_logger(__name__)
 Network: TypeAlias = IPv4Network | IPv6Network
 
 _MAKES_ROOM_FOR: Final = 1 / 16
-"""What of all connections is closed at once: to find the right ones costs a look at all."""
+"""The share of all connections to close at once: finding the right ones means looking at all."""
 
 _SITE: Final = 64
-"""Bits of an IPv6 address that are its owner's; those behind them the client chooses."""
+"""Bits of an IPv6 address that its owner cannot choose."""
 
 _SECONDS_BETWEEN_WARNINGS: Final = 10.0
 
@@ -33,19 +33,19 @@ class Member(Protocol):
 
     @property
     def waits_since(self) -> float | None:
-        """Since when nothing but a request is waited for; None while there is one."""
+        """Since when it has waited for a request; None while it has one."""
 
     def give_way(self) -> None:
-        """Close, since others want to come in."""
+        """Close, to make room for a new connection."""
 
 
-class Crowd:
-    """The connections that there are."""
+class ConnectionLimit:
+    """The open connections, of which there is a limited number."""
 
     def __init__(self, total: int, per_address: int, trusted: Sequence[Network]) -> None:
-        """Let in `total` at a time, of one address `per_address` (0: any number of them).
+        """Allow `total` connections, `per_address` of them from one address (0: no such limit).
 
-        `trusted` are networks whose addresses stand for many clients, and have no limit.
+        Addresses in `trusted` networks stand for many clients, and have no limit of their own.
         """
         self._total = total
         self._each = per_address
@@ -58,7 +58,7 @@ class Crowd:
         return len(self._members)
 
     def enter(self, member: Member, peername: object) -> bool:
-        """Whether the member may stay; `peername` is what its socket calls its peer."""
+        """Whether the connection is accepted; `peername` is what its socket calls its peer."""
         owner = self._owner(peername) if self._each else None
         if owner is not None and self._of[owner] >= self._each:
             return self._refuse("address")
@@ -71,7 +71,7 @@ class Crowd:
         return True
 
     def leave(self, member: Member) -> None:
-        """The member is gone, if it was in."""
+        """Forget a closed connection, if it was accepted."""
         owner = self._members.pop(member, None)
         if owner is not None:
             self._of[owner] -= 1
@@ -103,7 +103,7 @@ class Crowd:
             log.warning("gateway.crowded", reason=why, connections=len(self._members))
 
     def _owner(self, peername: object) -> str | None:
-        """Whose connection it is; None where that has no limit."""
+        """The client's address or IPv6 site; None if it has no limit of its own."""
         if not isinstance(peername, tuple):
             return None
         address = ip_address(str(peername[0]).partition("%")[0])
