@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object an event on standard error, with the ids bound at the edge.
+"""Structured logs: each event is one JSON object on standard error, with the ids of its request.
 
-An event never holds a token or a file's content. Our own are written so; what libraries log is
-looked through for what must not be read.
+`log_request` is the access log. An event never holds a token or a file's content: our own code does
+not log any, and what libraries log is searched for credentials.
 """
 
 import logging
@@ -35,7 +35,7 @@ _SECRETS: Final = (
 )
 
 REQUESTS: Final = "gateway.server.requests"
-"""Among modules, the one of the event of every request."""
+"""The module name of the access log, by which its level is set."""
 
 _encoder = msgspec.json.Encoder(enc_hook=lambda value: clean(repr(value)))
 _requests_are_logged = True
@@ -53,7 +53,7 @@ def level_of(module: str, levels: Mapping[str, str], otherwise: str) -> str:
 def configure_logs(level: str, levels: Mapping[str, str] = MappingProxyType({})) -> None:
     """Log events of `level` (debug, info, warning, error) and above as JSON lines.
 
-    `levels`, by module or package, stand for `level` there, and for `warning` in a library's.
+    `levels` has other levels for some modules and packages. Without one, a library logs warnings.
     """
     global _requests_are_logged  # noqa: PLW0603 - as structlog's own configuration
     _requests_are_logged = _LEVELS[level_of(REQUESTS, levels, level)] <= logging.INFO
@@ -61,7 +61,7 @@ def configure_logs(level: str, levels: Mapping[str, str] = MappingProxyType({}))
     def made(
         logger: object, *, processors: Iterable[Processor], context: dict[str, str]
     ) -> FilteringBoundLogger:
-        # Once for each module, when it first logs: an event costs no look at the levels.
+        # Called once for each module, when it first logs: no event has to look up its level.
         own = level_of(context.get("module", ""), levels, level)
         kind = cast(Any, structlog.make_filtering_bound_logger(_LEVELS[own]))
         return cast(FilteringBoundLogger, kind(logger, processors, context))
@@ -78,7 +78,7 @@ def configure_logs(level: str, levels: Mapping[str, str] = MappingProxyType({}))
         ],
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
     )
-    # Libraries log through the standard module; what they warn of belongs in the same stream.
+    # Libraries log through the standard module; their warnings belong in the same stream.
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -145,9 +145,9 @@ def _encoded(event: object) -> bytes:
 
 
 def log_request(*, method: str, path: str, status: int, seconds: float, **ids: str) -> None:
-    """Log the one event of every request, at level info; a query is not part of `path`.
+    """Log a request that was answered, at level info; `path` has no query.
 
-    The line is that of any other event, but costs a fifth: it is a tax on every request.
+    The line has the form of any other event, and costs a fifth of one: every request pays for it.
     """
     if _requests_are_logged:
         event = {
@@ -170,7 +170,7 @@ def log_request(*, method: str, path: str, status: int, seconds: float, **ids: s
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
-    """The logger of a module; every event of it has `module`."""
+    """The logger of a module; each of its events has `module`."""
     return cast(FilteringBoundLogger, structlog.get_logger(module=name))
 
 
