@@ -70,6 +70,14 @@ async def abandon(url: str, pieces: Sequence[bytes]) -> None:
     writer.transport.abort()
 
 
+async def leave(url: str, data: bytes) -> None:
+    """Send the data, and close the connection at once."""
+    _, writer = await _connect(url)
+    writer.write(data)
+    writer.close()
+    await writer.wait_closed()
+
+
 async def _connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     address = urlsplit(url)
     return await asyncio.open_connection(address.hostname, address.port)

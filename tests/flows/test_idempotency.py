@@ -200,6 +200,25 @@ async def test_a_client_that_leaves_in_the_body_leaves_nothing(
             await asyncio.sleep(0.1)
 
 
+async def test_a_client_that_leaves_before_it_is_asked_for_the_body_leaves_nothing(
+    either: Client, sandbox: Sandbox, key: str, name: str, store: S3Store
+) -> None:
+    head = raw.head(
+        CHANNEL_PATH,
+        f"Authorization: Bearer {TOKENS['alice']}",
+        f"Idempotency-Key: {key}",
+        raw.FORM_TYPE,
+        f"Content-Length: {len(raw.form(files.PNG, filename=name))}",
+        "Expect: 100-continue",
+    )
+    await raw.leave(either.url, head)
+    async with asyncio.timeout(PATIENCE):
+        while not await released(store, key):
+            await asyncio.sleep(0.05)
+    assert (await upload(either, key, name)).status == 200
+    assert await made(sandbox, name) == 1
+
+
 async def released(store: S3Store, key: str) -> bool:
     """Whether a request of Alice's with that key has come, and let go of it."""
     try:

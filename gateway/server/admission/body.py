@@ -23,6 +23,8 @@ from gateway.server.services import Services
 
 BROKEN_CHUNKS = "the body is not in chunked transfer coding, as its Transfer-Encoding says"
 
+_INCOMPLETE = "the body ended before it was complete"
+
 
 class _Reader:
     """Waits for the next bytes of a body, as long as they arrive fast enough.
@@ -106,13 +108,19 @@ async def next_of(content: aiohttp.StreamReader) -> bytes:
         raise MalformedRequest(BROKEN_CHUNKS) from error
     # aiohttp raises RuntimeError if the transport is gone and the reader does not know it yet.
     except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
-        raise UploadAborted("the body ended before it was complete") from error
+        raise UploadAborted(_INCOMPLETE) from error
 
 
 async def send_continue(request: web.Request) -> None:
-    """Ask for the body of a request that waits to be asked (RFC 9110 section 10.1.1)."""
+    """Ask for the body of a request that waits to be asked (RFC 9110 section 10.1.1).
+
+    Raises UploadAborted if the client disconnected.
+    """
     if "Expect" in request.headers:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        except ConnectionError as error:
+            raise UploadAborted(_INCOMPLETE) from error
         # These bytes are not part of the answer; its head is still to come.
         request.writer.output_size = 0
         request[CONTINUED] = True

@@ -109,9 +109,9 @@ async def _relay_once(
         await asyncio.shield(services.once.release(held))
         raise
     attempt = await services.once.begin(held, admitted)
-    await _ask_for_body(request)
     async with AsyncExitStack() as stack:
         try:
+            await _ask_for_body(request)
             relaying = relayed(request, services, admitted, attempt.entry)
             head, begun, rest = await stack.enter_async_context(relaying)
         except Exception as error:
