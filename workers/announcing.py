@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import Future
 from typing import Final
 
+from gateway import cancellation
 from gateway.agreement import Role, announce, announcement
 from gateway.redis.client import open_client
 from gateway.settings import Settings
@@ -39,5 +40,4 @@ class Announcing:
         async with open_client(settings.redis, settings.redis_prefix) as redis:
             announcing = asyncio.create_task(announce(redis, announcement(settings, Role.WORKER)))
             await asyncio.wrap_future(self._ended)
-            announcing.cancel()
-            await asyncio.wait([announcing])
+            await cancellation.end(announcing)

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from gateway import tracing
+from gateway import cancellation, tracing
 from gateway.backends import Backends, open_backends
 from gateway.settings import Settings, load
 from gateway.telemetry import get_logger
@@ -45,8 +45,6 @@ class WorkerServices:
     places: Mapping[Step, asyncio.Semaphore] = field(default_factory=_places)
     suspects: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
-
-_CANCEL_SECONDS = 0.2
 
 _turns = 1
 """Of this process; a prefork pool's never has more than one step."""
@@ -103,33 +101,22 @@ class Runtime:
             self._begun.discard(task)
 
     def _interrupt(self) -> None:
-        """Repeated: a cancellation is lost if the task was about to finish at that moment.
-
-        `asyncio.wait_for` of Python 3.11 is one (python/cpython#86296), and so is each `except`
-        for more than it names.
-        """
+        """Cancel what is in progress until all of it has ended (see `gateway.cancellation`)."""
         if self._begun:
             for task in self._begun:
                 task.cancel()
-            self._loop.call_later(_CANCEL_SECONDS, self._interrupt)
+            self._loop.call_later(cancellation.CANCEL_SECONDS, self._interrupt)
 
     async def _open(self, settings: Settings) -> WorkerServices:
         backends = await self._stack.enter_async_context(open_backends(settings))
         sniffer = await self._stack.enter_async_context(Sniffer.open())
         due = Due(backends.redis, backends.queue)
         watching = asyncio.create_task(due.watch())
-        self._stack.push_async_callback(_end, watching)
+        self._stack.push_async_callback(cancellation.end, watching)
         return WorkerServices(backends, sniffer, due)
 
     def _call(self, coroutine: Coroutine[None, None, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    # A client that is just connecting may take the cancellation for a fault of the network.
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=_CANCEL_SECONDS)
 
 
 _lock = threading.Lock()

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from aiohttp import web
 
+from gateway import cancellation
 from gateway.agreement import Role, announce, announcement
 from gateway.auth.build import open_authenticator
 from gateway.auth.verifiers import Authenticator
@@ -74,7 +75,6 @@ class Services:
 
 
 _KNOWN_TARGETS = 1000
-_CANCEL_SECONDS = 0.2
 _AGAIN_SECONDS = 1.0
 
 SERVICES = web.AppKey("services", Services)
@@ -195,10 +195,7 @@ async def at_work(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        # A client that is just connecting may take the cancellation for a fault of the network.
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=_CANCEL_SECONDS)
+        await cancellation.end(task)
 
 
 async def _for_good(work: Callable[[], Awaitable[None]]) -> None:
