@@ -152,5 +152,6 @@ async def open_store(settings: Settings) -> AsyncIterator[S3Store]:
         access_key_id=settings.s3_access_key_id,
         secret_access_key=secret.get_secret_value() if secret else None,
         session_token=session.get_secret_value() if session else None,
+        client_name=settings.s3_client,
     ) as store:
         yield store

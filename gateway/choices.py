@@ -32,6 +32,13 @@ class Engine(StrEnum):
     PLAIN = "plain"
 
 
+class S3ClientName(StrEnum):
+    """What makes the requests to the store that each upload needs; the others aiobotocore makes."""
+
+    DIRECT = "direct"
+    AIOBOTOCORE = "aiobotocore"
+
+
 class OnMismatch(StrEnum):
     """What an audit does about a relayed file that is not what the upstream took it for."""
 

@@ -26,6 +26,7 @@ from gateway.choices import (
     Grants,
     Hash,
     OnMismatch,
+    S3ClientName,
     Serve,
     SignatureAlgorithm,
     VerifierName,
@@ -194,6 +195,9 @@ class Settings(BaseModel):
 
     s3_session_token: SecretStr | None = None
     """Session token of a temporary access key."""
+
+    s3_client: S3ClientName = S3ClientName.DIRECT
+    """Client for the requests of each upload: `direct` or `aiobotocore` (docs/deploy.md)."""
 
     # --- secrets and identity --------------------------------------------------------------------
 

@@ -1,10 +1,16 @@
 """The store's own errors, translated into ours. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from typing import Final
 
-from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
 from botocore.parsers import ResponseParserError
 
 from gateway.errors import (
@@ -51,8 +57,12 @@ def cause_of(error: BaseException | None) -> Cause | None:
 
 
 def code_of(error: ClientError) -> str:
-    """S3's name of the error, or the status as text where the answer had no body."""
-    return error.response.get("Error", {}).get("Code", "")
+    """S3's name of the error, or the status as text where the answer had no body.
+
+    Empty where the answer has something else in the place of a name.
+    """
+    code: object = error.response.get("Error", {}).get("Code")
+    return code if isinstance(code, str) else ""
 
 
 def translated(error: ClientError) -> GatewayError:
@@ -64,3 +74,14 @@ def translated(error: ClientError) -> GatewayError:
     if (known := _TRANSLATION.get(code)) is not None:
         return known(f"the store answered {code}")
     return StoreUnavailable(f"the store answered {code}")
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Raise ResponseParserError for an answer that breaks botocore's parsers, or lacks a part."""
+    try:
+        yield
+    except (ClientError, BotoCoreError):
+        raise
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        raise ResponseParserError("the answer is not one of S3") from error

@@ -1,4 +1,4 @@
-"""The object store over S3: any that speaks its API, by aiobotocore."""
+"""The object store over S3: any that speaks its API."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import random
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiohttp
 from aiobotocore.session import get_session
@@ -19,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 from botocore.parsers import ResponseParserError
 
+from gateway.choices import S3ClientName
 from gateway.errors import (
     ObjectNotFound,
     ObjectTooLarge,
@@ -26,8 +24,10 @@ from gateway.errors import (
     StoreUnavailable,
     WriteDisturbed,
 )
-from gateway.store import checksum, faults
+from gateway.store import answers, checksum, faults
+from gateway.store.calls import PartPut, Put
 from gateway.store.config import client_config
+from gateway.store.direct.calls import open_calls
 from gateway.store.objects import (
     Document,
     Multipart,
@@ -36,6 +36,7 @@ from gateway.store.objects import (
     UnfinishedMultipart,
     Written,
 )
+from gateway.store.sdk import SdkCalls, headers_of
 from gateway.store.silence import SECONDS, Silence
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import (
         CompletedPartTypeDef,
         CompleteMultipartUploadRequestTypeDef,
-        PutObjectRequestTypeDef,
-        ResponseMetadataTypeDef,
     )
+
+    from gateway.store.calls import S3Calls
 
 DOCUMENT_LIMIT: Final = 8 * 1024**2
 """Bytes of the largest object that is read at once; records are far smaller."""
@@ -68,9 +69,15 @@ _HOME_REGION = "us-east-1"  # the one that must not be named when a bucket is ma
 class S3Store:
     """An `ObjectStore` (see there for the contract) in one bucket."""
 
-    def __init__(self, client: S3Client, presigner: S3Client, bucket: str, region: str) -> None:
-        """`presigner` signs the URLs that clients are given; see `open`."""
+    def __init__(
+        self, client: S3Client, calls: S3Calls, presigner: S3Client, bucket: str, region: str
+    ) -> None:
+        """`calls` are what each upload makes, `client` makes all others.
+
+        `presigner` signs the URLs that clients are given; see `open`.
+        """
         self._client = client
+        self._calls = calls
         self._presigner = presigner
         self._bucket = bucket
         self._region = region
@@ -88,22 +95,23 @@ class S3Store:
         secret_access_key: str | None,
         session_token: str | None = None,
         public_endpoint_url: str | None = None,
+        client_name: S3ClientName = S3ClientName.DIRECT,
     ) -> AsyncIterator[S3Store]:
         """A client of the bucket; nothing is asked of the store yet.
 
         No endpoint: AWS; no key: AWS's own chain of credentials. `public_endpoint_url` is where
         clients find the store, if not at the endpoint: presigned URLs point there.
         """
+        session = get_session()
+        if access_key_id is not None and secret_access_key is not None:
+            session.set_credentials(access_key_id, secret_access_key, session_token)
 
         async def connect(endpoint: str | None) -> S3Client:
             return await stack.enter_async_context(
-                get_session().create_client(
+                session.create_client(
                     "s3",
                     endpoint_url=endpoint,
                     region_name=region,
-                    aws_access_key_id=access_key_id,
-                    aws_secret_access_key=secret_access_key,
-                    aws_session_token=session_token,
                     config=client_config(endpoint),
                 )
             )
@@ -112,8 +120,12 @@ class S3Store:
             client = await connect(endpoint_url)
             # A 100 Continue costs each PUT a round trip, and waiting for it has no timeout.
             client.meta.events.unregister("before-call.s3", add_expect_header)
+            client.meta.events.register_first("needs-retry.s3.HeadBucket", _end_redirects)
             presigner = await connect(public_endpoint_url) if public_endpoint_url else client
-            yield cls(client, presigner, bucket, region)
+            calls: S3Calls = SdkCalls(client, bucket)
+            if client_name is S3ClientName.DIRECT:
+                calls = await open_calls(client, bucket, await session.get_credentials())
+            yield cls(client, calls, presigner, bucket, region)
 
     async def ensure_bucket(self) -> None:
         """Make the bucket unless it is there. Raises StoreUnavailable."""
@@ -138,28 +150,24 @@ class S3Store:
         if_match: str | None = None,
     ) -> Written:
         """PutObject."""
-        request: PutObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key, "Body": body}
-        if crc32c is not None:
-            request["ChecksumCRC32C"] = checksum.to_header(crc32c)
-        if note is not None:
-            request["Metadata"] = {_NOTE: note}
-        if if_none_match:
-            request["IfNoneMatch"] = "*"
-        elif if_match is not None:
-            request["IfMatch"] = if_match
-        else:
-            return await self._put(request)
-        return await self._put_on_condition(request)
+        if if_none_match or if_match is not None:
+            write_id = str(uuid.uuid4())
+            condition = "*" if if_none_match else None
+            return await self._put_on_condition(
+                Put(key, body, crc32c, {_WRITE_ID: write_id}, condition, if_match), write_id
+            )
+        metadata = {_NOTE: note} if note is not None else {}
+        return await self._put(Put(key, body, crc32c, metadata))
 
     async def get(self, key: str) -> Document:
         """GetObject, unless it is too large."""
         async with self._asking():
-            response = await self._client.get_object(Bucket=self._bucket, Key=key)
-            async with response["Body"] as body:
-                if response["ContentLength"] > DOCUMENT_LIMIT:
+            _, headers, body = await self._calls.get_object(key)
+            async with body:
+                if answers.size(headers) > DOCUMENT_LIMIT:
                     raise ObjectTooLarge(f"the object has more than {DOCUMENT_LIMIT:,} bytes")
-                age = _age(response["LastModified"], response["ResponseMetadata"])
-                return Document(await body.read(), response["ETag"], age)
+                etag, age = answers.etag(headers), answers.age(headers)
+                return Document(await body.read(), etag, age)
 
     async def read_range(self, key: str, start: int, length: int) -> bytes:
         """GetObject with a Range."""
@@ -171,36 +179,39 @@ class S3Store:
             return
         async with self._asking():
             try:
-                response = await self._client.get_object(
-                    Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}"
-                )
+                found = await self._calls.get_object(key, f"bytes={start}-{end - 1}")
             except ClientError as error:
                 if faults.code_of(error) in faults.INVALID_RANGE:
                     return
                 raise
-        async with response["Body"] as body:
-            while chunk := await self._next_chunk(body):
+        async with found.body:
+            with _translated():
+                left = answers.range_length(found.status, found.headers, start, end)
+            while chunk := await self._next_chunk(found.body):
+                left -= len(chunk)
+                if left < 0:
+                    break
                 yield chunk
+            if left != 0:
+                raise StoreUnavailable("the store did not send the bytes that it named")
 
     async def head(self, key: str) -> ObjectInfo:
         """HeadObject, which gives checksums only where it is asked to."""
         async with self._asking():
-            found = await self._client.head_object(
-                Bucket=self._bucket, Key=key, ChecksumMode="ENABLED"
+            found = await self._calls.head_object(key, checksum=True)
+            return ObjectInfo(
+                key=key,
+                size=answers.size(found),
+                etag=answers.etag(found),
+                age=answers.age(found),
+                crc32c=checksum.from_header(found.get(answers.CRC32C)),
+                note=found.get(answers.METADATA + _NOTE),
             )
-        return ObjectInfo(
-            key=key,
-            size=found["ContentLength"],
-            etag=found["ETag"],
-            age=_age(found["LastModified"], found["ResponseMetadata"]),
-            crc32c=checksum.from_header(found.get("ChecksumCRC32C")),
-            note=found["Metadata"].get(_NOTE),
-        )
 
     async def delete(self, key: str) -> None:
         """DeleteObject, which S3 answers alike for a missing key."""
         async with self._asking():
-            await self._client.delete_object(Bucket=self._bucket, Key=key)
+            await self._calls.delete_object(key)
 
     async def list(
         self, prefix: str, start_after: str | None = None
@@ -212,11 +223,20 @@ class S3Store:
                 page = await self._client.list_objects_v2(
                     Bucket=self._bucket, Prefix=prefix, StartAfter=last, MaxKeys=_PAGE
                 )
-            for found in page.get("Contents", ()):
-                last = found["Key"]
-                age = _age(found["LastModified"], page["ResponseMetadata"])
-                yield ObjectInfo(last, found["Size"], found["ETag"], age)
-            more = page["IsTruncated"]
+                headers = headers_of(page["ResponseMetadata"])
+                listed = [
+                    ObjectInfo(
+                        found["Key"],
+                        found["Size"],
+                        found["ETag"],
+                        answers.age_at(found["LastModified"], headers),
+                    )
+                    for found in page.get("Contents", ())
+                ]
+                more = page["IsTruncated"]
+            for info in listed:
+                last = info.key
+                yield info
 
     async def create_multipart(self, key: str) -> Multipart:
         """CreateMultipartUpload with a checksum of the whole object, where the store knows that."""
@@ -227,24 +247,19 @@ class S3Store:
                 ChecksumAlgorithm="CRC32C",
                 ChecksumType="FULL_OBJECT",
             )
-        # A store that knows parts' checksums only does not give the type back.
-        whole_checksum = begun.get("ChecksumType") == "FULL_OBJECT"
-        return Multipart(key, begun["UploadId"], whole_checksum)
+            # A store that knows parts' checksums only does not give the type back.
+            whole_checksum = begun.get("ChecksumType") == "FULL_OBJECT"
+            return Multipart(key, begun["UploadId"], whole_checksum)
 
     async def upload_part(
         self, multipart: Multipart, number: int, body: BytesIO, crc32c: int
     ) -> Part:
         """UploadPart."""
         async with self._asking(body=_rewound(body)):
-            taken = await self._client.upload_part(
-                Bucket=self._bucket,
-                Key=multipart.key,
-                UploadId=multipart.upload_id,
-                PartNumber=number,
-                Body=body,
-                ChecksumCRC32C=checksum.to_header(crc32c),
+            taken = await self._calls.upload_part(
+                PartPut(multipart.key, multipart.upload_id, number, body, crc32c)
             )
-        return Part(number, taken["ETag"], crc32c)
+            return Part(number, answers.etag(taken), crc32c)
 
     async def complete_multipart(
         self, multipart: Multipart, parts: Sequence[Part], *, size: int, crc32c: int
@@ -287,14 +302,20 @@ class S3Store:
                     UploadIdMarker=id_marker,
                     MaxUploads=_PAGE,
                 )
-            for found in page.get("Uploads", ()):
-                age = _age(found["Initiated"], page["ResponseMetadata"])
-                yield UnfinishedMultipart(found["Key"], found["UploadId"], age)
-            key_marker, id_marker = (
-                page.get("NextKeyMarker", ""),
-                page.get("NextUploadIdMarker", ""),
-            )
-            more = page["IsTruncated"]
+                headers = headers_of(page["ResponseMetadata"])
+                listed = [
+                    UnfinishedMultipart(
+                        found["Key"],
+                        found["UploadId"],
+                        answers.age_at(found["Initiated"], headers),
+                    )
+                    for found in page.get("Uploads", ())
+                ]
+                key_marker = page.get("NextKeyMarker", "")
+                id_marker = page.get("NextUploadIdMarker", "")
+                more = page["IsTruncated"]
+            for upload in listed:
+                yield upload
 
     async def idle(self, upload: UnfinishedMultipart) -> float:
         """ListParts: the newest of them."""
@@ -307,10 +328,11 @@ class S3Store:
                     UploadId=upload.upload_id,
                     PartNumberMarker=marker,
                 )
-            for part in page.get("Parts", ()):
-                idle = min(idle, _age(part["LastModified"], page["ResponseMetadata"]))
-                marker = part["PartNumber"]
-            more = page["IsTruncated"]
+                headers = headers_of(page["ResponseMetadata"])
+                for part in page.get("Parts", ()):
+                    idle = min(idle, answers.age_at(part["LastModified"], headers))
+                    marker = part["PartNumber"]
+                more = page["IsTruncated"]
         return idle
 
     async def presigned_get(
@@ -346,57 +368,55 @@ class S3Store:
                 if faults.code_of(error) not in faults.BUCKET_EXISTS:
                     raise
 
-    async def _put(self, request: PutObjectRequestTypeDef) -> Written:
-        body = request["Body"]
+    async def _put(self, put: Put) -> Written:
+        body = put.body
         async with self._asking(body=_rewound(body) if isinstance(body, BytesIO) else None):
-            taken = await self._client.put_object(**request)
-            return Written(taken["ETag"], _answered(taken["ResponseMetadata"]).timestamp())
+            taken = await self._calls.put_object(put)
+            return Written(answers.etag(taken), answers.answered(taken).timestamp())
 
-    async def _put_on_condition(self, request: PutObjectRequestTypeDef) -> Written:
-        """Put the object with an id of this write, by which it is known if its answer is lost.
+    async def _put_on_condition(self, put: Put, write_id: str) -> Written:
+        """Put the object, whose write id says who made it if an answer is lost.
 
         botocore and aiohttp repeat a request without an answer, and the repetition is then refused
         for what the first one wrote.
         """
-        write_id = str(uuid.uuid4())
-        request["Metadata"] = {_WRITE_ID: write_id}
         try:
-            return await self._put_undisturbed(request)
+            return await self._put_undisturbed(put)
         except PreconditionFailed:
-            if (written := await self._find_write(request["Key"], write_id)) is None:
+            if (written := await self._find_write(put.key, write_id)) is None:
                 raise
             return written
         except ObjectNotFound as error:
             # AWS answers an If-Match on a key without an object so.
             raise PreconditionFailed(str(error)) from error
 
-    async def _put_undisturbed(self, request: PutObjectRequestTypeDef) -> Written:
+    async def _put_undisturbed(self, put: Put) -> Written:
         """Put it again while others write the same key: that the store takes neither, say."""
         for turn in range(_DISTURBED_TRIES):
             try:
-                return await self._put(request)
+                return await self._put(put)
             except WriteDisturbed:
                 pause = _DISTURBED_PAUSE * 2**turn
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-        return await self._put(request)
+        return await self._put(put)
 
     async def _find_write(self, key: str, write_id: str) -> Written | None:
         """The object as it is, if that very write made it."""
         try:
             async with self._asking():
-                found = await self._client.head_object(Bucket=self._bucket, Key=key)
+                found = await self._calls.head_object(key)
+                if found.get(answers.METADATA + _WRITE_ID) != write_id:
+                    return None
+                return Written(answers.etag(found), answers.answered(found).timestamp())
         except ObjectNotFound:
             return None
-        if found["Metadata"].get(_WRITE_ID) != write_id:
-            return None
-        return Written(found["ETag"], _answered(found["ResponseMetadata"]).timestamp())
 
     @asynccontextmanager
     async def _asking(
         self, more: float = 0.0, body: BytesIO | None = None, *, connected: bool = False
     ) -> AsyncIterator[None]:
         """Bound a call by the store's silence (see there), and translate its errors."""
-        with _translated():
+        with _translated(), faults.readable():
             async with self._silence.call(more, body, connected=connected):
                 yield
 
@@ -414,8 +434,23 @@ def _translated() -> Iterator[None]:
         raise faults.translated(error) from error
     except TimeoutError as error:
         raise StoreUnavailable("the store did not answer in time") from error
-    except (BotoCoreError, ResponseParserError, aiohttp.ClientError, OSError) as error:
+    except ResponseParserError as error:
+        raise StoreUnavailable("the store's answer is not one of S3") from error
+    except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise StoreUnavailable("the store cannot be reached") from error
+
+
+def _end_redirects(
+    response: tuple[object, dict[str, Any]] | None, request_dict: dict[str, Any], **_: object
+) -> None:
+    """Follow no redirect of a HeadBucket that does not name the region.
+
+    botocore would ask for the region by a HeadBucket, and so on without an end.
+    """
+    if response is None:
+        return
+    if "x-amz-bucket-region" not in response[1]["ResponseMetadata"]["HTTPHeaders"]:
+        request_dict["context"]["s3_redirect"]["redirected"] = True
 
 
 def _rewound(body: BytesIO) -> BytesIO:
@@ -429,20 +464,3 @@ def _completed(part: Part) -> CompletedPartTypeDef:
         "ETag": part.etag,
         "ChecksumCRC32C": checksum.to_header(part.crc32c),
     }
-
-
-def _age(written: datetime, metadata: ResponseMetadataTypeDef) -> float:
-    """Seconds between a time in the store's answer and the answer itself, by the store's clock."""
-    return max(0.0, (_answered(metadata) - written).total_seconds())
-
-
-def _answered(metadata: ResponseMetadataTypeDef) -> datetime:
-    """When the store answered, by its own clock."""
-    date = metadata["HTTPHeaders"].get("date")
-    return _read_date(date) if date is not None else datetime.now(UTC)
-
-
-@lru_cache(maxsize=1)
-def _read_date(date: str) -> datetime:
-    """A date of HTTP, which is the same for all answers of a second."""
-    return parsedate_to_datetime(date)

@@ -99,6 +99,8 @@ class FaultProxy:
         """What is put in the place of something in the heads of answers."""
         self.asked: list[tuple[str, str]] = []
         """Method and target of each request that came."""
+        self.heads: list[str] = []
+        """All of its head."""
 
     @classmethod
     @asynccontextmanager
@@ -145,6 +147,7 @@ class FaultProxy:
         head = await reader.readuntil(b"\r\n\r\n")
         method, target, _ = head.decode().split(" ", 2)
         self.asked.append((method, target))
+        self.heads.append(head.decode())
         rule = self._rule_for(head)
         if rule is not None and rule.fault is Fault.HOLD:
             await reader.read()  # until the client goes away

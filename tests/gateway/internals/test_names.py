@@ -5,11 +5,13 @@ from asyncio import selector_events, sslproto
 
 import aiohttp
 import pytest
+from aiobotocore.client import AioBaseClient  # noqa: TID251
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import StreamWriter
 from aiohttp.test_utils import make_mocked_request
 from aiohttp.web_protocol import RequestHandler
+from botocore.auth import SigV4Auth  # noqa: TID251
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 from redis.asyncio import BlockingConnectionPool
@@ -19,6 +21,8 @@ from gateway.internals.aiohttp import Unreadable
 from gateway.internals.redis_py import AsyncHiredisParser, HiredisParser
 
 OF_CLASSES = [
+    (AioBaseClient, ["_resolve_endpoint_ruleset"]),
+    (SigV4Auth, ["_modify_request_before_signing"]),
     (RequestHandler, ["_loop", "_messages", "_parser", "_resume_transport_reading", "_waiter"]),
     (BaseProtocol, ["_loop", "_paused"]),
     (aiohttp.ClientRequest, ["_get_content_length", "_writer"]),

@@ -8,6 +8,7 @@ import aiohttp
 import google_crc32c
 import pytest
 
+from gateway.choices import S3ClientName
 from gateway.errors import (
     ChecksumMismatch,
     ObjectNotFound,
@@ -22,8 +23,12 @@ from gateway.store.s3 import DOCUMENT_LIMIT, S3Store
 from gateway.store.verification import Verification, verify
 from tests.servers.store_proxy import Fault, FaultProxy
 
-# One client for all tests: to open one takes as long as a test.
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    # One client of a kind for all tests: to open one takes as long as a test.
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.usefixtures("client_name"),
+    pytest.mark.parametrize("client_name", list(S3ClientName), indirect=True, scope="session"),
+]
 
 MIB = 1024**2
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
@@ -294,7 +299,7 @@ async def test_a_presigned_url_ends(store: S3Store, prefix: str) -> None:
 
 
 async def test_a_presigned_url_points_to_where_clients_find_the_store(
-    store: S3Store, seaweedfs: SeaweedFS, bucket: str, prefix: str
+    store: S3Store, seaweedfs: SeaweedFS, bucket: str, prefix: str, client_name: S3ClientName
 ) -> None:
     public = seaweedfs.endpoint_url.replace("127.0.0.1", "localhost")
     await store.put(prefix + "a", PNG)
@@ -305,6 +310,7 @@ async def test_a_presigned_url_points_to_where_clients_find_the_store(
         access_key_id=seaweedfs.access_key_id,
         secret_access_key=seaweedfs.secret_access_key,
         public_endpoint_url=public,
+        client_name=client_name,
     ) as split:
         url = await presigned(split, prefix + "a")
     assert url.startswith(public)
@@ -321,13 +327,14 @@ async def presigned(store: S3Store, key: str, expires: int = 60) -> str:
     )
 
 
-async def test_a_bucket_is_made_once(seaweedfs: SeaweedFS) -> None:
+async def test_a_bucket_is_made_once(seaweedfs: SeaweedFS, client_name: S3ClientName) -> None:
     async with S3Store.open(
         endpoint_url=seaweedfs.endpoint_url,
         bucket=f"new-{uuid.uuid4()}",
         region="us-east-1",
         access_key_id=seaweedfs.access_key_id,
         secret_access_key=seaweedfs.secret_access_key,
+        client_name=client_name,
     ) as store:
         with pytest.raises(ObjectNotFound):
             await store.ping()
@@ -337,7 +344,7 @@ async def test_a_bucket_is_made_once(seaweedfs: SeaweedFS) -> None:
 
 
 async def test_a_wrong_secret_makes_the_store_unavailable(
-    seaweedfs: SeaweedFS, bucket: str
+    seaweedfs: SeaweedFS, bucket: str, client_name: S3ClientName
 ) -> None:
     async with S3Store.open(
         endpoint_url=seaweedfs.endpoint_url,
@@ -345,18 +352,22 @@ async def test_a_wrong_secret_makes_the_store_unavailable(
         region="us-east-1",
         access_key_id=seaweedfs.access_key_id,
         secret_access_key="wrong",
+        client_name=client_name,
     ) as store:
         with pytest.raises(StoreUnavailable):
             await store.get("a")
 
 
-async def test_a_store_that_is_down_is_unavailable_to_every_call(bucket: str) -> None:
+async def test_a_store_that_is_down_is_unavailable_to_every_call(
+    bucket: str, client_name: S3ClientName
+) -> None:
     async with S3Store.open(
         endpoint_url=f"http://127.0.0.1:{free_ports(1)[0]}",
         bucket=bucket,
         region="us-east-1",
         access_key_id="key",
         secret_access_key="secret",
+        client_name=client_name,
     ) as store:
         multipart = Multipart("a", "id", whole_checksum=True)
         calls = [

@@ -1,0 +1,207 @@
+"""A request to the bucket and its answer, over as many attempts as botocore would make."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.hooks import first_non_none_response
+
+from gateway.internals.aiobotocore import http_session_of, resolve_endpoint
+from gateway.store.direct import failures
+from gateway.store.direct.signing import NO_CORRECTION, Signer
+
+if TYPE_CHECKING:
+    from aiobotocore.credentials import AioCredentials
+    from botocore.model import OperationModel
+    from types_aiobotocore_s3 import S3Client
+
+    from gateway.internals.aiobotocore import HttpResponse
+    from gateway.store.direct.requests import Request
+
+OPERATIONS: Final = ("PutObject", "UploadPart", "GetObject", "HeadObject", "DeleteObject")
+SIGNATURE: Final = "s3v4"
+"""The kind of signature that is made here, by its name in botocore."""
+
+_READ_BY_CALLER: Final = "GetObject"
+
+
+class Endpoint(NamedTuple):
+    """Where the bucket is: its URL, and the context of botocore's calls to it."""
+
+    url: str
+    context: dict[str, Any]
+
+    @property
+    def signature(self) -> str:
+        """The kind of signature that it takes."""
+        return str(self.context["auth_type"])
+
+
+class _Failure(NamedTuple):
+    """An attempt that failed: by an answer of the store, as botocore parses it, or without one."""
+
+    error: Exception
+    answer: tuple[HttpResponse, dict[str, Any]] | None = None
+
+
+class Exchange:
+    """Sends requests to one bucket.
+
+    What a client of aiobotocore knows is asked of it: where the bucket is, whether a failure is
+    worth another attempt and when, and where it was moved to.
+    """
+
+    def __init__(
+        self,
+        client: S3Client,
+        bucket: str,
+        credentials: AioCredentials | None,
+        endpoint: Endpoint,
+    ) -> None:
+        """The client stays its opener's to close; `endpoint` is from `find`."""
+        self._client = client
+        self._bucket = bucket
+        self._credentials = credentials
+        self._endpoint = endpoint
+        self._http = http_session_of(client)
+        self._events = client.meta.events
+        self._operations = {name: _operation(client, name) for name in OPERATIONS}
+        self._user_agent: str = cast(Any, client.meta.config).user_agent
+        self._ahead = NO_CORRECTION
+
+    @staticmethod
+    async def find(client: S3Client, bucket: str) -> Endpoint:
+        """Where the client finds the bucket. Raises BotoCoreError for an impossible name."""
+        operation = _operation(client, "HeadObject")
+        params: dict[str, Any] = {"Bucket": bucket, "Key": "key"}
+        context: dict[str, Any] = {
+            "client_region": client.meta.region_name,
+            "client_config": client.meta.config,
+            "auth_type": operation.resolved_auth_type,
+        }
+        await client.meta.events.emit(
+            "before-parameter-build.s3.HeadObject", params=params, model=operation, context=context
+        )
+        return Endpoint(await resolve_endpoint(client, operation, params, context), context)
+
+    async def ask(self, request: Request) -> HttpResponse:
+        """Send the request until it is answered, or is not worth another attempt.
+
+        Of a GetObject, the body is still to be read. Raises as `S3Calls` does.
+        """
+        operation = self._operations[request.operation]
+        call = self._begin(request)
+        attempts, corrected = 1, False
+        while isinstance(outcome := await self._attempt(request, operation, call), _Failure):
+            if not corrected and self._correct_clock(outcome):
+                corrected = True
+                continue
+            delay = await self._delay(operation, call, attempts, outcome)
+            if delay is None:
+                raise outcome.error
+            attempts += 1
+            await asyncio.sleep(delay)
+        # Gives back what the retries have taken of the client's quota.
+        await self._events.emit(
+            f"after-call.s3.{operation.name}",
+            http_response=outcome,
+            parsed={},
+            model=operation,
+            context=call["context"],
+        )
+        return outcome
+
+    def _begin(self, request: Request) -> dict[str, Any]:
+        """The call as botocore's handlers of events know and change it."""
+        context = self._endpoint.context
+        redirect = {**context["s3_redirect"]}
+        return {
+            "url": self._endpoint.url.removesuffix("/") + request.target,
+            "context": {**context, "s3_redirect": redirect},
+        }
+
+    async def _attempt(
+        self, request: Request, operation: OperationModel, call: dict[str, Any]
+    ) -> HttpResponse | _Failure:
+        if request.body is not None:
+            request.body.seek(0)
+        signed = await self._signed(request, call)
+        try:
+            response = await self._http.send(signed)
+        except BotoCoreError as error:
+            return _Failure(error)
+        return await self._failure_in(response, operation) or response
+
+    async def _signed(self, request: Request, call: dict[str, Any]) -> AWSPreparedRequest:
+        made = AWSRequest(request.method, call["url"], request.headers, request.body)
+        made.headers["User-Agent"] = self._user_agent
+        made.context["client_config"] = self._client.meta.config
+        frozen = await self._credentials.get_frozen_credentials() if self._credentials else None
+        signing = call["context"]["signing"]
+        Signer(frozen, signing["signing_name"], signing["region"], self._ahead).add_auth(made)
+        if request.length is not None:
+            made.headers["Content-Length"] = str(request.length)
+        streamed = request.operation == _READ_BY_CALLER
+        return AWSPreparedRequest(
+            request.method, call["url"], made.headers, request.body, stream_output=streamed
+        )
+
+    async def _failure_in(
+        self, response: HttpResponse, operation: OperationModel
+    ) -> _Failure | None:
+        status = response.status_code
+        if status == 200 and operation.name != _READ_BY_CALLER and (body := await response.content):
+            # S3 may answer with a status of success and an error (its documentation of CopyObject).
+            changed: dict[str, Any] = {
+                "status_code": status,
+                "headers": response.headers,
+                "body": body,
+            }
+            await self._events.emit(
+                f"before-parse.s3.{operation.name}",
+                operation_model=operation,
+                response_dict=changed,
+                customized_response_dict={},
+            )
+            status = changed["status_code"]
+        if status < 300:
+            return None
+        parsed = failures.read_error(operation, status, response.headers, await response.content)
+        error = ClientError(cast(Any, parsed), operation.name)
+        return _Failure(error, (response, parsed))
+
+    def _correct_clock(self, failure: _Failure) -> bool:
+        """Sign by the store's clock from now on, if it refused the request for its time."""
+        if failure.answer is None:
+            return False
+        correction = failures.clock_error(failure.answer[1], datetime.now(UTC) + self._ahead)
+        if correction is None:
+            return False
+        self._ahead += correction
+        return True
+
+    async def _delay(
+        self, operation: OperationModel, call: dict[str, Any], attempts: int, failure: _Failure
+    ) -> float | None:
+        """Seconds until the next attempt, or None if there is none."""
+        delays = await self._events.emit(
+            f"needs-retry.s3.{operation.name}",
+            response=failure.answer,
+            endpoint=None,
+            operation=operation,
+            attempts=attempts,
+            caught_exception=failure.error if failure.answer is None else None,
+            request_dict=call,
+        )
+        if call["context"]["s3_redirect"]["redirected"]:
+            self._endpoint = await self.find(self._client, self._bucket)
+        delay: float | None = first_non_none_response(delays)
+        return delay
+
+
+def _operation(client: S3Client, name: str) -> OperationModel:
+    return client.meta.service_model.operation_model(name)
