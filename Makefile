@@ -56,7 +56,7 @@ check: $(DEV)
 # work, which take minutes when they are traced.
 coverage: $(DEV)
 	$(BIN)/coverage run -m pytest -q --ignore-glob='*_properties.py' --ignore-glob='*_work.py' \
-		$(addprefix tests/gateway/,delivery/relay/test_exchange.py delivery/relay/test_phase.py media_types \
+		$(addprefix tests/gateway/,$(addprefix delivery/relay/test_,exchange.py passage.py phase.py) media_types \
 		multipart test_routes.py uploads/test_lifecycle.py uploads/test_mismatch.py \
 		uploads/test_policy.py upstream/test_retry.py)
 	$(BIN)/coverage report

@@ -35,7 +35,7 @@ class Kind:
         return (_REGISTERED_PREFIX if self.registered else _TYPE_PREFIX) + self.slug
 
 
-_MAY_HAVE: Final = "it may have accepted the upload anyway; the gateway did not send it again"
+_MAY_HAVE: Final = "it may have carried out the request anyway"
 
 _NO_DESCRIPTOR: Final = Kind(503, "busy", "The gateway cannot open more connections right now")
 _RETRY_SECONDS: Final = "2"

@@ -20,6 +20,7 @@ NOT_HTTP = "ChatKitty's answer is not valid HTTP"
 
 _SWITCHING = 101
 _STATUSES = range(100, 600)
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _CODINGS = (["chunked"], ["identity"])
 _OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -68,6 +69,11 @@ async def read_on(content: aiohttp.StreamReader, patience: float) -> bytes:
         raise UpstreamUnavailable("ChatKitty's answer broke off", outcome_unknown=True) from error
 
 
+def may_act(method: str) -> bool:
+    """Whether a request of that method changes anything (RFC 9110 section 9.2.1)."""
+    return method not in _SAFE
+
+
 def answer_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
     """Why an answer cannot be passed on, though it could be parsed; None if it can.
 
@@ -112,15 +118,19 @@ class Forwarder:
         except TimeoutError as error:
             _raise_of_body(body)
             raise UpstreamTimeout(
-                "ChatKitty did not answer in time", outcome_unknown=_may_act(body)
+                "ChatKitty did not answer in time",
+                outcome_unknown=_was_sent(body, error) and may_act(outgoing.method),
             ) from error
         except aiohttp.ClientError as error:
             _raise_of_body(body)
             why = NOT_HTTP if isinstance(error, aiohttp.ClientResponseError) else UNREACHABLE
-            raise UpstreamUnavailable(why, outcome_unknown=_may_act(body)) from error
+            sent = _was_sent(body, error)
+            raise UpstreamUnavailable(
+                why, outcome_unknown=sent and may_act(outgoing.method)
+            ) from error
         if (fault := answer_fault(response.status, response.headers)) is not None:
             response.close()
-            raise UpstreamUnavailable(fault, outcome_unknown=_may_act(body))
+            raise UpstreamUnavailable(fault, outcome_unknown=may_act(outgoing.method))
         try:
             yield response
         finally:
@@ -145,9 +155,11 @@ class _Watched:
             raise
 
 
-def _may_act(body: _Watched | None) -> bool:
-    """Whether the upstream may have acted on the request: it can, once its body has begun."""
-    return body is not None and body.begun
+def _was_sent(body: _Watched | None, error: Exception) -> bool:
+    """Whether the upstream may have read the request: its head goes with its body's first bytes."""
+    if body is not None:
+        return body.begun
+    return not isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError)
 
 
 def _raise_of_body(body: _Watched | None) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -57,6 +57,10 @@ class Ticket:
             self._end = None
 
 
+Told: TypeAlias = Callable[[Ticket | Exception], None]
+"""Called once: the ticket of a request, or why it may not come in."""
+
+
 class Quotas:
     """Lets requests in as far as their subjects' quotas go."""
 
@@ -72,20 +76,48 @@ class Quotas:
         self._tried = asyncio.Event()
         self._away = False
 
+    @property
+    def ready(self) -> bool:
+        """Whether `ask` may be called: a process that has just begun knows nothing by itself."""
+        return self._tried.is_set()
+
     async def take(self, subject: str, demand: Demand) -> Ticket:
         """Count the request. Raises QuotaExceeded, LargerThanQuota where it may not come in."""
-        check_size(self._policy, demand)
-        await self._tried.wait()  # a process that has just begun knows nothing by itself
-        if self._pipe is None or not self._pipe.usable:
-            return self._take_here(subject, demand)
+        await self._tried.wait()
         taken: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
-        self._ask(self._pipe, subject, demand, taken)
+
+        def told(result: Ticket | Exception) -> None:
+            if isinstance(result, Exception):
+                if not taken.cancelled():
+                    taken.set_exception(result)
+            elif taken.cancelled():
+                result.end(0)
+            else:
+                taken.set_result(result)
+
+        self.ask(subject, demand, told)
         try:
             return await taken
         except asyncio.CancelledError:
             if taken.done() and not taken.cancelled() and taken.exception() is None:
                 taken.result().end(0)
             raise
+
+    def ask(self, subject: str, demand: Demand, told: Told) -> None:
+        """Count the request; `told` is called once, perhaps before this returns.
+
+        It receives the request's ticket, or QuotaExceeded or LargerThanQuota if it may not come in.
+        """
+        try:
+            check_size(self._policy, demand)
+            if self._pipe is not None and self._pipe.usable:
+                self._ask(self._pipe, subject, demand, told)
+                return
+            ticket = self._take_here(subject, demand)
+        except Exception as error:  # noqa: BLE001 - whoever waits is told
+            told(error)
+            return
+        told(ticket)
 
     async def keep(self) -> None:
         """Stay connected, and hold on to the places of the uploads under way, until cancelled."""
@@ -114,25 +146,21 @@ class Quotas:
             self._is_there()
         self._tried.set()
 
-    def _ask(
-        self, pipe: ScriptPipe, subject: str, demand: Demand, taken: asyncio.Future[Ticket]
-    ) -> None:
+    def _ask(self, pipe: ScriptPipe, subject: str, demand: Demand, told: Told) -> None:
         policy = self._policy
 
         def answered(answer: Answer, error: RedisError | None) -> None:
             self._told(answer, error)
-            if taken.cancelled():
-                if error is None and standing_of(answer, policy, demand).admitted:
-                    self._end_there(subject, demand, standing_of(answer, policy, demand), 0)
-                return
             try:
                 if error is not None:
-                    taken.set_result(self._take_here(subject, demand))
+                    ticket = self._take_here(subject, demand)
                 else:
                     standing = standing_of(answer, policy, demand)
-                    taken.set_result(self._ticket(subject, demand, standing, self._end_there))
+                    ticket = self._ticket(subject, demand, standing, self._end_there)
             except Exception as refused:  # noqa: BLE001 - whoever waits is told
-                taken.set_exception(refused)
+                told(refused)
+                return
+            told(ticket)
 
         limits = (policy.requests, policy.bytes, policy.uploads)
         asked = (demand.need, demand.declared, demand.upload_id or "", LEASE_SECONDS * 1000)

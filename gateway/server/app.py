@@ -8,9 +8,10 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway import tracing
 from gateway.errors import MethodNotAllowed, RouteNotFound
-from gateway.multipart import is_multipart_form
 from gateway.routes import RouteTable
+from gateway.server.admission.admit import is_upload
 from gateway.server.connection.linger import close_behind_bodies
+from gateway.server.fields.head import head_of
 from gateway.server.fields.hosts import is_files_host
 from gateway.server.handlers.files import get_file
 from gateway.server.handlers.health import READINESS, Readiness, healthz, readiness, readyz
@@ -32,7 +33,6 @@ _OWN = {
     r"/gateway/files/{token:[^/]+}/{name:[^/]+}": get_file,
 }
 _OWN_METHODS = ("GET", "HEAD", "DELETE")
-_BRINGING = frozenset({"POST", "PUT", "PATCH"})
 _AT_FILES_HOST = ("/gateway/files/", "/gateway/healthz", "/gateway/readyz")
 
 
@@ -100,14 +100,9 @@ async def keep_files_apart(request: web.Request, handler: Handler) -> web.Stream
 
 
 async def _upstream(request: web.Request) -> web.StreamResponse:
-    if is_multipart_form(request.headers.get("Content-Type", "")) and _may_bring(request):
+    if is_upload(head_of(request)):
         return await take_upload(request)
     return await pass_through(request)
-
-
-def _may_bring(request: web.Request) -> bool:
-    """Whether there is, or should be, a body; some clients send its type without a body."""
-    return request.method in _BRINGING or request.body_exists
 
 
 async def _refuse_method(request: web.Request) -> web.StreamResponse:

@@ -16,7 +16,7 @@ from gateway.backends import Backends, open_backends
 from gateway.delivery.external import ExternalDelivery
 from gateway.delivery.forward import Forwarder, upstream_session
 from gateway.delivery.idempotency import Once
-from gateway.delivery.relay import Relays
+from gateway.delivery.relay import Passages, Relays
 from gateway.delivery.relay.upstream import UpstreamPool
 from gateway.limits.budget import Budget
 from gateway.limits.connections import ConnectionLimit
@@ -61,6 +61,7 @@ class Services:
     """The slowest rate of a body."""
 
     relays: Relays
+    passages: Passages
     external: ExternalDelivery
     once: Once
     presence: Heartbeats
@@ -103,6 +104,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
         floor = Floor(settings.body_min_rate, settings.body_rate_period)
+        shortest = min(settings.body_timeout, settings.body_rate_period, settings.upstream_timeout)
         budget = Budget(settings.upload_memory)
         await stack.enter_async_context(at_work(lambda: watch(backends, budget)))
         looking = asyncio.create_task(asyncio.to_thread(backends.queue.warn_if_unusable))
@@ -129,14 +131,15 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
                 pool=pool,
                 ledger=backends.ledger,
                 queue=backends.queue,
-                under_way=Watch(
-                    min(
-                        settings.body_timeout,
-                        settings.body_rate_period,
-                        settings.upstream_timeout,
-                    )
-                ),
+                under_way=Watch(shortest),
                 hash=settings.hash,
+                body_timeout=settings.body_timeout,
+                upstream_timeout=settings.upstream_timeout,
+                floor=floor,
+            ),
+            passages=Passages(
+                pool=pool,
+                under_way=Watch(shortest),
                 body_timeout=settings.body_timeout,
                 upstream_timeout=settings.upstream_timeout,
                 floor=floor,

@@ -7,7 +7,6 @@ from aiohttp.typedefs import Handler
 from multidict import CIMultiDictProxy
 
 from gateway import tracing
-from gateway.delivery.admitted import Admitted
 from gateway.server.connection.answers import ids_of
 from gateway.server.middleware import kind_of
 from gateway.tracing import Side
@@ -22,12 +21,11 @@ def begin(headers: CIMultiDictProxy[str]) -> "Span | None":
     return tracing.begin("request", Side.SERVER, parent)
 
 
-def end_relay(span: "Span", admitted: Admitted, status: int | str) -> None:
-    """The end of an upload that never was aiohttp's request."""
-    route = admitted.route
-    _describe(span, admitted.target.method, route.name, route.delivery.value)
-    _identify(span, request_id=admitted.request_id, upload_id=admitted.upload_id)
-    span.end(status if isinstance(status, int) else None)
+def end(span: "Span", method: str, route: str, delivery: str, status: int, **ids: str) -> None:
+    """The end of a request that never was aiohttp's."""
+    _describe(span, method, route, delivery)
+    _identify(span, **ids)
+    span.end(status)
 
 
 @web.middleware

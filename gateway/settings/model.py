@@ -286,7 +286,7 @@ class Settings(BaseModel):
     """Delivery of endpoints that support both: `relay` or `external`."""
 
     engine: Engine = Engine.FAST
-    """Implementation of relays: `fast`, or `plain` (aiohttp only)."""
+    """Implementation of relays and of what passes through: `fast`, or `plain` (aiohttp only)."""
 
     hash: Hash = Hash.CRC32C
     """Digests of uploads: `crc32c`, `sha256` too (up to 2.5 times the CPU), or `off` (relays)."""

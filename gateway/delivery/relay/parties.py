@@ -53,14 +53,43 @@ class Carried(Protocol):
         """Most of what waited has been sent."""
 
 
-class Upstream(Protocol):
-    """What an exchange needs from its connection to the upstream."""
+class Streamed(Protocol):
+    """Receives the body of an answer as it arrives, without a wait in between."""
 
-    def begin(self, carried: Carried) -> None:
-        """Carry this request, and notify it of events."""
+    def upstream_sends(self, data: bytes) -> None:
+        """The next bytes of the body."""
+
+    def upstream_ends(self) -> None:
+        """All of the body was received."""
+
+    def upstream_breaks(self, why: str) -> None:
+        """The rest of the body will not come, or is not valid."""
+
+
+class Upstream(Protocol):
+    """What a relay, or a passage, needs from its connection to the upstream."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether any byte has arrived since its request began."""
+
+    def begin(self, carried: Carried, *, bodiless: bool = False) -> None:
+        """Carry this request, and notify it of events.
+
+        `bodiless`: its answer has no body, whatever its head says (RFC 9110 section 9.3.2).
+        """
 
     def write(self, data: bytes) -> None:
         """Send the next bytes of the request."""
+
+    def stream(self, to: Streamed) -> None:
+        """Give the body of the answer to `to`: what has arrived at once, the rest as it arrives."""
+
+    def pause(self) -> None:
+        """Stop reading the answer for now."""
+
+    def resume(self) -> None:
+        """Resume reading it."""
 
     def end(self, *, reusable: bool) -> None:
         """End the request; `reusable`: the next one may follow on the connection."""
@@ -112,3 +141,15 @@ class Relays:
     """Seconds that the upstream may be silent."""
     floor: Floor
     """The slowest accepted rate of a body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """What all passages share; times and rates are those of `Relays`."""
+
+    pool: Pool
+    under_way: Watch
+    """The passages in progress, and their fronts while they wait for the rest of a body."""
+    body_timeout: float
+    upstream_timeout: float
+    floor: Floor

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
-# Both are integers, since these are hashed and compared in C.
+from gateway.moves import table
 
 
 class Phase(IntEnum):
@@ -70,21 +70,6 @@ class Side(IntEnum):
     LEDGER = 4
 
 
-class IllegalMoveError(Exception):
-    """The event cannot happen in this phase: a bug in the gateway."""
-
-
-class _Moves(dict[Event, Phase]):
-    """The phases that follow one phase."""
-
-    def __init__(self, phase: Phase, moves: Mapping[Event, Phase]) -> None:
-        super().__init__(moves)
-        self._phase = phase
-
-    def __missing__(self, event: Event) -> Phase:
-        raise IllegalMoveError(f"{event.name} while {self._phase.name}")
-
-
 _ANSWER: Final = {
     Event.ANSWERED: Phase.HOLDING,
     Event.TAKEN: Phase.KEEPING,
@@ -99,9 +84,8 @@ def _stays(phase: Phase) -> dict[Event, Phase]:
     return dict.fromkeys((Event.SENT, Event.FULL, Event.DRAINED), phase)
 
 
-MOVES: Final[Mapping[Phase, Mapping[Event, Phase]]] = {
-    phase: _Moves(phase, moves)
-    for phase, moves in {
+MOVES: Final[Mapping[Phase, Mapping[Event, Phase]]] = table(
+    {
         Phase.NEW: {Event.BEGUN: Phase.CONNECTING, Event.FAILED: Phase.OVER},
         Phase.CONNECTING: {Event.CONNECTED: Phase.RECEIVING, Event.FAILED: Phase.OVER},
         Phase.RECEIVING: {Event.FULL: Phase.BLOCKED, Event.SENT: Phase.AWAITING, **_ANSWER},
@@ -129,8 +113,8 @@ MOVES: Final[Mapping[Phase, Mapping[Event, Phase]]] = {
             Event.FAILED: Phase.OVER,
         },
         Phase.OVER: {},
-    }.items()
-}
+    }
+)
 """The table of moves. An event that is not in it raises IllegalMoveError."""
 
 TO_ACT: Final[Mapping[Phase, Side]] = {

@@ -1,7 +1,7 @@
-"""Connections to the upstream: each carries one relay at a time.
+"""Connections to the upstream: each carries one relay, or one passed request, at a time.
 
-A connection is kept for the next relay only if its relay succeeded completely, and if nothing
-came after the answer.
+A connection is kept for the next one only if its request succeeded completely, and if nothing came
+after the answer.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ from typing import cast
 
 import aiohttp
 from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpProcessingError, HttpResponseParser
+from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMessage
 from yarl import URL
 
 from gateway.delivery.forward import CONNECT_SECONDS, NOT_HTTP, UNREACHABLE, answer_fault
-from gateway.delivery.relay.parties import Carried
+from gateway.delivery.relay.parties import Carried, Streamed
 from gateway.dial import dial
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.limits.watch import Watch
@@ -37,22 +37,32 @@ class UpstreamConnection(BaseProtocol):
     """One connection: sends bytes as they are, and reads answers with aiohttp's own parser."""
 
     __slots__ = (
-        "_answers", "_carried", "_idle_since", "_lasts", "_plain", "_pool", "_reads", "_stream",
+        "_answers", "_bodiless", "_carried", "_held", "_idle_since", "_lasts", "_left", "_length",
+        "_plain", "_pool", "_pushes", "_reads", "_stream", "_streamed",
     )  # fmt: skip
+
+    _answers: HttpResponseParser
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: "UpstreamPool") -> None:
         super().__init__(loop)
         self._pool = pool
         self._carried: Carried | None = None
         self._stream: aiohttp.StreamReader | None = None
+        self._streamed: Streamed | None = None
+        self._pushes = False
+        """Whether the owner is being given what was read."""
+        self._held = False
+        """Whether the owner wants nothing of the answer for now."""
+        self._length: int | None = None
+        """The length of the answer's body, if the answer's head has it and nothing frames it."""
+        self._left = 0
+        """Bytes of a streamed body that are still to come, if they need not be parsed."""
         self._idle_since: float | None = time.monotonic()
         self._lasts = False
         self._reads = 0
         self._plain = False
         """Whether exactly one complete answer was read, and nothing else."""
-        self._answers = self._parser = HttpResponseParser(
-            self, loop, _ANSWER_BUFFER, read_until_eof=True, auto_decompress=False
-        )
+        self._begin_parsing(bodiless=False)
 
     @property
     def usable(self) -> bool:
@@ -69,30 +79,75 @@ class UpstreamConnection(BaseProtocol):
         """Whether an upload may be sent on it, after it was idle."""
         return self.usable and self.transport is not None and is_silent(self.transport)
 
-    def begin(self, carried: Carried) -> None:
-        """Carry a request."""
+    @property
+    def heard(self) -> bool:
+        """Whether any byte has arrived since its request began."""
+        return self._reads > 0
+
+    def begin(self, carried: Carried, *, bodiless: bool = False) -> None:
+        """Carry a request; `bodiless`: its answer has no body, whatever the answer's head says."""
         self._carried = carried
         self._idle_since = None
         self._stream = None
         self._lasts = self._plain = False
         self._reads = 0
+        if bodiless or self._bodiless:
+            self._begin_parsing(bodiless=bodiless)
 
     def write(self, data: bytes) -> None:
         """Send the next bytes of the request, if the connection is still open."""
         if self.transport is not None:
             self.transport.write(data)
 
+    def stream(self, to: Streamed) -> None:
+        """Give the body of the answer to `to`: what has arrived at once, the rest as it arrives."""
+        if self._stream is None:
+            return
+        self._streamed = to
+        self._push()
+        if self._streamed is to and self._length is not None:
+            self._left = self._length - self._stream.total_bytes
+
+    def pause(self) -> None:
+        """Stop reading the answer for now."""
+        self._held = True
+        self._pause_transport_reading()
+
+    def resume(self) -> None:
+        """Resume reading it."""
+        self._held = False
+        self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        """Aiohttp's reader has room for more; the client may have none."""
+        if not self._held:
+            super()._resume_transport_reading()
+
     def end(self, *, reusable: bool) -> None:
         """End the request.
 
         The connection is kept if its request was `reusable` and its answer was read to the end.
         """
-        self._carried = None
+        self._carried = self._streamed = None
+        self._left = 0
+        if self._held:
+            self.resume()
         if reusable and self._lasts and self.usable and self._is_read():
             self._idle_since = time.monotonic()
             self._pool.put(self)
         else:
             self._close()
+
+    def _begin_parsing(self, *, bodiless: bool) -> None:
+        self._bodiless = bodiless
+        self._answers = self._parser = HttpResponseParser(
+            self,
+            self._loop,
+            _ANSWER_BUFFER,
+            response_with_body=not bodiless,
+            read_until_eof=True,
+            auto_decompress=False,
+        )
 
     def _is_read(self) -> bool:
         """Whether the answer was read to its end, and nothing else has come."""
@@ -114,8 +169,10 @@ class UpstreamConnection(BaseProtocol):
         self._pool.made(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse the bytes of an answer; close the connection if no answer is expected."""
-        if self._carried is None:
+        """Read the bytes of an answer; close the connection if no answer is expected."""
+        if self._left and self._streamed is not None:
+            self._pass_on(data, self._streamed)
+        elif self._carried is None:
             self._close()
         elif data or not self._plain:  # aiohttp passes b"" to get what the parser has held back
             self._receive(self._carried, data)
@@ -135,18 +192,64 @@ class UpstreamConnection(BaseProtocol):
                 return
             if head.code >= 200:  # no interim answer, RFC 9110 section 15.2
                 answers.append((head, stream))
-        if not answers:
+        if answers:
+            # The first is the request's; by its end it must be known whether a second one came.
+            self._lasts = not (
+                answers[0][0].should_close
+                or upgraded
+                or self._stream is not None
+                or len(answers) > 1
+            )
+            if self._stream is None:
+                plain = self._reads == len(messages) == 1
+                self._begin_answer(carried, *answers[0], data if plain else None)
+                return
+        self._push()
+
+    def _begin_answer(
+        self,
+        carried: Carried,
+        head: RawResponseMessage,
+        stream: aiohttp.StreamReader,
+        data: bytes | None,
+    ) -> None:
+        """Notify the request's owner of its answer; `data` is all that was read, if in one read."""
+        self._stream = stream
+        whole = body_of(data, head) if data is not None else None
+        self._plain = whole is not None
+        self._length = None if self._plain else _length_of(head)
+        carried.upstream_answers(head, stream, whole)
+
+    def _push(self) -> None:
+        """Give what the parser has read of a body that is streamed."""
+        if self._pushes:  # aiohttp's reader asks for more while it is read from
             return
-        head, stream = answers[0]
-        # The first answer is the request's; by its end it must be known whether a second one came.
-        self._lasts = not (
-            head.should_close or upgraded or self._stream is not None or len(answers) > 1
-        )
-        if self._stream is None:
-            self._stream = stream
-            whole = body_of(data, head) if self._reads == len(messages) == 1 else None
-            self._plain = whole is not None
-            carried.upstream_answers(head, stream, whole)
+        self._pushes = True
+        try:
+            self._give_read()
+        finally:
+            self._pushes = False
+
+    def _give_read(self) -> None:
+        stream, to = self._stream, self._streamed
+        if stream is None or to is None:
+            return
+        while self._streamed is to and (data := stream.read_nowait()):
+            to.upstream_sends(data)
+        if self._streamed is to and stream.is_eof():
+            self._streamed = None
+            to.upstream_ends()
+
+    def _pass_on(self, data: bytes, to: Streamed) -> None:
+        """Give the next bytes of a body that no parser has to read."""
+        if len(data) > self._left:
+            data, self._lasts = data[: self._left], False
+        self._left -= len(data)
+        to.upstream_sends(data)
+        if not self._left and self._streamed is to:
+            self._plain, self._streamed = True, None
+            self._begin_parsing(bodiless=False)  # the old one still waits for the body
+            to.upstream_ends()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Notify the request's owner. An answer may end like this (RFC 9112 section 6.3)."""
@@ -174,15 +277,38 @@ class UpstreamConnection(BaseProtocol):
             self._carried = None
             carried.upstream_lost(why)
         elif stream is not None and not stream.is_eof():
-            with suppress(HttpProcessingError):
-                self._answers.feed_eof()
-            if not stream.is_eof():
-                stream.set_exception(aiohttp.ClientPayloadError(why))
+            self._break_body(stream, why)
         self._close()
 
+    def _break_body(self, stream: aiohttp.StreamReader, why: str) -> None:
+        """End a body that ends with its connection; any other one is not complete."""
+        with suppress(HttpProcessingError):
+            self._answers.feed_eof()
+        streamed = self._streamed
+        if streamed is not None and stream.is_eof():
+            self._push()
+        elif streamed is not None:
+            self._streamed = None
+            streamed.upstream_breaks(why)
+        elif not stream.is_eof():
+            stream.set_exception(aiohttp.ClientPayloadError(why))
+
     def _close(self) -> None:
-        if self.transport is not None:
+        """Close the connection; what could not be sent yet is dropped, as nothing waits for it."""
+        if self.transport is None:
+            return
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
             self.transport.close()
+
+
+def _length_of(head: RawResponseMessage) -> int | None:
+    """How many bytes of body follow the head, if nothing but their number says where they end."""
+    length = head.headers.get("Content-Length")
+    if length is None or head.chunked or "Transfer-Encoding" in head.headers:
+        return None
+    return int(length)
 
 
 class UpstreamPool:

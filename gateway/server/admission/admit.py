@@ -4,6 +4,7 @@ Nothing here reads the body, and `100 Continue` is sent only after it.
 """
 
 from datetime import UTC, datetime
+from typing import Final
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
@@ -27,7 +28,7 @@ from gateway.errors import (
     RouteNotFound,
     TokenEndsTooSoon,
 )
-from gateway.multipart import declared_boundaries
+from gateway.multipart import declared_boundaries, is_multipart_form
 from gateway.routes import Route
 from gateway.server.fields.head import Head
 from gateway.server.fields.hosts import is_files_host
@@ -36,8 +37,19 @@ from gateway.server.services import Services
 from gateway.uploads.record import Target
 from gateway.upstream.retry import RETRY_WINDOW
 
+_BRINGING: Final = frozenset({"POST", "PUT", "PATCH"})
+
 GRANTED = Principal("grant")
 """The subject of all requests with only a grant."""
+
+
+def is_upload(head: Head) -> bool:
+    """Whether a request to ChatKitty is an upload.
+
+    There is, or should be, a body: some clients send its type without a body.
+    """
+    may_bring = head.has_body or head.method in _BRINGING
+    return may_bring and is_multipart_form(head.headers.get("Content-Type", ""))
 
 
 def settle(

@@ -85,7 +85,7 @@ class PatientHandler(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer, and let what is left of the body pass."""
         result = await super().finish_response(request, resp, start_time)
-        too_slow = resp.status == TOO_SLOW_STATUS
+        too_slow = resp.status == TOO_SLOW_STATUS and not request.content.is_eof()
         if not request.content.is_eof() and self.transport is not None:
             seconds = TOO_SLOW_SECONDS if too_slow else LINGER_SECONDS
             await self._let_pass(request.content, seconds, half_close=not resp.keep_alive)

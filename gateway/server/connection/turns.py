@@ -18,17 +18,18 @@ from gateway.limits.connections import ConnectionLimit
 from gateway.limits.watch import Watch
 from gateway.server.connection.chunks import Chunks
 from gateway.server.connection.diagnosis import fault_of_head
-from gateway.server.connection.linger import LINGER_BYTES
+from gateway.server.connection.linger import LINGER_BYTES, LINGER_SECONDS
 from gateway.server.connection.refusal import refusal
 from gateway.server.connection.strict import Handler
 from gateway.settings import Settings
+from gateway.upstream.connections import is_silent
 
 BLANK_LINE: Final = b"\r\n\r\n"
 LARGEST_READ: Final = 256 * 1024
 """Bytes of one read from a client that sends a lot; asyncio's own size."""
 
 _CR: Final = 13
-_HEAD_READ: Final = 32 * 1024
+HEAD_READ: Final = 32 * 1024
 """Bytes that one read returns at most, for a client without a verified token."""
 
 _UNCHECKED: Final = 512
@@ -92,7 +93,7 @@ class TurnHandler(Handler):
             transport.write(refusal())
             transport.close()
             return
-        transport.max_size = _HEAD_READ
+        transport.max_size = HEAD_READ
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -126,7 +127,27 @@ class TurnHandler(Handler):
         self._answered = True
         self._closing = self._closing or not result[0].keep_alive
         self._take_back_if_over()
+        if self._closing and self.has_more:
+            await self._forget_requests()
         return result
+
+    async def _forget_requests(self) -> None:
+        """Let pass what came behind the last request: unread, it would reset the answer.
+
+        RFC 9112 section 9.6.
+        """
+        self._later = b""
+        self._passing_head = LINGER_BYTES
+        rest = aiohttp.StreamReader(self, PARSER_BUFFER, loop=self._loop)  # which never ends
+        self._resume_transport_reading()
+        await self._let_pass(rest, LINGER_SECONDS, half_close=True)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes have arrived that belong to no request so far."""
+        if self._later or self.transport is None or self.transport.is_closing():
+            return bool(self._later)
+        return not is_silent(self.transport)
 
     def close(self) -> None:
         """Take no further request; one that is being answered is finished."""
@@ -324,7 +345,7 @@ class TurnHandler(Handler):
         if self._lent and self._answered and self._is_whole and not self._closing:
             self._lent = False
             self._returning = True
-            self.set_read_size(_HEAD_READ)
+            self.set_read_size(HEAD_READ)
             # The caller has not finished with the answer yet.
             self._loop.call_soon(self._go_on)
 
@@ -362,7 +383,7 @@ class TurnHandler(Handler):
         self.pause()
 
     def _go_on(self) -> None:
-        if self._lent or self.transport is None:
+        if self._lent or self.transport is None or self.transport.is_closing():
             return
         self._returning = False
         data, self._later = self._later, b""

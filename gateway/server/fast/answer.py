@@ -14,20 +14,26 @@ from gateway.server.connection.context import SERVER
 from gateway.server.fields import headers
 
 _NO_BODY: Final = frozenset({204, 304})
+_HEAD: Final = "HEAD"
+"""The method of requests whose answers have no body (RFC 9110 section 9.3.2)."""
+
+_CHUNKED: Final = (b"Transfer-Encoding", b"chunked")
 _SERVER: Final = SERVER.encode()
 
 
 def opening_of(
-    head: RawResponseMessage, whole: bytes | None, own: wire.Lines, now: float
+    head: RawResponseMessage, whole: bytes | None, own: wire.Lines, now: float, method: str
 ) -> tuple[bytes, bool]:
     """The head of the upstream's answer for the client, with our `own` lines at its end.
 
-    `whole` is its body, if all of it has arrived. Also returns whether the body must be sent in
-    chunks, since its length is not known. `now` in seconds since the epoch.
+    `whole` is its body, if all of it has arrived; `method` is that of the request. Also returns
+    whether the body must be sent in chunks, since its length is not known. `now` in seconds since
+    the epoch.
     """
     answered = head.headers
     lines = headers.raw_to_client(head.raw_headers, answered)
-    if head.code in _NO_BODY:  # RFC 9110 section 8.6
+    length = answered.get("Content-Length")
+    if head.code in _NO_BODY and length is not None:  # RFC 9110 section 8.6
         lines = [line for line in lines if line[0].lower() != b"content-length"]
     if "Server" not in answered:
         lines.append((b"Server", _SERVER))
@@ -35,22 +41,20 @@ def opening_of(
         lines.append((b"Date", _date(int(now))))
     lines += own
     chunked = False
-    if head.code not in _NO_BODY and "Content-Length" not in answered:
-        if "Content-Type" not in answered:
+    if head.code not in _NO_BODY and method != _HEAD:
+        if length != "0" and "Content-Type" not in answered:
             lines.append((b"Content-Type", b"application/octet-stream"))
-        chunked = whole is None
-        if whole is None:
-            lines.append((b"Transfer-Encoding", b"chunked"))
-        else:
-            lines.append((b"Content-Length", b"%d" % len(whole)))
+        if length is None:
+            chunked = whole is None
+            lines.append(_CHUNKED if whole is None else (b"Content-Length", b"%d" % len(whole)))
     reason = head.reason if head.reason.isprintable() else None
     return wire.answer_head(head.code, reason, lines), chunked
 
 
 def of_problem(
-    problem: Problem, ids: Mapping[str, str], own: wire.Lines, now: float
+    problem: Problem, ids: Mapping[str, str], own: wire.Lines, now: float, method: str
 ) -> tuple[bytes, int]:
-    """The answer for the problem, and the size of its body in bytes."""
+    """The answer for the problem to a request of that method, and the size of its body in bytes."""
     status, fields, body = document_of(problem, ids)
     lines = [
         *wire.lines(fields.items()),
@@ -58,6 +62,8 @@ def of_problem(
         (b"Date", _date(int(now))),
         *own,
     ]
+    if method == _HEAD:
+        return wire.whole_answer(status, lines, body)[: -len(body)], 0
     return wire.whole_answer(status, lines, body), len(body)
 
 

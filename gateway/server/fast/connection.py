@@ -1,6 +1,8 @@
-"""A client's connection that intercepts uploads before aiohttp sees them.
+"""A client's connection that intercepts requests to ChatKitty before aiohttp sees them.
 
-The head of each request decides. aiohttp handles all requests that are not intercepted.
+The head of each request decides. An upload gets an `UploadFront`, any other request to ChatKitty a
+`PassingFront`. aiohttp handles all that is not intercepted: the gateway's own paths, refusals, and
+what is not simple, as `_front_of` says.
 """
 
 import asyncio
@@ -11,25 +13,26 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.http import HttpProcessingError, HttpVersion11, RawRequestMessage
 
+from gateway.auth.principal import Principal
 from gateway.choices import Delivery
-from gateway.delivery.admitted import Admitted
 from gateway.errors import GatewayError
 from gateway.internals.aiohttp import request_parser
-from gateway.multipart import MultipartError, is_multipart_form
-from gateway.server.admission.admit import recall, settle
+from gateway.multipart import MultipartError
+from gateway.server.admission.admit import check_scopes, is_upload, recall, settle
 from gateway.server.admission.deletions import takes_file
+from gateway.server.admission.passing import settle_passing
 from gateway.server.connection import linger
 from gateway.server.connection.context import request_id_of
 from gateway.server.connection.strict import framing_fault
-from gateway.server.connection.turns import TurnHandler
+from gateway.server.connection.turns import HEAD_READ, TurnHandler
 from gateway.server.fast.front import SocketFront
+from gateway.server.fast.passing import PassingFront
+from gateway.server.fast.uploading import UploadFront
 from gateway.server.fields.head import Head
+from gateway.server.fields.hosts import is_files_host
 from gateway.server.fields.target import with_read_target
 from gateway.server.services import Services
 from gateway.uploads.ids import new_id
-
-_OPENINGS: Final = (b"POST ", b"PUT ", b"PATCH ")
-"""How the head of an upload begins; other heads are not examined here."""
 
 _SMALLEST_READ: Final = 64 * 1024
 _LARGEST_READ: Final = 1024 * 1024
@@ -42,18 +45,21 @@ A client that fills its reads gets larger ones, an upstream that does not keep u
 class Connection(TurnHandler):
     """One client's connection."""
 
-    __slots__ = ("_drained", "_front", "_reads", "_services", "_take")
+    __slots__ = ("_drained", "_front", "_held_back", "_reads", "_services", "_take")
 
     def __init__(self, server: web.Server, services: Services, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
         connections, limit = services.connections, services.connection_limit
         super().__init__(server, services.settings, connections, limit, **options)
         self._services = services
         self._front: SocketFront | None = None
-        """The front that answers the upload in progress, if there is one."""
+        """The front that answers the request in progress, if there is one."""
         self._take: Callable[[bytes], bytes] | None = None
         """Receives the bytes of its body, and returns what is beyond its end."""
         self._reads = 0
-        """How many bytes one read of the body returns at most."""
+        """How many bytes one read of the body returns at most; 0 if that does not change."""
+        self._held_back = False
+        """Whether the next request waits for the client to take the answers of the previous ones.
+        """
         self._drained: asyncio.Future[None] | None = None
 
     # --- what the transport reports --------------------------------------------------------------
@@ -79,10 +85,21 @@ class Connection(TurnHandler):
             self._front.client_lost()
         self._wake()
 
+    def pause_writing(self) -> None:
+        """Stop sending: the client does not read its answer."""
+        super().pause_writing()
+        if self._front is not None:
+            self._front.client_full()
+
     def resume_writing(self) -> None:
         """Resume sending: the client reads its answer again."""
         super().resume_writing()
         self._wake()
+        if self._front is not None:
+            self._front.client_drained()
+        elif self._held_back:
+            self._held_back = False
+            self._go_on()
 
     # --- what aiohttp's handler is asked ---------------------------------------------------------
 
@@ -146,9 +163,14 @@ class Connection(TurnHandler):
         """Make reads smaller from now on."""
         self._set_reads(max(_SMALLEST_READ, self._reads // 2))
 
-    def give_to(self, taker: Callable[[bytes], bytes]) -> None:
-        """Give the body's bytes to `taker` from now on; it returns what follows the body."""
+    def give_to(self, taker: Callable[[bytes], bytes], *, all_of_it: bool = False) -> None:
+        """Give the body's bytes to `taker` from now on; it returns what follows the body.
+
+        `all_of_it`: no request follows, and what arrived for one is forgotten.
+        """
         self._take = taker
+        if all_of_it:
+            self._later = b""
 
     def end_answers(self) -> None:
         """Send nothing more, but continue reading."""
@@ -159,32 +181,41 @@ class Connection(TurnHandler):
         if self.transport is not None:
             self.transport.abort()
 
-    def upload_ended(self, *, reusable: bool) -> None:
-        """The upload is over; `reusable`: the next request may follow on the connection."""
+    def request_ended(self, *, reusable: bool) -> None:
+        """The request is over; `reusable`: the next one may follow on the connection."""
         self._front = self._take = None
         if not reusable or self._closing:
             self.force_close()
             return
+        if self._reads:
+            self.set_read_size(HEAD_READ)
         self._resting_since = time.monotonic()
-        self._go_on()
+        if self.writing_paused:  # or answers without end would be kept for the client
+            self._returning = self._held_back = True
+        else:
+            self._go_on()
 
     # --- our own side ----------------------------------------------------------------------------
 
     def _begin(self, data: bytes, size: int) -> None:
         started = time.monotonic()
-        message = self._parsed(data[:size]) if data.startswith(_OPENINGS) else None
-        admitted = self._admit(message) if message is not None else None
-        if message is None or admitted is None:  # not one to answer here, or no request
+        message = self._parsed(data[:size])
+        front = self._front_of(message, started) if message is not None else None
+        if front is None:  # not one to answer here, or no request
             self._begin_lending(data, size)
             return
         self._head_began = None
         self.keep_alive(val=True)  # aiohttp's timer must not see an idle connection
-        self._reads = self.widen()
-        self._front = front = SocketFront(self, self._services, admitted, message, started)
-        self._take = front.exchange.client_sends
+        self._front = front
         front.begin()
-        if body := data[size:]:
-            self.data_received(body)
+        if len(data) == size:
+            return
+        if self._front is front:
+            self.data_received(data[size:])
+        else:  # it was answered at once; not from here, or many in a row would go ever deeper
+            self._keep(data[size:])
+            self._returning = True
+            self._loop.call_soon(self._go_on)
 
     def _parsed(self, head: bytes) -> RawRequestMessage | None:
         try:
@@ -195,35 +226,69 @@ class Connection(TurnHandler):
             return None
         return with_read_target(messages[0][0])
 
-    def _admit(self, message: RawRequestMessage) -> Admitted | None:
-        """The upload, if this engine handles it and it is admitted."""
+    def _front_of(self, message: RawRequestMessage, started: float) -> SocketFront | None:
+        """The front of the request, if this engine handles it and it is admitted."""
         received = message.headers
         if (
-            message.upgrade
-            or message.version != HttpVersion11
+            message.version != HttpVersion11
             or message.chunked
-            or "Idempotency-Key" in received
-            or not is_multipart_form(received.get("Content-Type", ""))
+            or "Upgrade" in received
             or framing_fault(message) is not None
         ):
             return None
         told = received.get("Content-Length")
         length = int(told) if told is not None else None  # the parser has checked it
         head = Head(message.method, message.path, received, length, bool(length))
-        services = self._services
-        if services.slots.taken >= services.slots.total:
-            return None
         try:
-            if (principal := recall(head.headers, services.authenticator)) is None:
-                return None
-            request_id = request_id_of(head.headers)
-            admitted = settle(head, principal, services, new_id(), request_id)
+            if is_upload(head):
+                return self._upload_of(head, message, started)
+            return self._passing_of(head, message, started)
         except (GatewayError, MultipartError):
             return None
-        if admitted.route.delivery is not Delivery.RELAY:
+
+    def _upload_of(
+        self, head: Head, message: RawRequestMessage, started: float
+    ) -> UploadFront | None:
+        """The front of an upload. Raises GatewayError, MultipartError if it is refused."""
+        services = self._services
+        if "Idempotency-Key" in head.headers or services.slots.taken >= services.slots.total:
             return None
+        if (principal := recall(head.headers, services.authenticator)) is None:
+            return None
+        request_id = request_id_of(head.headers)
+        admitted = settle(head, principal, services, new_id(), request_id)
         # ChatKitty must be asked first which file the upload replaces.
-        return None if takes_file(services.settings, head.method, head.target) else admitted
+        replaces = takes_file(services.settings, head.method, head.target)
+        if admitted.route.delivery is not Delivery.RELAY or replaces is not None:
+            return None
+        self._reads = self.widen()
+        front = UploadFront(self, services, admitted, message, started)
+        self._take = front.exchange.client_sends
+        return front
+
+    def _passing_of(
+        self, head: Head, message: RawRequestMessage, started: float
+    ) -> PassingFront | None:
+        """The front of a request that is no upload. Raises GatewayError if it is refused."""
+        services = self._services
+        if is_files_host(services.settings, head.headers.get("Host", "")):
+            return None
+        passing = settle_passing(head, services)
+        if takes_file(services.settings, head.method, head.target) is not None:
+            return None
+        caller: Principal | None = None
+        if passing.asks_for_caller:
+            caller = recall(head.headers, services.authenticator)
+            if caller is None or (services.quotas is not None and not services.quotas.ready):
+                return None
+            check_scopes(caller, passing.scopes)
+        length = passing.length or 0
+        if length and services.passing.taken >= services.passing.total:
+            return None
+        self._reads = self.widen() if length > HEAD_READ else 0
+        front = PassingFront(self, services, passing, caller, message, started)
+        self._take = front.passage.client_sends
+        return front
 
     def _set_reads(self, size: int) -> None:
         self._reads = size

@@ -65,9 +65,12 @@ _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 def to_upstream(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     """A request's headers for the upstream: the end-to-end ones, less all that names a client.
 
-    Where a request came from is nothing that the upstream has to know.
+    Where a request came from is nothing that the upstream has to know. Lines of one name have one
+    spelling: of several, aiohttp's client sends the last one only.
     """
-    return CIMultiDict(_passing(received, _reaches_upstream))
+    passing = _passing(received, _reaches_upstream)
+    spelling = {name.lower(): name for name, _ in passing}
+    return CIMultiDict((spelling[name.lower()], value) for name, value in passing)
 
 
 def of_relay(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
@@ -77,6 +80,13 @@ def of_relay(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     return outgoing
 
 
+def raw_to_upstream(
+    received: RawHeaders, folded: CIMultiDictProxy[str]
+) -> list[tuple[bytes, bytes]]:
+    """The result of `to_upstream` for the same headers, as bytes; `folded` are these as text."""
+    return _passing_raw(received, folded, _reaches_upstream_raw)
+
+
 def to_client(answered: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     """An answer's headers for the client: the end-to-end ones."""
     return CIMultiDict(_passing(answered, _reaches_client))
@@ -84,7 +94,7 @@ def to_client(answered: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 def raw_of_relay(received: RawHeaders, folded: CIMultiDictProxy[str]) -> list[tuple[bytes, bytes]]:
     """The result of `of_relay` for the same headers, as bytes; `folded` are these as text."""
-    kept = _passing_raw(received, folded, _reaches_upstream_raw)
+    kept = _passing_raw(received, folded, _is_relayed_raw)
     kept.append((b"Accept-Encoding", b"identity"))
     return kept
 
@@ -166,6 +176,11 @@ def _reaches_upstream(name: str) -> bool:
 
 @lru_cache(_KNOWN_NAMES)
 def _reaches_upstream_raw(name: bytes) -> bool:
+    return _reaches_upstream(_folded(name))
+
+
+@lru_cache(_KNOWN_NAMES)
+def _is_relayed_raw(name: bytes) -> bool:
     folded = _folded(name)
     return folded != "accept-encoding" and _reaches_upstream(folded)
 

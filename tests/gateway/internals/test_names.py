@@ -24,7 +24,10 @@ OF_CLASSES = [
     (AioBaseClient, ["_resolve_endpoint_ruleset"]),
     (SigV4Auth, ["_modify_request_before_signing"]),
     (RequestHandler, ["_loop", "_messages", "_parser", "_resume_transport_reading", "_waiter"]),
-    (BaseProtocol, ["_loop", "_paused"]),
+    (
+        BaseProtocol,
+        ["_loop", "_parser", "_paused", "_pause_transport_reading", "_resume_transport_reading"],
+    ),
     (aiohttp.ClientRequest, ["_get_content_length", "_writer"]),
     (Connection, ["_connect", "_connection_arguments"]),
     (kombu_redis.Channel, ["_connparams"]),

@@ -14,7 +14,7 @@ from gateway.auth.principal import Principal
 from gateway.choices import Delivery, Hash
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.relay.exchange import Exchange
-from gateway.delivery.relay.parties import Carried, Relays, Upstream
+from gateway.delivery.relay.parties import Carried, Relays, Streamed, Upstream
 from gateway.limits.minimum_rate import Floor
 from gateway.limits.watch import Watch
 from gateway.multipart import declared_boundaries
@@ -74,8 +74,15 @@ class Line:
 
     written: bytes = b""
     ended: list[bool] = field(default_factory=list)
+    heard: bool = False
 
-    def begin(self, carried: Carried) -> None: ...
+    def begin(self, carried: Carried, *, bodiless: bool = False) -> None: ...
+
+    def stream(self, to: Streamed) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
 
     def write(self, data: bytes) -> None:
         self.written += data

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from gateway.delivery.relay.phase import Event, IllegalMoveError, Phase
+from gateway.delivery.relay.phase import Event, Phase
 from gateway.delivery.relay.record import ANSWER_LIMIT
 from gateway.errors import (
     AuthorizationEnded,
@@ -17,6 +17,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.moves import IllegalMoveError
 from gateway.records.relay_batch import not_kept
 from gateway.uploads.lifecycle import Step
 from tests.gateway.delivery.relay.stage import BODY, CHUNKED_HEAD, FAR, HEAD, Stage

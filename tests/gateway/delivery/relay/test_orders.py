@@ -15,9 +15,10 @@ from hypothesis.stateful import (
     rule,
 )
 
-from gateway.delivery.relay.phase import MOVES, TO_ACT, Event, IllegalMoveError, Phase, Side
+from gateway.delivery.relay.phase import MOVES, TO_ACT, Event, Phase, Side
 from gateway.delivery.relay.record import ANSWER_LIMIT, SUCCESS
 from gateway.errors import BodyTimeout, RecordNotKept, UpstreamError, UpstreamUnavailable
+from gateway.moves import IllegalMoveError
 from gateway.records.relay_batch import not_kept
 from tests.examples import examples
 from tests.gateway.delivery.relay.stage import BODY, CHUNKED_HEAD, FAR, HEAD, Stage

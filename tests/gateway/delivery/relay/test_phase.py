@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.delivery.relay.phase import MOVES, TO_ACT, Event, IllegalMoveError, Phase, Side
+from gateway.delivery.relay.phase import MOVES, TO_ACT, Event, Phase, Side
+from gateway.moves import IllegalMoveError
 
 
 def test_each_phase_has_its_moves_and_somebody_to_act() -> None:

@@ -1,0 +1,81 @@
+"""Decides about a request that is no upload: whether it passes, and what its caller must be.
+
+Both ways of a passed request ask here: `gateway.server.handlers.passthrough` and the fast engine.
+"""
+
+from typing import Final
+
+import msgspec
+from multidict import CIMultiDictProxy
+
+from gateway.errors import FileTooLarge, WebSocketRefused
+from gateway.server.admission.admit import check_expectation
+from gateway.server.fields.head import Head
+from gateway.server.fields.resumption import check_passed
+from gateway.server.fields.target import upstream_path
+from gateway.server.services import Services
+
+_NOT_OF_PREFLIGHTS: Final = ("Authorization", "Content-Type")
+_NO_SCOPES: Final[frozenset[str]] = frozenset()
+
+
+class Passing(msgspec.Struct, frozen=True):
+    """A request that may pass if its caller has the `scopes`.
+
+    `path` is for the upstream, `length` that of the body (None if unknown). `counts`: the request
+    counts for its caller's quota, if the caller is known.
+    """
+
+    path: str
+    length: int | None
+    scopes: frozenset[str]
+    counts: bool
+
+    @property
+    def asks_for_caller(self) -> bool:
+        """Whether the caller must be identified; the upstream alone judges all other tokens."""
+        return self.counts or bool(self.scopes)
+
+
+def settle_passing(head: Head, services: Services) -> Passing:
+    """Decide by the head alone. Does no I/O.
+
+    Raises ExpectationFailed, ResumableUpload for a part of an upload, MalformedTarget,
+    RouteNotFound, FileTooLarge, and WebSocketRefused for a handshake: without `Upgrade`, which is
+    for one connection only (RFC 9110 section 7.8), the upstream would see another request than the
+    client made.
+    """
+    settings = services.settings
+    check_expectation(head.headers)
+    check_passed(head.method, head.headers)
+    path = upstream_path(head.target, str(settings.upstream_url))
+    if _asks_for_websocket(head.method, head.headers):
+        raise WebSocketRefused("open WebSockets to ChatKitty itself, by its own URL")
+    length = head.content_length if head.has_body else 0
+    if length is not None and length > settings.max_file_size:
+        raise FileTooLarge(f"the body exceeds the limit of {settings.max_file_size} bytes")
+    if not head.has_body and _is_preflight(head.method, head.headers):
+        return Passing(path, length, _NO_SCOPES, counts=False)
+    scopes = services.routes.scopes_of_passed(path)
+    return Passing(path, length, scopes, counts=services.quotas is not None)
+
+
+def _asks_for_websocket(method: str, received: CIMultiDictProxy[str]) -> bool:
+    """Whether a request is the handshake of RFC 6455 section 4.1. Pure."""
+    if method != "GET" or "Upgrade" not in received:
+        return False
+    protocols = ",".join(received.getall("Upgrade")).split(",")
+    return any(each.strip().lower() == "websocket" for each in protocols)
+
+
+def _is_preflight(method: str, received: CIMultiDictProxy[str]) -> bool:
+    """Whether the request is a browser's CORS preflight, which has no token. Pure.
+
+    Fetch standard, "CORS-preflight fetch": it has no credentials, and no sign of a body.
+    """
+    return (
+        method == "OPTIONS"
+        and "Origin" in received
+        and "Access-Control-Request-Method" in received
+        and not any(name in received for name in _NOT_OF_PREFLIGHTS)
+    )

@@ -1,0 +1,199 @@
+"""A request on the fast engine that is no upload: its client's side.
+
+It drives a passage to the upstream. The connection gives the body's bytes to the passage; once the
+request was answered, it gives the rest to the front, which discards them.
+"""
+
+import time
+from typing import Final
+
+from aiohttp.http import RawRequestMessage, RawResponseMessage
+
+from gateway.auth.principal import Principal
+from gateway.delivery.relay import Passage, wire
+from gateway.delivery.relay.passage import Phase, Request
+from gateway.limits.quota import Demand
+from gateway.limits.shared_quota import Quotas, Ticket
+from gateway.metrics.requests import NO_DELIVERY, PASSED_ON, tally_of
+from gateway.server import tracing
+from gateway.server.admission.passing import Passing
+from gateway.server.connection.context import request_id_of
+from gateway.server.fast import answer
+from gateway.server.fast.front import (
+    CLIENT_LOST,
+    LINGERING,
+    STREAMING,
+    WORKING,
+    ClientSide,
+    SocketFront,
+    Stage,
+)
+from gateway.server.fields import headers
+from gateway.server.services import Services
+
+_ASKING: Final = Stage.ASKING
+_ANSWERING: Final = Phase.ANSWERING
+
+
+class PassingFront(SocketFront):
+    """The front of one passed request."""
+
+    __slots__ = ("_caller", "_chunked", "_length", "_request_id", "passage")
+
+    def __init__(
+        self,
+        client: ClientSide,
+        services: Services,
+        passing: Passing,
+        caller: Principal | None,
+        head: RawRequestMessage,
+        started: float,
+    ) -> None:
+        """Answer the request with this `head`, whose last byte arrived at `started`.
+
+        It counts for the quota of the `caller`, if there is one. Its body has a known length.
+        """
+        self._request_id = request_id = request_id_of(head.headers)
+        passages = services.passages
+        super().__init__(client, services, passages.under_way, head, started, request_id)
+        self._caller = caller
+        self._length = length = passing.length or 0
+        self._chunked = False
+        """Whether the answer's body is sent in chunks."""
+        outgoing = headers.raw_to_upstream(head.raw_headers, head.headers)
+        if services.settings.tracing and (span := tracing.begin(head.headers)) is not None:
+            self._span = span
+            outgoing = headers.with_trace(outgoing, span.carrier)
+        opening = wire.request_head(head.method, passing.path, passages.pool.host, outgoing)
+        self.passage = Passage(passages, Request(head.method, opening, length), self)
+
+    def begin(self) -> None:
+        """Have the request passed on, once its caller's quota allows it."""
+        if self._length:
+            self._services.passing.taken += 1
+        quotas = self._services.quotas
+        if quotas is None or self._caller is None:
+            self._go_on()
+        else:
+            self._ask(quotas, self._caller)
+
+    # --- the client's side -----------------------------------------------------------------------
+
+    def client_lost(self) -> None:
+        """Handle the client's disconnection."""
+        if self._stage is WORKING:
+            self.passage.client_lost()
+        elif self._stage is STREAMING:
+            self.passage.close()
+            self._cut(CLIENT_LOST)
+            self._leave(reusable=False)
+        elif self._stage is LINGERING:
+            self._leave(reusable=False)
+
+    def client_full(self) -> None:
+        """Slow the upstream down to the client's pace."""
+        self.passage.client_full()
+
+    def client_drained(self) -> None:
+        """Let the upstream continue."""
+        self.passage.client_drained()
+
+    # --- the passage's side ----------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Stop reading the body for now."""
+        self._client.pause()
+
+    def resume(self) -> None:
+        """Resume reading it."""
+        self._client.resume()
+
+    def answer(self, head: RawResponseMessage, begun: bytes, *, whole: bool) -> None:
+        """Send the head of the upstream's answer, and the bytes that its body begins with."""
+        self._left = self.passage.left
+        body = begun if whole else None
+        try:
+            opening, self._chunked = answer.opening_of(
+                head, body, self._own_lines(), time.time(), self._head.method
+            )
+        except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
+            self.passage.close()
+            self.refuse(error)
+            return
+        self._status = head.code
+        self._sent = len(begun)
+        if whole:
+            self._client.send(opening + begun)
+            self._finish()
+        else:
+            self._stage = STREAMING
+            self._client.send(opening)
+
+    def send(self, data: bytes) -> None:
+        """Send the next bytes of the answer's body."""
+        self._sent += len(data)
+        self._client.send(wire.chunk(data) if self._chunked else data)
+
+    def finish(self) -> None:
+        """All of the answer was sent."""
+        if self._chunked:
+            self._client.send(wire.chunk(b""))
+        self._left = self.passage.left
+        self._finish()
+
+    def refuse(self, error: Exception) -> None:
+        """Answer the client with the error that stopped its request."""
+        self._send_problem(error, self.passage.left)
+        self._finish()
+
+    def cut(self, reason: str) -> None:
+        """Break the answer off."""
+        self._left = self.passage.left
+        self._cut(reason)
+        self._client.cut()
+
+    # --- within ----------------------------------------------------------------------------------
+
+    def _ask(self, quotas: Quotas, caller: Principal) -> None:
+        """Ask for the body and pass it on, if the caller's quota allows it."""
+        self._stage = _ASKING
+        if self._length:
+            self._client.pause()
+        quotas.ask(caller.subject, Demand(self._length), self._told)
+
+    def _told(self, result: Ticket | Exception) -> None:
+        self._stage = WORKING
+        if isinstance(result, Exception):
+            # A client that was not asked for its body may send it anyway, or the next request.
+            self._last = self._last or "Expect" in self._head.headers
+            self.passage.fail(result)
+            return
+        self._ticket = result
+        if not self._client.connected:  # it went away in the meantime
+            self.passage.client_lost()
+            return
+        if self._length:
+            self._client.resume()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if "Expect" in self._head.headers:
+            self._client.send(wire.CONTINUE)
+        self.passage.begin()
+
+    def _ids(self) -> dict[str, str]:
+        return {"request_id": self._request_id}
+
+    def _count(self, ended: int | str, seconds: float) -> None:
+        received = self._length - self._left
+        tally_of(PASSED_ON, NO_DELIVERY, ended).count(seconds, received, self._sent)
+        if self._span is not None:
+            method = self._head.method
+            tracing.end(self._span, method, PASSED_ON, NO_DELIVERY, self._status, **self._ids())
+            self._span = None
+
+    def _release(self) -> None:
+        if self._length:
+            self._services.passing.taken -= 1
+        if self._ticket is not None:
+            self._ticket.end(self._length - self._left)

@@ -1,0 +1,204 @@
+"""An upload on the fast engine: its client's side, with its quota and its time limits.
+
+It drives an exchange with the upstream. The connection gives the body's bytes to the exchange; once
+the upload was answered, it gives the rest to the front, which discards them.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+import aiohttp
+from aiohttp.http import RawRequestMessage, RawResponseMessage
+from msgspec.structs import replace
+
+from gateway.delivery.admitted import Admitted
+from gateway.delivery.forward import read_on
+from gateway.delivery.relay import Exchange, wire
+from gateway.delivery.relay.phase import Phase
+from gateway.limits.quota import Demand
+from gateway.limits.shared_quota import Quotas
+from gateway.metrics.catalogue import OPEN_UPLOADS
+from gateway.metrics.requests import relay_phases, tally_of
+from gateway.server import tracing
+from gateway.server.fast import answer
+from gateway.server.fast.front import (
+    CLIENT_LOST,
+    LINGERING,
+    STREAMING,
+    WORKING,
+    ClientSide,
+    SocketFront,
+    Stage,
+)
+from gateway.server.fields import headers
+from gateway.server.services import Services
+
+_OPEN: Final = OPEN_UPLOADS.of("relay")
+_ASKING: Final = Stage.ASKING
+_NEW: Final = Phase.NEW
+_CONNECTING: Final = Phase.CONNECTING
+
+
+class UploadFront(SocketFront):
+    """The front of one upload."""
+
+    __slots__ = ("_admitted", "_task", "exchange")
+
+    def __init__(
+        self,
+        client: ClientSide,
+        services: Services,
+        admitted: Admitted,
+        head: RawRequestMessage,
+        started: float,
+    ) -> None:
+        """Answer the upload with this `head`; its last byte arrived at `started`."""
+        super().__init__(
+            client, services, services.relays.under_way, head, started, admitted.request_id
+        )
+        self._own.append((b"Upload-Id", admitted.upload_id.encode()))
+        self._task: asyncio.Task[None] | None = None
+        outgoing = headers.raw_of_relay(head.raw_headers, head.headers)
+        if services.settings.tracing and (span := tracing.begin(head.headers)) is not None:
+            self._span = span
+            admitted = replace(admitted, trace=span.carrier)
+            outgoing = headers.with_trace(outgoing, span.carrier)
+        self._admitted = admitted
+        self.exchange = Exchange(services.relays, admitted, outgoing, self)
+
+    def begin(self) -> None:
+        """Have the upload relayed, once its subject's quota allows it."""
+        _OPEN.value += 1
+        self._services.slots.taken += 1
+        if (quotas := self._services.quotas) is not None:
+            self._stage = _ASKING
+            self._client.pause()
+            self._task = self._client.loop.create_task(self._ask(quotas))
+            return
+        if "Expect" in self._head.headers:
+            self._client.send(wire.CONTINUE)
+        relay_phases().auth.observe(time.monotonic() - self._started)
+        self.exchange.begin()
+
+    # --- the client's side -----------------------------------------------------------------------
+
+    def client_lost(self) -> None:
+        """Handle the client's disconnection."""
+        if self._stage is WORKING:
+            self.exchange.client_lost()
+        elif self._stage is STREAMING:
+            self._break(CLIENT_LOST)
+            self._leave(reusable=False)
+        elif self._stage is LINGERING:
+            self._leave(reusable=False)
+
+    # --- the exchange's side ---------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Stop reading the body for now; make reads smaller if the upstream is too slow."""
+        self._client.pause()
+        if self.exchange.phase is not _CONNECTING:
+            self._client.narrow()
+
+    def resume(self) -> None:
+        """Resume reading it."""
+        self._client.resume()
+
+    def answer(
+        self, head: RawResponseMessage, held: bytes, rest: aiohttp.StreamReader | None
+    ) -> None:
+        """Send the client the upstream's answer: the `held` part of its body, then the `rest`."""
+        self._left = self.exchange.left
+        whole = held if rest is None else None
+        try:
+            opening, chunked = answer.opening_of(
+                head, whole, self._own_lines(), time.time(), self._head.method
+            )
+        except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
+            self.exchange.close()
+            self.refuse(error)
+            return
+        self._status = head.code
+        self._sent += len(held)
+        self._client.send(opening + (wire.chunk(held) if chunked and held else held))
+        if rest is None:
+            self._finish()
+        elif not self._client.connected:  # nobody would tell of its end
+            self._break(CLIENT_LOST)
+            self._leave(reusable=False)
+        else:
+            self._stage = STREAMING
+            self._client.give_to(self.let_pass)
+            work = self._stream(rest, chunked=chunked)
+            self._task = self._client.loop.create_task(work)
+
+    def refuse(self, error: Exception) -> None:
+        """Answer the client with the problem that stopped its upload."""
+        self._send_problem(error, self.exchange.left)
+        self._finish()
+
+    # --- within ----------------------------------------------------------------------------------
+
+    async def _ask(self, quotas: Quotas) -> None:
+        """Ask for the body and relay it, if the subject's quota allows it."""
+        admitted = self._admitted
+        demand = Demand(admitted.content_length, admitted.upload_id)
+        expects = "Expect" in self._head.headers
+        try:
+            self._ticket = await quotas.take(admitted.principal.subject, demand)
+        except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
+            # A client that was not asked for its body may send it anyway, or the next request.
+            self._last = self._last or expects
+            self._stage = WORKING
+            self.exchange.fail(error)
+            return
+        self._stage = WORKING
+        if expects:
+            self._client.send(wire.CONTINUE)
+        relay_phases().auth.observe(time.monotonic() - self._started)
+        if not self._client.connected:  # it went away in the meantime
+            self.exchange.client_lost()
+        if self.exchange.phase is _NEW:
+            self._client.resume()
+            self.exchange.begin()
+
+    async def _stream(self, rest: aiohttp.StreamReader, *, chunked: bool) -> None:
+        patience = self._services.settings.upstream_timeout
+        try:
+            while data := await read_on(rest, patience):
+                self._sent += len(data)
+                self._client.send(wire.chunk(data) if chunked else data)
+                await self._client.drained()
+        except Exception as error:  # noqa: BLE001 - the answer has begun: it can only be cut
+            self._break(str(error))
+            self._client.cut()
+            return
+        if chunked:
+            self._client.send(wire.chunk(b""))
+        self.exchange.close()
+        self._finish()
+
+    def _break(self, reason: str) -> None:
+        self.exchange.close()
+        self._cut(reason)
+
+    def _ids(self) -> dict[str, str]:
+        return {"request_id": self._admitted.request_id, "upload_id": self._admitted.upload_id}
+
+    def _count(self, ended: int | str, seconds: float) -> None:
+        route, delivery = self._admitted.route.name, self._admitted.route.delivery.value
+        received = (self._admitted.content_length or 0) - self._left
+        tally_of(route, delivery, ended).count(seconds, received, self._sent)
+        if self._span is not None:
+            method = self._head.method
+            tracing.end(self._span, method, route, delivery, self._status, **self._ids())
+            self._span = None
+
+    def _release(self) -> None:
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+        _OPEN.value -= 1
+        self._services.slots.taken -= 1
+        if self._ticket is not None:
+            self._ticket.end((self._admitted.content_length or 0) - self._left)

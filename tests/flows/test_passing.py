@@ -1,0 +1,174 @@
+"""What passes through, by both engines: the same to the client, and the same to the upstream."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.flows.raw import head
+from tests.flows.scripted import AUTHORIZATION, USUAL, Came, Script, Scripted, requests
+from tests.hostile.answers import ANSWERS
+from tests.hostile.talk import Hangs, Line, Reply
+from tests.servers.gateway import Gateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LOOK = head("/gateway/healthz", method="GET")
+MIB = 1024**2
+_VARIES = {"date", "x-request-id", "upload-id", "content-length", "transfer-encoding"}
+"""Headers of an answer that differ from one request to the next, or frame it."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same gateway twice, with either engine, before the same upstream."""
+
+    gateways: dict[str, Gateway]
+    upstream: Scripted
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(environ: dict[str, str], servers_dir: Path) -> AsyncIterator[Pair]:
+    async with AsyncExitStack() as stack:
+        upstream = await stack.enter_async_context(Scripted.open())
+        common = {
+            **environ,
+            "GATEWAY_UPSTREAM_URL": upstream.url,
+            "GATEWAY_UPSTREAM_TIMEOUT": "2",
+            "GATEWAY_DELIVERY": "relay",
+            "GATEWAY_AUTH": "static",
+        }
+        gateways = {}
+        for engine in ("fast", "plain"):
+            started = Gateway.start({**common, "GATEWAY_ENGINE": engine}, servers_dir)
+            gateways[engine] = await asyncio.to_thread(started.__enter__)
+            stack.callback(started.__exit__, None, None, None)
+        yield Pair(gateways, upstream)
+
+
+async def ask(url: str, request: bytes) -> list[Any]:
+    """What the client is told of the request, and of the next one on its connection."""
+    async with Line.open(url) as line:
+        await line.send([request])
+        told: list[Any] = []
+        for bodiless in (request.lstrip().startswith(b"HEAD "), False):
+            try:
+                reply = await line.reply(bodiless=bodiless)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                reply = None
+            except Hangs:
+                return [*told, "hangs"]
+            told.append(reply and content(reply))
+            if reply is None or reply.closes:
+                return told
+            await line.send([LOOK])
+    return told
+
+
+def content(reply: Reply) -> tuple[Any, ...]:
+    """As much of an answer as does not differ from one time to the next."""
+    headers = sorted(each for each in reply.headers if each[0] not in _VARIES)
+    body: object = reply.body
+    if (reply.header("content-type") or "").startswith("application/problem+json") and reply.body:
+        problem = json.loads(reply.body)
+        assert problem.pop("request_id") == reply.header("x-request-id")
+        assert problem.pop("timestamp")
+        body = problem
+    return reply.version, reply.status, headers, body, reply.interim
+
+
+async def compare(pair: Pair, cases: dict[str, bytes]) -> list[str]:
+    """What of the cases comes to something else by the other engine."""
+    faults = []
+    for name, request in cases.items():
+        told: dict[str, list[Any]] = {}
+        came: dict[str, list[Came]] = {}
+        for engine, gateway in pair.gateways.items():
+            told[engine] = await ask(gateway.url, request)
+            # aiohttp's client repeats what was sent on a new connection as well.
+            came[engine] = list(dict.fromkeys(pair.upstream.take()))
+        if told["fast"] != told["plain"]:
+            faults.append(f"{name}:\n  {told['fast']}\n  {told['plain']}")
+        if came["fast"] != came["plain"]:
+            faults.append(f"{name} came as\n  {came['fast']}\n  {came['plain']}")
+    return faults
+
+
+async def test_each_request_comes_to_the_same(pair: Pair) -> None:
+    cases = {f"{number} {name}": data for number, (name, data) in enumerate(requests())}
+    faults = await compare(pair, cases)
+    assert not faults, "\n".join(faults)
+
+
+def answers() -> dict[str, Script]:
+    """By their names; the connection is kept but where a script says otherwise."""
+    scripts = {case.name: Script(case.data, closes=True, early=case.early) for case in ANSWERS}
+    large = b"0123456789abcdef" * (3 * MIB // 16)
+    chunks = b"".join(
+        b"10000\r\n%b\r\n" % large[at : at + 65536] for at in range(0, len(large), 65536)
+    )
+    coded = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    scripts |= {
+        "kept": Script(USUAL),
+        "large": Script(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(large) + large),
+        "large in chunks": Script(coded + chunks + b"0\r\n\r\n"),
+        "large till the end": Script(b"HTTP/1.1 200 OK\r\n\r\n" + large, closes=True),
+        "one chunk": Script(coded + b"2\r\nhi\r\n0\r\n\r\n"),
+        "no chunk": Script(coded + b"0\r\n\r\n"),
+        "chunks with trailers": Script(coded + b"2\r\nhi\r\n0\r\nX-T: 1\r\n\r\n"),
+        "empty": Script(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        "no type": Script(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+        "204": Script(b"HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n"),
+        "304": Script(b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n'),
+        "206": Script(
+            b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\n"
+            b"Content-Length: 2\r\n\r\nab"
+        ),
+        "early hints": Script(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + USUAL),
+        "closing": Script(
+            USUAL.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), closes=True
+        ),
+        "duplicates": Script(USUAL.replace(b"OK\r\n", b"OK\r\nX-b: 1\r\nx-B: 2\r\nX-b: 3\r\n")),
+        "cookies": Script(
+            USUAL.replace(b"OK\r\n", b"OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n")
+        ),
+        "own server": Script(USUAL.replace(b"OK\r\n", b"OK\r\nServer: x\r\nDate: then\r\n")),
+        "hop by hop": Script(
+            USUAL.replace(
+                b"OK\r\n", b"OK\r\nConnection: keep-alive, X-b\r\nX-b: 1\r\nKeep-Alive: 1\r\n"
+            )
+        ),
+        "401": Script(USUAL.replace(b"200 OK\r\n", b"401 No\r\nWWW-Authenticate: Bearer\r\n")),
+        "500": Script(USUAL.replace(b"200 OK", b"500 Oh")),
+        "own reason": Script(USUAL.replace(b"OK", b"All is well")),
+        "1.0": Script(USUAL.replace(b"HTTP/1.1", b"HTTP/1.0"), closes=True),
+        "408": Script(USUAL.replace(b"200 OK", b"408 Slow"), closes=True),
+    }
+    return scripts
+
+
+KINDS = {
+    "GET": head("{}", AUTHORIZATION, method="GET"),
+    "HEAD": head("{}", method="HEAD"),
+    "DELETE": head("{}", method="DELETE"),
+    "POST": head("{}", "Content-Length: 100000") + b"x" * 100_000,
+    "closing": head("{}", "Connection: close", method="GET"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_each_answer_comes_to_the_same(pair: Pair, kind: str) -> None:
+    scripts = answers()
+    cases = {}
+    for number, (name, script) in enumerate(scripts.items()):
+        target = f"/v1/{kind}/{number}"
+        pair.upstream.scripts[target] = script
+        cases[name] = KINDS[kind].replace(b"{}", target.encode())
+    faults = await compare(pair, cases)
+    assert not faults, "\n".join(faults)
