@@ -5,13 +5,14 @@ worth what it adds, write the new counts: `UPDATE_BASELINE=1 pytest tests/flows/
 """
 
 import asyncio
+import gc
 import json
 import os
 import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Self
@@ -142,6 +143,34 @@ async def test_an_upload_calls_no_more_than_before(port: int) -> None:
     allowed = json.loads(BASELINE.read_text())
     for name, tolerance in TOLERANCES.items():
         assert found[name] <= tolerance * allowed[name], (name, found, allowed)
+
+
+async def test_an_upload_leaves_nothing_to_the_garbage_collector(port: int) -> None:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    await _upload(reader, writer, 1000)  # caches and pools are filled
+    with _only_collected() as found:
+        for _ in range(UPLOADS):
+            await _upload(reader, writer, 1000)
+    writer.close()
+    of_each = {kind: number for kind, number in found.items() if number >= UPLOADS}
+    assert not of_each, "the collector's work is a part of every upload's price"
+
+
+@contextmanager
+def _only_collected() -> Iterator[Counter[str]]:
+    """Count the objects that hold each other in a circle when nothing else does, by their types."""
+    found: Counter[str] = Counter()
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield found
+        gc.collect()
+        found.update(type(each).__qualname__ for each in gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 async def _fewest_calls(

@@ -85,6 +85,9 @@ class Exchange:
         "_started", "_tap", "_task", "_unsent", "_upload", "_upstream", "_write", "left",
     )  # fmt: skip
 
+    _front: Front
+    """Until the exchange is over: the two hold each other, and would be left to the collector."""
+
     _answer_head: RawResponseMessage
     _held: bytes
     _upload: Upload
@@ -201,8 +204,9 @@ class Exchange:
     def fail(self, error: Exception) -> None:
         """End it with `error`, if the upstream has not answered yet."""
         if self._phase < _ANSWERING:
+            front = self._front
             self._let_go()
-            self._front.refuse(error)
+            front.refuse(error)
 
     def close(self) -> None:
         """End it: the front has read all of the answer that it wants."""
@@ -363,11 +367,12 @@ class Exchange:
         """Have the front answer the client."""
         self._phase = MOVES[self._phase][event]
         self._write, self._unsent = _forget, b""
+        front = self._front
         if self._rest is None:
             self._end()
         else:
-            self._front.resume()  # who sends all of a body before it reads would never read
-        self._front.answer(self._answer_head, self._held, self._rest)
+            front.resume()  # who sends all of a body before it reads would never read
+        front.answer(self._answer_head, self._held, self._rest)
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         self._task = asyncio.get_running_loop().create_task(self._guarded(work))
@@ -381,12 +386,14 @@ class Exchange:
     def _end(self) -> None:
         """Finish, since all of the answer was read."""
         self._phase = MOVES[self._phase][_READ]
+        del self._front
         self._relays.under_way.discard(self)
         if self._upstream is not None:  # pragma: no branch - it has answered
             self._upstream.end(reusable=not self.left and not ends_after(self._answer_head.code))
 
     def _let_go(self) -> None:
         self._phase = MOVES[self._phase][_FAILED]
+        del self._front
         self._write, self._unsent = _forget, b""
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()  # nothing may be sent for an aborted request
