@@ -6,6 +6,7 @@ A `relay` upload, which the upstream already has, waits for its audit in Redis, 
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final, cast
 
 from redis.asyncio import Redis
@@ -22,6 +23,7 @@ from gateway.errors import (
 )
 from gateway.records.bucket import BucketRecords, Entry
 from gateway.records.relay_batch import INDEX_LIMIT, KEPT_SECONDS, OnKept, RelayedRecords, not_kept
+from gateway.redis.sharing import SharedCalls
 from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
@@ -31,6 +33,24 @@ from gateway.uploads.record import State, Upload, pack, to_json, unpack
 log = get_logger(__name__)
 
 _PAGE_SCAN: Final = 500
+
+_LARGEST_CALL: Final = 32
+"""Uploads of which Redis is asked at once."""
+
+_READ: Final = """
+local records = {}
+for each, key in ipairs(KEYS) do records[each] = redis.call('GET', key) end
+return records
+"""
+# All of one score: sorted by id, which is by time.
+_REMEMBER: Final = """
+local retention, limit = %d, %d
+for each, key in ipairs(KEYS) do
+    redis.call('ZADD', key, 0, ARGV[each])
+    redis.call('ZREMRANGEBYRANK', key, 0, -limit - 1)
+    redis.call('EXPIRE', key, retention)
+end
+"""
 
 _GIVEN_UP: Final = "the upload was abandoned in the meantime; please send it again"
 
@@ -44,6 +64,9 @@ class Ledger(BucketRecords):
         self._redis = redis
         self._retention = int(retention)
         self._relayed_records = RelayedRecords(redis, self._retention, self._keep_relayed)
+        self._reading = SharedCalls(self._read_all_relayed, _LARGEST_CALL)
+        self._forgetting = SharedCalls(self._forget_all_relayed, _LARGEST_CALL)
+        self._remembering = SharedCalls(self._remember_all, _LARGEST_CALL)
 
     def close(self) -> None:
         """Release what only the ledger uses."""
@@ -118,12 +141,12 @@ class Ledger(BucketRecords):
         """
         silent: Exception | None = None
         try:
-            packed = cast(bytes | None, await self._redis.get(keys.relayed(upload_id)))
-            if packed is not None:
-                return Entry(unpack(packed), None)
+            packed = await self._reading.ask(upload_id)
         except (RedisError, OSError) as error:
             log.warning("record.redis_unavailable", error=repr(error))
-            silent = error
+            packed, silent = None, error
+        if packed is not None:
+            return Entry(unpack(packed), None)
         try:
             return await self.open_kept(upload_id)
         except ObjectNotFound:
@@ -282,30 +305,43 @@ class Ledger(BucketRecords):
             raise UploadSuperseded(_GIVEN_UP)
         return kept.version
 
+    async def _read_all_relayed(self, upload_ids: Sequence[str]) -> list[bytes | None]:
+        """The packed records that are in Redis. Raises RedisError, OSError."""
+        names = [keys.relayed(upload_id) for upload_id in upload_ids]
+        if len(names) == 1:
+            return [cast(bytes | None, await self._redis.get(names[0]))]
+        return cast(list[bytes | None], await self._redis.eval(_READ, len(names), *names))
+
     async def _forget_relayed(self, upload_id: str) -> None:
         """Remove it from Redis; if that fails, it is audited once more, with the same result."""
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.delete(keys.relayed(upload_id))
-                pipeline.zrem(keys.RELAYED_SET, upload_id)
-                await pipeline.execute()
+            await self._forgetting.ask(upload_id)
         except (RedisError, OSError) as error:
             log.warning("record.redis_unavailable", error=repr(error))
+
+    async def _forget_all_relayed(self, upload_ids: Sequence[str]) -> list[None]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.delete(*map(keys.relayed, upload_ids))
+            pipeline.zrem(keys.RELAYED_SET, *upload_ids)
+            await pipeline.execute()
+        return [None] * len(upload_ids)
 
     async def _keep_relayed(self, upload: Upload) -> None:
         await self._keep_in_store(upload)
 
     async def _remember(self, upload: Upload) -> None:
         """Add a durable upload to its subject's index, which nothing depends on."""
-        key = keys.of_subject(upload.subject)
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.zadd(key, {upload.id: 0})  # of one score: sorted by id, which is by time
-                pipeline.zremrangebyrank(key, 0, -INDEX_LIMIT - 1)
-                pipeline.expire(key, self._retention)
-                await pipeline.execute()
+            await self._remembering.ask(upload)
         except (RedisError, OSError) as error:
             log.warning("record.redis_unavailable", error=repr(error))
+
+    async def _remember_all(self, uploads: Sequence[Upload]) -> list[None]:
+        names = [keys.of_subject(upload.subject) for upload in uploads]
+        ids = [upload.id for upload in uploads]
+        script = _REMEMBER % (self._retention, INDEX_LIMIT)
+        await self._redis.eval(script, len(names), *names, *ids)
+        return [None] * len(uploads)
 
 
 def _ids(members: object) -> list[str]:

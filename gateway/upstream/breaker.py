@@ -34,6 +34,9 @@ PROBE: Final = 5.0
 """Seconds that one probe has before the next may be sent as well."""
 
 _STATE_SECONDS: Final = 600
+_FRESH: Final = 0.1
+"""Seconds for which a process that has seen the breaker closed does not look again."""
+
 _TRIES: Final = 3
 
 Outcome = TypeVar("Outcome")
@@ -100,17 +103,27 @@ class SharedBreaker:
         self._redis = redis
         self._key = f"breaker:{name}"
         self._local = CLOSED
+        self._closed_at: float | None = None
+        """When this process has seen it closed; None if it has seen otherwise since."""
 
     async def permit(self) -> float:
         """Seconds to wait before anything is sent: 0 permits one request."""
+        if self._closed_at is not None and time.monotonic() - self._closed_at < _FRESH:
+            return 0.0
         return await self._change(permit)
 
     async def succeeded(self) -> None:
-        """The upstream answered as one that works."""
-        await self._change(lambda _, __: (CLOSED, None))
+        """The upstream answered as one that works.
+
+        A process that has seen the breaker closed has nothing to close: if there were failures
+        since, it sees them before its next request.
+        """
+        if self._closed_at is None:
+            await self._change(lambda _, __: (CLOSED, None))
 
     async def failed(self, asked: float) -> bool:
         """The upstream failed; see the function of that name."""
+        self._closed_at = None
         return await self._change(lambda circuit, now: failed(circuit, now, asked))
 
     async def is_open(self) -> bool | None:
@@ -130,6 +143,7 @@ class SharedBreaker:
                     continue
         except (RedisError, OSError) as error:
             log.warning("breaker.redis_unavailable", error=repr(error))
+        self._closed_at = None
         self._local, outcome = decide(self._local, time.monotonic())
         return outcome
 
@@ -140,7 +154,9 @@ class SharedBreaker:
             # The upstream works, as nearly always: one command is all that it costs.
             circuit, outcome = decide(CLOSED, 0.0)
             if circuit == CLOSED:
+                self._closed_at = time.monotonic()
                 return outcome
+        self._closed_at = None
         async with self._redis.pipeline() as pipeline:
             await pipeline.watch(self._key)
             before, now = await self._read(pipeline)

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from gateway import crash
 from gateway.backends import Backends
+from gateway.choices import Delivery
 from gateway.metrics.catalogue import ENDS, UPLOAD_SECONDS
 from gateway.records.bucket import Entry
 from gateway.records.completion_events import announce
@@ -53,7 +54,8 @@ async def end(
         ENDS.add(upload.delivery, state)
         UPLOAD_SECONDS.of(upload.delivery, state).observe(took)
         log.info("upload.ended", state=state, fault=ended.fault)
-    await announce(backends.redis, upload.id)
+    if upload.delivery is Delivery.EXTERNAL:  # no request waits for an audit
+        await announce(backends.redis, upload.id)
     return entry
 
 

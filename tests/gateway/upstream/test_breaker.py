@@ -1,5 +1,6 @@
 """The breaker opens after failures in a row, lets single probes through, and closes at once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from gateway.upstream.breaker import (
     failed,
     permit,
 )
+from tests.flows.client import PATIENCE
 
 NOW = 1_000.0
 TIMES = st.floats(0, 1e9)
@@ -93,6 +95,21 @@ async def test_while_it_works_nothing_is_kept(redis: Redis) -> None:
     assert await breaker.permit() == 0.0
     await breaker.succeeded()
     assert await redis.exists(f"breaker:{name}") == 0
+
+
+async def test_while_it_works_it_is_asked_now_and_then(redis: Redis) -> None:
+    name = str(uuid4())
+    one, other = SharedBreaker(redis, name), SharedBreaker(redis, name)
+    assert await one.permit() == 0.0
+    for _ in range(THRESHOLD):
+        await other.failed(0.0)
+    await one.succeeded()  # of a request that was begun before
+    async with asyncio.timeout(PATIENCE):
+        while not await one.permit():
+            await asyncio.sleep(0.02)
+    await one.succeeded()
+    assert await redis.exists(f"breaker:{name}") == 0
+    assert await one.permit() == 0.0
 
 
 async def test_without_redis_each_learns_by_itself() -> None:
