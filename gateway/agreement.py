@@ -1,7 +1,7 @@
 """Whether all gateways and workers that share a Redis have the settings on which they must agree.
 
 Each process announces itself in Redis while it runs, by digests that reveal nothing without the
-secret key. No request depends on it: while Redis is away, the processes are not compared.
+secret key. No request depends on it: while Redis is unavailable, the processes are not compared.
 """
 
 import asyncio

@@ -39,7 +39,7 @@ class Answer(msgspec.Struct, frozen=True):
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
     def json_object(self) -> dict[str, object] | None:
-        """The body as a JSON object, or None where it is anything else.
+        """The body as a JSON object, or None if it is anything else.
 
         No text of it has half a surrogate pair, which could not be kept.
         """

@@ -66,7 +66,7 @@ class Backends:
     def credentials(self, sealed: str | None) -> Credentials | None:
         """What ChatKitty is asked with: the gateway's own token, else the caller's that was sealed.
 
-        None where neither can be had: the key that sealed the caller's is gone.
+        None if neither can be had: the key that sealed the caller's is gone.
         """
         if self.own_token is not None:
             return self.own_token

@@ -36,7 +36,7 @@ class KeyRing:
         return self.seal(secret.encode())
 
     def decrypt(self, opaque: str) -> str | None:
-        """The secret, or None where no key of the ring made `opaque`."""
+        """The secret, or None if no key of the ring made `opaque`."""
         secret = self.unseal(opaque)
         return secret.decode() if secret is not None else None
 
@@ -45,7 +45,7 @@ class KeyRing:
         return self._fernet.encrypt(secret).decode()
 
     def unseal(self, opaque: str) -> bytes | None:
-        """The secret bytes, or None where no key of the ring made `opaque`."""
+        """The secret bytes, or None if no key of the ring made `opaque`."""
         try:
             return self._fernet.decrypt(opaque.encode())
         except InvalidToken:

@@ -54,7 +54,7 @@ class RouteTable:
     def match(self, target: str) -> Route:
         """The route of an upload to a request target; routes are relative to the API's base.
 
-        Raises RouteNotFound where the route wants files to be hosted and ChatKitty takes no
+        Raises RouteNotFound if the route wants files to be hosted and ChatKitty takes no
         reference to one: no upload to it is relayed instead.
         """
         path = api_path(target, self._base)

@@ -45,7 +45,7 @@ __all__ = [
 async def run(
     settings: Settings, work: Callable[[Session], Awaitable[bool]], out: Out, err: Out
 ) -> int:
-    """Do the work on the bucket; returns the exit status, 0 where all of it was done."""
+    """Do the work on the bucket; returns the exit status, 0 if all of it was done."""
     try:
         async with open_store(settings) as store:
             session = Session(settings, store, BucketRecords(store), out, err)

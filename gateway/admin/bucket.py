@@ -17,7 +17,7 @@ from gateway.uploads.lifecycle import supersedes
 from gateway.uploads.record import Upload, from_json
 
 DEAD: Final = "dead"
-"""What stands in the place of a state where a record was set aside."""
+"""What stands instead of a state where a record was set aside."""
 
 UNREADABLE: Final = "unreadable"
 
@@ -47,7 +47,7 @@ class Session:
 class Found:
     """A record in the bucket: its key, and its age in seconds by the store's clock.
 
-    `upload` is None where the record cannot be read.
+    `upload` is None if the record cannot be read.
     """
 
     key: str
@@ -149,7 +149,7 @@ class Tally:
 async def find(store: ObjectStore, upload_id: str) -> Found:
     """The record that counts, or else the one that was set aside.
 
-    Raises NotDone where there is none, StoreUnavailable.
+    Raises NotDone if there is none, StoreUnavailable.
     """
     found = await read(store, keys.pending(upload_id), keys.record(upload_id))
     found = found or await _read(store, keys.dead(upload_id))

@@ -123,7 +123,7 @@ async def _describe(session: Session, file: ObjectInfo, mark: ObjectInfo | None)
 
 
 async def _find(session: Session, upload_id: str) -> Orphan:
-    """The orphan of that id. Raises NotDone where there is none."""
+    """The orphan of that id. Raises NotDone if there is none."""
     known = await read(session.store, keys.pending(upload_id), keys.record(upload_id))
     if known is not None:
         raise NotDone(f"it has a record, and is {known.state}")

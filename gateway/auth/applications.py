@@ -1,6 +1,6 @@
-"""Whose ChatKitty tokens are let in: ChatKitty serves many applications, and a gateway one or few.
+"""The ChatKitty applications whose tokens are accepted: ChatKitty serves many, a gateway a few.
 
-That ChatKitty knows a token says whose it is, not that this gateway is there for it.
+ChatKitty says which application a token belongs to, not whether this gateway serves it.
 """
 
 import asyncio
@@ -15,24 +15,24 @@ from gateway.upstream.client import ChatKitty
 from gateway.upstream.token import OwnToken
 
 _PAUSE: Final = 1.0
-"""Seconds after a failure in which it is not tried again."""
+"""Seconds after a failure before ChatKitty is asked again."""
 
 
 class Applications(Protocol):
-    """The applications whose tokens are let in."""
+    """The applications whose tokens are accepted."""
 
     async def ids(self) -> Collection[int] | None:
-        """Their ids; None for any. Raises UpstreamError if they cannot be found out now."""
+        """Their ids; None means any. Raises UpstreamError if they cannot be found out now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The applications that the settings name; None for any."""
+    """The applications that the settings name; None means any."""
 
     listed: Collection[int] | None
 
     async def ids(self) -> Collection[int] | None:
-        """The ids as they are set."""
+        """The ids of the settings."""
         return self.listed
 
 
@@ -43,7 +43,7 @@ class _Found:
 
 
 class OwnApplication:
-    """The application of the gateway's own client credentials: ChatKitty is asked once a token."""
+    """The application of the gateway's own credentials. Asks ChatKitty once for each own token."""
 
     def __init__(self, chatkitty: ChatKitty, own_token: OwnToken) -> None:
         self._chatkitty = chatkitty
@@ -55,8 +55,8 @@ class OwnApplication:
     async def ids(self) -> Collection[int]:
         """The one id.
 
-        What was found before stands while the token cannot be renewed or asked about. Raises
-        UpstreamError if nothing was found before, at once if it was tried within the last second.
+        If the token cannot be renewed, or ChatKitty does not answer, the earlier id is used. Raises
+        UpstreamError if there is none, immediately if ChatKitty was asked within the last second.
         """
         async with self._one_at_a_time:
             if time.monotonic() >= self._not_before:
@@ -82,7 +82,7 @@ class OwnApplication:
 def let_in(settings: Settings, chatkitty: ChatKitty, own_token: OwnToken | None) -> Applications:
     """The applications that are listed, else the gateway's own, else any.
 
-    Any only where nothing is hosted: then ChatKitty judges each upload by the caller's own token.
+    Any only if nothing is hosted: then ChatKitty checks each upload's own token.
     """
     if settings.auth_applications:
         return Listed(settings.auth_applications)

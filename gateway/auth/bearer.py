@@ -7,15 +7,15 @@ from gateway.errors import AuthenticationRequired, MalformedAuthorization
 
 _LONGEST_TOKEN = 8192
 
-# What nearly every client sends; read by the whole rules it would come out the same.
+# A shortcut for what nearly every client sends: the full rules give the same result.
 _USUAL = re.compile(r"Bearer ([!-~]{1,8192})")
 
 
 def bearer_token(authorizations: Sequence[str]) -> str:
     """The token of a request's Authorization headers; the scheme's case does not matter.
 
-    Raises AuthenticationRequired where there is none, MalformedAuthorization where there is more
-    than one header or the token cannot be one.
+    Raises AuthenticationRequired if there is none, MalformedAuthorization if there are several
+    headers, or the token has characters that no token has.
     """
     if not authorizations:
         raise AuthenticationRequired("send an Authorization header with a bearer token")

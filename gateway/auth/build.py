@@ -1,4 +1,4 @@
-"""The verifiers that are configured, with all that they ask."""
+"""Makes the verifiers that are configured, with the clients that they use."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,7 +24,7 @@ from gateway.upstream.transport import Transport
 async def open_authenticator(
     settings: Settings, chatkitty: ChatKitty, own_token: OwnToken | None
 ) -> AsyncIterator[Authenticator]:
-    """The authenticator, until the end; its servers need not be reachable yet."""
+    """The authenticator, open inside the block; its servers need not be reachable yet."""
     async with AsyncExitStack() as stack:
         verifiers = [
             await _open_verifier(name, settings, chatkitty, own_token, stack)
@@ -36,7 +36,7 @@ async def open_authenticator(
 
 
 def key_source(settings: Settings) -> KeySource | None:
-    """Where the keys of the `jwt` verifier come from; None: it goes by the shared secret alone."""
+    """Where the keys of the `jwt` verifier come from; None if it uses only the shared secret."""
     if settings.auth_jwks_url is None:
         return None
     return KeySource(
@@ -49,7 +49,7 @@ def key_source(settings: Settings) -> KeySource | None:
 
 
 def introspection(settings: Settings) -> Introspection:
-    """Whom the `introspection` verifier asks."""
+    """The server that the `introspection` verifier asks."""
     secret = settings.auth_introspection_client_secret
     return Introspection(
         url=str(settings.auth_introspection_url),

@@ -1,4 +1,4 @@
-"""What verifiers said, kept for a short time by the token's hash. Pure but for memory."""
+"""What verifiers answered, kept for a short time by the token's hash. Does no I/O."""
 
 import hashlib
 from collections import OrderedDict
@@ -19,12 +19,12 @@ class _Entry(Generic[Said]):
 
 
 def token_hash(token: str) -> bytes:
-    """The name under which a token is remembered: it cannot be read back from it."""
+    """The hash under which a token is remembered; the token cannot be recovered from it."""
     return hashlib.sha256(token.encode()).digest()
 
 
 class _Cache(Generic[Said]):
-    """At most 10,000 entries; the one that was kept first is forgotten first."""
+    """At most 10,000 entries; the oldest is forgotten first."""
 
     def __init__(self, lifetime: float) -> None:
         """Keep each for at most `lifetime` seconds."""
@@ -32,12 +32,12 @@ class _Cache(Generic[Said]):
         self._entries: OrderedDict[bytes, _Entry[Said]] = OrderedDict()
 
     def get(self, token: str, now: float) -> Said | None:
-        """What was said of a token lately."""
+        """What is remembered about a token, if it is recent enough."""
         entry = self._entries.get(token_hash(token))
         return entry.said if entry is not None and now < entry.until else None
 
     def knew(self, token: str) -> bool:
-        """Whether something was said of the token, however long ago; few are remembered."""
+        """Whether anything is remembered about the token, however old it is."""
         return token_hash(token) in self._entries
 
     def _keep(self, token: str, said: Said, until: float) -> None:
@@ -52,7 +52,7 @@ class PrincipalCache(_Cache[Principal]):
     """The principals of accepted tokens; `now` is in epoch seconds."""
 
     def put(self, token: str, principal: Principal, now: float) -> None:
-        """Remember who the token belongs to, and never beyond its own end."""
+        """Remember whose the token is, until it expires at the latest."""
         until = now + self._lifetime
         if principal.expires is not None:
             until = min(until, principal.expires)
@@ -60,8 +60,8 @@ class PrincipalCache(_Cache[Principal]):
 
 
 class RefusalCache(_Cache[Refused]):
-    """The refusals of a verifier; apart, so that no flood of bad tokens displaces the good."""
+    """The refusals of a verifier; separate, so a flood of bad tokens displaces no good ones."""
 
     def put(self, token: str, refused: Refused, now: float) -> None:
-        """Remember why the token was refused; `now` is of any clock, the same for all."""
+        """Remember why the token was refused; `now` is of any clock, always the same one."""
         self._keep(token, refused, now + self._lifetime)

@@ -1,4 +1,4 @@
-"""What the claims of a token say, whichever verifier accepted them. Pure.
+"""What the claims of an accepted token mean, whichever verifier it is. Pure.
 
 Sources: RFC 7519 section 4.1, RFC 7662 section 2.2, RFC 8725 section 3, RFC 9068 section 2.2; the
 providers of docs/identity-providers.md.
@@ -13,7 +13,7 @@ from gateway.auth.principal import ChatUser, Principal
 Claims = Mapping[str, object]
 
 LATEST: Final = 253_402_300_799.0
-"""The last second of the year 9999: what is later is no time that anything can be made of."""
+"""The last second of the year 9999; `datetime` has no later times."""
 
 _LONGEST_SUBJECT: Final = 255
 _TIMES: Final = ("exp", "nbf", "iat")
@@ -23,7 +23,7 @@ _ACCESS: Final = frozenset({"access", "at+jwt", "bearer", "jwt"})
 
 @dataclass(frozen=True, slots=True)
 class UserRule:
-    """Which claim names the ChatKitty user, and the scope, if any, that frees a token from it."""
+    """The claim that names the ChatKitty user, and the scope, if any, that allows any user."""
 
     claim: str
     any_user_scope: str | None
@@ -31,10 +31,10 @@ class UserRule:
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What the claims have to be like, and where they say what a token may do.
+    """The rules for claims, and which claims say what a token may do.
 
-    `clients`: the ids of clients whose tokens need no `aud`. `leeway` is in seconds. Of
-    `scope_claims` the first that a token has counts.
+    `clients` are the ids of clients whose tokens need no `aud`. `leeway` is in seconds. The first
+    of the `scope_claims` that a token has is used.
     """
 
     audiences: frozenset[str]
@@ -52,13 +52,13 @@ def instant(value: object) -> float | None:
 
 
 def end_of(claims: Claims, leeway: float) -> float | None:
-    """Until when the token is good, in epoch seconds; None where it has no end."""
+    """When the token expires, in epoch seconds; None if it never does."""
     ends = instant(claims.get("exp"))
     return min(ends + leeway, LATEST) if ends is not None else None
 
 
 def fault_of_times(claims: Claims, now: float, leeway: float) -> str | None:
-    """What speaks against the token at `now`, by those of its times that there are."""
+    """Why the token is not valid at `now`, by the times that it has; None if it is."""
     times: dict[str, float] = {}
     for name in _TIMES:
         if name in claims:
@@ -87,7 +87,7 @@ def has_audience(claims: Claims, accepted: frozenset[str]) -> bool:
 def is_meant_for(claims: Claims, demands: Demands) -> bool:
     """Whether the token is meant for one of the audiences.
 
-    One without `aud` (Amazon Cognito's) has to be issued to one of the clients instead.
+    A token without `aud` (Amazon Cognito's) must be issued to one of the clients instead.
     """
     if "aud" in claims:
         return has_audience(claims, demands.audiences)
@@ -101,9 +101,10 @@ def is_issued_to(claims: Claims, clients: frozenset[str]) -> bool:
 
 
 def member(claims: Claims, path: str) -> object:
-    """The claim of that name, else the one that lies at that dotted path; None where none is.
+    """The claim with that name, or at that dotted path; None if there is none.
 
-    A name may have dots in it, at any depth (`https://example.com/roles`): the longest fits first.
+    A name may contain dots, at any depth (`https://example.com/roles`): the longest name that
+    exists is used.
     """
     if path in claims:
         return claims[path]
@@ -118,9 +119,9 @@ def member(claims: Claims, path: str) -> object:
 
 
 def scopes_of(claims: Claims, names: Sequence[str]) -> frozenset[str]:
-    """The scopes of the first of the named claims that is there; what is no list of words is none.
+    """The scopes in the first of the named claims that exists.
 
-    A claim is a text of words, or a list of them.
+    The claim is a text of words or a list of words; anything else holds no scopes.
     """
     value = next((found for name in names if (found := member(claims, name)) is not None), None)
     words = value.split(" ") if isinstance(value, str) else value
@@ -133,9 +134,9 @@ NO_SUBJECT: Final = "the token names no subject: it has no `sub`, nor a `client_
 
 
 def subject_of(claims: Claims, issuer: str) -> str | None:
-    """The subject as no other issuer and no other verifier can have it; None where there is none.
+    """The subject, in a form that no other issuer or verifier uses; None if there is none.
 
-    `issuer` has no spaces. A token without `sub` is its client's own, where it names that one.
+    `issuer` has no spaces. A token without `sub` belongs to its client, if it names that.
     """
     for member, label in (("sub", "sub"), ("client_id", "client")):
         if member in claims:
@@ -146,7 +147,7 @@ def subject_of(claims: Claims, issuer: str) -> str | None:
 
 
 def principal_of(claims: Claims, issuer: str, demands: Demands) -> Principal | None:
-    """Whose the token is, and what it may do; None where it names no subject."""
+    """The token's subject, and what it may do; None if it names no subject."""
     if (subject := subject_of(claims, issuer)) is None:
         return None
     scopes = scopes_of(claims, demands.scope_claims)
@@ -155,7 +156,7 @@ def principal_of(claims: Claims, issuer: str, demands: Demands) -> Principal | N
 
 
 def chat_user_of(claims: Claims, scopes: frozenset[str], rule: UserRule | None) -> ChatUser | None:
-    """As whom the token may act in ChatKitty; None: as anybody."""
+    """The user as whom the token may act in ChatKitty; None: as any user."""
     if rule is None or rule.any_user_scope in scopes:
         return None
     name = member(claims, rule.claim)
@@ -164,7 +165,7 @@ def chat_user_of(claims: Claims, scopes: frozenset[str], rule: UserRule | None) 
 
 
 def is_access_token(claims: Claims) -> bool:
-    """Whether nothing tells that it is an ID token, a refresh token or an event."""
+    """Whether nothing shows that it is an ID token, a refresh token or an event."""
     if any(name in claims for name in (*_HASHES_OF_ID_TOKENS, "events")):
         return False
     kinds = [claims[name] for name in ("typ", "token_use") if name in claims]

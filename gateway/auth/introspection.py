@@ -1,4 +1,4 @@
-"""Tokens that only their issuer can read: it is asked about each (RFC 7662)."""
+"""Tokens that only their issuer can read: the gateway asks it about each (RFC 7662)."""
 
 import time
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ SECONDS: Final = 5.0
 
 _AWAY: Final = "the token cannot be verified right now"
 _CANNOT_BE_A_TOKEN: Final = frozenset({400, 413, 414, 422, 431})
-"""Statuses by which some say that they do not even look at a token: no fault of theirs."""
+"""Statuses by which some issuers refuse to look at a token, although they work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Introspection:
-    """Whom to ask, as whom, and what a token has to be like.
+    """The endpoint, the gateway's credentials there, and the rules for tokens.
 
     Issuer, audience and client are compared with those that an answer names.
     """
@@ -41,14 +41,14 @@ class Introspection:
 async def ask(transport: Transport, whom: Introspection, token: str) -> Answer:
     """The issuer's answer about the token, whatever its status.
 
-    Raises UpstreamError where there is none.
+    Raises UpstreamError if there is none.
     """
     headers = {
         "Accept": "application/json",
         "Content-Type": "application/x-www-form-urlencoded",
     }
     if whom.client_id is not None:
-        # RFC 6749 section 2.3.1 has both encoded as in a form, before they become a header.
+        # RFC 6749 section 2.3.1: both are form-encoded before they become a header.
         headers["Authorization"] = encode_basic_auth(
             quote_plus(whom.client_id), quote_plus(whom.client_secret or "")
         )
@@ -57,9 +57,9 @@ async def ask(transport: Transport, whom: Introspection, token: str) -> Answer:
 
 
 def judge(answer: Answer, whom: Introspection, now: float) -> Principal | Refused | None:
-    """Whose the token is by the issuer's answer, at `now`; None where the answer makes no sense.
+    """Whose the token is at `now`, by the issuer's answer; None if the answer makes no sense.
 
-    A token is active by a JSON `true` and by nothing else.
+    A token is active only if the answer has a JSON `true`.
     """
     if answer.status in _CANNOT_BE_A_TOKEN:
         return Refused()
@@ -77,7 +77,7 @@ def judge(answer: Answer, whom: Introspection, now: float) -> Principal | Refuse
 
 
 def _fault(said: claims.Claims, whom: Introspection, now: float) -> str | None:
-    """What speaks against an active token."""
+    """Why an active token is not accepted; None if it is."""
     if (fault := claims.fault_of_times(said, now, whom.demands.leeway)) is not None:
         return fault
     if whom.issuer is not None and said.get("iss", whom.issuer) != whom.issuer:
@@ -99,7 +99,7 @@ def _issuer(said: claims.Claims, url: str) -> str:
 
 
 class IntrospectionVerifier:
-    """Asks the issuer about every token."""
+    """Asks the issuer about each token."""
 
     def __init__(self, transport: Transport, whom: Introspection) -> None:
         self._transport = transport

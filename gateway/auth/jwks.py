@@ -1,7 +1,7 @@
-"""The identity provider's keys: kept, fetched anew before they are old, and when one is unknown.
+"""The identity provider's keys: kept, and fetched again regularly and when a key is unknown.
 
-However many unknown keys are named, and however long the provider is away, it is asked rarely, and
-the keys that are known go on working.
+The provider is asked rarely, however many unknown keys tokens name and however long it is down, and
+the known keys keep working.
 """
 
 import asyncio
@@ -29,18 +29,18 @@ _LONGEST_URL: Final = 500
 
 _FIRST_RETRY: Final = 1.0
 _LAST_RETRY: Final = 15.0
-"""Seconds between two attempts in the background while the provider is away; they double."""
+"""Seconds between two attempts in the background while the provider is unavailable; they double."""
 
 _AFTER_A_CHANGE: Final = 1.0
-"""Seconds before unknown keys may cause a fetch again, where the last one brought new keys."""
+"""Seconds before unknown keys may cause a fetch again, if the last fetch brought new keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where keys come from, and how long they are good for; all times are in seconds.
+    """Where keys come from, and how long they are used; all times are in seconds.
 
     `refresh`: when they are fetched again; `cooldown`: how long unknown keys cause no fetch after
-    one that brought nothing new; `outage`: how long they are believed beyond their refresh.
+    one that brought nothing new; `outage`: how long they are used beyond their refresh.
     """
 
     url: str
@@ -53,7 +53,7 @@ class KeySource:
 async def fetch_keys(transport: Transport, source: KeySource) -> KeySet:
     """The keys that are published now, at least one.
 
-    Redirects are not followed. Raises VerifierUnavailable, which says why there are none.
+    Redirects are not followed. Raises VerifierUnavailable, whose text says why there are none.
     """
     request = Request("GET", source.url, {"Accept": "application/jwk-set+json, application/json"})
     try:
@@ -86,7 +86,7 @@ class Jwks:
     @classmethod
     @asynccontextmanager
     async def open(cls, source: KeySource) -> AsyncIterator[Self]:
-        """The keys, kept fresh until the end; the provider need not be reachable yet."""
+        """The keys, kept fresh inside the block; the provider need not be reachable yet."""
         async with Transport.open(FETCH_SECONDS) as transport:
             jwks = cls(transport, source)
             task = asyncio.create_task(jwks.keep_fresh())
@@ -111,7 +111,7 @@ class Jwks:
                 retry = min(_LAST_RETRY, retry * 2)
 
     async def current(self) -> KeySet:
-        """The keys as they were fetched last. Raises VerifierUnavailable where there are none."""
+        """The keys as they were fetched last. Raises VerifierUnavailable if there are none."""
         keys = self._believed()
         if keys is None:
             await self._fetch_on_demand()
@@ -121,7 +121,7 @@ class Jwks:
         return keys
 
     async def newer_than(self, keys: KeySet) -> KeySet:
-        """The keys after another fetch, or `keys` where it is too early for one.
+        """The keys after another fetch, or `keys` if it is too early for one.
 
         Raises VerifierUnavailable if the provider does not answer.
         """
@@ -162,7 +162,7 @@ class Jwks:
         except VerifierUnavailable as error:
             log.warning("jwks.not_fetched", reason=str(error), usable=self._believed() is not None)
             self._failure = error
-        except Exception as error:  # a document that nobody foresaw: the next may be better
+        except Exception as error:  # an unforeseen document: the next one may be better
             log.exception("jwks.failed")
             self._failure = VerifierUnavailable("the identity provider's keys cannot be read")
             self._failure.__cause__ = error
@@ -177,7 +177,7 @@ class Jwks:
 
 
 def _instead(answer: Answer) -> str:
-    """What was published in the place of a key set, if it is one of the usual mistakes."""
+    """What was published instead of a key set, if it is one of the usual mistakes."""
     members = answer.json_object() or {}
     found = members.get("jwks_uri")
     if isinstance(found, str) and found.isprintable() and len(found) <= _LONGEST_URL:

@@ -1,4 +1,4 @@
-"""JWT access tokens, by the published keys of their issuer or by a secret shared with it.
+"""JWT access tokens, verified with the issuer's published keys or with a shared secret.
 
 Sources: RFC 7519, RFC 8725 (best practices), RFC 9068 (access tokens), RFC 7515 section 4.1.11.
 """
@@ -24,14 +24,14 @@ _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _KEYS_OF_THE_CLIENTS_CHOICE: Final = ("jwk", "jku", "x5u")
 
 _SHARED: Final = "HS256"
-"""The algorithm of the shared secret, and of nothing else: no published key is tried by it."""
+"""The algorithm of the shared secret; no published key is ever used with it."""
 
 _jws = PyJWS(options={"enforce_minimum_key_length": True})
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a token has to be like; `algorithms` are those of the published keys."""
+    """The rules for tokens; `algorithms` are those of the published keys."""
 
     issuer: str
     algorithms: frozenset[str]
@@ -41,14 +41,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """What a token says of itself."""
+    """What a token says about itself."""
 
     header: Mapping[str, object]
     claims: claims.Claims
 
 
 def read(token: str) -> Unverified | None:
-    """The token's header and claims, of which nothing is checked; None where it is no JWT."""
+    """The token's header and claims, unchecked; None if it is no JWT."""
     segments = token.split(".")
     if len(segments) != 3:
         return None
@@ -62,7 +62,7 @@ def read(token: str) -> Unverified | None:
 
 
 def refuse_header(header: Mapping[str, object], rules: Rules) -> str | None:
-    """What speaks against a token before any key is looked for."""
+    """Why a token is refused before any key is looked for; None if nothing is wrong so far."""
     algorithm = header.get("alg")
     if algorithm == _SHARED:
         accepted = rules.shared_secret is not None
@@ -84,7 +84,10 @@ def refuse_header(header: Mapping[str, object], rules: Rules) -> str | None:
 
 
 def judge(said: claims.Claims, rules: Rules, now: float) -> Principal | Refused:
-    """Whose a token is whose signature was found good, at `now` in epoch seconds."""
+    """The principal of a token with a valid signature, or why it is refused.
+
+    `now` is in epoch seconds.
+    """
     if (fault := claims.fault_of_times(said, now, rules.demands.leeway)) is not None:
         return Refused(fault, final=True)
     if "exp" not in said:
@@ -104,10 +107,10 @@ def _not_meant(said: claims.Claims, demands: claims.Demands) -> str:
 
 
 class JwtVerifier:
-    """Knows the tokens of one issuer."""
+    """Verifies the tokens of one issuer."""
 
     def __init__(self, jwks: Jwks | None, rules: Rules) -> None:
-        """Go by the published keys, if there are any, and by the shared secret of the rules."""
+        """Use the published keys, if there are any, and the shared secret of the rules."""
         self._jwks = jwks
         self._rules = rules
 
@@ -138,7 +141,7 @@ class JwtVerifier:
 
 
 def signed_claims(token: str, header: Mapping[str, object], keys: KeySet) -> claims.Claims | None:
-    """The claims under the signature, None where it is by none of the keys that it may be by."""
+    """The claims under the signature, None if it is by none of the keys that it may be by."""
     algorithm = str(header["alg"])
     for key in keys.fitting(_kid(header), algorithm):
         if (signed := _claims_under(token, key, algorithm)) is not None:

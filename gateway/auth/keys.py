@@ -1,4 +1,4 @@
-"""The keys of an identity provider: which of them may check which signature. Pure.
+"""The keys of an identity provider, and which of them may verify which signature. Pure.
 
 Sources: RFC 7517 (JWK), RFC 7518 section 3, RFC 8725 sections 3.1 to 3.5.
 """
@@ -33,18 +33,18 @@ _PUBLIC_MEMBERS: Final = ("kty", "n", "e", "crv", "x", "y")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key by its id, which is nothing but a name, and for each algorithm it may be for."""
+    """A public key with its id, which is only a name, for each algorithm that it allows."""
 
     kid: str | None
     public: str
-    """Its public members; two keys are the same by these."""
+    """Its public members, by which two keys are compared."""
 
     by_algorithm: Mapping[str, PyJWK] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The keys that a provider published, those that are of use here."""
+    """The usable keys of a provider."""
 
     keys: tuple[Key, ...]
 
@@ -53,11 +53,11 @@ class KeySet:
         return kid is not None and any(key.kid == kid for key in self.keys)
 
     def adds_to(self, before: "KeySet | None") -> bool:
-        """Whether a key is here that was not there `before`."""
+        """Whether it has a key that `before` did not have."""
         return before is None or not set(self.keys) <= set(before.keys)
 
     def fitting(self, kid: str | None, algorithm: str) -> tuple[PyJWK, ...]:
-        """The keys by which a token's signature may be checked; without an id a few are tried."""
+        """The keys that may have signed a token; a few of them if the token names none."""
         return tuple(
             key.by_algorithm[algorithm]
             for key in self.keys
@@ -66,7 +66,7 @@ class KeySet:
 
 
 def key_set(document: bytes, allowed: Collection[SignatureAlgorithm]) -> KeySet | None:
-    """The usable keys of a JWK Set; None where it is none. A key that is broken is left out."""
+    """The usable keys of a JWK Set; None if it is no JWK Set. Broken keys are left out."""
     try:
         members = json.loads(document)
     except (ValueError, RecursionError):

@@ -8,16 +8,16 @@ UNKNOWN: Final = "the token is unknown, revoked or expired"
 
 
 class ChatUser(msgspec.Struct, frozen=True):
-    """The one ChatKitty user as whom a token may act; None: the token names none, and may not."""
+    """The one ChatKitty user as whom a token may act; without a name, it may act as no user."""
 
     username: str | None
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """The subject that a verifier names, what it may do, and until when (epoch seconds).
+    """The subject of a token, what it may do, and until when (epoch seconds).
 
-    No two verifiers give one subject to different people: see docs/identity.md. `acts_as` bounds
-    what is done for it with the gateway's own credentials; None: nothing does.
+    No two verifiers give the same subject to different people: see docs/identity.md. `acts_as`
+    limits what is done for it with the gateway's own credentials; None is no limit.
     """
 
     subject: str
@@ -29,8 +29,8 @@ class Principal(msgspec.Struct, frozen=True):
 class Refused(msgspec.Struct, frozen=True):
     """Why a verifier does not accept a token, in words for its client.
 
-    `final`: the token is this verifier's to judge, and no other may be asked. `foreign`: the token
-    is good, but belongs to an application that this gateway does not serve.
+    `final`: this verifier decides about the token, and no other may be asked. `foreign`: the token
+    is valid, but belongs to an application that this gateway does not serve.
     """
 
     reason: str = UNKNOWN

@@ -1,9 +1,9 @@
 """A verifier that asks a server, and limits on how often it asks.
 
-An issuer that does not answer is left alone for a while, and what was refused is not asked about
-again for a few seconds. No client's token decides that the issuer is away, since an odd one may be
-all that it stumbles over: before it is left alone, and before it is asked again, the verifier asks
-about a token that it makes up.
+An issuer that does not answer is not asked for a while, and nothing is asked about a refused token
+again for a few seconds. No client's token decides that the issuer is down, since it may fail on
+just that token: before a pause, and before its end, the verifier asks about a token that it makes
+up.
 """
 
 import asyncio
@@ -22,24 +22,24 @@ from gateway.upstream.breaker import CLOSED, PROBE, failed, permit
 log = get_logger(__name__)
 
 LONGEST_REFUSAL: Final = 10.0
-"""Seconds for which a refusal is believed."""
+"""Seconds for which a refusal is remembered."""
 
 
 class RemoteVerifier:
-    """Another verifier, behind a circuit breaker and a memory of refusals."""
+    """Another verifier behind a circuit breaker, with a memory of refusals."""
 
     def __init__(self, verifier: Verifier, refusals: RefusalCache) -> None:
         self._verifier = verifier
         self._refusals = refusals
-        # In this process alone: the next one finds out with its own first requests, while asking
-        # Redis would be one more thing to wait for.
+        # Of this process alone: others find out by their own first requests, and asking Redis
+        # would be one more thing to wait for.
         self._circuit = CLOSED
         self._one_at_a_time = asyncio.Lock()
 
     async def verify(self, question: Question) -> Principal | Refused:
         """What the verifier says.
 
-        Raises VerifierUnavailable where it cannot be asked, or lately could not, and what a turn of
+        Raises VerifierUnavailable if it cannot be asked, or recently could not, and what a turn of
         the question raises.
         """
         if (refused := self._refusals.get(question.token, time.monotonic())) is not None:
@@ -69,7 +69,7 @@ class RemoteVerifier:
         return verdict
 
     async def _see_whether_it_answers(self) -> None:
-        """Raises VerifierUnavailable while the issuer is left alone."""
+        """Raises VerifierUnavailable while the issuer is not asked."""
         self._circuit, wait = permit(self._circuit, time.monotonic())
         if wait > 0:
             raise VerifierUnavailable("the identity provider is not responding", wait)
@@ -93,7 +93,7 @@ class RemoteVerifier:
             self._circuit = circuit
 
     async def _answers(self) -> bool:
-        """Whether the issuer says anything of a token that it cannot stumble over."""
+        """Whether the issuer answers about a token that no client chose."""
         question = Question(token_urlsafe(), Visitor(), known=False)
         try:
             async with asyncio.timeout(PROBE):

@@ -8,10 +8,10 @@ from gateway.auth.unknown_tokens import Question
 
 
 class StaticVerifier:
-    """Knows the tokens that it was given, and no others."""
+    """Accepts the tokens of its list."""
 
     def __init__(self, tokens: Mapping[str, str]) -> None:
-        """Take {token: subject}."""
+        """Accept the tokens of {token: subject}."""
         self._principals = {
             token_hash(token): Principal(subject) for token, subject in tokens.items()
         }

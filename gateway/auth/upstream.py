@@ -1,4 +1,4 @@
-"""ChatKitty's own opaque tokens: ChatKitty says whose they are, the settings who is let in."""
+"""ChatKitty's own opaque tokens: ChatKitty says whose they are, the settings which are accepted."""
 
 from typing import Final
 
@@ -19,19 +19,19 @@ from gateway.upstream.retry import TOO_MANY_REQUESTS
 _AWAY: Final = "ChatKitty cannot verify the token right now"
 _FOREIGN: Final = "the token belongs to an application that this gateway does not serve"
 _CANNOT_BE_A_TOKEN: Final = frozenset({400, 413, 431})
-"""Statuses by which servers refuse a header that they do not even look at."""
+"""Statuses by which servers refuse a header before they look at its token."""
 
 
 class UpstreamVerifier:
     """Asks ChatKitty which application a token belongs to."""
 
     def __init__(self, chatkitty: ChatKitty, applications: Applications) -> None:
-        """Ask `chatkitty`, and let in the tokens of `applications`."""
+        """Ask `chatkitty`, and accept the tokens of `applications`."""
         self._chatkitty = chatkitty
         self._applications = applications
 
     async def verify(self, question: Question) -> Principal | Refused:
-        """The application as a principal. Raises VerifierUnavailable where ChatKitty is away."""
+        """The application as a principal. Raises VerifierUnavailable if ChatKitty is down."""
         try:
             identity = await self._identity(question.token)
         except UpstreamError as error:

@@ -1,4 +1,4 @@
-"""The border of all verifiers of bearer tokens, and the order in which they are asked."""
+"""What each verifier of bearer tokens does, and the order in which they are asked."""
 
 import asyncio
 import time
@@ -20,17 +20,17 @@ from gateway.errors import (
 
 
 class Verifier(Protocol):
-    """Says whom a bearer token belongs to."""
+    """Finds out whom a bearer token belongs to."""
 
     async def verify(self, question: Question) -> Principal | Refused:
         """The principal of the question's token, or why it is not accepted.
 
-        Raises VerifierUnavailable, TooManyUnknownTokens where it cannot be told.
+        Raises VerifierUnavailable, TooManyUnknownTokens if that cannot be found out now.
         """
 
 
 class Authenticator:
-    """Asks the configured verifiers in their order; the first that knows the token decides."""
+    """Asks the configured verifiers in order; the first that recognises the token decides."""
 
     def __init__(self, verifiers: Sequence[Verifier], cache: PrincipalCache) -> None:
         self._verifiers = verifiers
@@ -41,11 +41,11 @@ class Authenticator:
     async def authenticate(self, token: str, client: str) -> Principal:
         """The principal of a token that came from the address `client`.
 
-        However many ask about one token, it is asked about once.
+        Requests with the same token share one verification.
 
-        Raises InvalidToken where no verifier knows it, ForeignToken where one knows it as somebody
-        else's, VerifierUnavailable, TooManyUnknownTokens where none knows it and one could not be
-        asked.
+        Raises InvalidToken if no verifier recognises it, ForeignToken if it belongs to an
+        application that is not served here, VerifierUnavailable or TooManyUnknownTokens if a
+        verifier could not be asked and no other recognises it.
         """
         if (cached := self._cache.get(token, time.time())) is not None:
             return cached
@@ -54,7 +54,7 @@ class Authenticator:
             asking = asyncio.create_task(self._ask_and_remember(token, client, key))
             asking.add_done_callback(_take_notice)
             self._asking[key] = asking
-        # Whoever goes away leaves the others their answer.
+        # A cancelled request does not cancel the verification that others wait for.
         return await asyncio.shield(asking)
 
     def recall(self, token: str) -> Principal | None:
@@ -62,7 +62,7 @@ class Authenticator:
         return self._cache.get(token, time.time())
 
     async def close(self) -> None:
-        """Ask no further."""
+        """Cancel the verifications in progress."""
         asking = list(self._asking.values())
         for task in asking:
             task.cancel()
@@ -109,6 +109,6 @@ class Authenticator:
 
 
 def _take_notice(asking: "asyncio.Task[Principal]") -> None:
-    """The failure of a task that no caller awaits any more is ignored."""
+    """Ignore the failure of a task that no caller awaits any more."""
     if not asking.cancelled():
         asking.exception()

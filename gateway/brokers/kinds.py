@@ -81,7 +81,7 @@ def check_address(url: str) -> None:
 
 
 def split(url: str) -> SplitResult:
-    """The parts of an address. Raises ValueError where a part is not percent-encoded."""
+    """The parts of an address. Raises ValueError if a part is not percent-encoded."""
     try:
         parts = urlsplit(url)
         _ = parts.port

@@ -1,4 +1,4 @@
-"""The transports that are put right here, in the place of kombu's."""
+"""The transports that are put right here, instead of kombu's."""
 
 from kombu.transport import TRANSPORT_ALIASES
 

@@ -23,7 +23,7 @@ _LIBMAGIC: Final = (sys.executable, "-m", "workers.libmagic")
 
 
 def check_descriptors() -> None:
-    """Raises ConfigurationError where this process may open too few files and sockets."""
+    """Raises ConfigurationError if this process may open too few files and sockets."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most < FEWEST_DESCRIPTORS:
         raise ConfigurationError(
@@ -35,7 +35,7 @@ def check_descriptors() -> None:
 async def check_libmagic() -> Sequence[str]:
     """Advice where the kernel refuses seccomp.
 
-    Raises ConfigurationError where workers would not start for want of libmagic.
+    Raises ConfigurationError if workers would not start for want of libmagic.
     """
     process = await asyncio.create_subprocess_exec(*_LIBMAGIC, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
@@ -59,7 +59,7 @@ def advice_on_confinement(means: str) -> Sequence[str]:
 
 
 async def check_clock(urls: Mapping[str, str]) -> None:
-    """Raises ConfigurationError where the clocks of others, by their names, say another time.
+    """Raises ConfigurationError if the clocks of others, by their names, say another time.
 
     A server that does not answer, or sends no time, says nothing about our clock.
     """

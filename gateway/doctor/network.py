@@ -36,7 +36,7 @@ class Server:
 
 
 def why_unreachable(error: BaseException, server: Server) -> str | None:
-    """What happened, and the remedy; None where the error is none of the network."""
+    """What happened, and the remedy; None if the error is none of the network."""
     for each in causes_of(error):
         if line := _of_one(each, server):
             return line

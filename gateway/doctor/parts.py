@@ -23,7 +23,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of a part: `fault`, with its remedy, is None where it can be used.
+    """What was found of a part: `fault`, with its remedy, is None if it can be used.
 
     `advice` is what would be better, and no fault; `notes` report facts that may be right.
     `reached` is what a name has led to, where others were asked for it.

@@ -102,7 +102,7 @@ def fault_of_redis(told: Mapping[str, object]) -> str | None:
 
 
 def advice_on_redis(told: Mapping[str, object], snapshots: str | None) -> Sequence[str]:
-    """What would be better: by INFO, and by the setting `save`, None where it is not told. Pure."""
+    """What would be better: by INFO, and by the setting `save`, None if it is not told. Pure."""
     if told.get("aof_enabled") == 0 and snapshots == "":
         return [
             (

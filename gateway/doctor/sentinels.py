@@ -29,9 +29,9 @@ class Primary:
 
 
 async def find_primary(url: str) -> Primary | None:
-    """The primary that the sentinels of that URL name; None where the URL names none.
+    """The primary that the sentinels of that URL name; None if the URL names none.
 
-    Raises ConfigurationError where no sentinel names any.
+    Raises ConfigurationError if no sentinel names any.
     """
     address = RedisAddress.of(url)
     if address.master is None:

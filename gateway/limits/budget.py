@@ -1,23 +1,22 @@
 """The bytes of parts that one process may hold in memory at a time.
 
-An upload takes memory as its bytes come, not as it announces them, and waits where there is none:
-then its client waits, too. No upload waits for ever. All that an upload holds comes back by itself
-once its part is full and the store has it, or once it ends; only a part that is being filled needs
-more in order to come back. So the last bytes, as many as a part has, are kept for one upload at a
-time: of those that wait, one of the subject that holds least. It can fill its part whatever the
-others hold; then the next one has its turn. One that comes too slowly passes its turn on. A part
-that is larger than what is kept, as those of files beyond 15 GiB are, goes beyond the total if it
-has to, one at a time.
+An upload takes memory as its bytes arrive, not for its announced length. If there is none, it
+waits, and so does its client. No upload waits for ever. An upload frees its memory once the store
+has its part, or once it ends; only a part that is being filled needs more memory before it can be
+freed. So the last bytes, as many as a part has, are reserved for one upload at a time: of those
+that wait, one of the subject that holds least. It can fill its part whatever the others hold; then
+it is the next one's turn. An upload that is too slow loses its turn. A part that is larger than
+what is reserved (of a file above 15 GiB) may exceed the total, one such part at a time.
 
 No subject takes more than three times what it leaves for all others (the dynamic thresholds of
-Choudhury and Hahne, 1998). So a subject that holds nothing finds something beside a few greedy
-ones, and does not have to wait for them. What it needs beyond that, it gets from the slowest of
-their uploads, if it has waited for long and they hold more than their share.
+Choudhury and Hahne, 1998). So a subject that holds nothing gets something next to a few greedy
+ones, without waiting for them. If it needs more, has waited for long, and they hold more than their
+share, the slowest of their uploads is ended.
 
 Small uploads have a share that larger ones cannot take.
 
-What an upload that waits has read already is not counted here. It is less than a MiB, and no more
-uploads wait at a time than would hold as much again as there is.
+What a waiting upload has read already is not counted here. It is less than a MiB, and the number
+of waiting uploads is limited so that they hold no more than the total again.
 """
 
 import asyncio
@@ -36,43 +35,45 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 FIRST_STEP: Final = 64 * 1024
-"""Bytes that an upload has from its beginning, before any has come."""
+"""Bytes that an upload holds from its beginning, before any has arrived."""
 
 SMALL: Final = 256 * 1024
-"""Bytes of an upload that finds room among the small ones."""
+"""The largest upload that counts as small, in bytes."""
 
 SMALL_SHARE: Final = 1 / 8
-"""What of all there is only small uploads may hold."""
+"""The share of the total that only small uploads may hold."""
 
 SHARE: Final = 0.75
-"""What of either one subject may hold by several uploads, if it is alone."""
+"""The share of either that one subject may hold by several uploads, if it is alone."""
 
 _TIMES_THE_REST: Final = SHARE / (1 - SHARE)
-"""How many times what is left one subject may hold: alone, it has its share by that."""
+"""One subject may hold this many times what is left, which is its share if it is alone."""
 
 _RETRY_AFTER: Final = 2.0
 _PATIENCE: Final = 30.0
-"""Seconds for which an upload that has begun waits, while its client is not read from."""
+"""Seconds that an upload in progress may wait for memory, while the gateway does not read from its
+client.
+"""
 
 _RECLAIM_AFTER: Final = 5.0
-"""Seconds for which an upload that others wait for may hardly come, before it has to end."""
+"""Seconds that an upload may be too slow while others wait for its memory, before it is ended."""
 
 _LOOK: Final = 0.5
-"""Seconds between two looks for such uploads, while anybody waits."""
+"""Seconds between two searches for such uploads, while any upload waits."""
 
 _SLOW: Final = 16 * 1024
-"""Bytes a second below which an upload hardly comes, if others wait for what it holds."""
+"""Bytes a second below which an upload is too slow, if others wait for its memory."""
 
 _SLOW_OF_MANY: Final = FIRST_PART / _PATIENCE
-"""The same for the upload with the turn, and for a subject that exceeds its share with several
-uploads: who waits for such a part to be full waits in vain. It is 2.2 Mbit/s."""
+"""The same for the upload whose turn it is, and for the uploads of a subject that exceeds its
+share: a slower part is not full before those that wait for it have to give up. It is 2.2 Mbit/s."""
 
 _WAITS_WITH: Final = 1024**2
 """Bytes that an upload may have read before it waits: a read, and what the server buffers."""
 
 
 class _Wish(NamedTuple):
-    """Who wants memory, how many bytes, and since when it waits for them."""
+    """The upload that wants memory, how many bytes, and since when it has waited for them."""
 
     holding: "Holding"
     size: int
@@ -93,16 +94,16 @@ class Holding:
         self.length = length
         """Bytes of the whole body, None if unknown."""
         self.number = number
-        """The younger, the higher."""
+        """The later it began, the higher."""
         self.held = 0
         self.small = False
         """Whether it is among the small ones."""
         self._spare = 0
-        """Bytes that are held, and that no byte has come for yet."""
+        """Bytes that it holds, but has not received yet."""
         self.filling = 0
         """Bytes of the part that is being filled."""
         self._marks: deque[tuple[float, int]] = deque()
-        """When it was looked at, while it did not wait, and how much that part had then."""
+        """The times at which it was checked while it did not wait, and that part's size then."""
         self.waits = False
         self.limit: asyncio.Timeout | None = None
         self.reclaimed = False
@@ -111,7 +112,7 @@ class Holding:
     async def take(self, size: int) -> None:
         """Hold `size` bytes more of the part that is being filled.
 
-        Raises BudgetExhausted where they are not free in time.
+        Raises BudgetExhausted if they are not free in time.
         """
         missing = size - self._spare
         if missing > 0:
@@ -123,7 +124,7 @@ class Holding:
         self.filling += size
 
     def part_full(self) -> None:
-        """The part that was being filled is on its way, and a new one begins."""
+        """The part is full and being sent, and a new one begins."""
         self.filling = 0
         self._marks.clear()
         self._budget.next_turn(self)
@@ -134,16 +135,16 @@ class Holding:
             self._budget.take_back(self, size)
 
     async def begin(self, patience: float) -> None:
-        """Hold what every upload has from its beginning. Raises BudgetExhausted."""
+        """Hold what every upload holds from its beginning. Raises BudgetExhausted."""
         size = FIRST_STEP if self.length is None else min(self.length, FIRST_STEP)
         if not self._budget.give(self, size):
             await self._budget.wait(self, size, patience)
         self._spare = size
 
     def rate(self, now: float) -> float | None:
-        """Bytes a second that came lately, if it was looked at for long enough.
+        """Bytes a second that arrived lately; None if it was not observed for long enough.
 
-        None also where it is not the client that is waited for.
+        None as well while it waits for another party than its client.
         """
         if self.waits or not self.filling:
             return None
@@ -163,11 +164,11 @@ class Holding:
             self.limit.reschedule(asyncio.get_running_loop().time())
 
     def begin_waiting(self) -> None:
-        """It is not the client that is waited for."""
+        """It waits for another party than its client."""
         self.waits = True
 
     def end_waiting(self) -> None:
-        """It is the client again."""
+        """It waits for its client again."""
         self.waits = False
         self._marks.clear()
 
@@ -190,17 +191,17 @@ class Budget:
         self._holdings: set[Holding] = set()
         self._waiting: dict[asyncio.Future[None], _Wish] = {}
         self._turn: Holding | None = None
-        """Whose part may be filled by the last bytes."""
+        """The upload that may fill its part with the last bytes."""
         self._last = 0
-        """Bytes that it has of those: the others are not to miss them."""
+        """How many of the last bytes it holds: they do not reduce the others' share."""
         self._numbers = count()
         self._looked = {True: 0.0, False: 0.0}
-        """When the small ones, and the others, were looked at."""
+        """When the small uploads, and the others, were last checked."""
         self._most_waiting = total_bytes // _WAITS_WITH
 
     @property
     def total(self) -> int:
-        """Bytes that there are."""
+        """The bytes that all uploads together may hold."""
         return self._total
 
     @property
@@ -214,8 +215,8 @@ class Budget:
     ) -> AsyncIterator[Holding]:
         """What an upload of `length` bytes (None: unknown) holds inside the block.
 
-        Raises BudgetExhausted where not even its first bytes are free within `patience` seconds,
-        and later where it holds memory that others wait for and hardly comes.
+        Raises BudgetExhausted if not even its first bytes are free within `patience` seconds,
+        and later if it is too slow while others wait for its memory.
         """
         holding = Holding(self, subject, length, next(self._numbers))
         self._holdings.add(holding)
@@ -253,13 +254,13 @@ class Budget:
             if not turn.done():
                 await self._serve_later(turn, wish, patience)
         except BaseException:
-            # What was granted in this moment goes back with all that the holding has.
+            # What was granted at this moment is freed with everything else that the upload holds.
             self._waiting.pop(turn, None)
             self._serve()
             raise
 
     async def _serve_later(self, turn: asyncio.Future[None], wish: _Wish, patience: float) -> None:
-        # Those that have begun find a place in the queue that those that would begin do not take.
+        # Half of the queue is for uploads in progress: new ones cannot take it.
         most = self._most_waiting if wish.holding.held else self._most_waiting // 2
         if len(self._waiting) > most:
             raise BudgetExhausted("too many uploads are waiting for memory", _RETRY_AFTER)
@@ -276,13 +277,13 @@ class Budget:
             raise BudgetExhausted("no memory is free for this upload", _RETRY_AFTER)
 
     def next_turn(self, holding: Holding) -> None:
-        """The holding has filled its part."""
+        """Pass the turn on if it is this holding's, whose part is full."""
         if self._turn is holding:
             self._turn, self._last = None, 0
             self._serve()
 
     def take_back(self, holding: Holding, size: int) -> None:
-        """The holding has so many bytes less."""
+        """Free `size` bytes of the holding."""
         self._count(holding, -size)
         self._serve()
 
@@ -319,7 +320,7 @@ class Budget:
             del held[holding.subject]
 
     def _serve(self) -> None:
-        """Give those whose turn it is what they wait for, as far as it goes."""
+        """Grant waiting uploads their wishes in order, as far as there is memory."""
         if not self._waiting:
             return
         turns = sorted(self._waiting.items(), key=lambda each: self._rank(each[1].holding))
@@ -343,7 +344,7 @@ class Budget:
         return self._held[holding.subject], holding.number
 
     def _fits_small(self, wish: _Wish) -> bool:
-        """Whether the wish is that of a small upload, and there is room among those."""
+        """Whether the wish is a small upload's, and there is room in the share of those."""
         holding, size, _ = wish
         if not self._is_small(wish):
             return False
@@ -371,12 +372,12 @@ class Budget:
         return self._left(wish) >= 0 and self._may_have(wish)
 
     def _left(self, wish: _Wish) -> int:
-        """What would be left for others than the one whose turn it is."""
+        """What would be left for the uploads that do not have the turn."""
         used = self._large - self._last + self._more(wish)
         return self._large_total - FIRST_PART - used
 
     def _more(self, wish: _Wish) -> int:
-        """What it would cost; the bytes of one that outgrows the small ones move."""
+        """What it would cost; an upload that outgrows the small ones takes its bytes along."""
         return wish.size + (wish.holding.held if wish.holding.small else 0)
 
     def _may_have(self, wish: _Wish) -> bool:
@@ -384,11 +385,11 @@ class Budget:
         return not held or held + wish.size <= _TIMES_THE_REST * self._left(wish)
 
     def _reclaim(self, waiting: _Wish) -> None:
-        """See that memory such as is waited for comes back from those who hardly come.
+        """Free memory that others wait for from uploads that are too slow.
 
-        An upload with the turn that is too slow passes it on, if another could fill its part. Else
-        the slowest upload ends. If there is none, and a subject holds more than its share, what it
-        has most in ends.
+        If the upload with the turn is too slow and another one could fill its part, the turn is
+        passed on. Otherwise the slowest upload is ended. If none is too slow, and a subject holds
+        more than its share, its upload that holds most is ended.
         """
         now, small = time.monotonic(), self._is_small(waiting)
         if now - self._looked[small] < _LOOK:
@@ -414,7 +415,7 @@ class Budget:
             max(stuck, key=lambda holding: holding.filling).reclaim()
 
     def _pass_turn(self, rates: Mapping[Holding, float]) -> bool:
-        """Take the turn from one that is too slow; returns whether another one has it now."""
+        """Take the turn from an upload that is too slow; returns whether another one has it now."""
         if self._turn is None or rates.get(self._turn, inf) >= _SLOW_OF_MANY:
             return False
         fit = [wish.holding for wish in self._waiting.values() if self._could_fill(wish)]
@@ -425,17 +426,17 @@ class Budget:
         return True
 
     def _could_fill(self, wish: _Wish) -> bool:
-        """Whether its part could be filled by what is left of all, the last bytes included."""
+        """Whether the rest of its part fits into all that is left, the last bytes included."""
         if self._is_small(wish):
             return False
         missing = max(wish.size, FIRST_PART - wish.holding.filling)
         return self._large + missing <= self._large_total
 
     def _greedy(self, now: float) -> frozenset[str]:
-        """Subjects whose parts that are being filled hold more than one subject's share of all.
+        """Subjects that hold more than one subject's share by several uploads.
 
-        With several uploads: a single upload is kept. Only if another subject that has less has
-        waited for long. What is on its way to the store comes back by itself, and is not counted.
+        A subject's only upload is never ended for that. None if no subject that holds less has
+        waited for long. Parts that are being sent to the store are freed soon, and do not count.
         """
         least = min(
             (

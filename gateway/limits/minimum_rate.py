@@ -1,17 +1,17 @@
-"""The slowest rate at which a body may come. Pure."""
+"""The lowest rate at which a body may arrive. Pure."""
 
 from typing import NamedTuple
 
 
 class Floor(NamedTuple):
-    """At least so many bytes a second, as an average over so many seconds; a rate of 0 is none."""
+    """At least `rate` bytes a second, on average over `seconds`; 0 is no minimum."""
 
     rate: int
     seconds: float
 
 
 class Pace:
-    """How fast one body comes, judged once in every period of the floor: the first is a grace."""
+    """Judges the rate of one body at the end of each of the floor's periods."""
 
     __slots__ = ("_began", "_floor", "_had")
 
@@ -22,10 +22,10 @@ class Pace:
         self._had = 0
 
     def keeps_up(self, waited: float, received: int) -> bool:
-        """Whether the client is fast enough, as far as can be told by now.
+        """Whether the client is fast enough; within a period, it always is.
 
-        `received` are the bytes that have come in all, and `waited` is how many seconds it had for
-        them: time that was spent waiting for another party is not the client's.
+        `received` is the number of bytes that have arrived so far, and `waited` the seconds that
+        the client had to send them, without the time spent waiting for another party.
         """
         seconds = waited - self._began
         if seconds < self._floor.seconds:

@@ -1,4 +1,4 @@
-"""What one subject may use, what it has used, and what it is told of that. Pure.
+"""What one subject may use, what it has used, and what its answers say about that. Pure.
 
 Source of the fields: draft-ietf-httpapi-ratelimit-headers-11 (May 2026).
 """
@@ -14,15 +14,15 @@ from gateway.errors import LargerThanQuota, QuotaExceeded
 from gateway.limits.window import SLICES, Use, Window, slice_length
 
 UPLOADS_WAIT: Final = 2000
-"""Milliseconds after which to ask again for a place among the uploads: who knows when one ends?"""
+"""Milliseconds after which to ask again for a place among the uploads: no end can be foreseen."""
 
 FREE: Final = Use()
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What each subject may have: `uploads` at once; `requests` and `bytes` in `window` seconds.
+    """What each subject may use: `uploads` at a time; `requests` and `bytes` in `window` seconds.
 
-    0 is any number.
+    0 means no limit.
     """
 
     uploads: int = 0
@@ -37,7 +37,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Demand(msgspec.Struct, frozen=True):
-    """What a request asks for: the bytes of its body, None if unknown, 0 for none.
+    """What a request needs: the bytes of its body, None if unknown, 0 for none.
 
     `upload_id` is None for a request that is no upload.
     """
@@ -52,14 +52,14 @@ class Demand(msgspec.Struct, frozen=True):
 
     @property
     def declared(self) -> int:
-        """The bytes that are counted before they come."""
+        """The bytes that are counted before they arrive."""
         return self.length or 0
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What a subject has used, with the request that asks if there was room for it.
+    """What a subject has used, including the new request if it was admitted.
 
-    `slice` is the one of the window that the request was counted in.
+    `slice` is the slice of the window in which the request was counted.
     """
 
     slice: int
@@ -69,7 +69,7 @@ class Usage(msgspec.Struct, frozen=True):
 
     @property
     def admitted(self) -> bool:
-        """Whether the request may come in, and was counted."""
+        """Whether the request was admitted and counted."""
         return not (self.requests.wait or self.bytes.wait or self.uploads.wait)
 
 
@@ -82,7 +82,7 @@ def check_size(policy: Policy, demand: Demand) -> None:
 
 
 def refusal(policy: Policy, standing: Usage) -> QuotaExceeded | None:
-    """Why the request does not come in, and when it would; None where it does."""
+    """Why the request is refused, and when it would be admitted; None if it is admitted."""
     uses = {"gateway-requests": standing.requests, "gateway-bytes": standing.bytes}
     uses["gateway-uploads"] = standing.uploads
     violated = tuple(name for name, use in uses.items() if use.wait)
@@ -129,13 +129,13 @@ class Accounts:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._accounts: OrderedDict[str, tuple[Window, Window, int]] = OrderedDict()
-        """By subject, the one that came last at the end: requests, bytes, and when it came."""
+        """By subject, the latest one last: requests, bytes, and the time of the last request."""
 
     def __len__(self) -> int:
         return len(self._accounts)
 
     def ask(self, subject: str, demand: Demand, uploads: int, now: int) -> Usage:
-        """Count the request if there is room for it; `uploads` of its subject are under way.
+        """Count the request if there is room for it; `uploads` of its subject are in progress.
 
         `now` is in milliseconds.
         """
@@ -155,7 +155,7 @@ class Accounts:
         return standing
 
     def correct(self, subject: str, difference: int, number: int, now: int) -> None:
-        """Other bytes came than a request had declared in the slice of that number."""
+        """Correct a request that was counted in slice `number`, by its length's `difference`."""
         _, size = self._account(subject, now)
         if difference > 0:
             size.add(difference, now)
@@ -170,7 +170,7 @@ class Accounts:
         return requests, size
 
     def _forget(self, now: int) -> None:
-        """Forget who has not come for so long that nothing of theirs counts any more."""
+        """Forget subjects whose last request is older than the window."""
         gone = now - (SLICES + 1) * slice_length(self._policy.window)
         while self._accounts:
             subject, (_, _, came) = next(iter(self._accounts.items()))
@@ -180,13 +180,13 @@ class Accounts:
 
 
 def wait_for_place(policy: Policy, demand: Demand, uploads: int) -> int:
-    """Milliseconds until a place among the uploads is worth asking for; 0 where one is free."""
+    """Milliseconds until a place among the uploads is worth asking for; 0 if one is free."""
     full = demand.upload_id is not None and 0 < policy.uploads <= uploads
     return UPLOADS_WAIT if full else 0
 
 
 def counted(standing: Usage, demand: Demand) -> Usage:
-    """The standing with the request that was admitted by it."""
+    """The standing including the request that it admits."""
     return Usage(
         standing.slice,
         _with(standing.requests, 1),

@@ -1,4 +1,4 @@
-"""The quotas in Redis: one script, by which all gateways count as one. Its rules are `window`'s."""
+"""The quotas in Redis: a script through which all gateways count together, as `window` does."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ CLOCK: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
-"""Milliseconds, by the one clock that all gateways share."""
+"""Milliseconds of Redis' clock, which all gateways share."""
 
 RULES: Final = (
     f"local SLICES = {SLICES}\n"
@@ -84,6 +84,6 @@ elseif act == 'hold' then
 end
 """
 )
-"""What is done at `now`: a request is counted if there is room, and corrected at its end."""
+"""The script: counts a request at `now` if there is room, and corrects it at its end."""
 
 SCRIPT: Final = CLOCK + RULES

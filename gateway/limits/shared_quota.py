@@ -1,6 +1,6 @@
 """Each subject's quota, shared by all gateways through Redis, in one round trip.
 
-Where Redis is away, each process counts by itself: the same limits hold for it alone.
+If Redis is unavailable, each process counts its own requests, with the same limits.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ LEASE_SECONDS: Final = 15
 _LOOK_SECONDS: Final = 1.0
 _LOOKS_PER_HOLD: Final = 4
 _PATIENCE: Final = 1.0
-"""Seconds that Redis may take for an answer, before each process counts by itself."""
+"""Seconds to wait for an answer of Redis before each process counts by itself."""
 
 
 class Ticket:
-    """A request that came in; it holds a place among its subject's uploads until its end."""
+    """An admitted request; it has a place among its subject's uploads until its end."""
 
     __slots__ = ("_end", "fields")
 
@@ -51,7 +51,7 @@ class Ticket:
         self._end: Callable[[int], None] | None = end
 
     def end(self, received: int) -> None:
-        """The request is over, and so many bytes of its body came; only the first call counts."""
+        """End the request, of which `received` bytes arrived; only the first call counts."""
         if self._end is not None:
             self._end(received)
             self._end = None
@@ -62,7 +62,7 @@ Told: TypeAlias = Callable[[Ticket | Exception], None]
 
 
 class Quotas:
-    """Lets requests in as far as their subjects' quotas go."""
+    """Admits requests within their subjects' quotas."""
 
     def __init__(self, redis: Redis, policy: Policy) -> None:
         """Count in `redis`."""
@@ -71,7 +71,7 @@ class Quotas:
         self._length = slice_length(policy.window)
         self._local = Accounts(policy)
         self._open: defaultdict[str, set[str]] = defaultdict(set)
-        """The uploads under way in this process, by subject."""
+        """The uploads in progress in this process, by subject."""
         self._pipe: ScriptPipe | None = None
         self._tried = asyncio.Event()
         self._away = False
@@ -82,7 +82,7 @@ class Quotas:
         return self._tried.is_set()
 
     async def take(self, subject: str, demand: Demand) -> Ticket:
-        """Count the request. Raises QuotaExceeded, LargerThanQuota where it may not come in."""
+        """Count the request. Raises QuotaExceeded, LargerThanQuota if it is not admitted."""
         await self._tried.wait()
         taken: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
 
@@ -120,7 +120,7 @@ class Quotas:
         told(ticket)
 
     async def keep(self) -> None:
-        """Stay connected, and hold on to the places of the uploads under way, until cancelled."""
+        """Stay connected, and renew the places of the uploads in progress, until cancelled."""
         looks = 0
         try:
             while True:
@@ -177,7 +177,7 @@ class Quotas:
             self._call(subject, "hold", LEASE_SECONDS * 1000, *upload_ids)
 
     def _call(self, subject: str, act: str, *arguments: str | int) -> None:
-        """Call the script, if Redis is there; no request waits for it."""
+        """Call the script, if Redis is available; no request waits for it."""
         if self._pipe is not None and self._pipe.usable:
             called = (act, self._length, *arguments)
             self._pipe.call(keys.quota(subject), called, self._told)
@@ -210,7 +210,7 @@ class Quotas:
         if difference:
             self._local.correct(subject, difference, standing.slice, _now())
         if self._policy.uploads and demand.upload_id is not None:
-            # Once Redis was back, the place was held there.
+            # Redis may be back, and then the place was written there.
             self._call(subject, "end", 0, 0, demand.upload_id)
 
     # --- with either -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""One timer for all that must not be silent for too long: setting one for each costs more."""
+"""One timer for everything that must not be silent for too long: a timer for each costs more."""
 
 import asyncio
 import time
@@ -11,33 +11,33 @@ log = get_logger(__name__)
 
 _LONGEST_INTERVAL: Final = 1.0
 _LOOKS: Final = 4
-"""Looks within the shortest silence that matters: how much later than due one is noticed."""
+"""Checks within the shortest silence that matters, which is also how late one may be noticed."""
 
 _TURNS: Final = 10
-"""Turns in which all have been looked at: of thousands that are due at once, others must not wait
-for all.
+"""Turns of the loop over which one check of all is spread: if thousands are due at once, other
+work must not wait for all of them.
 """
 
 _STOOD_STILL: Final = 1.0
-"""Seconds that a turn is late if the process, or its whole machine, was stopped."""
+"""A turn that is later than these seconds means that the process or its machine was suspended."""
 
 
 class Watched(Protocol):
-    """Who is looked at from time to time."""
+    """Something that is checked from time to time."""
 
     def look(self, now: float) -> None:
-        """See whether it has been silent for too long; `now` is of `time.monotonic`."""
+        """Act if it has been silent for too long; `now` is of `time.monotonic`."""
 
 
 class Watch:
-    """Looks at its members, as long as there are any: at some in each turn."""
+    """Checks its members as long as there are any, some of them in each turn."""
 
     def __init__(self, shortest: float) -> None:
-        """Look often enough for a silence of `shortest` seconds."""
+        """Check often enough to notice a silence of `shortest` seconds."""
         self._interval = min(_LONGEST_INTERVAL, shortest / _LOOKS) / _TURNS
         self._members: set[Watched] = set()
         self._round: list[Watched] = []
-        """Those that are still to be looked at before all are once more."""
+        """The members that the current round has not checked yet."""
         self._each_turn = 0
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -46,13 +46,13 @@ class Watch:
         return len(self._members)
 
     def add(self, member: Watched) -> None:
-        """Look at it from now on."""
+        """Check the member from now on."""
         self._members.add(member)
         if self._timer is None:
             self._set_timer()
 
     def discard(self, member: Watched) -> None:
-        """Look at it no more."""
+        """Stop checking the member."""
         self._members.discard(member)
 
     def _set_timer(self) -> None:

@@ -1,8 +1,8 @@
 """What was used within the last seconds, counted in slices of the window. Pure.
 
-A slice counts as long as any of it lies within the window: so in no window whatever is more used
-than is allowed, and used quota is free again at most one slice later than it could be. The memory
-that it takes does not grow with what is used. Times are whole milliseconds, of any clock.
+A slice counts as long as any part of it lies within the window. So no window, wherever it begins,
+has more use than is allowed, and used quota is free again at most one slice late. Its memory does
+not grow with the use. Times are whole milliseconds of any clock.
 """
 
 from typing import Final
@@ -14,9 +14,9 @@ SLICES: Final = 50
 
 
 class Use(msgspec.Struct, frozen=True):
-    """How much is used, and how long it takes (in ms) until some comes back, and until more fits.
+    """How much is used, and the milliseconds until some of it is free (`back`) and until more fits.
 
-    `back` is 0 where nothing is used, `wait` where what was asked for fits now.
+    `back` is 0 if nothing is used, `wait` if what was asked for fits now.
     """
 
     used: int = 0
@@ -25,7 +25,7 @@ class Use(msgspec.Struct, frozen=True):
 
 
 class Window:
-    """One sliding window; what is added counts for its length, and for a slice more at most."""
+    """One sliding window; what is added counts for its length, or for up to one slice longer."""
 
     def __init__(self, seconds: int) -> None:
         """Make an empty window of the given length in seconds."""
@@ -58,7 +58,7 @@ class Window:
         return number
 
     def give_back(self, amount: int, number: int) -> None:
-        """Take `amount` from what was counted in a slice, if that is still there."""
+        """Subtract `amount` from a slice, if that still counts."""
         if number in self._slices:
             self._slices[number] = max(0, self._slices[number] - amount)
 

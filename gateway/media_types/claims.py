@@ -76,7 +76,7 @@ def may_be_called(ours: str, theirs: str, *, certain: bool = True) -> bool:
 
     It may where either says nothing, where one is the other or a kind of it, where both are types
     of one container, and where some system gives that name by the end of a file's name. But what
-    a browser runs is no plain text. `certain` is False where only a part of the file was seen.
+    a browser runs is no plain text. `certain` is False if only a part of the file was seen.
     """
     return _may_be_called(canonical(ours), canonical(theirs), certain=certain)
 

@@ -173,7 +173,7 @@ class Gauge(Metric[Value]):
         super().__init__(kind, name, text, labels, known)
 
     def set(self, *labels: str, to: float | None) -> None:
-        """Say how much there is; None where that is not known."""
+        """Say how much there is; None if that is not known."""
         # Of a subclass of int, such as a setting's size, the encoder would make nothing.
         self.of(*labels).value = nan if to is None else float(to)
 

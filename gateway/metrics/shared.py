@@ -65,7 +65,7 @@ class Shared:
     """This process's place among those of its host; without a directory it is alone."""
 
     def __init__(self, directory: Path | None) -> None:
-        """Raises OSError where the directory cannot be used."""
+        """Raises OSError if the directory cannot be used."""
         self._directory = directory
         self._writing = threading.Lock()
         self._before: list[Series] = []

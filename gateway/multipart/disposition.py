@@ -35,7 +35,7 @@ class Disposition(msgspec.Struct, frozen=True):
 
 
 def parse_disposition(value: bytes) -> Disposition:
-    r"""The name and filename in a Content-Disposition's value; None where there is none.
+    r"""The name and filename in a Content-Disposition's value; None if there is none.
 
     Never raises, and takes time linear in the value. The bytes are UTF-8, with U+FFFD for what
     is not. In a name, `%22`, `%0D` and `%0A` are decoded, as browsers and curl encode; `\"` and

@@ -153,7 +153,7 @@ def is_redis(url: str) -> bool:
 def completed(url: str, username: str | None, password: str | None, more: Mapping[str, str]) -> str:
     """The URL with what stands elsewhere: user, password, and other options.
 
-    Raises ValueError where the URL has one of them, too.
+    Raises ValueError if the URL has one of them, too.
     """
     parts = _split(url)
     own = dict(parse_qsl(parts.query, keep_blank_values=True))

@@ -59,7 +59,7 @@ class Call:
             yield chunk
 
     async def json_body(self) -> Any:  # noqa: ANN401 - any JSON
-        """The body as JSON, in camelCase. Raises Failure where it is none."""
+        """The body as JSON, in camelCase. Raises Failure if it is none."""
         body = bytearray()
         async for chunk in self.chunks():
             body += chunk
@@ -68,14 +68,14 @@ class Call:
         return shapes.understood(parsed(bytes(body), "the body"), self.generation)
 
     async def json_object(self) -> Document:
-        """The body as a JSON object. Raises Failure where it is none."""
+        """The body as a JSON object. Raises Failure if it is none."""
         body = await self.json_body()
         if not isinstance(body, dict):
             raise client_error("the body is not a JSON object")
         return body
 
     def find(self, table: Table, position: int = 0) -> Document:
-        """The document that an id in the path names. Raises Failure where there is none."""
+        """The document that an id in the path names. Raises Failure if there is none."""
         if (document := self.state.get(table, self.numbers[position])) is None:
             raise not_found()
         return document

@@ -56,7 +56,7 @@ async def receive_form(call: Call) -> ReceivedForm:
 
 
 async def receive_fields(call: Call) -> dict[str, str]:
-    """The fields of a form that has no file. Raises Failure where it is broken."""
+    """The fields of a form that has no file. Raises Failure if it is broken."""
     return (await _receive(call)).fields
 
 

@@ -33,7 +33,7 @@ def _path_element(name: str) -> str:
 
 
 def external(value: Any) -> Document:  # noqa: ANN401 - any JSON
-    """The reference to an external file. Raises Failure where it lacks a member.
+    """The reference to an external file. Raises Failure if it lacks a member.
 
     Source: OpenAPI 2.41.9, `CreateExternalFileProperties`: all four are required.
     """

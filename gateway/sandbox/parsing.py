@@ -11,7 +11,7 @@ _DEEPEST: Final = 100
 
 
 def parsed(text: str | bytes, what: str) -> Any:  # noqa: ANN401 - any JSON
-    """The value that a text is the JSON of; `what` names it. Raises Failure where it is none.
+    """The value that a text is the JSON of; `what` names it. Raises Failure if it is none.
 
     NaN and infinite numbers are none. Half of a surrogate pair becomes U+FFFD: no text has one.
     """

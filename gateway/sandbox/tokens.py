@@ -61,7 +61,7 @@ class Tokens:
         }
 
     def check(self, request: web.BaseRequest, needed: tuple[str, ...]) -> None:
-        """Raises Failure where the request may not do what needs those scopes."""
+        """Raises Failure if the request may not do what needs those scopes."""
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not value:
             raise unauthorized()
@@ -105,7 +105,7 @@ class Tokens:
 
 
 def basic_credentials(header: str) -> tuple[str, str]:
-    """The id and secret of HTTP Basic (RFC 7617), empty where there are none."""
+    """The id and secret of HTTP Basic (RFC 7617), empty if there are none."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return "", ""

@@ -68,7 +68,7 @@ class Written:
     """What it holds."""
 
     def place(self, location: Location) -> str:
-        """How an operator finds the setting; nothing where the fault is of several."""
+        """How an operator finds the setting; nothing if the fault is of several."""
         if not location:
             return ""
         name, *rest = location
@@ -96,7 +96,7 @@ def described(fault: ErrorDetails, written: Written, known: Iterable[str]) -> st
 def line_of(text: str, location: Location) -> int | None:
     """The line, from 1, of a TOML text in which a setting or an entry of `[[routes]]` is given.
 
-    None where it is written in a way that takes a parser to find.
+    None if it is written in a way that takes a parser to find.
     """
     name, *rest = location
     index = next((element for element in rest if isinstance(element, int)), 0)

@@ -67,7 +67,7 @@ class Part:
         return self._process.poll()
 
     def wait_ready(self) -> Self:
-        """Wait until it serves. Raises PartError where it exits first, or takes too long."""
+        """Wait until it serves. Raises PartError if it exits first, or takes too long."""
         deadline = time.monotonic() + self.command.patience
         while not self.command.ready():
             if (status := self.exit_status) is not None:

@@ -52,7 +52,7 @@ class Plan:
 
     @property
     def worker_metrics_url(self) -> str | None:
-        """What a scraper of the worker calls; None where the environment says 0."""
+        """What a scraper of the worker calls; None if the environment says 0."""
         port = self.environ["GATEWAY_WORKER_METRICS_PORT"]
         return f"http://{HOST}:{port}/metrics" if port != "0" else None
 
@@ -60,7 +60,7 @@ class Plan:
 def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str, str]) -> Plan:
     """The plan for a data directory; every `GATEWAY_*` variable of `configured` wins.
 
-    `port` 0 is any free one. Raises PartError where a part is not installed.
+    `port` 0 is any free one. Raises PartError if a part is not installed.
     """
     secrets = StackSecrets.of(data_dir)
     redis_port, s3_port, sandbox_port, admin_port, worker_port, any_port = free_ports(6)

@@ -12,7 +12,7 @@ def program(variable: str, embedded: Callable[[], Path | None], *names: str) -> 
     """The path of a server's program; `embedded` says where a wheel has it.
 
     What happens to be on the PATH is asked for last: its version is not the tested one. Returns
-    None where there is none. Raises PartError where the variable names none.
+    None if there is none. Raises PartError if the variable names none.
     """
     if named := os.environ.get(variable):
         if (found := shutil.which(named)) is None:

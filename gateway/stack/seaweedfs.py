@@ -44,7 +44,7 @@ class SeaweedFS:
         }
 
     def command(self) -> Command:
-        """How it is started. Raises PartError where none is installed."""
+        """How it is started. Raises PartError if none is installed."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         grpc, *ports = free_ports(1 + 2 * len(_SERVICES))
         flags = [f"-s3.port={self.port}", f"-s3.port.grpc={grpc}"]

@@ -56,7 +56,7 @@ class Supervisor:
         ]
 
     def look_after(self) -> None:
-        """Start again what died. Raises PartError where nothing may be started again."""
+        """Start again what died. Raises PartError if nothing may be started again."""
         for supervised in self._parts:
             if self._restart:
                 supervised.keep()

@@ -25,7 +25,7 @@ class Valkey:
         return f"redis://{HOST}:{self.port}/0"
 
     def command(self) -> Command:
-        """How it is started. Raises PartError where none is installed."""
+        """How it is started. Raises PartError if none is installed."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         options = {
             "port": str(self.port),

@@ -44,7 +44,7 @@ _expected: ContextVar[_Expected | None] = ContextVar("expected", default=None)
 def start(service: str) -> None:
     """Send traces to where OTEL_EXPORTER_OTLP_ENDPOINT says, in the background.
 
-    Raises ConfigurationError where the extra is not installed.
+    Raises ConfigurationError if the extra is not installed.
     """
     global _tracer  # noqa: PLW0603 - as OpenTelemetry's own provider
     if _tracer is None:
@@ -65,7 +65,7 @@ def stop() -> None:
 
 
 def begin(name: str, side: Side, parent: Carrier) -> "Span | None":
-    """A span in its parent's trace, or in a new one where that has none; None where none is kept.
+    """A span in its parent's trace, or in a new one where that has none; None if none is kept.
 
     The caller that begins it also ends it.
     """

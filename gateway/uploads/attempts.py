@@ -1,4 +1,4 @@
-"""How long an attempt at a registration may be under way, and whether the last one is. Pure.
+"""How long an attempt at a registration may be in progress, and whether the last one is. Pure.
 
 Ages are in seconds by the store's clock, and as coarse as that.
 """
@@ -29,7 +29,7 @@ def lease_of(exchange_seconds: float) -> float:
 
 
 def under_way_for(attempt: Attempt | None, age: float) -> float:
-    """Seconds for which the last attempt may still be under way; 0 where it cannot be."""
+    """Seconds for which the last attempt may still be under way; 0 if it cannot be."""
     if attempt is None or not attempt.lease:
         return 0.0
     return max(0.0, attempt.lease + CLOCK_STEP - age)

@@ -148,7 +148,7 @@ class Picker:
 
 
 def picker_of(head: bytes) -> Picker | None:
-    """A picker for a file that begins so, with HEAD_BYTES; None where they are all that tells."""
+    """A picker for a file that begins so, with HEAD_BYTES; None if they are all that tells."""
     walk = _walk_of(head)
     return Picker(walk, head) if walk is not None else None
 

@@ -121,6 +121,6 @@ def of_subject(subject: str) -> str:
 
 @lru_cache(1000)
 def quota(subject: str) -> tuple[str, str, str]:
-    """The Redis keys of what a subject has used: requests, bytes, and uploads under way."""
+    """The Redis keys of what a subject has used: requests, bytes, and uploads in progress."""
     place = f"quota:{digest(subject)}"
     return f"{place}:requests", f"{place}:bytes", f"{place}:uploads"

@@ -45,7 +45,7 @@ def begin(received: datetime, state: State, at: datetime) -> tuple[Change, ...]:
 
 
 def advance(upload: Upload, state: State, at: datetime, fault: Fault | None = None) -> Upload:
-    """The upload in its next state. Raises IllegalTransition where the table has no such step."""
+    """The upload in its next state. Raises IllegalTransition if the table has no such step."""
     return replace(upload, history=_follow(upload.history, state, at), fault=fault or upload.fault)
 
 

@@ -72,7 +72,7 @@ class Sniffed:
 
     `alternatives` are further types that its head or tail admits (a GIF that is a ZIP too), and
     those of what it holds; the latter are in `within` as well, and make no other file of it
-    (macros, a table in a letter). `certain` is False where the container was not seen whole;
+    (macros, a table in a letter). `certain` is False if the container was not seen whole;
     `ambiguous` where its readers could disagree on what is in it; `bomb` where it declares more
     content than is taken.
     """

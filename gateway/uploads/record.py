@@ -98,7 +98,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The registrations that were tried; it is durable before each request is sent.
 
     `lease` and `pause` are in seconds from when the record was written, by the store's clock: so
-    long the last attempt may be under way, and nobody else may try; and so long nobody should.
+    long the last attempt may be in progress, and nobody else may try; and so long nobody should.
     `unknown`: the last one may have reached the upstream, so the next worker looks first, and
     that it finds nothing counts only after `settling` seconds.
     """

@@ -11,7 +11,7 @@ class Credentials(Protocol):
         """The header's value. Raises UpstreamError if none is available."""
 
     async def renewed(self, refused: str) -> str | None:
-        """The value to try once more with after a 401 to `refused`, None where there is none.
+        """The value to try once more with after a 401 to `refused`, None if there is none.
 
         Raises UpstreamError.
         """

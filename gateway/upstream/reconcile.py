@@ -112,7 +112,7 @@ def _messages(page: Mapping[str, object]) -> list[dict[str, object]]:
 
 
 def file_url(message: Mapping[str, object]) -> object:
-    """The URL of the file in a message, None where it has none. Pure."""
+    """The URL of the file in a message, None if it has none. Pure."""
     file = message.get("file")
     return file.get("url") if isinstance(file, dict) else None
 

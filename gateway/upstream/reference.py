@@ -42,7 +42,7 @@ def reference_body(
 ) -> dict[str, object]:
     """The JSON body that registers `file` at a dual endpoint, in the endpoint's spelling.
 
-    `fields` are the names and texts of the form's other parts. Raises InvalidField where one
+    `fields` are the names and texts of the form's other parts. Raises InvalidField if one
     cannot become a member.
     """
     members = _members(endpoint, fields)

@@ -96,7 +96,7 @@ def may_have_acted(status: int, *, asks_to_wait: bool) -> bool:
 
 
 def retry_after_seconds(value: str | None, now: datetime) -> float:
-    """Seconds to wait from `now` (aware) by a `Retry-After` header, 0 where it says nothing.
+    """Seconds to wait from `now` (aware) by a `Retry-After` header, 0 if it says nothing.
 
     At most RETRY_AFTER_CAP. Source: RFC 9110 section 10.2.3.
     """

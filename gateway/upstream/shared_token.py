@@ -109,7 +109,7 @@ class SharedToken:
                 await self._release(lock)
 
     async def _acquire(self, lock: Lock, patience: float) -> bool | None:
-        """Whether the lock is ours; None where Redis does not say."""
+        """Whether the lock is ours; None if Redis does not say."""
         try:
             return bool(await lock.acquire(blocking_timeout=patience))
         except (RedisError, OSError) as error:

@@ -86,7 +86,7 @@ class OwnToken:
         return f"Bearer {await self.get()}"
 
     async def renewed(self, refused: str) -> str | None:
-        """The header with another token, None where there is no other."""
+        """The header with another token, None if there is no other."""
         renewed = f"Bearer {await self.refresh(refused.removeprefix('Bearer '))}"
         return renewed if renewed != refused else None
 

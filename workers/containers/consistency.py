@@ -153,7 +153,7 @@ def _moved(piece: Piece, directory: Directory) -> Piece:
 def _local_entries(
     directory: Directory, entries: Sequence[ZipEntry], pieces: Sequence[Piece]
 ) -> dict[int, ZipEntry | None]:
-    """By their offsets, the headers that are in the pieces; None where there is no header."""
+    """By their offsets, the headers that are in the pieces; None if there is no header."""
     found: dict[int, ZipEntry | None] = {}
     for entry in entries:
         start = entry.offset + directory.shift

@@ -25,7 +25,7 @@ _OTHER_OBJECT: Final = re.compile(rb"\x12.\x08\x01", re.DOTALL)
 
 
 class Work(NamedTuple):
-    """A document; `certain` is False where it may be one of the others, too."""
+    """A document; `certain` is False if it may be one of the others, too."""
 
     content_type: str
     certain: bool

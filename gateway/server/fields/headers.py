@@ -105,7 +105,7 @@ def raw_to_client(answered: RawHeaders, folded: CIMultiDictProxy[str]) -> list[t
 
 
 def with_trace(outgoing: RawHeaders, trace: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """The headers with this W3C Trace Context in the place of the client's."""
+    """The headers with this W3C Trace Context instead of the client's."""
     kept = [(name, value) for name, value in outgoing if _folded(name) not in _TRACE]
     return kept + [(as_received(name), as_received(value)) for name, value in trace.items()]
 
