@@ -30,11 +30,11 @@ SECRET_KEY: Final = f"{PREFIX}SECRET_KEY"
 
 _ANNOUNCE_SECONDS: Final = 20.0
 _BELIEVED_SECONDS: Final = 50
-"""How long a process that announces itself no more is taken to run."""
+"""Seconds after its last announcement for which a process is taken to run."""
 
 _FINGERPRINT: Final = b"fingerprint"
 
-# Redis' clock alone counts. What lies ahead of it was announced before the clock was set back.
+# Only Redis' clock counts. An announcement in its future was made before the clock was set back.
 _LOOK: Final = """
 local now = redis.call('TIME')[1]
 if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], now, ARGV[2]) end
@@ -46,7 +46,7 @@ return redis.call('ZRANGE', KEYS[1], 0, -1)
 
 
 class Role(StrEnum):
-    """What runs."""
+    """The kind of process."""
 
     GATEWAY = "gateway"
     WORKER = "worker"
@@ -55,8 +55,8 @@ class Role(StrEnum):
 class Announcement(msgspec.Struct, frozen=True):
     """One process. `keys` are fingerprints of its secret keys; it writes with the first of them.
 
-    `settings` holds, by variable, a digest of its value for each of these keys. `id` is this
-    process's alone: containers may share a host name, and the number of their first process.
+    `settings` has, by variable, a digest of its value for each of these keys. `id` is unique:
+    containers may share a host name and the number of their first process.
     """
 
     role: Role
@@ -67,7 +67,7 @@ class Announcement(msgspec.Struct, frozen=True):
 
     @property
     def who(self) -> str:
-        """As operators know it."""
+        """The process's name for operators."""
         return f"{self.role} {self.name}"
 
 
@@ -76,7 +76,7 @@ _decoder = msgspec.json.Decoder(Announcement)
 
 
 def announcement(settings: Settings, role: Role) -> Announcement:
-    """That of this process, with these settings."""
+    """The announcement of this process, with these settings."""
     ring = settings.key_ring()
     digests = {
         variable: ring.digests(f"{variable}={value}".encode())
@@ -87,7 +87,7 @@ def announcement(settings: Settings, role: Role) -> Announcement:
 
 
 def _compared(settings: Settings) -> Mapping[str, str]:
-    """The settings, apart from the secret key, that all must have alike, by variable."""
+    """The settings, by variable, that must be the same for all, apart from the secret key."""
     values = {
         "S3_BUCKET": settings.s3_bucket,
         "UPSTREAM_URL": str(settings.upstream_url),
@@ -99,7 +99,7 @@ def _compared(settings: Settings) -> Mapping[str, str]:
 
 
 def _of_broker(settings: Settings) -> Mapping[str, str]:
-    """What matters with this kind of broker only."""
+    """Settings that matter only with this kind of broker."""
     options = settings.broker_options
     match kind_of(settings.broker):
         case BrokerKind.RABBITMQ:
@@ -111,7 +111,7 @@ def _of_broker(settings: Settings) -> Mapping[str, str]:
 
 
 def _place_of(broker: str) -> str:
-    """The kind of broker, and the place in it; the same host may have several names."""
+    """The kind of broker, and the database or virtual host: the host may have several names."""
     kind = kind_of(broker)
     if kind is BrokerKind.REDIS:
         return f"{kind} {RedisAddress.of(broker).options['db']}"
@@ -121,8 +121,8 @@ def _place_of(broker: str) -> str:
 def differences(ours: Announcement, theirs: Announcement) -> Sequence[str]:
     """The variables that differ between two processes. Pure.
 
-    Keys agree if each process can read what the other one writes. During the documented rotation
-    they do: all processes can read by a new key before the first one writes by it.
+    Keys agree if each process can read what the other one writes. They do during the documented
+    rotation: all processes can read with a new key before the first one writes with it.
     """
     if ours.keys[0] not in theirs.keys or theirs.keys[0] not in ours.keys:
         return [SECRET_KEY]
@@ -162,7 +162,7 @@ async def announce(redis: Redis, ours: Announcement) -> None:
 def _tell(
     ours: Announcement, others: Sequence[Announcement], told: Collection[str]
 ) -> Collection[str]:
-    """Log those who differ and are not among `told`. Returns all who differ."""
+    """Log the processes that differ and are not among `told`. Returns all that differ."""
     differing = {each.who: names for each in others if (names := differences(ours, each))}
     if new := differing.keys() - told:
         names = sorted({name for who in new for name in differing[who]})

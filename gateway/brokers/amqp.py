@@ -1,4 +1,4 @@
-"""Celery's broker on RabbitMQ, for kombu: what is asked is answered in time, or lost."""
+"""Celery's broker on RabbitMQ, for kombu: it answers in time, or the connection counts as lost."""
 
 from contextlib import suppress
 
@@ -8,13 +8,13 @@ from gateway.guards.py_amqp import AnswersInTime
 
 
 class Connection(AnswersInTime):
-    """A connection that knows whether the broker takes messages."""
+    """A connection that knows whether the broker accepts messages."""
 
     blocked = False
-    """Whether the broker has said that it takes no message here; it takes one before it says so."""
+    """Whether the broker has reported that it accepts no messages; it accepts one before that."""
 
     def is_blocked(self) -> bool:
-        """Whether it takes no message, by all that it has said until now."""
+        """Whether it accepts no messages, according to everything that it has reported so far."""
         with suppress(TimeoutError):
             while True:
                 self.drain_events(timeout=0)
@@ -28,19 +28,19 @@ class Connection(AnswersInTime):
 
 
 class Transport(pyamqp.Transport):
-    """What `amqp://` stands for."""
+    """The transport of `amqp://`."""
 
     Connection = Connection
 
 
 class SecureTransport(pyamqp.SSLTransport):
-    """What `amqps://` stands for."""
+    """The transport of `amqps://`."""
 
     Connection = Connection
 
 
 def be_known() -> None:
-    """Have kombu take these transports for RabbitMQ: before its first look, which it remembers."""
+    """Have kombu use these transports. Call it before kombu looks its transports up."""
     for scheme, transport in (
         ("amqp", Transport),
         ("pyamqp", Transport),

@@ -1,6 +1,6 @@
 """What a broker's errors mean to an operator, in one line that says what to change. Pure.
 
-The errors are told apart by what they contain, not by their classes: those of SQS' client are there
+Errors are recognised by what they contain, not by their classes: the classes of SQS' client exist
 only with the extra `sqs`.
 """
 
@@ -97,7 +97,7 @@ _BOTO: Final[Mapping[str, str]] = {
 
 
 def explained(error: BaseException) -> str:
-    """What happened, and what to change. In one line, without a password."""
+    """What happened, and what to change, in one line without a password."""
     for each in causes_of(error):
         if line := _of_rabbitmq(each) or _of_sqs(each) or _of_the_network(each):
             return line

@@ -1,7 +1,7 @@
-"""Which tasks share a message, and when it is due. Pure: callers say what time it is.
+"""Which tasks share a message, and when it is due. Pure: callers pass the time.
 
-The first task of a name is due at once. Those that follow within a moment wait until that moment
-has passed, and share their messages.
+The first task with a name is due at once. Tasks that follow shortly after it wait until a moment
+has passed, and share messages.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 
 class Gathering(NamedTuple):
-    """How tasks of one name share messages."""
+    """How tasks with one name share messages."""
 
     seconds: float
     """How long after the previous message the next one is due."""
@@ -30,7 +30,7 @@ _BY_ITSELF: Final = Gathering(seconds=0.0, largest=1)
 
 
 class Gatherer:
-    """Tasks that were given and not taken yet, in the order in which they came."""
+    """Tasks that wait to be sent, in the order in which they were added."""
 
     def __init__(self, gatherings: Mapping[str, Gathering]) -> None:
         """Tasks of any other name are due at once, each in a message of its own."""
@@ -43,16 +43,16 @@ class Gatherer:
         self._waiting.setdefault(name, []).append(upload_id)
 
     def due_of(self, name: str) -> float:
-        """From when on a task of that name is due. Any thread may ask."""
+        """When the next task with that name is due. Any thread may ask."""
         taken_at = self._taken_at.get(name, -math.inf)
         return taken_at + self._gatherings.get(name, _BY_ITSELF).seconds
 
     def due(self) -> float:
-        """From when on any task is due; infinity if none waits."""
+        """When the next task is due; infinity if none waits."""
         return min(map(self.due_of, self._waiting), default=math.inf)
 
     def take(self, now: float, *, all_of_them: bool = False) -> list[Message]:
-        """The messages that are due; `all_of_them`: also those that are not, yet."""
+        """The messages that are due; with `all_of_them`, also those that are not due yet."""
         due = [name for name in self._waiting if all_of_them or self.due_of(name) <= now]
         messages: list[Message] = []
         for name in due:

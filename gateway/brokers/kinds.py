@@ -16,7 +16,7 @@ class BrokerKind(StrEnum):
 
 
 class QueueType(StrEnum):
-    """What RabbitMQ keeps the queues as; other brokers have one kind of queue only."""
+    """The types of queues in RabbitMQ; other brokers have only one."""
 
     CLASSIC = "classic"
     QUORUM = "quorum"
@@ -41,7 +41,7 @@ _WHY_NOT: Final[Mapping[str, str]] = {
     "https": "https:// is not a broker's address; for SQS write sqs://",
 }
 SQS_QUEUES: Final = r"[\w-]{0,60}|https?://[^\s?#]+/[\w-]{0,60}"
-"""What may stand before a queue's name in SQS, or before its URL."""
+"""What may precede a queue's name in SQS, or its URL."""
 
 TLS_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _OPTIONS: Final[Mapping[BrokerKind, tuple[str, ...]]] = {
@@ -57,7 +57,7 @@ _ENCODE: Final = (
 def kind_of(url: str) -> BrokerKind:
     """The kind of broker that a URL stands for.
 
-    Raises ValueError, which repeats nothing of the URL but its scheme, where it can be no broker.
+    Raises ValueError if it names no broker; the text contains nothing of the URL but its scheme.
     """
     scheme = url.partition("://")[0].lower()
     if kind := _KINDS.get(scheme):

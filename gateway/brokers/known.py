@@ -1,4 +1,4 @@
-"""The transports that are put right here, instead of kombu's."""
+"""Replaces kombu's transports by the repaired ones of this package."""
 
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -6,7 +6,7 @@ from gateway.brokers import amqp
 
 
 def be_known() -> None:
-    """Have kombu take them: before its first look, which it remembers."""
+    """Have kombu use them. Call it before kombu looks its transports up."""
     amqp.be_known()
-    # By its name alone: what it imports is there with the extra `sqs`.
+    # Only by its name: it imports packages of the extra `sqs`.
     TRANSPORT_ALIASES["sqs"] = "gateway.brokers.sqs:Transport"

@@ -1,4 +1,4 @@
-"""What Celery and kombu are told of a broker, by its kind. Pure."""
+"""The settings of Celery and kombu for each kind of broker. Pure."""
 
 import ssl
 from collections.abc import Collection, Mapping
@@ -9,14 +9,14 @@ from urllib.parse import parse_qsl
 from gateway.brokers.kinds import TLS_OPTIONS, BrokerKind, QueueType, kind_of, split
 
 _AMQPS: Final[Mapping[str, str]] = {name: name.removeprefix("ssl_") for name in TLS_OPTIONS}
-"""What py-amqp calls those options."""
+"""py-amqp's names of these options."""
 
 _POLL_SECONDS: Final = 5
-"""How long SQS waits for a message before it says that there is none."""
+"""How long SQS waits for a message before it answers that there is none."""
 
 _CONNECT_SECONDS: Final = 3
 _CONNECTIONS: Final = 50
-"""At a time: each of a worker's threads says for itself that it has done a task."""
+"""How many a worker may acknowledge at a time: each of its threads does so for itself."""
 
 _ANSWER_SECONDS: Final = _POLL_SECONDS + 3
 
@@ -26,34 +26,34 @@ class BrokerOptions:
     """What an operator chooses in addition to the broker's address."""
 
     queue_type: QueueType = QueueType.CLASSIC
-    """Of RabbitMQ's queues."""
+    """The type of RabbitMQ's queues."""
 
     redis_prefix: str = ""
-    """What stands before all that is named in Redis."""
+    """The prefix of all keys in Redis."""
 
     sqs_region: str = "us-east-1"
 
     sqs_queues: str = ""
-    """What stands before the names of SQS' queues, or before their URLs: those must be there."""
+    """The prefix of the names of SQS' queues, or of their URLs; with URLs, they must exist."""
 
 
 DEFAULTS: Final = BrokerOptions()
 
 
 def queue_arguments(url: str, options: BrokerOptions) -> Mapping[str, str]:
-    """With what each queue is declared: told nothing, RabbitMQ goes by its virtual host."""
+    """The arguments by which each queue is declared; RabbitMQ's default is its virtual host's."""
     if kind_of(url) is not BrokerKind.RABBITMQ:
         return {}
     return {"x-queue-type": options.queue_type.value}
 
 
 def sqs_name(queue: str) -> str:
-    """What kombu calls a queue in SQS, which takes no dots."""
+    """The name of a queue in SQS, whose names have no dots."""
     return queue.replace(".", "-")
 
 
 def connection_settings(url: str) -> Mapping[str, Any]:
-    """Celery's settings of the connection to that broker."""
+    """Celery's settings for the connection to that broker."""
     kind = kind_of(url)
     if kind is BrokerKind.REDIS:
         return {"broker_url": url}
@@ -61,11 +61,11 @@ def connection_settings(url: str) -> Mapping[str, Any]:
     told = dict(parse_qsl(parts.query))
     settings: dict[str, Any] = {"broker_url": parts._replace(query="").geturl()}
     if kind is BrokerKind.SQS:
-        # Remote control would take SNS, a queue for each worker, and rights for both.
+        # Remote control would need SNS, a queue for each worker, and rights to both.
         settings["worker_enable_remote_control"] = False
     if parts.scheme == "amqps":
         settings["broker_use_ssl"] = {
-            # py-amqp checks no name unless it is given one; kombu fills in the host's.
+            # py-amqp checks the certificate's name only if one is given; kombu fills in the host's.
             "server_hostname": None,
             "cert_reqs": ssl.CERT_REQUIRED,
             **{_AMQPS[name]: told[name] for name in TLS_OPTIONS if name in told},
@@ -76,7 +76,7 @@ def connection_settings(url: str) -> Mapping[str, Any]:
 def transport_options(
     url: str, options: BrokerOptions, queues: Collection[str]
 ) -> Mapping[str, Any]:
-    """What kombu is told of SQS; nothing of other brokers."""
+    """The options for SQS; none for other brokers."""
     if kind_of(url) is not BrokerKind.SQS:
         return {}
     told = dict(parse_qsl(split(url).query))

@@ -1,8 +1,8 @@
 """Celery's broker on SQS, for kombu: each queue is polled by a thread of its own.
 
-Of kombu's own two ways one polls queues in turn, so that each waits for all that are empty; the
-other needs libcurl, and no longer polls a queue after an answer that is late or an error. It also
-begins another poll each time that a queue is consumed from again.
+kombu itself has two ways. One polls the queues in turn, so that each queue waits for all empty
+ones. The other needs libcurl, stops polling a queue after a late answer or an error, and begins
+another poll each time that a queue is consumed from again.
 """
 
 import threading
@@ -20,7 +20,7 @@ _PAUSE: Final = 0.1
 
 
 class Channel(RemadeQueues):
-    """What consumes and sends."""
+    """Consumes and sends messages."""
 
     connection: Any
     closed: bool
@@ -40,11 +40,11 @@ class Channel(RemadeQueues):
         super().__init__(*arguments, **options)
 
     def hold(self, queues: Collection[str]) -> None:
-        """Leave those queues alone, and no others, until this is said anew."""
+        """Take no messages of these queues, and of no others, until the next call."""
         self._held = queues
 
     def compare(self, queue: str) -> None:
-        """Raises ValueError for a queue that was made otherwise than kombu would make it."""
+        """Raises ValueError for a queue with other attributes than kombu would give it."""
         name = self.canonical_queue_name(queue)
         if name not in self._queue_cache:
             return
@@ -71,7 +71,7 @@ class Channel(RemadeQueues):
         return tag
 
     def drain_events(self, timeout: float | None = None, callback: Any = None, **_: object) -> None:
-        """Hand over a message that has come. Raises Empty, or what a poll has come to."""
+        """Hand over a message that has arrived. Raises Empty, or the error of a poll."""
         if not self._pollers:
             raise Empty
         found = self._arrived.get(timeout=_PAUSE if timeout is None else min(timeout, _PAUSE))
@@ -104,7 +104,7 @@ class Channel(RemadeQueues):
                 self._give_back(found[0], [found[1]])
 
     def _poll(self, queue: str) -> None:
-        """Take messages of the queue as long as it is consumed from. In a thread of its own."""
+        """Take messages of the queue as long as it is consumed from. Runs in its own thread."""
         waiting = threading.Event()
         while queue in self._active_queues:
             if queue in self._held or not self._arrived.empty() or not self.qos.can_consume():
@@ -136,7 +136,7 @@ class Channel(RemadeQueues):
 
 
 class Transport(kombu.Transport):
-    """What `sqs://` stands for."""
+    """The transport of `sqs://`."""
 
     Channel = Channel
 

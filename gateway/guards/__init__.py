@@ -18,10 +18,10 @@ once the fault is gone: then the guard can be deleted.
 | `workers.celery_guards.Dispatcher` | a worker that sends events hangs with its broker |
 | `workers.celery_guards.Scheduler` | an error of the broker ends beat |
 
-The last four need Celery's worker, so they are not imported here. They also keep out of gateway
-processes, as each module here imports its own library only.
+The last four need Celery's worker, which gateways do not import, so they are in `workers`. Each
+module here imports only its own library.
 
-Two things that look like guards stand elsewhere, because they are more: `gateway.redis.replies`
-tells a Redis that has become a replica from one that refuses a write, and `gateway.brokers.sqs`
-replaces the way in which kombu polls SQS.
+Two things that look like guards are elsewhere, because they do more: `gateway.redis.replies`
+distinguishes a Redis that has become a replica from one that refuses a write, and
+`gateway.brokers.sqs` replaces the way in which kombu polls SQS.
 """

@@ -10,10 +10,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 class GivenUpConnection(kombu.Channel):
     """Raises an error of the connection if a caller still uses one that was abandoned.
 
-    Fault: a channel of a connection that is closed asks it for its address, and raises
-    AttributeError, which Celery does not take for an error of the broker: the worker ends. It
-    needs tasks in hand, which the channel gives back, or which are acknowledged, too late. Seen in
-    kombu 5.7.0.
+    Fault: a channel of a closed connection asks it for its address, and raises AttributeError,
+    which Celery does not treat as an error of the broker: the worker ends. It happens if the worker
+    has tasks, which are returned or acknowledged too late. Seen in kombu 5.7.0.
     Reported: https://github.com/celery/kombu/issues/582
     """
 
@@ -25,11 +24,11 @@ class GivenUpConnection(kombu.Channel):
 
 
 class PrefixedQueues(kombu.Channel):
-    """Looks for a queue where it is: below the prefix.
+    """Looks for a queue under its name with the prefix.
 
-    Fault: kombu asks by EXISTS, before whose keys it puts no `global_keyprefix`. A queue that has
-    messages counts as missing: a question for its length is answered that the queue does not exist,
-    or that the user has no right to ask. Seen in kombu 5.7.0.
+    Fault: kombu puts no `global_keyprefix` before the keys of EXISTS. A queue that has messages
+    counts as missing: if kombu is asked for its length, it raises that the queue does not exist, or
+    that the user has no right to ask. Seen in kombu 5.7.0.
     Not reported; of the same kind: https://github.com/celery/kombu/pull/1572
     """
 
@@ -38,11 +37,11 @@ class PrefixedQueues(kombu.Channel):
 
 
 class KnownErrors(kombu.Transport):
-    """Counts among the errors of a connection what kombu raises for them.
+    """Adds kombu's own OperationalError to the errors of a connection.
 
-    Fault: what kombu has tried in vain it raises as an OperationalError, which is not among the
-    `connection_errors` by which Celery tells errors of the broker: a Redis that goes away again as
-    a worker starts ends it. Seen in kombu 5.7.0.
+    Fault: after its retries, kombu raises an OperationalError, which is not among the
+    `connection_errors` by which Celery recognises errors of the broker. So a Redis that disconnects
+    again while a worker starts ends the worker. Seen in kombu 5.7.0.
     Not reported.
     """
 

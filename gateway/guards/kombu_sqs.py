@@ -12,10 +12,10 @@ _base: Final[Any] = kombu.Channel
 
 
 class RemadeQueues(_base):  # type: ignore[misc]
-    """Makes a queue again that was deleted, unless it is one that was made by hand.
+    """Creates a deleted queue again, unless it was created by hand.
 
-    Fault: kombu keeps the addresses of queues, and never looks whether they are still there: no
-    task gets into a queue that was deleted, until the sender starts again. Seen in kombu 5.7.0.
+    Fault: kombu keeps the addresses of queues, and never checks whether they still exist: no task
+    reaches a deleted queue until the sender starts again. Seen in kombu 5.7.0.
     Not reported.
     """
 

@@ -12,7 +12,7 @@ class CancellableSending(AbstractConnection):
     """Limits the time to send by `asyncio.timeout`.
 
     Fault: redis-py limits it by `asyncio.wait_for`, which swallows some cancellations on Python
-    3.11, so that a loop that asks Redis never ends. It costs a task a command, too. Seen in
+    3.11, so that a loop of commands never ends. It also costs one task for each command. Seen in
     redis-py 8.1.0 on Python 3.11; Python 3.12 has another `wait_for`.
     Reported: https://github.com/python/cpython/issues/86296
     """
@@ -36,8 +36,8 @@ class CancellableSending(AbstractConnection):
 class AnswersInOrder(SentinelManagedConnection):
     """Ends a connection whose answer did not come in time.
 
-    Fault: where sentinels name the server, redis-py leaves such a connection open, unlike others.
-    The late answer is then taken for the answer to the next command. Seen in redis-py 8.1.0.
+    Fault: if sentinels name the server, redis-py leaves such a connection open, unlike others. The
+    late answer is then taken for the answer to the next command. Seen in redis-py 8.1.0.
     Reported: https://github.com/redis/redis-py/pull/4292
     """
 

@@ -1,8 +1,7 @@
-"""What is used of other libraries beside their public names: all of it that is imported.
+"""The private names of other libraries that are used, each behind a public name.
 
-`aiohttp` and `redis_py` give such names a public one here, and do what no public way does. ruff
-(PLC2701, SLF001) finds any use outside.
+Each module has those of one library. ruff (PLC2701, SLF001) finds any use elsewhere.
 
 Subclasses elsewhere use private attributes that they inherit. `tests/gateway/internals` names each
-of those as well, and fails when a new version of a library has one no more.
+of those as well, and fails if a new version of a library no longer has one.
 """

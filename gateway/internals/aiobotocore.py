@@ -1,4 +1,4 @@
-"""What is used of aiobotocore beside its public names."""
+"""The private names of aiobotocore that are used."""
 
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, cast

@@ -1,4 +1,4 @@
-"""What is used of aiohttp beside its public names."""
+"""The private names of aiohttp that are used."""
 
 from collections.abc import Callable
 from typing import Final
@@ -21,16 +21,16 @@ __all__ = [
 ]
 
 PARSER_BUFFER: Final = 65_536
-"""Bytes of a body that wait to be read before its client is not read from any more."""
+"""Unread bytes of a body at which aiohttp stops reading from its client."""
 
 
 def request_parser(protocol: BaseProtocol) -> HttpRequestParser:
-    """A parser as strict as that of aiohttp's handler, which has the default limits as well."""
+    """A parser as strict as that of aiohttp's handler, with the same limits."""
     return HttpRequestParser(protocol, protocol._loop, PARSER_BUFFER, auto_decompress=False)
 
 
 def body_parser(handler: BaseProtocol) -> HttpRequestParser:
-    """A new parser of the kind that aiohttp's handler begins with."""
+    """A new parser, like the one that aiohttp's handler begins with."""
     return HttpRequestParser(
         handler,
         handler._loop,
@@ -41,12 +41,12 @@ def body_parser(handler: BaseProtocol) -> HttpRequestParser:
 
 
 def answer_in_1_1(request: BaseRequest) -> None:
-    """Have the answer in HTTP/1.1, whatever version aiohttp has for what it could not read."""
+    """Make the answer an HTTP/1.1 one, whatever version aiohttp took the request for."""
     request._version = HttpVersion11
 
 
 def make_connections_by(
     pool: aiohttp.TCPConnector, handlers: Callable[[], ResponseHandler]
 ) -> None:
-    """Have the pool make its connections by a class of ours."""
+    """Have the pool make its connections with our own class."""
     pool._factory = handlers  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""What is used of redis-py beside its public names."""
+"""The private names of redis-py that are used."""
 
 import asyncio
 

@@ -1,9 +1,8 @@
-"""Where a Redis is, and what its clients need to know of it: one server, or the sentinels of one.
+"""The address of a Redis, which is one server or the sentinels that know it. Pure.
 
-`redis://USER:PASSWORD@HOST:PORT/DATABASE`, `rediss` with TLS. With Sentinel
-`redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/DATABASE`, or `rediss+sentinel`, where
-sentinels and servers speak TLS alike; user and password are the server's. What differs from the
-defaults stands behind a `?`. Pure.
+`redis://USER:PASSWORD@HOST:PORT/DATABASE`, or `rediss` with TLS. With Sentinel
+`redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/DATABASE`, or `rediss+sentinel` if both
+sentinels and servers use TLS; user and password are the server's. Options follow a `?`.
 """
 
 import re
@@ -22,7 +21,7 @@ _REDIS_PORT: Final = 6379
 _SENTINEL_PORT: Final = 26379
 
 _TLS: Final = "ssl_"
-"""What the names of those options begin with that redis-py and kombu have in common."""
+"""The prefix of the options that redis-py and kombu have in common."""
 
 _SETTINGS: Final = {
     "ssl_ca_certs": "GATEWAY_REDIS_CA_FILE",
@@ -31,7 +30,7 @@ _SETTINGS: Final = {
     "sentinel_username": "GATEWAY_REDIS_SENTINEL_USERNAME",
     "sentinel_password": "GATEWAY_REDIS_SENTINEL_PASSWORD",
 }
-"""What sets those options outside of the URL."""
+"""The settings of these options outside the URL."""
 
 _OF_SENTINELS: Final = {"sentinel_username": "username", "sentinel_password": "password"}
 OPTIONS: Final = frozenset(
@@ -43,7 +42,7 @@ OPTIONS: Final = frozenset(
         *("ssl_cert_reqs", "ssl_check_hostname", "ssl_ciphers", "ssl_min_version"),
     }
 )
-"""What redis-py can be told of a server by its URL."""
+"""The options of redis-py that a URL may have."""
 
 NO_CLUSTER: Final = (
     "Celery and the gateway's scripts take several keys at a time, which a cluster keeps on"
@@ -62,11 +61,11 @@ _REMEDIES: Final = (
     (re.compile("unix|redis[+]socket|redis[+]unix"), "Unix sockets cannot be used: name a port"),
     (re.compile("valkeys?"), "write redis:// (or rediss:// with TLS): Valkey speaks the same"),
 )
-"""What is written instead of the schemes that are there."""
+"""Common misspellings of the schemes."""
 
 
 class Host(NamedTuple):
-    """Where one server listens."""
+    """The address of one server."""
 
     name: str
     port: int
@@ -80,26 +79,26 @@ class Host(NamedTuple):
 
 @dataclass(frozen=True)
 class RedisAddress:
-    """A primary, by its own address or by the sentinels that know it."""
+    """A primary server, by its own address or by the sentinels that know it."""
 
     hosts: tuple[Host, ...]
     """The server, or its sentinels."""
 
     master: str | None
-    """What the sentinels call the server; None for a server without any."""
+    """The sentinels' name of the server; None if there are no sentinels."""
 
     tls: bool
     options: Mapping[str, object] = field(repr=False)
-    """What redis-py is told of the server: its database, user, password, and so on."""
+    """redis-py's options for the server: its database, user, password, and so on."""
 
     sentinel_options: Mapping[str, object] = field(repr=False)
-    """What it is told of the sentinels."""
+    """redis-py's options for the sentinels."""
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """The address that a URL stands for.
+        """The address that a URL names.
 
-        Raises ValueError, which repeats nothing that may be a part of a password.
+        Raises ValueError, whose text contains nothing that may be a part of a password.
         """
         parts = _split(url)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -132,28 +131,28 @@ class RedisAddress:
 
     @property
     def for_kombu(self) -> Mapping[str, object]:
-        """Those options that kombu takes as well; told nothing, it would take any certificate."""
+        """The options for kombu, which accepts any certificate by default."""
         taken = ("db", "username", "password")
         options = {n: o for n, o in self.options.items() if n in taken or n.startswith(_TLS)}
         return {**options, "ssl_cert_reqs": "required", **options} if self.tls else options
 
     def __str__(self) -> str:
-        """Without a secret, for logs and for workers' answers."""
+        """The address without secrets, for logs and for workers' answers."""
         scheme = (_WITH_SENTINELS if self.master else _PLAIN)[self.tls]
         path = "/".join(filter(None, (quote(self.master or "", ""), str(self.options["db"]))))
         return f"{scheme}://{','.join(map(str, self.hosts))}/{path}"
 
 
 def is_redis(url: str) -> bool:
-    """Whether that is a Redis, by Sentinel or without, or was meant to be one."""
+    """Whether the URL is a Redis', with or without Sentinel, or was meant to be one."""
     scheme = url.partition("://")[0].lower()
     return scheme in _SCHEMES or any(known.fullmatch(scheme) for known, _ in _REMEDIES)
 
 
 def completed(url: str, username: str | None, password: str | None, more: Mapping[str, str]) -> str:
-    """The URL with what stands elsewhere: user, password, and other options.
+    """The URL with user, password and options from other settings.
 
-    Raises ValueError if the URL has one of them, too.
+    Raises ValueError if the URL has one of them as well.
     """
     parts = _split(url)
     own = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -179,12 +178,12 @@ def _split(url: str) -> SplitResult:
             raise ValueError(remedy)
     if scheme not in _SCHEMES:
         raise ValueError(f"must begin with one of {', '.join(f'{each}://' for each in _SCHEMES)}")
-    # Not by urlsplit, which since Python 3.14 refuses several hosts of which one is of IPv6.
+    # urlsplit of Python 3.14 refuses several hosts if one of them is an IPv6 address.
     rest = url.partition("://")[2]
     netloc = re.split(r"[/?#]", rest, maxsplit=1)[0]
     path, _, query = rest.removeprefix(netloc).partition("?")
     user = netloc.rpartition("@")[0]
-    # Else the rest of a password, and the host.
+    # Otherwise, these hold the rest of a password, and the host.
     if "#" in url or "@" in path + query or "[" in user or "]" in user:
         raise _unreadable()
     return SplitResult(scheme, netloc, path, query, "")

@@ -1,8 +1,8 @@
-"""Clients of Redis, which may keep all that they name below one prefix.
+"""Clients of Redis that may put one prefix before all keys and channels.
 
-With a prefix, a user of Redis can be allowed those keys and channels alone, and others can share
-the database. It is put before names where commands are sent, so that no caller can forget it: a
-command of which nothing is said here is not sent.
+With a prefix, a user of Redis can be limited to these keys and channels, and other programs can
+share the database. It is added when a command is sent, so that no caller can forget it. Commands
+with keys at positions that are not known here are refused.
 """
 
 from typing import Final
@@ -24,9 +24,9 @@ _NONE: Final = frozenset({"CONFIG GET", "INFO", "SCRIPT LOAD", "TIME", "UNWATCH"
 
 
 def open_client(url: str, prefix: str, **options: object) -> Redis:
-    """A client of that Redis; `options` are redis-py's. Connects when it is asked for something.
+    """A client of that Redis, which connects with its first command; `options` are redis-py's.
 
-    Raises ValueError for a URL that means nothing.
+    Raises ValueError for an invalid URL.
     """
     pool = RolePool.of(url, **options)
     client = PrefixedRedis.from_pool(pool) if prefix else Redis.from_pool(pool)
@@ -36,7 +36,7 @@ def open_client(url: str, prefix: str, **options: object) -> Redis:
 
 
 def prefix_of(redis: Redis) -> str:
-    """What stands before the keys of the client, which scripts on other connections share."""
+    """The prefix of the client's keys, for scripts on other connections."""
     return redis.prefix if isinstance(redis, PrefixedRedis) else ""
 
 
@@ -75,7 +75,7 @@ class _PrefixedPubSub(PubSub):
 
 
 class PrefixedRedis(Redis):
-    """As above."""
+    """A client that puts its prefix before the keys and channels of each command."""
 
     prefix: str
 

@@ -1,4 +1,4 @@
-"""Connections of redis-py's that can be cancelled, and that try all addresses of a name."""
+"""Connections of redis-py that can be cancelled, and that try all addresses of a host name."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from gateway.guards.redis_py import CancellableSending
 
 
 class _Dialled(PlainConnection):
-    """Tries the next address of the name if the first does not answer soon (RFC 8305)."""
+    """Tries the next address of the host name if one does not answer soon (RFC 8305)."""
 
     _socket: socket.socket
 

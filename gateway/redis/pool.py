@@ -1,4 +1,4 @@
-"""Connections to Redis for asyncio, none of which outlives the server's role."""
+"""Connections to Redis for asyncio, which are closed if the server changes its role."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,14 +17,14 @@ from gateway.redis.replies import WrongServer, told_apart
 from gateway.redis.sentinels import Sentinels
 
 CONNECTIONS: Final = 50
-"""Who finds them all in use waits: being busy is not being away."""
+"""The most connections; callers that find all in use wait, since busy is not unavailable."""
 
 SECONDS: Final = 2.0
 """The longest that one call to Redis may take: a frozen one must not block callers."""
 
 
 class _Parser(AsyncHiredisParser):
-    """Tells wrong servers from right ones that refuse."""
+    """Distinguishes wrong servers from right ones that refuse a command."""
 
     def __init__(self, leave: Callable[[], None], socket_read_size: int) -> None:
         super().__init__(socket_read_size)
@@ -38,7 +38,7 @@ class _Parser(AsyncHiredisParser):
 
 
 class _NamedConnection(SentinelManagedConnection, Connection):
-    """Leads to the server that the sentinels name when it is made."""
+    """Connects to the server that the sentinels name at that time."""
 
 
 class _SecureNamedConnection(SentinelManagedConnection, SecureConnection):
@@ -46,18 +46,18 @@ class _SecureNamedConnection(SentinelManagedConnection, SecureConnection):
 
 
 class RolePool(BlockingConnectionPool):
-    """A pool that is emptied by the first answer of a wrong server.
+    """A pool that closes all connections after the first answer of a wrong server.
 
-    What that server was asked is asked once more on a new connection, which may lead to another;
-    where it does not, WrongServer is raised, a ConnectionError of redis-py's. Where sentinels name
-    the server, each connection asks them before it is made, and may raise PrimaryUnknown.
+    The command is sent once more on a new connection, which may reach another server. If it does
+    not, WrongServer is raised, one of redis-py's ConnectionErrors. With sentinels, each new
+    connection asks them for the server, and may raise PrimaryUnknown.
     """
 
     @classmethod
     def of(cls, url: str, **options: object) -> Self:
-        """The pool of clients of the URL, with options of redis-py's beside it.
+        """The pool for the URL, with further options of redis-py.
 
-        Raises ValueError for a URL that means nothing.
+        Raises ValueError for an invalid URL.
         """
         address = RedisAddress.of(url)
         usual: dict[str, object] = {
@@ -84,18 +84,18 @@ class RolePool(BlockingConnectionPool):
         self._sentinels: Sentinels | None = None
 
     async def aclose(self) -> None:
-        """End all connections, those to sentinels as well."""
+        """Close all connections, including those to sentinels."""
         await super().aclose()
         if self._sentinels is not None:
             await self._sentinels.aclose()
 
     def leave(self) -> None:
-        """Have every connection made anew before it is used again."""
+        """Have every connection reconnect before it is used again."""
         for connection in (*self._available_connections, *self._in_use_connections):
             connection.mark_for_reconnect()  # type: ignore[no-untyped-call]
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
-        """As above: redis-py looks at that mark when a connection is given back only."""
+        """Reconnect a marked connection: redis-py does so only when it is returned to the pool."""
         if connection.should_reconnect():  # type: ignore[no-untyped-call]
             await connection.disconnect()
         await super().ensure_connection(connection)

@@ -1,7 +1,7 @@
-"""One Redis script on a connection of its own: calls out, their answers back, nothing between.
+"""One Redis script on a connection of its own, at the cost of one write and one read a call.
 
-Connecting, TLS, authentication and the database are redis-py's. A call through its client costs
-three times as much as the one write and the one read that remain here.
+redis-py connects, with TLS, authentication and database. A call through its client would cost three
+times as much.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ Answer = object
 """What the script returned: integers, bytes, lists of them."""
 
 Done = Callable[[Answer, RedisError | None], None]
-"""Called once: the script's answer, or why there is none."""
+"""Called once, with the script's answer or with the reason why there is none."""
 
 
 class ScriptPipe(asyncio.Protocol):
-    """Calls one script. Calls are carried out and answered in the order in which they are made."""
+    """Calls one script. Calls are executed and answered in the order in which they are made."""
 
     def __init__(
         self,
@@ -79,14 +79,14 @@ class ScriptPipe(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether the next call may go this way."""
+        """Whether the next call may use it."""
         return self._transport is not None and not self._transport.is_closing()
 
     def call(self, keys: Sequence[str], arguments: Sequence[Argument], done: Done) -> None:
         """Call the script of a usable pipe; `done` is called once, unless this raises.
 
-        After an error the pipe is of no more use, unless a write alone was refused. Raises what an
-        argument makes that cannot be sent, before anything is changed.
+        After an error the pipe is not usable any more, unless the server refused only a write.
+        Raises an error for an argument that cannot be sent, before anything is changed.
         """
         if self._transport is None:
             raise RuntimeError("the pipe is closed")
@@ -103,7 +103,7 @@ class ScriptPipe(asyncio.Protocol):
             self._break(RedisConnectionError(str(error)))
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -112,7 +112,7 @@ class ScriptPipe(asyncio.Protocol):
             self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """Answers, or some of one. A fault costs the connection: what follows it means nothing."""
+        """Read answers, or a part of one. A fault ends the connection: the rest means nothing."""
         try:
             self._reader.feed(data)
             while (answer := self._reader.gets()) is not False:
@@ -130,11 +130,11 @@ class ScriptPipe(asyncio.Protocol):
             self._break(RedisConnectionError(str(fault)))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Redis has gone."""
+        """Redis has disconnected."""
         self._break(RedisConnectionError(str(exc or "Redis closed the connection")))
 
     def _look(self) -> None:
-        """Give up where the oldest call is overdue: one timer for all costs less than one each."""
+        """Give up if the oldest call is overdue: one timer for all costs less than one for each."""
         self._timer = None
         if not self._calls:
             return
@@ -152,7 +152,7 @@ class ScriptPipe(asyncio.Protocol):
 
 
 def _tell(done: Done, answer: Answer, error: RedisError | None) -> None:
-    """Call back; what one caller does then must not keep the others from being told."""
+    """Call back; an error of one caller must not keep the others from their answers."""
     try:
         done(answer, error)
     except Exception:

@@ -1,8 +1,8 @@
-"""The current primary, as its sentinels name it: for asyncio, and for kombu's threads.
+"""The current primary, according to its sentinels: for asyncio, and for kombu's threads.
 
-Source: https://redis.io/docs/latest/develop/reference/sentinel-clients/. Each connection asks
-before it is made, so that after a failover a new one leads to the new primary; the sentinel that
-answered last is asked first.
+Source: https://redis.io/docs/latest/develop/reference/sentinel-clients/. Each new connection asks
+first, so that it reaches the new primary after a failover; the sentinel that answered last is asked
+first.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ from gateway.redis.address import Host, RedisAddress
 from gateway.redis.connections import Connection, SecureConnection
 
 SECONDS: Final = 1.0
-"""The longest that one sentinel may take: there is to be time for the next one."""
+"""The longest that one sentinel may take: there must be time for the next one."""
 
 
 class PrimaryUnknown(RedisConnectionError):
-    """None of the sentinels can be asked, or none knows a primary that is alive."""
+    """No sentinel answers, or none knows a primary that is alive."""
 
     def __init__(self, address: RedisAddress) -> None:
         sentinels = ", ".join(map(str, address.hosts))
@@ -32,7 +32,7 @@ class PrimaryUnknown(RedisConnectionError):
 
 
 class Sentinels(sentinel.Sentinel):
-    """Those of one address, for asyncio: redis-py's connections take them for their pool."""
+    """The sentinels of one address, for asyncio: redis-py's connections use them as their pool."""
 
     is_master = True
     check_connection = False
@@ -43,10 +43,10 @@ class Sentinels(sentinel.Sentinel):
         self.sentinels = [open_sentinel(address, host) for host in address.hosts]
 
     async def get_master_address(self) -> Host:
-        """Where they see the primary. Raises PrimaryUnknown."""
+        """The address of the primary. Raises PrimaryUnknown."""
         try:
             return Host(*await self.discover_master(self._address.master or ""))
-        except (sentinel.MasterNotFoundError, ResponseError):  # the former may say a password
+        except (sentinel.MasterNotFoundError, ResponseError):  # the former may hold a password
             raise PrimaryUnknown(self._address) from None
 
 
@@ -62,7 +62,7 @@ class SentinelsForThreads(threads.Sentinel):
         super().__init__(address.hosts, sentinel_kwargs=kwargs)  # type: ignore[no-untyped-call]
 
     def get_master_address(self) -> Host:
-        """Where they see the primary. Raises PrimaryUnknown."""
+        """The address of the primary. Raises PrimaryUnknown."""
         try:
             return Host(*self.discover_master(self._address.master))  # type: ignore[no-untyped-call]
         except (threads.MasterNotFoundError, ResponseError):
@@ -83,7 +83,7 @@ def open_sentinel(address: RedisAddress, host: Host, *, decode_responses: bool =
 
 
 def _options(address: RedisAddress) -> Mapping[str, Any]:
-    """What connections to the sentinels are told."""
+    """The options of connections to the sentinels."""
     return {
         "socket_timeout": SECONDS,
         "socket_connect_timeout": SECONDS,

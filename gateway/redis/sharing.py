@@ -1,4 +1,4 @@
-"""Requests that arrive while others are under way share a call: many of them, one round trip."""
+"""Requests that arrive during a call share the next one: many of them, one round trip."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,8 +11,8 @@ Answer = TypeVar("Answer")
 class SharedCalls(Generic[Request, Answer]):
     """Makes one call at a time, for all requests that have arrived by then.
 
-    A request that finds no call under way waits for no other: those of the same moment share its
-    call.
+    A request that finds no call in progress does not wait for others: those of the same turn of the
+    loop share its call.
     """
 
     def __init__(

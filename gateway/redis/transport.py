@@ -1,4 +1,4 @@
-"""Celery's broker on Redis, for kombu: a connection to a wrong server is a lost connection."""
+"""Celery's broker on Redis, for kombu: a connection to a wrong server counts as lost."""
 
 from collections.abc import Mapping
 from typing import Any, Final, cast
@@ -17,15 +17,16 @@ from gateway.redis.replies import WrongServer, told_apart
 from gateway.redis.sentinels import SentinelsForThreads
 
 _HEALTH_SECONDS: Final = 5
-"""Between looks at the connections that wait for messages, which would wait for good for a server
-that stands still, or whose host is gone: they are given up after about twice as long.
+"""Seconds between checks of the connections that wait for messages. If a server is frozen or its
+host is gone, they are closed after about twice as long; otherwise they would wait for ever.
 """
 
 _BY_SENTINEL: Final = "sentinel"
-"""A scheme of kombu's, which for its own transport means less."""
+"""A scheme of kombu's; kombu's own transport for it does less."""
 
 _addresses: Final[dict[str, RedisAddress]] = {}
-"""By what is told of them: what kombu knows, a worker tells whoever asks it, passwords included."""
+"""The addresses by their public names: a worker shows kombu's URL to anyone who asks, with its
+password."""
 
 
 class _Parser(HiredisParser):
@@ -46,7 +47,7 @@ class _SecureConnection(SSLConnection):
 
 
 class _NamedConnection(AnswersInOrder, _Connection):
-    """Leads to the server that the sentinels name when it is made."""
+    """Connects to the server that the sentinels name at that time."""
 
 
 class _SecureNamedConnection(AnswersInOrder, _SecureConnection):
@@ -54,7 +55,7 @@ class _SecureNamedConnection(AnswersInOrder, _SecureConnection):
 
 
 class _Pool(ConnectionPool):
-    """Where one connection ended, no other one is trusted, each of which would have to time out."""
+    """Closes all connections when one is lost, since each of the others would have to time out."""
 
     def release(self, connection: ConnectionInterface) -> None:
         ended = not connection.is_connected
@@ -64,7 +65,7 @@ class _Pool(ConnectionPool):
 
 
 class Channel(GivenUpConnection, PrefixedQueues):
-    """What consumes and sends."""
+    """Consumes and sends messages."""
 
     connection_class = _Connection
     connection_class_ssl = _SecureConnection
@@ -73,20 +74,20 @@ class Channel(GivenUpConnection, PrefixedQueues):
         params = self._connparams(asynchronous)
         self.keyprefix_fanout = self.keyprefix_fanout.format(db=params["db"])
         pool = _Pool(**params)
-        # What waits for messages is not asked again: it would wait here, and nothing else be done.
+        # A command that waits for messages is not repeated: it would block everything else here.
         if not asynchronous:
             pool.connection_kwargs["retry"] = Retry(NoBackoff(), 1, supported_errors=(WrongServer,))
         return pool
 
 
 class SentinelChannel(Channel):
-    """The same, with the server that sentinels name."""
+    """The same, for a server that sentinels name."""
 
     from_transport_options = (*Channel.from_transport_options, "address")
     connection_class = _NamedConnection
 
     address: str
-    """What is told of the address."""
+    """The public name of the address."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
         address = _addresses[self.address]
@@ -95,7 +96,7 @@ class SentinelChannel(Channel):
         params: dict[str, Any] = super()._connparams(asynchronous)
         del params["host"], params["port"]
         sentinels = SentinelsForThreads(address)
-        if asynchronous:  # by these names kombu finds what it closes
+        if asynchronous:  # kombu closes connections by these names
             self._async_sentinel_manager = sentinels
         else:
             self._sentinel_manager = sentinels
@@ -103,28 +104,28 @@ class SentinelChannel(Channel):
 
 
 class Transport(KnownErrors):
-    """What the URLs of Redis stand for."""
+    """The transport of `redis://` and `rediss://`."""
 
     Channel = Channel
 
 
 class SentinelTransport(Transport):
-    """What stands for a Redis behind sentinels; `for_kombu` makes its URL."""
+    """The transport of a Redis behind sentinels; `for_kombu` makes its URL."""
 
     Channel = SentinelChannel
 
 
 def be_known() -> None:
-    """Have kombu take these transports for Redis: before its first look, which it remembers."""
+    """Have kombu use these transports for Redis. Call it before kombu looks its transports up."""
     of_redis = dict.fromkeys(("redis", "rediss"), f"{__name__}:{Transport.__name__}")
     TRANSPORT_ALIASES.update(of_redis)
     TRANSPORT_ALIASES[_BY_SENTINEL] = f"{__name__}:{SentinelTransport.__name__}"
 
 
 def for_kombu(url: str, prefix: str) -> tuple[str, Mapping[str, object]]:
-    """A broker's URL as kombu takes it, and transport options of kombu's that belong to it.
+    """A broker's URL for kombu, and the transport options that belong to it.
 
-    `prefix` stands before all keys and channels of a Redis. Raises ValueError.
+    `prefix` is put before all keys and channels of a Redis. Raises ValueError.
     """
     if not is_redis(url):
         return url, {}
