@@ -1,15 +1,16 @@
 """The process that libmagic runs in: reads heads of files from its input, writes their types.
 
 A question is four bytes of length (big endian) and that many bytes; an answer is one byte of length
-and a media type, empty if libmagic has none. The first answer comes without a question: `ok`, and
-how the process is confined, or why it cannot work. Started as `python -m workers.libmagic.child`.
+and a media type, empty if libmagic has none. Many questions may be sent at once; each is answered
+before the next is looked at. The first answer comes without a question: `ok`, and how the process
+is confined, or why it cannot work. Started as `python -m workers.libmagic.child`.
 """
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Final
+from typing import BinaryIO, Final
 
 from gateway.lineage import die_with_parent
 from workers.libmagic import confine
@@ -22,11 +23,14 @@ _SAMPLES: Final = {
     "application/pdf": b"%PDF-1.4\n",
 }
 _LONGEST: Final = 255
+_BUFFER: Final = 64 * 1024
+"""Bytes that are read at once: those of many questions."""
 
 
 def main() -> None:
     """Answer until the input ends."""
     die_with_parent()
+    source = os.fdopen(0, "rb", buffering=_BUFFER, closefd=False)  # later, nothing can be opened
     try:
         type_of = load()
         means = confine.confine()
@@ -35,7 +39,7 @@ def main() -> None:
         _say(f"{type(error).__name__}: {error}")
         return
     _say(f"{OK}, {means}")
-    while (head := _question()) is not None:
+    for head in _questions(source):
         confine.begin_counting()
         try:
             found = type_of(head)
@@ -62,20 +66,10 @@ def _try(type_of: Callable[[bytes], str]) -> None:
             raise ValueError(f"it identifies a sample of {content_type} as {found}")
 
 
-def _question() -> bytes | None:
-    length = _read(4)
-    return None if length is None else _read(int.from_bytes(length))
-
-
-def _read(size: int) -> bytes | None:
-    """The next `size` bytes of the input, or None at its end."""
-    data = b""
-    while len(data) < size:
-        chunk = os.read(0, size - len(data))
-        if not chunk:
-            return None
-        data += chunk
-    return data
+def _questions(source: BinaryIO) -> Iterator[bytes]:
+    """The questions, until the input ends."""
+    while len(length := source.read(4)) == 4:
+        yield source.read(int.from_bytes(length))
 
 
 def _say(text: str) -> None:

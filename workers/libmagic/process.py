@@ -4,7 +4,8 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,10 @@ _LOOKS: Final = 2
 _TRIES: Final = 2
 """A child may be killed for another reason than its file; twice in turn it is the file."""
 
+_LARGEST_EXCHANGE: Final = 16
+
+_READ: Final = 4096
+
 _PASSED_ON: Final = ("PATH", "HOME", "TMPDIR", "MAGIC", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Of the environment, which has the secrets of the worker in it."""
 
@@ -50,7 +55,7 @@ class NoAnswer(Exception):
 
 
 class Child:
-    """One process, asked one thing at a time."""
+    """One process, which answers one question after the other."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -75,7 +80,7 @@ class Child:
         child = cls(process)
         try:
             async with asyncio.timeout(START_SECONDS):
-                greeting = await child._answer()
+                greeting = await anext(child.answers(1))
         except (NoAnswer, TimeoutError):
             await child.kill()
             raise ConfigurationError(
@@ -96,19 +101,31 @@ class Child:
         """Its process id."""
         return self._process.pid
 
-    async def ask(self, head: bytes) -> str:
-        """Libmagic's type for the bytes; empty if it does not know.
+    def ask(self, heads: Iterable[bytes]) -> None:
+        """Ask what types these bytes are of; `answers` are in the same order."""
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        self._process.stdin.write(b"".join(len(head).to_bytes(4) + head for head in heads))
+
+    async def answers(self, count: int) -> AsyncIterator[str]:
+        """That many of libmagic's types, as they come; empty for what it does not know.
 
         Raises NoAnswer; after that, or a cancellation, the child cannot be used any more.
         """
-        assert self._process.stdin is not None  # noqa: S101 - for the type checker
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                self._process.stdin.write(len(head).to_bytes(4) + head)
-                await self._process.stdin.drain()
-                return await self._answer()
-        except (TimeoutError, ConnectionError):
-            raise NoAnswer from None
+        assert self._process.stdout is not None  # noqa: S101 - for the type checker
+        data = b""
+        while count:
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    more = await self._process.stdout.read(_READ)
+            except TimeoutError:
+                raise NoAnswer from None
+            if not more:
+                raise NoAnswer
+            data += more
+            while data and len(data) > data[0]:
+                answer, data = data[1 : 1 + data[0]], data[1 + data[0] :]
+                count -= 1
+                yield answer.decode(errors="replace")
 
     async def kill(self) -> None:
         """End it, and see that it has ended: no process stays behind."""
@@ -118,17 +135,81 @@ class Child:
             self._process.stdin.close()
         await self._process.wait()
 
-    async def _answer(self) -> str:
-        assert self._process.stdout is not None  # noqa: S101 - for the type checker
-        try:
-            (length,) = await self._process.stdout.readexactly(1)
-            return (await self._process.stdout.readexactly(length)).decode(errors="replace")
-        except asyncio.IncompleteReadError:
-            raise NoAnswer from None
+
+class _Question:
+    """Bytes that some caller waits to know the type of."""
+
+    def __init__(self, head: bytes) -> None:
+        self.head = head
+        self.answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self.tries = 0
+        """How many children ended over it."""
+
+    def is_answered(self, answer: str | None) -> None:
+        """Tell the caller, who may have left."""
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+
+class _Exchange:
+    """Questions that one child was asked together: it looks at the first that is left."""
+
+    def __init__(
+        self, questions: Iterable[_Question], put_back: Callable[[Iterable[_Question]], None]
+    ) -> None:
+        """`put_back` is called with those that are to be asked again, of any child."""
+        self._left = deque(questions)
+        self._put_back = put_back
+        self._is_moving = True
+        self._look_later()
+
+    def answered(self, answer: str) -> None:
+        """The child has answered the next question, which another may have been asked since."""
+        self._is_moving = True
+        if self._left:
+            self._left.popleft().is_answered(answer or None)
+
+    def ended(self) -> None:
+        """The child has ended: for a reason of its own, or over the question that was next."""
+        self._put_back_rest()
+        if not self._left:
+            return
+        question = self._left.popleft()
+        question.tries += 1
+        log.warning("libmagic.no_answer", size=len(question.head), tries=question.tries)
+        if question.tries < _TRIES:
+            self._put_back([question])
+        else:
+            question.is_answered(None)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._next_look.cancel()
+
+    def _look_later(self) -> None:
+        self._next_look = asyncio.get_running_loop().call_later(PATIENCE, self._look)
+
+    def _look(self) -> None:
+        """Let no question wait behind one that takes long."""
+        if not self._is_moving:
+            self._put_back_rest()
+        self._is_moving = False
+        self._look_later()
+
+    def _put_back_rest(self) -> None:
+        rest = list(self._left)[1:]
+        self._left = deque(list(self._left)[:1])
+        if rest:
+            self._put_back(rest)
 
 
 class Libmagic:
-    """Enough children that one which hangs or dies does not delay other callers."""
+    """Enough children that one which hangs or dies does not delay other callers.
+
+    Callers that wait at the same time share an exchange with a child. If the child ends over a
+    file, that file is asked about again by itself. Those behind it, which the child has not looked
+    at, are asked about as if they were new; and so are those behind a file that takes it long.
+    """
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
@@ -139,6 +220,10 @@ class Libmagic:
         self._idle_looks = 0
         """Looks in turn before which no child came back."""
         self._next_look: asyncio.TimerHandle | None = None
+        self._questions: deque[_Question] = deque()
+        self._asking: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._is_seeking_child = False
         for _ in range(KEPT):
             self._add_place()
 
@@ -162,15 +247,64 @@ class Libmagic:
 
         Raises SnifferUnavailable if no child can be started.
         """
-        for tries in range(1, _TRIES + 1):
-            try:
-                async with self._child() as child:
-                    return await child.ask(head) or None
-            except NoAnswer:
-                log.warning("libmagic.no_answer", size=len(head), tries=tries)
-            except (ConfigurationError, OSError) as error:
-                raise SnifferUnavailable(f"no libmagic can be started: {error}") from error
-        return None
+        question = _Question(head)
+        self._questions.append(question)
+        self._ask_soon()
+        return await question.answer
+
+    def _ask_soon(self) -> None:
+        """Have the next free child asked, unless it will be."""
+        if self._questions and not self._is_seeking_child:
+            self._is_seeking_child = True
+            _start(self._ask(), self._asking)
+
+    async def _ask(self) -> None:
+        questions: list[_Question] = []
+        try:
+            async with self._child() as child:
+                questions = self._next_questions()
+                await self._exchange(child, questions)
+        except NoAnswer:
+            pass
+        except (ConfigurationError, OSError) as error:
+            for question in questions or self._next_questions():
+                if not question.answer.done():
+                    unavailable = SnifferUnavailable(f"no libmagic can be started: {error}")
+                    unavailable.__cause__ = error
+                    question.answer.set_exception(unavailable)
+
+    def _next_questions(self) -> list[_Question]:
+        """Those that share the next exchange; one over which a child ended has its own."""
+        self._is_seeking_child = False
+        questions: list[_Question] = []
+        while self._questions and len(questions) < _LARGEST_EXCHANGE:
+            if questions and self._questions[0].tries:
+                break
+            question = self._questions.popleft()
+            if not question.answer.done():
+                questions.append(question)
+            if question.tries:
+                break
+        self._ask_soon()
+        return questions
+
+    async def _exchange(self, child: Child, questions: Sequence[_Question]) -> None:
+        """Have the child asked. Raises NoAnswer if it ended over one of the questions."""
+        exchange = _Exchange(questions, self._put_back)
+        child.ask(question.head for question in questions)
+        try:
+            async for answer in child.answers(len(questions)):
+                self._idle_looks = 0
+                exchange.answered(answer)
+        except NoAnswer:
+            exchange.ended()
+            raise
+        finally:
+            exchange.close()
+
+    def _put_back(self, questions: Iterable[_Question]) -> None:
+        self._questions.extend(questions)
+        self._ask_soon()
 
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[Child]:
@@ -183,7 +317,7 @@ class Libmagic:
             place = child
         finally:
             if place is None and child is not None:
-                await child.kill()
+                await asyncio.shield(_start(child.kill(), self._ending))
             await self._give_back(place)
 
     async def _free_place(self) -> Child | None:
@@ -225,11 +359,23 @@ class Libmagic:
         self._places.put_nowait(None)
 
     async def _close(self) -> None:
+        for task in self._asking:
+            task.cancel()
+        while tasks := self._asking | self._ending:
+            await asyncio.wait(tasks)
         if self._next_look is not None:
             self._next_look.cancel()
         while not self._places.empty():
             if (child := self._places.get_nowait()) is not None:
                 await child.kill()
+
+
+def _start(work: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
+    """A task that is one of the `tasks` until it is done."""
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
 
 
 async def check() -> str:

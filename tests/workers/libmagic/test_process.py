@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import psutil
 import pytest
@@ -15,7 +15,15 @@ from tests.flows import files
 from tests.servers import poisonable_libmagic as poison
 from workers.libmagic import process
 from workers.libmagic.confine import MEMORY
-from workers.libmagic.process import COMMAND, KEPT, MOST, Child, Libmagic, NoAnswer
+from workers.libmagic.process import (
+    _LARGEST_EXCHANGE,
+    COMMAND,
+    KEPT,
+    MOST,
+    Child,
+    Libmagic,
+    NoAnswer,
+)
 
 POISONABLE = (*COMMAND[:-1], "tests.servers.poisonable_libmagic")
 POISONS = [poison.CRASHES, poison.HANGS, poison.EATS]
@@ -33,6 +41,11 @@ async def child() -> AsyncIterator[Child]:
     started = await Child.start(POISONABLE)
     yield started
     await started.kill()
+
+
+async def answer_of(child: Child, head: bytes) -> str:
+    child.ask([head])
+    return await anext(child.answers(1))
 
 
 def children() -> list[psutil.Process]:
@@ -78,6 +91,50 @@ async def test_many_who_wait_are_answered_by_the_children_that_there_are(
     assert started < KEPT
 
 
+async def test_callers_that_wait_together_share_exchanges(
+    libmagic: Libmagic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together: list[int] = []
+    ask = Child.ask
+
+    def count(child: Child, heads: Iterable[bytes]) -> None:
+        asked = list(heads)
+        together.append(len(asked))
+        ask(child, asked)
+
+    monkeypatch.setattr(Child, "ask", count)
+    kinds = [files.PNG, files.PDF, bytes(20_000)] * 16
+    found = await asyncio.gather(*map(libmagic.type_of, kinds))
+    assert found == ["image/png", "application/pdf", "application/octet-stream"] * 16
+    assert together == [_LARGEST_EXCHANGE] * 3
+
+
+@pytest.mark.parametrize("bytes_", [*POISONS, poison.SLEEPS])
+@pytest.mark.parametrize("at", [0, 7, _LARGEST_EXCHANGE - 1])
+async def test_a_poison_takes_none_of_its_neighbours_along(
+    libmagic: Libmagic, bytes_: bytes, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "ANSWER_SECONDS", 1.0)
+    kinds = [files.PNG] * _LARGEST_EXCHANGE
+    kinds[at] = bytes_
+    expected: list[str | None] = ["image/png"] * _LARGEST_EXCHANGE
+    expected[at] = None
+    assert await asyncio.gather(*map(libmagic.type_of, kinds)) == expected
+
+
+async def test_several_poisons_of_one_exchange_are_found(libmagic: Libmagic) -> None:
+    kinds = [poison.CRASHES, files.PNG, poison.CRASHES, poison.HANGS, files.PDF] * 3
+    expected = [None, "image/png", None, None, "application/pdf"] * 3
+    assert await asyncio.gather(*map(libmagic.type_of, kinds)) == expected
+
+
+async def test_neighbours_do_not_wait_behind_one_that_hangs(libmagic: Libmagic) -> None:
+    first = asyncio.create_task(libmagic.type_of(poison.SLEEPS))
+    rest = [asyncio.create_task(libmagic.type_of(files.PNG)) for _ in range(40)]
+    assert await asyncio.gather(*rest) == ["image/png"] * 40
+    assert not first.done()
+
+
 async def test_where_all_hang_more_are_started_and_ended_again(libmagic: Libmagic) -> None:
     hanging = [asyncio.create_task(libmagic.type_of(poison.HANGS)) for _ in range(KEPT + 2)]
     while len(children()) < KEPT + 2:
@@ -95,7 +152,7 @@ async def test_one_that_sleeps_is_killed_in_the_end(
     monkeypatch.setattr(process, "ANSWER_SECONDS", 0.2)
     os.kill(child.pid, signal.SIGSTOP)
     with pytest.raises(NoAnswer):
-        await child.ask(files.PNG)
+        await answer_of(child, files.PNG)
 
 
 async def test_child_killed_from_outside_is_asked_again(libmagic: Libmagic) -> None:
@@ -116,8 +173,8 @@ async def test_cancelled_waiter_leaves_a_usable_place(libmagic: Libmagic) -> Non
 @pytest.mark.skipif(sys.platform != "linux", reason="system calls are filtered on Linux")
 @pytest.mark.parametrize("bytes_", [poison.OPENS, poison.STARTS, poison.CONNECTS])
 async def test_a_child_can_neither_open_nor_start_nor_connect(child: Child, bytes_: bytes) -> None:
-    assert await child.ask(bytes_) == "x-result/-1; errno=1"
-    assert await child.ask(files.PNG) == "image/png"
+    assert await answer_of(child, bytes_) == "x-result/-1; errno=1"
+    assert await answer_of(child, files.PNG) == "image/png"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what /proc tells")
@@ -143,7 +200,8 @@ def test_no_child_outlives_a_killed_worker() -> None:
         "async def main():\n"
         f"    child = await Child.start({POISONABLE!r})\n"
         "    print(child.pid, flush=True)\n"
-        f"    await child.ask({poison.HANGS!r})\n"
+        f"    child.ask([{poison.HANGS!r}])\n"
+        "    await anext(child.answers(1))\n"
         "asyncio.run(main())\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as worker:
