@@ -1,6 +1,6 @@
 """How long an attempt at a registration may be in progress, and whether the last one is. Pure.
 
-Ages are in seconds by the store's clock, and as coarse as that.
+Ages are in seconds of the store's clock, which has whole seconds only.
 """
 
 from typing import Final
@@ -13,23 +13,23 @@ CLOCK_STEP: Final = 1.0
 """The store reports whole seconds."""
 
 SEND_SECONDS: Final = 15.0
-"""Within which the request has to be sent: for the token, and to find a connection."""
+"""Seconds within which the request must be sent, for the token and to find a connection."""
 
 EXCHANGE_SECONDS: Final = 30.0
-"""The longest that ChatKitty may take for a request without a file: so long, too, does a worker
-that died with one keep others from it.
+"""The longest that ChatKitty may take for a request without a file, in seconds; also how long a
+worker that dies during one blocks the others.
 """
 
 _MARGIN: Final = 5.0
 
 
 def lease_of(exchange_seconds: float) -> float:
-    """Seconds for which an attempt holds its upload, if ChatKitty may take `exchange_seconds`."""
+    """Seconds for which an attempt blocks others, if ChatKitty may take `exchange_seconds`."""
     return SEND_SECONDS + exchange_seconds + _MARGIN
 
 
 def under_way_for(attempt: Attempt | None, age: float) -> float:
-    """Seconds for which the last attempt may still be under way; 0 if it cannot be."""
+    """Seconds for which the last attempt may still be in progress; 0 if it cannot be."""
     if attempt is None or not attempt.lease:
         return 0.0
     return max(0.0, attempt.lease + CLOCK_STEP - age)
@@ -43,7 +43,7 @@ def is_due(attempt: Attempt | None, age: float) -> bool:
 
 
 def carried_over(attempt: Attempt, age: float) -> Attempt:
-    """The attempt of a record of that age in one that is written now, with as long to wait."""
+    """The attempt of a record of that age, for a record that is written now: it ends as before."""
     return replace(
         attempt,
         lease=max(0.0, attempt.lease - age),

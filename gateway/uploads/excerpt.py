@@ -1,8 +1,8 @@
-"""What is kept of a relayed file for its audit, in addition to its first bytes. Pure; no I/O.
+"""The parts of a relayed file that are kept for its audit, in addition to its first bytes. Pure.
 
-Some formats say elsewhere what they are: a compound file in its directory, an MP4 in its `moov`,
-a ZIP at its end. A walk asks for such stretches, and a picker takes them from the file as it passes
-by, once and in order.
+Some formats are identified by other parts: a compound file by its directory, an MP4 by its `moov`,
+a ZIP by its end. A walk asks for such stretches, and a picker takes them from the file as it
+passes, once and in order.
 """
 
 import struct
@@ -32,7 +32,7 @@ _LONG_HEADS: Final = (
     b"PK\x03\x04",  # names of entries, and an Office document's list of types
     b"\x1a\x45\xdf\xa3",  # Matroska: tracks behind an index
 )
-"""How formats begin whose head is longer than HEAD_BYTES often enough."""
+"""The first bytes of formats that often have a head longer than HEAD_BYTES."""
 
 _ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_HEADER: Final = 30
@@ -42,7 +42,7 @@ _ASF_STREAM: Final = _ASF_OBJECT + 54
 _MZ: Final = b"MZ"
 _NEW_HEADER: Final = slice(0x3C, 0x40)
 NEW_HEADER_BYTES: Final = 64
-"""Of the header that a Windows program has behind that for DOS: what tells it."""
+"""The identifying bytes of the header that a Windows program has after the one for DOS."""
 
 _ID3: Final = b"ID3"
 _ID3_HEADER: Final = 10
@@ -51,7 +51,7 @@ _BEHIND_ID3: Final = 1024
 _FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 _BOX_HEADER: Final = 16
 _TRACK_BYTES: Final = 512
-"""Of a track: its handler stands before the table of its samples, which is long."""
+"""The beginning of a track: its handler precedes the long table of its samples."""
 
 _TAIL_HEADS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")
 _ARCHIVE_END: Final = b"PK\x05\x06"
@@ -62,7 +62,7 @@ _DISK_IMAGE_SIZE: Final = 512
 NEVER: Final = 2**63
 
 Walk: TypeAlias = Generator[tuple[int, int], bytes, None]
-"""Asks for stretches by start and length, in their order, and is sent each that came whole."""
+"""Yields start and length of each stretch that it wants, in order, and is sent complete ones."""
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -73,18 +73,18 @@ class Piece(msgspec.Struct, frozen=True):
 
     @property
     def end(self) -> int:
-        """The byte behind the last."""
+        """The byte after the last one."""
         return self.start + len(self.data)
 
 
 class Picker:
-    """Takes the stretches that a walk asks for from a file that passes by.
+    """Takes the stretches that a walk asks for from a file as it passes.
 
-    `start` is the next byte that it needs; before that has come, it need not be shown anything.
+    `start` is the next byte that it needs; earlier bytes need not be shown to it.
     """
 
     def __init__(self, walk: Walk, head: bytes) -> None:
-        """Begin where `head` has been seen; what lies in it is not picked."""
+        """Begin after `head`, which was seen already; nothing within it is picked."""
         self.start = 0
         self._walk = walk
         self._head = Piece(0, head)
@@ -97,7 +97,7 @@ class Picker:
         self._ask(next(walk, None))
 
     def see(self, at: int, data: memoryview) -> None:
-        """See bytes of the file, from its byte `at`; none may be left out from `start` on."""
+        """Observe bytes of the file, from its byte `at`; from `start` on none may be left out."""
         end = at + len(data)
         while self.start < end:
             missing = sum(self._wanted) - self.start
@@ -108,13 +108,13 @@ class Picker:
             self._ask(self._answer())
 
     def finish(self) -> list[Piece]:
-        """All that was picked, in its order; the last may be cut off by the file's end."""
+        """The picked stretches in order; the last one may be cut off by the end of the file."""
         if self._got:
             self._keep(Piece(self._wanted[0], bytes(self._got)))
         return self._pieces
 
     def _ask(self, wanted: tuple[int, int] | None) -> None:
-        """Note what is wanted, and answer at once what is known."""
+        """Note the wanted stretch, and answer immediately if it is known."""
         while wanted is not None:
             start, length = wanted
             self._stretches += 1
@@ -131,7 +131,7 @@ class Picker:
         self.start = NEVER
 
     def _answer(self) -> tuple[int, int] | None:
-        """Give the walk its stretch, and hear what it wants next."""
+        """Give the walk its stretch, and note what it wants next."""
         piece = Piece(self._wanted[0], bytes(self._got))
         self._got.clear()
         self._keep(piece)
@@ -148,7 +148,7 @@ class Picker:
 
 
 def picker_of(head: bytes) -> Picker | None:
-    """A picker for a file that begins so, with HEAD_BYTES; None if they are all that tells."""
+    """A picker for a file with this head of HEAD_BYTES; None if the head is all that matters."""
     walk = _walk_of(head)
     return Picker(walk, head) if walk is not None else None
 
@@ -163,7 +163,7 @@ def _walk_of(head: bytes) -> Walk | None:
 
 
 def _stretch_of(head: bytes) -> tuple[int, int] | None:
-    """The only one that is wanted: where it begins, and its length."""
+    """A walk that wants only one stretch, by its start and length."""
     if (at := compound_directory(head)) is not None:
         return at, _COMPOUND_BYTES
     if head.startswith(_LONG_HEADS):
@@ -188,7 +188,7 @@ def _tracks() -> Walk:
         if size == 1:
             (size,) = struct.unpack_from(">Q", header, 8)
         if size < 8:
-            return  # to the file's end, or none at all
+            return  # to the end of the file, or not at all
         if kind == b"moov":
             at, end = at + 8, at + size
             continue
@@ -214,33 +214,33 @@ def synchsafe(data: bytes) -> int:
 
 
 def compound_directory(head: bytes) -> int | None:
-    """Where the directory of a compound file begins ([MS-CFB] section 2.2); None for others."""
+    """The offset of a compound file's directory ([MS-CFB] section 2.2); None for other files."""
     if not head.startswith(COMPOUND) or len(head) < _COMPOUND_HEADER:
         return None
     (shift,) = struct.unpack_from("<H", head, 30)
     (first,) = struct.unpack_from("<I", head, 48)
-    # Sectors of 512 or 4096 bytes; the first stands behind the header, which fills one.
+    # Sectors have 512 or 4096 bytes; the first one follows the header, which fills one.
     return int(first + 1 << shift) if shift in (9, 12) else None
 
 
 def new_header_at(head: bytes) -> int | None:
-    """Where a Windows program's own header begins, behind that for DOS; None for others."""
+    """The offset of a Windows program's own header, after that for DOS; None for other files."""
     if not head.startswith(_MZ) or len(head) < _NEW_HEADER.stop:
         return None
     return int.from_bytes(head[_NEW_HEADER], "little")
 
 
 def tells_by_tail(head: bytes, tail: bytes) -> bool:
-    """Whether the last bytes of a file may say more of what it is."""
+    """Whether the last bytes of the file may help to identify it."""
     if head.startswith(_TAIL_HEADS) or tail[-_DISK_IMAGE_SIZE:].startswith(_DISK_IMAGE):
         return True
-    # StringZilla is ten times as fast as `in`, which would be most of what an excerpt costs.
+    # StringZilla is ten times as fast as `in`, which would be most of an excerpt's cost.
     found: bool = stringzilla.find(tail, _ARCHIVE_END) >= 0 or stringzilla.find(tail, _PHAR) >= 0
     return found
 
 
 def merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """The same bytes in as few pieces as there are gaps, in their order."""
+    """The same bytes in order, with adjacent stretches joined."""
     last: Piece | None = None
     for piece in sorted(pieces, key=lambda piece: piece.start):
         if last is None:

@@ -1,4 +1,4 @@
-"""The names under which uploads are kept: in the bucket, and in Redis. Pure."""
+"""The names of uploads' objects in the bucket and keys in Redis. Pure."""
 
 from functools import lru_cache
 from typing import Final
@@ -17,22 +17,22 @@ ORPHANS: Final = "orphans/"
 EXPIRIES: Final = "expiry/"
 
 SWEEP: Final = "sweep"
-"""The object that is the sweepers' lease and memory."""
+"""The object with the sweepers' lease and memory."""
 
 FINDINGS: Final = "sweep:findings"
-"""Redis key of what the last sweep saw of the work that waits."""
+"""Redis key of the last sweep's snapshot of the pending work."""
 
 ANNOUNCED: Final = "gateway:announced"
-"""Redis sorted set of the gateways and workers that run, by the time of their announcement."""
+"""Redis sorted set of the running gateways and workers, by the time of their announcement."""
 
 ENDED_CHANNEL: Final = "uploads:ended"
 """Redis channel on which the id of each upload is published when it finishes."""
 
 RELAYED_SET: Final = "uploads:relayed"
-"""Redis sorted set of the relayed uploads that await their audit, by time of acceptance."""
+"""Redis sorted set of the relayed uploads that wait for their audit, by time of acceptance."""
 
 DUE: Final = "uploads:due"
-"""Redis sorted set of the steps that are to run later, by the time at which they are due."""
+"""Redis sorted set of the steps that will run later, by the time at which they are due."""
 
 
 def incoming(upload_id: str) -> str:
@@ -41,12 +41,12 @@ def incoming(upload_id: str) -> str:
 
 
 def pending(upload_id: str) -> str:
-    """The record of an upload for which something is still to do."""
+    """The record of a pending upload."""
     return PENDING + upload_id
 
 
 def record(upload_id: str) -> str:
-    """The record of an upload at its end."""
+    """The record of a finished upload."""
     return RECORDS + upload_id
 
 
@@ -66,7 +66,7 @@ def claim(subject: str, idempotency_key: str) -> str:
 
 
 def dead(upload_id: str) -> str:
-    """Where an unreadable record is set aside."""
+    """The place for an unreadable record that was set aside."""
     return DEAD + upload_id
 
 
@@ -76,17 +76,17 @@ def removal(order_id: str) -> str:
 
 
 def expiry(until: float, upload_id: str) -> str:
-    """The mark of a file that is kept until then (seconds since the epoch); sorted by time."""
+    """The mark of a file that is kept until a time (seconds since the epoch); sorted by time."""
     return f"{EXPIRIES}{max(0, int(until)):012}/{upload_id}"
 
 
 def presences(process: str) -> str:
-    """What a process receives, told by itself while Redis does not take its marks."""
+    """The uploads that a process receives, which it lists here while Redis accepts no marks."""
     return PRESENCES + process
 
 
 def id_of(key: str) -> str:
-    """The upload's id in any of the keys above."""
+    """The id of the upload in any of the keys above."""
     return key.rpartition("/")[2]
 
 
@@ -106,11 +106,11 @@ def presence(upload_id: str) -> str:
 
 
 PRESENT_SINCE: Final = "uploads:present-since"
-"""Redis key with the time (by Redis' clock) since when every mark of a presence is kept."""
+"""Redis key of the time (by Redis' clock) since when Redis has every mark of a presence."""
 
 
 WRITTEN: Final = "gateway:written"
-"""Redis key that is written to see whether Redis takes writes."""
+"""Redis key that is written to check whether Redis accepts writes."""
 
 
 @lru_cache(1000)
@@ -121,6 +121,6 @@ def of_subject(subject: str) -> str:
 
 @lru_cache(1000)
 def quota(subject: str) -> tuple[str, str, str]:
-    """The Redis keys of what a subject has used: requests, bytes, and uploads in progress."""
+    """The Redis keys of a subject's use: requests, bytes, and uploads in progress."""
     place = f"quota:{digest(subject)}"
     return f"{place}:requests", f"{place}:bytes", f"{place}:uploads"

@@ -1,4 +1,4 @@
-"""Which state may follow which, and what is to be done in each: two tables, and no I/O."""
+"""Which state may follow which, and which step runs in each: two tables, no I/O."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -40,7 +40,7 @@ def is_end(state: State) -> bool:
 
 
 def begin(received: datetime, state: State, at: datetime) -> tuple[Change, ...]:
-    """The history of an upload whose receipt began at `received` and came to `state`."""
+    """The history of an upload that was received from `received` on and then reached `state`."""
     return _follow((Change(State.RECEIVING, received),), state, at)
 
 
@@ -50,10 +50,10 @@ def advance(upload: Upload, state: State, at: datetime, fault: Fault | None = No
 
 
 def reopen(upload: Upload, at: datetime) -> Upload:
-    """A failed upload that an operator retries, from where it failed.
+    """A failed upload that an operator retries, in the state in which it failed.
 
-    Raises IllegalTransition for one that has not failed, or has an unknown outcome, or
-    whose file was removed: it may be there for a moment yet.
+    Raises IllegalTransition if it has not failed, has an unknown outcome, or its file was removed:
+    the file may still exist for a moment.
     """
     before = upload.history[-2].state
     if upload.state is not State.FAILED or before not in {State.STORED, State.INSPECTED}:
@@ -61,7 +61,7 @@ def reopen(upload: Upload, at: datetime) -> Upload:
     if upload.removed is not None:
         raise IllegalTransition("its file was removed: it cannot be retried")
     attempt = upload.attempt
-    if attempt is not None:  # its time begins anew, or the first failure would be its last
+    if attempt is not None:  # its time starts again, or the first failure would be its last
         attempt = replace(attempt, count=0, first_at=at)
     history = (*upload.history, Change(before, at))
     return replace(upload, history=history, fault=None, result=None, attempt=attempt)
@@ -70,8 +70,8 @@ def reopen(upload: Upload, at: datetime) -> Upload:
 def supersedes(pending: Upload, ended: Upload) -> bool:
     """Whether the pending record of an upload is newer than the record of its end.
 
-    It is where the upload was reopened. A relay that was taken for lost, and yet came through, is
-    audited anew, which does no harm. A fence, and what a purge leaves, stands for good.
+    It is if the upload was reopened. A relay that was taken for lost, but succeeded, is audited
+    again, which does no harm. A fence, and the record that a purge leaves, are final.
     """
     if ended.state is State.ABORTED:
         return False

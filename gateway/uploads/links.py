@@ -8,19 +8,19 @@ from gateway.crypto import SIGNATURE_BYTES, KeyRing
 
 _ID_BYTES = 16
 _EXPIRY_BYTES = 5
-"""Of an expiry in seconds since the epoch."""
+"""The size of an expiry, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """What a file token names, and until when: seconds since the epoch, or None for no end."""
+    """The upload that a file token names, and its expiry: seconds since the epoch, or None."""
 
     upload_id: str
     expires: int | None = None
 
 
 def file_token(link: FileLink, keys: KeyRing) -> str:
-    """43 url-safe characters, or 50 with an end: signed, so that none can be guessed or changed."""
+    """43 url-safe characters, or 50 with an expiry, signed: nobody can guess or change one."""
     message = uuid.UUID(link.upload_id).bytes
     if link.expires is not None:
         message += link.expires.to_bytes(_EXPIRY_BYTES)
@@ -28,14 +28,14 @@ def file_token(link: FileLink, keys: KeyRing) -> str:
 
 
 def link_of_token(token: str, keys: KeyRing, now: float) -> FileLink | None:
-    """What `file_token` was made of, or None for any other text and for one that has ended."""
+    """What `file_token` was made of; None for any other text, and for an expired token."""
     try:
         decoded = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except ValueError:
         return None
     message, signature = decoded[:-SIGNATURE_BYTES], decoded[-SIGNATURE_BYTES:]
     canonical = base64.urlsafe_b64encode(decoded).rstrip(b"=").decode()
-    # Two spare bits of the last character would let four texts name one file.
+    # Otherwise the two spare bits of the last character would let four texts name one file.
     if len(message) not in (_ID_BYTES, _ID_BYTES + _EXPIRY_BYTES) or canonical != token:
         return None
     if not keys.verify(message, signature):

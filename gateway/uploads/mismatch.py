@@ -1,4 +1,4 @@
-"""Whether the upstream took a relayed file for what it is. Pure."""
+"""Whether ChatKitty and the gateway saw the same relayed file. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,16 +10,16 @@ from gateway.uploads.policy import Sniffed, admits
 
 
 class MismatchKind(StrEnum):
-    """In what a relayed file is not what the upstream took it for."""
+    """What the upstream reports differently."""
 
     TYPE = "type"
     SIZE = "size"
     COUNT = "count"
     NAME = "name"
     FORM = "form"
-    """It may be another file than the one that was seen, and nothing shows which was accepted."""
+    """The form may have another file than the one that was seen; it is unknown which was used."""
     POLICY = "policy"
-    """It may not pass, whatever it was taken for."""
+    """The file is forbidden, whatever the upstream reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What the upstream says of a file that it took."""
+    """What the upstream reports about a file that it accepted."""
 
     content_type: str | None
     size: int | None
@@ -43,7 +43,7 @@ class Reported:
 class Seen:
     """What was seen of the file on its way: its content's type, its size, the client's name.
 
-    `disposition` is the header that the name stood in, if it can be read in other ways.
+    `disposition` is the header that contained the name, if it can be read in other ways.
     """
 
     sniffed: Sniffed
@@ -53,7 +53,7 @@ class Seen:
 
 
 def compare(seen: Seen, reported: Reported) -> tuple[Mismatch, ...]:
-    """Where what the upstream reports is not what was seen; what it leaves out is no mismatch."""
+    """What the upstream reports differently; what it leaves out is no mismatch."""
     found = []
     if reported.size is not None and reported.size != seen.size:
         found.append(
@@ -76,7 +76,7 @@ def compare(seen: Seen, reported: Reported) -> tuple[Mismatch, ...]:
 
 
 def _is_named(seen: Seen, claimed: str | None) -> bool:
-    """Whether the name is a reading of the one that was sent: servers read it in many ways."""
+    """Whether the name is one of the readings of the name that was sent."""
     if claimed is None or seen.name is None or claimed == seen.name:
         return True
     plain = b'filename="' + clean(seen.name).encode() + b'"'

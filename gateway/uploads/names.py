@@ -1,4 +1,4 @@
-"""File names: what a client calls a file, as a safe last path element, and in a header. Pure."""
+"""File names: a client's name as a safe last path element, and in a header. Pure."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 LONGEST: Final = 255
-"""Bytes of UTF-8 in a name: what file systems take."""
+"""Bytes of UTF-8 in a name: the limit of file systems."""
 
 FALLBACK: Final = "file"
 
@@ -17,10 +17,10 @@ _EDGES = " .\\"
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.IGNORECASE)
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Controls, bidirectional and other format characters, surrogates, private characters. Characters
-that Python's tables do not have yet are kept: phones have the emoji of each year at once."""
+that Python's tables do not know yet are kept: phones have each year's emoji immediately."""
 _KEPT = frozenset("\u061c\u200c\u200d\u200e\u200f" + "".join(map(chr, range(0xE0020, 0xE0080))))
-"""Marks that Arabic, Hebrew and Persian are written with, the joiner in emoji, and the tags of
-flags. They turn no letters around, unlike overrides, embeddings and isolates."""
+"""Marks used in Arabic, Hebrew and Persian, the joiner in emoji, and the tags of flags. Unlike
+overrides, embeddings and isolates, they do not reverse any letters."""
 _NEVER_CHARACTERS = re.compile(
     "[\ufdd0-\ufdef]|["
     + "".join(
@@ -35,15 +35,15 @@ _TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{1,30}\U000e007f)|[\U000e0
 _LONGEST_EXTENSION = 32
 
 _USUAL = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_ .-]{0,200}[A-Za-z0-9_-])?")
-"""Names that are safe as they are, but for devices; read by the whole rules they stay the same."""
+"""Names that are safe as they are, except for devices; the full rules do not change them."""
 
 
 def safe_name(original: str, *, path: bool = True) -> str:
-    """The last path element of a client's name, as one that harms no file system and no reader.
+    """The last path element of a client's name, made safe for file systems and readers.
 
-    In NFC, at most 255 bytes of UTF-8 with its extension kept, never empty. Safe names stay as
-    they are. If not `path`, a backslash belongs to the name, but for what Windows takes for a path:
-    a drive, a share, or dots between backslashes.
+    In NFC, at most 255 bytes of UTF-8 with its extension, never empty. Safe names do not change. If
+    not `path`, a backslash belongs to the name, unless Windows would read it as a path: a drive, a
+    share, or dots between backslashes.
     """
     if _USUAL.fullmatch(original) and not _DEVICE.match(original):
         return original
@@ -87,5 +87,5 @@ def _shortened(name: str) -> str:
 
 
 def _cut(text: str, size: int) -> str:
-    """As many whole characters as fit in `size` bytes."""
+    """As many whole characters as fit into `size` bytes."""
     return text.encode()[:size].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""What a file may be: which content may pass, under which terms. Pure."""
+"""Which content is allowed under which terms. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -50,10 +50,10 @@ EXECUTABLES: Final = (
     "text/x-powershell",
     "text/vbscript",
 )
-"""What a device runs or installs when its owner opens it."""
+"""Types that a device runs or installs when its owner opens the file."""
 
 UNSNIFFED: Final = "application/x-unsniffed"
-"""What a file is besides that no libmagic could look at and live: a route may let it pass."""
+"""The type of a file that crashes libmagic; a route may allow it."""
 
 DENIED: Final = (*EXECUTABLES, UNSNIFFED)
 """Denied unless a route says otherwise."""
@@ -63,18 +63,18 @@ _ANY_SCRIPT: Final = "text/x-shellscript"
 _MACROS: Final = "application/*.macroenabled.12"
 
 _KNOWN: Final = 4096
-"""Pairs of a denied pattern and a type that are kept with the answer."""
+"""How many pairs of a denied pattern and a type are remembered with their result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """What a file is by its content.
+    """The type of a file by its content.
 
-    `alternatives` are further types that its head or tail admits (a GIF that is a ZIP too), and
-    those of what it holds; the latter are in `within` as well, and make no other file of it
-    (macros, a table in a letter). `certain` is False if the container was not seen whole;
-    `ambiguous` where its readers could disagree on what is in it; `bomb` where it declares more
-    content than is taken.
+    `alternatives` are further types that its head or tail allows (a GIF that is also a ZIP), and
+    the types of its parts (macros, a table in a letter). The latter are in `within` as well: they
+    do not make it another file. `certain` is False if only a part of the container was seen.
+    `ambiguous`: its readers could disagree on its content. `bomb`: it declares more content than is
+    accepted.
     """
 
     content_type: str
@@ -85,36 +85,36 @@ class Sniffed:
     within: frozenset[str] = frozenset()
 
     def also(self, others: Iterable[str], *, bomb: bool = False) -> "Sniffed":
-        """The same file, which admits other types as well."""
+        """The same file, which may also be of these types."""
         found = (self.alternatives | frozenset(others)) - {self.content_type}
         if found == self.alternatives and not bomb:
             return self
         return replace(self, alternatives=found, bomb=self.bomb or bomb)
 
     def holding(self, inner: Iterable[str], *, bomb: bool = False) -> "Sniffed":
-        """The same file, which holds what is of these types."""
+        """The same file, which contains parts of these types."""
         found = frozenset(inner)
         return replace(self.also(found, bomb=bomb), within=self.within | found)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The file may pass."""
+    """The file is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The file may not pass: a problem's slug, and the reason for the client to read."""
+    """The file is forbidden: a problem's slug, and the reason for the client."""
 
     slug: str
     detail: str
 
 
 def judge(terms: Terms, sniffed: Sniffed, declared: str | None) -> Accepted | Rejected:
-    """Whether the terms of the upload let a file of that content pass.
+    """Whether the terms of the upload allow a file of that content.
 
-    Every type that the content admits is tested; one that is denied is enough, as is one that is
-    not allowed, but where it stands within the file or only says less of it.
+    Every type that the content may have is tested. The file is forbidden if one of them is denied,
+    or not allowed; but a part's type, and a less specific one, need not be allowed.
     """
     denied = DENIED if terms.denied_types is None else terms.denied_types
     for content_type in (sniffed.content_type, *sorted(sniffed.alternatives)):
@@ -138,18 +138,18 @@ def judge(terms: Terms, sniffed: Sniffed, declared: str | None) -> Accepted | Re
 
 @lru_cache(_KNOWN)
 def _denies(pattern: str, content_type: str) -> bool:
-    """Whether a pattern names the type, or a kind of program of which the type is one.
+    """Whether a pattern names the type, or a kind of program that the type belongs to.
 
-    Kinds of what is no program are denied by their own names only: an archive that is a DOCX is
-    not what `application/zip` is denied for.
+    Kinds that are no programs are denied only by their own names: a rule for `application/zip`
+    does not mean the archive that a DOCX is.
     """
     return matches(content_type, pattern) or (_is_program(pattern) and is_a(content_type, pattern))
 
 
 def _allows(pattern: str, content_type: str, sniffed: Sniffed) -> bool:
-    """Whether a pattern names the type, or what it is a kind of, or what it may be.
+    """Whether a pattern names the type, or a kind that it belongs to, or a type that it may be.
 
-    What runs, in a browser or elsewhere, is allowed by its own names only.
+    What runs, in a browser or elsewhere, is allowed only by its own names.
     """
     if matches(content_type, pattern):
         return True
@@ -157,7 +157,7 @@ def _allows(pattern: str, content_type: str, sniffed: Sniffed) -> bool:
         return False
     if is_a(content_type, pattern):
         return True
-    # Where the content tells less than the pattern asks for, nothing speaks against it.
+    # If the content shows less than the pattern asks for, nothing contradicts it.
     main = content_type == canonical(sniffed.content_type)
     return main and may_be(content_type, pattern, certain=sniffed.certain)
 
@@ -172,17 +172,17 @@ def _runs(content_type: str) -> bool:
 
 
 def _readings(sniffed: Sniffed) -> list[str]:
-    """The types that the whole file can be read as, the surest first."""
+    """The types as which the whole file can be read, the most certain first."""
     main = canonical(sniffed.content_type)
     others = sniffed.alternatives - sniffed.within - {UNSNIFFED}
     return [main, *sorted(other for other in others if not _says_less(other, main))]
 
 
 def _says_less(other: str, main: str) -> bool:
-    """Whether it is another word for the type, or for what the type is a kind of."""
+    """Whether the pattern is another name of the type, or of a kind that it belongs to."""
     return is_a(main, other) or (other == _ANY_SCRIPT and fnmatchcase(main, "text/x-*"))
 
 
 def admits(sniffed: Sniffed, claimed: str) -> bool:
-    """Whether content of the sniffed type can be what it is claimed to be."""
+    """Whether content of the sniffed type can be of the claimed type."""
     return may_be_called(sniffed.content_type, claimed, certain=sniffed.certain)

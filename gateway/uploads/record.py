@@ -1,4 +1,4 @@
-"""The record of an upload: all that is known of it and still to do for it, and its JSON form."""
+"""The record of an upload: what is known about it, what is still to do, and its JSON form."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from gateway.uploads.ids import created_at
 
 
 class State(StrEnum):
-    """Where an upload stands."""
+    """The state of an upload."""
 
     RECEIVING = "receiving"
     STORED = "stored"
@@ -44,12 +44,12 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """One `file` part: what the client said of it and what was counted and found.
+    """One `file` part: what the client declared, and what was counted and found.
 
-    `head` and `pieces` hold a relayed file's first bytes, and what else tells its kind, until its
-    audit; a hosted file's are in the store.
-    `disposition`, also until then, is the Content-Disposition that a relayed file came with, if
-    servers can read another name in it than `original_name`.
+    `head` and `pieces` hold a relayed file's first bytes, and others that identify its type, until
+    its audit; those of a hosted file are in the store. `disposition`, also until then, is the
+    Content-Disposition of a relayed file, if servers can read another name in it than
+    `original_name`.
     """
 
     name: str
@@ -67,8 +67,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """The limits and the policy under which an upload was accepted; workers read no settings.
 
-    `removes_replaced`: a display picture takes the file of the one before with it.
-    `file_retention`: for how long a hosted file lives after it was received; None: for good.
+    `removes_replaced`: a new display picture removes the file of the one that it replaces.
+    `file_retention`: seconds for which a hosted file is kept after it was received; None: for ever.
     """
 
     allowed_types: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """Why an upload did not reach the end that it was meant for: a problem's slug and detail."""
+    """Why an upload did not succeed: a problem's slug and detail."""
 
     slug: str
     detail: str
@@ -91,16 +91,16 @@ FILE_LOST = Fault("file-lost", "the stored file is gone")
 FILE_CORRUPT = Fault("file-corrupt", "the stored file is not what was received")
 NOT_REGISTERED = "registration-failed"
 DEAD_LETTER = "dead-letter"
-"""Slugs of the faults after which an operator may take a hosted upload up again."""
+"""Slugs of the faults after which an operator may resume a hosted upload."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The registrations that were tried; it is durable before each request is sent.
 
-    `lease` and `pause` are in seconds from when the record was written, by the store's clock: so
-    long the last attempt may be in progress, and nobody else may try; and so long nobody should.
-    `unknown`: the last one may have reached the upstream, so the next worker looks first, and
-    that it finds nothing counts only after `settling` seconds.
+    `lease` and `pause` are seconds after the record was written, by the store's clock. During the
+    lease the last attempt may be in progress, so no other may begin; the pause is the back-off
+    before the next. `unknown`: the last attempt may have reached the upstream, so the next worker
+    searches first; finding nothing counts only after `settling` seconds.
     """
 
     count: int
@@ -117,11 +117,11 @@ class Cause(StrEnum):
     MESSAGE = "message"
     """Its message was deleted."""
     SUBJECT = "subject"
-    """Its subject wanted it."""
+    """Its subject removed it."""
     PICTURE = "picture"
-    """It was a display picture, which another one replaced."""
+    """It was a display picture, and another one replaced it."""
     RETENTION = "retention"
-    """It was kept for as long as its route says."""
+    """It was kept for the time that its route sets."""
     OPERATOR = "operator"
     """An operator purged it, and its record."""
 
@@ -134,15 +134,15 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 _TAKEN = frozenset({State.STORED, State.RELAYED})
-"""The states that are reached when the body has ended."""
+"""The states that an upload reaches when its body has ended."""
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """An upload, from its acceptance to its end.
 
-    `token_until` is when the token that it came with expires, None if unknown.
-    `doubted`: for one of its `ambiguities`, others may have read another file than `files` has.
-    `trace` is the W3C Trace Context under which workers go on with it, if traces are kept.
+    `token_until` is when its token expires, None if unknown. `doubted`: one of its `ambiguities`
+    may make other readers see another file than the one in `files`. `trace` is the W3C Trace
+    Context that workers continue, if traces are kept.
     """
 
     id: str
@@ -177,12 +177,12 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def taken_at(self) -> datetime:
-        """When its body had ended; ChatKitty has no message of it that is older."""
+        """When its body had ended; its message in ChatKitty is not older."""
         return next((change.at for change in self.history if change.state in _TAKEN), self.since)
 
     @property
     def outlived_token(self) -> bool:
-        """Whether its token had ended when its body had."""
+        """Whether its token had expired before its body ended."""
         if self.token_until is None:
             return False
         taken = (change.at for change in self.history if change.state in _TAKEN)
@@ -203,14 +203,14 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         return found if type(found) is int else None
 
     def with_file(self, file: File) -> "Upload":
-        """The same upload with its one file described anew."""
+        """The same upload with another description of its one file."""
         return replace(self, files=(file,))
 
 
 def abandoned(upload_id: str, at: datetime) -> Upload:
-    """The record of an upload of which it is only known that it never finished.
+    """The record of an upload that never finished, if nothing else is known about it.
 
-    `at` is when that was seen; its id contains when it began.
+    `at` is when that was found; its id contains when it began.
     """
     began = datetime.fromtimestamp(created_at(upload_id), UTC)
     return Upload(
@@ -233,9 +233,9 @@ _packer = msgspec.msgpack.Encoder()
 
 
 def to_json(upload: Upload) -> bytes:
-    """The record as it is kept; `authorization` in it is encrypted, times are RFC 3339.
+    """The record as JSON; its `authorization` is encrypted, times are as in RFC 3339.
 
-    Text in it that cannot be encoded is cleaned; so it is in a packed one.
+    Text that cannot be encoded is cleaned, as in a packed record.
     """
     try:
         return _encoder.encode(upload)
@@ -244,12 +244,12 @@ def to_json(upload: Upload) -> bytes:
 
 
 def from_json(document: bytes) -> Upload:
-    """The upload of a kept record. Raises msgspec.DecodeError for any other document."""
+    """The upload in a JSON record. Raises msgspec.DecodeError for any other document."""
     return kept.read(_decoder, document)
 
 
 def pack(upload: Upload) -> bytes:
-    """The record as Redis has it: MessagePack, which takes a file's first bytes as they are."""
+    """The record as kept in Redis: MessagePack, which holds a file's first bytes as they are."""
     try:
         return _packer.encode(upload)
     except UnicodeEncodeError:
@@ -257,5 +257,5 @@ def pack(upload: Upload) -> bytes:
 
 
 def unpack(document: bytes) -> Upload:
-    """The upload of a packed record. Raises msgspec.DecodeError for any other document."""
+    """The upload in a packed record. Raises msgspec.DecodeError for any other document."""
     return kept.read(_unpacker, document)

@@ -4,5 +4,5 @@
 file. `token` and `shared_token` are the gateway's own credentials. `retry`, `reconcile` and
 `breaker` decide what follows an error, and how a file is registered only once.
 
-Uploads are relayed elsewhere (`gateway.delivery`): here are requests of the gateway's own.
+This package sends the gateway's own requests; `gateway.delivery` relays uploads.
 """

@@ -1,7 +1,7 @@
-"""A circuit breaker: an upstream that fails is left alone, and asked again by single requests.
+"""A circuit breaker: requests to a failing upstream pause, and single requests probe it.
 
-The decisions are pure; `SharedBreaker` keeps their state in Redis, so that all workers leave the
-upstream alone together, and in the process where there is no Redis.
+The decisions are pure. `SharedBreaker` keeps their state in Redis, so that all workers pause
+together; without Redis, each process keeps its own.
 """
 
 import time
@@ -21,21 +21,21 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 THRESHOLD: Final = 5
-"""Failures in a row after which the upstream is left alone."""
+"""Failures in a row after which requests pause."""
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 15.0
 """Seconds between two probes, doubling each time; recovery is noticed at most this late."""
 
 LONGEST_ASKED: Final = 60.0
-"""Seconds that all leave the upstream alone because it asked one of them to wait."""
+"""The longest pause of all processes because the upstream asked one of them to wait, in seconds."""
 
 PROBE: Final = 5.0
 """Seconds that one probe has before the next may be sent as well."""
 
 _STATE_SECONDS: Final = 600
 _FRESH: Final = 0.1
-"""Seconds for which a process that has seen the breaker closed does not look again."""
+"""Seconds for which a process that has seen the breaker closed does not check it again."""
 
 _TRIES: Final = 3
 
@@ -43,7 +43,7 @@ Outcome = TypeVar("Outcome")
 
 
 class Circuit(msgspec.Struct, frozen=True):
-    """What is known of the upstream: failures in a row, and the times before which to wait."""
+    """The state of the upstream: failures in a row, and the times before which to wait."""
 
     failures: int = 0
     open_until: float = 0.0
@@ -70,9 +70,9 @@ def permit(circuit: Circuit, now: float) -> tuple[Circuit, float]:
 
 
 def failed(circuit: Circuit, now: float, asked: float) -> tuple[Circuit, bool]:
-    """After a failure; `asked` are the seconds that the upstream wants to be left alone.
+    """The circuit after a failure; `asked` is the pause that the upstream asked for, in seconds.
 
-    Whether the failure is the upstream's, by then, and not only of the one request.
+    Also returns whether the failure is the upstream's by now, and not only the one request's.
     """
     failures = circuit.failures + 1
     pause = min(asked, LONGEST_ASKED)
@@ -88,7 +88,7 @@ _decoder = msgspec.msgpack.Decoder(Circuit)
 
 
 def _circuit(state: bytes | None) -> Circuit:
-    """The stored circuit; an unreadable one is none."""
+    """The stored circuit; if it cannot be read, a new one."""
     try:
         return kept.read(_decoder, state) if state is not None else CLOSED
     except msgspec.MsgspecError:
@@ -96,7 +96,7 @@ def _circuit(state: bytes | None) -> Circuit:
 
 
 class SharedBreaker:
-    """The breaker of one upstream. Whatever happens to Redis, nothing here raises."""
+    """The breaker of one upstream. Nothing here raises, whatever happens to Redis."""
 
     def __init__(self, redis: Redis, name: str) -> None:
         """Share the state of the upstream called `name`."""
@@ -104,7 +104,7 @@ class SharedBreaker:
         self._key = f"breaker:{name}"
         self._local = CLOSED
         self._closed_at: float | None = None
-        """When this process has seen it closed; None if it has seen otherwise since."""
+        """When this process last saw it closed; None if it has seen failures since."""
 
     async def permit(self) -> float:
         """Seconds to wait before anything is sent: 0 permits one request."""
@@ -113,16 +113,16 @@ class SharedBreaker:
         return await self._change(permit)
 
     async def succeeded(self) -> None:
-        """The upstream answered as one that works.
+        """Note that the upstream works.
 
-        A process that has seen the breaker closed has nothing to close: if there were failures
+        A process that has just seen the breaker closed has nothing to close: if there were failures
         since, it sees them before its next request.
         """
         if self._closed_at is None:
             await self._change(lambda _, __: (CLOSED, None))
 
     async def failed(self, asked: float) -> bool:
-        """The upstream failed; see the function of that name."""
+        """Note that the upstream failed; see the function of that name."""
         self._closed_at = None
         return await self._change(lambda circuit, now: failed(circuit, now, asked))
 
@@ -151,7 +151,7 @@ class SharedBreaker:
         self, decide: Callable[[Circuit, float], tuple[Circuit, Outcome]]
     ) -> Outcome:
         if await self._redis.get(self._key) is None:
-            # The upstream works, as nearly always: one command is all that it costs.
+            # The upstream nearly always works: then this costs only one command.
             circuit, outcome = decide(CLOSED, 0.0)
             if circuit == CLOSED:
                 self._closed_at = time.monotonic()
@@ -175,7 +175,7 @@ class SharedBreaker:
         return outcome
 
     async def _read(self, pipeline: Pipeline) -> tuple[Circuit, float]:
-        """The state, and the time by Redis' clock, which all share."""
+        """The state, and the time of Redis' clock, which all processes share."""
         state = await pipeline.get(self._key)
         seconds, microseconds = await pipeline.time()
         return _circuit(cast(bytes | None, state)), seconds + microseconds / 1e6

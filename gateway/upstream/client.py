@@ -1,4 +1,4 @@
-"""The ChatKitty API, as far as files need it."""
+"""The part of ChatKitty's API that files need."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -21,7 +21,7 @@ _GONE: Final = 404
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The application that a token belongs to. ChatKitty does not say until when."""
+    """The application that a token belongs to. ChatKitty does not say when the token expires."""
 
     application_id: int
 
@@ -29,8 +29,8 @@ class Identity:
 class ChatKitty:
     """The API below one base URL, in either generation.
 
-    Every method raises UpstreamUnavailable and UpstreamTimeout where no answer came, Refusal (an
-    UpstreamRefused) where it was an error status, and UpstreamError for one that makes no sense.
+    Every method raises UpstreamUnavailable or UpstreamTimeout if no answer came, Refusal (an
+    UpstreamRefused) for an error status, and UpstreamError for an answer that makes no sense.
     """
 
     def __init__(self, transport: Transport, base_url: str) -> None:
@@ -60,8 +60,8 @@ class ChatKitty:
     ) -> Answer:
         """Post the reference of an external file; the answer is the message or the user.
 
-        It is sent by that time of the monotonic clock, or not at all. An error has
-        `outcome_unknown` where ChatKitty may have made the message all the same.
+        It is sent before that time of the monotonic clock, or not at all. An error has
+        `outcome_unknown` if ChatKitty may have made the message anyway.
         """
         request = self._request("POST", endpoint.path, {"Content-Type": "application/json"})
         request = replace(
@@ -94,7 +94,7 @@ class ChatKitty:
                 raise
 
     async def whoami(self, credentials: Credentials) -> Identity | None:
-        """Whom a token belongs to; None if ChatKitty does not accept it.
+        """The application of a token; None if ChatKitty does not accept it.
 
         Source: ChatKitty OpenAPI 2.41.9, `retrieve-authenticated-application`.
         """
@@ -150,7 +150,7 @@ def _refusal(answer: Answer, *, idempotent: bool) -> Refusal:
 
 
 def _detail(answer: Answer) -> str:
-    """What ChatKitty says of an error, bounded and on one line."""
+    """ChatKitty's text of an error, shortened to one line."""
     document = answer.json_object() or {}
     spoken = document.get("message") or document.get("error_description") or document.get("error")
     if not isinstance(spoken, str):

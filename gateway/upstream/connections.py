@@ -1,8 +1,8 @@
-"""Connections that are kept, and what their last bytes say.
+"""Whether an idle connection can be used again, and the answer in the last bytes of a broken one.
 
-A request that is sent on a connection which the other end has closed is lost, and it is not known
-whether it was read. The loop hears of the end only in its next turn; the socket tells it at once.
-An answer that came before a connection broke is an answer all the same (RFC 9112 section 9.6).
+If the other end has closed a connection, a request that is sent on it is lost, and nobody knows
+whether it was read. The loop reports the end only in its next turn; the socket shows it at once. An
+answer that arrived before a connection broke is still an answer (RFC 9112 section 9.6).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _REFUSED: Final = 400
 _PROBE: Final = b"HTTP/1.1 204 \r\n\r\n"
 _BLANK_LINE: Final = b"\r\n\r\n"
 _NO_BODY: Final = frozenset({204, 304})
-"""Whatever their head says of a length (RFC 9112 section 6.3)."""
+"""Statuses without a body, whatever their head says about a length (RFC 9112 section 6.3)."""
 
 _TLS: Final = "_ssl_protocol"
 
@@ -39,7 +39,7 @@ def is_silent(transport: asyncio.BaseTransport) -> bool:
 
 
 def connector(limit: int) -> aiohttp.TCPConnector:
-    """A pool of at most `limit` connections (0: any number) that uses none again that has ended."""
+    """A pool of at most `limit` connections (0: any number) that reuses none that has ended."""
     pool = aiohttp.TCPConnector(limit=limit)
     make_connections_by(pool, partial(_Handler, loop=asyncio.get_running_loop()))
     return pool
@@ -48,8 +48,8 @@ def connector(limit: int) -> aiohttp.TCPConnector:
 def is_between_answers(parser: "HttpParser[RawResponseMessage]") -> bool:
     """Whether nothing of another answer, and no trailer of the last, is left in the parser.
 
-    Either would be the beginning of the next answer. The parser has no place to ask, but makes of
-    an answer without headers just that only if nothing was there before it.
+    Either would become the beginning of the next answer. The parser cannot be asked for that, but
+    it reads an answer without headers as just that only if nothing was left in it.
     """
     try:
         messages, _, _ = parser.feed_data(_PROBE)
@@ -64,8 +64,8 @@ def is_between_answers(parser: "HttpParser[RawResponseMessage]") -> bool:
 def body_of(data: bytes, head: RawResponseMessage) -> bytes | None:
     """The body, if the bytes are plainly one answer from its first byte to its last.
 
-    `head` is what the parser made of them, when nothing was left in it before. Then nothing is left
-    in it now, and it need not be asked: to ask it is dear. Where it is not plain, None.
+    `head` is what the parser read, if nothing was left in it before. Then nothing is left in it
+    now, which saves the costly question. None if the bytes are not that simple.
     """
     length = head.headers.get("Content-Length")
     if length is None or head.chunked or head.code in _NO_BODY:
@@ -73,17 +73,18 @@ def body_of(data: bytes, head: RawResponseMessage) -> bytes | None:
     end = data.find(_BLANK_LINE)
     if end < 0 or len(data) != end + len(_BLANK_LINE) + int(length):
         return None
-    # The parser takes a line feed alone for the end of a line: the head could have ended before.
+    # For the parser, a line feed alone ends a line: the head could have ended before.
     if data.count(b"\n", 0, end) != data.count(b"\r\n", 0, end):
         return None
     return data[end + len(_BLANK_LINE) :]
 
 
 def read_rest(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]) -> None:
-    """Give `receive` what came on a connection before it broke.
+    """Give `receive` the bytes that arrived on a connection before it broke.
 
-    asyncio takes the first error, be it of a write, for the end, and leaves what the kernel still
-    holds: the answer of an upstream that refuses an upload and closes without reading it.
+    For asyncio, the first error is the end, even an error of a write. It does not read what the
+    kernel still holds: the answer of an upstream that refuses an upload and closes without reading
+    it.
     """
     if getattr(transport, _TLS, ...) is None:
         return  # a connection with TLS that was closed on our side
@@ -97,10 +98,10 @@ def read_rest(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]
 
 
 def heed_tls(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]) -> None:
-    """Have `read_rest` done before a connection with TLS ends.
+    """Have `read_rest` called before a connection with TLS ends.
 
-    Its protocol hears of the end only when the socket is closed. That of a connection without TLS
-    hears of it before, and does that itself.
+    Its protocol learns of the end only when the socket is closed. The protocol of a connection
+    without TLS learns of it before, and calls it itself.
     """
     tls = getattr(transport, _TLS, None)
     if tls is None:
@@ -133,10 +134,10 @@ def _decrypt(tls: asyncio.BufferedProtocol, data: bytes) -> None:
 
 
 def ends_after(status: int) -> bool:
-    """Whether a connection is not used again once a request with a body was answered so.
+    """Whether a connection is not used again after a request with a body got such an answer.
 
-    Who refuses a body may close without having read it, and without saying so: what is sent next
-    would meet the reset, and it would not be known whether it was read.
+    A server that refuses a body may close the connection without reading it, and without saying so.
+    The next request would meet the reset, and nobody would know whether it was read.
     """
     return status >= _REFUSED
 
@@ -160,30 +161,30 @@ class _Handler(ResponseHandler):
     def feed_data(
         self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0
     ) -> None:
-        """The head of an answer has come."""
+        """Handle the head of an answer."""
         if self.sends_body and ends_after(data[0].code):
             self._should_close = True
         super().feed_data(data, size)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Listen to the end."""
+        """Have the last bytes read before the end."""
         super().connection_made(transport)
         heed_tls(transport, self.data_received)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """An answer that has come is judged before the error."""
+        """Handle an answer that has arrived before the error."""
         if exc is not None:
             self._read_rest()
         super().connection_lost(exc)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """The write may have failed, which is reported before the end of the connection."""
+        """Handle an answer before the error of a write, which is reported before the end."""
         if self.transport is not None and self.transport.is_closing():
             self._read_rest()
         super().set_exception(exc, *cause)
 
     def close(self) -> None:
-        """As above: what failed may be the end of a body, behind which aiohttp closes at once."""
+        """Handle an answer before aiohttp closes because the end of a body was not written."""
         if self.transport is not None and self.transport.is_closing():
             self._read_rest()
         super().close()

@@ -10,7 +10,7 @@ from typing import Final
 
 
 class Generation(Enum):
-    """A generation of the API: how its paths begin and its members are spelt."""
+    """A generation of the API: the beginning of its paths, and the spelling of its members."""
 
     V1 = "v1"
     """Paths below `/v1`, members in camelCase."""
@@ -20,7 +20,7 @@ class Generation(Enum):
 
     @property
     def prefix(self) -> str:
-        """What its paths begin with."""
+        """The beginning of its paths."""
         return "/v1" if self is Generation.V1 else ""
 
     @property
@@ -34,7 +34,7 @@ class Generation(Enum):
 
 
 class EndpointKind(Enum):
-    """What becomes of a file that is sent to an endpoint."""
+    """What a file becomes that is sent to an endpoint."""
 
     CHANNEL_MESSAGE = "channel-message"
     THREAD_MESSAGE = "thread-message"
@@ -62,12 +62,12 @@ class Endpoint:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods that ChatKitty has for it."""
+        """The methods by which ChatKitty accepts it."""
         return ("GET", "POST") if self.kind in _MESSAGES else ("POST",)
 
     @property
     def is_idempotent(self) -> bool:
-        """Whether the same reference sent twice does what it does once."""
+        """Whether sending the same reference twice has the same effect as sending it once."""
         return self.kind is EndpointKind.DISPLAY_PICTURE
 
 
@@ -89,7 +89,7 @@ _INT64_MAX: Final = 2**63 - 1
 def recognise(path: str) -> Endpoint | None:
     """The endpoint that `path` (without a query, relative to the API's base) names, if any.
 
-    A slash at its end makes no difference, as it makes none to Spring before its version 6.
+    A slash at its end makes no difference, as in Spring before version 6.
     """
     path = path.removesuffix("/")
     if (match := _PATH.fullmatch(path)) is None:

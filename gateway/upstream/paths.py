@@ -14,7 +14,7 @@ _PERHAPS_ODD_ID: Final = re.compile(r"/[0+#-]|[^!-~]")
 _BLANKS: Final = re.compile(r"\s+")
 _ODD_ID: Final = re.compile(r"(?:\+|(-))?(?:(?:0[xX]|#)([\da-fA-F]+)|(\d+))")
 _BEYOND_IDS: Final = 2**63
-"""One more than the largest id: larger numbers need not be told apart, nor be written out."""
+"""One more than the largest id: larger numbers need not be distinguished."""
 
 
 @lru_cache(_BASE_URLS)
@@ -34,19 +34,19 @@ def api_path(target: str, base_url: str) -> str:
 
 
 def normal(path: str) -> str:
-    """The one spelling of all that RFC 3986 calls equivalent by their escapes.
+    """The normal spelling of a path, among those that differ only in escapes.
 
-    Escapes of unreserved characters are undone, the others are in upper case (sections 6.2.2.1 and
-    6.2.2.2).
+    Escapes of unreserved characters are decoded, the others are in upper case (RFC 3986 sections
+    6.2.2.1 and 6.2.2.2).
     """
     return _ESCAPE.sub(_normal_escape, path) if "%" in path else path
 
 
 def matched(path: str) -> str:
-    """A path as routes are compared with it: without escapes, and without a slash at its end.
+    """The form of a path that is compared with routes: without escapes and final slash.
 
-    Spring takes `@` for `%40`, and before its version 6 `/v1/users/` for `/v1/users`; where it
-    wants an id, it takes `0702`, `+702`, `0x2be` and digits of other scripts for 702.
+    Spring reads `%40` as `@`, and before version 6 `/v1/users/` as `/v1/users`; as an id, it reads
+    `0702`, `+702`, `0x2be` and digits of other scripts as 702.
     """
     plain = unquote(path).removesuffix("/") or "/"
     if _PERHAPS_ODD_ID.search(plain) is None:
@@ -55,7 +55,7 @@ def matched(path: str) -> str:
 
 
 def _with_plain_id(segment: str) -> str:
-    """The decimal number that Spring's `NumberUtils.parseNumber` reads, or the segment if none."""
+    """The decimal number that Spring's `NumberUtils.parseNumber` reads, else the segment itself."""
     found = _ODD_ID.fullmatch(_BLANKS.sub("", unicodedata.normalize("NFKC", segment)))
     if found is None:
         return segment

@@ -1,7 +1,7 @@
-"""Why a timeout does not register a file twice: whether an earlier request did is looked up.
+"""Finds out whether an earlier request registered a file, so that none is registered twice.
 
-ChatKitty has no idempotency key for messages, but the URL of a hosted file is unique to its
-upload, so a message that has it is the one that the upload made.
+ChatKitty has no idempotency key for messages. But the URL of a hosted file is unique to its upload,
+so a message with that URL is the one that the upload made.
 """
 
 import json
@@ -18,7 +18,7 @@ from gateway.upstream.credentials import Credentials
 from gateway.upstream.endpoints import Endpoint, Generation
 
 CLOCK_SLACK: Final = timedelta(minutes=15)
-"""How far ChatKitty's clock may be behind ours without a message being missed."""
+"""How far ChatKitty's clock may be behind ours before a message is missed."""
 
 _PAGE_SIZE: Final = 100
 _MOST_PAGES: Final = 100
@@ -28,18 +28,18 @@ _CURSOR: Final = frozenset({"size", "start", "next", "relation"})
 async def find_registered(
     client: ChatKitty, endpoint: Endpoint, url: str, since: datetime, credentials: Credentials
 ) -> Answer | None:
-    """What the registration of `url` was answered with, if any since `since` (aware) succeeded.
+    """The answer to a registration of `url` that succeeded after `since` (aware), if there is one.
 
-    Reads the messages back, the newest first. A display picture is never looked for: setting it
-    again does no harm. Raises UpstreamError, always with `outcome_unknown`, where it cannot be
-    told: then it must be asked again before anything is sent.
+    Reads the messages, the newest first. A display picture is never searched for: setting it again
+    does no harm. Raises UpstreamError, always with `outcome_unknown`, if that cannot be found out:
+    then ChatKitty must be asked again before anything is sent.
     """
     if endpoint.is_idempotent:
         return None
     try:
         message = await _find(client, endpoint, url, since - CLOCK_SLACK, credentials)
     except UpstreamError as error:
-        # Not a Refusal even if it is one: what was refused is the look, not the registration.
+        # Not a Refusal, even if it is one: ChatKitty refused the search, not the registration.
         raise UpstreamError(
             f"it is not known whether the file was registered: {error}",
             retryable=error.retryable,
@@ -59,9 +59,9 @@ async def find_naming(
     since: datetime,
     credentials: Credentials,
 ) -> AsyncGenerator[dict[str, object], None]:
-    """The messages of the application, since `since`, of which it is said that they name it.
+    """The messages of the application since `since` for which `names` is true.
 
-    Raises UpstreamError, and TooMany where only some could be looked at.
+    Raises UpstreamError, and TooMany if only some could be read.
     """
     path = f"{generation.prefix}/messages"
     async with aclosing(_read_back(client, path, since - CLOCK_SLACK, credentials)) as messages:
@@ -101,9 +101,9 @@ async def _read_back(
 
 
 def _messages(page: Mapping[str, object]) -> list[dict[str, object]]:
-    """The messages of a page. Raises UpstreamError for what is no page."""
+    """The messages of a page. Raises UpstreamError if the document is no page."""
     embedded = page.get("_embedded", {})
-    # An empty page leaves `_embedded` out; without `page` either it is something else.
+    # An empty page has no `_embedded`; a document without `page` as well is no page.
     if isinstance(embedded, dict) and ("page" in page or embedded):
         messages = embedded.get("messages", [])
         if isinstance(messages, list) and all(isinstance(each, dict) for each in messages):
@@ -118,7 +118,7 @@ def file_url(message: Mapping[str, object]) -> object:
 
 
 def _older(page: Mapping[str, object]) -> dict[str, str] | None:
-    """The cursor of the next, older page. Its link's host and path are none of our business."""
+    """The cursor of the next, older page. The host and path of its link are ignored."""
     links = page.get("_links")
     link = links.get("next") if isinstance(links, dict) else None
     href = link.get("href") if isinstance(link, dict) else None

@@ -24,7 +24,7 @@ _RESERVED: Final = frozenset({"file", "type", "user"})
 """Members that the reference sets itself; a user is named by a part `username`."""
 
 _DEEPEST: Final = 64
-"""Levels that `properties` may be nested: far below what any JSON reader gives up at."""
+"""Levels that `properties` may be nested: far fewer than any JSON reader can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,11 @@ def check_fields(endpoint: Endpoint, fields: Sequence[tuple[str, str]]) -> None:
 def fields_of_user(
     endpoint: Endpoint, fields: Sequence[tuple[str, str]], username: str
 ) -> tuple[tuple[str, str], ...]:
-    """`fields` as the user of that name may have them: with exactly this user as their author.
+    """`fields` with exactly the user of that name as their author.
 
     A message without an author would be the system's, so the name is added if it is missing.
-    Raises InvalidField as `check_fields` does, and for parts that ChatKitty does not document, any
-    of which might name a user; AnotherUser if they name another one.
+    Raises InvalidField as `check_fields` does, and for parts that ChatKitty does not document,
+    since any of them might name a user. Raises AnotherUser if they name another user.
     """
     members = _members(endpoint, fields)
     if endpoint.kind is EndpointKind.DISPLAY_PICTURE:
@@ -86,7 +86,7 @@ def fields_of_user(
     author = {_USERNAME: username}
     if members.get("user", author) != author:
         raise AnotherUser("the part `username` must be left out, or name the token's user")
-    # Quoted, so that a name which begins with a quote is not taken for a quoted one.
+    # Quoted, so that a name that begins with a quote is not read as a quoted one.
     kept = [(name, text) for name, text in fields if name != _USERNAME]
     return (*kept, (_USERNAME, json.dumps(username)))
 
@@ -123,9 +123,9 @@ def _value(name: str, text: str) -> object:
 
 
 def _unquoted(text: str) -> str:
-    """A JSON string literal as the text that it stands for, anything else as it is.
+    """The value of a JSON string literal, or any other text as it is.
 
-    ChatKitty's runtime SDK sends `JSON.stringify(value)`, its platform API takes the raw text.
+    ChatKitty's runtime SDK sends `JSON.stringify(value)`, its platform API accepts the raw text.
     """
     if not text.startswith('"'):
         return text
@@ -193,5 +193,5 @@ def _spelt(name: str, endpoint: Endpoint) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name that the client chose, fit for an error's text."""
+    """A name that the client chose, shortened for an error's text."""
     return f"`{''.join(char if char.isprintable() else '?' for char in name[:64])}`"

@@ -10,29 +10,29 @@ from gateway.errors import UpstreamError, UpstreamTimeout
 MAX_ATTEMPTS: Final = 20
 BACKOFF_BASE: Final = 0.5
 BACKOFF_CAP: Final = 30.0
-"""Seconds: how late a retry may come after the upstream has come back."""
+"""The longest pause between retries, in seconds, which is how late recovery is noticed."""
 
 RETRY_AFTER_CAP: Final = 3600.0
-"""Seconds: a longer wait that the upstream asks for would look like a lost upload."""
+"""The longest pause that the upstream can ask for, in seconds: a longer one would seem a loss."""
 
 SETTLING: Final = 1.0
-"""Seconds before the upstream is asked what became of a request whose connection broke."""
+"""Seconds to wait after a broken connection before the upstream is asked about the request."""
 
 SETTLING_AFTER_TIMEOUT: Final = 10.0
-"""Seconds, too, where it fell silent: it may still be at work on the request."""
+"""The same after silence: the upstream may still be processing the request."""
 
 LISTING: Final = 15.0
 LISTING_AFTER_TIMEOUT: Final = 45.0
-"""Seconds after which a message that is still not listed was not made."""
+"""Seconds after which a message that is still not listed was never made."""
 
 LOOK_AGAIN: Final = 5.0
-"""Seconds between two looks within that time."""
+"""Seconds between two searches within that time."""
 
 RETRY_WINDOW: Final = 3600.0
-"""Seconds that a caller's token must still hold, so that the retries can be made with it."""
+"""Seconds that a caller's token must still be valid, so that it can be used for the retries."""
 
 GIVE_UP_AFTER: Final = 86400.0
-"""Seconds after the first attempt when an upstream that is away is not waited for any longer."""
+"""Seconds after the first attempt at which the gateway gives up on an unavailable upstream."""
 
 TOO_MANY_REQUESTS: Final = 429
 _TRY_AGAIN: Final = frozenset({408, 425, TOO_MANY_REQUESTS})
@@ -40,16 +40,16 @@ _TRY_AGAIN: Final = frozenset({408, 425, TOO_MANY_REQUESTS})
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Send the same request again in `after` seconds: the last one did nothing."""
+    """Send the same request again after `after` seconds: the last one did nothing."""
 
     after: float
 
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """In `after` seconds, find out what the last request did before any other is sent.
+    """After `after` seconds, find out what the last request did before sending another one.
 
-    That nothing is found counts only `settling` seconds after the failure.
+    Finding nothing counts only `settling` seconds after the failure.
     """
 
     after: float
@@ -86,7 +86,7 @@ def is_retryable(status: int) -> bool:
 
 
 def may_have_acted(status: int, *, asks_to_wait: bool) -> bool:
-    """Whether an error status leaves open that the request was carried out.
+    """Whether the request may have been executed in spite of the error status.
 
     A 4xx is a refusal. So is a 503 that says when to come back (RFC 9110 section 15.6.4). Any
     other 5xx may come from a fault after the message was made, or from a proxy that lost the

@@ -1,6 +1,6 @@
-"""A token that all processes share through Redis, and whose turn it is to fetch the next.
+"""A token that all processes share through Redis, and a lock for the one that renews it.
 
-Whatever happens to Redis, nothing here raises: a process without it works by itself.
+Nothing here raises, whatever happens to Redis: without it, each process has its own token.
 """
 
 import json
@@ -19,17 +19,17 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 _RENEWAL: Final = 60.0
-"""Seconds before its end at which a token is renewed; half its life, if that is less."""
+"""Seconds before its expiry at which a token is renewed; at half its life, if that is later."""
 
 _TURN_SECONDS: Final = 15.0
-"""How long a process that dies in its turn keeps the others from theirs."""
+"""How long a process that dies while it renews the token blocks the others."""
 
 _POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """How a token is hidden from readers of Redis; `decrypt` returns None for what is not ours.
+    """Hides a token from readers of Redis; `decrypt` returns None for what no own key encrypted.
 
     A key ring's two methods fit.
     """
@@ -40,14 +40,14 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, the seconds that it was given for, and its end by this process's monotonic clock."""
+    """A token, its lifetime in seconds, and its expiry by this process's monotonic clock."""
 
     value: str = field(repr=False)
     life: float
     ends_at: float
 
     def is_usable(self, now: float) -> bool:
-        """Whether it has not ended."""
+        """Whether it has not expired."""
         return now < self.ends_at
 
     def is_fresh(self, now: float) -> bool:
@@ -56,16 +56,16 @@ class Token:
 
 
 class SharedToken:
-    """One token under one key, sealed, for as long as it lives."""
+    """One token, stored encrypted under one key until it expires."""
 
     def __init__(self, redis: Redis, key: str, seal: Seal) -> None:
-        """Keep the token under `key`. Redis' own time-outs bound every call."""
+        """Store the token under `key`. Redis' own time-outs limit every call."""
         self._redis = redis
         self._key = key
         self._seal = seal
 
     async def read(self) -> Token | None:
-        """The token that some process fetched last."""
+        """The token that any process fetched last."""
         try:
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.get(self._key)
@@ -84,7 +84,7 @@ class SharedToken:
         return Token(value, life, time.monotonic() + milliseconds / 1000)
 
     async def write(self, token: Token) -> None:
-        """Share a token until its end."""
+        """Share a token until it expires."""
         left = token.ends_at - time.monotonic()
         if left <= 0:
             return
@@ -96,9 +96,9 @@ class SharedToken:
 
     @asynccontextmanager
     async def turn(self, *, patience: float) -> AsyncIterator[bool]:
-        """Whether it is our turn to fetch a token, waited for up to `patience` seconds.
+        """Whether this process may fetch a token; waits for that for up to `patience` seconds.
 
-        Without Redis it is everybody's turn.
+        Without Redis, every process may.
         """
         lock = self._redis.lock(f"{self._key}:turn", timeout=_TURN_SECONDS, sleep=_POLL_SECONDS)
         held = await self._acquire(lock, patience)

@@ -1,7 +1,6 @@
-"""The gateway's own token: fetched once for all processes, renewed before it ends.
+"""The gateway's own token: fetched once for all processes, and renewed before it expires.
 
-Source: RFC 6749 section 4.4 (client credentials). Redis is a convenience: without it each process
-fetches for itself.
+Source: RFC 6749 section 4.4 (client credentials). Without Redis, each process fetches its own.
 """
 
 import asyncio
@@ -27,10 +26,10 @@ log = get_logger(__name__)
 
 _FETCH_SECONDS: Final = 10.0
 _PATIENCE: Final = _FETCH_SECONDS + 2.0
-"""Seconds that a process without any token waits for another one's fetch before its own."""
+"""Seconds that a process without a token waits for another process to fetch one."""
 
 _UNTOLD_LIFE: Final = 300.0
-"""Seconds that a token is used for where the server does not say how long it lives."""
+"""Seconds for which a token is used if the server does not say when it expires."""
 
 _LONGEST_LIFE: Final = 7 * 86400.0
 _LONGEST_TOKEN: Final = 8192
@@ -38,7 +37,7 @@ _LONGEST_TOKEN: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """The client that the gateway is, and where its credentials become a token."""
+    """The gateway's client credentials, and the endpoint that gives a token for them."""
 
     token_url: str
     client_id: str
@@ -46,12 +45,12 @@ class ClientCredentials:
 
 
 class OwnToken:
-    """The token of the gateway's own client credentials; also the `Credentials` with it."""
+    """The token for the gateway's own client credentials; usable as `Credentials`."""
 
     def __init__(
         self, transport: Transport, client: ClientCredentials, redis: Redis, seal: Seal
     ) -> None:
-        """Fetch tokens over `transport`, and share them, sealed, through `redis`."""
+        """Fetch tokens over `transport`, and share them, encrypted, through `redis`."""
         self._transport = transport
         self._client = client
         whose = hashlib.sha256(f"{client.token_url} {client.client_id}".encode()).hexdigest()
@@ -62,12 +61,12 @@ class OwnToken:
     @classmethod
     @asynccontextmanager
     async def open(cls, client: ClientCredentials, redis: Redis, seal: Seal) -> AsyncIterator[Self]:
-        """With connections of its own; no server has to be reachable yet."""
+        """One with its own connections; no server has to be reachable yet."""
         async with Transport.open(_FETCH_SECONDS) as transport:
             yield cls(transport, client, redis, seal)
 
     async def get(self) -> str:
-        """A token that has not ended.
+        """A token that has not expired.
 
         Raises UpstreamUnavailable if none is available: retryable even if the credentials
         are refused, because an operator can fix that before any upload is lost.
@@ -75,9 +74,9 @@ class OwnToken:
         return (await self._current(stale=None)).value
 
     async def refresh(self, stale: str) -> str:
-        """Another token than `stale`, which was answered with 401.
+        """Another token than `stale`, which got a 401.
 
-        It can be the same where the server gives out no other. Raises UpstreamUnavailable.
+        It is the same token if the server issues no other. Raises UpstreamUnavailable.
         """
         return (await self._current(stale)).value
 
@@ -94,7 +93,7 @@ class OwnToken:
         if (token := _fresh(self._local, stale)) is not None:
             return token
         if self._one_at_a_time.locked() and (old := _usable(self._local, stale)) is not None:
-            return old  # another process renews it; however long that takes, this one is good
+            return old  # another process renews it; this one is valid until then
         async with self._one_at_a_time:
             if (token := _fresh(self._local, stale)) is None:
                 shared = await self._shared.read()
@@ -105,7 +104,7 @@ class OwnToken:
             return token
 
     async def _renew(self, old: Token | None, stale: str | None) -> Token:
-        """A new token, or another process's that came first, or the old one while it lasts."""
+        """A new token, or one that another process fetched, or the old one until it expires."""
         async with self._shared.turn(patience=0.0 if old else _PATIENCE) as ours:
             if old and not ours:
                 return old
@@ -165,7 +164,7 @@ def _token(answer: Answer, asked_at: float) -> Token:
 
 
 def _seconds(life: object) -> float:
-    """How long to use a token that is said to live so long."""
+    """How long to use a token with this lifetime."""
     if not isinstance(life, int | float) or (isinstance(life, float) and math.isnan(life)):
         return _UNTOLD_LIFE
     return float(min(max(life, 1), _LONGEST_LIFE))

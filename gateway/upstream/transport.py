@@ -1,4 +1,4 @@
-"""A small HTTP exchange with the upstream: bounded, not redirected, its outcome not guessed."""
+"""A small HTTP exchange with the upstream: limited in size and time, without redirects."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -25,8 +25,8 @@ _USER_AGENT: Final = "chatkitty-gateway"
 class Request:
     """A request with a small body; `url` is absolute and sent as it is written.
 
-    `idempotent`: sending it twice does what sending it once does. `send_by`: the time, by the
-    monotonic clock, after which it may not be sent any more.
+    `idempotent`: sending it twice has the effect of sending it once. `send_by`: the time of the
+    monotonic clock after which it may not be sent any more.
     """
 
     method: str
@@ -41,13 +41,13 @@ class Transport:
     """A pool of connections for such exchanges."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Take a session as `open` makes it; a cookie or a followed redirect would break rules."""
+        """Use a session made by `open`, which keeps no cookies and follows no redirects."""
         self._session = session
 
     @classmethod
     @asynccontextmanager
     async def open(cls, seconds: float) -> AsyncIterator[Self]:
-        """A pool of its own, closed at the end; an exchange may take `seconds`."""
+        """One with its own connections, closed at the end; an exchange may take `seconds`."""
         async with aiohttp.ClientSession(
             connector=connector(_MOST_CONNECTIONS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -105,7 +105,7 @@ class Transport:
 class _Body:
     """A request's body that knows whether any of the request was sent.
 
-    aiohttp holds the head back until the first bytes of the body are there to go with it.
+    aiohttp sends the head together with the first bytes of the body, and not before.
     """
 
     def __init__(self, content: bytes | None, send_by: float | None) -> None:
@@ -114,7 +114,7 @@ class _Body:
         self.begun = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        # Looked at last of all: the process may have stood still for any time before.
+        # The last check of all: the process may have been suspended before it.
         if self._send_by is not None and time.monotonic() > self._send_by:
             raise TimeoutError("too late to send the request")
         self.begun = True
@@ -122,5 +122,5 @@ class _Body:
 
 
 def _may_act(request: Request, body: _Body) -> bool:
-    """Whether a broken exchange leaves open that the upstream carries it out (once more)."""
+    """Whether the upstream may execute the request (once more) although the exchange broke."""
     return body.begun and not request.idempotent

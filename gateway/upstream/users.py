@@ -1,7 +1,7 @@
-"""What ChatKitty reports of users that concerns files: their display pictures.
+"""The display pictures that ChatKitty reports for users.
 
-Source: ChatKitty OpenAPI 2.41.9, `ChatUserResource` and `list-users`: a page is asked for by its
-number only (`page`, `size`, `sort`), and nothing shows since when a user has a picture.
+Source: ChatKitty OpenAPI 2.41.9, `ChatUserResource` and `list-users`: pages can only be requested
+by number (`page`, `size`, `sort`), and nothing shows since when a user has a picture.
 """
 
 from collections.abc import AsyncGenerator, Collection, Mapping
@@ -41,8 +41,7 @@ async def all_users(
 ) -> AsyncGenerator[dict[str, object], None]:
     """The users of the application, some of them twice.
 
-    Raises UpstreamError, retryable where it cannot be known that these are all, and TooMany where
-    there are more.
+    Raises UpstreamError, retryable if these may not be all, and TooMany if there are more.
     """
     seen: set[int] = set()
     async with aclosing(_pages(client, generation, credentials, seen)) as pages:
@@ -57,9 +56,9 @@ async def _pages(
 ) -> AsyncGenerator[_Page, None]:
     """Pages until all their users are `seen`.
 
-    ChatKitty divides the users into pages anew for each request. By ascending ids, and from the
-    last page to the first, who is deleted meanwhile moves others only to pages that are still to be
-    read, and who comes is found behind the last.
+    ChatKitty divides the users into pages for each request. The pages are read by ascending ids,
+    from the last one to the first: a user that is deleted in the meantime moves others only to
+    pages that are still to be read, and a new user is found after the last.
     """
 
     async def page(number: int) -> _Page:
@@ -84,7 +83,7 @@ async def _pages(
 
 
 def _page_of(document: Mapping[str, object]) -> _Page:
-    """The page that the document is. Raises UpstreamError for what is no page."""
+    """The page in the document. Raises UpstreamError if it is no page."""
     embedded, told = document.get("_embedded", {}), document.get("page")
     # An empty page leaves `_embedded` out.
     if isinstance(embedded, dict) and isinstance(told, dict):
