@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tests.flows.scripted import AUTHORIZATION, USUAL, Came, Script, Scripted, r
 from tests.hostile.answers import ANSWERS
 from tests.hostile.talk import Hangs, Line, Reply
 from tests.servers.gateway import Gateway
+from tests.servers.metrics import PREFIX, scrape
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -23,6 +25,15 @@ LOOK = head("/gateway/healthz", method="GET")
 MIB = 1024**2
 _VARIES = {"date", "x-request-id", "upload-id", "content-length", "transfer-encoding"}
 """Headers of an answer that differ from one request to the next, or frame it."""
+
+_OF_ONE_TIME = {"timestamp", "request_id", "upload_id", "seconds", "module", "pid"}
+"""Fields of an event in the log that differ from one time to the next."""
+
+_ENDS = {"request", "request.unreadable"}
+"""Events of which each request has one."""
+
+_COUNTED = {"requests", "uploads", "problems", "received_bytes"}
+"""Metrics that must be the same. What was sent of an answer that was cut, aiohttp does not know."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +97,52 @@ def content(reply: Reply) -> tuple[Any, ...]:
 async def compare(pair: Pair, cases: dict[str, bytes]) -> list[str]:
     """What of the cases comes to something else by the other engine."""
     faults = []
+    before = {engine: await counted(gateway) for engine, gateway in pair.gateways.items()}
     for name, request in cases.items():
         told: dict[str, list[Any]] = {}
         came: dict[str, list[Came]] = {}
+        logged: dict[str, list[Any]] = {}
         for engine, gateway in pair.gateways.items():
+            at = gateway.log.stat().st_size
             told[engine] = await ask(gateway.url, request)
             # aiohttp's client repeats what was sent on a new connection as well.
             came[engine] = list(dict.fromkeys(pair.upstream.take()))
-        if told["fast"] != told["plain"]:
-            faults.append(f"{name}:\n  {told['fast']}\n  {told['plain']}")
-        if came["fast"] != came["plain"]:
-            faults.append(f"{name} came as\n  {came['fast']}\n  {came['plain']}")
+            logged[engine] = await events(gateway, at, 1 + len([x for x in told[engine][1:] if x]))
+        for what, seen in (("told", told), ("came", came), ("logged", logged)):
+            if seen["fast"] != seen["plain"]:
+                faults.append(f"{name}, {what}:\n  {seen['fast']}\n  {seen['plain']}")
+    grown = {
+        engine: await counted(gateway) - before[engine] for engine, gateway in pair.gateways.items()
+    }
+    if grown["fast"] != grown["plain"]:
+        faults.append(f"counted: {grown['fast'] - grown['plain']} {grown['plain'] - grown['fast']}")
     return faults
+
+
+async def events(gateway: Gateway, at: int, count: int) -> list[dict[str, Any]]:
+    """What was logged since the log had that size, as far as it is the same at any time.
+
+    Waits for `count` requests, since an answer may arrive before it is logged.
+    """
+    logged: list[dict[str, Any]] = []
+    for _ in range(100):
+        with gateway.log.open("rb") as log:
+            log.seek(at)
+            logged = [json.loads(line) for line in log.read().splitlines()]
+        if len([each for each in logged if each["event"] in _ENDS]) >= count:
+            break
+        await asyncio.sleep(0.02)
+    return [{key: each[key] for key in each.keys() - _OF_ONE_TIME} for each in logged]
+
+
+async def counted(gateway: Gateway) -> Counter[str]:
+    """Requests, problems and bytes that were counted."""
+    found: Counter[str] = Counter()
+    for family in (await scrape(gateway.admin_url)).families.values():
+        if family.name.removeprefix(PREFIX) in _COUNTED:
+            for sample in family.samples:
+                found[f"{sample.name}{sample.labels}"] += int(sample.value)
+    return found
 
 
 async def test_each_request_comes_to_the_same(pair: Pair) -> None:

@@ -62,7 +62,7 @@ class Streamed(Protocol):
     def upstream_ends(self) -> None:
         """All of the body was received."""
 
-    def upstream_breaks(self, why: str) -> None:
+    def upstream_breaks(self) -> None:
         """The rest of the body will not come, or is not valid."""
 
 

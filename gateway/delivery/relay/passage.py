@@ -373,9 +373,9 @@ class Passage:
         self._end(self._status)
         self._front.finish()
 
-    def upstream_breaks(self, why: str) -> None:
+    def upstream_breaks(self) -> None:
         """Handle an answer that has no end."""
-        self.fail(UpstreamUnavailable(why))
+        self.fail(UpstreamUnavailable(_CUT))
 
     # --- within ----------------------------------------------------------------------------------
 

@@ -289,7 +289,7 @@ class UpstreamConnection(BaseProtocol):
             self._push()
         elif streamed is not None:
             self._streamed = None
-            streamed.upstream_breaks(why)
+            streamed.upstream_breaks()
         elif not stream.is_eof():
             stream.set_exception(aiohttp.ClientPayloadError(why))
 

@@ -138,8 +138,8 @@ def test_an_answer_that_breaks_off_is_cut(staged: Staged) -> None:
     stage = staged()
     stage.begin()
     stage.answer(200, None)
-    stage.do(lambda: stage.passage.upstream_breaks("gone"))
-    assert (stage.client.ends, stage.line.ended) == (["cut: gone"], [False])
+    stage.do(stage.passage.upstream_breaks)
+    assert (stage.client.ends, stage.line.ended) == (["cut: ChatKitty's answer broke off"], [False])
 
 
 # --- the body ------------------------------------------------------------------------------------

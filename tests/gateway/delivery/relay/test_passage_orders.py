@@ -135,8 +135,8 @@ class Orders(RuleBasedStateMachine):
     @while_in(*ANSWERED)
     @rule()
     def break_answer(self) -> None:
-        self.stage.do(lambda: self.passage.upstream_breaks("gone"))
-        assert self.stage.client.ends == ["cut: gone"]
+        self.stage.do(self.passage.upstream_breaks)
+        assert self.stage.client.ends == ["cut: ChatKitty's answer broke off"]
 
     @while_in(*ON_ITS_WAY)
     @rule()
