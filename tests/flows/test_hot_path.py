@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from aiohttp import web
@@ -37,6 +37,8 @@ TOLERANCES = {
     "calls per upload": 1.03,
     "sends and receives per upload": 1.1,
     "calls per read": 1.03,
+    "calls per passed request": 1.03,
+    "sends and receives per passed request": 1.1,
 }
 BY_CHANCE = {
     "Heartbeats.beat",
@@ -51,6 +53,11 @@ BY_CHANCE = {
 PACKAGE = str(Path(gateway.__file__).parent)
 AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
 UPLOADS = 20
+REQUESTS = 50
+COLLECTED = 100
+"""More than what the gateway asks of the store as it starts leaves to the collector."""
+
+LIMITED = {"GATEWAY_SUBJECT_REQUESTS": "1000000", "GATEWAY_AUTH": "static"}
 ROUNDS = 4
 
 
@@ -107,13 +114,17 @@ def upstream(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 async def port(
-    environ: dict[str, str], upstream: str, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    environ: dict[str, str],
+    upstream: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[int]:
-    """A gateway in this very process, so that its calls can be counted."""
+    """A gateway in this very process, with what settings the test has, whose calls are counted."""
     # What is asked of Redis by the clock is no part of the path, and more of it on a slow machine.
     monkeypatch.setattr(metrics, "_TICKS_A_LOOK", 1_000_000)
     configure_logs("warning")
-    settings = load({**environ, "GATEWAY_UPSTREAM_URL": upstream, "GATEWAY_HASH": "off"})
+    own = {"GATEWAY_UPSTREAM_URL": upstream, "GATEWAY_HASH": "off", **getattr(request, "param", {})}
+    settings = load({**environ, **own})
     async with AsyncExitStack() as stack:
         app = create_app(settings)
         runner = web.AppRunner(app, **HANDLER)
@@ -131,12 +142,15 @@ async def test_an_upload_calls_no_more_than_before(port: int) -> None:
     await _upload(reader, writer, 1000)
     small = await _fewest_calls(port, reader, writer, 1000, UPLOADS)
     large = await _fewest_calls(port, reader, writer, 64 * 1024**2, 1)
+    passed = await _fewest_calls_of_passed(port, reader, writer)
     writer.close()
     per_read = large["calls in reads"] / large["reads"]
     found = {
         "calls per upload": round(small["calls"] / UPLOADS, 1),
         "sends and receives per upload": round(small["socket"] / UPLOADS, 1),
         "calls per read": round(per_read, 1),
+        "calls per passed request": round(passed["calls"] / REQUESTS, 1),
+        "sends and receives per passed request": round(passed["socket"] / REQUESTS, 1),
     }
     if os.environ.get("UPDATE_BASELINE"):
         BASELINE.write_text(json.dumps(found, indent=2) + "\n")
@@ -145,14 +159,48 @@ async def test_an_upload_calls_no_more_than_before(port: int) -> None:
         assert found[name] <= tolerance * allowed[name], (name, found, allowed)
 
 
+async def test_a_passed_request_leaves_nothing_to_the_garbage_collector(port: int) -> None:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    await _ask(reader, writer)
+    with _only_collected() as found:
+        for _ in range(COLLECTED):
+            await _ask(reader, writer)
+    writer.close()
+    assert not {kind: number for kind, number in found.items() if number >= COLLECTED}
+
+
+@pytest.mark.parametrize("port", [{}, LIMITED], indirect=True, ids=["free", "limited"])
+async def test_a_passed_request_takes_no_task(port: int) -> None:
+    """With quotas, either: the answer of Redis calls back."""
+    made = 0
+
+    def make(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
+        nonlocal made
+        made += 1
+        return asyncio.Task(work, loop=loop, **options)
+
+    reader, writer = await asyncio.open_connection(HOST, port)
+    for _ in range(2):  # caches and pools are filled
+        await _ask(reader, writer)
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(make)
+    try:
+        for _ in range(REQUESTS):
+            await _ask(reader, writer)
+    finally:
+        loop.set_task_factory(None)
+    writer.close()
+    assert made < REQUESTS / 2
+
+
 async def test_an_upload_leaves_nothing_to_the_garbage_collector(port: int) -> None:
     reader, writer = await asyncio.open_connection(HOST, port)
     await _upload(reader, writer, 1000)  # caches and pools are filled
     with _only_collected() as found:
-        for _ in range(UPLOADS):
+        for _ in range(COLLECTED):
             await _upload(reader, writer, 1000)
     writer.close()
-    of_each = {kind: number for kind, number in found.items() if number >= UPLOADS}
+    of_each = {kind: number for kind, number in found.items() if number >= COLLECTED}
     assert not of_each, "the collector's work is a part of every upload's price"
 
 
@@ -194,5 +242,24 @@ async def _upload(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, si
     body = form(bytes(size))
     path = "/v1/channels/702/messages"
     writer.write(head(path, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}") + body)
+    answer = await reader.readuntil(b'Z"}')
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def _fewest_calls_of_passed(
+    port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> Counter[str]:
+    """The same for requests that pass through."""
+    rounds = []
+    for _ in range(ROUNDS):
+        with Calls(port) as counted:
+            for _ in range(REQUESTS):
+                await _ask(reader, writer)
+        rounds.append(counted.counts)
+    return min((each for each in rounds if each["calls"] > REQUESTS), key=lambda it: it["calls"])
+
+
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(head("/v1/users?page=1", AUTHORIZATION, "Accept: */*", method="GET"))
     answer = await reader.readuntil(b'Z"}')
     assert answer.startswith(b"HTTP/1.1 200 ")

@@ -196,6 +196,9 @@ class Passage:
         "_request", "_reused", "_status", "_task", "_unsent", "_upstream", "_write", "left",
     )  # fmt: skip
 
+    _front: Front
+    """Until the passage is over: the two hold each other, and would be left to the collector."""
+
     _status: int
 
     def __init__(self, passages: Passages, request: Request, front: Front) -> None:
@@ -277,14 +280,14 @@ class Passage:
 
     def fail(self, error: Exception) -> None:
         """End it with `error`; an answer that has begun is cut."""
-        begun = self._phase >= _ANSWERING
         if self._phase is _OVER:
             return
+        front, begun = self._front, self._phase >= _ANSWERING
         self._let_go()
         if begun:
-            self._front.cut(str(error))
+            front.cut(str(error))
         else:
-            self._front.refuse(error)
+            front.refuse(error)
 
     def close(self) -> None:
         """End it: the rest of the answer is not wanted."""
@@ -355,8 +358,9 @@ class Passage:
         if whole is None and body.is_eof():
             whole = body.read_nowait()
         if whole is not None:
+            front = self._front
             self._end(head.code)
-            self._front.answer(head, whole, whole=True)
+            front.answer(head, whole, whole=True)
             return
         self._status = head.code
         self._front.answer(head, b"", whole=False)
@@ -370,8 +374,9 @@ class Passage:
 
     def upstream_ends(self) -> None:
         """Handle the end of the answer's body."""
+        front = self._front
         self._end(self._status)
-        self._front.finish()
+        front.finish()
 
     def upstream_breaks(self) -> None:
         """Handle an answer that has no end."""
@@ -435,6 +440,7 @@ class Passage:
     def _end(self, status: int) -> None:
         """Finish, since all of the answer was read."""
         self._phase = MOVES[self._phase][_READ]
+        del self._front
         self._write = _forget
         self._passages.under_way.discard(self)
         refuses_body = bool(self._request.length) and ends_after(status)
@@ -442,6 +448,7 @@ class Passage:
 
     def _let_go(self) -> None:
         self._phase = MOVES[self._phase][_FAILED]
+        del self._front
         self._write, self._unsent = _forget, b""
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()  # nothing may be sent for an aborted request
