@@ -1,4 +1,4 @@
-"""Uploads over keep-alive connections, by blocking sockets: as cheap as Python can send bytes."""
+"""Uploads and GETs over kept connections, by blocking sockets: as cheap as Python can be."""
 
 import secrets
 import socket
@@ -14,13 +14,17 @@ _PIECE = memoryview(bytes(range(256)) * 4096)
 
 @dataclass(frozen=True)
 class Load:
-    """So many uploads of `size` bytes each, over `connections`; `status` answers each."""
+    """So many uploads of `size` bytes each, over `connections`; `status` answers each.
+
+    `gets`: GETs instead, each with an answer of that size.
+    """
 
     size: int
     uploads: int
     connections: int
     status: int = 200
     path: str = PATH
+    gets: bool = False
 
     @property
     def gib(self) -> float:
@@ -38,7 +42,8 @@ def time_load(url: str, load: Load, token: str) -> list[float]:
     """As `run_load`; the seconds that each upload took."""
     with ThreadPoolExecutor(load.connections) as pool:
         share = load.uploads // load.connections
-        doing = [pool.submit(_uploads, url, token, load, share) for _ in range(load.connections)]
+        work = _gets if load.gets else _uploads
+        doing = [pool.submit(work, url, token, load, share) for _ in range(load.connections)]
         return [seconds for done in doing for seconds in done.result()]
 
 
@@ -71,6 +76,18 @@ def around(
     return (head + opening).encode(), closing.encode()
 
 
+def get(host: str, token: str, size: int) -> bytes:
+    """A request that the sink answers with `size` bytes."""
+    lines = (
+        f"GET /v1/bytes/{size} HTTP/1.1",
+        f"Host: {host}",
+        f"Authorization: Bearer {token}",
+        "User-Agent: bench",
+        "Accept: */*",
+    )
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
 def _uploads(url: str, token: str, load: Load, count: int) -> list[float]:
     address = urlsplit(url)
     taken = []
@@ -80,6 +97,20 @@ def _uploads(url: str, token: str, load: Load, count: int) -> list[float]:
             before, after = around(str(address.hostname), token, load.size, load.path)
             started = time.perf_counter()
             _upload(connection, before, after, load.size)
+            read_answer(connection, load.status)
+            taken.append(time.perf_counter() - started)
+    return taken
+
+
+def _gets(url: str, token: str, load: Load, count: int) -> list[float]:
+    address = urlsplit(url)
+    taken = []
+    request = get(str(address.hostname), token, load.size)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(count):
+            started = time.perf_counter()
+            connection.sendall(request)
             read_answer(connection, load.status)
             taken.append(time.perf_counter() - started)
     return taken

@@ -36,6 +36,7 @@ http {{
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_request_buffering off;
+            proxy_max_temp_file_size 0;
         }}
     }}
 }}
@@ -44,11 +45,15 @@ http {{
 
 @dataclass(frozen=True)
 class Side:
-    """One way to the sink; `pid` is the proxy's, None where there is none."""
+    """One way to the sink; `pid` is the proxy's, None where there is none.
+
+    `passes`: it takes other requests than uploads.
+    """
 
     name: str
     url: str
     pid: int | None
+    passes: bool = True
 
     def cpu_seconds(self) -> float:
         """What the proxy's processes have used so far, to the nanosecond."""
@@ -74,6 +79,7 @@ class Bench:
     def __init__(self, stack: ExitStack, directory: Path) -> None:
         self._stack = stack
         self._directory = directory
+        directory.chmod(0o755)  # nginx's worker is another user
         self._sink = free_port()
         ready = f"http://{HOST}:{self._sink}/"
         self._module("bench.sink", str(self._sink), ready=ready, core=1)
@@ -112,12 +118,13 @@ class Bench:
         pin(part.pid, 0)
         return Side(name, url, part.pid)
 
-    def python(self, name: str, module: str) -> Side:
+    def python(self, name: str, module: str, *, passes: bool = True) -> Side:
         """One of the proxies beside this module."""
         port = free_port()
         url = f"http://{HOST}:{port}"
         module = f"bench.proxies.{module}"
-        return Side(name, url, self._module(module, str(port), self.sink_url, ready=url, core=0))
+        pid = self._module(module, str(port), self.sink_url, ready=url, core=0)
+        return Side(name, url, pid, passes)
 
     def gateway(
         self,

@@ -1,7 +1,11 @@
-"""An upstream that takes everything and answers with a file message; as cheap as Python can be."""
+"""An upstream that takes everything and answers with a file message; as cheap as Python can be.
+
+A GET of `/v1/bytes/{size}` is answered with that many bytes.
+"""
 
 import asyncio
 import sys
+from functools import lru_cache
 
 ANSWER = (
     b'{"id":1,"type":"SYSTEM_FILE","channelId":702,"file":{"type":"HOSTED","url":"http://x/f",'
@@ -12,6 +16,7 @@ RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(ANSWER)
 ) + ANSWER
 
+_DOWNLOAD = b"GET /v1/bytes/"
 _BUFFER = memoryview(bytearray(1024 * 1024))
 
 
@@ -25,6 +30,7 @@ class Sink(asyncio.BufferedProtocol):
         self._missing = 0
         self._chunked = False
         self._tail = b""
+        self._response = RESPONSE
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
         return _BUFFER
@@ -48,6 +54,7 @@ class Sink(asyncio.BufferedProtocol):
             self._head = head
             return
         self._head = b""
+        self._response = _response_to(head)
         self._chunked = b"transfer-encoding: chunked" in head.lower()
         if self._chunked:
             self._read_chunks(body)
@@ -65,7 +72,20 @@ class Sink(asyncio.BufferedProtocol):
 
     def _end_if_done(self) -> None:
         if not self._missing:
-            self._transport.write(RESPONSE)
+            self._transport.write(self._response)
+
+
+@lru_cache
+def _download(size: int) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Type: x/y\r\nContent-Length: %d\r\n\r\n" % size + bytes(
+        size
+    )
+
+
+def _response_to(head: bytes) -> bytes:
+    if not head.startswith(_DOWNLOAD):
+        return RESPONSE
+    return _download(int(head[len(_DOWNLOAD) :].partition(b" ")[0]))
 
 
 def _content_length(head: bytes) -> int:

@@ -20,12 +20,13 @@ _BETWEEN: Final = frozenset({"host", "content-length", "transfer-encoding"})
 class Script(NamedTuple):
     """What the upstream sends, and whether it closes the connection behind that.
 
-    `early`: before it reads the body.
+    `early`: before it reads the body; `after`: when it has waited for that many seconds.
     """
 
     data: bytes
     closes: bool = False
     early: bool = False
+    after: float = 0.0
 
 
 class Came(NamedTuple):
@@ -83,6 +84,7 @@ class Scripted:
         data = script.data
         if method == "HEAD" and script.data.startswith(b"HTTP/1.1 2"):
             data = data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        await asyncio.sleep(script.after)
         writer.write(data)
         await writer.drain()
         return not (script.closes or script.early)

@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import os
+import re
+import signal
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,10 @@ from tests.flows.raw import head
 from tests.flows.scripted import AUTHORIZATION, USUAL, Came, Script, Scripted, requests
 from tests.hostile.answers import ANSWERS
 from tests.hostile.talk import Hangs, Line, Reply
+from tests.servers.databases import Databases
 from tests.servers.gateway import Gateway
 from tests.servers.metrics import PREFIX, scrape
+from tests.servers.sandbox import TOKENS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,6 +31,10 @@ LOOK = head("/gateway/healthz", method="GET")
 MIB = 1024**2
 _VARIES = {"date", "x-request-id", "upload-id", "content-length", "transfer-encoding"}
 """Headers of an answer that differ from one request to the next, or frame it."""
+
+_TIMED = {"ratelimit", "retry-after"}
+_SECONDS = re.compile(r"(?<=t=)\d+|^\d+$")
+"""What is left of a window."""
 
 _OF_ONE_TIME = {"timestamp", "request_id", "upload_id", "seconds", "module", "pid"}
 """Fields of an event in the log that differ from one time to the next."""
@@ -44,23 +54,35 @@ class Pair:
     upstream: Scripted
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(environ: dict[str, str], servers_dir: Path) -> AsyncIterator[Pair]:
+@asynccontextmanager
+async def open_pair(
+    directory: Path, common: dict[str, str], *redis_urls: str
+) -> AsyncIterator[Pair]:
+    """Each engine with a Redis of its own, if there are any."""
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(Scripted.open())
-        common = {
-            **environ,
-            "GATEWAY_UPSTREAM_URL": upstream.url,
-            "GATEWAY_UPSTREAM_TIMEOUT": "2",
-            "GATEWAY_DELIVERY": "relay",
-            "GATEWAY_AUTH": "static",
-        }
         gateways = {}
-        for engine in ("fast", "plain"):
-            started = Gateway.start({**common, "GATEWAY_ENGINE": engine}, servers_dir)
+        for engine, redis_url in zip_longest(("fast", "plain"), redis_urls):
+            own = {
+                **common,
+                "GATEWAY_UPSTREAM_URL": upstream.url,
+                "GATEWAY_UPSTREAM_TIMEOUT": "2",
+                "GATEWAY_DELIVERY": "relay",
+                "GATEWAY_AUTH": "static",
+                "GATEWAY_ENGINE": engine,
+            }
+            if redis_url is not None:
+                own["GATEWAY_REDIS_URL"] = redis_url
+            started = Gateway.start(own, directory)
             gateways[engine] = await asyncio.to_thread(started.__enter__)
             stack.callback(started.__exit__, None, None, None)
         yield Pair(gateways, upstream)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(environ: dict[str, str], servers_dir: Path) -> AsyncIterator[Pair]:
+    async with open_pair(servers_dir, environ) as opened:
+        yield opened
 
 
 async def ask(url: str, request: bytes) -> list[Any]:
@@ -84,7 +106,11 @@ async def ask(url: str, request: bytes) -> list[Any]:
 
 def content(reply: Reply) -> tuple[Any, ...]:
     """As much of an answer as does not differ from one time to the next."""
-    headers = sorted(each for each in reply.headers if each[0] not in _VARIES)
+    headers = sorted(
+        (name, _SECONDS.sub("seconds", value) if name in _TIMED else value)
+        for name, value in reply.headers
+        if name not in _VARIES
+    )
     body: object = reply.body
     if (reply.header("content-type") or "").startswith("application/problem+json") and reply.body:
         problem = json.loads(reply.body)
@@ -217,3 +243,72 @@ async def test_each_answer_comes_to_the_same(pair: Pair, kind: str) -> None:
         cases[name] = KINDS[kind].replace(b"{}", target.encode())
     faults = await compare(pair, cases)
     assert not faults, "\n".join(faults)
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+LIMITED = {
+    "GATEWAY_SUBJECT_REQUESTS": "3",
+    "GATEWAY_SUBJECT_BYTES": "1000",
+    "GATEWAY_SUBJECT_WINDOW": "600",
+}
+SCOPED = """
+[[routes]]
+path = "/v1/scoped/**"
+scopes = ["chat"]
+"""
+BOB = f"Authorization: Bearer {TOKENS['bob']}"
+PREFLIGHT = ("Origin: https://a", "Access-Control-Request-Method: GET")
+
+
+def limited_requests() -> Iterator[tuple[str, bytes]]:
+    for number in range(5):
+        yield f"request {number} of alice", head("/v1/users", AUTHORIZATION, method="GET")
+    yield "HEAD of alice", head("/v1/users", AUTHORIZATION, method="HEAD")
+    asked = (AUTHORIZATION, "Content-Length: 5", "Expect: 100-continue")
+    yield "a body of alice, asked for", head("/v1/users", *asked)
+    yield "a body of alice", head("/v1/users", AUTHORIZATION, "Content-Length: 5") + b"hello"
+    yield "a stranger", head("/v1/users", "Authorization: Bearer unknown", method="GET")
+    yield "nobody", head("/v1/users", method="GET")
+    yield "a preflight", head("/v1/users", *PREFLIGHT, method="OPTIONS")
+    large = (BOB, "Content-Length: 2000", "Expect: 100-continue")
+    yield "more than all that bob may send", head("/v1/x", *large)
+    for size in (600, 600, 300):
+        yield f"{size} bytes of bob", head("/v1/x", BOB, f"Content-Length: {size}") + b"x" * size
+    for method in ("GET", "HEAD", "POST"):
+        yield f"{method} without the scope", head("/v1/scoped/x", AUTHORIZATION, method=method)
+        yield f"{method} without a token", head("/v1/scoped/x", method=method)
+    yield "a preflight where scopes are needed", head("/v1/scoped/x", *PREFLIGHT, method="OPTIONS")
+
+
+async def test_limits_come_to_the_same(
+    environ: dict[str, str], databases: Databases, tmp_path: Path
+) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(SCOPED)
+    with databases.lend() as one, databases.lend() as other:
+        common = {**environ, **LIMITED, "GATEWAY_CONFIG": str(config)}
+        async with open_pair(tmp_path, common, one, other) as limited:
+            faults = await compare(limited, dict(limited_requests()))
+            assert not faults, "\n".join(faults)
+            problems = await counted(limited.gateways["fast"])
+            refused = "chatkitty_gateway_problems_total{'problem': 'quota-exceeded'}"
+            assert problems[refused] >= 5
+
+
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+async def test_a_request_is_answered_though_its_gateway_ends(
+    environ: dict[str, str], tmp_path: Path, engine: str
+) -> None:
+    async with open_pair(tmp_path, environ) as ending:
+        gateway = ending.gateways[engine]
+        ending.upstream.scripts["/v1/slow"] = Script(USUAL, after=1.0)
+        async with Line.open(gateway.url) as line:
+            await line.send([head("/v1/slow", AUTHORIZATION, method="GET")])
+            while not ending.upstream.came:
+                await asyncio.sleep(0.01)
+            os.kill(gateway.pid, signal.SIGTERM)
+            reply = await line.reply()
+            assert reply is not None
+            assert (reply.status, reply.body, reply.closes) == (200, b"{}", True)
+            assert await line.closed()
