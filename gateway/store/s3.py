@@ -38,6 +38,7 @@ from gateway.store.objects import (
 )
 from gateway.store.sdk import SdkCalls, headers_of
 from gateway.store.silence import SECONDS, Silence
+from gateway.telemetry import get_logger
 
 if TYPE_CHECKING:
     from aiobotocore.response import StreamingBody
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     )
 
     from gateway.store.calls import S3Calls
+
+log = get_logger(__name__)
 
 DOCUMENT_LIMIT: Final = 8 * 1024**2
 """Bytes of the largest object that is read at once; records are far smaller."""
@@ -431,13 +434,29 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise faults.translated(error) from error
+        ours = faults.translated(error)
+        if type(ours) is StoreUnavailable:  # the others mean something to the caller
+            _log_answer(error)
+        raise ours from error
     except TimeoutError as error:
         raise StoreUnavailable("the store did not answer in time") from error
     except ResponseParserError as error:
         raise StoreUnavailable("the store's answer is not one of S3") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise StoreUnavailable("the store cannot be reached") from error
+
+
+def _log_answer(error: ClientError) -> None:
+    """Log what the store's operator needs to find the request."""
+    metadata = error.response.get("ResponseMetadata", {})
+    log.warning(
+        "store.error_answered",
+        operation=error.operation_name,
+        code=faults.code_of(error),
+        status=metadata.get("HTTPStatusCode"),
+        store_request_id=metadata.get("RequestId"),
+        store_host_id=metadata.get("HostId"),
+    )
 
 
 def _end_redirects(

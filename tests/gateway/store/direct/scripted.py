@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
@@ -27,9 +28,9 @@ class Scripted:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls) -> AsyncIterator[Self]:
+    async def start(cls, tls: ssl.SSLContext | None = None) -> AsyncIterator[Self]:
         store = cls()
-        async with listening(store._serve) as store.url:
+        async with listening(store._serve, tls=tls) as store.url:
             yield store
 
     def script(self, answers: Sequence[Answer]) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
+import structlog
 from botocore.retries.quota import RetryQuota  # noqa: TID251 - one that is never used up
 from botocore.retries.standard import ExponentialBackoff  # noqa: TID251 - without its pauses
 
@@ -363,3 +364,26 @@ async def test_retries_are_limited_by_one_quota_of_the_client(
     assert ends == [(None, 2), (None, 1), (StoreUnavailable, 2), (StoreUnavailable, 1)]
     assert given[1] == 1
     assert quotas[S3ClientName.DIRECT] == quotas[S3ClientName.AIOBOTOCORE]
+
+
+@pytest.mark.parametrize("name", list(S3ClientName))
+async def test_log_of_a_failure_has_the_stores_ids_of_it(
+    scripted: Scripted, stores: dict[S3ClientName, S3Store], name: S3ClientName
+) -> None:
+    ids = {"x_amz_request_id": "4442587FB7D0A2F9", "x_amz_id_2": "vlR7PnpV2Ce81l0PRw6j"}
+    body = b"<Error><Code>SlowDown</Code></Error>"
+    with structlog.testing.capture_logs() as logs:
+        failed = answer("503 Slow Down", body, **ids)
+        await end_of(stores[name], scripted, [failed], CALLS["put"])
+    assert logs == [
+        {
+            "event": "store.error_answered",
+            "log_level": "warning",
+            "module": "gateway.store.s3",
+            "operation": "PutObject",
+            "code": "SlowDown",
+            "status": 503,
+            "store_request_id": ids["x_amz_request_id"],
+            "store_host_id": ids["x_amz_id_2"],
+        }
+    ]
