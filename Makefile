@@ -57,7 +57,8 @@ check: $(DEV)
 coverage: $(DEV)
 	$(BIN)/coverage run -m pytest -q --ignore-glob='*_properties.py' --ignore-glob='*_work.py' \
 		$(addprefix tests/gateway/,$(addprefix delivery/relay/test_,exchange.py passage.py phase.py) media_types \
-		multipart test_routes.py uploads/test_lifecycle.py uploads/test_mismatch.py \
+		multipart test_routes.py $(addprefix store/,test_answers.py test_faults.py \
+		direct/test_failures.py direct/test_requests.py) uploads/test_lifecycle.py uploads/test_mismatch.py \
 		uploads/test_policy.py upstream/test_retry.py)
 	$(BIN)/coverage report
 	@echo "Of gateway and workers by these tests alone: \
