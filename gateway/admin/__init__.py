@@ -1,9 +1,9 @@
-"""What operators see of uploads and do with them: by the bucket alone, whatever else is away.
+"""The `uploads` commands of an operator, which need only the bucket.
 
-`queries` shows uploads, `commands` changes them, `purging` removes all of a subject's, and
-`recovering` takes up files without a record. Each gets a `Session` and prints through it.
+`queries` shows uploads, `commands` changes them, `purging` removes all uploads of a subject, and
+`recovering` resumes or removes files without a record. Each gets a `Session` and prints through it.
 
-A relayed upload that awaits its audit is in Redis as a rule, and therefore not seen from here.
+A relayed upload that waits for its audit is usually in Redis, so it cannot be seen from here.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The bucket as an operator opens it, and what it has of one upload."""
+"""The bucket as an operator opens it, and what it holds of one upload."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ from gateway.uploads.lifecycle import supersedes
 from gateway.uploads.record import Upload, from_json
 
 DEAD: Final = "dead"
-"""What stands instead of a state where a record was set aside."""
+"""What replaces the state of a record that was set aside."""
 
 UNREADABLE: Final = "unreadable"
 
 Out = Callable[[str], None]
-"""Is given one line."""
+"""Prints one line."""
 
 Act = Callable[["Session", str], Awaitable[str]]
-"""What is done to one upload; says what was done, or raises NotDone."""
+"""Acts on one upload; returns what was done, or raises NotDone."""
 
 
 class NotDone(GatewayError):
-    """What an operator asked for is not done; the text says why."""
+    """The gateway does not do what an operator asked for; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the commands work with; `out` gets what was asked for, and `err` the rest."""
+    """What the commands work with; `out` prints results, and `err` everything else."""
 
     settings: Settings
     store: ObjectStore
@@ -56,12 +56,12 @@ class Found:
 
     @property
     def upload_id(self) -> str:
-        """The upload's id, whatever can be read."""
+        """The upload's id, even if the record cannot be read."""
         return keys.id_of(self.key)
 
     @property
     def state(self) -> str:
-        """The upload's state, or what stands in its place."""
+        """The upload's state, or what replaces it."""
         if self.upload is not None:
             return self.upload.state
         return DEAD if self.key.startswith(keys.DEAD) else UNREADABLE
@@ -86,7 +86,7 @@ class Orphan:
 
     @property
     def was_accepted(self) -> bool:
-        """Whether the upload is known to have been accepted."""
+        """Whether it is known that the upload was accepted."""
         return self.mark is not None and was_accepted(self.mark)
 
 
@@ -110,7 +110,7 @@ def checked_id(text: str) -> str:
 async def act_on(
     session: Session, upload_id: str, act: Act, but: type[NotDone] | None = None
 ) -> bool:
-    """Act on one upload and say how it went. Raises a refusal of the type `but`."""
+    """Act on one upload and print the result. Raises a refusal of the type `but`."""
     try:
         said = await act(session, checked_id(upload_id))
     except msgspec.MsgspecError:
@@ -127,7 +127,7 @@ async def act_on(
 
 @dataclass(slots=True)
 class Tally:
-    """What came of many uploads: whether none was at fault, how many there were, or were left."""
+    """The result for many uploads: whether all succeeded, how many there were, and were skipped."""
 
     done: bool = True
     tried: int = 0
@@ -136,7 +136,7 @@ class Tally:
     async def act_on(
         self, session: Session, upload_id: str, act: Act, but: type[NotDone] | None = None
     ) -> None:
-        """Act on one more; what `but` refuses is left alone, and not said one by one."""
+        """Act on one more; those refused with `but` are skipped and counted, not printed."""
         self.tried += 1
         try:
             done = await act_on(session, upload_id, act, but)
@@ -159,7 +159,7 @@ async def find(store: ObjectStore, upload_id: str) -> Found:
 
 
 async def read(store: ObjectStore, *places: str) -> Found | None:
-    """Of the records under the keys, pending one first, the one that counts."""
+    """The record that counts among those under the keys, of which the first is the pending one."""
     found = [each for key in places if (each := await _read(store, key)) is not None]
     if len(found) < 2:
         return found[0] if found else None

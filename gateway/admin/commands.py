@@ -1,6 +1,6 @@
-"""`uploads retry` and `uploads cancel`: what an operator decides, as workers will find it.
+"""`uploads retry` and `uploads cancel`: change records as an operator decides.
 
-Both change records by conditional writes only, so that no worker is at an upload unawares.
+Both use only conditional writes, so that no worker acts on an outdated record.
 """
 
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ class FileGone(NotDone):
 
 
 async def retry(session: Session, upload_ids: Sequence[str]) -> bool:
-    """Take failed uploads up again; returns whether all of them were."""
+    """Resume failed uploads; returns whether all of them could be."""
     return all([await act_on(session, upload_id, _retry) for upload_id in upload_ids])
 
 
 async def retry_all(session: Session) -> bool:
-    """Take up again whatever has failed and still can be; returns whether that was done."""
+    """Resume all failed uploads that can be resumed; returns whether that succeeded."""
     tally = Tally()
     async with aclosing(search(session.store, Query(states=frozenset({State.FAILED})))) as failed:
         async for found in failed:
@@ -45,9 +45,9 @@ async def retry_all(session: Session) -> bool:
 
 
 async def cancel(session: Session, upload_ids: Sequence[str], *, force: bool) -> bool:
-    """Bring pending uploads to their end; returns whether all of them were.
+    """End pending uploads as failed; returns whether all of them could be.
 
-    `force`: also those that ChatKitty may have a message of.
+    `force`: also those for which ChatKitty may have a message.
     """
 
     async def act(session: Session, upload_id: str) -> str:
@@ -57,7 +57,7 @@ async def cancel(session: Session, upload_ids: Sequence[str], *, force: bool) ->
 
 
 def why_not_retry(upload: Upload, *, has_credentials: bool) -> str | None:
-    """What speaks against taking a failed upload up again. Pure."""
+    """Why a failed upload cannot be resumed; None if it can. Pure."""
     if upload.delivery is Delivery.RELAY:
         return "a relayed upload cannot be retried: the gateway did not keep its bytes"
     if not has_credentials and upload.authorization is None:
@@ -69,7 +69,7 @@ def why_not_retry(upload: Upload, *, has_credentials: bool) -> str | None:
 
 
 def why_not_cancel(entry: Entry, *, force: bool) -> str | None:
-    """What speaks against cancelling a pending upload. Pure."""
+    """Why a pending upload cannot be cancelled; None if it can. Pure."""
     upload, attempt = entry.upload, entry.upload.attempt
     if is_end(upload.state):
         return f"it is {upload.state}"
@@ -157,7 +157,7 @@ async def _open_to_cancel(session: Session, upload_id: str) -> Entry:
 
 
 async def _mark(session: Session, entry: Entry) -> Entry:
-    """Have the record say that the upload is cancelled: no worker gets past that write."""
+    """Mark the record as cancelled: after that write, no worker can register the upload."""
     upload = replace(entry.upload, fault=CANCELLED)
     if upload.attempt is not None:
         upload = replace(upload, attempt=carried_over(upload.attempt, entry.age))

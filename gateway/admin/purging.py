@@ -17,9 +17,9 @@ log = get_logger(__name__)
 
 
 async def purge(session: Session, query: Query, *, yes: bool) -> bool:
-    """Print which uploads are found and, where it is wanted, order that nothing of them stays.
+    """Print the uploads that are found and, with `yes`, order workers to erase them.
 
-    Claims of their idempotency keys go first: a command that is interrupted can be run again.
+    Claims of their idempotency keys are erased first: an interrupted command can be run again.
     """
     found: dict[str, str] = {}
     size = 0

@@ -1,4 +1,4 @@
-"""`uploads list` and `uploads show`: nothing is changed."""
+"""`uploads list` and `uploads show`, which change nothing."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from gateway.admin.search import Query, search
 
 
 async def list_uploads(session: Session, query: Query, limit: int, *, as_json: bool) -> bool:
-    """Print what is found, each as soon as it is, and at most `limit` of it."""
+    """Print at most `limit` uploads, each as soon as it is found."""
     shown = 0
     async with aclosing(search(session.store, query)) as uploads:
         async for found in uploads:
@@ -31,7 +31,7 @@ async def list_uploads(session: Session, query: Query, limit: int, *, as_json: b
 
 
 async def show(session: Session, upload_id: str, *, as_json: bool) -> bool:
-    """Print all of one upload."""
+    """Print everything about one upload."""
     try:
         found = await find(session.store, checked_id(upload_id))
     except NotDone as error:

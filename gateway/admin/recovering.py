@@ -2,7 +2,7 @@
 
 Some were never acknowledged: their gateway died, or the store failed, before the record was
 written. If `pending/` or `records/` was wiped, or restored from a backup, they are acknowledged
-uploads. Both have a copy of the record beside the file.
+uploads. All have a copy of the record next to the file.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _AT_A_TIME: Final = 16
 
 
 async def list_orphans(session: Session, *, as_json: bool) -> bool:
-    """Print for each orphan what the copy of its record says. Raises StoreUnavailable."""
+    """Print each orphan with the data of its record's copy. Raises StoreUnavailable."""
     shown = 0
     async for batch in _batches(session):
         for orphan in await asyncio.gather(*(_describe(session, *each) for each in batch)):
@@ -47,25 +47,25 @@ async def list_orphans(session: Session, *, as_json: bool) -> bool:
 
 
 async def recover(session: Session, upload_ids: Sequence[str], *, dry_run: bool) -> bool:
-    """Take orphans up again; returns whether all of them were."""
+    """Recover orphans; returns whether all of them could be."""
     act = _would_recover if dry_run else _recover
     return all([await act_on(session, upload_id, act) for upload_id in upload_ids])
 
 
 async def recover_all(session: Session, *, only_accepted: bool, dry_run: bool) -> bool:
-    """Take up again whatever has a copy of its record; returns whether that was done."""
+    """Recover all orphans with a copy of their record; returns whether that succeeded."""
     act = _would_recover if dry_run else _recover
     return (await _act_on_all(session, act, only_accepted=only_accepted)).done
 
 
 async def discard(session: Session, upload_ids: Sequence[str], *, force: bool) -> bool:
-    """Remove orphans now; returns whether all of them were. `force`: accepted ones as well."""
+    """Remove orphans now; returns whether all could be. `force`: accepted ones as well."""
     act = _discard if force else _discard_unless_accepted
     return all([await act_on(session, upload_id, act) for upload_id in upload_ids])
 
 
 async def discard_all(session: Session) -> bool:
-    """Remove all orphans but those that are known to have been accepted."""
+    """Remove all orphans, except those that are known to have been accepted."""
     tally = await _act_on_all(session, _discard_unless_accepted, but=WasAccepted)
     if tally.left:
         session.err(f"skipped because they were accepted: {tally.left}; see `uploads recover`")
@@ -73,7 +73,7 @@ async def discard_all(session: Session) -> bool:
 
 
 class WasAccepted(NotDone):
-    """The file's client was told that it is safe."""
+    """The file was acknowledged to its client."""
 
 
 async def _act_on_all(
@@ -147,7 +147,7 @@ async def _would_recover(session: Session, upload_id: str) -> str:
 
 async def _recover(session: Session, upload_id: str) -> str:
     orphan = await _find(session, upload_id)
-    # Its message may be there already, so the workers look for it before they send another.
+    # Its message may exist already, so the workers search for it before they send another.
     quiet = orphan.mark.age if orphan.mark is not None else 0.0
     try:
         await session.records.recover(recovered(_copy_of(orphan), datetime.now(UTC), quiet))

@@ -1,6 +1,6 @@
-"""Uploads as operators read them: members for programs, lines for people. Pure.
+"""Uploads as operators read them: JSON members for programs, lines for people. Pure.
 
-Neither an authorization nor a byte of a file is ever among them.
+They never contain an authorization or a byte of a file.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ ORPHAN_HEADINGS: Final = _ORPHAN.format(
 
 
 def members_of(found: Found) -> dict[str, object]:
-    """The upload resource, with whose it is; less where the record cannot be read."""
+    """The upload resource with its subject; fewer members if the record cannot be read."""
     upload = found.upload
     if upload is None:
         return {"id": found.upload_id, "state": found.state, "record": _record(found)}
@@ -40,7 +40,7 @@ def members_of(found: Found) -> dict[str, object]:
 
 
 def details_of(found: Found, file: ObjectInfo | None) -> dict[str, object]:
-    """All that an operator may want to know of one upload; `file` is what the bucket has of it."""
+    """Everything about one upload; `file` is its object in the bucket."""
     attempt = found.upload.attempt if found.upload is not None else None
     incoming = {"present": file is not None, "size": file.size if file is not None else None}
     return members_of(found) | present(
@@ -101,13 +101,13 @@ def line_of(found: Found, now: float) -> str:
 
 
 def lines_of(members: Mapping[str, object]) -> Iterator[str]:
-    """The members one below the other, those within another indented."""
+    """One member per line, nested members indented."""
     for name, value in members.items():
         yield from _indented(f"{name}:", value)
 
 
 def harmless(text: str) -> str:
-    """The text without what a terminal would obey: names come from clients."""
+    """The text without control sequences for terminals: names come from clients."""
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
@@ -143,7 +143,7 @@ def _attempt(attempt: Attempt, state: str) -> dict[str, object]:
 
 
 def _duration(seconds: float) -> str:
-    """In the largest unit that there is two of."""
+    """The duration in the largest unit of which it has at least two."""
     for size, unit in _UNITS:
         if seconds >= 2 * size:
             return f"{int(seconds // size)}{unit}"

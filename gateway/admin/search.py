@@ -1,7 +1,6 @@
-"""Uploads by what is asked of them, oldest first, however many the bucket has.
+"""Finds uploads that match a query, the oldest first, however many the bucket has.
 
-Three listings, as far as they are needed, are merged page by page; records are read a few at a
-time.
+Up to three listings are merged page by page; records are read a few at a time.
 """
 
 import asyncio
@@ -26,9 +25,9 @@ Place = Mapping[str, ObjectInfo]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for; without states: what is pending, or all that is readable.
+    """What to search for; without states: pending uploads, or `everything` that is readable.
 
-    Uploads that were begun between `since` and `until`, in seconds since the epoch.
+    Only uploads that began between `since` and `until` (seconds since the epoch) match.
     """
 
     states: frozenset[str] = frozenset()
@@ -39,29 +38,29 @@ class Query:
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """Where it has to be looked."""
+        """The prefixes to list."""
         if self.states == {DEAD}:
             return (keys.DEAD,)
         dead = (keys.DEAD,) if DEAD in self.states else ()
-        # What failed and was taken up again has a record of its end yet: both are looked at.
+        # A failed upload that was resumed still has the record of its end: both are read.
         return (keys.PENDING, *((keys.RECORDS,) if self._ends else ()), *dead)
 
     @property
     def first_id(self) -> str | None:
-        """The id after which the listings begin."""
+        """The id at which the listings begin."""
         return first_id_at(self.since) if self.since is not None else None
 
     def is_past(self, upload_id: str) -> bool:
-        """Whether neither this upload is looked for nor any that comes after it."""
+        """Whether neither this upload nor any later one can match."""
         return self.until is not None and upload_id >= first_id_at(self.until)
 
     def may_want(self, place: Place) -> bool:
-        """Whether the records have to be read; those that are pending only have no end."""
+        """Whether one of the records may match, by their prefixes."""
         pending_only = place.keys() == {keys.PENDING}
         return not (pending_only and self.states and self._only_ends)
 
     def wants(self, found: Found) -> bool:
-        """Whether the upload is one of those looked for."""
+        """Whether the upload matches."""
         if self.states and found.state not in self.states:
             return False
         subject = found.upload.subject if found.upload is not None else None
@@ -81,7 +80,7 @@ class Query:
 
 
 async def search(store: ObjectStore, query: Query) -> AsyncGenerator[Found, None]:
-    """The uploads that are looked for. Raises StoreUnavailable."""
+    """The uploads that match. Raises StoreUnavailable."""
     async with aclosing(_places(store, query)) as places:
         batch: list[Place] = []
         async for place in places:

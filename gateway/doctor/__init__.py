@@ -1,7 +1,8 @@
-"""The `doctor` command: each part of an installation, tried as the gateway and workers use it.
+"""The `doctor` command: tries each part of an installation as the gateway and workers use it.
 
-`examination` goes through the parts and reports; `parts` has their names, and there is a module
-for each part or group of them. A check returns advice, or raises what is wrong with the remedy.
+`examination` checks the parts and reports; `parts` has their names, and there is a module for each
+part or group of them. A check returns advice, or raises an error that says what is wrong and what
+to do.
 
-In come settings and open clients. Nothing here serves requests, and nothing that does imports it.
+The input is settings and open clients. Nothing here serves requests, and no server imports it.
 """

@@ -1,4 +1,4 @@
-"""The gateways and workers that run: whether they have the settings that all must have alike."""
+"""Whether the running gateways and workers have the settings that must be the same for all."""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -22,7 +22,7 @@ _NAMED: Final = 3
 
 
 async def check_agreement(redis: Redis, settings: Settings) -> Sequence[str]:
-    """Returns advice. Raises ConfigurationError if processes that run have other settings."""
+    """Returns advice. Raises ConfigurationError if running processes have other settings."""
     try:
         others = await running(redis)
     except (RedisError, OSError) as error:
@@ -41,8 +41,8 @@ def compared(
 ) -> tuple[str | None, Sequence[str]]:
     """The fault, if there is one, and advice. Pure.
 
-    If all that run differ from these settings in the same way, these are new ones that are not
-    in use yet: no fault, unless it is the secret key, which has to be rotated.
+    If all running processes differ from these settings in the same way, these settings are new and
+    not in use yet. That is no fault, except for the secret key, which must be rotated.
     """
     differing: dict[str, list[str]] = {}
     for each in others:
@@ -70,7 +70,7 @@ def _restart(new: Collection[str]) -> str:
 
 
 def _missing(others: Sequence[Announcement]) -> Sequence[str]:
-    """Of what no process runs; if nothing runs at all, nothing has been started yet."""
+    """Advice on kinds of processes that do not run; none if nothing has been started yet."""
     return [
         (
             f"start a {role}, or give it the same GATEWAY_REDIS_URL and GATEWAY_REDIS_PREFIX:"

@@ -1,4 +1,4 @@
-"""Each part that the gateway depends on, tried as it is used. One line each, with what to do."""
+"""Tries each part that the gateway depends on, and reports it in one line with what to do."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -43,11 +43,11 @@ async def examine(
     only: Collection[Part] = (),
     as_json: bool = False,
 ) -> int:
-    """Say of each part, or of those in `only`, whether it works. Returns the exit status.
+    """Report whether each part, or each of those in `only`, works. Returns the exit status.
 
-    `unknown` are variables that look like settings and are none, with what was meant. Nothing is
-    asked of the network for the settings alone. Raises ConfigurationError for a part that the
-    settings do not use.
+    `unknown` are variables that look like settings but are none, with the likely names. Checking
+    only the settings needs no network. Raises ConfigurationError for a part that the settings do
+    not use.
     """
     if unused := sorted(set(only) - _used(settings)):
         raise ConfigurationError(f"GATEWAY_AUTH does not name {unused[0]}: nothing to look at")
@@ -68,7 +68,7 @@ async def examine(
 
 
 def refused(error: ConfigurationError, say: Say) -> int:
-    """Say, as JSON, that the settings cannot be used. Returns the exit status."""
+    """Report as JSON that the settings cannot be used. Returns the exit status."""
     fault = "; ".join(str(error).splitlines())
     say(_as_json([Finding(Part.SETTINGS, fault)]))
     return _CANNOT_LOOK
@@ -124,7 +124,7 @@ async def _findings(
 
 
 async def _reached(settings: Settings, part: Part) -> str | None:
-    """The server that sentinels lead to, if the part is behind any."""
+    """The server that sentinels name, if the part has any."""
     url = {Part.REDIS: settings.redis, Part.BROKER: settings.broker}.get(part)
     if url is None or not is_redis(url):
         return None
@@ -139,7 +139,7 @@ def _checks(backends: Backends) -> Mapping[Part, _Check]:
     settings = backends.settings
 
     async def store() -> None:
-        # Others may look at the same time.
+        # Another `doctor` may run at the same time.
         await check_store(backends.store, f"{_PROBE}-{token_hex(8)}")
 
     async def redis() -> Sequence[str]:

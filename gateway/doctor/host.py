@@ -1,4 +1,4 @@
-"""The machine: its descriptors, its clock, its libmagic."""
+"""The machine: its file descriptors, its clock, its libmagic."""
 
 import asyncio
 import resource
@@ -16,7 +16,7 @@ FEWEST_DESCRIPTORS: Final = 1024
 """Each upload in progress takes two, and each process some hundred more."""
 
 MOST_OFF: Final = 30.0
-"""Seconds: tokens end and signatures are valid by the clock."""
+"""Seconds that the clock may be wrong: tokens and signatures are valid by the clock."""
 
 _SECONDS: Final = aiohttp.ClientTimeout(total=10)
 _LIBMAGIC: Final = (sys.executable, "-m", "workers.libmagic")
@@ -33,9 +33,9 @@ def check_descriptors() -> None:
 
 
 async def check_libmagic() -> Sequence[str]:
-    """Advice where the kernel refuses seccomp.
+    """Advice if the kernel refuses seccomp.
 
-    Raises ConfigurationError if workers would not start for want of libmagic.
+    Raises ConfigurationError if workers could not start because libmagic is missing.
     """
     process = await asyncio.create_subprocess_exec(*_LIBMAGIC, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
@@ -48,7 +48,7 @@ async def check_libmagic() -> Sequence[str]:
 
 
 def advice_on_confinement(means: str) -> Sequence[str]:
-    """What would be better, by the means that keep libmagic apart. Pure."""
+    """Advice on the means that confine libmagic. Pure."""
     if "seccomp" in means:
         return ()
     advice = (
@@ -59,9 +59,9 @@ def advice_on_confinement(means: str) -> Sequence[str]:
 
 
 async def check_clock(urls: Mapping[str, str]) -> None:
-    """Raises ConfigurationError if the clocks of others, by their names, say another time.
+    """Raises ConfigurationError if our clock differs from those of the named servers.
 
-    A server that does not answer, or sends no time, says nothing about our clock.
+    A server that does not answer, or sends no time, does not count.
     """
     async with aiohttp.ClientSession(timeout=_SECONDS) as session:
         found = [(name, await _ahead(session, url)) for name, url in urls.items()]
@@ -71,7 +71,7 @@ async def check_clock(urls: Mapping[str, str]) -> None:
 
 
 def fault_of_clock(ahead: Sequence[tuple[str, float]]) -> str | None:
-    """What is wrong with our clock, by how many seconds it is ahead of those of others. Pure."""
+    """What is wrong with our clock, by the seconds that it is ahead of other clocks. Pure."""
     for name, seconds in ahead:
         if abs(seconds) > MOST_OFF:
             direction = "ahead of" if seconds > 0 else "behind"
@@ -83,7 +83,7 @@ def fault_of_clock(ahead: Sequence[tuple[str, float]]) -> str | None:
 
 
 async def _ahead(session: aiohttp.ClientSession, url: str) -> float | None:
-    """By how many seconds our clock is ahead of the server's (RFC 9110 section 6.6.1)."""
+    """The seconds that our clock is ahead of the server's (RFC 9110 section 6.6.1)."""
     try:
         async with session.head(url, allow_redirects=False) as answer:
             date = parsedate_to_datetime(answer.headers.get("Date", ""))

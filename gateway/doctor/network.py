@@ -25,9 +25,9 @@ _CUT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server, as an operator is told of it: `it` names it, in the middle of a sentence.
+    """A server, for messages to an operator: `it` names it within a sentence.
 
-    `setting` is where its address stands, `authority` where a CA of one's own is named.
+    `setting` is the setting of its address, `authority` the one that names a private CA.
     """
 
     it: str
@@ -36,7 +36,7 @@ class Server:
 
 
 def why_unreachable(error: BaseException, server: Server) -> str | None:
-    """What happened, and the remedy; None if the error is none of the network."""
+    """What happened, and the remedy; None if it is not an error of the network."""
     for each in causes_of(error):
         if line := _of_one(each, server):
             return line
@@ -83,7 +83,7 @@ def _of_tls(error: BaseException, server: Server) -> str | None:
             f" file of its CA in {server.authority}, and use the certificate's host name in"
             f" {server.setting}"
         )
-    # One of aiohttp's is of both kinds, and has the one that tells for its cause.
+    # One error of aiohttp's is of both kinds; its cause is the specific one.
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"{server.it} does not speak TLS, or only another version of it: correct the scheme"

@@ -1,4 +1,4 @@
-"""What `doctor` looks at, by name. A name stays what it is: scripts go by it."""
+"""The names of the parts that `doctor` checks. Names never change, since scripts use them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Part(StrEnum):
-    """A part of the set-up, in the order in which they are looked at."""
+    """A part of the installation, in the order in which they are checked."""
 
     SETTINGS = "settings"
     STORE = "store"
@@ -23,10 +23,10 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of a part: `fault`, with its remedy, is None if it can be used.
+    """What was found about a part: `fault`, with its remedy, is None if the part can be used.
 
-    `advice` is what would be better, and no fault; `notes` report facts that may be right.
-    `reached` is what a name has led to, where others were asked for it.
+    `advice` is what would be better, but is no fault; `notes` report facts that may be intended.
+    `reached` is the server that sentinels named.
     """
 
     part: Part

@@ -1,4 +1,4 @@
-"""Redis, or what speaks like it: used as gateways do, and what it does when it is full or stops."""
+"""Redis or Valkey: used as gateways use it, and what it does when it is full or stops."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -13,7 +13,7 @@ from gateway.redis.address import NO_CLUSTER
 from gateway.redis.client import open_client
 
 OLDEST: Final = (6, 2)
-"""The oldest version that still gets fixes, from its makers or from distributions."""
+"""The oldest version that still gets fixes, from its developers or from distributions."""
 
 _SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 60
@@ -22,7 +22,7 @@ redis.call("SET", KEYS[1], "probe", "EX", ARGV[1])
 return redis.call("GET", KEYS[1])
 """
 _OTHERS_BINDING: Final = "_kombu.binding.celery"
-"""What every Celery application leaves that was given no names of its own, unlike ours."""
+"""Keys that Celery applications with default names leave; ours has other names."""
 
 _NO_INFO: Final = (
     "allow the Redis user to run INFO: without it, doctor cannot detect a replica, an eviction"
@@ -31,10 +31,9 @@ _NO_INFO: Final = (
 
 
 async def check_redis(url: str, prefix: str, probe: str, names: Names) -> Sequence[str]:
-    """Returns advice; the key `probe` is written to, behind the prefix.
+    """Returns advice; writes the key `probe`, with the prefix.
 
-    Raises ConfigurationError, with what to do, for a Redis that cannot be used, or that loses what
-    it is given.
+    Raises ConfigurationError, with what to do, for a Redis that cannot be used, or that loses data.
     """
     primary = await find_primary(url)
     try:
@@ -55,13 +54,13 @@ async def _examine(redis: Redis, probe: str, primary: Primary | None) -> Sequenc
     if (fault := fault_of_redis(told)) is not None:
         raise ConfigurationError(f"{primary}: {fault}" if primary else fault)
     await redis.eval(_PROBE_SCRIPT, 1, probe, _PROBE_SECONDS)
-    # A user with few rights may not ask, which is written down as an offence.
+    # A user with few rights must not ask: Redis would log that as a violation.
     snapshots = await _snapshots(redis) if told.get("aof_enabled") == 0 else None
     return advice_on_redis(told, snapshots)
 
 
 async def check_shares(url: str) -> Sequence[str]:
-    """Returns advice on a Redis that is the broker, whose other names are not ours to see."""
+    """Returns advice on a Redis that is the broker, whose other keys must not be read."""
     try:
         async with _open(url, "") as redis:
             if not await redis.exists(_OTHERS_BINDING):
@@ -102,7 +101,7 @@ def fault_of_redis(told: Mapping[str, object]) -> str | None:
 
 
 def advice_on_redis(told: Mapping[str, object], snapshots: str | None) -> Sequence[str]:
-    """What would be better: by INFO, and by the setting `save`, None if it is not told. Pure."""
+    """Advice, by INFO and the setting `save`, which is None if Redis does not show it. Pure."""
     if told.get("aof_enabled") == 0 and snapshots == "":
         return [
             (
@@ -116,7 +115,7 @@ def advice_on_redis(told: Mapping[str, object], snapshots: str | None) -> Sequen
 async def _snapshots(redis: Redis) -> str | None:
     try:
         return (await redis.config_get("save")).get("save")
-    except ResponseError:  # managed ones keep CONFIG to themselves
+    except ResponseError:  # managed ones do not allow CONFIG
         return None
 
 

@@ -1,4 +1,4 @@
-"""The sentinels of a Redis, each asked by itself for the primary that it sees."""
+"""The sentinels of a Redis: each is asked separately for the primary that it sees."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -12,16 +12,16 @@ from gateway.redis.address import Host, RedisAddress
 from gateway.redis.sentinels import open_sentinel
 
 FEWEST: Final = 3
-"""Of fewer, none can be away for a failover to be decided by most of them."""
+"""With fewer, a majority that can decide on a failover needs all of them."""
 
 
 @dataclass(frozen=True)
 class Primary:
-    """What the sentinels lead to, and what would be better with them."""
+    """The server that the sentinels name, and advice on them."""
 
     host: Host
     sentinel: Host
-    """One of those that name it."""
+    """One of the sentinels that name it."""
     advice: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ def _advice(named: Mapping[Host, Host]) -> Iterator[str]:
 
 
 async def _ask(address: RedisAddress, host: Host) -> Host | str:
-    """The primary as that sentinel sees it, or what is wrong with it."""
+    """The primary according to that sentinel, or what is wrong with the sentinel."""
     async with open_sentinel(address, host, decode_responses=True) as sentinel:
         try:
             masters = cast(Mapping[str, Mapping[str, str]], await sentinel.sentinel_masters())

@@ -1,4 +1,4 @@
-"""The settings by themselves: what can be told without asking anybody."""
+"""The settings: what can be checked without the network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -14,7 +14,7 @@ _TELL_SCOPES: Final = {VerifierName.JWT, VerifierName.INTROSPECTION}
 
 
 def check_settings(settings: Settings, unknown: Mapping[str, str]) -> Sequence[str]:
-    """Advice. `unknown` are variables that look like settings and are none, with what was meant.
+    """Advice. `unknown` are variables that look like settings but are none, with the likely names.
 
     Raises ConfigurationError for routes that cannot work.
     """
@@ -65,14 +65,14 @@ def _advice(settings: Settings) -> list[str]:
 
 
 def _posts_for_anybody(settings: Settings) -> bool:
-    """Whether tokens that ChatKitty does not know are acted for without a bound."""
+    """Whether tokens that ChatKitty does not know can act as any user."""
     own = settings.hosts_files and settings.upstream_client_id is not None
     strangers = bool(_TELL_SCOPES & set(settings.auth))
     return own and strangers and settings.auth_username_claim is None
 
 
 def _sends_clients_to_themselves(settings: Settings) -> bool:
-    """Whether files are read at a loopback address, though clients are on other machines."""
+    """Whether files have URLs with a loopback address, although clients are on other machines."""
     redirects = settings.hosts_files and settings.serve_files is Serve.REDIRECT
     return redirects and _is_here(settings.s3_endpoint_url) and not _is_here(settings.public_url)
 

@@ -1,4 +1,4 @@
-"""The bucket, used as gateways and workers use it, at a key of `doctor`'s own."""
+"""The bucket, used as gateways and workers use it, under a key of `doctor`'s own."""
 
 from contextlib import suppress
 from io import BytesIO
@@ -23,11 +23,11 @@ from gateway.store.verification import Verification, verify
 
 _BYTES: Final = b"probe"
 _PARTS: Final = (bytes(5 * 1024**2), b"e")
-"""As small as S3 allows: all parts but the last have 5 MiB."""
+"""The smallest part that S3 allows: all parts except the last have 5 MiB."""
 
 _SECONDS: Final = aiohttp.ClientTimeout(total=30)
 _LINK_SECONDS: Final = 3600
-"""More than a clock may be off before the store refuses it anyway."""
+"""More seconds than a clock may be wrong before the store refuses its requests anyway."""
 
 _SERVER: Final = Server("the store", "GATEWAY_S3_ENDPOINT_URL", "AWS_CA_BUNDLE")
 _KEYS: Final = "correct GATEWAY_S3_ACCESS_KEY_ID and GATEWAY_S3_SECRET_ACCESS_KEY"
@@ -61,11 +61,11 @@ _STATUSES: Final = {
     "500": _ROOM,
     "507": _ROOM,
 }
-"""Of answers without a body that names the error."""
+"""Remedies by the status of an answer without a body that names the error."""
 
 
 async def check_store(store: ObjectStore, key: str) -> None:
-    """Leaves nothing at the key. Raises ConfigurationError with what to do, StoreUnavailable."""
+    """Leaves no object at `key`. Raises ConfigurationError with what to do, StoreUnavailable."""
     try:
         await _ping(store, key)
         try:
@@ -83,7 +83,7 @@ async def check_store(store: ObjectStore, key: str) -> None:
 
 
 def with_remedy(error: StoreUnavailable) -> GatewayError:
-    """The error, with what to do where its cause, or the store's own name of it, tells."""
+    """The error, with what to do if its cause, or the store's name for it, shows that."""
     cause = cause_of(error.__cause__)
     if cause is Cause.NO_CREDENTIALS:
         return ConfigurationError(
@@ -108,11 +108,11 @@ async def _ping(store: ObjectStore, key: str) -> None:
     except ObjectNotFound:
         await _find_bucket(store, key)
     except StoreUnavailable:
-        return  # the answer to a HEAD has no body that says why; the next call's has
+        return  # the answer to a HEAD has no body with a reason; that of the next call has
 
 
 async def _find_bucket(store: ObjectStore, key: str) -> None:
-    """The answer to a GET says whether it is the bucket or all of S3 that is not there."""
+    """Ask by GET, whose answer shows whether the bucket or all of S3 is missing."""
     try:
         async for _ in store.list(key):
             return
@@ -139,7 +139,7 @@ async def _check_heads(store: ObjectStore, key: str) -> None:
 
 
 async def _check_conditions(store: ObjectStore, key: str) -> None:
-    """Acceptances and leases are conditional writes."""
+    """Try conditional writes, which acceptances and leases need."""
     if not await heeds_conditions(store, key):
         raise ConfigurationError(
             f"{NOT_HEEDED}: use a store that honours them, or have the proxy in front of it forward"
@@ -173,7 +173,7 @@ async def _check_reading(store: ObjectStore, key: str) -> None:
 
 
 async def _check_parts(store: ObjectStore, key: str) -> None:
-    """A file in two parts, as every larger one is written, and its checksum."""
+    """Write a file in two parts, as every large file is written, and compare its checksum."""
     multipart = await store.create_multipart(key)
     whole = b"".join(_PARTS)
     crc32c = google_crc32c.value(whole)

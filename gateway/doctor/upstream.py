@@ -1,4 +1,4 @@
-"""ChatKitty: whether it answers, and whether the gateway's own token may do what it is for."""
+"""ChatKitty: whether it answers, and whether the gateway's own token allows what it is used for."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ _CORRECT_URL: Final = "correct GATEWAY_UPSTREAM_URL"
 _SERVER: Final = Server("ChatKitty", "GATEWAY_UPSTREAM_URL")
 _TOKENS: Final = Server("ChatKitty's token endpoint", "GATEWAY_UPSTREAM_TOKEN_URL")
 
-# Nothing has the id 0: who may not register is told so, and who may, that there is no such place.
+# Nothing has the id 0: the answer to a token that may not register differs from "not found".
 _PLACES: Final = {
     "/v1/channels/0/messages": "create:message, read:channel and read:user",
     "/v1/threads/0/messages": "create:message, read:thread and read:user",
@@ -49,7 +49,7 @@ async def check_upstream(backends: Backends) -> None:
 
 
 def _fault(error: UpstreamError) -> str:
-    """What is wrong with what ought to be ChatKitty, and what to do. Pure."""
+    """What is wrong with the server that should be ChatKitty, and what to do. Pure."""
     if isinstance(error, UpstreamRefused):
         if error.status == _TOO_MANY:
             return f"{error}: try again later, and see how many requests its plan allows"

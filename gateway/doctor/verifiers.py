@@ -1,4 +1,4 @@
-"""What verifies tokens: the keys of JWTs, the endpoint of introspection, the application."""
+"""The verifiers of tokens: the keys of JWTs, the endpoint of introspection, the application."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from secrets import token_urlsafe
@@ -64,9 +64,9 @@ def verifier_checks(settings: Settings) -> Mapping[Part, Check]:
 
 
 async def _another_name(transport: Transport, issuer: str) -> Sequence[str]:
-    """Advice, if the issuer publishes another name than the one that is expected of its tokens.
+    """Advice if the issuer publishes another name than `GATEWAY_AUTH_ISSUER`.
 
-    OpenID Connect Discovery 1.0, section 4; nothing is known of an issuer that publishes none.
+    OpenID Connect Discovery 1.0, section 4; an issuer need not publish its name.
     """
     url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     try:
@@ -81,7 +81,7 @@ async def _another_name(transport: Transport, issuer: str) -> Sequence[str]:
 
 
 async def who_is_let_in(backends: Backends, part: Part) -> Sequence[str]:
-    """Whose tokens this part lets in, and why these, a line each."""
+    """The tokens that this part accepts, and why, one line each."""
     settings = backends.settings
     match part:
         case Part.JWT:
@@ -111,7 +111,7 @@ async def _of_the_issuer(settings: Settings) -> str:
 
 
 def _rules(settings: Settings) -> str:
-    """For whom tokens have to be, and what they may do."""
+    """The audiences that tokens need, and what tokens may do."""
     audiences, clients = settings.auth_audience, settings.auth_clients
     meant = [
         *([f"for the audience {' or '.join(audiences)}"] if audiences else []),
@@ -127,7 +127,7 @@ def _rules(settings: Settings) -> str:
 
 
 async def _of_applications(backends: Backends) -> Sequence[str]:
-    """Which applications' ChatKitty tokens are let in, and why these, a line each."""
+    """The applications whose ChatKitty tokens are accepted, and why, one line each."""
     settings = backends.settings
     if VerifierName.UPSTREAM not in settings.auth:
         return ()
@@ -161,7 +161,7 @@ def _fault_of_keys(error: VerifierUnavailable) -> str:
 
 
 def _fault_of_introspection(answer: Answer) -> str | None:
-    """What is wrong with the answer about an invented token."""
+    """What is wrong with the answer about a made-up token."""
     if answer.status in (401, 403):
         return (
             f"answer {answer.status}: correct GATEWAY_AUTH_INTROSPECTION_CLIENT_ID and"
