@@ -138,7 +138,10 @@ DENIED_SET = frozenset(DENIED)
 BEGINNINGS = ["MZ", "#!", "dex\n", "Cr24", "xar!", "ER", "@echo", "__HALT_COMPILER();", "P", ""]
 
 
-@given(st.sampled_from(BEGINNINGS), st.text(st.characters(min_codepoint=32), max_size=300))
+@given(
+    st.sampled_from(BEGINNINGS),
+    st.text(st.characters(codec="utf-8", min_codepoint=32), max_size=300),
+)
 def test_no_words_make_a_compiled_program(start: str, text: str) -> None:
     data = f"{start} {text}".encode()
     assert not DENIED_SET.intersection(types_of_head(data), types_of_tail(b"", data))
