@@ -1,6 +1,8 @@
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,24 @@ from gateway.store.parts import FIRST_PART
 LONG = 60.0
 MIB = 1024**2
 ALICE, BOB, CAROL = "alice", "bob", "carol"
+
+
+@pytest.fixture
+async def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time that passes only while all tasks wait, so that rates do not depend on the machine."""
+    loop = asyncio.get_running_loop()
+    selector = vars(loop)["_selector"]
+    select, now = selector.select, loop.time()
+
+    def pass_time(timeout: float | None) -> Sequence[object]:
+        nonlocal now
+        events: Sequence[object] = select(0)
+        now += 0.0 if events or timeout is None else timeout
+        return events
+
+    monkeypatch.setattr(selector, "select", pass_time)
+    monkeypatch.setattr(loop, "time", lambda: now)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
 
 
 async def test_an_upload_holds_what_has_come_and_gives_all_of_it_back() -> None:
@@ -117,11 +137,8 @@ async def test_a_turn_that_comes_with_the_cancellation_is_not_lost() -> None:
     assert budget.used == 0
 
 
-async def test_slowest_upload_is_ended_for_waiting_ones(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "_RECLAIM_AFTER", 0.2)
-    monkeypatch.setattr(module, "_LOOK", 0.05)
+@pytest.mark.usefixtures("virtual_time")
+async def test_slowest_upload_is_ended_for_waiting_ones() -> None:
     budget = Budget(32 * MIB)
     slow = [asyncio.create_task(take_and_stay(budget, name, 7 * MIB)) for name in "abcd"]
     await turns()
@@ -164,13 +181,10 @@ async def test_new_subject_finds_memory_next_to_greedy_ones() -> None:
     await cancel(tasks)
 
 
+@pytest.mark.usefixtures("virtual_time")
 @pytest.mark.parametrize("per_look", [600, 2_000])
-async def test_greedy_subjects_yield_memory_to_others(
-    per_look: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether their uploads hardly come, or merely too slowly for anybody to wait for."""
-    monkeypatch.setattr(module, "_RECLAIM_AFTER", 0.2)
-    monkeypatch.setattr(module, "_LOOK", 0.05)
+async def test_greedy_subjects_yield_memory_to_others(per_look: int) -> None:
+    """Whether their uploads hardly arrive, or are merely too slow to wait for."""
     budget = Budget(32 * MIB)
     greedy = [
         asyncio.create_task(dawdle(budget, name, per_look))
