@@ -1,4 +1,4 @@
-"""Every metric by its name. No label ever holds an id, a path that a client wrote, or a token."""
+"""Every metric by its name. No label ever holds an id, a client's path, or a token."""
 
 from typing import Any, Final
 

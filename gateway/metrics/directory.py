@@ -1,7 +1,7 @@
-"""Where the processes of one supervisor share what they count: made for them, and cleared away.
+"""The directory in which one supervisor's processes share their counts: made and removed for them.
 
-A supervisor that is killed clears nothing away, so the next one does. Who lives is told by locks,
-which end with their holders: a process id would soon be another process'.
+A killed supervisor removes nothing, so the next one does. Locks show which processes live, since
+they end with their holders: a process id may soon belong to another process.
 """
 
 import fcntl
@@ -23,10 +23,10 @@ _OURS: Final = re.compile(r"\d+\.(lock|counted|new)")
 
 @contextmanager
 def metrics_directory(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The environment for processes that are to share: with a directory, made if there is none.
+    """The environment for processes that share counts, with a directory, created if none is set.
 
-    In memory where that can be had; what was made here is removed at the end, and what others left
-    behind before that. Raises OSError.
+    It is in memory if possible. It is removed at the end; directories that others left behind are
+    removed before. Raises OSError.
     """
     if environ.get(DIRECTORY):
         yield dict(environ)
@@ -38,15 +38,15 @@ def metrics_directory(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
     try:
         yield {**environ, DIRECTORY: str(made)}
     finally:
-        if os.getpid() == maker:  # and not in a child that was forked within the block
+        if os.getpid() == maker:  # not in a child that was forked within the block
             _remove(made)
         os.close(lock)
 
 
 def sweep(where: Path) -> None:
-    """Remove the directories in `where` that no living process has made or shares."""
+    """Remove the directories in `where` that no living process made or uses."""
     for directory in where.glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # another one's, or just gone
+        with suppress(OSError):  # another process removes it, or has just removed it
             lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 if os.fstat(lock).st_uid == os.geteuid():
@@ -59,7 +59,7 @@ def sweep(where: Path) -> None:
 
 
 def _make(where: Path) -> tuple[Path, int]:
-    """A new directory, and the lock on it that says that its maker lives."""
+    """A new directory, and the lock on it that shows that its maker lives."""
     while True:
         made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
         with suppress(FileNotFoundError):
@@ -67,11 +67,11 @@ def _make(where: Path) -> tuple[Path, int]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if made.is_dir():
                 return made, lock
-            os.close(lock)  # a sweeper was there between the making and the locking
+            os.close(lock)  # another process removed it between creation and lock
 
 
 def _remove(directory: Path) -> None:
-    """Remove it with what processes keep in it; what is not theirs stays, and so does it."""
+    """Remove the directory with the files of processes; if it has other files, it stays."""
     with suppress(OSError):
         for file in directory.iterdir():
             if _OURS.fullmatch(file.name):

@@ -1,4 +1,4 @@
-"""What was counted, as Prometheus reads it."""
+"""The counts in the formats that Prometheus reads."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
@@ -22,7 +22,7 @@ from gateway.metrics.instruments import Metric, MetricType, Series
 
 
 class _Counted(Collector):
-    """The metrics of the catalogue with the values that are read whenever they are collected."""
+    """The metrics of the catalogue, with the values at the time of each collection."""
 
     def __init__(self, read: Callable[[], Iterable[Series]]) -> None:
         self._read = read
@@ -36,7 +36,7 @@ class _Counted(Collector):
 
 
 def registry_of(read: Callable[[], Iterable[Series]]) -> CollectorRegistry:
-    """A registry of all metrics, with what `read` returns at the time."""
+    """A registry of all metrics, with the values that `read` returns at the time."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Counted(read))
     return registry

@@ -1,6 +1,6 @@
-"""Counters, gauges and histograms as plain objects: to count must cost next to nothing.
+"""Counters, gauges and histograms as plain objects: counting must cost next to nothing.
 
-Each is written by one thread alone, as a rule that of the event loop.
+Only one thread writes each of them, usually that of the event loop.
 """
 
 from bisect import bisect_left
@@ -16,27 +16,27 @@ Labels = tuple[str, ...]
 
 
 class MetricType(StrEnum):
-    """What a metric is, by Prometheus' word for it, and how processes' values become one."""
+    """The type of a metric in Prometheus, and how the values of several processes become one."""
 
     COUNTER = "counter"
     HISTOGRAM = "histogram"
     SUM = "gauge"
-    """A gauge of which every living process has a share."""
+    """A gauge that is the sum over all living processes."""
 
     MOST = "gauge of all"
-    """A gauge that all processes see, one perhaps later than the other."""
+    """A gauge of something that all processes see, some of them later than others."""
 
     @property
     def is_gauge(self) -> bool:
-        """Whether it holds only as long as the process lives."""
+        """Whether its values count only as long as the process lives."""
         return self in (MetricType.SUM, MetricType.MOST)
 
 
 class Series(msgspec.Struct, frozen=True, array_like=True):
     """The values of one metric under one set of label values.
 
-    One value for counters and gauges; of a histogram the count of each bucket, not cumulated,
-    the last of which has no bound, and behind them the sum.
+    One value for counters and gauges. For a histogram, the count of each bucket (not cumulated, the
+    last one unbounded), followed by the sum.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Series(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Value:
-    """A number that is counted up, or set; a gauge is NaN until it is set."""
+    """A number that is increased or set; a gauge is NaN until it is set."""
 
     __slots__ = ("_start", "value")
 
@@ -53,16 +53,16 @@ class Value:
         self._start = self.value = start
 
     def values(self) -> list[float]:
-        """As a series has it."""
+        """The values of its series."""
         return [] if isnan(self.value) else [self.value]
 
     def reset(self) -> None:
-        """Count from the beginning."""
+        """Reset the count."""
         self.value = self._start
 
 
 class Distribution:
-    """How many observations fell into which bucket, and their sum."""
+    """The number of observations in each bucket, and their sum."""
 
     __slots__ = ("bounds", "counts", "sum")
 
@@ -77,11 +77,11 @@ class Distribution:
         self.sum += amount
 
     def values(self) -> list[float]:
-        """As a series has it."""
+        """The values of its series."""
         return [*self.counts, self.sum]
 
     def reset(self) -> None:
-        """Count from the beginning."""
+        """Reset the count."""
         self.counts = [0] * len(self.counts)
         self.sum = 0.0
 
@@ -100,7 +100,7 @@ class Metric(Generic[Child]):
         labels: Labels = (),
         known: Sequence[Sequence[str]] = (),
     ) -> None:
-        """`known`: for each label the values that are there from the start, if all are known."""
+        """`known`: for each label all of its values, if they are known from the start."""
         self.kind: Final = kind
         self.name: Final = name
         self.text: Final = text
@@ -111,7 +111,7 @@ class Metric(Generic[Child]):
                 self.of(*values)
 
     def of(self, *values: str) -> Child:
-        """The child of these values; who counts often keeps it."""
+        """The child for these label values; frequent callers should keep it."""
         child = self._children.get(values)
         if child is None:
             if len(values) != len(self.labels):
@@ -120,19 +120,19 @@ class Metric(Generic[Child]):
         return child
 
     def reset(self) -> None:
-        """Forget what was counted: a forked process begins anew."""
+        """Reset all counts, in a forked process."""
         for child in self._children.values():
             child.reset()
 
     def series(self) -> Iterator[Series]:
-        """Everything of which something is known."""
+        """All series that have a value."""
         for labels, child in list(self._children.items()):
             if values := child.values():
                 yield Series(self.name, labels, values)
 
     @property
     def bounds(self) -> Sequence[float]:
-        """The upper bounds of a histogram's buckets but the last; of others none."""
+        """The upper bounds of a histogram's buckets except the last; empty for other metrics."""
         return ()
 
     def _made(self) -> Child:
@@ -140,7 +140,7 @@ class Metric(Generic[Child]):
 
 
 class Counter(Metric[Value]):
-    """Only ever counted up."""
+    """A number that only increases."""
 
     def __init__(
         self, name: str, text: str, labels: Labels = (), known: Sequence[Sequence[str]] = ()
@@ -148,7 +148,7 @@ class Counter(Metric[Value]):
         super().__init__(MetricType.COUNTER, name, text, labels, known)
 
     def add(self, *labels: str, amount: float = 1) -> None:
-        """Count `amount` more under these label values."""
+        """Add `amount` under these label values."""
         self.of(*labels).value += amount
 
     def _made(self) -> Value:
@@ -156,7 +156,7 @@ class Counter(Metric[Value]):
 
 
 class Gauge(Metric[Value]):
-    """How much there is of something now."""
+    """The present amount of something."""
 
     def __init__(
         self,
@@ -168,13 +168,13 @@ class Gauge(Metric[Value]):
         start: float = nan,
         known: Sequence[Sequence[str]] = (),
     ) -> None:
-        """Not known before it is set, unless it has a start, and is then counted up and down."""
+        """With `start`, it is counted up and down from there; otherwise unknown until it is set."""
         self._start = start
         super().__init__(kind, name, text, labels, known)
 
     def set(self, *labels: str, to: float | None) -> None:
-        """Say how much there is; None if that is not known."""
-        # Of a subclass of int, such as a setting's size, the encoder would make nothing.
+        """Set the amount; None if it is not known."""
+        # The encoder cannot encode a subclass of int, such as a setting's size.
         self.of(*labels).value = nan if to is None else float(to)
 
     def _made(self) -> Value:
@@ -182,7 +182,7 @@ class Gauge(Metric[Value]):
 
 
 class Histogram(Metric[Distribution]):
-    """How observations are spread."""
+    """The distribution of observations."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The metrics of a request at its end: one look-up and a few additions."""
+"""The metrics that are counted at a request's end, by one look-up and a few additions."""
 
 from functools import lru_cache
 from typing import Final
@@ -17,22 +17,22 @@ from gateway.metrics.instruments import Distribution, Value
 
 NO_DELIVERY: Final = "none"
 PASSED_ON: Final = "passed-on"
-"""The route of what is no upload and goes on to the upstream."""
+"""The route label of requests that pass through to ChatKitty."""
 
 UNKNOWN_ROUTE: Final = "unknown"
-"""The route of an upload to where nothing is."""
+"""The route label of an upload to an unknown path."""
 
 ABORTED: Final = "aborted"
-"""What stands for the status of a request whose client went away."""
+"""The status label of a request whose client disconnected."""
 
 CUT: Final = "cut"
-"""The same for one whose answer broke off."""
+"""The status label of a request whose answer was cut off."""
 
 _OUTCOMES: Final = {"2xx": "taken", "5xx": "failed", ABORTED: "aborted", CUT: "failed"}
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """The children that requests of one kind and end are counted by."""
+    """The children that count requests of one kind and outcome."""
 
     requests: Value
     received: Value
@@ -41,8 +41,8 @@ class Tally(msgspec.Struct, frozen=True):
     uploads: Value | None
 
     def count(self, seconds: float, received: int, sent: int) -> None:
-        """Count one request, which took so long, and whose bodies had so many bytes."""
-        # Not by a method, for this is done for each request.
+        """Count one request by its duration and the bytes of its bodies."""
+        # Adds without method calls where it can, since this is done for each request.
         self.requests.value += 1
         self.received.value += received
         self.sent.value += sent
@@ -52,7 +52,7 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 class RelayPhases(msgspec.Struct, frozen=True):
-    """Where the time of a relay goes: until it was admitted, its body there, and its answer."""
+    """The phases of a relay: until it was admitted, its body arrived, and its answer arrived."""
 
     auth: Distribution
     body: Distribution
@@ -61,7 +61,7 @@ class RelayPhases(msgspec.Struct, frozen=True):
 
 @lru_cache(1000)
 def tally_of(route: str, delivery: str, status: int | str) -> Tally:
-    """The children of a route's requests in a delivery that end with the status."""
+    """The children for a route's requests with that delivery and status."""
     group = status if isinstance(status, str) else f"{status // 100}xx"
     outcome = _OUTCOMES.get(group, "refused")
     return Tally(

@@ -1,8 +1,8 @@
-"""The counters of a host's processes, added up: each writes its own, and each can read all.
+"""The counters of a host's processes, added up: each process writes its own, and can read all.
 
-Every process has a number in the directory, which it holds by a lock as long as it lives. Its
-successor takes a number over with what was counted under it, so that no counter ever falls because
-a process died, and the directory holds no more files than processes ever ran at once.
+Every process has a number in the directory, which it locks as long as it lives. Its successor takes
+the number over with its counts. So no counter decreases when a process dies, and the directory has
+no more files than processes ever ran at the same time.
 """
 
 import fcntl
@@ -26,26 +26,26 @@ _decoder = msgspec.msgpack.Decoder(list[Series])
 
 
 def counted() -> list[Series]:
-    """What this process has counted."""
+    """The counts of this process."""
     return [series for metric in ALL for series in metric.series()]
 
 
 def reset() -> None:
-    """Begin anew, in a process that was forked."""
+    """Reset all counts, in a forked process."""
     for metric in ALL:
         metric.reset()
 
 
 def lasting(series: Iterable[Series]) -> list[Series]:
-    """What stays true of a process that has died: no gauges."""
+    """The counts that stay valid when the process has died: all but gauges."""
     return [each for each in series if each.name not in _GAUGES]
 
 
 def added(parts: Iterable[Iterable[Series]]) -> list[Series]:
-    """All parts as one: counts are added, and so are gauges of which each has its share.
+    """All parts as one: counts are added, and so are gauges that are sums over processes.
 
-    Of a series with another number of values than the first of its kind nothing is taken: it is
-    of another version.
+    A series with another number of values than the first of its kind is left out: it is of another
+    version.
     """
     sums: dict[tuple[str, Labels], list[float]] = {}
     for part in parts:
@@ -62,7 +62,7 @@ def added(parts: Iterable[Iterable[Series]]) -> list[Series]:
 
 
 class Shared:
-    """This process's place among those of its host; without a directory it is alone."""
+    """This process among those of its host; without a directory, it is alone."""
 
     def __init__(self, directory: Path | None) -> None:
         """Raises OSError if the directory cannot be used."""
@@ -77,38 +77,38 @@ class Shared:
             self._before = lasting(_read(self._file(self._number)))
 
     def write(self) -> None:
-        """Write down what was counted, for the others."""
+        """Write this process's counts, for the others to read."""
         if self._directory is None:
             return
         file = self._file(self._number)
         new = file.with_suffix(".new")
-        # A full disk must not end what serves.
+        # A full disk must not end a process that serves.
         with self._writing, suppress(OSError):
             new.write_bytes(_encoder.encode(self._own()))
             new.replace(file)
 
     def read(self) -> list[Series]:
-        """What all processes have counted; the others' part is as old as their last `write`.
+        """The counts of all processes; those of others are as old as their last `write`.
 
-        Our own is written first: the next process that is asked must not report less than we did.
+        This process writes its own first: the next process that is asked must not report less.
         """
         self.write()
         parts = [self._own(), *self._others()]
         return added(parts)
 
     def close(self) -> None:
-        """Write down what was counted, and leave the number to a successor."""
+        """Write the counts, and leave the number to a successor."""
         self.write()
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     def __enter__(self) -> Self:
-        """Share until the end of the block."""
+        """Share counts until the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """Stop sharing."""
         self.close()
 
     def _own(self) -> list[Series]:
@@ -141,7 +141,7 @@ def _free_number(directory: Path) -> tuple[int, int]:
 
 
 def is_held(lock: Path) -> bool:
-    """Whether a process lives that has this lock. Raises OSError."""
+    """Whether a living process holds this lock. Raises OSError."""
     descriptor = os.open(lock, os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

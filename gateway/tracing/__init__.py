@@ -1,8 +1,8 @@
 """Traces: one for each upload, from the client's request to ChatKitty's answer, in all processes.
 
-Off unless `start` was called. OpenTelemetry is an extra, and not even imported here before that;
-what is then asked of this module is one look at a variable. A span has the ids of request and
-upload, and never a token, a query or a client's path.
+Off unless `start` was called. OpenTelemetry is an extra, and is imported only then; otherwise, a
+call of this module only checks a variable. A span has the ids of request and upload, and never a
+token, a query or a client's path.
 """
 
 import time
@@ -26,7 +26,7 @@ _NONE: Final[Carrier] = {}
 
 
 class _Expected:
-    """A span whose trace is not known yet."""
+    """A span that has no trace yet."""
 
     __slots__ = ("name", "span", "started")
 
@@ -57,7 +57,7 @@ def start(service: str) -> None:
 
 
 def stop() -> None:
-    """Send what is left, and no more. Blocks until it is sent or the exporter gives up."""
+    """Stop tracing. Blocks until the remaining spans are sent or the exporter gives up."""
     global _tracer  # noqa: PLW0603
     if _tracer is not None:
         _tracer.close()
@@ -65,7 +65,7 @@ def stop() -> None:
 
 
 def begin(name: str, side: Side, parent: Carrier) -> "Span | None":
-    """A span in its parent's trace, or in a new one where that has none; None if none is kept.
+    """A span in its parent's trace, or in a new one if it has no parent; None if tracing is off.
 
     The caller that begins it also ends it.
     """
@@ -73,7 +73,7 @@ def begin(name: str, side: Side, parent: Carrier) -> "Span | None":
 
 
 def carried() -> Carrier:
-    """What passes the current span on to the next process; nothing if there is none."""
+    """The Trace Context that passes the current span on; empty if there is none."""
     if _tracer is None:
         return _NONE
     span = _current.get()
@@ -82,7 +82,7 @@ def carried() -> Carrier:
 
 @contextmanager
 def within(span: "Span") -> Iterator[None]:
-    """Make it the parent of what is begun in the block."""
+    """Make the span the parent of those that begin in the block."""
     token = _current.set(span)
     try:
         yield
@@ -92,7 +92,7 @@ def within(span: "Span") -> Iterator[None]:
 
 @contextmanager
 def asking(name: str) -> Iterator[None]:
-    """A span, within the one at work, for what is asked of another server in the block."""
+    """A span within the current one, for a request to another server in the block."""
     parent = carried()
     if not parent or (span := begin(name, Side.CLIENT, parent)) is None:
         yield
@@ -110,7 +110,7 @@ def asking(name: str) -> Iterator[None]:
 
 @contextmanager
 def joining(name: str) -> Iterator[None]:
-    """A span for the block, in a trace that is only found within it: see `join`."""
+    """A span for the block; its trace is found only within the block, by `join`."""
     if _tracer is None:
         yield
         return
@@ -130,7 +130,7 @@ def joining(name: str) -> Iterator[None]:
 
 
 def join(parent: Carrier, **attributes: str | int) -> None:
-    """Begin the span that `joining` waits for; an upload that came without a trace has none."""
+    """Begin the span that `joining` prepared, unless the upload has no trace."""
     expected = _expected.get()
     if _tracer is None or expected is None or expected.span is not None or not parent:
         return

@@ -19,7 +19,7 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class Span:
-    """A piece of work with its place in a trace; `carrier` passes it on to the next process."""
+    """An operation in a trace; `carrier` passes it on to the next process."""
 
     __slots__ = ("_span", "carrier")
 
@@ -29,16 +29,16 @@ class Span:
         _propagator.inject(self.carrier, set_span_in_context(span))
 
     def tell(self, **attributes: str | int) -> None:
-        """Describe it; `a__b` becomes `a.b`."""
+        """Set attributes; `a__b` becomes `a.b`."""
         for name, value in attributes.items():
             self._span.set_attribute(name.replace("__", "."), value)
 
     def name(self, name: str) -> None:
-        """Call it by what it has turned out to be."""
+        """Rename the span."""
         self._span.update_name(name)
 
     def end(self, status: int | None = None, error: BaseException | None = None) -> None:
-        """End it, with the status of the answer or what it failed with, if it did."""
+        """End it, with the status of the answer or the error, if there is one."""
         if status is not None:
             self.tell(http__response__status_code=status)
         if error is not None:
@@ -49,10 +49,10 @@ class Span:
 
 
 class Tracer:
-    """Makes spans, and sends those that have ended to where OTEL_EXPORTER_OTLP_ENDPOINT says."""
+    """Makes spans, and sends ended ones to OTEL_EXPORTER_OTLP_ENDPOINT."""
 
     def __init__(self, service: str) -> None:
-        """`service` is our name unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES has one."""
+        """`service` is the name, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES sets one."""
         resource = Resource.create()
         if str(resource.attributes[SERVICE_NAME]).startswith(_UNNAMED):
             resource = resource.merge(Resource({SERVICE_NAME: service}))
@@ -61,11 +61,11 @@ class Tracer:
         self._tracer = self._provider.get_tracer("chatkitty-gateway")
 
     def begin(self, name: str, side: Side, parent: Carrier, started: int | None = None) -> Span:
-        """A span that began now, or at so many nanoseconds since the epoch."""
+        """A span that began now, or at a time in nanoseconds since the epoch."""
         context = _propagator.extract(dict(parent), Context())
         kind = SpanKind[side.value]
         return Span(self._tracer.start_span(name, context, kind=kind, start_time=started))
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the remaining spans."""
         self._provider.shutdown()

@@ -1,17 +1,17 @@
-"""What a span is, and what is handed on of it."""
+"""The kinds of spans, and how a span is passed on to another process."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 Carrier: TypeAlias = Mapping[str, str]
-"""W3C Trace Context: `traceparent`, and `tracestate` where there is any."""
+"""W3C Trace Context: `traceparent`, and `tracestate` if there is any."""
 
 HEADERS: Final = ("traceparent", "tracestate")
 
 
 class Side(StrEnum):
-    """Whether a span is the work of who was asked, or the wait of who asks."""
+    """Whether a span is the work of a server, or a client's wait for its answer."""
 
     SERVER = "SERVER"
     CLIENT = "CLIENT"
