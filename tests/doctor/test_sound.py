@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from kombu import Connection, Exchange, Queue
 from redis import Redis
 
 from gateway.stack.part import Part
 from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
+from tests.doctor.wires import declare_as_another
 from tests.servers.zygote import ForkedPart
 
 pytestmark = pytest.mark.slow
@@ -57,8 +57,7 @@ async def test_what_would_be_better_is_no_fault(
 ) -> None:
     with Redis.from_url(own_valkey.url) as redis:
         redis.config_set("appendonly", "no")
-    with Connection(own_valkey.url) as another:
-        Queue("celery", Exchange("celery"), "celery")(another.channel()).declare()
+    declare_as_another(own_valkey.url)
     settings = {**environ, "GATEWAY_REDIS_URL": own_valkey.url, "GATEWAY_NONSENSE": "1"}
     assert await examine(settings, tmp_path) == (0, dict.fromkeys(PARTS, "ok"))
     advice = re.findall("^advice: (.*)$", (tmp_path / "doctor.log").read_text(), re.MULTILINE)

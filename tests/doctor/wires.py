@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kombu import Connection, Exchange, Queue
+from kombu.transport.redis import Transport
+
 from chaos.servers.listening import Serve, listening
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_port
@@ -124,3 +127,13 @@ def sentinel(directory: Path) -> Iterator[str]:
     argv = [Valkey(directory, port).command().argv[0], str(file), "--sentinel"]
     with Part(Command("sentinel", argv, lambda: pongs(HOST, port)), directory):
         yield f"{HOST}:{port}"
+
+
+def declare_as_another(url: str) -> None:
+    """Declare the queue of another application's Celery on this Redis.
+
+    By the class: kombu remembers what it found by name, and would never take the gateway's
+    transports in this process.
+    """
+    with Connection(url, transport=Transport) as another:
+        Queue("celery", Exchange("celery"), "celery")(another.channel()).declare()

@@ -7,14 +7,13 @@ from typing import Final
 from kombu import Connection, Exchange, Queue
 
 from tests.doctor.ground import ADVICE, NOWHERE, Break, Case, Changes, Ground, settings
-from tests.doctor.wires import own_redis
+from tests.doctor.wires import declare_as_another, own_redis
 
 
 @asynccontextmanager
 async def broker_of_others(ground: Ground) -> AsyncIterator[Changes]:
     with own_redis(ground.directory) as address:
-        with Connection(f"redis://{address}/0") as another:
-            Queue("celery", Exchange("celery"), "celery")(another.channel()).declare()
+        declare_as_another(f"redis://{address}/0")
         yield {"BROKER_URL": f"redis://{address}/0"}
 
 
