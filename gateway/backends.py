@@ -91,9 +91,14 @@ class Backends:
         `uncontested_until`: see `Ledger.accept`. Raises UploadSuperseded, StoreUnavailable.
         """
         await self.ledger.accept(upload, uncontested_until=uncontested_until)
-        crash.point(crash.Point.EXTERNAL_ACCEPTED)
-        log.info("upload.stored", size=upload.file.size, delivery=upload.delivery)
+        note_hosted(upload)
         self.queue.send(Step.INSPECT, upload.id)
+
+
+def note_hosted(upload: Upload) -> None:
+    """Log that a hosted upload is accepted."""
+    crash.point(crash.Point.EXTERNAL_ACCEPTED)
+    log.info("upload.stored", size=upload.file.size, delivery=upload.delivery)
 
 
 @asynccontextmanager

@@ -293,6 +293,10 @@ class PreconditionFailed(GatewayError):
     """A conditional write met another version of the object."""
 
 
+class OfferLapsed(GatewayError):
+    """The record that came with a task is not to be used: the one in the bucket counts, if any."""
+
+
 class ChecksumMismatch(GatewayError):
     """The store received other bytes than were sent."""
 

@@ -120,6 +120,7 @@ class TaskQueue:
         self._connections = self._app.connection_for_write().Pool(_CONNECTIONS)
         self._given: deque[tuple[str, str]] = deque()
         self._gatherer = Gatherer(gatherings)
+        self._offers: dict[tuple[str, str], str] = {}
         self._changed = threading.Condition()
         self._wakes_at = -math.inf
         """When the thread looks at what was given; it does so before it sleeps, too."""
@@ -128,12 +129,17 @@ class TaskQueue:
         self._thread = threading.Thread(target=self._send_all, name="task-queue", daemon=True)
         self._thread.start()
 
-    def send(self, name: str, upload_id: str) -> None:
-        """Have the named task run for the upload. Never blocks."""
+    def send(self, name: str, upload_id: str, offer: str | None = None) -> None:
+        """Have the named task run for the upload. Never blocks.
+
+        `offer`: the sealed record of the upload, for a task that takes them.
+        """
         if len(self._given) >= _CAPACITY:
             LOST_MESSAGES.add()
             log.warning("queue.full", task=name, upload_id=upload_id)
             return
+        if offer is not None:
+            self._offers[name, upload_id] = offer
         self._given.append((name, upload_id))
         # Only now: the thread looks at what was given after it said when it wakes.
         if self._gatherer.due_of(name) < self._wakes_at:
@@ -241,13 +247,22 @@ class TaskQueue:
         name, ids = message
         try:
             task_id = f"{name}:{ids if isinstance(ids, str) else ids[0]}"
-            self._send_task(name, [ids], task_id)
+            self._send_task(name, [ids, *self._offers_of(name, ids)], task_id)
         except Exception as error:  # noqa: BLE001 - whatever a broker does, the next is sent too
             self._note(taken=False)
             LOST_MESSAGES.add()
             log.warning("queue.unavailable", task=name, upload_ids=ids, error=explained(error))
         else:
             self._note(taken=True)
+
+    def _offers_of(self, name: str, ids: str | list[str]) -> list[dict[str, str]]:
+        """The argument of a task with the offers among its uploads; none if there are none."""
+        found = {
+            upload_id: offer
+            for upload_id in ([ids] if isinstance(ids, str) else ids)
+            if (offer := self._offers.pop((name, upload_id), None)) is not None
+        }
+        return [found] if found else []
 
     def _send_task(self, name: str, args: Sequence[object], task_id: str | None = None) -> None:
         def send(connection: Connection) -> None:

@@ -2,20 +2,21 @@
 
 from celery.exceptions import Reject
 
+from gateway.records.offers import Offers
 from gateway.uploads.lifecycle import Step
 from workers import runtime, sweep
 from workers.celery import app
-from workers.steps import audit, inspection, poison, registration, removal, resumption
+from workers.steps import audit, offering, poison, registration, removal, resumption
 
 
 @app.task(name=Step.INSPECT.value)
-def inspect_uploads(upload_ids: list[str] | str) -> None:
+def inspect_uploads(upload_ids: list[str] | str, offers: Offers | None = None) -> None:
     """Sniff, verify and judge the stored files, and register them.
 
-    Earlier gateways sent one id instead of a list.
+    Earlier gateways sent one id instead of a list, and made no offers.
     """
     ids = [upload_ids] if isinstance(upload_ids, str) else upload_ids
-    _run(poison.several(Step.INSPECT, ids, inspection.inspect))
+    _run(poison.several(Step.INSPECT, ids, offering.inspecting(offers or {})))
 
 
 @app.task(name=Step.REGISTER.value)

@@ -1,13 +1,14 @@
 """`external`: the bytes go to the store, and ChatKitty receives a reference to them.
 
-The upload is acknowledged when `accept` returns: the file and its record are durable.
+The upload is acknowledged when `deliver` returns: the file and its record are durable. The record
+is offered to the workers if its client waits for the end anyway, and else written here.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -15,22 +16,24 @@ from msgspec.structs import replace
 
 from gateway import crash
 from gateway.auth.principal import Principal
-from gateway.backends import Backends
+from gateway.backends import Backends, note_hosted
 from gateway.choices import Hash
 from gateway.delivery.admitted import NAMES_NO_USER, Admitted
 from gateway.delivery.form import Form, FormReader
+from gateway.delivery.offering import Offering
 from gateway.errors import AnotherUser, StoreUnavailable, UploadSuperseded
 from gateway.limits.budget import Budget, Holding
 from gateway.metrics.catalogue import PHASE_SECONDS
 from gateway.metrics.instruments import Distribution
 from gateway.multipart import Scanner
+from gateway.records import offers, sealed
 from gateway.records.bucket import UNTOUCHED_FOR
-from gateway.records.completion_events import CompletionEvents
+from gateway.records.completion_events import CompletionEvents, Notice
 from gateway.records.spare import spare_of
 from gateway.store.writer import ObjectWriter, StoredObject
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.lifecycle import advance, is_end
+from gateway.uploads.lifecycle import Step, advance, is_end
 from gateway.uploads.record import State, Upload
 from gateway.upstream.endpoints import Endpoint
 from gateway.upstream.reference import check_fields, fields_of_user
@@ -41,12 +44,18 @@ _BUDGET_PATIENCE = 1.0
 _LOOK_AGAIN = 2.0
 """Seconds after which a waiting request looks at the record by itself."""
 
+_OFFERED_FOR = 2.0
+"""Seconds after which the gateway writes the record of an upload that was offered.
+
+Most uploads have ended by then.
+"""
+
 _LAST_LOOK = 3.0
 """Time-out in seconds of the last look at the record, when the wait is over."""
 
 
 class _Phases(NamedTuple):
-    """How the time was spent: until the body had arrived, until it was durable, until the end."""
+    """How the time was spent: until the body had arrived, until the workers had it, the rest."""
 
     body: Distribution = PHASE_SECONDS.of("external", "body")
     store: Distribution = PHASE_SECONDS.of("external", "store")
@@ -58,7 +67,7 @@ _PHASES: Final = _Phases()
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An upload with its file in the store, but without a record yet.
+    """An upload with its file in the store, but without a record yet; `sealed` is what that has.
 
     `completed_after` is a time of the monotonic clock before which the file was not complete.
     `uncontested_until`: no other process touches it until then (epoch seconds, the store's time);
@@ -66,6 +75,7 @@ class Received:
     """
 
     upload: Upload
+    sealed: str
     writer: ObjectWriter
     completed_after: float
     uncontested_until: float | None
@@ -78,6 +88,7 @@ class ExternalDelivery:
     backends: Backends
     notices: CompletionEvents
     budget: Budget
+    offering: Offering = field(default_factory=Offering)
 
     async def receive(
         self, admitted: Admitted, body: AsyncIterator[bytes], memory: Holding
@@ -91,31 +102,33 @@ class ExternalDelivery:
             form = await self._take(admitted, body, writer)
             begun = time.monotonic()
             upload = self._record(admitted, form)
-            stored = await writer.finish(spare_of(upload, self.backends.ring))
+            spare = spare_of(upload, self.backends.ring)
+            stored = await writer.finish(spare)
         except BaseException:
             await asyncio.shield(writer.abort())
             raise
         crash.point(crash.Point.EXTERNAL_STORED)
         until = _uncontested_until(stored, time.monotonic() - begun)
-        return Received(upload, writer, begun, until)
+        return Received(upload, spare.text, writer, begun, until)
 
-    async def accept(self, received: "Received", *, contested: bool = False) -> Upload:
-        """Write the upload's record, which acknowledges it, and hand it to the workers.
+    async def deliver(
+        self, received: "Received", wait: float, *, contested: bool = False
+    ) -> Upload:
+        """Have the upload accepted and processed; it is acknowledged when this returns.
 
-        `contested`: not only a sweeper but also another request may take its place. Raises
-        UploadSuperseded; then nothing is left behind. Raises StoreUnavailable; then it is unknown
-        whether the upload was accepted. If it was not, the sweeper removes what remains.
+        Returns its end, or its last known state after `wait` seconds. `contested`: not only a
+        sweeper but also another request may take its place. Raises UploadSuperseded; then nothing
+        is left behind. Raises StoreUnavailable; then it is unknown whether the upload was accepted.
+        If it was not, the sweeper removes what remains.
         """
+        if wait > 0 and self._may_be_offered(received):
+            return await self._offer(received, wait)
         upload = received.upload
-        try:
-            await self.backends.accept_hosted(
-                upload, uncontested_until=None if contested else received.uncontested_until
-            )
-        except UploadSuperseded:
-            await asyncio.shield(received.writer.abort())
-            raise
+        until = None if contested else received.uncontested_until
+        async with _removed_if_superseded(received):
+            await self.backends.accept_hosted(upload, uncontested_until=until)
         _PHASES.store.observe(time.monotonic() - received.completed_after)
-        return upload
+        return await self.wait_for_end(upload, wait) if wait > 0 else upload
 
     def reserve(self, admitted: Admitted) -> AbstractAsyncContextManager[Holding]:
         """Memory for the parts of the upload, reserved before its body is read.
@@ -132,19 +145,65 @@ class ExternalDelivery:
         If the store is unavailable in the meantime, the client gets the same answer: the upload is
         safe.
         """
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + limit
-        async with self.notices.watch(upload.id) as ended:
-            while not is_end(upload.state) and (left := deadline - clock()) > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(min(left, _LOOK_AGAIN)):
-                        await ended.wait()
-                ended.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(max(deadline - clock(), _LAST_LOOK)):
-                        upload = await self._look(upload)
-        _PHASES.wait.observe(clock() - deadline + limit)
+        begun = _now()
+        async with self.notices.watch(upload.id) as notice:
+            upload = await self._wait(upload, notice, begun + limit)
+        _PHASES.wait.observe(_now() - begun)
         return upload
+
+    def _may_be_offered(self, received: "Received") -> bool:
+        """Whether the record may go to the workers first; then an offer has begun."""
+        # Workers judge an offer by the file's age, which says nothing about a file in parts.
+        in_one_part = received.uncontested_until is not None
+        return in_one_part and offers.fits(received.sealed) and self.offering.begin(_now())
+
+    async def _offer(self, received: "Received", limit: float) -> Upload:
+        """Offer the record to the workers, and write it if the upload has not ended soon."""
+        begun, upload = _now(), received.upload
+        async with self.notices.watch(upload.id) as notice:
+            taken: bool | None = None
+            try:
+                self.backends.queue.send(Step.INSPECT, upload.id, received.sealed)
+                _PHASES.store.observe(time.monotonic() - received.completed_after)
+                await _heard(notice, min(limit, _OFFERED_FOR))
+                end = self._end_told(upload, notice)
+                taken = end is not None or await self._is_taken(received)
+            finally:
+                self.offering.end(_now(), taken=taken)
+            if end is not None:
+                await self.backends.ledger.remember(upload)
+                note_hosted(upload)
+            else:
+                end = await self._wait(upload, notice, begun + limit)
+        _PHASES.wait.observe(_now() - begun)
+        return end
+
+    async def _is_taken(self, received: "Received") -> bool:
+        """Whether a worker has written the record that was offered; it is written here if not."""
+        crash.point(crash.Point.EXTERNAL_OFFERED)
+        async with _removed_if_superseded(received):
+            untaken = await self.backends.ledger.accept_offered(received.upload)
+        note_hosted(received.upload)
+        if untaken:
+            log.info("offer.untaken")
+            self.backends.queue.send(Step.INSPECT, received.upload.id)
+        return not untaken
+
+    async def _wait(self, upload: Upload, notice: Notice, deadline: float) -> Upload:
+        while not is_end(upload.state) and (left := deadline - _now()) > 0:
+            await _heard(notice, min(left, _LOOK_AGAIN))
+            if (end := self._end_told(upload, notice)) is not None:
+                return end
+            notice.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(deadline - _now(), _LAST_LOOK)):
+                    upload = await self._look(upload)
+        return upload
+
+    def _end_told(self, upload: Upload, notice: Notice) -> Upload | None:
+        """The end of the upload, if the notice came and contains it."""
+        end = sealed.unseal(notice.sealed, self.backends.ring) if notice.sealed else None
+        return end if end is not None and end.id == upload.id and is_end(end.state) else None
 
     async def _look(self, upload: Upload) -> Upload:
         try:
@@ -182,6 +241,27 @@ class ExternalDelivery:
             url=self.backends.file_url(admitted.upload_id, form.file.name, now),
             authorization=self.backends.sealed(admitted.authorization),
         )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _heard(notice: Notice, seconds: float) -> None:
+    """Wait for the notice, for so long at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await notice.wait()
+
+
+@asynccontextmanager
+async def _removed_if_superseded(received: Received) -> AsyncIterator[None]:
+    """Leave nothing behind of an upload that was fenced off before it was accepted."""
+    try:
+        yield
+    except UploadSuperseded:
+        await asyncio.shield(received.writer.abort())
+        raise
 
 
 def _uncontested_until(stored: StoredObject, took: float) -> float | None:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import crash
-from gateway.errors import ObjectNotFound, PreconditionFailed
+from gateway.errors import ObjectNotFound, OfferLapsed, PreconditionFailed
 from gateway.records import orphans
 from gateway.store.objects import ObjectStore, Written
 from gateway.uploads import keys
@@ -45,11 +45,14 @@ class Entry(msgspec.Struct, frozen=True):
     """A pending upload as it was read; `version` is its ETag, or None while it is in Redis.
 
     `age`: seconds since the record was written, by the store's clock.
+    `offered`: it was not read but came with its task, and while `version` is None nobody is known
+    to have written it (see `gateway.records.offers`).
     """
 
     upload: Upload
     version: str | None
     age: float = 0.0
+    offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +120,16 @@ class BucketRecords:
 
         If the upload had already finished in another way, that result stays and is returned,
         unless the given one says what ChatKitty has. Raises PreconditionFailed if another process
-        has written the upload since, StoreUnavailable.
+        has written the upload since, OfferLapsed if one has accepted an offered upload, and
+        StoreUnavailable.
         """
         if is_end(upload.state):
             return await self._end(upload)
+        if entry.offered and entry.version is None:
+            return await self._take_offer(upload)
         key = keys.pending(upload.id)
         written = await self._store.put(key, to_json(upload), if_match=entry.version)
-        return Entry(upload, written.etag)
+        return replace(entry, upload=upload, version=written.etag, age=0.0)
 
     async def mark_removed(self, entry: Entry, removed: Removed) -> None:
         """Have the record of an end say that the file is no longer there, or soon will not be.
@@ -196,6 +202,22 @@ class BucketRecords:
         start = keys.pending(after) if after is not None else None
         async for info in self._store.list(keys.PENDING, start):
             yield Pending(keys.id_of(info.key), info.age)
+
+    async def _take_offer(self, upload: Upload) -> Entry:
+        """Write the first record of an offered upload, which accepts it.
+
+        If the place is free, something may still have been there: an end is recorded before that.
+        So whoever has an offer for the second time, or has stood still with it, finds the end.
+        """
+        try:
+            written = await self._keep_in_store(upload)
+        except PreconditionFailed:
+            raise OfferLapsed("the upload has a record already") from None
+        crash.point(crash.Point.OFFER_TAKEN)
+        if await self.ended(upload.id) is not None:
+            await self.forget_pending(upload.id)
+            raise OfferLapsed("the upload has ended already")
+        return Entry(upload, written.etag, offered=True)
 
     async def _end(self, upload: Upload) -> Entry:
         stands = await self._record_end(upload)

@@ -1,7 +1,8 @@
 """Notices from workers to waiting requests: the id of each finished upload.
 
-A notice is only a hint to look at the record: Redis may lose it, so a waiting request also looks by
-itself from time to time.
+A notice is only a hint: Redis may lose it, so a waiting request also looks at the record from time
+to time. Of an upload whose record the gateway has offered, the notice contains the sealed end, so
+that nobody has to read it from the bucket.
 """
 
 import asyncio
@@ -21,10 +22,17 @@ _RECONNECT_SECONDS = 1.0
 _LISTEN_SECONDS = 2.0
 
 
-async def announce(redis: Redis, upload_id: str) -> None:
+class Notice(asyncio.Event):
+    """Is set when the upload's end is announced, and then may have the end as well, sealed."""
+
+    sealed: str | None = None
+
+
+async def announce(redis: Redis, upload_id: str, sealed: str | None = None) -> None:
     """Tell every gateway process that the upload has ended; a lost notice is no error."""
+    message = upload_id if sealed is None else f"{upload_id} {sealed}"
     try:
-        await redis.publish(ENDED_CHANNEL, upload_id)
+        await redis.publish(ENDED_CHANNEL, message)
     except (RedisError, OSError) as error:
         log.warning("notice.redis_unavailable", error=repr(error))
 
@@ -35,17 +43,17 @@ class CompletionEvents:
     def __init__(self, redis: Redis) -> None:
         """Listen on a connection of its own out of `redis`'s pool."""
         self._redis = redis
-        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiting: dict[str, set[Notice]] = defaultdict(set)
 
     @asynccontextmanager
-    async def watch(self, upload_id: str) -> AsyncIterator[asyncio.Event]:
-        """An event that is set when the upload's end is announced."""
-        event = asyncio.Event()
-        self._waiting[upload_id].add(event)
+    async def watch(self, upload_id: str) -> AsyncIterator[Notice]:
+        """The notice of the upload's end, if it comes."""
+        notice = Notice()
+        self._waiting[upload_id].add(notice)
         try:
-            yield event
+            yield notice
         finally:
-            self._waiting[upload_id].discard(event)
+            self._waiting[upload_id].discard(notice)
             if not self._waiting[upload_id]:
                 del self._waiting[upload_id]
 
@@ -67,6 +75,8 @@ class CompletionEvents:
                 if message is not None:
                     self._wake(message["data"].decode())
 
-    def _wake(self, upload_id: str) -> None:
-        for event in self._waiting.get(upload_id, ()):
-            event.set()
+    def _wake(self, message: str) -> None:
+        upload_id, _, sealed = message.partition(" ")
+        for notice in self._waiting.get(upload_id, ()):
+            notice.sealed = sealed or None
+            notice.set()

@@ -81,17 +81,18 @@ class Ledger(BucketRecords):
         same write with a lost answer. Raises UploadSuperseded if it is fenced off, and
         StoreUnavailable, after which it may or may not be accepted.
         """
-        try:
-            written = await self._keep_in_store(upload)
-        except PreconditionFailed:
-            version = await self._version_if_accepted(upload.id)
-        else:
-            version = written.etag
-            crash.point(crash.Point.ACCEPT_WRITTEN)
-            if uncontested_until is None or written.at > uncontested_until:
-                await self._check_place(upload.id)
-        await self._remember(upload)
+        version, _ = await self._accept(upload, uncontested_until)
+        await self.remember(upload)
         return Entry(upload, version)
+
+    async def accept_offered(self, upload: Upload) -> bool:
+        """Accept an upload that was offered to workers; whether none of them had accepted it.
+
+        Raises what `accept` raises.
+        """
+        _, first = await self._accept(upload, None)
+        await self.remember(upload)
+        return first
 
     def keep_relayed(self, upload: Upload, concurrent: int, on_kept: OnKept) -> None:
         """Keep the record of a relayed upload until its audit; call `on_kept` when it is durable.
@@ -158,7 +159,7 @@ class Ledger(BucketRecords):
 
     async def save(self, entry: Entry, upload: Upload) -> Entry:
         """The record of a pending upload; a relayed one's may be in Redis."""
-        if entry.version is None and not is_end(upload.state):
+        if entry.version is None and not entry.offered and not is_end(upload.state):
             await self._redis.set(keys.relayed(upload.id), pack(upload), keepttl=True)
             return Entry(upload, None)
         saved = await super().save(entry, upload)
@@ -274,6 +275,19 @@ class Ledger(BucketRecords):
         )
         return _ids(found)
 
+    async def _accept(
+        self, upload: Upload, uncontested_until: float | None
+    ) -> tuple[str | None, bool]:
+        """The version of the record, and whether no other process had written one before."""
+        try:
+            written = await self._keep_in_store(upload)
+        except PreconditionFailed:
+            return await self._version_if_accepted(upload.id), False
+        crash.point(crash.Point.ACCEPT_WRITTEN)
+        if uncontested_until is not None and written.at <= uncontested_until:
+            return written.etag, True
+        return written.etag, not await self._check_place(upload.id)
+
     async def _check_place(self, upload_id: str) -> bool:
         """Remove a pending record that was written after the upload's end; whether it has ended.
 
@@ -329,7 +343,7 @@ class Ledger(BucketRecords):
     async def _keep_relayed(self, upload: Upload) -> None:
         await self._keep_in_store(upload)
 
-    async def _remember(self, upload: Upload) -> None:
+    async def remember(self, upload: Upload) -> None:
         """Add a durable upload to its subject's index, which nothing depends on."""
         try:
             await self._remembering.ask(upload)

@@ -6,19 +6,18 @@ hosted file may see the metadata of its object. A copy that holds its caller's t
 of its own, since the token leaves it at the upload's end.
 """
 
-import zlib
 from datetime import datetime
 
-import msgspec
 from msgspec.structs import replace
 
 from gateway.crypto import KeyRing
 from gateway.errors import ObjectNotFound
+from gateway.records import sealed
 from gateway.store.objects import ObjectStore
 from gateway.store.writer import Note
 from gateway.uploads import keys
 from gateway.uploads.attempts import EXCHANGE_SECONDS, lease_of
-from gateway.uploads.record import Attempt, State, Upload, from_json, to_json
+from gateway.uploads.record import Attempt, State, Upload
 from gateway.upstream import retry
 
 _LEASE = lease_of(EXCHANGE_SECONDS)
@@ -26,7 +25,7 @@ _LEASE = lease_of(EXCHANGE_SECONDS)
 
 def spare_of(upload: Upload, ring: KeyRing) -> Note:
     """The copy, and its key if the file's metadata has no room for it."""
-    text = ring.seal(zlib.compress(to_json(upload)))
+    text = sealed.seal(upload, ring)
     return Note(keys.spare(upload.id), text, beside=upload.authorization is not None)
 
 
@@ -41,11 +40,7 @@ async def find_spare(store: ObjectStore, ring: KeyRing, upload_id: str) -> Uploa
             text = (await store.get(keys.spare(upload_id))).content.decode("ascii", "replace")
         except ObjectNotFound:
             return None
-    sealed = ring.unseal(text)
-    try:
-        return from_json(zlib.decompress(sealed)) if sealed is not None else None
-    except (zlib.error, msgspec.DecodeError):  # another version's
-        return None
+    return sealed.unseal(text, ring)
 
 
 async def forget_token(store: ObjectStore, ring: KeyRing, upload: Upload) -> None:

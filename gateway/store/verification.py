@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from gateway.store.objects import ObjectStore
+from gateway.store.objects import ObjectInfo, ObjectStore
 
 
 class Verification(Enum):
@@ -14,14 +14,19 @@ class Verification(Enum):
     """The size is right, and there are no two checksums of the whole object to compare."""
 
 
-async def verify(store: ObjectStore, key: str, size: int, crc32c: int | None) -> Verification:
+async def verify(store: ObjectStore, key: str, size: int, crc32c: int) -> Verification:
     """Hold the object against the size (bytes) and CRC32C that it should have, by one HEAD.
-
-    `crc32c` is None if it is not known.
 
     Raises ObjectNotFound, StoreUnavailable.
     """
-    info = await store.head(key)
+    return compare(await store.head(key), size, crc32c)
+
+
+def compare(info: ObjectInfo, size: int, crc32c: int | None) -> Verification:
+    """Hold what the store says of an object against what it should have. Pure.
+
+    `crc32c` is None if it is not known.
+    """
     if info.size != size:
         return Verification.DIFFERENT
     if info.crc32c is None or crc32c is None:

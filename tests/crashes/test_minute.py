@@ -40,6 +40,9 @@ SETTLED = 150.0
 DELAY = 31.0
 """A little longer than anybody waits for a request to the store."""
 
+LARGE = files.PNG.ljust(200_000, b"\0")
+"""More than a worker reads at once."""
+
 IN_PARTS = files.PNG.ljust(9_000_000, b"\0")
 SUCCESS = range(200, 300)
 
@@ -65,8 +68,10 @@ STILL = [
     Row("external.stored", keyed=True),
     Row("accept.written"),
     Row("accept.written", keyed=True),
+    Row("external.offered"),
     Row("external.accepted"),
     Row("inspect.passed", "worker"),
+    Row("offer.taken", "worker"),
     Row("verdict.kept", "worker", data=files.EXE),
     Row("verdict.file-removed", "worker", data=files.EXE),
     Row("register.claimed", "worker"),
@@ -86,12 +91,12 @@ BY_GATEWAY = [
     (rb"^GET \S+/records/", IN_PARTS),
 ]
 BY_WORKER = [
-    rb"^GET \S+/pending/",
-    rb"^HEAD \S+/incoming/",
-    rb"^GET \S+/incoming/",
-    rb"^PUT \S+/pending/",
-    rb"^PUT \S+/records/",
-    rb"^DELETE \S+/pending/",
+    (rb"^GET \S+/pending/", files.PNG),
+    (rb"^HEAD \S+/incoming/", LARGE),
+    (rb"^GET \S+/incoming/", files.PNG),
+    (rb"^PUT \S+/pending/", files.PNG),
+    (rb"^PUT \S+/records/", files.PNG),
+    (rb"^DELETE \S+/pending/", files.PNG),
 ]
 
 
@@ -192,7 +197,7 @@ async def begin_delayed(stage: Stage, gateway: FaultProxy, worker: FaultProxy) -
     behind = replace(stage, environ=stage.environ | {"GATEWAY_S3_ENDPOINT_URL": worker.url})
     behind.worker()
     delays = [(gateway, pattern, data) for pattern, data in BY_GATEWAY]
-    delays += [(worker, pattern, files.PNG) for pattern in BY_WORKER]
+    delays += [(worker, pattern, data) for pattern, data in BY_WORKER]
     cases: list[Case] = []
     for (proxy, pattern, data), fault in itertools.product(delays, (Fault.WAIT, Fault.LATE)):
         own = replace(stage, name=f"{uuid4()}.png")

@@ -26,13 +26,18 @@ def broker(own_redis_url: str) -> Iterator[Redis]:
 
 
 def messages(broker: Redis) -> list[tuple[str, Any]]:
-    """Task name and argument of each message, in the order in which they were sent."""
+    """Task name and first argument of each message, in the order in which they were sent."""
+    return [(name, arguments[0]) for name, arguments in tasks(broker)]
+
+
+def tasks(broker: Redis) -> list[tuple[str, list[Any]]]:
+    """Task name and arguments of each message."""
     found = []
     texts = [text for name in ("many", "one") for text in reversed(broker.lrange(name, 0, -1))]
     for text in texts:
         message = json.loads(text)
         arguments = json.loads(base64.b64decode(message["body"]))[0]
-        found.append((message["headers"]["task"], arguments[0]))
+        found.append((message["headers"]["task"], arguments))
     return found
 
 
@@ -55,6 +60,24 @@ def test_a_task_that_somebody_waits_for_goes_by_itself(own_redis_url: str, broke
     queue.send("one", "c")
     queue.close()
     assert sorted(messages(broker), key=str) == [("many", ["a"]), ("one", "b"), ("one", "c")]
+
+
+def test_an_offer_goes_with_its_own_task_and_only_once(own_redis_url: str, broker: Redis) -> None:
+    queue = TaskQueue(own_redis_url, GATHERINGS)
+    queue.send("many", "a", "sealed a")
+    queue.send("many", "b")
+    queue.send("one", "a")
+    queue.send("one", "c", "sealed c")
+    queue.send("one", "c")
+    queue.close()
+    sent = tasks(broker)
+    offered = [arguments[1] for name, arguments in sent if name == "many" and arguments[1:]]
+    assert offered == [{"a": "sealed a"}]
+    assert [arguments for name, arguments in sent if name == "one"] == [
+        ["a"],
+        ["c", {"c": "sealed c"}],
+        ["c"],
+    ]
 
 
 def test_what_is_left_is_sent_at_the_end(own_redis_url: str, broker: Redis) -> None:

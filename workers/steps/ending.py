@@ -8,6 +8,7 @@ from gateway import crash
 from gateway.backends import Backends
 from gateway.choices import Delivery
 from gateway.metrics.catalogue import ENDS, UPLOAD_SECONDS
+from gateway.records import sealed
 from gateway.records.bucket import Entry
 from gateway.records.completion_events import announce
 from gateway.records.expiry import Expiries
@@ -48,6 +49,7 @@ async def end(
         crash.point(crash.Point.END_EXPIRY_MARKED)
     if upload.authorization is not None:
         await forget_token(backends.store, backends.ring, upload)
+    told = sealed.seal(ended, backends.ring) if entry.offered else None
     entry = await backends.ledger.save(entry, ended)
     if entry.upload is ended:
         took = (ended.since - ended.history[0].at).total_seconds()
@@ -55,7 +57,7 @@ async def end(
         UPLOAD_SECONDS.of(upload.delivery, state).observe(took)
         log.info("upload.ended", state=state, fault=ended.fault)
     if upload.delivery is Delivery.EXTERNAL:  # no request waits for an audit
-        await announce(backends.redis, upload.id)
+        await announce(backends.redis, upload.id, told if entry.upload is ended else None)
     return entry
 
 

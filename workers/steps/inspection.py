@@ -8,17 +8,19 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import google_crc32c
 from msgspec.structs import replace
 
 from gateway import crash
 from gateway.choices import Delivery
-from gateway.errors import ObjectNotFound, ObjectTooLarge, StoreUnavailable
+from gateway.errors import ObjectNotFound, ObjectTooLarge, OfferLapsed, StoreUnavailable
 from gateway.metrics.catalogue import PHASE_SECONDS
+from gateway.records import offers
 from gateway.records.bucket import Entry
 from gateway.store.objects import ObjectStore
-from gateway.store.verification import Verification, verify
+from gateway.store.verification import Verification, compare
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.excerpt import Piece
@@ -66,12 +68,16 @@ async def _inspect(entry: Entry, services: WorkerServices) -> Entry:
         return await carry_out(services.backends, entry)
     started = time.monotonic()
     try:
-        known = await _read_intact(entry.upload, services.backends.store)
+        read = await _read_file(entry.upload, services.backends.store)
     except ObjectNotFound:
+        if entry.offered:
+            raise OfferLapsed("the file is gone") from None
         return await conclude(services.backends, entry, entry.upload, FILE_LOST)
-    if known is None:
+    if entry.offered and read.age > offers.GOOD_FOR:
+        raise OfferLapsed("the file was stored some time ago")
+    if not read.intact:
         return await conclude(services.backends, entry, entry.upload, FILE_CORRUPT)
-    upload, fault = await _judge(entry.upload, known, services)
+    upload, fault = await _judge(entry.upload, read.pieces, services)
     PHASE_SECONDS.of(Delivery.EXTERNAL, "inspect").observe(time.monotonic() - started)
     if fault is not None:
         return await conclude(services.backends, entry, upload, fault)
@@ -80,32 +86,38 @@ async def _inspect(entry: Entry, services: WorkerServices) -> Entry:
     return replace(entry, upload=advance(upload, State.INSPECTED, datetime.now(UTC)))
 
 
-async def _read_intact(upload: Upload, store: ObjectStore) -> Sequence[Piece] | None:
-    """What was read of the stored file to compare it with what was received; None if it differs.
+class _Read(NamedTuple):
+    """Whether a stored file is what was received, its age, and what of it was read to know that."""
+
+    intact: bool
+    age: float
+    pieces: tuple[Piece, ...] = ()
+
+
+async def _read_file(upload: Upload, store: ObjectStore) -> _Read:
+    """Compare the stored file with what was received.
 
     Raises ObjectNotFound, and StoreUnavailable also if the store's answer is not its object.
     """
-    if upload.file.size > WHOLE_BYTES:
-        intact = await _ask_store(upload, store) is not Verification.DIFFERENT
-        return () if intact else None
+    file = upload.file
+    if file.size > WHOLE_BYTES:
+        info = await store.head(keys.incoming(upload.id))
+        verdict = compare(info, file.size, file.crc32c)
+        return _Read(intact=verdict is not Verification.DIFFERENT, age=info.age)
     with suppress(ObjectTooLarge):
-        content = (await store.get(keys.incoming(upload.id))).content
-        if _is_received(upload.file, content):
-            return (Piece(0, content),)
-    if await _ask_store(upload, store) is Verification.SAME:
+        content, _, age = await store.get(keys.incoming(upload.id))
+        if _is_received(file, content):
+            return _Read(intact=True, age=age, pieces=(Piece(0, content),))
+    info = await store.head(keys.incoming(upload.id))
+    if compare(info, file.size, file.crc32c) is Verification.SAME:
         raise StoreUnavailable("the file was damaged between the store and the worker")
-    return None
+    return _Read(intact=False, age=info.age)
 
 
 def _is_received(file: File, content: bytes) -> bool:
     if len(content) != file.size:
         return False
     return file.crc32c is None or google_crc32c.value(content) == file.crc32c
-
-
-async def _ask_store(upload: Upload, store: ObjectStore) -> Verification:
-    """What the store's own size and digest say of the file."""
-    return await verify(store, keys.incoming(upload.id), upload.file.size, upload.file.crc32c)
 
 
 async def _judge(

@@ -1,4 +1,4 @@
-"""How a step begins: the record is read, and later log lines have the request's id.
+"""How a step begins: the record is at hand, and later log lines have the request's id.
 
 The step's span joins the upload's trace, too.
 """
@@ -6,6 +6,7 @@ The step's span joins the upload's trace, too.
 from gateway.records.bucket import Entry
 from gateway.telemetry import bind_ids
 from gateway.tracing import join
+from gateway.uploads.record import Upload
 from workers.runtime import WorkerServices
 
 
@@ -13,7 +14,16 @@ async def open_upload(upload_id: str, services: WorkerServices) -> Entry | None:
     """The upload's record, None if there is none. Raises what the ledger raises."""
     entry = await services.backends.ledger.open(upload_id)
     if entry is not None:
-        upload = entry.upload
-        bind_ids(request_id=upload.request_id)
-        join(upload.trace, chatkitty__request_id=upload.request_id, chatkitty__upload_id=upload_id)
+        _join(entry.upload)
     return entry
+
+
+def open_offered(upload: Upload) -> Entry:
+    """An upload that came with its task, and has no record yet as far as that is known."""
+    _join(upload)
+    return Entry(upload, None, offered=True)
+
+
+def _join(upload: Upload) -> None:
+    bind_ids(request_id=upload.request_id)
+    join(upload.trace, chatkitty__request_id=upload.request_id, chatkitty__upload_id=upload.id)

@@ -26,7 +26,7 @@ from gateway.server.connection.context import REQUEST_ID, UPLOAD_ID
 from gateway.server.connection.turns import TurnHandler
 from gateway.server.fields.head import head_of
 from gateway.server.fields.idempotency_key import idempotency_key
-from gateway.server.fields.prefer import preference
+from gateway.server.fields.prefer import Preference, preference
 from gateway.server.handlers.relaying import relayed
 from gateway.server.handlers.resources import upload_location
 from gateway.server.handlers.streaming import stream_answer
@@ -124,7 +124,9 @@ async def _relay_once(
 
 async def _host(request: web.Request, services: Services, admitted: Admitted) -> web.Response:
     received = await _receive(request, services, admitted)
-    return await _answer_hosted(request, services, await services.external.accept(received))
+    wanted = _preference(request, services)
+    upload = await services.external.deliver(received, wanted.wait)
+    return _answer_hosted(request, upload, wanted)
 
 
 async def _host_once(
@@ -136,8 +138,9 @@ async def _host_once(
         await asyncio.shield(services.once.release(held))
         raise
     # From here on the claim stays, whatever happens: the upload may have been accepted.
-    upload = await services.external.accept(received, contested=True)
-    return await _answer_hosted(request, services, upload)
+    wanted = _preference(request, services)
+    upload = await services.external.deliver(received, wanted.wait, contested=True)
+    return _answer_hosted(request, upload, wanted)
 
 
 async def _receive(request: web.Request, services: Services, admitted: Admitted) -> Received:
@@ -158,13 +161,17 @@ async def _repeat(request: web.Request, services: Services, upload: Upload) -> w
         return answer_to(request, upload)
     if not is_end(upload.state):
         services.backends.queue.send(Step.RESUME, upload.id)  # its task may be lost
-    return await _answer_hosted(request, services, upload)
-
-
-async def _answer_hosted(request: web.Request, services: Services, upload: Upload) -> web.Response:
-    wanted = preference(request.headers.getall("Prefer", []), services.settings.registration_wait)
+    wanted = _preference(request, services)
     if wanted.wait > 0:
         upload = await services.external.wait_for_end(upload, wanted.wait)
+    return _answer_hosted(request, upload, wanted)
+
+
+def _preference(request: web.Request, services: Services) -> Preference:
+    return preference(request.headers.getall("Prefer", []), services.settings.registration_wait)
+
+
+def _answer_hosted(request: web.Request, upload: Upload, wanted: Preference) -> web.Response:
     response = answer_to(request, upload)
     if wanted.applied is not None:
         response.headers["Preference-Applied"] = wanted.applied
