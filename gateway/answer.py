@@ -1,4 +1,4 @@
-"""An answer of the upstream, small enough to be kept, and the error that one can be."""
+"""An answer of ChatKitty that is small enough to be kept, and the error for an error status."""
 
 import json
 import re
@@ -18,7 +18,7 @@ KEPT_HEADERS: Final = (
     "X-Api-Version",
     "X-Response-Token",
 )
-"""What of an answer's headers means something to the client of an upload."""
+"""The headers of an answer that matter to the client of an upload."""
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -41,7 +41,7 @@ class Answer(msgspec.Struct, frozen=True):
     def json_object(self) -> dict[str, object] | None:
         """The body as a JSON object, or None if it is anything else.
 
-        No text of it has half a surrogate pair, which could not be kept.
+        Its text has no lone surrogates, which could not be stored.
         """
         try:
             document = json.loads(self.body.decode("utf-8-sig"))
@@ -54,12 +54,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def kept_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """What is kept of an answer's headers; bytes in them that are not UTF-8 are not kept."""
+    """The headers of an answer that are kept, without bytes that are not UTF-8."""
     return tuple([(name, clean(headers[name])) for name in KEPT_HEADERS if name in headers])
 
 
 class Refusal(UpstreamRefused):
-    """An error status, with the answer that bore it so that a client can be shown it."""
+    """An error status, with its answer, which a client can be shown."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What gateways and workers share apart from code: the bucket, Redis, broker and upstream."""
+"""The services that gateways and workers share: the bucket, Redis, the broker and ChatKitty."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,12 +36,12 @@ GATHERINGS: Final[Mapping[str, Gathering]] = {
     Step.INSPECT: Gathering(seconds=0.005, largest=8),
     Step.AUDIT: Gathering(seconds=0.5, largest=500),
 }
-"""The steps of which one message has many uploads."""
+"""The steps for which one message names many uploads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Open clients of everything that an upload touches.
+    """Open clients of all services that an upload needs.
 
     `exchange_seconds` is how long ChatKitty may take for a request without a file.
     """
@@ -58,15 +58,15 @@ class Backends:
     own_token: OwnToken | None
 
     def sealed(self, authorization: str | None) -> str | None:
-        """A caller's authorization as it is kept: encrypted, and only if the gateway has none."""
+        """A caller's authorization, encrypted for its record; None if the gateway has its own."""
         if self.own_token is not None or authorization is None:
             return None
         return self.ring.encrypt(authorization)
 
     def credentials(self, sealed: str | None) -> Credentials | None:
-        """What ChatKitty is asked with: the gateway's own token, else the caller's that was sealed.
+        """The credentials for ChatKitty: the gateway's own token, else the caller's in the record.
 
-        None if neither can be had: the key that sealed the caller's is gone.
+        None if there is neither, or the key that encrypted the caller's token is gone.
         """
         if self.own_token is not None:
             return self.own_token
@@ -146,7 +146,7 @@ def _client_credentials(settings: Settings) -> ClientCredentials | None:
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[S3Store]:
-    """A client of the bucket alone."""
+    """A client of only the bucket."""
     secret, session = settings.s3_secret_access_key, settings.s3_session_token
     async with S3Store.open(
         endpoint_url=str(settings.s3_endpoint_url).rstrip("/")

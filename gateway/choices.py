@@ -1,10 +1,10 @@
-"""What a setting may be that has a few values to choose from."""
+"""The values of settings that have only a few."""
 
 from enum import StrEnum
 
 
 class Delivery(StrEnum):
-    """The way of an upload's bytes."""
+    """Where an upload's bytes go."""
 
     RELAY = "relay"
     EXTERNAL = "external"
@@ -26,7 +26,7 @@ class Grants(StrEnum):
 
 
 class Engine(StrEnum):
-    """How the bytes of a relay are moved; what is decided about them is the same."""
+    """How the bytes of a relay are moved; all decisions are the same."""
 
     FAST = "fast"
     PLAIN = "plain"
@@ -40,7 +40,7 @@ class S3ClientName(StrEnum):
 
 
 class OnMismatch(StrEnum):
-    """What an audit does about a relayed file that is not what the upstream took it for."""
+    """What an audit does if ChatKitty reports another file than was relayed."""
 
     FLAG = "flag"
     DELETE = "delete"
@@ -63,7 +63,7 @@ class VerifierName(StrEnum):
 
 
 class SignatureAlgorithm(StrEnum):
-    """What a JWT may be signed by: none of them symmetric, so no public key is anybody's secret."""
+    """The algorithms of JWTs; none is symmetric, so no public key can be used as a secret."""
 
     RS256 = "RS256"
     RS384 = "RS384"

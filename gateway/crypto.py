@@ -1,4 +1,4 @@
-"""The secret key ring: encrypts what must not be read at rest, signs what must not be guessed."""
+"""The secret key ring: encrypts stored secrets, and signs what clients must not guess."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ class KeyRing:
     """One or more keys: the first encrypts and signs, all are tried to read and to verify."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Take url-safe base64 keys of 32 bytes. Raises ConfigurationError for any other."""
+        """Use url-safe base64 keys of 32 bytes. Raises ConfigurationError for any other."""
         if not keys:
             raise ConfigurationError("a secret key is needed: 32 bytes as url-safe base64")
         try:
@@ -41,7 +41,7 @@ class KeyRing:
         return secret.decode() if secret is not None else None
 
     def seal(self, secret: bytes) -> str:
-        """Secret bytes as `encrypt` makes a text of a secret text."""
+        """The secret bytes as opaque bytes that only this key ring can read."""
         return self._fernet.encrypt(secret).decode()
 
     def unseal(self, opaque: str) -> bytes | None:
@@ -52,9 +52,9 @@ class KeyRing:
             return None
 
     def digests(self, message: bytes) -> tuple[str, ...]:
-        """For each key a digest (64 bits, hex) that reveals nothing of `message` without the key.
+        """For each key, a digest (64 bits, hex) that reveals nothing about `message` without it.
 
-        Two rings can compare what they know by the digests of a key that both of them have.
+        Two rings can compare messages by the digests of a key that both of them have.
         """
         return tuple(
             hmac.digest(key, message, hashlib.sha256).hex()[:_DIGEST_DIGITS]

@@ -1,4 +1,4 @@
-"""When no file descriptor is left: then the server that was not reached is not at fault."""
+"""Recognises errors for want of file descriptors, for which no other server is at fault."""
 
 import errno
 import os
@@ -20,9 +20,9 @@ class _Warned:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an error, or what caused it, is that this process or the machine has none left.
+    """Whether an error, or its cause, is that this process or the machine has none left.
 
-    It is logged, not more often than every ten seconds.
+    Logs it, at most every ten seconds.
     """
     if not any(_tells(each) for each in causes_of(error)):
         return False
@@ -33,7 +33,7 @@ def ran_out(error: BaseException) -> bool:
 
 
 def _tells(error: BaseException) -> bool:
-    if isinstance(error, socket.gaierror):  # the resolver opens files, and does not say why not
+    if isinstance(error, socket.gaierror):  # the resolver opens files, and hides the reason
         return not _is_one_left()
     return isinstance(error, OSError) and error.errno in _NUMBERS
 

@@ -1,7 +1,7 @@
-"""Connects to a name by whichever of its addresses answers first.
+"""Connects to the address of a host name that answers first.
 
-Source: RFC 8305. asyncio has it as well, but leaves a socket open if its caller is cancelled at the
-moment of success (https://github.com/python/cpython/issues/124309, in Python 3.11).
+Source: RFC 8305. asyncio can do it as well, but leaves a socket open if its caller is cancelled at
+the moment of success (https://github.com/python/cpython/issues/124309, in Python 3.11).
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Final
 from aiohappyeyeballs import start_connection
 
 _NEXT_ADDRESS_SECONDS: Final = 0.25
-"""After which the next address is tried as well."""
+"""Seconds after which the next address is tried as well."""
 
 
 async def dial(host: str, port: int) -> socket.socket:

@@ -1,8 +1,8 @@
 """Heads of HTTP messages that aiohttp sends, byte for byte as they were received (RFC 9112).
 
-aiohttp decodes a head as UTF-8, with surrogates for all other bytes. Its compiled writer leaves
-them out without a word, and its Python one raises: what was decided on would not be what is sent.
-Here they become the bytes again that they stand for, whichever side they are sent to.
+aiohttp decodes a head as UTF-8, with surrogates for all other bytes. Its compiled writer silently
+drops surrogates, and its Python writer raises: the gateway would send something else than it
+decided on. Here they become the original bytes again, in both directions.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ _MOST_DIGITS: Final = len(str(_LARGEST_LENGTH))
 def has_fit_length(headers: CIMultiDictProxy[str]) -> bool:
     """Whether a Content-Length, if there is one, is a number of bytes that all servers can hold.
 
-    aiohttp's compiled parser takes 2**64 - 1 for no length at all, and zeros before a number
-    without end, which Python refuses to read from some thousands on.
+    aiohttp's compiled parser takes 2**64 - 1 for a missing length. It accepts any number of leading
+    zeros, of which Python refuses to read thousands.
     """
     told = headers.get("Content-Length", "")
     size = len(told)
@@ -48,7 +48,7 @@ def head(opening: str, headers: Iterable[tuple[str, str]]) -> bytes:
 
 
 class ExactWriter(StreamWriter):
-    """aiohttp's writer of a message, whose head loses no byte."""
+    """aiohttp's writer of a message, but it sends every byte of the head."""
 
     async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None:
         """Have the head sent together with the first bytes of the body."""
@@ -57,10 +57,10 @@ class ExactWriter(StreamWriter):
 
 
 class ExactRequest(aiohttp.ClientRequest):
-    """aiohttp's request of a client; proxies, tracing and compression are not used here."""
+    """aiohttp's client request, without proxies, tracing and compression."""
 
     async def send(self, conn: "Connection") -> aiohttp.ClientResponse:
-        """Send the request; as aiohttp does, but by a writer that loses no byte."""
+        """Send the request as aiohttp does, but by a writer that loses no byte."""
         protocol: Any = conn.protocol
         protocol.sends_body = bool(self._body)
         writer = ExactWriter(protocol, self.loop)

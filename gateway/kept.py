@@ -1,4 +1,4 @@
-"""Documents from Redis or a bucket: perhaps of another version, or not written by us at all."""
+"""Reads documents from Redis or the bucket, which may be invalid or of another version."""
 
 from typing import TypeVar
 
@@ -8,9 +8,9 @@ T = TypeVar("T")
 
 
 def read(decoder: "msgspec.json.Decoder[T] | msgspec.msgpack.Decoder[T]", document: bytes) -> T:
-    """What the document is. Raises msgspec.DecodeError for whatever it cannot be.
+    """The decoded document. Raises msgspec.DecodeError for any invalid one.
 
-    msgspec alone raises other errors for text that is no UTF-8, and for what is nested too deeply.
+    msgspec itself raises other errors for text that is not UTF-8, and for too deep nesting.
     """
     try:
         return decoder.decode(document)

@@ -1,4 +1,4 @@
-"""What a process owes to the one that started it. Imported by confined children: it stays small."""
+"""Ends a process with its parent. Confined children import this, so it imports little."""
 
 import ctypes
 import signal

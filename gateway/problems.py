@@ -115,7 +115,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     # the body
     errors.MalformedUpload: Kind(400, "malformed-upload", "The multipart body cannot be accepted"),
     InvalidBoundary: Kind(400, "invalid-boundary", "The multipart boundary cannot be used"),
-    # What goes past a limit of the scanner is no form that any client makes, but for its parts.
+    # No client makes a form beyond these limits, except that of parts.
     LimitExceeded: Kind(400, "malformed-upload", "The multipart body cannot be accepted"),
     TooManyParts: Kind(413, "form-too-large", "The form exceeds a limit"),
     errors.FormTooLarge: Kind(413, "form-too-large", "The form exceeds a limit"),
@@ -159,7 +159,7 @@ REJECTION_STATUS: Final = 422
 class Problem:
     """A problem as it is answered: `detail` is for the client's developer to read.
 
-    `outcome_unknown`: the upstream may have done what it was asked; the client is told, as it is of
+    `outcome_unknown`: ChatKitty may have done what it was asked. The answer says that, and names
     the `violated_policies` of a quota.
     """
 
@@ -171,7 +171,7 @@ class Problem:
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem that `error` is answered with; one that no table row knows is ours: a 500."""
+    """The problem for `error`; an error that is not in the table is the gateway's fault: a 500."""
     if _was_not_sent(error) and ran_out(error):
         return Problem(_NO_DESCRIPTOR, _NO_DESCRIPTOR.title, {"Retry-After": _RETRY_SECONDS})
     for cls in type(error).__mro__:
@@ -185,7 +185,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def _was_not_sent(error: Exception) -> bool:
-    """Whether it is for want of a part that nothing was done."""
+    """Whether nothing was done because a part was unavailable."""
     if isinstance(error, errors.UpstreamUnavailable):
         return not error.outcome_unknown
     return isinstance(error, errors.Unavailable)
@@ -202,7 +202,7 @@ def failure(slug: str, detail: str) -> Problem:
 
 
 def members(problem: Problem, at: datetime, ids: Mapping[str, object]) -> dict[str, object]:
-    """The members of the problem document (RFC 9457 section 3), with ChatKitty's own beside them.
+    """The members of the problem document (RFC 9457 section 3), and those of ChatKitty's errors.
 
     `ids` are the request's and the upload's, each a member by its name.
     """
@@ -223,7 +223,7 @@ def members(problem: Problem, at: datetime, ids: Mapping[str, object]) -> dict[s
 
 
 def chatkitty_error(kind: Kind) -> str:
-    """ChatKitty's name of an error: its own words for 401 and 403, else `FileTooLargeError`."""
+    """An error name as ChatKitty has it: its own for 401 and 403, else like `FileTooLargeError`."""
     if kind.status == 401:
         return "unauthorized"
     if kind.status == 403:
@@ -255,7 +255,7 @@ def _headers(error: Exception, kind: Kind) -> dict[str, str]:
 
 
 def _supported(error: Exception) -> dict[str, str]:
-    """What would be accepted in place of what was asked for."""
+    """The headers that say what would be accepted instead."""
     match error:
         case errors.RangeNotSatisfiable():
             return {"Content-Range": f"bytes */{error.size}"}

@@ -1,4 +1,4 @@
-"""Processes that are started again when they die, after pauses that grow while they die at once."""
+"""Restarts processes that die, after pauses that grow if they die soon after their start."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 QUICK_SECONDS: Final = 10.0
-"""A process that lived no longer has not recovered from whatever killed the one before it."""
+"""A process that lived no longer than this, in seconds, has not recovered from the last death."""
 
 LONGEST_PAUSE: Final = 30.0
 _FIRST_PAUSE: Final = 0.5
@@ -17,9 +17,9 @@ Process = TypeVar("Process")
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A death, with its exit status: how many quick ones in a row there were, this one among them.
+    """A death, with its exit status; `quick` is the number of quick deaths in a row up to this one.
 
-    `first`: it was the first process in its place. `pause`: seconds until the next is started.
+    `first`: it was the first process in its place. `pause`: seconds until the next one is started.
     """
 
     status: int
@@ -29,14 +29,14 @@ class Death:
 
 
 def death_of(status: int, lived: float, quick: int, *, first: bool) -> Death:
-    """What a death after `lived` seconds means, with `quick` quick ones before it. Pure."""
+    """The death of a process after `lived` seconds, with `quick` quick ones before it. Pure."""
     if lived >= QUICK_SECONDS:
         return Death(status, 0, 0.0, first)
     return Death(status, quick + 1, min(_FIRST_PAUSE * (2**quick - 1), LONGEST_PAUSE), first)
 
 
 class Place(Generic[Process]):
-    """A place for one process, whichever it is at the moment."""
+    """A place for one process, which is replaced when it dies."""
 
     def __init__(
         self, start: Callable[[], Process], status_of: Callable[[Process], int | None]
@@ -56,7 +56,7 @@ class Place(Generic[Process]):
         self.process = self._start()
 
     def look(self) -> Death | None:
-        """The death of the process, once, if it has died since the last look."""
+        """The death of the process, if it has died since the last call."""
         status = self._status_of(self.process)
         if status is None or self.again_at is not None:
             return None

@@ -17,9 +17,9 @@ _DUAL_SHAPES = "channel messages, thread messages and user display pictures"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How uploads to a path are taken. `endpoint` is the ChatKitty endpoint that the path names.
+    """How uploads to a path are handled. `endpoint` is the ChatKitty endpoint that the path names.
 
-    `name`: the configured path, else the kind of the endpoint, else `other`: there are few of them.
+    `name` is the configured path, else the kind of the endpoint, else `other`: there are few names.
     """
 
     name: str
@@ -28,16 +28,16 @@ class Route:
     max_file_size: int
     terms: Terms
     scopes: frozenset[str]
-    """What the token of an upload must allow."""
+    """The scopes that an upload's token needs."""
 
 
 class RouteTable:
-    """The configured routes, then the default: the default delivery where it is possible."""
+    """The configured routes, then the default route, with the default delivery if possible."""
 
     def __init__(self, settings: Settings) -> None:
         """Compile the table.
 
-        Raises ConfigurationError for a route that wants `external` where ChatKitty takes no
+        Raises ConfigurationError for an `external` route to paths at which ChatKitty accepts no
         reference to an external file.
         """
         self._settings = settings
@@ -54,8 +54,8 @@ class RouteTable:
     def match(self, target: str) -> Route:
         """The route of an upload to a request target; routes are relative to the API's base.
 
-        Raises RouteNotFound if the route wants files to be hosted and ChatKitty takes no
-        reference to one: no upload to it is relayed instead.
+        Raises RouteNotFound if the route is `external` and ChatKitty accepts no reference there: no
+        upload to such a route is ever relayed.
         """
         path = api_path(target, self._base)
         row = self._row(path)
@@ -70,12 +70,12 @@ class RouteTable:
         )
 
     def scopes_of_passed(self, target: str) -> frozenset[str]:
-        """What a request that is no upload must be allowed; none: its token is not looked at."""
+        """The scopes that a passed request needs; if there are none, its token is not checked."""
         row = self._row(api_path(target, self._base))
         return frozenset((row and row.scopes) or ())
 
     def scopes_of_own(self, path: str) -> frozenset[str]:
-        """What a request to one of the gateway's own paths, escapes and all, must be allowed."""
+        """The scopes for one of the gateway's own paths, which may have escapes."""
         return self._scopes(self._row(path))
 
     def _row(self, path: str) -> RouteSettings | None:
@@ -89,7 +89,7 @@ class RouteTable:
         if endpoint is not None and endpoint.is_dual:
             return wanted
         named = row is not None and row.delivery is Delivery.EXTERNAL
-        # ChatKitty would find the channel by a spelling of its id that is not hosted here.
+        # ChatKitty would find the channel by this spelling, and the file must not be relayed.
         if named or (wanted is Delivery.EXTERNAL and endpoint is None and _is_dual(matched(path))):
             raise RouteNotFound("the path contains no id of a channel, thread or user")
         return Delivery.RELAY
@@ -120,14 +120,14 @@ def _name(row: RouteSettings | None, endpoint: Endpoint | None) -> str:
 
 
 def _compile(glob: str) -> re.Pattern[str]:
-    """`*` is one path element, `**` any number of them."""
+    """The pattern of a configured path: `*` is one path element, `**` any number of them."""
     wildcards = {"*": "[^/]+", "**": ".*"}
     pieces = re.split(r"(\*\*|\*)", matched(glob))
     return re.compile("".join(wildcards.get(piece) or re.escape(piece) for piece in pieces))
 
 
 def _is_possible(row: RouteSettings) -> bool:
-    """Whether a row that asks for `external` names one of the dual endpoints' shapes."""
+    """Whether the path of an `external` row can name an endpoint that accepts references."""
     if row.delivery is not Delivery.EXTERNAL:
         return True
     return _is_dual(row.path.replace("*", "1"))

@@ -1,8 +1,8 @@
-"""Text from outside that may be broken, and the bytes that it stands for. Pure.
+"""Text from outside that may contain lone surrogates, and the bytes that it stands for. Pure.
 
-aiohttp decodes the bytes of a head that are not UTF-8 to lone surrogates (PEP 383), and JSON can
-spell lone surrogates as escapes. No encoder takes them: what is kept, logged or hashed of such text
-goes through here first.
+aiohttp decodes bytes of a head that are not UTF-8 to lone surrogates (PEP 383), and JSON can
+contain them as escapes. No encoder accepts them, so text that is stored, logged or hashed goes
+through here first.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ _STANDS_FOR_BROKEN: Final = "\ufffd"
 
 
 def as_received(text: str) -> bytes:
-    """The bytes that were decoded to this text of a head: the exact inverse of aiohttp's parsers.
+    """The bytes of a head that aiohttp decoded to this text: the exact inverse of its parsers.
 
-    Raises UnicodeEncodeError for a surrogate that stands for no byte; no parser makes one.
+    Raises UnicodeEncodeError for a surrogate that stands for no byte; parsers make none.
     """
     return text.encode("utf-8", "surrogateescape")
 
@@ -30,7 +30,7 @@ def clean(text: str) -> str:
 
 
 def cleaned(value: Any) -> Any:  # noqa: ANN401 - of the kind that was given
-    """The value with all text in it clean: that of structs, mappings, lists and tuples as well."""
+    """The value with all of its text cleaned, also within structs, mappings, lists and tuples."""
     match value:
         case str():
             return clean(value)

@@ -1,6 +1,6 @@
 """A client's connection: from its first byte to its last.
 
-Three classes, each on top of the one before: `timeouts` waits for a client no longer than it may,
+Three classes, each a subclass of the one before: `timeouts` limits how long a client is waited for,
 `strict` refuses what servers read differently, `turns` gives aiohttp one whole request at a time.
 `linger` and `drain` end connections without losing an answer.
 

@@ -12,7 +12,7 @@ from gateway.errors import HeadTooLarge
 _HEX: Final = re.compile(rb"[0-9a-fA-F]*")
 _EMPTY_LINE: Final = len(b"\r\n")
 _LARGEST: Final = 2**64
-"""No parser of ours takes a larger chunk."""
+"""The largest chunk that our parsers accept."""
 
 
 class Chunks:
@@ -21,10 +21,10 @@ class Chunks:
     __slots__ = ("_digits", "_in_size", "_line", "_lost", "_most", "_size", "_skip", "_trailers")
 
     def __init__(self, most: int) -> None:
-        """Let the trailers, the line of the last chunk apart, have at most `most` bytes."""
+        """Allow at most `most` bytes of trailers, not counting the line of the last chunk."""
         self._most = most
         self._skip = 0
-        """Bytes of a chunk, and of the line break behind it, that are still to come."""
+        """Bytes of a chunk, and of the line break after it, that are still to come."""
         self._size = 0
         self._digits = False
         """Whether the line of a chunk's size has had one digit."""
@@ -39,8 +39,8 @@ class Chunks:
     def end_in(self, data: bytes) -> int | None:
         """The index in `data`, the next bytes, at which the body has ended; None if it goes on.
 
-        Where the bytes are no chunked body, it never ends: the parser refuses them. Raises
-        HeadTooLarge for trailers beyond their limit.
+        A body with invalid chunks never ends here: the parser refuses it. Raises HeadTooLarge for
+        trailers beyond their limit.
         """
         at = 0
         while at < len(data) and not self._lost:

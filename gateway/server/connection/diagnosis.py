@@ -18,10 +18,10 @@ from typing import Final
 from aiohttp import hdrs
 
 LONGEST_LINE: Final = 8190
-"""Bytes of the request line, of a header's name or of its value, that aiohttp's parser takes."""
+"""Bytes of the request line, of a header's name or of its value, that aiohttp's parser accepts."""
 
 MOST_HEADERS: Final = 128
-"""Headers that it takes."""
+"""The number of headers that it accepts."""
 
 UNKNOWN: Final = "not a valid HTTP/1.1 request"
 
@@ -49,7 +49,7 @@ _NAMED: Final = _ONCE | {
     name.lower(): str(name)
     for name in (hdrs.ACCEPT, hdrs.AUTHORIZATION, hdrs.CONNECTION, hdrs.COOKIE, hdrs.EXPECT)
 }
-"""Headers that may be named."""
+"""Headers that an explanation may name."""
 
 _TLS_RECORD: Final = b"\x16\x03"
 _HTTP_2: Final = b"PRI * HTTP/2"

@@ -1,9 +1,8 @@
-"""What is left of a body once its request was answered.
+"""Drains the rest of a body after its request was answered.
 
 A client that writes all of its body before it reads would never see the answer if the connection
-were closed under it: the unread bytes would make a reset of it (RFC 9112 section 9.6). So the rest
-is drained, up to a bound; if more than that may come, the answer says at
-once that this is the last answer.
+were closed: the unread bytes would turn the close into a reset (RFC 9112 section 9.6). So the rest
+is drained, up to a limit; if more than that may come, the answer says that it is the last one.
 """
 
 import asyncio
@@ -17,16 +16,16 @@ from aiohttp.http import HttpProcessingError
 from gateway.errors import GatewayError
 
 LINGER_BYTES: Final = 64 * 1024**2
-"""Bytes of a refused body that are read in order to give its client the answer."""
+"""Bytes of a refused body that are read so that its client sees the answer."""
 
 LINGER_SECONDS: Final = 10.0
 """How long the rest of a body is drained after an early answer."""
 
 TOO_SLOW_STATUS: Final = 408
-"""The answer to a client that was waited for long enough (RFC 9110 section 15.5.9)."""
+"""The status of an answer to a client that was too slow (RFC 9110 section 15.5.9)."""
 
 TOO_SLOW_SECONDS: Final = 1.0
-"""How long such a client may go on sending: long enough to read that it was too slow."""
+"""How long such a client may continue to send: long enough to read that it was too slow."""
 
 
 async def close_behind_bodies(request: web.Request, response: web.StreamResponse) -> None:

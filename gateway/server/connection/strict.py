@@ -1,4 +1,4 @@
-"""aiohttp's handler of a client's connection, stricter than its parser, and with our own words."""
+"""aiohttp's handler of a client's connection, stricter than its parser, with our own errors."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ _FOR_PROXIES: Final = frozenset({"CONNECT", "TRACE"})
 
 
 class Handler(PatientHandler):
-    """One client's connection; requests that are none are answered as a problem."""
+    """One client's connection; invalid requests are answered with a problem."""
 
     __slots__ = ("_newest_body",)
 
@@ -57,9 +57,9 @@ class Handler(PatientHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to bytes that are no request (RFC 9112), after which the connection closes.
+        """The answer to an invalid request (RFC 9112), after which the connection closes.
 
-        aiohttp would send back and log the line that it could not read, which may hold a token.
+        aiohttp would return and log the line that it could not read, which may contain a token.
         """
         if status >= SERVER_FAULT or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
@@ -73,8 +73,8 @@ class Handler(PatientHandler):
             "Server": SERVER,
             "Connection": "close",
         }
-        # RFC 9110 section 2.5: the version is the server's own. aiohttp has 1.0 for what it could
-        # not read.
+        # RFC 9110 section 2.5: the version is the server's own. aiohttp uses 1.0 for what it
+        # could not read.
         answer_in_1_1(request)
         answer = web.Response(status=status, headers=headers, body=body)
         answer.force_close()
@@ -105,7 +105,7 @@ class Handler(PatientHandler):
 
 
 def framing_fault(message: RawRequestMessage) -> GatewayError | None:
-    """Why the request is not one that all servers would read alike, though the parser took it.
+    """Why servers would read the request differently, although the parser accepted it.
 
     Both engines check requests here, whichever parser made them. RFC 9112: sections 2.3 (versions),
     3.2 (targets, Host), 6.1 (Transfer-Encoding), 6.3 (Content-Length). RFC 9110: sections 5.5

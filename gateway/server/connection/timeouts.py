@@ -60,21 +60,21 @@ class PatientHandler(web.RequestHandler):
     # --- what the transport reports --------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - any that asyncio has
-        """A client has come."""
+        """A client has connected."""
         super().connection_made(transport)
         self._socket = transport
         self._came = time.monotonic()
         self._connections.add(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The client has gone."""
+        """The client has disconnected."""
         self._connections.discard(self)
         super().connection_lost(exc)
         if self._passing is not None:
             self._passing.set_exception(ConnectionResetError("the client went away"))
 
     def resume_writing(self) -> None:
-        """Note that the client has read most of what waited for it."""
+        """Note that the client has read most of the buffered bytes."""
         super().resume_writing()
         self._stuck_since = None
 
@@ -83,7 +83,7 @@ class PatientHandler(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer, and let what is left of the body pass."""
+        """Send the answer, and drain the rest of the body."""
         result = await super().finish_response(request, resp, start_time)
         too_slow = resp.status == TOO_SLOW_STATUS and not request.content.is_eof()
         if not request.content.is_eof() and self.transport is not None:
@@ -113,7 +113,7 @@ class PatientHandler(web.RequestHandler):
         return self._waiter is not None and not self._waiter.done()
 
     def look(self, now: float) -> None:
-        """See whether the client was waited for too long; `now` is of `time.monotonic`."""
+        """Act if the client was waited for too long; `now` is of `time.monotonic`."""
         settings = self._settings
         if self._is_stuck(now, settings.answer_timeout):
             log.info("connection.cut", reason="the client did not read its answer")
@@ -149,7 +149,7 @@ class PatientHandler(web.RequestHandler):
         self.answer_fault(TOO_SLOW_STATUS, fault)
 
     def answer_fault(self, status: int, fault: Exception) -> None:
-        """Have the fault of a head answered."""
+        """Answer an error in a head."""
         self._messages.append((Unreadable(status, fault, str(fault)), EMPTY_PAYLOAD))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

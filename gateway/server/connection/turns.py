@@ -26,7 +26,7 @@ from gateway.upstream.connections import is_silent
 
 BLANK_LINE: Final = b"\r\n\r\n"
 LARGEST_READ: Final = 256 * 1024
-"""Bytes of one read from a client that sends a lot; asyncio's own size."""
+"""Bytes of one read from a client that sends much; asyncio's own size."""
 
 _CR: Final = 13
 HEAD_READ: Final = 32 * 1024
@@ -97,7 +97,7 @@ class TurnHandler(Handler):
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The client has gone."""
+        """The client has disconnected."""
         self._limit.leave(self)
         super().connection_lost(exc)
 
@@ -113,7 +113,7 @@ class TurnHandler(Handler):
             self._collect(data)
 
     def _resume_transport_reading(self) -> None:
-        """Aiohttp wants more of a body; what is kept for later must not grow by it."""
+        """Aiohttp wants more of a body; the bytes kept for later must not grow by that."""
         if not self._later:
             super()._resume_transport_reading()
 
@@ -132,7 +132,7 @@ class TurnHandler(Handler):
         return result
 
     async def _forget_requests(self) -> None:
-        """Let pass what came behind the last request: unread, it would reset the answer.
+        """Drain what arrived after the last request: unread, it would reset the connection.
 
         RFC 9112 section 9.6.
         """
@@ -184,13 +184,13 @@ class TurnHandler(Handler):
         return self._head_began or self._resting_since or self._came
 
     def give_way(self) -> None:
-        """Close, since others want to come in."""
+        """Close, to make room for a new connection."""
         self.force_close()
 
     # --- the head --------------------------------------------------------------------------------
 
     def _collect(self, data: bytes) -> None:
-        """Wait for all of a head, and begin with the request then."""
+        """Wait for a complete head, and then begin with the request."""
         known = len(self._unfinished)
         if known:
             self._unfinished += data
@@ -239,14 +239,14 @@ class TurnHandler(Handler):
             self.force_close()
 
     def answer_fault(self, status: int, fault: Exception) -> None:
-        """Have the fault of a head answered."""
+        """Answer an error in a head."""
         self._unfinished.clear()
         self._lent = True
         super().answer_fault(status, fault)
         self._forget_rest()
 
     def _forget_rest(self) -> None:
-        """Take no further request; what still comes is forgotten while the answer is read."""
+        """Accept no further request; later bytes are dropped while the client reads the answer."""
         self._closing = True
         self._passing_head = LINGER_BYTES
         rest = aiohttp.StreamReader(self, PARSER_BUFFER, loop=self._loop)  # which never ends
@@ -262,7 +262,7 @@ class TurnHandler(Handler):
         self._forget_read(fault)
 
     def _forget_read(self, fault: BaseException) -> None:
-        """Free what was read: the parser, and the traceback of its error, hold much of it."""
+        """Free the bytes that were read: the parser and the traceback of its error hold many."""
         self._parser = body_parser(self)
         fault.__traceback__ = None
 
@@ -297,7 +297,7 @@ class TurnHandler(Handler):
             self._lend(rest)
 
     def _lend(self, data: bytes) -> None:
-        """Give aiohttp what belongs to the body of its request."""
+        """Give aiohttp the bytes that belong to the body of its request."""
         if self._closing and self._is_whole:
             return
         try:
@@ -305,7 +305,7 @@ class TurnHandler(Handler):
         except HeadTooLarge as fault:
             self._break_body(fault)
             return
-        if end or not data:  # aiohttp asks by no bytes for those that it has set aside
+        if end or not data:  # by empty data, aiohttp asks for the bytes that it has set aside
             super().data_received(data[:end])
             if self._had_chunks:
                 self._hear_of_body()
@@ -341,7 +341,7 @@ class TurnHandler(Handler):
         return self._chunks is None and not self._left
 
     def _take_back_if_over(self) -> None:
-        """Take the connection back once the lent request was answered and is complete."""
+        """Take the connection back when the lent request was answered and is complete."""
         if self._lent and self._answered and self._is_whole and not self._closing:
             self._lent = False
             self._returning = True
@@ -352,15 +352,15 @@ class TurnHandler(Handler):
     # --- reading ---------------------------------------------------------------------------------
 
     def let_in(self) -> None:
-        """The request that is being answered may make reads larger, as far as it fills them."""
+        """Allow the current request larger reads, as far as it fills them."""
         self._let_in = True
 
     def read_size(self) -> int:
-        """The most bytes that one read takes."""
+        """The most bytes that one read returns."""
         return int(getattr(self.transport, "max_size", 0))
 
     def widen(self) -> int:
-        """Take a lot by one read from now on, and return how much it is."""
+        """Read as much as possible at once from now on; returns how much that is."""
         if self.transport is None:
             return LARGEST_READ
         size = max(LARGEST_READ, self.read_size())
@@ -373,7 +373,7 @@ class TurnHandler(Handler):
             self.transport.max_size = size  # type: ignore[attr-defined] # asyncio's own attribute
 
     def pause(self) -> None:
-        """Take no more from the client for now."""
+        """Read no more from the client for now."""
         if self.transport is not None:
             self.transport.pause_reading()
 

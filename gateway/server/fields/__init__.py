@@ -1,7 +1,7 @@
-"""A request's head, read: its target, and one module for each header that decides something.
+"""Reads a request's head: its target, and one module for each header that decides something.
 
 `headers` says which headers are passed on, in either direction.
 
-Pure: what comes in are strings and settings, what goes out are values or errors of ours. No module
-here does I/O or knows a connection.
+Pure: the input is strings and settings, the output values or our own errors. No module here does
+I/O or knows a connection.
 """

@@ -24,7 +24,7 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-"""RFC 9110 section 7.6.1, and what earlier documents had in its place."""
+"""RFC 9110 section 7.6.1, and the names in earlier documents."""
 
 _NOT_FOR_THE_UPSTREAM = frozenset(
     {"host", "expect", "forwarded", "x-real-ip", "x-request-id", "idempotency-key"}
@@ -63,10 +63,10 @@ _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 def to_upstream(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """A request's headers for the upstream: the end-to-end ones, less all that names a client.
+    """A request's headers for the upstream: the end-to-end ones, without those that name a client.
 
-    Where a request came from is nothing that the upstream has to know. Lines of one name have one
-    spelling: of several, aiohttp's client sends the last one only.
+    The upstream need not know where a request came from. All lines with one name get the same
+    spelling, since aiohttp's client sends only the last one of several spellings.
     """
     passing = _passing(received, _reaches_upstream)
     spelling = {name.lower(): name for name, _ in passing}
@@ -116,7 +116,7 @@ def unfit(received: RawHeaders) -> str | None:
     No honest client sends one, and readers interpret it differently. Control characters need no
     check: the parsers refuse them in every header.
     """
-    if b"".join(map(_VALUE, received)).isascii():  # nearly always: not one by one
+    if b"".join(map(_VALUE, received)).isascii():  # nearly always true
         return None
     for name, value in received:
         if not value.isascii() and _folded(name) in _DECIDING:
@@ -138,14 +138,14 @@ def _listed(headers: CIMultiDictProxy[str]) -> frozenset[str]:
 
 
 def _plain(folded: str) -> str:
-    """A header's name as servers read it that take an underscore for a hyphen."""
+    """A header's name for servers that read an underscore as a hyphen."""
     return folded.replace("_", "-")
 
 
 def _passing(
     headers: CIMultiDictProxy[str], reaches: Callable[[str], bool]
 ) -> list[tuple[str, str]]:
-    """Those of names that reach the other side, and that Connection does not list."""
+    """The headers that may be passed on, and that Connection does not name."""
     passing = [line for line in headers.items() if reaches(line[0])]
     if listed := _listed(headers):
         return [line for line in passing if _plain(line[0].lower()) not in listed]

@@ -1,8 +1,8 @@
-"""Requests that bring a part of an upload only, which no gateway here puts together. Pure.
+"""Requests with only a part of an upload, which the gateway cannot put together. Pure.
 
-Such a part must not be taken for the whole: it would be registered, or relayed, as a file that is
-cut off. A request that could be resumed but brings all of its content (iOS asks so with every
-upload task) is an upload like any other.
+Such a part must not be taken for the whole: it would be registered, or relayed, as a truncated
+file. A request that could be resumed, but has all of its content (as every upload task of iOS), is
+an upload like any other.
 
 Source: draft-ietf-httpbis-resumable-upload (from interop version 3 on), tus 1.0.0.
 """
@@ -34,7 +34,7 @@ def check_whole(headers: CIMultiDictProxy[str]) -> None:
 
 
 def check_passed(method: str, headers: CIMultiDictProxy[str]) -> None:
-    """Also refuse what has no other meaning than to begin an upload by parts, or to go on with one.
+    """Also refuse requests that can only begin or continue an upload in parts.
 
     For requests that are no multipart upload. Raises ResumableUpload.
     """

@@ -19,14 +19,14 @@ from gateway.upstream.paths import base_path, is_below, normal
 OWN_PREFIX: Final = "/gateway"
 
 _KNOWN: Final = 256
-"""Targets are few, and come with every request."""
+"""How many targets are remembered: there are few, and every request has one."""
 
 _FILES: Final = "/gateway/files/"
 _LOGGED_FILE: Final = "/gateway/files/{token}/{name}"
 _LOGGED_REFUSED: Final = "/…"
 
 CLEAR: Final = re.compile(r"(?:/[\w~!$&'()*+,=:@-]+)+/?(?:\?[!-\"$-~]+)?", re.ASCII)
-"""Targets with which nothing can be wrong: nearly all."""
+"""Targets that are certainly valid, as nearly all are."""
 
 _IN_TARGETS: Final = (
     (re.compile(r"^(?!/)"), "does not begin with a slash"),
@@ -54,9 +54,9 @@ _ON_THE_WAY_TO_CHATKITTY: Final = (
 def read_target(raw: str) -> str:
     """Path and query in the one spelling in which they are decided on, logged and sent.
 
-    Escapes that change nothing are normalised (RFC 3986 section 6.2.2). The query is left as it
-    is, but a question mark with nothing behind it is left out. Reading the result again changes
-    nothing. Raises MalformedTarget for what servers read in different ways.
+    Escapes that change nothing are normalised (RFC 3986 section 6.2.2). The query is not changed,
+    except that a final question mark is removed. Reading the result again changes nothing. Raises
+    MalformedTarget for targets that servers read in different ways.
     """
     if CLEAR.fullmatch(raw):
         return raw
@@ -74,7 +74,7 @@ def read_target(raw: str) -> str:
 
 
 def with_read_target(message: RawRequestMessage) -> RawRequestMessage:
-    """The head of a request with its target as it is read; one that is refused stays as it is."""
+    """The head of a request with its target normalised; a refused target does not change."""
     try:
         target = read_target(message.path)
     except MalformedTarget:
@@ -85,10 +85,10 @@ def with_read_target(message: RawRequestMessage) -> RawRequestMessage:
 
 
 def upstream_path(target: str, upstream_url: str) -> str:
-    """The path and query of the request target, if they are the upstream's to answer.
+    """The path and query of the request target, for the upstream.
 
-    Raises MalformedTarget for one that is not in the spelling in which it is read, RouteNotFound
-    for one that is not below the upstream's path.
+    Raises MalformedTarget if the target is not normalised, RouteNotFound if it is not below the
+    upstream's path.
     """
     if read_target(target) != target:
         raise MalformedTarget("the path is not in its normal form")
@@ -103,8 +103,8 @@ def upstream_path(target: str, upstream_url: str) -> str:
 def logged_path(target: str) -> str:
     """The path of a target as it may be logged.
 
-    A client with the path of a hosted file may read the file, however the path is spelled:
-    of a target that is refused, nothing is logged.
+    Anyone with the path of a hosted file can read the file, however the path is spelled: nothing of
+    a refused target is logged.
     """
     try:
         path = read_target(target).partition("?")[0]
