@@ -1,4 +1,4 @@
-"""A part of the stack: a real server in a process of its own, started, awaited and stopped."""
+"""A part of the stack: a real server in its own process, which is started, awaited and stopped."""
 
 import os
 import signal
@@ -16,16 +16,16 @@ _TAIL_LINES = 20
 
 
 class PartError(Exception):
-    """A part did not start; the text holds the end of its log."""
+    """A part did not start; the text contains the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How a part is started, and how to see that it serves.
+    """How a part is started, and how to find out that it serves.
 
-    `ready` is asked again and again until it says so; `patience` is how many seconds it may take
-    to start, and `grace` how many to stop before it is killed. One that `drains` finishes what it
-    has in hand when it is asked to stop, and cuts it when it is asked again.
+    `ready` is called until it returns true. A part may take `patience` seconds to start, and
+    `grace` seconds to stop before it is killed. One that `drains` finishes its work when it is
+    asked to stop, and interrupts it when it is asked again.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Command:
 
 
 class Part:
-    """One running process of a command. It ends with its parent, however that ends."""
+    """One running process of a command. It ends with its parent, however the parent ends."""
 
     def __init__(self, command: Command, log_dir: Path) -> None:
         """Start it; its output goes to `{name}.log` in `log_dir`."""
@@ -63,7 +63,7 @@ class Part:
 
     @property
     def exit_status(self) -> int | None:
-        """The status it exited with, None while it runs."""
+        """Its exit status, None while it runs."""
         return self._process.poll()
 
     def wait_ready(self) -> Self:
@@ -83,19 +83,19 @@ class Part:
             self._process.send_signal(signal.SIGTERM)
 
     def stop(self) -> None:
-        """Stop it, and wait for its end; killed where it takes longer than its grace."""
+        """Stop it, and wait for its end; kill it if that takes longer than its grace."""
         self.ask_to_stop()
         self.wait_stopped()
 
     def wait_stopped(self) -> None:
-        """Wait for the end of what was asked to stop; killed where that takes too long."""
+        """Wait for its end after it was asked to stop; kill it if that takes too long."""
         try:
             self._process.wait(self.command.grace)
         except subprocess.TimeoutExpired:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self._process.kill()
         self._process.wait()
 
@@ -105,7 +105,7 @@ class Part:
         return "\n".join(lines[-_TAIL_LINES:])
 
     def __enter__(self) -> Self:
-        """Wait until it serves; where it does not, leave no process."""
+        """Wait until it serves; if it does not, leave no process."""
         try:
             return self.wait_ready()
         except BaseException:

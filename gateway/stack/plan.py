@@ -1,4 +1,4 @@
-"""Which parts an embedded stack has, with which settings: decided before anything is started."""
+"""Which parts an embedded stack has, and their settings: decided before anything is started."""
 
 import sys
 from collections.abc import Mapping
@@ -13,24 +13,24 @@ from gateway.stack.secrets import StackSecrets
 from gateway.stack.valkey import Valkey
 
 CHANNEL = 702
-"""The channel that every sandbox begins with."""
+"""The channel that every new sandbox has."""
 
 LOGS = "logs"
-"""Where, below the data directory, each part's output goes."""
+"""The directory for the parts' output, below the data directory."""
 
 SUBJECTS = ("alice", "bob")
 
-_DRAIN_GRACE = 4_000.0  # who drains limits that itself
+_DRAIN_GRACE = 4_000.0  # draining parts limit that themselves
 _BUCKET = "uploads"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parts in the order of their start, and what to tell of them.
+    """The parts in the order of their start, and what is printed about them.
 
-    `servers` are what the rest needs; a part that the environment already names a server for is
-    not among them. `environ` is that of the gateway and the workers; `tokens` are those (subject
-    and token) that such a gateway accepts, none where only others can issue them.
+    `servers` are those that the rest needs, except those that the environment names. `environ` is
+    the environment of the gateway and the workers. `tokens` are the pairs of subject and token that
+    the gateway accepts; none if only others can issue tokens.
     """
 
     servers: tuple[Command, ...]
@@ -42,17 +42,17 @@ class Plan:
 
     @property
     def gateway_url(self) -> str:
-        """What clients call."""
+        """The URL for clients."""
         return self.environ["GATEWAY_PUBLIC_URL"]
 
     @property
     def admin_url(self) -> str:
-        """What operators call."""
+        """The URL for operators."""
         return f"http://{HOST}:{self.environ['GATEWAY_ADMIN_PORT']}"
 
     @property
     def worker_metrics_url(self) -> str | None:
-        """What a scraper of the worker calls; None if the environment says 0."""
+        """The URL of the worker's metrics; None if the environment sets the port to 0."""
         port = self.environ["GATEWAY_WORKER_METRICS_PORT"]
         return f"http://{HOST}:{port}/metrics" if port != "0" else None
 
@@ -112,7 +112,7 @@ def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str
 
 
 def _are_accepted(verifiers: str, *, own_sandbox: bool) -> bool:
-    """Whether a verifier knows the static tokens: by itself, or by asking the sandbox."""
+    """Whether a verifier accepts the static tokens, by itself or because the sandbox does."""
     names = {name.strip() for name in verifiers.split(",")}
     return "static" in names or (own_sandbox and "upstream" in names)
 
@@ -143,7 +143,7 @@ def _sandbox(url: str, port: int, data_dir: Path, tokens: tuple[tuple[str, str],
 
 
 def _gateway(number: int, environ: Mapping[str, str]) -> Command:
-    # Each process is a part of its own: none outlives the launcher, each is started again.
+    # Each process is its own part, so none outlives the launcher, and each is restarted.
     ready = f"http://{environ['GATEWAY_HOST']}:{environ['GATEWAY_PORT']}/gateway/readyz"
     return Command(
         f"gateway-{number}",

@@ -9,7 +9,7 @@ _SECONDS = 2.0
 
 
 def answers(url: str, *, below: int = 500) -> bool:
-    """Whether a GET of `url` is answered with a status below that."""
+    """Whether a GET of `url` gets a status lower than `below`."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.netloc, timeout=_SECONDS)
     try:
@@ -22,7 +22,7 @@ def answers(url: str, *, below: int = 500) -> bool:
 
 
 def says(log: Path, since: int, word: str) -> bool:
-    """Whether a log has the word in what was written beyond its first `since` bytes."""
+    """Whether a log has the word after its first `since` bytes."""
     if not log.exists():
         return False
     with log.open("rb") as file:
@@ -31,14 +31,14 @@ def says(log: Path, since: int, word: str) -> bool:
 
 
 def listens(host: str, port: int) -> bool:
-    """Whether a server accepts connections there."""
+    """Whether a server accepts connections at that address."""
     with socket.socket() as client:
         client.settimeout(_SECONDS)
         return client.connect_ex((host, port)) == 0
 
 
 def pongs(host: str, port: int) -> bool:
-    """Whether a Redis answers PING."""
+    """Whether a Redis answers a PING."""
     try:
         with socket.create_connection((host, port), _SECONDS) as connection:
             connection.sendall(b"PING\r\n")

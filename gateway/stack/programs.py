@@ -1,4 +1,4 @@
-"""Which program a server is: the one that a variable names, else the wheel's, else the PATH's."""
+"""Finds a server's program: the one that a variable names, else the wheel's, else the PATH's."""
 
 import os
 import shutil
@@ -9,10 +9,10 @@ from gateway.stack.part import PartError
 
 
 def program(variable: str, embedded: Callable[[], Path | None], *names: str) -> str | None:
-    """The path of a server's program; `embedded` says where a wheel has it.
+    """The path of a server's program; `embedded` returns the wheel's.
 
-    What happens to be on the PATH is asked for last: its version is not the tested one. Returns
-    None if there is none. Raises PartError if the variable names none.
+    The PATH is searched last, since its version is not the tested one. Returns None if there is no
+    program. Raises PartError if the variable names none.
     """
     if named := os.environ.get(variable):
         if (found := shutil.which(named)) is None:

@@ -1,4 +1,4 @@
-"""A sample file in both deliveries: what happened to it, and how to do it again."""
+"""Uploads a sample file in both deliveries, and prints what happened and how to repeat it."""
 
 import json
 import struct
@@ -20,7 +20,7 @@ class _Sample:
 
 
 async def upload_samples(gateway: str, token: str, channel: int) -> None:
-    """Upload a picture to a channel, and a list of users as an import, and tell of both."""
+    """Upload a picture to a channel and a list of users as an import, and report both."""
     users = [{"name": "sam@example.com", "displayName": "Sam", "guest": False, "properties": {}}]
     picture = _Sample(
         "a picture, as the channel's route delivers it",

@@ -15,7 +15,7 @@ PROGRAM: Final = "UP_WEED"
 _SERVICES = ("master", "volume", "filer", "admin")
 _GRACE = 8.0
 _MOST_VOLUMES = 10_000
-"""SeaweedFS would allow as many as fit on the free disk when full: few buckets on a small disk."""
+"""More than there are: by default, SeaweedFS allows only as many full ones as fit on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class SeaweedFS:
 
     @property
     def endpoint_url(self) -> str:
-        """What S3 clients connect to."""
+        """The URL for S3 clients."""
         return f"http://{HOST}:{self.port}"
 
     def settings(self) -> dict[str, str]:
-        """The gateway's settings by which it is used."""
+        """The gateway's settings for it."""
         return {
             "GATEWAY_S3_ENDPOINT_URL": self.endpoint_url,
             "GATEWAY_S3_BUCKET": self.bucket,
@@ -68,7 +68,7 @@ class SeaweedFS:
                 f"-volume.max={_MOST_VOLUMES}",
                 *flags,
             ],
-            # Its bucket follows a moment later; the gateway's readiness tells of that.
+            # Its bucket exists a moment later; the gateway's readiness shows that.
             lambda: answers(self.endpoint_url),
             {
                 "AWS_ACCESS_KEY_ID": self.access_key_id,

@@ -1,4 +1,4 @@
-"""The secrets of an embedded stack: made once, kept in its data directory for its owner only."""
+"""The secrets of an embedded stack: made once, and kept in its data directory for its owner."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ class StackSecrets:
 
     @classmethod
     def of(cls, data_dir: Path) -> "StackSecrets":
-        """Those that the directory holds, or new ones."""
+        """The secrets in the directory, or new ones."""
         file = data_dir / "secrets.json"
         if not file.exists():
             _write_privately(file, json.dumps(asdict(cls._new())))

@@ -1,4 +1,4 @@
-"""Keeps the parts of the stack running, and ends them in order."""
+"""Keeps the parts of the stack running, and stops them in order."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ from gateway.revival import Place
 from gateway.stack.part import Command, Part, PartError
 
 _BETWEEN_SIGNALS = 0.5
-"""Two of the same that come at once are one to whom they are sent."""
+"""Seconds between two equal signals: a process sees two at the same time as one."""
 
 
 class Supervised(Place[Part]):
@@ -21,7 +21,7 @@ class Supervised(Place[Part]):
         super().__init__(lambda: Part(command, log_dir), lambda part: part.exit_status)
 
     def keep(self) -> None:
-        """Start it again if it is dead and its pause is over."""
+        """Restart it if it is dead and its pause is over."""
         if (death := self.look()) is not None:
             name = self.command.name
             _say(f"{name} died ({death.status}); starting it again in {death.pause:g} s")
@@ -41,14 +41,14 @@ class Supervisor:
         self._hastened = False
 
     def start(self, commands: Sequence[Command]) -> None:
-        """Start parts side by side and wait until all serve. Raises PartError."""
+        """Start parts concurrently, and wait until all serve. Raises PartError."""
         started = [Supervised(command, self._log_dir) for command in commands]
         self._parts += started
         for supervised in started:
             supervised.process.wait_ready()
 
     def pids(self, name: str) -> list[int]:
-        """The processes of the parts of that name, or whose names are it and a number."""
+        """The processes of the parts with that name, or with that name and a number."""
         return [
             supervised.process.pid
             for supervised in self._parts
@@ -56,7 +56,7 @@ class Supervisor:
         ]
 
     def look_after(self) -> None:
-        """Start again what died. Raises PartError if nothing may be started again."""
+        """Restart parts that died. Raises PartError if no part may be restarted."""
         for supervised in self._parts:
             if self._restart:
                 supervised.keep()
@@ -64,7 +64,7 @@ class Supervisor:
                 raise PartError(f"{supervised.command.name} died\n{supervised.process.tail()}")
 
     def stop(self) -> None:
-        """Stop all parts, the last one started first; the gateways drain side by side."""
+        """Stop all parts, the last one started first; gateways drain concurrently."""
         for supervised in filter(_is_gateway, self._parts):
             self._tell(supervised)
         for supervised in reversed(self._parts):
@@ -74,7 +74,7 @@ class Supervisor:
         self._parts.clear()
 
     def hasten(self) -> None:
-        """While it stops: have nothing waited for, now or later, that could be cut."""
+        """Interrupt, now or later, everything that the parts would finish before they stop."""
         self._hastened = True
         for supervised in self._told:
             if supervised.command.drains:

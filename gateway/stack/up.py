@@ -1,4 +1,4 @@
-"""The whole gateway on one machine: every part a real server, none installed by hand."""
+"""The whole gateway on one machine: every part is a real server, and none is installed by hand."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ _PARTS = ("gateway", "worker", "beat", "redis", "s3", "sandbox")
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What `chatkitty-gateway up` was asked for; `port` 0 is any free one."""
+    """The options of `chatkitty-gateway up`; `port` 0 is any free one."""
 
     port: int
     data_dir: Path
@@ -32,12 +32,12 @@ class UpOptions:
 
 
 def up(options: UpOptions) -> int:
-    """Start everything, say so, look after it until SIGTERM or SIGINT, stop everything.
+    """Start everything, report that, supervise it until SIGTERM or SIGINT, and stop everything.
 
     The gateways and the worker drain; a second signal hastens that.
 
-    Returns the exit status: 0 after a signal, 1 where a part did not start or was not to be
-    started again.
+    Returns the exit status: 0 after a signal, 1 if a part did not start, or died and may not be
+    restarted.
     """
     stopped = threading.Event()
     supervisor = Supervisor(options.data_dir / LOGS, restart=options.restart)

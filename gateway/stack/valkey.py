@@ -21,7 +21,7 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """What clients connect to."""
+        """The URL for clients."""
         return f"redis://{HOST}:{self.port}/0"
 
     def command(self) -> Command:
