@@ -50,10 +50,10 @@ def test_what_takes_long_comes_first() -> None:
 
 
 @pytest.mark.parametrize("group", [*LONGEST, *LONG])
-def test_what_is_said_to_take_long_is_there(group: str) -> None:
+def test_what_is_listed_as_long_exists(group: str) -> None:
     assert (Path(__file__).parents[1] / group).exists()
 
 
-def test_pytest_starts_one_process_unless_it_is_told_to(pytestconfig: pytest.Config) -> None:
+def test_pytest_starts_one_process_by_default(pytestconfig: pytest.Config) -> None:
     options = " ".join(pytestconfig.getini("addopts"))
     assert not re.search(r"(^| )(-n|--numprocesses|--dist)", options)

@@ -24,7 +24,7 @@ def test_what_an_answer_means(mode: Mode, status: int, ending: Ending | None) ->
     assert ending_of(mode, Answer(status)) is ending
 
 
-def test_only_a_relay_with_a_key_may_be_told_that_its_outcome_is_unknown() -> None:
+def test_only_a_relay_with_a_key_can_have_an_unknown_outcome() -> None:
     endings = {mode: ending_of(mode, Answer(409)) for mode in Mode}
     assert endings.pop(Mode.RELAY_KEYED) is Ending.UNKNOWN
     assert set(endings.values()) == {Ending.REFUSED}

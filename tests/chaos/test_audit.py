@@ -132,7 +132,7 @@ def test_a_message_shows_the_file_that_was_sent(mode: Mode, ending: Ending) -> N
 
 
 @given(mode=MODES)
-def test_a_client_is_told_of_the_message_that_is_there(mode: Mode) -> None:
+def test_a_client_gets_the_message_that_exists_already(mode: Mode) -> None:
     outcome = outcome_of(mode, answer=Answer(200, ID, message_id=9))
     assert flaws(outcome, facts_of(mode)) == {Flaw.WRONG}
 
@@ -160,7 +160,7 @@ def test_a_valid_upload_is_not_refused_and_a_patient_client_is_answered(mode: Mo
         (Resource(404), {Flaw.WRONG}),
     ],
 )
-def test_an_unknown_outcome_has_a_resource_that_comes_to_an_end(
+def test_an_upload_with_an_unknown_outcome_has_a_final_state(
     resource: Resource, found: set[Flaw]
 ) -> None:
     answer = Answer(409, "another", f"/gateway/uploads/{ID}")

@@ -58,7 +58,7 @@ async def check_once(stage: Stage, sending: asyncio.Task[Answer | None]) -> None
     assert await stage.left(keys.INCOMING) == [answer.upload_id]
 
 
-async def test_an_offer_that_nobody_takes_is_no_upload(stage: Stage) -> None:
+async def test_an_unanswered_offer_is_no_upload(stage: Stage) -> None:
     gateway = stage.gateway("external.offered")
     assert await stage.upload(gateway) is None
     await died(gateway.pid)

@@ -40,7 +40,9 @@ def test_the_clock_of_these_tests_is_off_and_runs(off_by: int, tmp_path: Path) -
 
 
 @either
-async def test_a_stack_whose_clock_is_wrong_registers_as_any(scene: Scene, off_by: int) -> None:
+async def test_a_stack_with_a_wrong_clock_registers_files_all_the_same(
+    scene: Scene, off_by: int
+) -> None:
     scene.environ[OFF_BY] = str(off_by)
     gateway = scene.start_gateway()
     scene.start_worker()
@@ -89,7 +91,7 @@ async def _fill_a_page(scene: Scene) -> None:
 
 
 @either
-async def test_a_sweeper_with_a_wrong_clock_spares_what_is_under_way(
+async def test_a_sweeper_with_a_wrong_clock_spares_uploads_in_progress(
     scene: Scene, seaweedfs: SeaweedFS, off_by: int
 ) -> None:
     scene.environ["GATEWAY_SWEEP_INTERVAL"] = "1"

@@ -100,7 +100,7 @@ async def test_slow_uploads_do_not_block_others(start_gateway: StartGateway) -> 
 
 
 @pytest.mark.parametrize("rate", [3_000, 40_000], ids=["trickling", "dawdling"])
-async def test_uploads_that_begin_fast_and_then_hardly_come_keep_no_others_away(
+async def test_uploads_that_slow_down_do_not_block_others(
     start_gateway: StartGateway, rate: int
 ) -> None:
     gateway = start_gateway(**HOSTING)

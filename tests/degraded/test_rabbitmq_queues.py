@@ -210,7 +210,7 @@ def test_an_exchange_of_another_type_is_named(vhost: str) -> None:
 
 
 @pytest.mark.parametrize("queue_type", QueueType)
-async def test_uploads_come_to_their_end_by_a_user_with_few_rights(
+async def test_uploads_finish_with_a_redis_user_with_few_rights(
     node: RabbitMQ,
     vhost: str,
     clerk: Clerk,
@@ -242,7 +242,7 @@ async def test_uploads_come_to_their_end_by_a_user_with_few_rights(
 
 
 @pytest.mark.parametrize("queue_type", QueueType)
-async def test_a_slow_upstream_keeps_nobody_from_inspecting(
+async def test_a_slow_upstream_does_not_block_inspections(
     vhost: str,
     own_environ: dict[str, str],
     scene: Scene,

@@ -85,7 +85,7 @@ async def test_a_wiped_redis_forgets_no_upload(scene: Scene) -> None:
         assert len(await scene.messages()) == 5
 
 
-async def test_a_redis_that_is_wiped_under_way_is_noticed_by_no_client(scene: Scene) -> None:
+async def test_no_client_notices_that_redis_is_wiped(scene: Scene) -> None:
     gateway = scene.start_gateway()
     scene.start_worker()
     async with scene.alice(gateway) as client:

@@ -59,7 +59,7 @@ async def _is_taken(client: Client) -> bool:
     return (await client.upload(PATH, files.PNG, headers=RESPOND_ASYNC)).status == 202
 
 
-async def test_a_store_that_is_away_is_one_to_come_back_to(
+async def test_an_unavailable_store_is_answered_when_to_retry(
     scene: Scene, seaweedfs: SeaweedFS
 ) -> None:
     port = free_port()
@@ -168,7 +168,7 @@ async def test_a_store_that_does_not_heed_conditions_gets_nothing_that_rests_on_
     assert [info.key async for info in scene.backends.store.list("doctor/")] == []
 
 
-async def test_a_store_that_was_away_is_tried_before_it_gets_an_upload(
+async def test_a_store_that_was_down_is_tried_before_it_gets_an_upload(
     scene: Scene, seaweedfs: SeaweedFS
 ) -> None:
     port = free_port()

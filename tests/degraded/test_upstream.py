@@ -57,7 +57,7 @@ def _problem(answer: Answer) -> tuple[int, str, str | None]:
     return answer.status, members["type"].rpartition(":")[2], members.get("outcome")
 
 
-async def test_what_is_uploaded_while_chatkitty_is_away_is_registered_later(
+async def test_uploads_during_an_outage_of_chatkitty_are_registered_later(
     own_sandbox: OwnSandbox, scene: Scene
 ) -> None:
     scene.sandbox = own_sandbox.running

@@ -232,7 +232,7 @@ def test_both_fronts_say_the_same() -> None:
     assert haproxy <= nginx
 
 
-async def test_who_is_told_to_go_on_with_a_body_that_will_be_refused(
+async def test_which_front_sends_100_continue_for_a_body_that_will_be_refused(
     start_front: StartFront, relay_gateway: Gateway
 ) -> None:
     served = start_front(relay_gateway.port, relay_gateway.port)

@@ -209,7 +209,7 @@ def test_whatever_selects_pods_finds_some(objects: list[Any], deployments: dict[
     assert {pod for kind, pod in seen if kind == "NetworkPolicy"} == deployments.keys()
 
 
-def test_autoscalers_scale_what_there_is_and_nobody_else_does(
+def test_only_autoscalers_set_the_number_of_replicas(
     objects: list[Any], deployments: dict[str, Any]
 ) -> None:
     scaled = {

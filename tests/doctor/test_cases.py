@@ -65,7 +65,7 @@ async def _said(case: Case, ground: Ground) -> tuple[int, list[str]]:
         for case in CASES
     ],
 )
-async def test_what_is_wrong_is_told_with_its_remedy(
+async def test_every_fault_is_reported_with_its_remedy(
     case: Case, environ: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     status, lines = await _said(case, Ground(environ, tmp_path, request))

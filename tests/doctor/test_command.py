@@ -58,7 +58,7 @@ def as_json(done: Done) -> dict[str, Any]:
     return told
 
 
-async def test_the_settings_alone_ask_nothing_of_anybody(doctor: Doctor) -> None:
+async def test_checking_only_the_settings_needs_no_network(doctor: Doctor) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         nobody.settimeout(0)
         url = f"127.0.0.1:{nobody.getsockname()[1]}"
@@ -91,7 +91,7 @@ async def test_a_part_that_is_not_used_is_no_part_that_works(doctor: Doctor) -> 
     assert "GATEWAY_AUTH does not name jwt" in done.lines[0]
 
 
-async def test_each_part_alone_is_told_alone(doctor: Doctor) -> None:
+async def test_one_chosen_part_is_reported_alone(doctor: Doctor) -> None:
     nowhere = {"GATEWAY_REDIS_URL": "redis://127.0.0.1:9"}
     done = await doctor(nowhere, "--only", "redis", "--only", "descriptors", "--json")
     assert done.status == 1

@@ -27,7 +27,7 @@ LOOK = head("/gateway/healthz", method="GET")
 
 @pytest.mark.parametrize("delivery", ["relay", "external"])
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-async def test_an_upload_too_many_is_told_to_come_again_before_its_body(
+async def test_an_upload_above_the_limit_is_refused_before_its_body(
     start_gateway: StartGateway, sandbox: Sandbox, worker: ForkedPart, delivery: str, engine: str
 ) -> None:
     assert worker.exit_status is None
@@ -178,7 +178,7 @@ async def test_a_process_without_descriptors_says_so_rarely_and_takes_clients_ag
 
 
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-async def test_a_relay_that_can_open_no_connection_is_told_to_come_back(
+async def test_a_relay_that_can_open_no_connection_is_answered_when_to_retry(
     start_gateway: StartGateway, engine: str
 ) -> None:
     gateway = start_gateway(engine=engine, delivery="relay")

@@ -54,7 +54,7 @@ async def _until_closed(gateway: Gateway) -> None:
 
 @ENGINES
 @pytest.mark.usefixtures("everything")
-async def test_an_upload_under_way_is_finished_and_its_connection_closed(
+async def test_an_upload_in_progress_is_finished_and_its_connection_closed(
     start_gateway: StartGateway, engine: str
 ) -> None:
     gateway = start_gateway(engine=engine, delivery="relay")

@@ -99,7 +99,7 @@ def refusing(tls: ssl.SSLContext | None) -> Iterator[Refusing]:
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-async def test_a_refusal_before_a_reset_is_told(
+async def test_a_refusal_before_a_reset_reaches_the_client(
     environ: dict[str, str], servers_dir: Path, tmp_path: Path, engine: str, secure: bool
 ) -> None:
     settings = {**environ, "GATEWAY_DELIVERY": "relay", "GATEWAY_ENGINE": engine}

@@ -110,7 +110,7 @@ def warm(pair: Pair) -> Pair:
     last=upload(b"c" * 300_000),
     cuts=[10, 100, 70_500],
 )
-def test_the_same_bytes_come_to_the_same(
+def test_both_engines_answer_the_same_bytes_alike(
     warm: Pair, requests: list[bytes], last: bytes, cuts: list[int]
 ) -> None:
     _assert_the_same(warm, _cut(b"".join([*requests, last]), cuts), len(requests) + 1)

@@ -125,7 +125,7 @@ async def test_the_upload_resource_tells_all_of_it_to_its_subject_only(external:
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("delivery", ["relay", "external"])
-async def test_a_sha256_is_told_if_it_is_asked_for(
+async def test_a_sha256_is_returned_if_it_is_configured(
     delivery: str, start_gateway: StartGateway
 ) -> None:
     gateway = start_gateway(delivery=delivery, hash="sha256")
@@ -194,9 +194,7 @@ async def test_a_document_in_a_zip_is_known_by_its_directory(external: Client) -
     assert answer.json()["file"]["contentType"] == files.DOCX_TYPE
 
 
-async def test_an_upstream_that_refuses_is_heard_by_the_client(
-    external: Client, store: S3Store
-) -> None:
+async def test_the_upstreams_refusal_reaches_the_client(external: Client, store: S3Store) -> None:
     answer = await external.upload("/v1/channels/999/messages", files.PNG)
     assert answer.status == 404
     assert answer.json()["error"] == "ResourceNotFoundError"
@@ -237,7 +235,7 @@ async def test_a_message_that_is_not_listed_yet_is_waited_for(
     await assert_registered_once(answer, sandbox)
 
 
-async def test_a_display_picture_whose_answer_was_cut_is_set_again(
+async def test_a_display_picture_is_set_again_after_a_cut_answer(
     external: Client, sandbox: Sandbox
 ) -> None:
     await sandbox.fault("POST", "/v1/users/1/display-picture", cut="after")
@@ -246,7 +244,7 @@ async def test_a_display_picture_whose_answer_was_cut_is_set_again(
 
 
 @pytest.mark.slow
-async def test_a_request_that_was_cut_before_it_was_heard_is_sent_again(
+async def test_a_request_that_was_cut_before_it_was_read_is_sent_again(
     external: Client, sandbox: Sandbox
 ) -> None:
     await sandbox.fault("POST", CHANNEL_PATH, cut="before")

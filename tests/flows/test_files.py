@@ -73,7 +73,7 @@ async def test_what_is_not_known_to_do_nothing_is_saved(external: Client) -> Non
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_file_that_is_gone_is_said_to_be(
+async def test_a_missing_file_is_reported_as_missing(
     external: Client, environ: dict[str, str], method: str
 ) -> None:
     answer = await external.upload(PATH, files.SVG, name="a.svg")

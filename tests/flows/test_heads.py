@@ -151,7 +151,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("request_", "detail"), BROKEN.values(), ids=BROKEN)
-async def test_a_broken_head_is_told_what_is_broken(
+async def test_the_answer_to_a_broken_head_says_what_is_wrong(
     gateway: Gateway, request_: bytes, detail: str
 ) -> None:
     answer = await exchange(gateway.url, LOOK + UPLOAD + BODY + request_ + BODY)

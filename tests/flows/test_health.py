@@ -41,7 +41,7 @@ async def test_asking_whether_it_is_ready_costs_the_upstream_nothing(
         assert asked == []
 
 
-async def test_strangers_are_not_told_what_is_wrong(start_gateway: StartGateway) -> None:
+async def test_the_public_answer_does_not_say_what_is_wrong(start_gateway: StartGateway) -> None:
     nowhere = f"http://{HOST}:{free_port()}"
     gateway = start_gateway(upstream_url=nowhere)
     async with Client.open(gateway.url, TOKENS["alice"]) as client, asyncio.timeout(PATIENCE):

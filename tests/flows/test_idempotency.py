@@ -144,7 +144,7 @@ async def test_a_refusal_by_the_upstream_leaves_a_relays_key_free(
 
 
 @pytest.mark.parametrize("fault", [{"cut": "after"}, {"status": 500}])
-async def test_a_relay_whose_outcome_is_unknown_is_not_repeated(
+async def test_a_relay_with_an_unknown_outcome_is_not_repeated(
     fast_relay: Client, sandbox: Sandbox, key: str, name: str, fault: dict[str, Any]
 ) -> None:
     await sandbox.fault("POST", CHANNEL_PATH, **fault)

@@ -109,7 +109,7 @@ async def test_a_hosted_upload_is_measured_in_its_phases(
     assert grown("requests_total", route="passed-on", delivery="none", status="2xx") == 1
 
 
-async def test_open_uploads_and_the_budget_are_told_while_they_are_used(
+async def test_open_uploads_and_used_memory_are_reported(
     external_gateway: Gateway,
 ) -> None:
     _, writer = await asyncio.open_connection(HOST, external_gateway.port)

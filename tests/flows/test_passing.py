@@ -171,7 +171,7 @@ async def counted(gateway: Gateway) -> Counter[str]:
     return found
 
 
-async def test_each_request_comes_to_the_same(pair: Pair) -> None:
+async def test_both_engines_read_each_request_alike(pair: Pair) -> None:
     cases = {f"{number} {name}": data for number, (name, data) in enumerate(requests())}
     faults = await compare(pair, cases)
     assert not faults, "\n".join(faults)
@@ -234,7 +234,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_each_answer_comes_to_the_same(pair: Pair, kind: str) -> None:
+async def test_both_engines_read_each_answer_alike(pair: Pair, kind: str) -> None:
     scripts = answers()
     cases = {}
     for number, (name, script) in enumerate(scripts.items()):
@@ -281,7 +281,7 @@ def limited_requests() -> Iterator[tuple[str, bytes]]:
     yield "a preflight where scopes are needed", head("/v1/scoped/x", *PREFLIGHT, method="OPTIONS")
 
 
-async def test_limits_come_to_the_same(
+async def test_both_engines_have_the_same_limits(
     environ: dict[str, str], databases: Databases, tmp_path: Path
 ) -> None:
     config = tmp_path / "gateway.toml"

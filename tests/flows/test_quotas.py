@@ -200,7 +200,7 @@ async def test_an_allowed_upload_is_asked_for_its_body(gateway: Gateway) -> None
     assert answer.data.count(b"\r\nRateLimit: ") == 1
 
 
-async def test_uploads_under_way_have_their_places_until_they_end(
+async def test_uploads_in_progress_keep_their_places_until_they_end(
     alice: Client, gateway: Gateway
 ) -> None:
     body = raw.form(bytes(1000))
@@ -231,7 +231,7 @@ async def _begin(
     return reader, writer
 
 
-async def test_strangers_who_bear_a_grant_do_not_share(gateway: Gateway) -> None:
+async def test_callers_with_different_grants_share_nothing(gateway: Gateway) -> None:
     body = raw.form(b"x")
     for grant in ("one", "other"):
         length = f"Content-Length: {len(body)}"
@@ -241,7 +241,7 @@ async def test_strangers_who_bear_a_grant_do_not_share(gateway: Gateway) -> None
         assert b'\r\nRateLimit: "gateway-requests";r=%d;' % (REQUESTS - 1) in answer.data
 
 
-async def test_what_redis_holds_fades_and_names_nobody(alice: Client, redis: Redis) -> None:
+async def test_keys_in_redis_expire_and_contain_no_names(alice: Client, redis: Redis) -> None:
     await upload(alice, 100)
     for name in redis.scan_iter("quota:*"):
         assert redis.pttl(name) != -1  # which it would be without a limit

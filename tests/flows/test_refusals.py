@@ -91,7 +91,7 @@ async def test_valid_token_gets_100_continue(client: Client) -> None:
         (b"no form at all, but long enough to be one", "malformed-upload"),
     ],
 )
-async def test_a_form_that_cannot_be_hosted_is_told_why(
+async def test_the_refusal_of_a_form_says_why_it_cannot_be_hosted(
     external: Client, sandbox: Sandbox, body: bytes, slug: str
 ) -> None:
     before = await sandbox.messages()
@@ -121,7 +121,7 @@ async def test_a_form_that_cannot_be_hosted_is_told_why(
         ),
     ],
 )
-async def test_a_broken_form_is_told_where_it_is_broken(
+async def test_the_answer_to_a_broken_form_says_where_it_is_broken(
     external: Client, body: bytes, detail: str
 ) -> None:
     request = head(CHANNEL_PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}")
@@ -131,7 +131,7 @@ async def test_a_broken_form_is_told_where_it_is_broken(
 
 
 @pytest.mark.parametrize("body", [form(b""), form(b"x", name="document"), form(b"x" * 99)[:-20]])
-async def test_what_chatkitty_refuses_is_told_in_its_own_words(relay: Client, body: bytes) -> None:
+async def test_refusals_by_chatkitty_have_its_own_words(relay: Client, body: bytes) -> None:
     request = head(CHANNEL_PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}")
     answer = await exchange(relay.url, request + body, until=b'"timestamp"')
     assert answer.status == 400
@@ -140,7 +140,7 @@ async def test_what_chatkitty_refuses_is_told_in_its_own_words(relay: Client, bo
 
 @pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize("size", [1000, 20_000_000])
-async def test_a_client_that_goes_away_leaves_nothing(
+async def test_a_client_that_disconnects_leaves_nothing(
     client: Client, sandbox: Sandbox, size: int
 ) -> None:
     before = await sandbox.messages()
@@ -185,7 +185,7 @@ async def test_an_unknown_route_of_ours_is_a_clear_404(
     assert problem["request_id"] == answer.headers["X-Request-Id"]
 
 
-async def test_an_unknown_route_of_chatkittys_is_told_by_chatkitty(client: Client) -> None:
+async def test_chatkitty_answers_for_its_own_unknown_routes(client: Client) -> None:
     answer = await client.upload("/v1/nonsense", files.PNG)
     assert (answer.status, answer.json()["error"]) == (404, "ResourceNotFoundError")
 

@@ -87,7 +87,7 @@ async def dribbling(writer: asyncio.StreamWriter, piece: bytes) -> AsyncIterator
         task.cancel()
 
 
-async def test_a_head_that_does_not_come_to_its_end_is_answered_408(gateway: Gateway) -> None:
+async def test_an_unfinished_head_is_answered_408(gateway: Gateway) -> None:
     async with connection(gateway) as (reader, writer):
         writer.write(LOOK[:-2])
         async with dribbling(writer, b"X: x\r\n"):

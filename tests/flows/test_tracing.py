@@ -187,7 +187,7 @@ async def test_without_tracing_a_relay_hands_on_the_clients_own_trace(
 
 
 @pytest.mark.parametrize("module", ["gateway.server.run", "gateway.cli", "workers.steps.poison"])
-def test_nothing_that_traces_is_imported_where_nobody_asks_for_it(module: str) -> None:
+def test_tracing_is_imported_only_if_it_is_configured(module: str) -> None:
     # redis imports the part for metrics by itself, where it is installed.
     tracing = {"gateway.tracing.otel", "opentelemetry.sdk.trace", "opentelemetry.exporter"}
     code = f"import sys, {module}; sys.exit(any(name in sys.modules for name in {tracing}))"

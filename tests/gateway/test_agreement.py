@@ -54,7 +54,7 @@ RINGS = st.lists(st.sampled_from(KEYS), min_size=1, unique=True)
 
 
 @given(RINGS, RINGS)
-def test_one_that_cannot_read_what_the_other_writes_is_told(
+def test_processes_that_cannot_read_each_other_are_reported(
     ours: list[str], theirs: list[str]
 ) -> None:
     reads = ours[0] in theirs and theirs[0] in ours
@@ -72,7 +72,7 @@ def test_one_that_cannot_read_what_the_other_writes_is_told(
         ("broker_url", "amqp://guest:guest@127.0.0.1/elsewhere"),
     ],
 )
-def test_a_setting_that_all_must_share_is_told_by_its_name(name: str, value: str) -> None:
+def test_a_setting_that_must_be_the_same_for_all_is_named(name: str, value: str) -> None:
     more = {"upstream_client_secret": "s"} if name == "upstream_client_id" else {}
     assert told(settings(), settings(**{name: value}, **more)) == [f"GATEWAY_{name.upper()}"]
 
@@ -110,7 +110,7 @@ def test_one_place_may_have_several_names(one: dict[str, str], other: dict[str, 
     assert told(settings(**one), settings(**other)) == []
 
 
-def test_an_announcement_tells_nothing_to_who_has_no_key() -> None:
+def test_an_announcement_reveals_nothing_without_the_key() -> None:
     own = settings(
         s3_bucket="a-certain-bucket",
         broker_url="amqp://user:a-certain-password@a-certain-host/vhost",
@@ -170,7 +170,7 @@ def test_doctor_finds_nothing_wrong_where_nothing_runs_or_all_agree() -> None:
     assert compared(OURS, [GATEWAY, WORKER]) == (None, [])
 
 
-def test_doctor_names_those_who_differ_while_others_agree() -> None:
+def test_doctor_names_processes_that_differ_while_others_agree() -> None:
     moved = [other(Role.WORKER, f"w/{n}", s3_bucket="another") for n in range(5)]
     fault, advice = compared(OURS, [GATEWAY, *moved])
     assert fault is not None
@@ -190,7 +190,7 @@ def test_settings_that_are_new_to_all_that_run_are_no_fault_but_a_key_is() -> No
 
 
 @pytest.mark.parametrize("only", [GATEWAY, WORKER])
-def test_a_fleet_of_which_one_half_is_elsewhere_gets_advice(only: Announcement) -> None:
+def test_a_fleet_with_one_half_elsewhere_gets_advice(only: Announcement) -> None:
     fault, (advice,) = compared(OURS, [only])
     assert fault is None
     assert advice.startswith("start a worker" if only is GATEWAY else "start a gateway")

@@ -93,7 +93,7 @@ def _verifier(cause: Exception) -> VerifierUnavailable:
     return error
 
 
-def test_a_name_that_nobody_can_resolve_is_no_want_of_descriptors() -> None:
+def test_an_unresolvable_name_is_no_want_of_descriptors() -> None:
     async def resolve() -> None:
         await asyncio.get_running_loop().getaddrinfo("nobody.invalid", 80)
 

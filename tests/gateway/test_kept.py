@@ -36,7 +36,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.integers(0, 400), st.integers(0, 5), PIECES | st.binary(max_size=5))
-def test_a_record_that_is_broken_is_told_by_one_error(at: int, length: int, piece: bytes) -> None:
+def test_a_broken_record_raises_one_kind_of_error(at: int, length: int, piece: bytes) -> None:
     for document, read in ((to_json(RECORD), from_json), (pack(RECORD), unpack)):
         broken = document[:at] + piece + document[at + length :]
         with contextlib.suppress(msgspec.DecodeError):

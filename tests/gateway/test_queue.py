@@ -53,7 +53,9 @@ def test_gathered_tasks_share_messages(own_redis_url: str, broker: Redis) -> Non
     assert {name for name, _ in sent} == {"many"}
 
 
-def test_a_task_that_somebody_waits_for_goes_by_itself(own_redis_url: str, broker: Redis) -> None:
+def test_a_task_that_a_client_waits_for_has_its_own_message(
+    own_redis_url: str, broker: Redis
+) -> None:
     queue = TaskQueue(own_redis_url, GATHERINGS)
     queue.send("many", "a")
     queue.send("one", "b")

@@ -52,9 +52,7 @@ def test_kombu_gets_only_the_redis_options_that_it_knows(redis: str, broker: str
         ("GATEWAY_BROKER_URL", "redis://:hush/@cache/0"),
     ],
 )
-def test_an_address_that_nobody_understands_is_refused_without_its_password(
-    name: str, url: str
-) -> None:
+def test_an_invalid_address_is_refused_without_quoting_its_password(name: str, url: str) -> None:
     with pytest.raises(ConfigurationError, match=name) as caught:
         load({"GATEWAY_SECRET_KEY": KEY, name: url})
     assert "hush" not in str(caught.value)
@@ -106,7 +104,7 @@ def test_an_unknown_name_in_the_configuration_file_is_a_fault(tmp_path: Path) ->
         load({"GATEWAY_CONFIG": str(file)})
 
 
-def test_an_unknown_variable_is_told_but_harms_nothing() -> None:
+def test_an_unknown_variable_is_reported_but_does_no_harm() -> None:
     environ = {"GATEWAY_SECRET_KEY": KEY, "GATEWAY_SERVICE_HOST": "10.0.0.1"}
     assert load(environ).port == 8080
     assert unknown_names(environ) == {"GATEWAY_SERVICE_HOST": ""}

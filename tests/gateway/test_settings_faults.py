@@ -110,7 +110,7 @@ def test_a_log_level_may_be_in_capitals() -> None:
     assert load({"GATEWAY_SECRET_KEY": KEY, "GATEWAY_LOG_LEVEL": "INFO"}).log_level == "info"
 
 
-def test_a_misspelt_variable_is_told_with_what_it_meant() -> None:
+def test_a_misspelt_variable_is_reported_with_the_likely_name() -> None:
     found = unknown_names({"GATEWAY_DELIVRY": "relay", "GATEWAY_SERVICE_HOST": "10.0.0.1"})
     assert found == {
         "GATEWAY_DELIVRY": "; did you mean `GATEWAY_DELIVERY`?",
@@ -118,7 +118,7 @@ def test_a_misspelt_variable_is_told_with_what_it_meant() -> None:
     }
 
 
-def test_each_variable_that_is_not_read_is_told() -> None:
+def test_each_unread_variable_is_reported() -> None:
     """Of all names that are like those of settings, those that change what is read are known."""
     names = {f"GATEWAY_{name.upper()}" for name in (*Settings.model_fields, "config")}
     names |= {f"{name}_FILE" for name in names}

@@ -224,7 +224,7 @@ REFUSED = [
 ]
 
 
-async def test_what_is_refused_by_its_head_is_not_told_to_go_on(door: Door, watch: Watch) -> None:
+async def test_a_request_refused_by_its_head_gets_no_100_continue(door: Door, watch: Watch) -> None:
     """The next bytes may be the body or another request: so the connection must end."""
     requests = [
         head(path, FORM_TYPE, "Expect: 100-continue", *fields) + SMUGGLED

@@ -135,7 +135,7 @@ async def test_the_own_application_is_asked_for_once_a_token(
         ({"UPSTREAM_URL": f"http://{HOST}:9"}, "no ChatKitty tokens: "),
     ],
 )
-async def test_doctor_says_whose_tokens_are_let_in_and_why(
+async def test_doctor_says_whose_tokens_are_accepted_and_why(
     environ: dict[str, str], changes: dict[str, str], words: str
 ) -> None:
     own = {f"GATEWAY_{name}": value for name, value in changes.items()}

@@ -43,7 +43,7 @@ async def test_providers_that_work_are_fine(
         ({"delivery": "relay"}, False),
     ],
 )
-async def test_acting_for_anybody_is_advised_against(
+async def test_doctor_advises_against_acting_as_any_user(
     environ: dict[str, str], provider: Provider, changes: dict[str, str], *, advised: bool
 ) -> None:
     own = {f"GATEWAY_{n.upper()}": value for n, value in (provider.settings | changes).items()}
@@ -80,7 +80,7 @@ async def test_only_verifiers_that_are_used_are_asked(
         ("/introspect", {"status": 200, "body": '{"active": true}'}, "introspection", "not trust"),
     ],
 )
-async def test_each_fault_is_told_with_what_to_mend(
+async def test_each_fault_is_reported_with_its_remedy(
     environ: dict[str, str],
     provider: Provider,
     path: str,
@@ -94,7 +94,9 @@ async def test_each_fault_is_told_with_what_to_mend(
     assert mend in said[part]
 
 
-async def test_a_provider_that_is_away_is_told(environ: dict[str, str], provider: Provider) -> None:
+async def test_an_unavailable_provider_is_reported(
+    environ: dict[str, str], provider: Provider
+) -> None:
     await provider.down()
     status, said = await _examine(environ, provider)
     assert status == 1
@@ -153,7 +155,7 @@ async def test_an_issuer_by_another_name_is_compared(
         assert not any("compare" in line for line in said)
 
 
-async def test_keys_that_are_away_let_nobody_in(
+async def test_no_token_is_accepted_while_keys_are_unavailable(
     environ: dict[str, str], provider: Provider
 ) -> None:
     await provider.fault("/jwks", {"status": 404})

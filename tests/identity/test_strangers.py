@@ -104,7 +104,7 @@ async def test_an_issuer_that_is_asked_too_often_is_left_alone_by_that_address(
     assert (await knocker.knock(await knocker.good(), CAROL)).status == 200
 
 
-async def test_few_questions_of_one_address_are_under_way(
+async def test_one_address_has_few_questions_in_progress(
     start_gateway: StartGateway, engine: str
 ) -> None:
     with recording(recorder=Holding()) as upstream:

@@ -95,7 +95,7 @@ async def test_inspect_tells_what_a_worker_does_and_no_secret(
 
 
 @pytest.mark.usefixtures("worker")
-async def test_flower_tells_what_workers_do_to_who_may_know(
+async def test_flower_shows_what_workers_do_to_authorised_users(
     own: dict[str, str], client: Client, tmp_path: Path
 ) -> None:
     port = free_port()

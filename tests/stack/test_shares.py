@@ -140,7 +140,7 @@ async def in_queues(broker: Redis) -> set[str]:
 
 
 @pytest.mark.slow
-async def test_a_slow_upstream_keeps_nobody_from_inspecting_and_auditing(
+async def test_a_slow_upstream_blocks_neither_inspections_nor_audits(
     client: Client, sandbox: Sandbox, broker: Redis, start: StartWorker
 ) -> None:
     worker = start(GATEWAY_DRAIN_TIMEOUT="1")
@@ -160,7 +160,7 @@ async def test_a_slow_upstream_keeps_nobody_from_inspecting_and_auditing(
     assert await in_queues(broker) == set(ids)
 
 
-async def test_a_worker_that_is_told_to_stop_finishes_its_step(
+async def test_a_worker_that_is_asked_to_stop_finishes_its_step(
     client: Client, sandbox: Sandbox, broker: Redis, start: StartWorker
 ) -> None:
     worker = start()

@@ -154,7 +154,7 @@ async def test_a_second_signal_cuts_what_the_first_one_lets_end(data_dir: Path) 
         writer.close()
 
 
-def test_settings_of_the_environment_win_and_faults_are_told(data_dir: Path) -> None:
+def test_settings_of_the_environment_win_and_faults_are_reported(data_dir: Path) -> None:
     environ = os.environ | {"GATEWAY_HASH": "md5", "GATEWAY_AUTH": "nobody"}
     done = subprocess.run(
         [*COMMAND, "serve"], env=environ, capture_output=True, text=True, check=False

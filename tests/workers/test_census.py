@@ -46,7 +46,7 @@ def test_a_round_counts_all_that_its_passes_saw(passes: list[list[Traces]]) -> N
     assert counted.objects.get("orphans", 0) == len(lonely)
 
 
-def test_nothing_is_told_of_a_round_that_began_before_anybody_counted() -> None:
+def test_a_round_that_began_before_the_count_is_not_reported() -> None:
     memory = Memory(holder="", seconds=0.0, walk="id")
     memory = Census(memory).told(memory, whole=True)
     assert memory.counted is None

@@ -88,7 +88,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize(("names", "kind"), LARGE.values(), ids=LARGE)
-async def test_a_large_archive_is_told_by_its_ends(
+async def test_a_large_archive_is_recognised_by_its_ends(
     sniffer: Sniffer, names: list[str], kind: str
 ) -> None:
     data = archive_of(names)

@@ -46,7 +46,7 @@ async def tries(services: WorkerServices, upload_id: str) -> int:
     return int(await services.backends.redis.get(keys.tries(upload_id)) or 0)
 
 
-async def test_an_upload_that_fails_its_worker_again_and_again_is_a_dead_letter(
+async def test_an_upload_that_repeatedly_fails_its_worker_becomes_a_dead_letter(
     services: WorkerServices,
 ) -> None:
     upload = stored_upload()
@@ -62,7 +62,7 @@ async def test_an_upload_that_fails_its_worker_again_and_again_is_a_dead_letter(
     assert ended.fault.slug == "dead-letter"
 
 
-async def test_a_record_that_nobody_can_read_is_set_aside(services: WorkerServices) -> None:
+async def test_an_unreadable_record_is_set_aside(services: WorkerServices) -> None:
     upload_id = new_id()
     store = services.backends.store
     await store.put(keys.pending(upload_id), b"{not a record")
@@ -72,7 +72,7 @@ async def test_a_record_that_nobody_can_read_is_set_aside(services: WorkerServic
     assert (await store.get(keys.dead(upload_id))).content == b"{not a record"
 
 
-async def test_a_record_in_redis_that_nobody_can_read_is_set_aside(
+async def test_an_unreadable_record_in_redis_is_set_aside(
     services: WorkerServices,
 ) -> None:
     upload_id = new_id()
@@ -87,7 +87,7 @@ async def test_a_record_in_redis_that_nobody_can_read_is_set_aside(
     assert dead.content == b"no record"
 
 
-async def test_an_order_that_nobody_can_read_is_set_aside(services: WorkerServices) -> None:
+async def test_an_unreadable_order_is_set_aside(services: WorkerServices) -> None:
     order_id = new_id()
     store = services.backends.store
     await store.put(keys.dead(order_id), b"{not its upload's record")
@@ -127,7 +127,7 @@ async def test_a_purge_removes_the_file_whose_record_is_gone(services: WorkerSer
     assert not await services.backends.redis.exists(keys.of_subject(subject))
 
 
-async def test_an_orderly_end_and_a_part_that_is_away_count_for_nothing(
+async def test_orderly_ends_and_unavailable_parts_are_not_counted(
     services: WorkerServices,
 ) -> None:
     async def away(_: str, __: WorkerServices) -> None:

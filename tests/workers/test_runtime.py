@@ -21,7 +21,7 @@ def own(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 @pytest.mark.usefixtures("own")
-def test_work_that_is_under_way_is_cancelled_and_none_begins_after_it() -> None:
+def test_work_in_progress_is_cancelled_and_none_begins_afterwards() -> None:
     begun, cancelled = threading.Event(), threading.Event()
 
     async def forever(_: WorkerServices) -> None:
@@ -43,7 +43,7 @@ def test_work_that_is_under_way_is_cancelled_and_none_begins_after_it() -> None:
 
 
 @pytest.mark.usefixtures("own")
-def test_a_runtime_that_is_told_to_end_before_it_is_there_begins_nothing() -> None:
+def test_a_runtime_that_is_stopped_before_it_exists_begins_nothing() -> None:
     async def never(_: WorkerServices) -> None:
         raise AssertionError
 

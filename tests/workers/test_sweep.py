@@ -191,7 +191,7 @@ async def test_a_pending_record_of_an_upload_that_has_ended_is_removed(backends:
     assert (await backends.ledger.find(upload.id)).state is State.REJECTED
 
 
-async def test_an_abandoned_multipart_upload_is_aborted_and_one_at_work_is_not(
+async def test_an_abandoned_multipart_upload_is_aborted_and_an_active_one_is_not(
     backends: Backends,
 ) -> None:
     key = keys.incoming(new_id())
@@ -221,7 +221,7 @@ async def test_a_record_is_forgotten_after_its_time(backends: Backends) -> None:
     assert not await backends.ledger.ended(upload.id)
 
 
-async def test_a_relayed_upload_is_kept_in_the_bucket_where_redis_is_away(
+async def test_a_relayed_upload_is_kept_in_the_bucket_if_redis_is_down(
     backends: Backends,
 ) -> None:
     nowhere = Redis.from_url("redis://127.0.0.1:1/0")
@@ -343,7 +343,7 @@ async def test_a_pass_ends_where_too_many_tasks_wait_and_the_next_goes_on_there(
     assert sent[5:] == ids[:3]  # and round again
 
 
-async def test_orders_keep_no_upload_waiting_and_are_all_come_to(
+async def test_orders_delay_no_upload_and_are_all_carried_out(
     own_backends: Backends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.sweep.backlog.MOST_WAITING", 3)

@@ -136,7 +136,7 @@ async def test_pending_uploads_are_listed_oldest_first_and_ended_ones_if_asked_f
     assert "--all" in unknown.stderr
 
 
-async def test_a_list_begins_and_ends_where_it_is_told_to(
+async def test_a_list_begins_and_ends_as_requested(
     run: Run, backends: Backends, subject: str
 ) -> None:
     hours_old = [upload_of(subject, id=first_id_at(time.time() - h * 3600)) for h in (5, 3, 1)]
@@ -326,7 +326,7 @@ async def test_workers_finish_what_an_operator_began_to_cancel(
     assert cancelled.url not in urls
 
 
-async def test_a_store_that_is_away_is_one_line_and_so_are_wrong_settings(run: Run) -> None:
+async def test_an_unavailable_store_is_one_line_and_so_are_wrong_settings(run: Run) -> None:
     away = await run("list", GATEWAY_S3_ENDPOINT_URL="http://127.0.0.1:1")
     assert (away.exit_code, away.output) == (1, "error: the store cannot be reached\n")
     wrong = await run("list", GATEWAY_SECRET_KEY="short")

@@ -69,7 +69,7 @@ def test_cancelling_a_possibly_registered_upload_requires_force() -> None:
     assert why_not_cancel(entry, force=True) is None
 
 
-def test_nobody_takes_up_again_what_he_could_not_register() -> None:
+def test_nothing_is_resumed_that_could_not_be_registered() -> None:
     assert why_not_retry(UPLOAD, has_credentials=True) is None
     assert "caller's token" in (why_not_retry(UPLOAD, has_credentials=False) or "")
     assert "a relay" in (why_not_retry(RELAY, has_credentials=True) or "")

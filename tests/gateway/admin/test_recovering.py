@@ -144,7 +144,7 @@ async def test_a_young_file_is_no_orphan_yet(run: Run, backends: Backends, subje
     await backends.store.delete(keys.incoming(young.id))
 
 
-async def test_a_copy_under_another_key_is_said_to_be_so(
+async def test_a_copy_under_another_key_is_reported(
     run: Run, backends: Backends, subject: str
 ) -> None:
     upload = await orphan(backends, upload_of(subject))

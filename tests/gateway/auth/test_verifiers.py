@@ -48,12 +48,12 @@ async def test_the_first_verifier_that_knows_a_token_decides() -> None:
     assert (await door.authenticate("shared", HERE)).subject == "alice"
 
 
-async def test_a_token_that_nobody_knows_is_invalid() -> None:
+async def test_a_token_that_no_verifier_knows_is_invalid() -> None:
     with pytest.raises(InvalidToken):
         await authenticator(ALICE, BOB).authenticate("c-token", HERE)
 
 
-async def test_a_verifier_that_is_away_keeps_out_only_whom_it_alone_could_know() -> None:
+async def test_an_unavailable_verifier_blocks_only_tokens_that_it_alone_knows() -> None:
     door = authenticator(Away(), ALICE)
     assert (await door.authenticate("a-token", HERE)).subject == "alice"
     with pytest.raises(VerifierUnavailable):
@@ -76,7 +76,7 @@ async def test_without_a_lifetime_every_request_is_asked_about() -> None:
     assert len(verifier.asked) == 3
 
 
-async def test_an_expired_token_is_invalid_whoever_vouches_for_it() -> None:
+async def test_an_expired_token_is_invalid_for_every_verifier() -> None:
     with pytest.raises(InvalidToken, match="expired"):
         await authenticator(Counting(expires=time.time() - 1)).authenticate("token", HERE)
 

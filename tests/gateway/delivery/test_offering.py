@@ -23,7 +23,7 @@ def test_the_first_offer_is_made_alone() -> None:
     assert filled(offering, 0.1) == MOST_OPEN
 
 
-def test_an_offer_that_nobody_takes_is_followed_by_a_pause_and_by_a_single_one() -> None:
+def test_an_unanswered_offer_is_followed_by_a_pause_and_a_single_offer() -> None:
     offering = Offering()
     offering.begin(0.0)
     offering.end(0.0, taken=True)

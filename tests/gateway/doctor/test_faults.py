@@ -22,7 +22,7 @@ def test_an_old_redis_is_a_fault(version: str) -> None:
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
-def test_a_redis_that_throws_things_away_is_a_fault(policy: str) -> None:
+def test_a_redis_that_evicts_keys_is_a_fault(policy: str) -> None:
     fault = fault_of_redis({"redis_version": "7.2.4", "maxmemory_policy": policy})
     assert fault is not None
     assert policy in fault

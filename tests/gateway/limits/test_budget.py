@@ -34,7 +34,7 @@ async def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
 
 
-async def test_an_upload_holds_what_has_come_and_gives_all_of_it_back() -> None:
+async def test_an_upload_holds_memory_for_what_arrived_and_frees_all_of_it() -> None:
     budget = Budget(32 * MIB)
     async with budget.hold(ALICE, None, LONG) as memory:
         assert budget.used == FIRST_STEP
@@ -61,7 +61,7 @@ async def test_a_small_upload_holds_no_more_than_it_is_large() -> None:
         assert budget.used == 70
 
 
-async def test_what_an_upload_announces_keeps_nobody_away() -> None:
+async def test_announced_lengths_block_no_other_uploads() -> None:
     budget = Budget(32 * MIB)
     async with AsyncExitStack() as slow:
         for subject in (ALICE, BOB) * 20:
@@ -207,7 +207,7 @@ async def test_greedy_subjects_yield_memory_to_others(per_look: int) -> None:
     assert budget.used == 0
 
 
-async def test_nobody_is_greedy_as_long_as_nobody_has_less() -> None:
+async def test_no_subject_is_greedy_unless_another_has_less() -> None:
     budget = Budget(32 * MIB)
     tasks = [asyncio.create_task(take_and_stay(budget, ALICE, 7 * MIB)) for _ in range(6)]
     await turns()

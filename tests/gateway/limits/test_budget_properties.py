@@ -62,7 +62,7 @@ class Store:
 
 @examples(60)
 @given(uploads, st.integers(0, 10**6))
-def test_all_come_to_their_end(together: list[tuple[str, int, bool]], seed: int) -> None:
+def test_all_uploads_finish(together: list[tuple[str, int, bool]], seed: int) -> None:
     async def run() -> None:
         budget = Budget(TOTAL)
         store = Store(budget, random.Random(seed))

@@ -93,7 +93,7 @@ def test_redis_agrees_with_the_rules(
             both.end(what)
 
 
-def test_the_place_of_an_upload_is_given_back_when_nobody_holds_on_to_it(redis: Redis) -> None:
+def test_the_place_of_an_upload_is_freed_unless_it_is_renewed(redis: Redis) -> None:
     both = Both(redis, Policy(uploads=2))
     for name in ("one", "two"):
         assert both.ask(Demand(1, name)).admitted

@@ -119,7 +119,7 @@ def _is_answered(waiting: asyncio.Task[Ticket]) -> bool:
     return awaited is None or awaited.done()
 
 
-async def test_where_redis_is_away_each_process_holds_the_same_limits(tmp_path: Path) -> None:
+async def test_without_redis_each_process_has_the_same_limits(tmp_path: Path) -> None:
     valkey = Valkey(tmp_path / "valkey", free_port())
     policy = Policy(requests=5, uploads=2)
     async with AsyncExitStack() as stack:
@@ -157,7 +157,7 @@ async def test_a_redis_that_was_never_there_is_no_reason_to_let_all_in() -> None
         assert not await admitted(quotas)
 
 
-async def test_keys_fade_and_name_nobody(redis: Redis) -> None:
+async def test_keys_expire_and_contain_no_names(redis: Redis) -> None:
     async with process(redis, Policy(requests=5, bytes=100, uploads=2)) as quotas:
         (await quotas.take("alice", Demand(5, "id"))).end(7)
         await quotas.take("alice", Demand(5, "id"))

@@ -29,7 +29,7 @@ async def seen(member: Member) -> None:
         await member.enough.wait()
 
 
-async def test_a_member_is_looked_at_again_and_again() -> None:
+async def test_a_member_is_checked_repeatedly() -> None:
     watch = Watch(SHORTEST)
     member = Member(wanted=3)
     watch.add(member)
@@ -38,7 +38,7 @@ async def test_a_member_is_looked_at_again_and_again() -> None:
     watch.discard(member)
 
 
-async def test_one_who_left_is_not_looked_at() -> None:
+async def test_a_discarded_member_is_not_checked() -> None:
     watch = Watch(SHORTEST)
     gone, stays = Member(), Member(wanted=2)
     watch.add(gone)
@@ -85,7 +85,7 @@ async def test_a_member_that_fails_ends_no_watch() -> None:
     watch.discard(failing)
 
 
-async def test_after_a_standstill_the_others_have_a_turn_before_anybody_is_looked_at() -> None:
+async def test_after_a_standstill_other_work_runs_before_any_member_is_checked() -> None:
     watch = Watch(shortest=4.0)  # so that a turn is a tenth of a second
     member = Member()
     watch.add(member)

@@ -163,19 +163,19 @@ def test_the_table_has_enough_kinds_and_clients() -> None:
 
 
 @pytest.mark.parametrize(("found", "claims"), ALIKE)
-def test_other_words_for_a_file_accuse_nobody(found: str, claims: str) -> None:
+def test_synonyms_of_a_type_are_no_mismatch(found: str, claims: str) -> None:
     assert [claimed for claimed in claims.split() if not may_be_called(found, claimed)] == []
 
 
 @pytest.mark.parametrize("claimed", ["", f"image/{'a' * 300}", f"{'a' * 300}/*", *NOTHING])
-def test_what_declares_nothing_accuses_nobody(claimed: str) -> None:
+def test_a_missing_declaration_is_no_mismatch(claimed: str) -> None:
     for found, _ in _FOUND:
         assert may_be_called(found, claimed)
         assert may_be_called(found, f"{claimed}; charset=binary")
 
 
 @pytest.mark.parametrize(("found", "claims"), APART)
-def test_what_a_file_is_not_is_told(found: str, claims: str) -> None:
+def test_a_wrong_type_is_reported(found: str, claims: str) -> None:
     assert [claimed for claimed in claims.split() if may_be_called(found, claimed)] == []
 
 

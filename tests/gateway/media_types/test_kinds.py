@@ -94,7 +94,7 @@ def test_other_names_change_no_answer(found: str, claimed: str) -> None:
 
 
 @given(TYPES, st.sampled_from(sorted(_NAMES)))
-def test_a_file_of_which_less_was_seen_is_accused_of_less(found: str, claimed: str) -> None:
+def test_a_file_that_was_seen_in_part_is_accused_of_less(found: str, claimed: str) -> None:
     if may_be_called(found, claimed):
         assert may_be_called(found, claimed, certain=False)
     if may_be(found, claimed):
@@ -117,7 +117,7 @@ def test_a_parent_admits_its_kinds_and_a_kind_its_parents() -> None:
                 assert may_be_called(row.name, child, certain=False)
 
 
-def test_every_pair_of_different_tops_is_told() -> None:
+def test_every_pair_of_different_beginnings_is_told_apart() -> None:
     for top, names in TOPS.items():
         for found in names.split():
             wrong = [

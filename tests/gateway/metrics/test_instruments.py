@@ -42,7 +42,7 @@ def test_labels_of_another_number_are_refused() -> None:
         catalogue.REQUESTS.add("route")
 
 
-def test_a_histogram_is_told_with_cumulated_buckets() -> None:
+def test_a_histogram_is_exported_with_cumulative_buckets() -> None:
     name = catalogue.LOOP_LAG.name
     counts = [1.0] * (len(catalogue.LOOP_LAG.bounds) + 1)
     text, content_type = expose(registry_of(lambda: [Series(name, (), [*counts, 7.5])]), "")

@@ -40,7 +40,7 @@ def test_the_name_is_the_one_that_its_user_wrote(name: str) -> None:
     assert found == {each.client: expected(each.client, name) for each in captures}
 
 
-def test_a_refusal_says_which_line_of_which_part_and_whom_it_is_known_of() -> None:
+def test_a_refusal_names_the_line_the_part_and_the_clients_that_do_so() -> None:
     refused = [each for each in ALL if (each.client, each.name) in REFUSED]
     assert len(refused) == len(REFUSED)
     for capture in refused:

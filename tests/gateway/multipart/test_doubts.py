@@ -87,7 +87,7 @@ def test_the_line_and_the_clients_are_named(head: bytes, words: tuple[str, ...])
     assert all(word in text for word in words), text
 
 
-def test_a_form_with_bare_line_feeds_is_told_so() -> None:
+def test_the_refusal_of_bare_line_feeds_names_them() -> None:
     body = form(part(b"x", "file", "a.png")).replace(b"\r\n", b"\n")
     assert "CRLF" in told(body)
     headers = form(part(b"x", "file", "a.png", "image/png")).replace(b'.png"\r\n', b'.png"\n')

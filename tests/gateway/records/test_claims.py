@@ -29,7 +29,7 @@ def key() -> str:
     return keys.claim("alice", str(uuid4()))
 
 
-async def test_of_many_one_takes_it_and_the_others_see_whose_it_is(
+async def test_one_of_many_gets_the_claim_and_the_others_see_whose_it_is(
     claims: Claims, key: str
 ) -> None:
     ways = await asyncio.gather(*(claims.take(key, claim_of(str(n))) for n in range(8)))
@@ -78,7 +78,7 @@ def test_the_same_request_may_leave_its_length_open(first: int | None, again: in
     claim_of("first", first).check(TARGET, again)
 
 
-async def test_an_erased_claim_tells_of_nobody_and_its_key_begins_anew(
+async def test_an_erased_claim_has_no_personal_data_and_its_key_starts_afresh(
     claims: Claims, key: str, store: S3Store
 ) -> None:
     await claims.take(key, claim_of("purged"))

@@ -82,7 +82,7 @@ async def refusing(module_valkey: Valkey) -> AsyncIterator[Redis]:
         await client.config_set("min-replicas-to-write", 0)
 
 
-async def test_a_process_whose_marks_redis_does_not_take_tells_the_bucket(
+async def test_a_process_writes_to_the_bucket_if_redis_refuses_its_marks(
     redis: Redis, refusing: Redis, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeats, "_GRACE_SECONDS", 0.0)
@@ -121,7 +121,7 @@ async def test_the_bucket_is_not_asked_where_redis_takes_the_marks(redis: Redis)
     beating.cancel()
 
 
-async def test_nobody_is_gone_at_once_where_redis_has_just_begun(
+async def test_no_process_counts_as_gone_just_after_redis_started(
     redis: Redis, store: S3Store
 ) -> None:
     process = Heartbeats(redis, store)

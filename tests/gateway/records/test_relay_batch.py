@@ -87,9 +87,7 @@ async def test_uploads_of_one_moment_share_a_trip(redis: Redis, records: Relayed
         assert 0 < await redis.ttl(keys.relayed(upload.id)) <= 60
 
 
-async def test_nobody_is_waited_for_once_all_are_there(
-    redis: Redis, records: RelayedRecords
-) -> None:
+async def test_waiting_ends_once_all_are_there(redis: Redis, records: RelayedRecords) -> None:
     await keep(records, uploads(1)[0])
     before = await script_trips(redis)
     first = keep(records, uploads(1)[0], concurrent=1)
@@ -112,7 +110,9 @@ async def test_what_redis_does_not_take_is_kept_elsewhere(elsewhere: Elsewhere) 
             assert elsewhere.kept == many
 
 
-async def test_all_who_wait_are_told_where_nobody_takes_it(elsewhere: Elsewhere) -> None:
+async def test_all_waiting_callers_get_an_error_if_no_server_accepts_it(
+    elsewhere: Elsewhere,
+) -> None:
     elsewhere.away = True
     async with Redis.from_url("redis://127.0.0.1:1/0") as nowhere:
         with closing(RelayedRecords(nowhere, 60, elsewhere.keep)) as records:
@@ -123,7 +123,7 @@ async def test_all_who_wait_are_told_where_nobody_takes_it(elsewhere: Elsewhere)
             assert all(error.outcome_unknown for error in told if isinstance(error, RecordNotKept))
 
 
-async def test_a_record_that_cannot_be_written_is_told_to_its_own_upload_alone(
+async def test_a_record_that_cannot_be_written_fails_only_its_own_upload(
     redis: Redis, records: RelayedRecords
 ) -> None:
     broken = replace(uploads(1)[0], result=Answer(2**70, (), b"{}"))  # which MessagePack has not

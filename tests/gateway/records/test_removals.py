@@ -113,7 +113,7 @@ def test_nothing_else_names_a_file(url: object) -> None:
     assert uploads_in(url, RING) == frozenset()
 
 
-def test_nobody_else_can_make_one() -> None:
+def test_only_the_gateway_can_make_a_link() -> None:
     other = KeyRing([Fernet.generate_key().decode()])
     token = file_token(FileLink(ID), other)
     assert uploads_in(f"https://gw.example/gateway/files/{token}/a.png", RING) == frozenset()

@@ -21,7 +21,7 @@ HUSH = "hush7"
         ("rediss+sentinel://u:p@a,b/main/4", "rediss+sentinel://a:26379,b:26379/main/4"),
     ],
 )
-def test_an_address_is_told_without_its_secrets(url: str, told: str) -> None:
+def test_an_address_is_shown_without_its_secrets(url: str, told: str) -> None:
     assert str(RedisAddress.of(url)) == told
 
 
@@ -75,7 +75,7 @@ secrets = st.none() | words
     password=secrets,
     of_sentinels=secrets,
 )
-def test_what_is_set_beside_the_url_is_part_of_the_address(
+def test_options_outside_the_url_are_part_of_the_address(
     at: list[Host],
     master: str,
     database: int,

@@ -35,7 +35,7 @@ async def test_requests_of_one_moment_share_calls_of_bounded_size() -> None:
     assert server.calls[-1] == [21]
 
 
-async def test_requests_behind_a_call_under_way_share_the_next() -> None:
+async def test_requests_that_arrive_during_a_call_share_the_next() -> None:
     server = Server()
     shared = SharedCalls(server.double, LARGEST)
     server.answering.clear()

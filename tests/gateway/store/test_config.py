@@ -15,7 +15,7 @@ from gateway.store.config import client_config
         ("http://10.0.0.7:8333", True),
     ],
 )
-def test_a_body_is_signed_only_where_somebody_could_change_it(
+def test_a_body_is_signed_only_if_a_third_party_could_change_it(
     endpoint: str | None, signed: bool
 ) -> None:
     assert s3_options(endpoint)["payload_signing_enabled"] is signed

@@ -258,7 +258,7 @@ async def test_a_store_that_knows_checksums_of_parts_only_cannot_tell(
     assert await verify(store, key, len(PNG) - 1, crc32c) is Verification.DIFFERENT
 
 
-async def test_anybody_can_get_a_presigned_url_with_the_headers_it_names(
+async def test_a_presigned_url_works_for_everyone_with_the_headers_it_names(
     store: S3Store, prefix: str
 ) -> None:
     await store.put(prefix + "a", PNG)
@@ -397,7 +397,7 @@ async def test_a_store_that_keeps_asking_to_slow_down_is_unavailable(
         await shaky_store.put(prefix + "a", PNG)
 
 
-async def test_a_claim_whose_answer_was_lost_is_still_ours(
+async def test_a_claim_is_ours_even_if_the_stores_answer_was_lost(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
 ) -> None:
     lost = proxy.fail(rb"^PUT .*/claim", Fault.CUT_ANSWER, times=1)

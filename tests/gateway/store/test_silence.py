@@ -160,7 +160,7 @@ async def _wait_for_turn(seen: Silence) -> None:
 
 @pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="session")
-async def test_slow_readers_keep_nobody_from_the_store(store: S3Store, prefix: str) -> None:
+async def test_slow_readers_do_not_block_the_store(store: S3Store, prefix: str) -> None:
     await store.put(f"{prefix}big", BODY)
     async with AsyncExitStack() as stack:
         for _ in range(silence._CALLS):

@@ -336,7 +336,7 @@ async def test_bytes_that_change_on_the_way_are_refused(store: S3Store, prefix: 
         (FIRST_PART + 1, "short", True),
     ],
 )
-async def test_a_note_is_kept_in_the_metadata_or_beside_the_object(
+async def test_a_note_is_kept_in_the_metadata_or_next_to_the_object(
     store: S3Store, prefix: str, size: int, text: str, *, beside: bool
 ) -> None:
     writer = ObjectWriter(store, prefix + "a")
@@ -350,7 +350,7 @@ async def test_a_note_is_kept_in_the_metadata_or_beside_the_object(
     assert await nothing_is_left(store, prefix)
 
 
-async def test_an_object_whose_note_is_not_taken_is_one_all_the_same(
+async def test_an_object_is_stored_even_if_its_note_is_not(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
 ) -> None:
     refused = proxy.fail(rb"^PUT \S+note", Fault.REFUSE)

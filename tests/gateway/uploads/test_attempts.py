@@ -14,18 +14,18 @@ def attempt(**waits: float) -> Attempt:
     return Attempt(count=1, first_at=NOW, unknown=True, **waits)
 
 
-def test_nothing_is_under_way_where_nothing_was_tried() -> None:
+def test_nothing_is_in_progress_without_an_attempt() -> None:
     assert under_way_for(None, 0) == 0
     assert is_due(None, 0)
 
 
 @pytest.mark.parametrize(("age", "left"), [(0, 81), (80, 1), (81, 0), (500, 0)])
-def test_an_attempt_may_be_under_way_until_its_lease_is_over(age: float, left: float) -> None:
+def test_an_attempt_may_be_in_progress_until_its_lease_expires(age: float, left: float) -> None:
     assert under_way_for(attempt(lease=80), age) == left
     assert is_due(attempt(lease=80), age) is (left == 0)
 
 
-def test_a_pause_is_kept_though_nothing_is_under_way() -> None:
+def test_a_pause_is_kept_even_if_nothing_is_in_progress() -> None:
     assert under_way_for(attempt(pause=10), 0) == 0
     assert not is_due(attempt(pause=10), 9)
     assert is_due(attempt(pause=10), 10)

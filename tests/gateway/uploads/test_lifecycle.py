@@ -101,7 +101,7 @@ def test_nothing_else_is_taken_up_again(states: list[State]) -> None:
         reopen(advance_along(states), NOW)
 
 
-def test_an_upload_whose_file_was_removed_is_not_taken_up_again() -> None:
+def test_an_upload_with_a_removed_file_is_not_resumed() -> None:
     failed = advance_along([State.STORED, State.INSPECTED, State.FAILED])
     with pytest.raises(IllegalTransition, match="removed"):
         reopen(replace(failed, removed=Removed(NOW, Cause.SUBJECT)), NOW)

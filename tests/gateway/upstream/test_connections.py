@@ -71,7 +71,7 @@ async def test_what_comes_behind_an_answer_is_not_the_next_ones(
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 3])
-async def test_an_answer_before_a_reset_is_heard_wherever_the_body_breaks(pieces: int) -> None:
+async def test_an_answer_before_a_reset_is_read_wherever_the_body_breaks(pieces: int) -> None:
     refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}"
     reset = struct.pack("ii", 1, 0)
     with socket.create_server((HOST, 0)) as listener:

@@ -88,5 +88,5 @@ def test_its_methods_are_those_that_chatkitty_documents() -> None:
 
 
 @pytest.mark.parametrize("generation", Generation)
-def test_a_generation_is_told_by_its_prefix(generation: Generation) -> None:
+def test_a_generation_is_recognised_by_its_prefix(generation: Generation) -> None:
     assert generation_of(f"{generation.prefix}/application") is generation

@@ -48,7 +48,7 @@ async def test_one_page_is_asked_for_once(upstream: ScriptedServer, client: Chat
 
 
 @pytest.mark.parametrize("moment", range(4))
-async def test_nobody_is_missed_where_another_user_goes(
+async def test_no_user_is_missed_when_another_is_deleted(
     upstream: ScriptedServer, client: ChatKitty, moment: int
 ) -> None:
     """He makes room on his page, to which the first of the next one moves."""

@@ -170,7 +170,9 @@ def test_a_program_is_one_by_what_makes_it_run(
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize(("kind", "entries"), DOCUMENTS.values(), ids=DOCUMENTS)
-def test_a_document_is_told_by_its_parts(kind: str, entries: Entries, compression: int) -> None:
+def test_a_document_is_recognised_by_its_parts(
+    kind: str, entries: Entries, compression: int
+) -> None:
     found = found_in(packed(entries, compression))
     assert (found.content_type, found.certain) == (kind, True)
 
@@ -183,7 +185,7 @@ def test_what_hides_is_a_program_by_a_name_alone() -> None:
         assert not {found.content_type, *found.others}.isdisjoint(EXECUTABLES)
 
 
-def test_a_scene_is_told_by_where_its_data_begins() -> None:
+def test_a_scene_is_recognised_by_where_its_data_begins() -> None:
     info = zipfile.ZipInfo("scene.usdc")
     info.extra = b"\x86\x19\x14\x00" + bytes(20)  # as usdzip pads: 30 + 10 + 24 = 64
     for compression, kind in ((0, "model/vnd.usdz+zip"), (8, ZIP)):
@@ -193,6 +195,6 @@ def test_a_scene_is_told_by_where_its_data_begins() -> None:
         assert found_in(output.getvalue()).content_type == kind
 
 
-def test_an_unread_part_of_apples_documents_accuses_nobody() -> None:
+def test_an_unread_part_of_an_apple_document_is_no_mismatch() -> None:
     found = found_in(packed({"Index/Document.iwa": b"?", "Index/Tables/a.iwa": b""}, 0))
     assert (found.content_type, found.certain) == ("application/vnd.apple.numbers", False)

@@ -75,7 +75,7 @@ async def test_others_are_answered_while_one_hangs(libmagic: Libmagic) -> None:
     assert await hanging is None
 
 
-async def test_many_who_wait_are_answered_by_the_children_that_there_are(
+async def test_many_waiting_callers_are_answered_by_few_children(
     libmagic: Libmagic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = 0
@@ -227,7 +227,7 @@ async def test_a_libmagic_that_does_not_work_is_no_libmagic(
             pass
 
 
-async def test_where_none_can_be_started_any_more_nothing_is_said_of_the_file() -> None:
+async def test_no_verdict_is_given_if_no_child_can_be_started() -> None:
     libmagic = Libmagic(("/no/such/command",))
     for _ in range(KEPT + 1):
         with pytest.raises(SnifferUnavailable):

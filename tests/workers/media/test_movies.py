@@ -84,7 +84,7 @@ def test_every_brand_is_sound_or_video_by_its_tracks(brand: bytes) -> None:
         (b"xyzw", b"zzzz", "video/mp4"),
     ],
 )
-def test_a_brand_that_says_nothing_leaves_it_to_the_others(
+def test_a_meaningless_brand_leaves_the_type_to_the_other_brands(
     major: bytes, compatible: bytes, video: str
 ) -> None:
     for name in ("both-first", "video-last"):

@@ -181,7 +181,7 @@ def test_an_answer_that_is_too_large_to_hold_is_given_as_it_comes(stage: Stage) 
     assert stage.line.ended == [True]
 
 
-def test_a_rest_that_nobody_reads_ends_its_connection(stage: Stage) -> None:
+def test_an_unread_rest_of_an_answer_ends_its_connection(stage: Stage) -> None:
     send(stage)
     size = ANSWER_LIMIT + 100
     answering = stage.begin_answer(403, size)
@@ -275,7 +275,7 @@ def test_timeout_names_the_side_that_must_act(staged: Staged) -> None:
         assert not len(stage.under_way)
 
 
-def test_a_client_that_is_too_slow_is_told_so(stage: Stage) -> None:
+def test_a_slow_client_is_answered_that_it_is_too_slow(stage: Stage) -> None:
     send(stage, BODY[:1])
     now = time.monotonic()
     for second in range(0, 50, 10):
@@ -331,7 +331,7 @@ def test_a_record_in_the_place_of_another_is_waited_for_by_the_store_alone(stage
     assert len(stage.workers.tasks) == 1
 
 
-def test_a_client_that_goes_away_takes_half_a_body_with_it(stage: Stage) -> None:
+def test_half_a_body_is_aborted_with_its_client(stage: Stage) -> None:
     send(stage, BODY[:HALF])
     stage.do(stage.exchange.client_lost)
     assert isinstance(stage.client.refusals[0], UploadAborted)
@@ -369,7 +369,7 @@ def test_a_body_that_is_whole_needs_its_client_no_more(stage: Stage) -> None:
     assert stage.client.answers == [(200, b"{}", True)]
 
 
-def test_a_client_that_goes_away_ends_the_connecting(staged: Staged) -> None:
+def test_a_client_that_disconnects_ends_the_dialling(staged: Staged) -> None:
     stage = staged(idle=False)
     stage.do(stage.exchange.begin)
     stage.do(stage.exchange.client_lost)
@@ -388,7 +388,7 @@ def test_an_upstream_that_cannot_be_reached_has_done_nothing(staged: Staged) -> 
 
 
 @pytest.mark.parametrize("sent", [b"", BODY[:HALF], BODY])
-def test_an_upstream_that_goes_away_may_have_acted_on_what_was_sent(
+def test_an_upstream_that_disconnects_may_have_acted_on_what_was_sent(
     stage: Stage, sent: bytes
 ) -> None:
     send(stage, sent)
@@ -398,7 +398,7 @@ def test_an_upstream_that_goes_away_may_have_acted_on_what_was_sent(
     assert error.outcome_unknown is bool(sent)
 
 
-def test_a_fault_of_ours_is_told_to_the_front(
+def test_a_fault_of_the_gateway_reaches_the_front(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:

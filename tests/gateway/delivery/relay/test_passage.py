@@ -36,11 +36,11 @@ def staged() -> Iterator[Staged]:
 # --- the table -----------------------------------------------------------------------------------
 
 
-def test_each_phase_has_its_moves_and_somebody_to_act() -> None:
+def test_each_phase_has_its_moves_and_a_side_that_must_act() -> None:
     assert set(MOVES) == set(TO_ACT) == set(Phase)
 
 
-def test_each_phase_is_come_to_from_the_first() -> None:
+def test_each_phase_can_be_reached_from_the_first() -> None:
     found = {Phase.NEW}
     while more := {after for phase in found for after in MOVES[phase].values()} - found:
         found |= more
@@ -112,7 +112,7 @@ def test_a_front_may_end_it(staged: Staged, answered: bool) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_the_connection_is_told_whether_a_body_follows(staged: Staged, method: str) -> None:
+def test_the_connection_knows_whether_a_body_follows(staged: Staged, method: str) -> None:
     stage = staged(method=method)
     stage.begin()
     assert stage.line.bodiless is (method == "HEAD")

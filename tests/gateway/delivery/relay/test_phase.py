@@ -6,11 +6,11 @@ from gateway.delivery.relay.phase import MOVES, TO_ACT, Event, Phase, Side
 from gateway.moves import IllegalMoveError
 
 
-def test_each_phase_has_its_moves_and_somebody_to_act() -> None:
+def test_each_phase_has_its_moves_and_a_side_that_must_act() -> None:
     assert set(MOVES) == set(TO_ACT) == set(Phase)
 
 
-def test_each_phase_is_come_to_from_the_first() -> None:
+def test_each_phase_can_be_reached_from_the_first() -> None:
     found = {Phase.NEW}
     while more := {after for phase in found for after in MOVES[phase].values()} - found:
         found |= more
@@ -23,7 +23,7 @@ def test_each_phase_but_the_last_can_fail() -> None:
     )
 
 
-def test_the_last_phase_is_followed_by_nothing_and_waits_for_nobody() -> None:
+def test_the_last_phase_has_no_moves_and_waits_for_no_side() -> None:
     assert not MOVES[Phase.OVER]
     assert TO_ACT[Phase.OVER] is Side.NOBODY
 

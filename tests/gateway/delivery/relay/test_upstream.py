@@ -93,7 +93,7 @@ async def test_one_on_which_more_came_than_the_answer_is_not(
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_an_answer_that_comes_before_a_reset_is_heard(
+async def test_an_answer_that_arrives_before_a_reset_is_read(
     listener: socket.socket, at_once: bool
 ) -> None:
     pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")

@@ -113,7 +113,7 @@ def test_the_limits_are_those_of_the_parser() -> None:
 
 
 @given(data=st.data())
-def test_what_is_said_is_one_of_a_few_sentences(data: st.DataObject) -> None:
+def test_an_explanation_is_one_of_a_few_sentences(data: st.DataObject) -> None:
     """Whatever is broken in it, and however much of it has come."""
     whole = head(*GOOD)
     at = data.draw(st.integers(0, len(whole)))

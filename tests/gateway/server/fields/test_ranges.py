@@ -64,7 +64,7 @@ def asked(*fields: tuple[str, str], method: str = "GET") -> ByteRange | Without:
     return decide(method, CIMultiDictProxy(CIMultiDict(fields)), ONE, 100)
 
 
-def test_the_date_is_told_as_http_has_it() -> None:
+def test_the_date_has_the_http_format() -> None:
     assert ONE.last_modified == SAME
 
 
