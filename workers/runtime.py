@@ -5,7 +5,6 @@ Tasks of a threads pool share the loop; each child of a prefork pool has its own
 
 import asyncio
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -21,12 +20,13 @@ from workers.sniff import Sniffer
 
 log = get_logger(__name__)
 
-AT_A_TIME: Final = 32
-"""Steps of one kind, of messages with many uploads, that are in progress in one process."""
+_AUDITS: Final = 16
+"""Audits in progress in one process: more only wait for each other's connections."""
 
 
 def _places() -> Mapping[Step, asyncio.Semaphore]:
-    return defaultdict(lambda: asyncio.Semaphore(AT_A_TIME))
+    # With more inspections at a time, many of them would not get their turn soon.
+    return {Step.INSPECT: asyncio.Semaphore(2 * _turns), Step.AUDIT: asyncio.Semaphore(_AUDITS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class WorkerServices:
     """What all steps share.
 
     `turns` are for inspections that register at once; other inspections leave that to another task.
-    `places` bound how many steps of messages with many uploads are in progress; `suspects` is for
-    uploads that may kill their process: one at a time, so that its death shows which it was.
+    `places` bound how many steps are in progress if their messages have many uploads. `suspects` is
+    for uploads that may kill their process: one at a time, so that its death shows which it was.
     """
 
     backends: Backends

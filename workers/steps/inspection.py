@@ -4,11 +4,12 @@ A small file is read whole and compared with what was received. Of a larger one,
 show the type are read; size and digest are the store's own.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import google_crc32c
 from msgspec.structs import replace
@@ -35,6 +36,9 @@ from workers.steps.registration import register_entry
 
 log = get_logger(__name__)
 
+_TURN_SECONDS: Final = 0.2
+"""How long an inspection waits to register its upload: another task for it costs more than that."""
+
 
 async def inspect(upload_id: str, services: WorkerServices) -> None:
     """Inspect a stored upload; one that passes, or has passed before, is registered at once."""
@@ -53,14 +57,26 @@ async def inspect_entry(entry: Entry, services: WorkerServices) -> None:
 
 
 async def _register(entry: Entry, services: WorkerServices, *, written: bool) -> None:
-    """Register it at once, unless too many inspections already wait for ChatKitty."""
-    if not services.turns.locked():
-        async with services.turns:
+    """Register it now, unless too many inspections wait for ChatKitty for too long already."""
+    if await _has_turn(services.turns):
+        try:
             await register_entry(entry, services, written=written)
+        finally:
+            services.turns.release()
         return
     if not written:
         await services.backends.ledger.save(entry, entry.upload)
     services.backends.queue.send(Step.REGISTER, entry.upload.id)
+
+
+async def _has_turn(turns: asyncio.Semaphore) -> bool:
+    """Whether a turn became free soon; then it is taken."""
+    try:
+        async with asyncio.timeout(_TURN_SECONDS):
+            await turns.acquire()
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _inspect(entry: Entry, services: WorkerServices) -> Entry:

@@ -112,7 +112,7 @@ async def _together(
     step: Step, tries: Mapping[str, int], work: StepWork, services: WorkerServices
 ) -> None:
     """Run the step of each upload; `tries` says how often it was begun, this time included."""
-    places = services.places[step] if len(tries) > 1 else nullcontext()
+    places = services.places.get(step) or nullcontext()
 
     async def in_turn(upload_id: str) -> str | None:
         try:
