@@ -48,7 +48,7 @@ def required(extras: set[str]) -> list[Requirement]:
 
 
 @pytest.mark.parametrize("lock", EXTRAS)
-def test_a_lock_has_what_is_asked_for(lock: str) -> None:
+def test_a_lock_has_every_package_that_is_required(lock: str) -> None:
     locked = versions(lock)
     for requirement in required(EXTRAS[lock]):
         met = locked.get(canonicalize_name(requirement.name), set())

@@ -12,6 +12,6 @@ PACKAGES = sorted(
 
 
 @pytest.mark.parametrize("page", PACKAGES, ids=lambda page: str(page.parent.relative_to(ROOT)))
-def test_a_package_says_what_is_in_it(page: Path) -> None:
+def test_a_package_says_what_it_contains(page: Path) -> None:
     words = ast.get_docstring(ast.parse(page.read_text())) or ""
     assert len([line for line in words.splitlines() if line]) >= 3

@@ -45,7 +45,7 @@ def flaws(outcome: Outcome, facts: Facts) -> set[Flaw]:
 
 
 @given(mode=MODES)
-def test_nothing_is_found_where_all_is_right(mode: Mode) -> None:
+def test_nothing_is_found_if_all_is_right(mode: Mode) -> None:
     verdict = audit([outcome_of(mode)], facts_of(mode))
     assert verdict.findings == ()
     assert verdict.is_settled

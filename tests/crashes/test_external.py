@@ -121,7 +121,7 @@ async def test_a_message_of_many_of_a_worker_that_died_is_finished_by_another(
 
 
 @pytest.mark.slow
-async def test_an_upload_that_kills_workers_takes_no_neighbour_with_it(stage: Stage) -> None:
+async def test_an_upload_that_kills_workers_does_not_end_its_neighbours(stage: Stage) -> None:
     """Only what passes its inspection kills here; the neighbours are programs, which do not."""
     poison, *others = await hosted(stage, files.PNG, *[files.EXE] * 7)
     for _ in range(MOST_TRIES):
@@ -236,7 +236,7 @@ async def test_a_request_whose_answer_and_sender_are_lost_is_not_repeated(stage:
     assert len(await stage.messages()) == 1
 
 
-async def test_a_verdict_stands_whatever_becomes_of_the_file(stage: Stage) -> None:
+async def test_a_verdict_is_final_whatever_becomes_of_the_file(stage: Stage) -> None:
     gateway = stage.gateway()
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         headers = {"Prefer": "respond-async"}

@@ -198,7 +198,7 @@ async def test_a_refusal_that_is_out_of_date_ends_nothing(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("point", ["verdict.kept", "verdict.file-removed"])
-async def test_a_refusal_stands_whatever_chatkitty_would_say_later(
+async def test_a_refusal_is_final_whatever_chatkitty_would_say_later(
     stage: Stage, point: str
 ) -> None:
     await stage.sandbox.fault("POST", PATH, status=400, body="{}")
@@ -232,7 +232,7 @@ async def test_a_verdict_that_another_worker_carries_out_ends_once(stage: Stage)
     assert await stage.backends.ledger.find_ended(answer.upload_id) == ended
 
 
-async def test_a_file_that_comes_after_its_fence_is_removed(
+async def test_a_file_that_arrives_after_its_fence_is_removed(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The test does not wait until file and record are so far apart as listings can tell.

@@ -88,7 +88,7 @@ async def test_what_a_worker_took_and_left_is_registered_once(stage: Stage, work
     await check_once(stage, sending)
 
 
-async def test_a_gateway_that_comes_late_finds_the_end(stage: Stage, workers: Stage) -> None:
+async def test_a_late_gateway_finds_the_upload_ended(stage: Stage, workers: Stage) -> None:
     gateway, sending = await offered(stage)
     workers.worker()
     await registered(stage)
@@ -96,7 +96,7 @@ async def test_a_gateway_that_comes_late_finds_the_end(stage: Stage, workers: St
     await check_once(stage, sending)
 
 
-async def test_the_record_of_a_gateway_that_comes_late_and_dies_is_removed(
+async def test_the_record_of_a_late_gateway_that_dies_is_removed(
     stage: Stage, workers: Stage
 ) -> None:
     gateway, sending = await offered(stage, crash_at="accept.written")
@@ -113,7 +113,7 @@ async def test_the_record_of_a_gateway_that_comes_late_and_dies_is_removed(
 
 
 @pytest.mark.parametrize("point", ["inspect.passed", "offer.taken"])
-async def test_a_worker_that_stands_still_with_an_offer_doubles_nothing(
+async def test_a_frozen_worker_with_an_offer_doubles_nothing(
     stage: Stage, workers: Stage, point: str
 ) -> None:
     gateway, sending = await offered(stage)

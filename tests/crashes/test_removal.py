@@ -127,7 +127,7 @@ async def test_a_purge_leaves_nothing_of_a_subject(stage: Stage, point: str) -> 
     assert worker.exit_status is None
 
 
-async def test_a_purge_takes_what_a_worker_left_that_died_at_the_end(stage: Stage) -> None:
+async def test_a_purge_removes_what_a_dying_worker_left(stage: Stage) -> None:
     gateway, dying = stage.gateway(), stage.worker("end.recorded")
     async with Client.open(gateway.url, TOKENS["alice"]) as alice:
         await alice.upload(PATH, files.PNG, name=stage.name, headers={"Prefer": "respond-async"})
@@ -186,7 +186,7 @@ def _routes(lonely_environ: dict[str, str], tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_routes")
 @pytest.mark.parametrize("point", ["end.expiry-marked", "", "removal.recorded"])
-async def test_a_file_ends_when_its_route_says(stage: Stage, point: str) -> None:
+async def test_a_file_is_removed_when_its_route_says(stage: Stage, point: str) -> None:
     gateway, worker = stage.gateway(), stage.worker(point)
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         aged = await client.upload(
@@ -221,7 +221,7 @@ async def test_a_file_ends_when_its_route_says(stage: Stage, point: str) -> None
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_routes")
-async def test_a_file_that_goes_before_its_time_takes_its_mark(stage: Stage) -> None:
+async def test_the_mark_of_a_file_that_is_removed_early_is_removed(stage: Stage) -> None:
     gateway, _ = stage.gateway(), stage.worker()
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         deleted, purged = [await client.upload(PATH, files.PNG, name=stage.name) for _ in range(2)]

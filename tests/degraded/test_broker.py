@@ -30,9 +30,7 @@ def broker(own_environ: dict[str, str], tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
-async def test_what_is_uploaded_without_a_broker_ends_well_later(
-    broker: Server, scene: Scene
-) -> None:
+async def test_uploads_without_a_broker_succeed_later(broker: Server, scene: Scene) -> None:
     gateway = scene.start_gateway()
     scene.start_worker()
     async with scene.alice(gateway) as client:

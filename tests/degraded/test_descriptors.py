@@ -49,7 +49,7 @@ def none_left(part: ForkedPart) -> Iterator[Callable[[], None]]:
 
 
 @pytest.mark.parametrize("pool", ["threads", "processes"])
-async def test_a_worker_without_descriptors_goes_on_trying(
+async def test_a_worker_without_descriptors_keeps_trying(
     scene: Scene, own_redis: tuple[Server, str], pool: str
 ) -> None:
     gateway = scene.start_gateway()
@@ -69,7 +69,7 @@ async def test_a_worker_without_descriptors_goes_on_trying(
     assert worker.exit_status is None
 
 
-async def test_a_beat_without_descriptors_goes_on_trying(
+async def test_a_beat_without_descriptors_keeps_trying(
     scene: Scene, own_redis: tuple[Server, str]
 ) -> None:
     schedule = str(scene.directory / "schedule")

@@ -151,7 +151,7 @@ def valkey_alone(own_redis: tuple[Server, str], tmp_path: Path) -> Valkey:
     return Valkey(tmp_path / "valkey", int(own_redis[1].rpartition(":")[2].partition("/")[0]))
 
 
-async def test_a_worker_comes_back_from_whatever_the_broker_says(
+async def test_a_worker_recovers_from_every_error_of_the_broker(
     scene: Scene, valkey_alone: Valkey
 ) -> None:
     with address_of(valkey_alone) as address:
@@ -166,7 +166,7 @@ async def test_a_worker_comes_back_from_whatever_the_broker_says(
         assert worker.exit_status is None
 
 
-async def test_a_worker_comes_back_from_a_broker_that_ends_its_greeting(
+async def test_a_worker_recovers_from_a_broker_that_ends_its_greeting(
     scene: Scene, valkey_alone: Valkey
 ) -> None:
     gateway = scene.start_gateway()
@@ -191,7 +191,7 @@ async def _is_registered(scene: Scene, client: Client) -> bool:
     return answer.status == 200
 
 
-async def test_beat_comes_back_from_whatever_the_broker_says(
+async def test_beat_recovers_from_every_error_of_the_broker(
     scene: Scene, valkey_alone: Valkey, tmp_path: Path
 ) -> None:
     database = 3  # of which no worker takes tasks

@@ -9,7 +9,7 @@ from tests.servers.sandbox import TOKENS
 WHOAMI = "/v1/application"
 
 
-async def test_a_token_that_was_not_seen_lately_has_to_come_back(scene: Scene) -> None:
+async def test_an_unknown_token_gets_503_while_its_verifier_is_down(scene: Scene) -> None:
     faults: tuple[dict[str, Any], ...] = (
         {"status": 503},
         {"cut": "before"},

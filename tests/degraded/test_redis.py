@@ -23,7 +23,7 @@ How = Callable[[Server], AbstractContextManager[None]]
 
 
 @pytest.mark.parametrize("how", [Server.away, Server.frozen])
-async def test_what_is_uploaded_without_redis_ends_well_later(
+async def test_uploads_without_redis_succeed_later(
     scene: Scene, redis_server: Server, how: How
 ) -> None:
     gateway = scene.start_gateway()

@@ -98,7 +98,7 @@ def test_what_cannot_be_reached_is_named() -> None:
         away.check()
 
 
-async def test_a_worker_takes_its_share_and_gives_back_what_it_leaves(
+async def test_a_worker_takes_its_share_and_returns_what_it_leaves(
     sqs: SQS, made: str, own_environ: dict[str, str], scene: Scene
 ) -> None:
     own_environ["GATEWAY_BROKER_URL"] = sqs.url

@@ -76,7 +76,7 @@ async def test_an_unavailable_store_is_answered_when_to_retry(
             assert again.status == 202
 
 
-async def test_a_store_that_says_slow_down_is_one_to_come_back_to(
+async def test_a_store_that_says_slow_down_is_answered_when_to_retry(
     scene: Scene, proxy: FaultProxy
 ) -> None:
     gateway = scene.start_gateway(s3_endpoint_url=proxy.url)
@@ -123,7 +123,7 @@ async def test_a_slow_store_slows_uploads_and_ends_none(scene: Scene, proxy: Fau
         assert [(await upload).status for upload in uploads] == [202, 202]
 
 
-async def test_a_store_that_stands_still_is_answered_for_within_a_clients_patience(
+async def test_a_frozen_store_is_answered_within_a_clients_time_out(
     scene: Scene, proxy: FaultProxy
 ) -> None:
     gateway = scene.start_gateway(s3_endpoint_url=proxy.url)
@@ -217,7 +217,7 @@ def disk_server(disk: Disk, tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
-async def test_a_full_disk_is_one_to_come_back_to_and_to_read(
+async def test_a_full_disk_is_answered_when_to_retry_and_can_be_read(
     disk_server: Server, disk: Disk, scene: Scene
 ) -> None:
     gateway = scene.start_gateway()

@@ -74,7 +74,7 @@ async def test_uploads_during_an_outage_of_chatkitty_are_registered_later(
         assert (await client.upload(IMPORTS, b"[]", name="users.json")).status == 202
 
 
-async def test_an_upstream_that_refuses_what_is_asked_is_asked_less(scene: Scene) -> None:
+async def test_an_upstream_that_asks_to_wait_is_sent_fewer_requests(scene: Scene) -> None:
     await scene.sandbox.fault("POST", PATH, times=1_000, status=503, headers={"Retry-After": "1"})
     gateway = scene.start_gateway()
     scene.start_worker()

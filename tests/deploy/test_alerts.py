@@ -100,7 +100,7 @@ def test_each_alert_has_its_entry_in_the_runbook_and_no_other_is_there() -> None
 @pytest.mark.parametrize(
     "expression", [*queries(), *(expression for expression, _ in rules().values())]
 )
-def test_what_is_asked_for_is_there_with_its_labels(expression: str) -> None:
+def test_every_metric_in_an_alert_exists_with_its_labels(expression: str) -> None:
     selected = _SELECTED.findall(expression)
     assert selected or expression.startswith("up{")
     theirs = {"job", "instance"}

@@ -119,7 +119,7 @@ def test_policies_pass_their_linter_which_finds_what_is_wrong(tools: Tools) -> N
         ("PutBucketEncryption", "ServerSideEncryptionConfiguration", "encryption"),
     ],
 )
-def test_configurations_are_what_the_api_takes(operation: str, member: str, name: str) -> None:
+def test_configurations_are_valid_for_the_api(operation: str, member: str, name: str) -> None:
     model = botocore.session.get_session().get_service_model("s3").operation_model(operation)
     request = {"Bucket": "example-chat-uploads", member: _document(name)}
     assert model.input_shape is not None

@@ -104,7 +104,7 @@ def test_nginx_is_the_tested_one_but_for_its_names() -> None:
     ]
 
 
-def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
+def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     text = (DEPLOY / "compose" / "nginx.conf").read_text()
     (tmp_path / "nginx.conf").write_text(text.replace("/tmp/", f"{tmp_path}/"))

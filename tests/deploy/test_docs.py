@@ -91,7 +91,7 @@ def test_aws_has_the_call_with_these_parameters(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", _of("kubectl"))
-def test_kubectl_takes_it(line: str, tools: Tools) -> None:
+def test_kubectl_accepts_it(line: str, tools: Tools) -> None:
     words = shlex.split(line.partition(" -- ")[0])[1:]
     if words[0] == "--namespace":
         words = words[2:]
@@ -107,7 +107,7 @@ def _manifests() -> str:
 
 
 @pytest.mark.parametrize("line", _of("docker"))
-def test_compose_takes_it(line: str, tools: Tools) -> None:
+def test_compose_accepts_it(line: str, tools: Tools) -> None:
     _, first, *words = shlex.split(line)
     if first != "compose":
         assert first in ("build", "push")
@@ -136,7 +136,7 @@ def test_systemd_knows_the_units(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", _of("pip"))
-def test_pip_takes_it(line: str) -> None:
+def test_pip_accepts_it(line: str) -> None:
     _, command, *words = shlex.split(line)
     told = checked([sys.executable, "-m", "pip", command, "--help"])
     assert all(re.search(rf"{option}\b", told) for option in _options(words))

@@ -63,9 +63,7 @@ async def test_requests_of_one_upload_may_go_to_any_gateway(
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_large_file_comes_through_whole(
-    start_front: StartFront, relay_gateway: Gateway
-) -> None:
+async def test_a_large_file_arrives_whole(start_front: StartFront, relay_gateway: Gateway) -> None:
     served = start_front(relay_gateway.port, relay_gateway.port)
     async with Client.open(served.url, TOKENS["alice"]) as client:
         answer = await client.upload(MESSAGES, LARGE)
@@ -73,7 +71,7 @@ async def test_a_large_file_comes_through_whole(
         assert answer.json()["file"]["size"] == len(LARGE)
 
 
-async def test_a_refusal_reaches_the_client_before_its_body_is_taken(
+async def test_a_refusal_reaches_the_client_before_its_body_is_read(
     start_front: StartFront, relay_gateway: Gateway
 ) -> None:
     served = start_front(relay_gateway.port, relay_gateway.port)
@@ -100,7 +98,7 @@ async def test_tls_ends_at_the_front(
         assert answer.status == 200
 
 
-async def test_a_body_is_passed_on_while_it_comes(start_front: StartFront) -> None:
+async def test_a_body_is_passed_on_while_it_arrives(start_front: StartFront) -> None:
     async with Listener.open(end=b"the end") as one:
         served = start_front(one.port, one.port)
         reader, writer = await asyncio.open_connection(HOST, served.port)

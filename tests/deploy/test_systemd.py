@@ -39,7 +39,7 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path, unit: str) -> str:
 
 
 @analysed
-def test_systemd_takes_the_unit(installed: str) -> None:
+def test_systemd_accepts_the_unit(installed: str) -> None:
     checked(["systemd-analyze", "verify", "--man=no", installed])
 
 
@@ -75,7 +75,7 @@ def test_a_command_by_hand_has_the_settings_of_the_units() -> None:
 
 
 @pytest.mark.parametrize("with_keys", [False, True])
-def test_a_unit_gets_settings_that_it_takes(
+def test_a_unit_has_only_settings_that_it_accepts(
     unit: str, with_keys: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beat as well, which uses no store, but refuses an access key without its secret."""

@@ -155,7 +155,7 @@ async def test_one_address_has_as_many_connections_as_it_may(start_gateway: Star
 
 
 @pytest.mark.slow
-async def test_a_process_without_descriptors_says_so_rarely_and_takes_clients_again(
+async def test_a_process_without_descriptors_logs_rarely_and_recovers(
     start_gateway: StartGateway,
 ) -> None:
     gateway = start_gateway()

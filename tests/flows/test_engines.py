@@ -133,7 +133,7 @@ def _assert_the_same(pair: Pair, pieces: list[bytes], count: int) -> None:
 
 
 @pytest.mark.parametrize("option", ["content-length", "X-Client, Content-Length"])
-def test_no_client_takes_the_length_from_a_body(warm: Pair, option: str) -> None:
+def test_no_client_can_remove_the_length_of_a_body(warm: Pair, option: str) -> None:
     """Without it the upstream would take the body for a second request."""
     hidden = head("/v1/users", method="GET")
     request = upload(hidden, extra=f"Connection: {option}")

@@ -62,7 +62,7 @@ async def test_what_a_browser_would_run_is_saved_and_confined(
     assert_guarded(served)
 
 
-async def test_what_is_not_known_to_do_nothing_is_saved(external: Client) -> None:
+async def test_types_that_are_not_known_to_be_harmless_are_downloaded(external: Client) -> None:
     answer = await external.upload(PATH, files.DOCX, name="a.docx")
     redirect = await external.request("GET", answer.json()["file"]["url"], allow_redirects=False)
     assert redirect.status == 302
@@ -139,7 +139,7 @@ async def test_files_can_have_a_host_of_their_own(
         assert refused.status == 404
 
 
-async def test_a_reader_goes_on_with_the_same_content_only(external: Client) -> None:
+async def test_a_reader_continues_only_with_the_same_content(external: Client) -> None:
     data = files.SVG  # which is always streamed
     answer = await external.upload(PATH, data, name="a.svg", content_type="image/svg+xml")
     url = answer.json()["file"]["url"]
@@ -179,7 +179,7 @@ async def test_a_reader_goes_on_with_the_same_content_only(external: Client) -> 
     assert_guarded(kept)
 
 
-async def test_the_store_alone_tells_its_validators_where_readers_are_sent_there(
+async def test_the_store_sends_the_validators_if_readers_are_redirected(
     external: Client,
 ) -> None:
     answer = await external.upload(PATH, files.PNG, name="a.png")
@@ -203,7 +203,7 @@ RESUMING = {
 
 
 @pytest.mark.parametrize("client", RESUMING)
-async def test_a_download_that_was_cut_goes_on(
+async def test_a_download_that_was_cut_can_be_continued(
     external: Client, client: str, tmp_path: Path
 ) -> None:
     """Of a file that is streamed, and of one that the store serves."""

@@ -72,7 +72,7 @@ async def test_a_head_that_is_too_large_is_answered_431(
 
 
 @pytest.mark.parametrize("cut", [None, 1, 20_000, LIMIT - 1])
-async def test_a_head_as_large_as_may_be_is_taken(gateway: Gateway, cut: int | None) -> None:
+async def test_a_head_of_the_largest_size_is_accepted(gateway: Gateway, cut: int | None) -> None:
     for request, body in ((LOOK, b""), (UPLOAD, BODY)):
         data = filled(LIMIT, request)
         first = data[:cut] if cut else data

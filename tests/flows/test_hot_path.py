@@ -174,7 +174,7 @@ async def test_a_passed_request_leaves_nothing_to_the_garbage_collector(port: in
 
 
 @pytest.mark.parametrize("port", [{}, LIMITED], indirect=True, ids=["free", "limited"])
-async def test_a_passed_request_takes_no_task(port: int) -> None:
+async def test_a_passed_request_creates_no_task(port: int) -> None:
     """With quotas, either: the answer of Redis calls back."""
     made = 0
 

@@ -256,7 +256,7 @@ async def test_end_of_wait_returns_the_upload_of_the_key(
 
 
 @pytest.mark.usefixtures("worker", "sandbox")
-async def test_a_key_is_the_grants_own_where_there_is_no_subject(
+async def test_a_key_belongs_to_the_grant_if_there_is_no_subject(
     start_gateway: StartGateway, key: str
 ) -> None:
     gateway = start_gateway(grants="relay", delivery="relay", subject_requests="1000")

@@ -264,7 +264,7 @@ async def test_the_sweeper_tells_how_much_waits_and_since_when(
         assert abs(seen_by_sweeper.at - time.time()) < 60
 
 
-async def test_what_is_scraped_is_what_is_documented(relay_gateway: Gateway) -> None:
+async def test_scraped_metrics_are_those_that_are_documented(relay_gateway: Gateway) -> None:
     found = await scrape(relay_gateway.admin_url)
     names = {
         name + ("_total" if family.type == "counter" else "")

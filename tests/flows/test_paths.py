@@ -234,7 +234,7 @@ async def test_a_route_that_says_external_hosts_or_refuses(
     assert [each["path"] for each in registered] == [path] * 3
 
 
-async def test_a_key_stands_for_a_path_in_each_of_its_spellings(external: Client) -> None:
+async def test_a_key_covers_a_path_in_each_of_its_spellings(external: Client) -> None:
     key = f"Idempotency-Key: {secrets.token_hex(8)}"
     body = form(files.PNG)
     length = f"Content-Length: {len(body)}"

@@ -143,7 +143,7 @@ async def test_no_more_are_let_in_at_once_than_one_after_the_other(alice: Client
     assert (statuses.count(200), statuses.count(429)) == (REQUESTS, 4 * REQUESTS)
 
 
-async def test_bytes_are_judged_by_what_is_declared(alice: Client) -> None:
+async def test_bytes_are_counted_by_the_declared_length(alice: Client) -> None:
     half = await upload(alice, BYTES // 2)
     assert half.status in (200, 202)
     assert BYTES // 2 - 1000 < left(half)["bytes"] < BYTES // 2

@@ -70,7 +70,7 @@ async def is_there(store: S3Store, answer: Answer) -> bool:
 
 
 @pytest.mark.parametrize("generation", ["/v1", "", "/v1/applications/1"])
-async def test_a_deleted_message_takes_its_file(
+async def test_the_file_of_a_deleted_message_is_removed(
     alice: Client, store: S3Store, generation: str
 ) -> None:
     deleted, other = await sent(alice), await sent(alice)
@@ -245,7 +245,7 @@ async def set_picture(client: Client, url: str, user: int = 2) -> None:
     assert answer.status == 200, answer.body
 
 
-async def test_a_display_picture_takes_the_file_of_the_one_before(
+async def test_the_file_of_a_replaced_display_picture_is_removed(
     alice: Client, store: S3Store
 ) -> None:
     first, others = await picture(alice), await picture(alice, "/v1/users/1/display-picture")

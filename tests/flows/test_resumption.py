@@ -97,7 +97,9 @@ def assert_refused(answer: RawAnswer, upstream: Recorder) -> None:
 
 
 @pytest.mark.parametrize("lines", WHOLE.values(), ids=WHOLE)
-async def test_a_whole_upload_is_taken_whatever_it_offers(ways: Ways, lines: tuple[str]) -> None:
+async def test_a_complete_upload_is_accepted_whatever_it_offers(
+    ways: Ways, lines: tuple[str]
+) -> None:
     for gateway in ways.relays:
         answer = await exchange(gateway.url, upload(*lines))
         assert answer.data.startswith(b"HTTP/1.1 200 ")
@@ -117,7 +119,7 @@ async def test_a_part_is_not_taken_for_the_whole(ways: Ways, lines: tuple[str]) 
 
 
 @pytest.mark.parametrize(("method", "lines", "body"), NO_FORMS.values(), ids=NO_FORMS)
-async def test_nothing_is_begun_that_could_not_go_on(
+async def test_nothing_is_begun_that_could_not_be_finished(
     ways: Ways, method: str, lines: tuple[str], body: bytes
 ) -> None:
     length = (f"Content-Length: {len(body)}",) if body else ()

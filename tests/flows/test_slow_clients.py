@@ -104,7 +104,7 @@ async def test_a_slow_head_after_a_quick_one_is_answered_408(gateway: Gateway) -
         assert b" 408 " in await reader.read()
 
 
-async def test_a_client_that_says_nothing_is_let_go_without_a_word(gateway: Gateway) -> None:
+async def test_a_silent_client_is_disconnected_without_an_answer(gateway: Gateway) -> None:
     async with connection(gateway) as (reader, _):
         assert await reader.read() == b""
 
@@ -123,7 +123,7 @@ async def test_a_connection_that_rests_is_closed(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
-async def test_a_body_that_comes_too_slowly_is_answered_408(
+async def test_a_body_that_arrives_too_slowly_is_answered_408(
     gateway: Gateway, sandbox: Sandbox, framing: str
 ) -> None:
     before = await sandbox.messages()
@@ -148,7 +148,7 @@ async def test_a_body_that_comes_too_slowly_is_answered_408(
     assert await sandbox.messages() == before
 
 
-async def test_a_request_that_is_no_upload_has_to_come_as_fast(gateway: Gateway) -> None:
+async def test_a_request_that_is_no_upload_has_the_same_minimum_rate(gateway: Gateway) -> None:
     async with connection(gateway) as (reader, writer):
         writer.write(head("/v1/users", AUTHORIZATION, "Content-Length: 1000000"))
         async with dribbling(writer, b"x" * 100):
@@ -262,7 +262,7 @@ async def _said(*command: str) -> str:
     ],
     ids=["no-header", "target", "version", "large"],
 )
-async def test_a_client_that_goes_on_sending_reads_why_its_head_was_refused(
+async def test_a_client_that_keeps_sending_reads_why_its_head_was_refused(
     gateway: Gateway, refused: bytes, status: bytes
 ) -> None:
     async with connection(gateway) as (reader, writer):

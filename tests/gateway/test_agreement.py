@@ -165,7 +165,7 @@ OURS = announcement(settings(), Role.GATEWAY)
 GATEWAY, WORKER = other(Role.GATEWAY, "a/1"), other(Role.WORKER, "b/2")
 
 
-def test_doctor_finds_nothing_wrong_where_nothing_runs_or_all_agree() -> None:
+def test_doctor_finds_nothing_wrong_if_nothing_runs_or_all_agree() -> None:
     assert compared(OURS, []) == (None, [])
     assert compared(OURS, [GATEWAY, WORKER]) == (None, [])
 

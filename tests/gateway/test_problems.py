@@ -50,7 +50,7 @@ def test_a_401_challenges_as_rfc_6750_asks() -> None:
     assert chatkitty_error(missing.kind) == "unauthorized"
 
 
-def test_an_unavailable_part_says_when_to_come_back() -> None:
+def test_the_answer_for_an_unavailable_part_says_when_to_retry() -> None:
     problem = problem_of(errors.BudgetExhausted("full", retry_after=2.1))
     assert (problem.kind.status, problem.headers["Retry-After"]) == (503, "3")
 

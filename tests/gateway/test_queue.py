@@ -82,7 +82,7 @@ def test_an_offer_goes_with_its_own_task_and_only_once(own_redis_url: str, broke
     ]
 
 
-def test_what_is_left_is_sent_at_the_end(own_redis_url: str, broker: Redis) -> None:
+def test_waiting_tasks_are_sent_at_the_end(own_redis_url: str, broker: Redis) -> None:
     queue = TaskQueue(own_redis_url, GATHERINGS)
     queue.send("many", "a")
     queue.close()

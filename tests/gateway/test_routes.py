@@ -73,7 +73,7 @@ def test_the_first_route_that_matches_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/imports/users", "/**", "/v1/channels/*", "/runtime/x"])
-def test_a_route_that_wants_external_where_it_cannot_be_is_refused(
+def test_an_external_route_is_refused_if_its_paths_cannot_be_external(
     tmp_path: Path, path: str
 ) -> None:
     toml = f'[[routes]]\npath = "{path}"\ndelivery = "external"\n'

@@ -155,7 +155,7 @@ def test_the_line_of_a_setting_is_that_on_which_it_is_written(names: list[str]) 
 
 
 @pytest.mark.parametrize("program", ["worker", "beat"])
-def test_a_worker_says_what_is_wrong_in_one_line_each(program: str) -> None:
+def test_a_worker_reports_each_fault_in_one_line(program: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "workers", program],
         env={"PATH": os.environ["PATH"], "GATEWAY_PORT": "http"},

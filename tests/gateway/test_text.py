@@ -130,7 +130,7 @@ def test_a_record_with_whole_text_is_kept_as_it_is() -> None:
     assert from_json(to_json(WHOLE)) == unpack(pack(WHOLE)) == cleaned(WHOLE) == WHOLE
 
 
-def test_what_is_kept_of_an_answer_is_clean() -> None:
+def test_the_kept_part_of_an_answer_is_clean() -> None:
     headers = {**dict.fromkeys(KEPT_HEADERS, BROKEN), "X-Other": BROKEN}
     assert kept_headers(headers) == tuple((name, MENDED) for name in KEPT_HEADERS)
     assert kept_headers({"Content-Type": "é"}) == (("Content-Type", "é"),)

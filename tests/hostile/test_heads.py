@@ -122,9 +122,7 @@ async def warm(relay: Door, bucket: S3Store, accepted: set[str]) -> Watch:
 
 @few
 @given(seed=SEEDS)
-async def test_what_decides_something_is_refused_where_it_is_not_ascii(
-    seed: int, warm: Watch
-) -> None:
+async def test_headers_that_decide_something_must_be_ascii(seed: int, warm: Watch) -> None:
     sent = {next(_paths): each for each in spoilt(Random(seed))}
     requests = [request(path, kind, field) for path, (kind, field) in sent.items()]
     replies = await warm.survive_all(requests, unfinished=requests)
@@ -136,7 +134,7 @@ async def test_what_decides_something_is_refused_where_it_is_not_ascii(
 
 @few
 @given(seed=SEEDS)
-async def test_what_decides_nothing_goes_on_as_the_bytes_that_came(seed: int, warm: Watch) -> None:
+async def test_headers_that_decide_nothing_are_passed_on_as_bytes(seed: int, warm: Watch) -> None:
     fields = unlike(Random(seed), OTHERS, b"\r\n")
     sent = {next(_paths): (kind, field) for kind in KINDS for field in fields}
     requests = [request(path, kind, field) for path, (kind, field) in sent.items()]

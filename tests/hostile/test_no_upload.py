@@ -21,7 +21,9 @@ TYPES = (
 TOO_LARGE = b"x" * (2 * 1024 * 1024)
 
 
-async def test_what_is_no_upload_is_passed_through_up_to_a_limit(door: Door, watch: Watch) -> None:
+async def test_requests_that_are_no_uploads_pass_through_up_to_a_limit(
+    door: Door, watch: Watch
+) -> None:
     door.upstream.take_at(PATH)
     small, large = [], []
     for content_type in TYPES:

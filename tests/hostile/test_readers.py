@@ -76,7 +76,7 @@ def test_tomcat_sees_it_in_the_same_way(charset: str) -> None:
         assert _difference(reading, ours(case)) in {None, KNOWN.get(case.name)}, (case, reading)
 
 
-def test_tomcat_sees_a_file_in_what_ours_takes_for_a_field() -> None:
+def test_tomcat_sees_a_file_in_what_our_scanner_reads_as_a_field() -> None:
     """The reader that counts is not only more careful than ours: it is another."""
     hidden = [
         case.name

@@ -76,7 +76,7 @@ async def test_keys_outlive_an_outage_up_to_a_limit(
 SHARED = "what is shared has 32 bytes or more"
 
 
-async def test_a_shared_secret_and_published_keys_are_not_taken_for_each_other(
+async def test_a_shared_secret_and_published_keys_are_not_confused(
     trusting: StartGateway, provider: Provider
 ) -> None:
     gateway = trusting(auth="jwt", auth_hs256_secret=SHARED)

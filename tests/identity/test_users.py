@@ -75,7 +75,7 @@ async def test_a_message_is_of_the_user_that_the_token_names(
 
 
 @pytest.mark.parametrize("where", ["before the file", "behind the file"])
-async def test_the_name_counts_wherever_it_stands(
+async def test_the_name_counts_wherever_it_is_in_the_form(
     gateway: Gateway, client: Client, sandbox: Sandbox, where: str
 ) -> None:
     body = form(b"x")

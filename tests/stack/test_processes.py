@@ -79,7 +79,7 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "serve.log"
 
 
-def test_a_killed_process_is_started_again_while_the_other_goes_on(
+def test_a_killed_process_is_restarted_while_the_other_serves(
     environ: dict[str, str], log: Path
 ) -> None:
     with serving(environ, 2, log) as (process, url):

@@ -42,7 +42,7 @@ SLOTS = 32
 
 
 @given(st.dictionaries(st.sampled_from(list(Step)), st.integers(0, 64)), st.integers(1, 64))
-def test_inspections_are_always_taken_and_others_up_to_their_share(
+def test_inspections_are_always_consumed_and_others_up_to_their_share(
     running: dict[str, int], slots: int
 ) -> None:
     found = open_queues(running, slots, set(Step))

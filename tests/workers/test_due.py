@@ -49,7 +49,7 @@ async def test_nothing_is_sent_before_its_time(due: Due, redis: Redis) -> None:
     assert 3500 < at - int(now) <= 3602
 
 
-async def test_however_many_ask_for_it_a_step_comes_once_at_the_earliest_time(
+async def test_a_step_that_is_scheduled_several_times_runs_once_at_the_earliest_time(
     due: Due, redis: Redis
 ) -> None:
     for delay in (3600, 0, 1800):
@@ -58,7 +58,7 @@ async def test_however_many_ask_for_it_a_step_comes_once_at_the_earliest_time(
     assert await redis.zcard(keys.DUE) == 0
 
 
-async def test_two_workers_share_what_is_due(due: Due, redis: Redis) -> None:
+async def test_two_workers_share_the_due_steps(due: Due, redis: Redis) -> None:
     ids = [f"id-{number}" for number in range(1200)]
     for upload_id in ids:
         await due.add(Step.RESUME, upload_id, 0)

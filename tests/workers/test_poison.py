@@ -220,7 +220,7 @@ async def test_a_suspect_that_waits_for_its_turn_is_not_counted(services: Worker
     assert [await tries(services, each) for each in ids] == [1] * len(ids)
 
 
-async def test_a_suspect_that_takes_long_holds_up_no_other(
+async def test_a_slow_suspect_does_not_block_others(
     services: WorkerServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(poison, "_ALONE_SECONDS", 0.05)

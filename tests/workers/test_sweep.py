@@ -166,7 +166,7 @@ async def test_audits_that_a_killed_gateway_never_handed_over_are_done(
         }
 
 
-async def test_what_is_fresh_is_left_alone(backends: Backends) -> None:
+async def test_a_fresh_upload_is_left_alone(backends: Backends) -> None:
     upload = stored_upload()
     await backends.ledger.accept(upload)
     await sweep(backends)
@@ -324,7 +324,7 @@ async def test_a_claim_is_forgotten_long_after_it_means_nothing(backends: Backen
         await backends.store.head(key)
 
 
-async def test_a_pass_ends_where_too_many_tasks_wait_and_the_next_goes_on_there(
+async def test_a_pass_stops_when_too_many_tasks_wait_and_the_next_continues_there(
     own_backends: Backends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.sweep.backlog.MOST_WAITING", 3)

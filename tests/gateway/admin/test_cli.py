@@ -197,7 +197,7 @@ async def test_what_the_bucket_does_not_know_is_not_found(run: Run, command: str
 
 
 @pytest.mark.usefixtures("worker")
-async def test_failed_uploads_are_taken_up_again_and_registered(
+async def test_failed_uploads_are_resumed_and_registered(
     run: Run, backends: Backends, subject: str, sandbox: Sandbox
 ) -> None:
     before = upload_of(subject)

@@ -39,9 +39,7 @@ def _an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_an_hour_later")
-async def test_orphans_are_listed_and_taken_up_again(
-    run: Run, backends: Backends, subject: str
-) -> None:
+async def test_orphans_are_listed_and_recovered(run: Run, backends: Backends, subject: str) -> None:
     first = await orphan(backends, upload_of(subject, authorization=None))
     # With a token, which metadata would hold for good.
     token = backends.ring.encrypt("t")

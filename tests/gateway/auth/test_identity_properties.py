@@ -146,7 +146,7 @@ def test_a_claim_is_found_at_its_path_whatever_the_names_on_it(
     st.none() | st.sampled_from(["us", "them", ["us", "them"], []]) | JSON,
     st.sampled_from(["app", "another"]) | JSON,
 )
-def test_a_client_stands_for_the_audience_where_none_is_named(aud: object, client: object) -> None:
+def test_a_client_replaces_a_missing_audience(aud: object, client: object) -> None:
     named = {"aud": aud, "client_id": client}
     assert is_meant_for(named, DEMANDS) == has_audience(named, frozenset({"us"}))
     assert is_meant_for({"client_id": client}, DEMANDS) == (client == "app")
@@ -170,11 +170,11 @@ def test_a_token_acts_as_the_one_user_that_it_names_or_as_none(
 
 
 @pytest.mark.parametrize("name", ["jane@chatkitty.com", "Jörg Ü", "a", '"', "x" * 255])
-def test_an_honest_name_is_taken_as_it_is(name: str) -> None:
+def test_an_honest_name_is_not_changed(name: str) -> None:
     assert chat_user_of({"chat": name}, frozenset(), UserRule("chat", "any")) == ChatUser(name)
 
 
-def test_no_depth_of_claims_is_stumbled_over_where_the_next_reader_stands_deeper() -> None:
+def test_claims_of_any_depth_are_either_read_or_refused() -> None:
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     jwk = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
     keys = key_set(json.dumps({"keys": [jwk]}).encode(), list(SignatureAlgorithm))

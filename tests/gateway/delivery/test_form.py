@@ -25,7 +25,7 @@ def read(
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 97, 10_000])
-def test_the_files_bytes_come_out_as_they_went_in(chunk: int) -> None:
+def test_the_files_bytes_come_out_unchanged(chunk: int) -> None:
     data, form = read(encode(FILE), chunk=chunk)
     assert data == PNG
     assert form.file.size == len(PNG)
@@ -58,14 +58,16 @@ def test_a_file_without_a_filename_still_has_a_safe_name() -> None:
         ([Part("file", b"x" * 10_001, "a")], errors.FileTooLarge),
     ],
 )
-def test_a_form_that_cannot_be_taken_is_refused(parts: list[Part], error: type[Exception]) -> None:
+def test_a_form_that_cannot_be_accepted_is_refused(
+    parts: list[Part], error: type[Exception]
+) -> None:
     if not parts:
         parts = [Part("nothing", b"")]
     with pytest.raises(error):
         read(encode(*parts))
 
 
-def test_a_file_at_the_limit_is_taken() -> None:
+def test_a_file_at_the_limit_is_accepted() -> None:
     data, _ = read(encode(Part("file", b"x" * 10_000, "a")))
     assert len(data) == 10_000
 

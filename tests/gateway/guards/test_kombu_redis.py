@@ -54,7 +54,7 @@ def test_kombu_still_looks_for_a_queue_without_its_prefix(
 
 
 @pytest.mark.parametrize(("transport", "known"), [(kombu.Transport, False), (KnownErrors, True)])
-def test_kombu_still_raises_what_is_not_among_its_errors(
+def test_kombu_still_raises_an_error_that_it_does_not_list(
     transport: type[kombu.Transport], known: bool
 ) -> None:
     with connected(f"redis://{HOST}:{free_port()}/0", transport, "") as connection:

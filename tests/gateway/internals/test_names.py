@@ -39,16 +39,16 @@ OF_CLASSES = [
 
 
 @pytest.mark.parametrize(("owner", "names"), OF_CLASSES)
-def test_a_class_has_what_is_used_of_it(owner: type, names: list[str]) -> None:
+def test_a_class_has_the_private_names_that_are_used(owner: type, names: list[str]) -> None:
     assert [name for name in names if not hasattr(owner, name)] == []
 
 
-def test_a_transport_with_tls_has_what_is_used_of_it() -> None:
+def test_a_transport_with_tls_has_the_private_names_that_are_used() -> None:
     made = sslproto._SSLProtocolTransport.__init__
     assert "_ssl_protocol" in made.__code__.co_names
 
 
-async def test_objects_have_what_is_used_of_them() -> None:
+async def test_objects_have_the_private_names_that_are_used() -> None:
     loop = asyncio.get_running_loop()
     protocol = ResponseHandler(loop)
     pool = BlockingConnectionPool()

@@ -47,7 +47,7 @@ async def test_an_upload_holds_memory_for_what_arrived_and_frees_all_of_it() -> 
     assert budget.used == 0
 
 
-async def test_what_is_held_is_given_back_even_by_an_error() -> None:
+async def test_memory_is_freed_even_after_an_error() -> None:
     budget = Budget(32 * MIB)
     with pytest.raises(ZeroDivisionError):
         await fail_while_holding(budget)

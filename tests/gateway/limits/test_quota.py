@@ -82,7 +82,7 @@ def test_a_body_of_unknown_length_needs_room_and_the_next_one_pays() -> None:
     assert refusal(policy, ask(accounts, NOTHING, 1000)) is None  # it sends none
 
 
-def test_what_did_not_come_is_given_back() -> None:
+def test_bytes_that_did_not_arrive_are_given_back() -> None:
     policy = Policy(bytes=1000)
     accounts = Accounts(policy)
     standing = ask(accounts, Demand(1000))

@@ -80,7 +80,7 @@ async def test_a_request_is_one_round_trip(
         assert await script_trips(redis) - before == 1
 
 
-async def test_a_place_is_held_on_to_as_long_as_the_upload_goes_on(
+async def test_a_place_is_kept_as_long_as_the_upload_lasts(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LEASE_SECONDS", 1)

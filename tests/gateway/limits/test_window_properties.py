@@ -52,7 +52,7 @@ def test_quota_is_free_after_the_reported_wait_and_not_before(
 
 
 @given(start, steps)
-def test_until_something_comes_back_no_more_can_be_used(
+def test_no_more_can_be_used_until_some_is_free_again(
     begin: int, asked: list[tuple[int, int]]
 ) -> None:
     window = Window(SECONDS)
@@ -66,7 +66,9 @@ def test_until_something_comes_back_no_more_can_be_used(
 
 
 @given(start, steps)
-def test_all_of_it_comes_back_and_nothing_is_kept(begin: int, asked: list[tuple[int, int]]) -> None:
+def test_all_used_quota_is_free_again_and_nothing_is_remembered(
+    begin: int, asked: list[tuple[int, int]]
+) -> None:
     window = Window(SECONDS)
     _, now = play(window, begin, asked)
     assert len(window) <= SLICES + 1
@@ -75,7 +77,7 @@ def test_all_of_it_comes_back_and_nothing_is_kept(begin: int, asked: list[tuple[
 
 
 @given(start, steps, st.integers(0, 2 * LIMIT))
-def test_what_is_given_back_is_never_more_than_was_taken(
+def test_no_more_is_given_back_than_was_taken(
     begin: int, asked: list[tuple[int, int]], amount: int
 ) -> None:
     window = Window(SECONDS)

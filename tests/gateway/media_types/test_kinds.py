@@ -130,7 +130,7 @@ def test_every_pair_of_different_beginnings_is_told_apart() -> None:
             assert wrong == [], found
 
 
-def test_of_what_was_seen_in_part_the_container_alone_counts() -> None:
+def test_of_a_file_seen_in_part_only_the_container_counts() -> None:
     document, program = (
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "application/java-archive",

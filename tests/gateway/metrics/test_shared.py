@@ -74,7 +74,7 @@ def test_what_a_dead_process_has_counted_stays_and_what_it_held_does_not(
         assert (_value(shared, catalogue.PROCESSES.name) or 0) == before - 1
 
 
-def test_a_successor_goes_on_where_a_dead_process_was_and_adds_no_files(tmp_path: Path) -> None:
+def test_a_successor_takes_over_a_dead_processs_counts_and_file(tmp_path: Path) -> None:
     with Shared(tmp_path / "other"):
         for _ in range(3):
             Process(tmp_path, 5).kill()

@@ -26,7 +26,7 @@ def test_any_bytes_are_read_and_doubted_the_same_each_time(value: bytes) -> None
 
 
 @given(plain_names, names)
-def test_what_browsers_and_curl_encode_comes_back(name: str, filename: str) -> None:
+def test_names_encoded_by_browsers_and_curl_are_decoded(name: str, filename: str) -> None:
     # They encode a quote, a CR and an LF only, so what looks encoded or escaped cannot come back.
     if any(mark in name + filename for mark in ("%22", "%0D", "%0A", '\\"', "\\")):
         return

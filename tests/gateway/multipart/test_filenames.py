@@ -105,7 +105,7 @@ def test_a_plain_name_is_read_by_its_escapes(written: str, text: str, escaped: b
         ("ä.png", "ö.png", False),
     ],
 )
-def test_a_plain_name_stands_for_one_that_says_more(
+def test_a_plain_name_may_stand_in_for_a_fuller_one(
     written: str, extended: str, expected: bool
 ) -> None:
     assert stands_for(written, extended) is expected

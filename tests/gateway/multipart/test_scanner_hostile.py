@@ -19,7 +19,7 @@ def test_what_two_readers_could_see_differently_is_ambiguous(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", UNUSUAL)
-def test_what_is_only_unusual_is_read_as_every_reader_would(case: str) -> None:
+def test_merely_unusual_forms_are_read_as_by_every_reader(case: str) -> None:
     head, name, filename = UNUSUAL[case]
     body = raw_part(head)
     result = scan([body]) if len(body) > 1000 else scan_every_way(body)

@@ -124,7 +124,7 @@ def test_many_parts_cost_as_much_each_as_a_few(first: bytes, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 100])
-def test_a_long_header_block_is_copied_once_however_it_comes(size: int) -> None:
+def test_a_long_header_block_is_copied_once_however_it_is_cut(size: int) -> None:
     opening = b"--" + BOUNDARY + b"\r\n"
     short, long = (b"X: " + b"a" * length for length in (4_000, 8_000))
     assert sum(work(opening, long, size)) <= 2.2 * sum(work(opening, short, size))

@@ -57,7 +57,7 @@ async def test_late_registration_does_not_report_a_removed_file_as_present(
     assert (await records.open_ended(upload.id)).upload == replace(upload, removed=removed)
 
 
-async def test_that_chatkitty_has_the_message_stands_against_a_failure(
+async def test_a_message_in_chatkitty_outweighs_a_failure(
     records: BucketRecords, store: S3Store
 ) -> None:
     upload = registered()

@@ -91,7 +91,7 @@ async def test_an_erased_claim_has_no_personal_data_and_its_key_starts_afresh(
     assert (await claims.take(key, claim_of("next", 11)))[1]
 
 
-async def test_a_claim_that_is_taken_over_while_it_is_erased_stays(
+async def test_a_claim_that_is_taken_over_during_its_erasure_stays(
     claims: Claims, key: str, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, _ = await claims.take(key, claim_of("purged"))

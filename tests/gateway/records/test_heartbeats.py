@@ -111,7 +111,7 @@ async def test_upload_is_announced_in_the_bucket_if_redis_refuses(
         assert await present_in_bucket(store) >= ids
 
 
-async def test_the_bucket_is_not_asked_where_redis_takes_the_marks(redis: Redis) -> None:
+async def test_the_bucket_is_not_asked_if_redis_accepts_the_marks(redis: Redis) -> None:
     nowhere = cast(S3Store, None)
     process = Heartbeats(redis, nowhere)
     beating = asyncio.create_task(process.beat())

@@ -57,7 +57,7 @@ async def test_an_error_is_that_of_one_call() -> None:
     assert await shared.ask(7) == 14
 
 
-async def test_a_caller_that_leaves_takes_no_answer_from_others() -> None:
+async def test_a_cancelled_caller_does_not_cost_others_their_answer() -> None:
     server = Server()
     shared = SharedCalls(server.double, LARGEST)
     for too_large in (0, 101):

@@ -28,14 +28,14 @@ def started(data_dir: Path) -> list[Path]:
     return [Path(command.argv[0]) for command in commands]
 
 
-def test_the_embedded_ones_are_taken_whatever_is_on_the_path(
+def test_the_embedded_programs_are_used_whatever_is_on_the_path(
     machines_own: Path, tmp_path: Path
 ) -> None:
     assert machines_own not in {program.parent for program in started(tmp_path)}
     assert all(program.exists() for program in started(tmp_path))
 
 
-def test_others_are_taken_where_they_are_named(
+def test_other_servers_are_used_if_they_are_named(
     machines_own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(valkey.PROGRAM, "redis-server")
@@ -43,7 +43,7 @@ def test_others_are_taken_where_they_are_named(
     assert started(tmp_path) == [machines_own / "redis-server", machines_own / "weed"]
 
 
-def test_the_machines_own_are_taken_where_nothing_is_embedded(
+def test_the_machines_programs_are_used_if_nothing_is_embedded(
     machines_own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(valkey, "_embedded", lambda: None)

@@ -14,7 +14,7 @@ def test_ten_thousand_parts_reach_the_largest_object() -> None:
     assert sum(part_size(number) for number in range(1, MAX_PARTS + 1)) >= S3_LARGEST_OBJECT
 
 
-def test_every_part_is_of_a_size_that_s3_takes() -> None:
+def test_every_part_has_a_size_that_s3_accepts() -> None:
     sizes = [part_size(number) for number in range(1, MAX_PARTS + 1)]
     assert min(sizes) >= S3_SMALLEST_PART
     assert max(sizes) <= S3_LARGEST_PART

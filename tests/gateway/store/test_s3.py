@@ -71,7 +71,7 @@ async def test_head_tells_size_time_and_the_stores_own_checksum(
     assert info.age < 60
 
 
-async def test_bytes_with_a_wrong_checksum_are_not_taken(store: S3Store, prefix: str) -> None:
+async def test_bytes_with_a_wrong_checksum_are_refused(store: S3Store, prefix: str) -> None:
     with pytest.raises(ChecksumMismatch):
         await store.put(prefix + "a", PNG, crc32c=google_crc32c.value(PNG) ^ 1)
     with pytest.raises(ObjectNotFound):
@@ -193,7 +193,7 @@ async def test_parts_become_an_object_with_a_checksum_of_its_own(
     assert await verify(store, prefix + "a", len(whole), crc32c) is Verification.SAME
 
 
-async def test_a_part_with_a_wrong_checksum_is_not_taken(store: S3Store, prefix: str) -> None:
+async def test_a_part_with_a_wrong_checksum_is_refused(store: S3Store, prefix: str) -> None:
     multipart = await store.create_multipart(prefix + "a")
     with pytest.raises(ChecksumMismatch):
         await store.upload_part(multipart, 1, BytesIO(b"x"), google_crc32c.value(b"y"))

@@ -74,7 +74,7 @@ async def test_a_store_that_answers_others_is_not_silent() -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_failure_that_comes_soon_is_no_silence() -> None:
+async def test_a_quick_failure_is_no_silence() -> None:
     seen = Silence()
     await _ask(seen, 0.0, TimeoutError())
     assert seen.patience == silence.SECONDS
@@ -93,7 +93,7 @@ async def test_silence_ends_with_an_answer_and_by_itself(monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_body_that_the_store_goes_on_taking_may_take_longer() -> None:
+async def test_a_body_may_take_longer_while_the_store_reads_it() -> None:
     async def take_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
@@ -110,7 +110,7 @@ async def test_a_body_that_the_store_goes_on_taking_may_take_longer() -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_what_is_left_is_no_silence_while_the_store_takes_its_body() -> None:
+async def test_a_cancelled_call_is_no_silence_while_the_store_reads_its_body() -> None:
     async def take_slowly(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         while await reader.read(PIECE):
             await asyncio.sleep(0.02)

@@ -96,7 +96,7 @@ def test_retry_of_a_failure_before_the_first_attempt_has_no_attempt() -> None:
 
 
 @pytest.mark.parametrize("states", [[State.STORED], [State.STORED, State.REJECTED]])
-def test_nothing_else_is_taken_up_again(states: list[State]) -> None:
+def test_nothing_else_is_resumed(states: list[State]) -> None:
     with pytest.raises(IllegalTransition):
         reopen(advance_along(states), NOW)
 
@@ -108,7 +108,7 @@ def test_an_upload_with_a_removed_file_is_not_resumed() -> None:
 
 
 @pytest.mark.parametrize("states", [[State.RELAYED], [State.STORED, State.INSPECTED]])
-def test_a_fence_stands_for_good(states: list[State]) -> None:
+def test_a_fence_is_final(states: list[State]) -> None:
     pending = advance_along(states)
     assert not supersedes(pending, abandoned(new_id(), NOW))
 

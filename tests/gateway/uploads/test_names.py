@@ -104,7 +104,7 @@ def test_no_name_can_break_a_header(name: str) -> None:
         ("a\\b\\", "a\\b"),
     ],
 )
-def test_an_escaped_backslash_is_the_names_unless_windows_takes_it_for_a_path(
+def test_an_escaped_backslash_belongs_to_the_name_unless_it_is_a_windows_path(
     original: str, name: str
 ) -> None:
     assert safe_name(original, path=False) == name

@@ -59,7 +59,7 @@ def test_after_more_it_is_left_alone_but_for_one_probe_at_a_time(count: int, now
 
 
 @given(st.lists(ASKED, min_size=1, max_size=20), TIMES)
-def test_the_wait_is_what_was_asked_for_and_bounded(asked: list[float], now: float) -> None:
+def test_the_wait_is_as_requested_and_bounded(asked: list[float], now: float) -> None:
     circuit = CLOSED
     for seconds in asked:
         circuit, _ = failed(circuit, now, seconds)

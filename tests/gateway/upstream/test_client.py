@@ -52,7 +52,7 @@ async def test_a_reference_is_posted_as_json_to_the_very_path(
     assert "transfer-encoding" not in request.headers
 
 
-async def test_what_comes_too_late_is_not_sent_and_that_is_known(
+async def test_a_late_request_is_not_sent_and_its_caller_knows(
     upstream: ScriptedServer, client: ChatKitty
 ) -> None:
     upstream.replies(answer(200, MESSAGE))

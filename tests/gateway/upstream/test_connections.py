@@ -50,9 +50,7 @@ async def test_a_kept_connection_is_used_again_but_never_one_that_was_closed() -
 
 @pytest.mark.parametrize("while_idle", [False, True])
 @pytest.mark.parametrize("left", LEFT)
-async def test_what_comes_behind_an_answer_is_not_the_next_ones(
-    left: str, while_idle: bool
-) -> None:
+async def test_bytes_after_an_answer_do_not_belong_to_the_next(left: str, while_idle: bool) -> None:
     says = LEFT[left]
     whole = ANSWER if says.startswith(ANSWER) else b""
     first, behind = (whole, says[len(whole) :]) if while_idle and whole else (says, b"")

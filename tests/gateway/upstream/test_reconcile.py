@@ -80,7 +80,7 @@ async def test_older_pages_are_read_by_their_cursor_on_the_endpoints_own_path(
 
 
 @pytest.mark.parametrize("spelling", ["createdTime", "created_time"])
-async def test_it_stops_where_all_that_follows_is_older(
+async def test_a_search_stops_when_all_further_messages_are_older(
     upstream: ScriptedServer, client: ChatKitty, spelling: str
 ) -> None:
     before = (SINCE - CLOCK_SLACK - timedelta(seconds=1)).isoformat()
@@ -172,7 +172,7 @@ async def test_a_display_picture_is_simply_set_again(
     assert upstream.requests == []
 
 
-async def test_what_is_found_reads_as_the_post_would_have(
+async def test_a_found_message_reads_like_the_answer_to_its_post(
     upstream: ScriptedServer, client: ChatKitty
 ) -> None:
     ours = message(7, 1, URL, properties={"s": "é"})

@@ -65,7 +65,7 @@ def test_a_current_message_is_spelt_in_snake_case() -> None:
 
 @pytest.mark.parametrize("sent", ["groupTag", "group_tag"])
 @pytest.mark.parametrize(("target", "emitted"), [(V1, "groupTag"), (CURRENT, "group_tag")])
-def test_either_spelling_is_taken_and_the_endpoints_own_given(
+def test_either_spelling_is_accepted_and_the_endpoints_own_returned(
     sent: str, target: Endpoint, emitted: str
 ) -> None:
     assert reference_body(target, FILE, [(sent, "g1")])[emitted] == "g1"
@@ -92,7 +92,7 @@ def test_a_display_picture_is_the_described_file_itself() -> None:
         ('""', ""),
     ],
 )
-def test_a_json_string_stands_for_its_text_and_anything_else_for_itself(
+def test_a_json_string_is_read_as_its_text_and_anything_else_as_it_is(
     sent: str, meant: str
 ) -> None:
     assert reference_body(V1, FILE, [("groupTag", sent)])["groupTag"] == meant
@@ -141,7 +141,7 @@ def test_a_part_that_cannot_become_a_member_is_refused_at_the_door_too(
     assert len(str(refused.value)) < 120
 
 
-def test_properties_of_the_greatest_depth_are_taken() -> None:
+def test_properties_of_the_greatest_depth_are_accepted() -> None:
     text = '{"k": ' + "[" * 62 + "]" * 62 + "}"
     assert reference_body(V1, FILE, [("properties", text)])["properties"] == json.loads(text)
 

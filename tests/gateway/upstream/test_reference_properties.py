@@ -156,7 +156,7 @@ def test_another_name_is_refused_however_it_is_spelt(
                 fields_of_user(target, [("username", text)], name)
 
 
-def test_a_name_that_comes_twice_is_refused_even_if_it_is_the_same() -> None:
+def test_a_repeated_name_is_refused_even_if_it_is_the_same() -> None:
     target = recognise("/v1/channels/1/messages")
     assert target is not None
     with pytest.raises(InvalidField):

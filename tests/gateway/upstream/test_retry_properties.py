@@ -51,7 +51,7 @@ def test_it_ends_exactly_where_it_must(error: UpstreamError, attempt: int, jitte
 
 
 @given(ERRORS, ATTEMPTS, JITTER)
-def test_the_wait_is_what_was_asked_for_and_bounded(
+def test_the_wait_is_as_requested_and_bounded(
     error: UpstreamError, attempt: int, jitter: float
 ) -> None:
     decision = after_failure(error, attempt, jitter)

@@ -263,7 +263,7 @@ async def test_a_short_lived_token_is_renewed_at_half_its_life() -> None:
     assert [token.is_usable(at) for at in (109.9, 110.0)] == [True, False]
 
 
-async def test_what_is_kept_in_memory_does_not_show_in_a_log() -> None:
+async def test_secrets_in_memory_do_not_show_in_a_log() -> None:
     shown = repr([Token("t0k3n", 1.0, 2.0), ClientCredentials("https://x", "client", "s3cret")])
     assert "t0k3n" not in shown
     assert "s3cret" not in shown

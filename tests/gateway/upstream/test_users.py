@@ -66,7 +66,7 @@ async def test_new_user_is_found_after_the_last_one(
     assert await found(client) == set(range(450))
 
 
-async def test_users_that_come_faster_than_pages_are_looked_for_later(
+async def test_users_that_appear_faster_than_pages_are_read_are_searched_later(
     upstream: ScriptedServer, client: ChatKitty
 ) -> None:
     def more(left: list[int]) -> None:

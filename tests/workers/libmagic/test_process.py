@@ -111,7 +111,7 @@ async def test_callers_that_wait_together_share_exchanges(
 
 @pytest.mark.parametrize("bytes_", [*POISONS, poison.SLEEPS])
 @pytest.mark.parametrize("at", [0, 7, _LARGEST_EXCHANGE - 1])
-async def test_a_poison_takes_none_of_its_neighbours_along(
+async def test_a_poisonous_upload_does_not_end_its_neighbours(
     libmagic: Libmagic, bytes_: bytes, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "ANSWER_SECONDS", 1.0)

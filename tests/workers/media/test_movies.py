@@ -151,7 +151,7 @@ def test_content_of_any_size_is_jumped_over(name: str, *, wide: bool) -> None:
     assert told(branded(large, b"M4A "), requests=0) == Medium("audio/mp4", certain=False)
 
 
-def test_a_film_that_goes_on_to_the_end_of_the_file_is_read() -> None:
+def test_a_film_that_extends_to_the_end_of_the_file_is_read() -> None:
     data = film(track(b"soun"))
     at = data.index(b"moov") - 4
     assert told(data[:at] + bytes(4) + data[at + 4 :]) == Medium("audio/mp4")

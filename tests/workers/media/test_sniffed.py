@@ -124,7 +124,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
-async def test_what_is_hidden_in_sound_is_found_as_before(sniffer: Sniffer, head: bytes) -> None:
+async def test_files_hidden_in_sound_are_found(sniffer: Sniffer, head: bytes) -> None:
     for hidden in (
         zip_of("META-INF/MANIFEST.MF", "a/B.class"),
         files.APK,
@@ -141,7 +141,7 @@ async def test_what_is_hidden_in_sound_is_found_as_before(sniffer: Sniffer, head
 @pytest.mark.parametrize(
     "name", ["voice.3g2", "voice.3gp", "voice.caf", "voice.mov", "voice.mp4", "voice.webm"]
 )
-async def test_a_route_for_sound_takes_voices(sniffer: Sniffer, name: str) -> None:
+async def test_a_route_for_sound_accepts_voice_messages(sniffer: Sniffer, name: str) -> None:
     sniffed, _ = await sniff(sniffer, (FILES / name).read_bytes())
     assert judge(Terms(allowed_types=("audio/*",)), sniffed, None) == Accepted()
     film, _ = await sniff(sniffer, (FILES / "camera.mp4").read_bytes())

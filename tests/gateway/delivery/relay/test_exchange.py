@@ -69,7 +69,7 @@ def test_an_upload_goes_through_as_it_came(stage: Stage) -> None:
     assert not len(stage.under_way)
 
 
-def test_what_comes_before_the_upstream_is_reached_is_sent_then(staged: Staged) -> None:
+def test_bytes_that_arrive_before_the_upstream_is_reached_are_sent_then(staged: Staged) -> None:
     stage = staged(idle=False)
     stage.do(stage.exchange.begin)
     assert stage.client.heard == ["pause"]
@@ -165,7 +165,7 @@ def test_an_answer_in_pieces_is_given_whole(stage: Stage) -> None:
     assert stage.client.answers == [(200, b"abcd", True)]
 
 
-def test_an_answer_that_is_too_large_to_hold_is_given_as_it_comes(stage: Stage) -> None:
+def test_an_answer_that_is_too_large_to_hold_is_streamed(stage: Stage) -> None:
     send(stage)
     size = ANSWER_LIMIT + 100
     answering = stage.begin_answer(200, size)
@@ -190,7 +190,7 @@ def test_an_unread_rest_of_an_answer_ends_its_connection(stage: Stage) -> None:
     assert stage.line.ended == [False]
 
 
-def test_an_early_answer_takes_no_more_of_the_body(stage: Stage) -> None:
+def test_no_more_of_a_body_is_sent_after_an_early_answer(stage: Stage) -> None:
     send(stage, BODY[:HALF])
     stage.answer(201)
     send(stage, BODY[HALF : HALF + 1])  # while the record is being kept
@@ -201,7 +201,7 @@ def test_an_early_answer_takes_no_more_of_the_body(stage: Stage) -> None:
     assert stage.line.ended == [False]
 
 
-def test_an_early_answer_that_is_given_as_it_comes_makes_no_client_wait(stage: Stage) -> None:
+def test_a_streamed_early_answer_makes_no_client_wait(stage: Stage) -> None:
     send(stage, BODY[:HALF])
     stage.do(stage.exchange.upstream_full)
     answering = stage.begin_answer(403, ANSWER_LIMIT + 100)
@@ -224,7 +224,7 @@ def test_an_upstream_that_is_full_at_once_makes_the_client_wait(
     assert stage.client.waits
 
 
-def test_an_upstream_that_takes_no_more_makes_the_client_wait(stage: Stage) -> None:
+def test_a_full_upstream_makes_the_client_wait(stage: Stage) -> None:
     send(stage, BODY[:HALF])
     stage.do(stage.exchange.upstream_full)
     assert stage.client.heard == ["pause"]

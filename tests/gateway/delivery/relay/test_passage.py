@@ -60,7 +60,7 @@ def test_nothing_is_sent_again_once_an_answer_has_begun() -> None:
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_what_is_not_in_the_table_is_a_fault(phase: Phase) -> None:
+def test_an_event_that_is_not_in_the_table_is_a_fault(phase: Phase) -> None:
     for event in set(Event) - set(MOVES[phase]):
         with pytest.raises(IllegalMoveError, match=f"{event.name} while {phase.name}"):
             MOVES[phase][event]
@@ -81,7 +81,7 @@ def test_a_whole_answer_frees_the_connection(staged: Staged) -> None:
     assert len(stage.under_way) == 0
 
 
-def test_an_answer_is_streamed_as_it_comes(staged: Staged) -> None:
+def test_an_answer_is_streamed_as_it_arrives(staged: Staged) -> None:
     stage = staged()
     stage.begin()
     stage.answer(200, None)
@@ -145,7 +145,7 @@ def test_an_answer_that_breaks_off_is_cut(staged: Staged) -> None:
 # --- the body ------------------------------------------------------------------------------------
 
 
-def test_a_body_goes_on_as_it_comes_with_the_head_before_it(staged: Staged) -> None:
+def test_a_body_is_passed_on_as_it_arrives_after_its_head(staged: Staged) -> None:
     stage = staged(method="POST", length=4)
     stage.begin()
     assert stage.line.written == b""
@@ -158,7 +158,7 @@ def test_a_body_goes_on_as_it_comes_with_the_head_before_it(staged: Staged) -> N
     assert stage.line.ended == [True]
 
 
-def test_what_comes_before_there_is_a_connection_waits_for_it(staged: Staged) -> None:
+def test_bytes_that_arrive_before_the_connection_wait_for_it(staged: Staged) -> None:
     stage = staged(method="POST", length=4, idle=False)
     stage.begin()
     assert stage.client.heard == ["pause"]
@@ -194,7 +194,7 @@ def test_a_bodiless_request_may_fill_the_upstream_too(staged: Staged) -> None:
     assert stage.passage.phase is Phase.AWAITING
 
 
-def test_a_body_goes_on_while_its_answer_comes(staged: Staged) -> None:
+def test_a_body_is_passed_on_while_its_answer_arrives(staged: Staged) -> None:
     stage = staged(method="POST", length=4)
     stage.begin()
     stage.do(lambda: stage.passage.client_sends(b"ab"))
@@ -324,7 +324,7 @@ def test_its_last_word_is_no_answer(staged: Staged) -> None:
         {"method": "GET", "length": 2},
     ],
 )
-def test_what_is_not_repeatable_is_sent_once(staged: Staged, options: dict[str, object]) -> None:
+def test_unrepeatable_requests_are_sent_once(staged: Staged, options: dict[str, object]) -> None:
     stage = staged(**options)
     stage.begin()
     stage.do(lambda: stage.passage.client_sends(b"ab"[: stage.passage.left]))

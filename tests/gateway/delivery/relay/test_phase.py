@@ -28,13 +28,13 @@ def test_the_last_phase_has_no_moves_and_waits_for_no_side() -> None:
     assert TO_ACT[Phase.OVER] is Side.NOBODY
 
 
-def test_no_phase_is_come_back_to_but_by_a_body_that_goes_on() -> None:
+def test_only_a_body_that_continues_returns_to_an_earlier_phase() -> None:
     back = {(phase, after) for phase in Phase for after in MOVES[phase].values() if after < phase}
     assert back == {(Phase.BLOCKED, Phase.RECEIVING)}
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_what_is_not_in_the_table_is_a_fault(phase: Phase) -> None:
+def test_an_event_that_is_not_in_the_table_is_a_fault(phase: Phase) -> None:
     for event in set(Event) - set(MOVES[phase]):
         with pytest.raises(IllegalMoveError, match=f"{event.name} while {phase.name}"):
             MOVES[phase][event]

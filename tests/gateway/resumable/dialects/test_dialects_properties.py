@@ -28,7 +28,7 @@ VALUES = st.one_of(
 
 
 @given(DIALECTS, SIZES, SIZES)
-def test_an_upload_goes_on_where_the_answer_said(
+def test_an_upload_continues_where_the_answer_said(
     dialect: Dialect, offset: int, content: int
 ) -> None:
     said = dialect.state(report(offset=offset, length=None)).headers["Upload-Offset"]

@@ -21,7 +21,7 @@ NEITHER = [
 
 
 @pytest.mark.parametrize("value", [*SIZES, *FLAGS, *NEITHER])
-def test_an_item_is_what_the_grammar_says(value: str) -> None:
+def test_an_item_is_read_by_the_grammar(value: str) -> None:
     headers = fields(("X", value))
     assert items.size(headers, "x") == SIZES.get(value)
     assert items.flag(headers, "x") is FLAGS.get(value)

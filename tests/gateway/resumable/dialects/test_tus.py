@@ -72,7 +72,7 @@ def test_options_name_what_is_there() -> None:
     }
 
 
-def test_a_creation_says_what_comes() -> None:
+def test_a_creation_says_how_long_the_file_is_and_what_it_is() -> None:
     told = (
         f"filename {b64('ż.png')},filetype {b64('image/png')},groupTag {b64('cats')},relativePath"
     )

@@ -58,7 +58,7 @@ def end_by_parser(data: bytes) -> int | None:
 @example(b"5;\nx\r\nabcde\r\n0\r\n\r\n", b"", [], None)
 @example(b"f" * 17 + b"\r\n", b"", [], None)
 @example(b"\r\n0\r\n\r\n", b"", [], None)
-def test_the_end_is_where_the_parser_sees_it_however_the_bytes_come(
+def test_the_end_is_where_the_parser_sees_it_however_the_bytes_are_cut(
     body: bytes, rest: bytes, cuts: list[int], spoilt: int | None
 ) -> None:
     data = body + rest

@@ -133,7 +133,7 @@ def test_an_explanation_is_one_of_a_few_sentences(data: st.DataObject) -> None:
 
 
 @given(cut=st.integers(1, len(head(*GOOD))), line=st.sampled_from(sorted(ADDED)))
-def test_a_head_in_part_is_not_accused_of_what_is_still_to_come(cut: int, line: bytes) -> None:
+def test_an_incomplete_head_is_not_blamed_for_what_is_missing(cut: int, line: bytes) -> None:
     assert fault_of_head(head(*GOOD)[:cut]) in {UNKNOWN, "the method is unknown"}
     with_fault = head(*GOOD, line)
     part = with_fault[: len(head(*GOOD)) - 2 + cut]

@@ -69,7 +69,7 @@ def with_header(name: str, value: bytes) -> bytes:
 
 @pytest.mark.parametrize("parser", PARSERS)
 @pytest.mark.parametrize(("name", "value"), DECIDING.items())
-def test_what_decides_something_is_taken_as_it_is_meant(
+def test_headers_that_decide_something_are_read_as_they_are_meant(
     name: str, value: str, parser: Callable[..., Any]
 ) -> None:
     assert fault_of(with_header(name, value.encode()), parser) is None
@@ -116,7 +116,7 @@ def test_a_target_is_a_path_of_printable_ascii(rest: bytes, parser: Callable[...
 @pytest.mark.parametrize("parser", PARSERS)
 @pytest.mark.parametrize("method", [b"OPTIONS", b"GET", b"POST", b"HEAD", b"DELETE"])
 @pytest.mark.parametrize("target", [b"*", b"http://gateway/v1", b"gateway:80", b"v1", b"?x"])
-def test_no_other_form_of_a_target_is_taken(
+def test_no_other_form_of_a_target_is_accepted(
     method: bytes, target: bytes, parser: Callable[..., Any]
 ) -> None:
     assert fault_of(head(target, method), parser)
@@ -124,7 +124,7 @@ def test_no_other_form_of_a_target_is_taken(
 
 @pytest.mark.parametrize("parser", PARSERS)
 @pytest.mark.parametrize("length", [b"0", b"0042", b"%d" % (2**63 - 1)])
-def test_a_length_that_servers_can_count_is_taken(
+def test_a_length_that_servers_can_count_is_accepted(
     length: bytes, parser: Callable[..., Any]
 ) -> None:
     assert fault_of(with_header("Content-Length", length), parser) is None

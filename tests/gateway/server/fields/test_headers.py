@@ -18,7 +18,7 @@ def proxy(*items: tuple[str, str]) -> CIMultiDictProxy[str]:
     return CIMultiDictProxy(CIMultiDict(items))
 
 
-def test_end_to_end_headers_go_on_in_their_order_and_spelling() -> None:
+def test_end_to_end_headers_keep_their_order_and_spelling() -> None:
     items = (
         ("Authorization", "Bearer t"),
         ("Content-Type", "multipart/form-data; boundary=a; boundary=b"),
@@ -79,7 +79,7 @@ LISTED = st.sampled_from([[], [("Connection", "close, X-Hop")], [("Connection", 
 
 
 @given(st.lists(st.tuples(NAMES, VALUES)), LISTED)
-def test_headers_as_bytes_go_on_as_those_as_text(
+def test_headers_as_bytes_are_filtered_like_those_as_text(
     items: list[tuple[str, str]], listed: list[tuple[str, str]]
 ) -> None:
     folded = proxy(*items, *listed)
@@ -99,7 +99,7 @@ def test_headers_as_bytes_go_on_as_those_as_text(
         "Transfer_Encoding", "Idempotency_Key", "X_Request_Id", "Upload_Id", "Keep_Alive",
     ],
 )  # fmt: skip
-def test_no_other_spelling_of_what_means_something_goes_on(name: str) -> None:
+def test_no_other_spelling_of_a_deciding_header_is_passed_on(name: str) -> None:
     headers, raw = proxy((name, "x")), [(name.encode(), b"x")]
     assert not to_upstream(headers)
     assert raw_of_relay(raw, headers) == [(b"Accept-Encoding", b"identity")]
@@ -115,7 +115,7 @@ def test_an_underscore_of_their_own_is_anybodys(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Content-Type", "authorization", "Grant", "Range"])
-def test_connection_cannot_name_what_was_decided_on(name: str) -> None:
+def test_connection_cannot_remove_headers_that_decide(name: str) -> None:
     headers = proxy(("Connection", f"close, {name}"), (name, "x"))
     assert dict(to_upstream(headers)) == {name: "x"}
     assert (name.encode(), b"x") in raw_of_relay([(name.encode(), b"x")], headers)
@@ -170,5 +170,5 @@ def test_an_answer_keeps_its_own_headers_but_not_our_names() -> None:
         (None, False),
     ],
 )
-def test_a_request_id_is_kept_where_it_is_harmless(received: str | None, kept: bool) -> None:
+def test_a_harmless_request_id_is_kept(received: str | None, kept: bool) -> None:
     assert request_id(received) == (received if kept else None)

@@ -85,7 +85,7 @@ def test_the_date_has_the_http_format() -> None:
         ("", WHOLE),
     ],
 )
-def test_a_range_is_taken_of_the_content_that_the_reader_has(
+def test_a_range_is_served_of_the_content_that_the_reader_has(
     if_range: str, expected: ByteRange
 ) -> None:
     assert asked(RANGE, ("If-Range", if_range)) == expected
@@ -127,9 +127,7 @@ def test_tags_are_compared_strongly_for_a_part_and_weakly_for_the_same(
         *((date, False, False) for date in NO_DATES),
     ],
 )
-def test_dates_are_conditions_where_they_are_dates(
-    date: str, modified_after: bool, known: bool
-) -> None:
+def test_valid_dates_are_conditions(date: str, modified_after: bool, known: bool) -> None:
     assert asked(("If-Unmodified-Since", date)) == (Without.FAILED if modified_after else WHOLE)
     assert asked(("If-Modified-Since", date)) == (Without.NOT_MODIFIED if known else WHOLE)
     assert asked(("If-Modified-Since", date), ("If-Modified-Since", date)) == WHOLE

@@ -37,7 +37,7 @@ TOKEN = "AAAAtoken-of-a-file"
         "/?x",
     ],
 )
-def test_what_honest_clients_write_goes_on_as_they_wrote_it(target: str) -> None:
+def test_headers_of_honest_clients_are_passed_on_unchanged(target: str) -> None:
     assert read_target(target) == target
     assert upstream_path(target, PLAIN) == target
 
@@ -117,7 +117,7 @@ def test_any_name_of_a_hosted_file_can_be_asked_for() -> None:
     "path",
     ["/gateway", "/gateway/", "/gateway/nothing", "/gateway/uploads/x/y", "/Gateway/files/x/y"],
 )
-def test_what_is_the_gateways_own_never_reaches_the_upstream(path: str) -> None:
+def test_the_gateways_own_paths_never_reach_the_upstream(path: str) -> None:
     with pytest.raises(RouteNotFound):
         upstream_path(path, PLAIN)
 

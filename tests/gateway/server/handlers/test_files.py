@@ -41,7 +41,7 @@ def test_files_have_a_host_of_their_own(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["api.example", "files.example.evil", "evilfiles.example", ""])
-def test_what_is_asked_for_elsewhere_is_at_the_files_host(host: str) -> None:
+def test_requests_for_files_elsewhere_are_redirected_to_their_host(host: str) -> None:
     assert not is_files_host(APART, host)
     found = files_location(APART, host, "/gateway/files/t/n?grant=x")
     assert found == "https://files.example/gateway/files/t/n?grant=x"

@@ -163,6 +163,6 @@ async def test_without_credentials_nothing_is_sent(client: S3ClientName) -> None
 @pytest.mark.parametrize(
     "bucket", ["name--use1-az4--x-s3", "a bucket", "arn:aws:s3::1:accesspoint:m.mrap"]
 )
-async def test_a_bucket_that_takes_other_signatures_is_left_to_aiobotocore(bucket: str) -> None:
+async def test_a_bucket_with_other_signatures_is_left_to_aiobotocore(bucket: str) -> None:
     async with opened(S3ClientName.DIRECT, None, bucket) as store:
         assert isinstance(store._calls, SdkCalls)

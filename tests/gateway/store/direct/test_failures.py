@@ -49,7 +49,7 @@ def test_an_error_without_a_name_is_named_by_its_status(status: int, body: bytes
         (read(400, b"", date=DATE), None),
     ],
 )
-def test_the_clock_is_wrong_where_the_store_says_so(
+def test_the_clock_is_wrong_if_the_store_says_so(
     parsed: dict[str, Any], off: timedelta | None
 ) -> None:
     assert failures.clock_error(parsed, NOW) == off
