@@ -33,6 +33,11 @@ class Point(StrEnum):
     REMOVAL_ORDERED = "removal.ordered"
     REMOVAL_RECORDED = "removal.recorded"
     REOPEN_KEPT = "reopen.kept"
+    SESSION_ASSEMBLED = "session.assembled"
+    SESSION_COMPLETE = "session.complete"
+    SESSION_CREATED = "session.created"
+    SESSION_PART = "session.part"
+    SESSION_TAIL = "session.tail"
     VERDICT_FILE_REMOVED = "verdict.file-removed"
     VERDICT_KEPT = "verdict.kept"
 

@@ -187,6 +187,31 @@ class ResumableUpload(ClientError):
     """A part of an upload that is to be resumed, which nothing here can (tus, IETF draft)."""
 
 
+class NotHosted(ClientError):
+    """A file alone, or a session, for a route whose files are relayed to ChatKitty."""
+
+
+class OffsetMismatch(ClientError):
+    """A request continues an upload at another offset than where it stands; both in bytes."""
+
+    def __init__(self, expected: int, provided: int) -> None:
+        super().__init__(f"the upload continues at byte {expected}, not at byte {provided}")
+        self.expected = expected
+        self.provided = provided
+
+
+class ChecksumFailed(ClientError):
+    """The content of a request does not have the checksum that came with it."""
+
+
+class SessionTaken(ClientError):
+    """Another request has continued the upload in the meantime."""
+
+
+class SessionEnded(ClientError):
+    """The upload was cancelled, has expired, or cannot be completed (RFC 9110 section 15.5.11)."""
+
+
 class InconsistentUploadLength(ClientError):
     """The requests of an upload disagree on its length, or one brings more than it announced."""
 

@@ -99,6 +99,16 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     # No 5xx and no 409, after which clients of such uploads try again.
     errors.ResumableUpload: Kind(422, "no-resumable-uploads", "Uploads cannot be resumed here"),
+    errors.NotHosted: Kind(422, "not-hosted", "Files of this path are not hosted here"),
+    errors.OffsetMismatch: Kind(
+        409, "mismatching-upload-offset", "The upload continues at another offset", registered=True
+    ),
+    # The status is that of tus' extension for checksums.
+    errors.ChecksumFailed: Kind(
+        460, "checksum-failed", "The content does not have the checksum that came with it"
+    ),
+    errors.SessionTaken: Kind(409, "upload-continued", "Another request has continued the upload"),
+    errors.SessionEnded: Kind(410, "upload-ended", "The upload accepts no more bytes"),
     errors.InconsistentUploadLength: Kind(
         400,
         "inconsistent-upload-length",
@@ -160,7 +170,7 @@ class Problem:
     """A problem as it is answered: `detail` is for the client's developer to read.
 
     `outcome_unknown`: ChatKitty may have done what it was asked. The answer says that, and names
-    the `violated_policies` of a quota.
+    the `violated_policies` of a quota. `extensions` are further members of its document.
     """
 
     kind: Kind
@@ -168,6 +178,7 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
     outcome_unknown: bool = False
     violated_policies: Sequence[str] = ()
+    extensions: Mapping[str, object] = field(default_factory=dict)
 
 
 def problem_of(error: Exception) -> Problem:
@@ -180,8 +191,21 @@ def problem_of(error: Exception) -> Problem:
             if isinstance(error, errors.UpstreamError) and error.outcome_unknown:
                 return Problem(kind, f"{error}; {_MAY_HAVE}", headers, outcome_unknown=True)
             violated = error.violated if isinstance(error, errors.QuotaExceeded) else ()
-            return Problem(kind, str(error) or kind.title, headers, violated_policies=violated)
+            return Problem(
+                kind,
+                str(error) or kind.title,
+                headers,
+                violated_policies=violated,
+                extensions=_extensions(error),
+            )
     return Problem(INTERNAL, "this is an error in the gateway; it was logged")
+
+
+def _extensions(error: Exception) -> Mapping[str, object]:
+    """Source: draft-ietf-httpbis-resumable-upload, problem types."""
+    if isinstance(error, errors.OffsetMismatch):
+        return {"expected-offset": error.expected, "provided-offset": error.provided}
+    return {}
 
 
 def _was_not_sent(error: Exception) -> bool:
@@ -214,6 +238,7 @@ def members(problem: Problem, at: datetime, ids: Mapping[str, object]) -> dict[s
         "detail": problem.detail,
         **({"outcome": "unknown"} if problem.outcome_unknown else {}),
         **({"violated-policies": problem.violated_policies} if problem.violated_policies else {}),
+        **problem.extensions,
         **ids,
         "error": chatkitty_error(kind),
         "error_description": problem.detail,

@@ -19,7 +19,7 @@ from gateway.auth.principal import Principal
 from gateway.backends import Backends, note_hosted
 from gateway.choices import Hash
 from gateway.delivery.admitted import NAMES_NO_USER, Admitted
-from gateway.delivery.form import Form, FormReader
+from gateway.delivery.form import Form, FormReader, Reader
 from gateway.delivery.offering import Offering
 from gateway.errors import AnotherUser, StoreUnavailable, UploadSuperseded
 from gateway.limits.budget import Budget, Holding
@@ -91,15 +91,15 @@ class ExternalDelivery:
     offering: Offering = field(default_factory=Offering)
 
     async def receive(
-        self, admitted: Admitted, body: AsyncIterator[bytes], memory: Holding
+        self, admitted: Admitted, reader: Reader, body: AsyncIterator[bytes], memory: Holding
     ) -> "Received":
-        """Store the file of the form; parts of it are buffered in `memory`.
+        """Store the file that `reader` finds in the body; parts of it are buffered in `memory`.
 
         Raises what the form, the store and the memory refuse; then nothing is left behind.
         """
         writer = ObjectWriter(self.backends.store, keys.incoming(admitted.upload_id), memory)
         try:
-            form = await self._take(admitted, body, writer)
+            form = await self._take(admitted, reader, body, writer)
             begun = time.monotonic()
             upload = self._record(admitted, form)
             spare = spare_of(upload, self.backends.ring)
@@ -212,23 +212,31 @@ class ExternalDelivery:
             log.warning("upload.not_seen", error=repr(error))
             return upload
 
-    async def _take(
-        self, admitted: Admitted, body: AsyncIterator[bytes], writer: ObjectWriter
-    ) -> Form:
-        """The form; its file has gone to the writer."""
-        started = time.monotonic()
-        reader = FormReader(
+    def form_reader(self, admitted: Admitted) -> Reader:
+        """What reads the upload's multipart body."""
+        return FormReader(
             Scanner(admitted.boundaries),
             max_file_size=admitted.route.max_file_size,
             max_form_size=self.backends.settings.max_form_size,
             sha256=self.backends.settings.hash is Hash.SHA256,
         )
+
+    async def _take(
+        self,
+        admitted: Admitted,
+        reader: Reader,
+        body: AsyncIterator[bytes],
+        writer: ObjectWriter,
+    ) -> Form:
+        """The form; its file has gone to the writer."""
+        started = time.monotonic()
         async for chunk in body:
             for data in reader.receive_data(chunk):
                 await writer.write(data)
         form = reader.finish()
         if admitted.route.endpoint is not None:
-            form = replace(form, fields=_fields(admitted.route.endpoint, form, admitted.principal))
+            fields = fields_of(admitted.route.endpoint, form.fields, admitted.principal)
+            form = replace(form, fields=fields)
         _PHASES.body.observe(time.monotonic() - started)
         return replace(form, file=replace(form.file, crc32c=writer.crc32c))
 
@@ -272,11 +280,16 @@ def _uncontested_until(stored: StoredObject, took: float) -> float | None:
     return None if stored.at is None else stored.at + UNTOUCHED_FOR - took
 
 
-def _fields(endpoint: Endpoint, form: Form, principal: Principal) -> tuple[tuple[str, str], ...]:
-    """The parts to register the file with: what is decided here is what is recorded."""
+def fields_of(
+    endpoint: Endpoint, fields: tuple[tuple[str, str], ...], principal: Principal
+) -> tuple[tuple[str, str], ...]:
+    """The parts to register the file with: what is decided here is what is recorded.
+
+    Raises InvalidField, AnotherUser.
+    """
     if principal.acts_as is None:
-        check_fields(endpoint, form.fields)
-        return form.fields
+        check_fields(endpoint, fields)
+        return fields
     if (username := principal.acts_as.username) is None:
         raise AnotherUser(NAMES_NO_USER)
-    return fields_of_user(endpoint, form.fields, username)
+    return fields_of_user(endpoint, fields, username)

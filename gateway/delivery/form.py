@@ -1,11 +1,11 @@
-"""The form that `external` accepts: exactly one file, and text fields. Pure.
+"""The bodies that `external` accepts: a form with exactly one file, or a file alone. Pure.
 
 Only the gateway reads this body, so its own reading decides. If it is unclear what the sender
 meant, the form is refused.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -27,11 +27,55 @@ _LISTED: Final = 5
 """How many parts the error lists if a form has no file."""
 
 
+_TOO_LARGE: Final = "a file may have at most {} bytes here"
+
+
 class Form(msgspec.Struct, frozen=True):
     """A complete form: its file as measured, and the other parts in their order."""
 
     file: File
     fields: tuple[tuple[str, str], ...]
+
+
+class Reader(Protocol):
+    """Reads a body chunk by chunk and returns the bytes of its file."""
+
+    def receive_data(self, chunk: bytes) -> Iterator[bytes]:
+        """The file's bytes in this chunk. Raises what the body is refused for."""
+
+    def finish(self) -> Form:
+        """What the body was, at its end. Raises what the body is refused for."""
+
+
+class FileReader:
+    """Reads a body that is the file itself; all else was said in the head."""
+
+    def __init__(
+        self,
+        described: PartBegin,
+        fields: tuple[tuple[str, str], ...],
+        *,
+        max_file_size: int,
+        sha256: bool,
+    ) -> None:
+        """Refuse a file above `max_file_size` bytes; `described` is what the client said of it."""
+        self._described = described
+        self._fields = fields
+        self._max_file_size = max_file_size
+        self._meter = FileMeter(crc32c=False, sha256=sha256)
+
+    def receive_data(self, chunk: bytes) -> Iterator[bytes]:
+        """The chunk. Raises FileTooLarge."""
+        self._meter.update(PartData(chunk, 0, len(chunk)))
+        if self._meter.size > self._max_file_size:
+            raise FileTooLarge(_TOO_LARGE.format(self._max_file_size))
+        yield chunk
+
+    def finish(self) -> Form:
+        """The file and the fields. Raises EmptyFile."""
+        if self._meter.size == 0:
+            raise EmptyFile("the file has no bytes; send a file with content")
+        return Form(self._meter.describe(self._described), self._fields)
 
 
 class FormReader:
@@ -116,7 +160,7 @@ class FormReader:
         if self._part is self._file_part:
             self._meter.update(event)
             if self._meter.size > self._max_file_size:
-                raise FileTooLarge(f"a file may have at most {self._max_file_size} bytes here")
+                raise FileTooLarge(_TOO_LARGE.format(self._max_file_size))
             return data
         self._form_left -= len(data)
         if self._form_left < 0:

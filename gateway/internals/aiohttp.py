@@ -18,6 +18,7 @@ __all__ = [
     "body_parser",
     "make_connections_by",
     "request_parser",
+    "unread",
 ]
 
 PARSER_BUFFER: Final = 65_536
@@ -43,6 +44,11 @@ def body_parser(handler: BaseProtocol) -> HttpRequestParser:
 def answer_in_1_1(request: BaseRequest) -> None:
     """Make the answer an HTTP/1.1 one, whatever version aiohttp took the request for."""
     request._version = HttpVersion11
+
+
+def unread(body: aiohttp.StreamReader) -> bytes:
+    """What has come of a body and was not read yet, even if its connection was lost since."""
+    return body._read_nowait(-1)
 
 
 def make_connections_by(

@@ -57,6 +57,16 @@ OPEN_UPLOADS = Gauge(
     start=0.0,
     known=(DELIVERIES,),
 )
+RESUMED = Counter(
+    f"{PREFIX}resumed_total",
+    "Uploads whose clients asked where to continue, by what the clients speak.",
+    ("dialect",),
+)
+BYTES_NOT_RESENT = Counter(
+    f"{PREFIX}bytes_not_resent_total",
+    "Bytes that these clients did not have to send again.",
+    ("dialect",),
+)
 CONNECTIONS = Gauge(f"{PREFIX}connections", "Open connections of clients.", start=0.0)
 CONNECTIONS_CLOSED = Counter(
     f"{PREFIX}connections_closed_total",
@@ -190,9 +200,9 @@ SWEEP_SECONDS = Histogram(
 SWEPT = Counter(
     f"{PREFIX}swept_total",
     "What the sweeper found: overdue uploads, files past their retention, abandoned parts, "
-    "orphaned files, expired records.",
+    "orphaned files, expired records, sessions at their end, tails without a session.",
     ("kind",),
-    (("overdue", "due", "parts", "orphans", "expired"),),
+    (("overdue", "due", "parts", "orphans", "expired", "sessions", "tails"),),
 )
 REMOVALS = Counter(
     f"{PREFIX}removals_total",
@@ -206,7 +216,8 @@ LOST_MESSAGES = Counter(
 
 ALL: Final[tuple[Metric[Any], ...]] = (
     REQUESTS, UPLOADS, PROBLEMS, RECEIVED, SENT, REQUEST_SECONDS, PHASE_SECONDS,
-    PROCESSES, OPEN_UPLOADS, CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
+    PROCESSES, OPEN_UPLOADS, RESUMED, BYTES_NOT_RESENT,
+    CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
     PENDING, OLDEST_PENDING, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES, BUCKET_COUNT_BEGAN,
     QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
     STEPS, ENDS, UPLOAD_SECONDS, ATTEMPTS, RETRIES, DEAD_LETTERS, MISMATCHES, CIRCUIT_CHANGES,

@@ -1,8 +1,10 @@
-"""Notices from workers to waiting requests: the id of each finished upload.
+"""Notices to requests in progress: ids of uploads, on one channel for each kind of notice.
 
-A notice is only a hint: Redis may lose it, so a waiting request also looks at the record from time
-to time. Of an upload whose record the gateway has offered, the notice contains the sealed end, so
-that nobody has to read it from the bucket.
+Workers publish the id of each finished upload, for requests that wait for it. A request that
+continues an upload publishes its id, for one that still sends to it. A notice is only a hint: Redis
+may lose it, so a waiting request also looks at the record from time to time. Of an upload whose
+record the gateway has offered, the notice contains the sealed end, so that nobody has to read it
+from the bucket.
 """
 
 import asyncio
@@ -28,11 +30,13 @@ class Notice(asyncio.Event):
     sealed: str | None = None
 
 
-async def announce(redis: Redis, upload_id: str, sealed: str | None = None) -> None:
-    """Tell every gateway process that the upload has ended; a lost notice is no error."""
+async def announce(
+    redis: Redis, upload_id: str, sealed: str | None = None, channel: str = ENDED_CHANNEL
+) -> None:
+    """Tell every gateway process that the upload has ended, or the like; may be lost."""
     message = upload_id if sealed is None else f"{upload_id} {sealed}"
     try:
-        await redis.publish(ENDED_CHANNEL, message)
+        await redis.publish(channel, message)
     except (RedisError, OSError) as error:
         log.warning("notice.redis_unavailable", error=repr(error))
 
@@ -40,9 +44,10 @@ async def announce(redis: Redis, upload_id: str, sealed: str | None = None) -> N
 class CompletionEvents:
     """One subscription a process, shared by all who wait."""
 
-    def __init__(self, redis: Redis) -> None:
-        """Listen on a connection of its own out of `redis`'s pool."""
+    def __init__(self, redis: Redis, channel: str = ENDED_CHANNEL) -> None:
+        """Listen to `channel`, on a connection of its own out of `redis`'s pool."""
         self._redis = redis
+        self._channel = channel
         self._waiting: dict[str, set[Notice]] = defaultdict(set)
 
     @asynccontextmanager
@@ -68,14 +73,24 @@ class CompletionEvents:
 
     async def _receive(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-            await pubsub.subscribe(ENDED_CHANNEL)
+            await pubsub.subscribe(self._channel)
             # A wrong server (such as a replica) accepts a subscription without an error.
             while not pubsub.connection.should_reconnect():
                 message = await pubsub.get_message(timeout=_LISTEN_SECONDS)
                 if message is not None:
-                    self._wake(message["data"].decode())
+                    self.wake(message["data"].decode())
 
-    def _wake(self, message: str) -> None:
+    def is_watched(self, upload_id: str) -> bool:
+        """Whether a request of this process waits for the upload's notice."""
+        return upload_id in self._waiting
+
+    def wake_all(self) -> None:
+        """Notify every request of this process that waits."""
+        for upload_id in list(self._waiting):
+            self.wake(upload_id)
+
+    def wake(self, message: str) -> None:
+        """Notify the requests of this process that wait for this upload's notice."""
         upload_id, _, sealed = message.partition(" ")
         for notice in self._waiting.get(upload_id, ()):
             notice.sealed = sealed or None

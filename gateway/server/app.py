@@ -13,10 +13,12 @@ from gateway.server.admission.admit import is_upload
 from gateway.server.connection.linger import close_behind_bodies
 from gateway.server.fields.head import head_of
 from gateway.server.fields.hosts import is_files_host
+from gateway.server.handlers.beginning import RAW, TUS_DOOR, begin_raw, begin_tus, tell_limits
 from gateway.server.handlers.files import get_file
 from gateway.server.handlers.health import READINESS, Readiness, healthz, readiness, readyz
 from gateway.server.handlers.passthrough import pass_through
-from gateway.server.handlers.resources import delete_upload, get_upload, list_uploads
+from gateway.server.handlers.resources import list_uploads
+from gateway.server.handlers.sessions import answer_upload
 from gateway.server.handlers.uploads import take_upload
 from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
 from gateway.server.middleware import add_ids, answer_errors, identify
@@ -24,15 +26,22 @@ from gateway.server.services import SERVICES, open_services
 from gateway.server.tracing import trace
 from gateway.settings import Settings
 
-_UPLOAD = "/gateway/uploads/{id}"
 _OWN = {
     "/gateway/healthz": healthz,
     "/gateway/readyz": readyz,
     "/gateway/uploads": list_uploads,
-    _UPLOAD: get_upload,
     r"/gateway/files/{token:[^/]+}/{name:[^/]+}": get_file,
 }
-_OWN_METHODS = ("GET", "HEAD", "DELETE")
+_OWN_METHODS = ("GET", "HEAD")
+_REST = r"/{path:[\s\S]*}"
+_DOORS = (
+    ("POST", f"{RAW}{_REST}", begin_raw),
+    ("PUT", f"{RAW}{_REST}", begin_raw),
+    ("OPTIONS", f"{RAW}{_REST}", tell_limits),
+    ("POST", f"{TUS_DOOR}{_REST}", begin_tus),
+    ("OPTIONS", f"{TUS_DOOR}{_REST}", tell_limits),
+    ("*", "/gateway/uploads/{id}", answer_upload),
+)
 _AT_FILES_HOST = ("/gateway/files/", "/gateway/healthz", "/gateway/readyz")
 
 
@@ -63,10 +72,10 @@ def create_app(settings: Settings) -> web.Application:
     app[READINESS] = Readiness()
     for path, answer in _OWN.items():
         app.router.add_get(path, answer, expect_handler=_expect_nothing_yet)
-        if path == _UPLOAD and settings.delete_files:
-            app.router.add_delete(path, delete_upload, expect_handler=_expect_nothing_yet)
         app.router.add_route("*", path, _refuse_method, expect_handler=_expect_nothing_yet)
-    app.router.add_route("*", r"/{path:[\s\S]*}", _upstream, expect_handler=_expect_nothing_yet)
+    for method, path, answer in _DOORS:
+        app.router.add_route(method, path, answer, expect_handler=_expect_nothing_yet)
+    app.router.add_route("*", _REST, _upstream, expect_handler=_expect_nothing_yet)
     return app
 
 

@@ -30,8 +30,11 @@ from gateway.server.connection.context import (
     ANSWER,
     CONTINUED,
     ENDED,
+    MARKS,
+    PARTIAL,
     REQUEST_ID,
     SERVER,
+    TARGET,
     TICKET,
     UPLOAD_ID,
     request_id_of,
@@ -100,9 +103,9 @@ def _count(request: web.Request, response: web.StreamResponse, seconds: float) -
 
 def kind_of(request: web.Request) -> tuple[str, str]:
     """Route and delivery as labels; the number of their values is bounded for any requests."""
-    if UPLOAD_ID in request:
+    if UPLOAD_ID in request and not request.get(PARTIAL, False):
         try:
-            route = request.app[SERVICES].route_of(request.raw_path)
+            route = request.app[SERVICES].route_of(request.get(TARGET, request.raw_path))
         except GatewayError:
             return UNKNOWN_ROUTE, NO_DELIVERY
         return route.name, route.delivery.value
@@ -128,6 +131,8 @@ async def add_ids(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     if UPLOAD_ID in request:
         response.headers["Upload-Id"] = request[UPLOAD_ID]
+    for name, value in request.get(MARKS, {}).items():
+        response.headers.setdefault(name, value)
     if (ticket := request.get(TICKET)) is not None:
         response.headers.extend(ticket.fields)
     if request.app[SERVICES].drain.closing or _leaves_doubt(request):

@@ -28,6 +28,7 @@ from gateway.limits.watch import Watch
 from gateway.records.claims import Claims
 from gateway.records.completion_events import CompletionEvents
 from gateway.records.heartbeats import Heartbeats
+from gateway.resumable.sessions import Sessions
 from gateway.routes import Route, RouteTable
 from gateway.server.connection.drain import Drain
 from gateway.server.fields.peers import ClientOf, client_finder
@@ -36,6 +37,7 @@ from gateway.server.fitness import Fitness
 from gateway.server.metrics import watch
 from gateway.settings import Settings
 from gateway.telemetry import get_logger
+from gateway.uploads.keys import LET_GO_CHANNEL
 
 log = get_logger(__name__)
 
@@ -64,6 +66,10 @@ class Services:
     passages: Passages
     external: ExternalDelivery
     once: Once
+    sessions: Sessions
+    """Uploads that come in several requests."""
+    let_go: CompletionEvents
+    """Tells a request that another one continues its upload."""
     presence: Heartbeats
     fitness: Fitness
     """Of the store."""
@@ -91,6 +97,9 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         )
         session = await stack.enter_async_context(upstream_session(settings.upstream_timeout))
         notices = await stack.enter_async_context(_listening(CompletionEvents(backends.redis)))
+        let_go = await stack.enter_async_context(
+            _listening(CompletionEvents(backends.redis, LET_GO_CHANNEL))
+        )
         presence = await stack.enter_async_context(
             _beating(Heartbeats(backends.redis, backends.store))
         )
@@ -149,8 +158,11 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             client_of=client_finder(settings.trusted_proxies),
             external=ExternalDelivery(backends, notices, budget),
             once=Once(backends, claims),
+            sessions=Sessions(backends.store),
+            let_go=let_go,
             presence=presence,
             fitness=fitness,
+            drain=Drain(at_closing=[let_go.wake_all]),
         )
 
 

@@ -354,6 +354,12 @@ class Settings(BaseModel):
     idempotency_retention: Annotated[float, Field(ge=60)] = 86400.0
     """Seconds for which an `Idempotency-Key` is remembered."""
 
+    resumable: bool = True
+    """Accept hosted uploads that come in several requests."""
+
+    resume_for: Annotated[float, Field(ge=60)] = 86400.0
+    """Seconds for which such an upload is kept while nothing more of it comes."""
+
     sweep_interval: Annotated[float, Field(ge=1, le=3600)] = 30.0
     """Seconds between two searches for uploads that were left behind."""
 

@@ -124,6 +124,9 @@ class ObjectStore(Protocol):
     async def delete(self, key: str) -> None:
         """Delete the object; that there is none is no error."""
 
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete the objects, by as few requests as the store allows."""
+
     def list(self, prefix: str, start_after: str | None = None) -> AsyncGenerator[ObjectInfo, None]:
         """The objects whose keys begin with `prefix`, in key order, from after `start_after`."""
 

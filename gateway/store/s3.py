@@ -21,6 +21,7 @@ from gateway.errors import (
     ObjectNotFound,
     ObjectTooLarge,
     PreconditionFailed,
+    StoreIncapable,
     StoreUnavailable,
     WriteDisturbed,
 )
@@ -62,6 +63,7 @@ _PART_SECONDS = 0.1
 _LONGEST_COMPLETE = 280.0
 _CHUNK = 64 * 1024
 _PAGE = 1_000
+_MOST_DELETED = 1_000
 _WRITE_ID = "write-id"
 _NOTE = "note"
 _DISTURBED_TRIES = 5
@@ -215,6 +217,24 @@ class S3Store:
         """DeleteObject, which S3 answers alike for a missing key."""
         async with self._asking():
             await self._calls.delete_object(key)
+
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """DeleteObjects, or a DeleteObject each if the store does not have that."""
+        try:
+            for start in range(0, len(keys), _MOST_DELETED):
+                await self._delete_some(keys[start : start + _MOST_DELETED])
+        except StoreIncapable:
+            for key in keys:
+                await self.delete(key)
+
+    async def _delete_some(self, keys: Sequence[str]) -> None:
+        async with self._asking():
+            answer = await self._client.delete_objects(
+                Bucket=self._bucket,
+                Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
+            )
+        if answer.get("Errors"):
+            raise StoreUnavailable("the store has not deleted all objects")
 
     async def list(
         self, prefix: str, start_after: str | None = None

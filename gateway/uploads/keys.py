@@ -15,6 +15,8 @@ SPARES: Final = "spare/"
 REMOVALS: Final = "removals/"
 ORPHANS: Final = "orphans/"
 EXPIRIES: Final = "expiry/"
+SESSIONS: Final = "sessions/"
+TAILS: Final = "tails/"
 
 SWEEP: Final = "sweep"
 """The object with the sweepers' lease and memory."""
@@ -27,6 +29,9 @@ ANNOUNCED: Final = "gateway:announced"
 
 ENDED_CHANNEL: Final = "uploads:ended"
 """Redis channel on which the id of each upload is published when it finishes."""
+
+LET_GO_CHANNEL: Final = "uploads:let-go"
+"""Redis channel on which the id of an upload is published when another request continues it."""
 
 RELAYED_SET: Final = "uploads:relayed"
 """Redis sorted set of the relayed uploads that wait for their audit, by time of acceptance."""
@@ -78,6 +83,26 @@ def removal(order_id: str) -> str:
 def expiry(until: float, upload_id: str) -> str:
     """The mark of a file that is kept until a time (seconds since the epoch); sorted by time."""
     return f"{EXPIRIES}{max(0, int(until)):012}/{upload_id}"
+
+
+def session(upload_id: str) -> str:
+    """The session of an upload that comes in several requests."""
+    return SESSIONS + upload_id
+
+
+def tail(upload_id: str, name: str) -> str:
+    """Bytes of a session that are not a whole part yet."""
+    return f"{tails(upload_id)}{name}"
+
+
+def tails(upload_id: str) -> str:
+    """What the keys of a session's tails begin with."""
+    return f"{TAILS}{upload_id}/"
+
+
+def owner_of_tail(key: str) -> str:
+    """The id of the upload that a tail belongs to."""
+    return key.removeprefix(TAILS).partition("/")[0]
 
 
 def presences(process: str) -> str:

@@ -25,6 +25,7 @@ ACTIONS = {
     "create_bucket": None,  # an operator's: nothing that serves calls it
     "create_multipart_upload": "s3:PutObject",
     "delete_object": "s3:DeleteObject",
+    "delete_objects": "s3:DeleteObject",
     "get_object": "s3:GetObject",
     "head_bucket": "s3:ListBucket",
     "head_object": "s3:GetObject",
@@ -45,6 +46,8 @@ PREFIXES = {
     keys.SPARES,
     keys.ORPHANS,
     keys.EXPIRIES,
+    keys.SESSIONS,
+    keys.TAILS,
     "doctor/",
 }
 _FIND = """

@@ -1,4 +1,7 @@
-"""Uploads are not resumed here: nothing promises it, and no part of one is taken for the whole."""
+"""No multipart request is resumed: nothing promises it, and no part is taken for the whole.
+
+What is resumed is in `test_sessions.py`.
+"""
 
 import json
 from collections.abc import Iterator
@@ -76,6 +79,13 @@ def ways(environ: dict[str, str], servers_dir: Path) -> Iterator[Ways]:
         yield Ways(tuple(relays), started(GATEWAY_DELIVERY="external"), upstream)
 
 
+@pytest.fixture(scope="module")
+def off(environ: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
+    own = {"GATEWAY_AUTH": "static", "GATEWAY_DELIVERY": "external", "GATEWAY_RESUMABLE": "off"}
+    with Gateway.start({**environ, **own}, servers_dir) as gateway:
+        yield gateway
+
+
 def upload(*lines: str) -> bytes:
     return head(PATH, *ASKS, FORM_TYPE, f"Content-Length: {len(BODY)}", *lines) + BODY
 
@@ -141,10 +151,20 @@ async def test_what_passes_through_promises_nothing(ways: Ways, method: str) -> 
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "POST", "PATCH", "DELETE"])
-async def test_the_gateways_own_paths_promise_nothing(ways: Ways, method: str) -> None:
+async def test_the_gateways_own_paths_promise_nothing_if_that_is_off(
+    off: Gateway, method: str
+) -> None:
     path = "/gateway/uploads/0199f0c2-0000-7000-8000-000000000000"
-    for gateway in ways.each:
-        request = head(path, *ASKS, _TUS, "Upload-Offset: 0", method=method)
-        answer = await exchange(gateway.url, request)
-        assert answer.status == (404 if method == "HEAD" else 405)
-        assert promises(answer) == set()
+    request = head(path, *ASKS, _TUS, "Upload-Offset: 0", method=method)
+    answer = await exchange(off.url, request)
+    assert answer.status == (404 if method == "HEAD" else 405)
+    assert promises(answer) == set()
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "POST"])
+@pytest.mark.parametrize("door", ["raw", "tus"])
+async def test_the_doors_are_closed_if_that_is_off(off: Gateway, door: str, method: str) -> None:
+    request = head(f"/gateway/{door}{PATH}", *ASKS, _TUS, "Upload-Length: 9", method=method)
+    answer = await exchange(off.url, request)
+    assert answer.status == 404
+    assert promises(answer) == set()

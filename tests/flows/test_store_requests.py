@@ -12,6 +12,7 @@ from gateway.stack.seaweedfs import SeaweedFS
 from gateway.uploads.keys import PENDING
 from tests.flows import files
 from tests.flows.client import PATIENCE, Client
+from tests.flows.resuming import create, tus_patch
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import CHANNEL, TOKENS
 from tests.servers.store_proxy import FaultProxy
@@ -139,3 +140,28 @@ def _is_last(request: tuple[str, str]) -> bool:
 def _is_probe(target: str) -> bool:
     """Whether a gateway tries, once as it starts, if the store heeds conditions."""
     return "/doctor/" in target
+
+
+@pytest.mark.usefixtures("sandbox_server")
+async def test_what_a_small_part_of_an_upload_costs(
+    environ: dict[str, str], seaweedfs: SeaweedFS, own_redis_url: str, tmp_path: Path
+) -> None:
+    chunk, chunks = 500 * 1024, 66
+    data = files.PNG.ljust(chunk * chunks, b"\0")
+    async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
+        settings = environ | {
+            "GATEWAY_DELIVERY": "external",
+            "GATEWAY_S3_ENDPOINT_URL": proxy.url,
+            "GATEWAY_BROKER_URL": own_redis_url,
+        }
+        with Gateway.start(settings, tmp_path) as gateway:
+            async with Client.open(gateway.url, TOKENS["alice"]) as client:
+                begun = await create(client, {"Upload-Length": str(len(data))})
+                url = begun.headers["Location"]
+                for start in range(0, len(data), chunk):
+                    answer = await tus_patch(client, url, start, data[start : start + chunk])
+                    assert answer.status == 204, answer.body
+    asked = [target for _, target in proxy.asked if not _is_probe(target)]
+    # Of each: the tail, the session; read again with the part. Of each of four parts: the part, and
+    # the removal of the tails. At most ten at the beginning and the end.
+    assert len(asked) <= 3 * chunks + 4 * 2 + 10

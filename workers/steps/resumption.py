@@ -13,6 +13,7 @@ from workers.steps.audit import audit_entry
 from workers.steps.ending import end
 from workers.steps.inspection import inspect_entry
 from workers.steps.opening import open_upload
+from workers.steps.sessions import end_session
 
 log = get_logger(__name__)
 
@@ -22,6 +23,7 @@ async def resume(upload_id: str, services: WorkerServices) -> None:
     ledger = services.backends.ledger
     entry = await open_upload(upload_id, services)
     if entry is None:
+        await end_session(services.backends, upload_id)
         return
     state = entry.upload.state
     if state is State.ABORTED:

@@ -16,6 +16,7 @@ from workers.sweep.backlog import resend
 from workers.sweep.expired import expire
 from workers.sweep.lease import Lease, LeaseLost, take
 from workers.sweep.leftovers import abort_abandoned, clear
+from workers.sweep.sessions import end_sessions, forget_tails
 from workers.sweep.survey import survey
 
 __all__ = ["sweep", "sweep_once"]
@@ -46,12 +47,16 @@ async def sweep_once(backends: Backends, lease: Lease) -> None:
     """
     started = time.monotonic()
     sent = await resend(backends, lease)
+    ended = await end_sessions(backends, lease)
     due = await expire(backends, lease)
     aborted = await abort_abandoned(backends)
     removed, forgotten = await clear(backends, lease)
+    tails = await forget_tails(backends, lease)
     await survey(backends, lease.memory.counted)
     found = {
         "overdue": sent,
+        "sessions": ended,
+        "tails": tails,
         "due": due,
         "parts": aborted,
         "orphans": removed,
@@ -65,6 +70,8 @@ async def sweep_once(backends: Backends, lease: Lease) -> None:
         log.info(
             "sweep.done",
             sent=sent,
+            ended=ended,
+            tails=tails,
             due=due,
             aborted=aborted,
             removed=removed,

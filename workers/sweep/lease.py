@@ -39,6 +39,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     walk: str | None = None
     fresh: str | None = None
     claims: str | None = None
+    sessions: str | None = None
+    tails: str | None = None
     counting: Count | None = None
     counted: Count | None = None
 

@@ -33,6 +33,7 @@ from gateway.uploads.record import State
 from workers.sweep.census import Census
 from workers.sweep.lease import Lease
 from workers.sweep.orphans import Orphans
+from workers.sweep.sessions import parts_of_session
 from workers.sweep.traces import Traces, all_traces
 
 log = get_logger(__name__)
@@ -210,9 +211,13 @@ async def abort_abandoned(backends: Backends) -> int:
     if gone:
         told = await present_in_bucket(backends.store, within=REMEMBERED_SECONDS)
         gone = [upload for upload in gone if keys.id_of(upload.key) not in told]
+    aborted = 0
     for upload in gone:
+        if await parts_of_session(backends, keys.id_of(upload.key)) == upload.upload_id:
+            continue  # its client may come back
         await backends.store.abort_multipart(upload.key, upload.upload_id)
-    return len(gone)
+        aborted += 1
+    return aborted
 
 
 async def _silent(backends: Backends) -> AsyncIterator[UnfinishedMultipart]:

@@ -70,6 +70,8 @@ class Orphans:
         if self.removed == MOST_REMOVED:
             self.left += 1
             return
+        if await _has_record(self.backends.store, upload_id):
+            return
         if await _is_received(self.backends, upload_id):
             return
         if parse_id(upload_id) is None:  # no upload of ours
@@ -81,7 +83,8 @@ class Orphans:
 
 
 async def _has_record(store: ObjectStore, upload_id: str) -> bool:
-    for key in (keys.pending(upload_id), keys.record(upload_id)):
+    """Whether the upload has a record, or a session that will give it one."""
+    for key in (keys.pending(upload_id), keys.record(upload_id), keys.session(upload_id)):
         with suppress(ObjectNotFound):
             await store.head(key)
             return True

@@ -3,8 +3,9 @@
 Nothing here reads the body, and `100 Continue` is sent only after it.
 """
 
+import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
@@ -25,10 +26,11 @@ from gateway.errors import (
     MalformedRequest,
     MalformedUpload,
     MethodNotAllowed,
+    NotHosted,
     RouteNotFound,
     TokenEndsTooSoon,
 )
-from gateway.multipart import declared_boundaries, is_multipart_form
+from gateway.multipart import Declared, declared_boundaries, is_multipart_form
 from gateway.routes import Route
 from gateway.server.fields.head import Head
 from gateway.server.fields.hosts import is_files_host
@@ -41,6 +43,11 @@ _BRINGING: Final = frozenset({"POST", "PUT", "PATCH"})
 
 GRANTED = Principal("grant")
 """The subject of all requests with only a grant."""
+
+_NOT_HOSTED: Final = (
+    "files of this path are relayed to ChatKitty, which accepts them in one multipart request only:"
+    " send that to the path itself"
+)
 
 
 def is_upload(head: Head) -> bool:
@@ -61,36 +68,63 @@ def settle(
     ResumableUpload, InsufficientScope, GrantRefused, AnotherUser, TokenEndsTooSoon, EncodedBody,
     InvalidBoundary, MalformedUpload, FileTooLarge.
     """
-    received_at = datetime.now(UTC)
     check_expectation(head.headers)
     check_whole(head.headers)
-    if is_files_host(services.settings, head.headers.get("Host", "")):
-        raise RouteNotFound("there is nothing under this path")
-    route = services.route_of(head.target)
-    if route.scopes:
-        check_scopes(principal, route.scopes)
-    if route.delivery is Delivery.EXTERNAL:
-        _check_method(head.method, route)
-        _check_may_be_hosted(principal)
-        _check_token_outlives_retries(principal, services, received_at.timestamp())
+    target = Target(head.method, head.target)
+    route = _route_of(head, target, principal, services)
     boundaries = declared_boundaries(_content_type(head.headers))
-    encoded = "Content-Encoding" in head.headers
-    if encoded and _elements(head.headers, "Content-Encoding") != {"identity"}:
-        raise EncodedBody("send the multipart body as it is, without a Content-Encoding")
+    _check_encoding(head.headers)
     body_limit = route.max_file_size + services.settings.max_form_size
     _check_length(head, body_limit)
-    ends = principal.expires
+    asked = _Asked(head, principal, upload_id, request_id)
+    return _admitted(asked, services, route, target, boundaries)
+
+
+def settle_file(
+    head: Head,
+    target: Target,
+    principal: Principal,
+    services: Services,
+    upload_id: str,
+    request_id: str,
+) -> Admitted:
+    """Decide on an upload to `target` with a body that is the file itself. Does no I/O.
+
+    Raises NotHosted if the route does not host files, and what `settle` raises but for the form.
+    """
+    check_expectation(head.headers)
+    route = _route_of(head, target, principal, services)
+    if route.delivery is not Delivery.EXTERNAL:
+        raise NotHosted(_NOT_HOSTED)
+    _check_encoding(head.headers)
+    asked = _Asked(head, principal, upload_id, request_id)
+    return _admitted(asked, services, route, target, Declared(()))
+
+
+class _Asked(NamedTuple):
+    """A request for an upload, and its caller."""
+
+    head: Head
+    principal: Principal
+    upload_id: str
+    request_id: str
+
+
+def _admitted(
+    asked: _Asked, services: Services, route: Route, target: Target, boundaries: Declared
+) -> Admitted:
+    ends = asked.principal.expires
     return Admitted(
-        upload_id=upload_id,
-        request_id=request_id,
-        principal=principal,
-        authorization=head.headers.get("Authorization"),
+        upload_id=asked.upload_id,
+        request_id=asked.request_id,
+        principal=asked.principal,
+        authorization=asked.head.headers.get("Authorization"),
         route=route,
-        target=Target(head.method, head.target),
+        target=target,
         boundaries=boundaries,
-        content_length=head.content_length,
-        body_limit=body_limit,
-        received_at=received_at,
+        content_length=asked.head.content_length,
+        body_limit=route.max_file_size + services.settings.max_form_size,
+        received_at=datetime.now(UTC),
         token_until=None if ends is None else datetime.fromtimestamp(ends, UTC),
         body_until=None if ends is None else ends + services.settings.auth_upload_grace,
     )
@@ -158,6 +192,28 @@ def _content_type(headers: CIMultiDictProxy[str]) -> str:
     return values[0]
 
 
+def _route_of(head: Head, target: Target, principal: Principal, services: Services) -> Route:
+    """The route of an upload to `target`, which its sender may use."""
+    if is_files_host(services.settings, head.headers.get("Host", "")):
+        raise RouteNotFound("there is nothing under this path")
+    route = services.route_of(target.path)
+    if route.scopes:
+        check_scopes(principal, route.scopes)
+    if route.delivery is Delivery.EXTERNAL:
+        _check_method(target.method, route)
+        check_may_host(principal, services)
+    return route
+
+
+def check_may_host(principal: Principal, services: Services) -> None:
+    """Refuse callers for whom the gateway cannot register a file.
+
+    Raises GrantRefused, AnotherUser, TokenEndsTooSoon.
+    """
+    _check_may_be_hosted(principal)
+    _check_token_outlives_retries(principal, services, time.time())
+
+
 def _check_may_be_hosted(principal: Principal) -> None:
     """Refuse callers for whom the gateway's own credentials would act as no user, or as any user.
 
@@ -186,6 +242,11 @@ def _check_method(method: str, route: Route) -> None:
     if method != "POST":
         allowed = route.endpoint.methods if route.endpoint is not None else ("POST",)
         raise MethodNotAllowed("send files to this path with POST", allowed)
+
+
+def _check_encoding(headers: CIMultiDictProxy[str]) -> None:
+    if "Content-Encoding" in headers and _elements(headers, "Content-Encoding") != {"identity"}:
+        raise EncodedBody("send the body as it is, without a Content-Encoding")
 
 
 def _check_length(head: Head, limit: int) -> None:

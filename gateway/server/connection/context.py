@@ -1,5 +1,6 @@
 """What is stored with a request on its way through the handlers."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -18,6 +19,15 @@ CONTINUED = web.RequestKey("continued", bool)
 """The client received `100 Continue`, and sends its body."""
 TICKET = web.RequestKey("ticket", Ticket)
 """The request's share of its subject's quota, if there is a quota."""
+
+MARKS = web.RequestKey("marks", Mapping[str, str])
+"""What every answer to the request says of an upload that comes in several requests."""
+
+PARTIAL = web.RequestKey("partial", bool)
+"""Whether more of the upload is to come by other requests: the last one counts as the upload."""
+
+TARGET = web.RequestKey("target", str)
+"""The upstream path and query of an upload that was sent to a path of the gateway's own."""
 
 ANSWER = web.RequestKey("answer", web.StreamResponse)
 """The answer, once its head was sent; from then on an error can only cut it off."""

@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
@@ -35,10 +35,14 @@ _NO_SYN: Final = b"".join(
 
 @dataclass(slots=True)
 class Drain:
-    """How far the end has come: `draining` is for readiness, `closing` for every answer."""
+    """How far the end has come: `draining` is for readiness, `closing` for every answer.
+
+    `at_closing` is called once no client can connect any more.
+    """
 
     draining: bool = False
     closing: bool = False
+    at_closing: list[Callable[[], None]] = field(default_factory=list)
 
 
 async def drain(
@@ -60,6 +64,8 @@ async def drain(
     await asyncio.sleep(_ACCEPT_SECONDS)  # what had connected before is accepted
     for one in listening:
         one.close()
+    for call in state.at_closing:
+        call()
     await _until(lambda: not server.connections, hastened, min(_IDLE_SECONDS, limit))
     for connection in server.connections:
         if isinstance(connection, Handler) and connection.idle:

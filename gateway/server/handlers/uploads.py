@@ -11,6 +11,7 @@ from gateway import tracing
 from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.external import Received
+from gateway.delivery.form import Reader
 from gateway.delivery.idempotency import Unknown
 from gateway.errors import TooManyUploads
 from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
@@ -70,8 +71,9 @@ async def _take(request: web.Request, services: Services, admitted: Admitted) ->
             return await _relay(request, services, admitted)
     await services.fitness.check()
     async with services.presence.of(admitted.upload_id, at_once=key is not None):
+        reader = services.external.form_reader(admitted)
         if key is None:
-            return await _host(request, services, admitted)
+            return await host(request, services, admitted, reader)
         if admitted.authorization is None:  # all grants are one subject, and strangers
             key = f"{grant_of(request.headers)}\n{key}"  # no header has a line break
         try:
@@ -79,7 +81,7 @@ async def _take(request: web.Request, services: Services, admitted: Admitted) ->
         except Unknown as unknown:
             return _unknown(request, unknown.upload)
         if isinstance(claimed, Upload):
-            return await _repeat(request, services, claimed)
+            return await repeat(request, services, claimed)
         if is_relay:
             try:
                 with services.slots.hold():
@@ -87,14 +89,14 @@ async def _take(request: web.Request, services: Services, admitted: Admitted) ->
             except TooManyUploads:
                 await services.once.release(claimed)
                 raise
-        return await _host_once(request, services, admitted, claimed)
+        return await host_once(request, services, admitted, reader, claimed)
 
 
 async def _relay(
     request: web.Request, services: Services, admitted: Admitted
 ) -> web.StreamResponse:
     placed = await order_removal(request, services, admitted.target.path)
-    await _ask_for_body(request)
+    await ask_for_body(request)
     async with relayed(request, services, admitted) as (head, held, rest):
         await hand_over(services, placed, head.status)
         return await stream_answer(request, head, held, rest)
@@ -111,7 +113,7 @@ async def _relay_once(
     attempt = await services.once.begin(held, admitted)
     async with AsyncExitStack() as stack:
         try:
-            await _ask_for_body(request)
+            await ask_for_body(request)
             relaying = relayed(request, services, admitted, attempt.entry)
             head, begun, rest = await stack.enter_async_context(relaying)
         except Exception as error:
@@ -122,18 +124,22 @@ async def _relay_once(
         return await stream_answer(request, head, begun, rest)
 
 
-async def _host(request: web.Request, services: Services, admitted: Admitted) -> web.Response:
-    received = await _receive(request, services, admitted)
+async def host(
+    request: web.Request, services: Services, admitted: Admitted, reader: Reader
+) -> web.Response:
+    """Store the file that the body brings, accept the upload, and answer it."""
+    received = await _receive(request, services, admitted, reader)
     wanted = _preference(request, services)
     upload = await services.external.deliver(received, wanted.wait)
     return _answer_hosted(request, upload, wanted)
 
 
-async def _host_once(
-    request: web.Request, services: Services, admitted: Admitted, held: Held
+async def host_once(
+    request: web.Request, services: Services, admitted: Admitted, reader: Reader, held: Held
 ) -> web.Response:
+    """The same under the claim of an idempotency key."""
     try:
-        received = await _receive(request, services, admitted)
+        received = await _receive(request, services, admitted, reader)
     except BaseException:
         await asyncio.shield(services.once.release(held))
         raise
@@ -143,17 +149,19 @@ async def _host_once(
     return _answer_hosted(request, upload, wanted)
 
 
-async def _receive(request: web.Request, services: Services, admitted: Admitted) -> Received:
+async def _receive(
+    request: web.Request, services: Services, admitted: Admitted, reader: Reader
+) -> Received:
     with services.slots.hold():
         async with services.external.reserve(admitted) as memory:
-            await _ask_for_body(request)
+            await ask_for_body(request)
             body = read_body(
                 request, services, limit=admitted.body_limit, until=admitted.body_until
             )
-            return await services.external.receive(admitted, body, memory)
+            return await services.external.receive(admitted, reader, body, memory)
 
 
-async def _repeat(request: web.Request, services: Services, upload: Upload) -> web.Response:
+async def repeat(request: web.Request, services: Services, upload: Upload) -> web.Response:
     """Answer a repeated request as the first one, without its body."""
     request[UPLOAD_ID] = upload.id
     log.info("upload.repeated", first=upload.id)
@@ -161,14 +169,28 @@ async def _repeat(request: web.Request, services: Services, upload: Upload) -> w
         return answer_to(request, upload)
     if not is_end(upload.state):
         services.backends.queue.send(Step.RESUME, upload.id)  # its task may be lost
-    wanted = _preference(request, services)
+    return await answer_hosted(request, services, upload)
+
+
+async def answer_hosted(
+    request: web.Request, services: Services, upload: Upload, default: float | None = None
+) -> web.Response:
+    """Answer an accepted upload, once its client has waited for its end as it prefers.
+
+    A client that prefers nothing waits for `default` seconds, or as the settings say.
+    """
+    wanted = _preference(request, services, default)
     if wanted.wait > 0:
         upload = await services.external.wait_for_end(upload, wanted.wait)
     return _answer_hosted(request, upload, wanted)
 
 
-def _preference(request: web.Request, services: Services) -> Preference:
-    return preference(request.headers.getall("Prefer", []), services.settings.registration_wait)
+def _preference(
+    request: web.Request, services: Services, default: float | None = None
+) -> Preference:
+    if default is None:
+        default = services.settings.registration_wait
+    return preference(request.headers.getall("Prefer", []), default)
 
 
 def _answer_hosted(request: web.Request, upload: Upload, wanted: Preference) -> web.Response:
@@ -202,7 +224,8 @@ def answer_to(request: web.Request, upload: Upload) -> web.Response:
     )
 
 
-async def _ask_for_body(request: web.Request) -> None:
+async def ask_for_body(request: web.Request) -> None:
+    """Have the client send its body, by large reads."""
     await send_continue(request)
     if isinstance(request.protocol, TurnHandler):
         request.protocol.let_in()

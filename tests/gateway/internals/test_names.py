@@ -17,7 +17,7 @@ from kombu.transport import virtual
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import Connection
 
-from gateway.internals.aiohttp import Unreadable
+from gateway.internals.aiohttp import PARSER_BUFFER, Unreadable
 from gateway.internals.redis_py import AsyncHiredisParser, HiredisParser
 
 OF_CLASSES = [
@@ -58,6 +58,7 @@ async def test_objects_have_the_private_names_that_are_used() -> None:
             (protocol, ["_parser", "_should_close"]),
             (StreamWriter(protocol, loop), ["_headers_buf", "_headers_written"]),
             (make_mocked_request("GET", "/"), ["_version"]),
+            (aiohttp.StreamReader(protocol, PARSER_BUFFER), ["_read_nowait"]),
             (Connection(), ["_writer"]),
             (pool, ["_available_connections", "_in_use_connections"]),
         ):

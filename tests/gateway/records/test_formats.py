@@ -15,6 +15,7 @@ from gateway.queue import QUEUES
 from gateway.records.backlog_snapshot import BacklogSnapshot
 from gateway.records.claims import Claim
 from gateway.records.removals import Order
+from gateway.resumable.session import Session
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Upload, from_json, pack, unpack
 from workers.sweep.lease import Memory
@@ -25,6 +26,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "claim": Claim,
     "memory": Memory,
     "order": Order,
+    "session": Session,
     "snapshot": BacklogSnapshot,
     "upload": Upload,
 }

@@ -1,0 +1,162 @@
+"""The end of a session: a file and an accepted upload, or nothing.
+
+Every step may have been done before, by this process or by another one. So whichever process finds
+a session at its end brings it there: the request that sent the last byte, a repeated one, a worker.
+"""
+
+from datetime import UTC, datetime
+from io import BytesIO
+
+import google_crc32c
+from msgspec.structs import replace
+
+from gateway import crash
+from gateway.backends import Backends
+from gateway.errors import (
+    ChecksumMismatch,
+    EmptyFile,
+    ObjectNotFound,
+    SessionEnded,
+    StoreUnavailable,
+    UploadSuperseded,
+)
+from gateway.records.spare import spare_of
+from gateway.resumable.appending import read_tails
+from gateway.resumable.session import Parts, Phase, Session, move
+from gateway.resumable.sessions import Kept, Sessions
+from gateway.store.objects import Multipart, ObjectStore, Part
+from gateway.telemetry import get_logger
+from gateway.uploads import keys
+from gateway.uploads.lifecycle import advance
+from gateway.uploads.record import File, State, Upload, abandoned
+
+log = get_logger(__name__)
+
+
+def completed(session: Session, backends: Backends, at: datetime) -> Session:
+    """The session with all of its bytes, and the record of its upload. Raises EmptyFile."""
+    if session.offset == 0:
+        raise EmptyFile("the file has no bytes; send a file with content")
+    file = File(
+        name=session.name,
+        original_name=session.original_name,
+        declared_type=session.declared_type,
+        size=session.offset,
+        crc32c=session.crc32c,
+    )
+    upload = replace(
+        advance(session.upload, State.STORED, at),
+        files=(file,),
+        url=backends.file_url(session.id, file.name, at),
+    )
+    return move(replace(session, upload=upload, length=file.size), Phase.COMPLETE)
+
+
+async def finish(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
+    """Make the file of a complete session, and accept its upload like any other hosted one.
+
+    Raises UploadSuperseded if the upload was given up in the meantime, SessionEnded if its bytes
+    are lost, and StoreUnavailable, after which it may be called again.
+    """
+    session = kept.session
+    try:
+        await _assemble(backends, session)
+        crash.point(crash.Point.SESSION_ASSEMBLED)
+        await backends.accept_hosted(session.upload)
+    except UploadSuperseded:
+        await give_up(backends, sessions, kept, Phase.INVALID)
+        raise
+    except ChecksumMismatch as error:
+        log.exception("session.damaged", upload_id=session.id)
+        raise StoreUnavailable("the store returned other bytes than it was sent") from error
+    except ObjectNotFound as error:
+        return await _without_bytes(backends, sessions, kept, error)
+    try:
+        await sessions.remove(session.id)
+    except StoreUnavailable as error:  # the sweeper removes it
+        log.warning("session.not_removed", error=repr(error))
+    return session.upload
+
+
+async def _without_bytes(
+    backends: Backends, sessions: Sessions, kept: Kept, error: ObjectNotFound
+) -> Upload:
+    """Another process has finished the session, or the store has lost bytes of it."""
+    known = await backends.ledger.find_in_bucket(kept.session.id)
+    if known is not None and known.state is not State.ABORTED:
+        return known
+    log.error("session.lost", upload_id=kept.session.id, error=repr(error))
+    await give_up(backends, sessions, kept, Phase.INVALID)
+    raise SessionEnded("the store has lost bytes of the upload: send it again") from error
+
+
+async def settle(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
+    """Finish a complete session that another process may have finished; returns its upload.
+
+    Raises what `finish` raises.
+    """
+    known = await backends.ledger.find_in_bucket(kept.session.id)
+    if known is None or known.state is State.ABORTED:
+        return await finish(backends, sessions, kept)
+    await sessions.remove(kept.session.id)
+    return known
+
+
+async def give_up(backends: Backends, sessions: Sessions, kept: Kept, phase: Phase) -> None:
+    """Leave nothing of a session but the record of an upload that will never be accepted.
+
+    Raises SessionTaken if another request has changed the session, StoreUnavailable.
+    """
+    session = kept.session
+    if session.phase is not phase:
+        session = (await sessions.change(kept, move(session, phase))).session
+    if session.parts is not None:
+        key = keys.incoming(session.id)
+        await backends.store.abort_multipart(key, session.parts.upload_id)
+    dead = abandoned(session.id, datetime.now(UTC))
+    dead = replace(dead, subject=session.upload.subject, target=session.upload.target)
+    await backends.ledger.fence(dead)
+    await sessions.remove(session.id)
+    log.info("session.ended", upload_id=session.id, phase=session.phase, offset=session.offset)
+
+
+async def _assemble(backends: Backends, session: Session) -> None:
+    """Make the file of the parts and the tails, unless it is there.
+
+    Raises ObjectNotFound and ChecksumMismatch if bytes of it are lost, StoreUnavailable.
+    """
+    store, key = backends.store, keys.incoming(session.id)
+    note = spare_of(session.upload, backends.ring)
+    file = session.upload.file
+    if session.parts is not None or not note.fits:
+        await store.put(note.key, note.text.encode())
+    try:
+        rest = await read_tails(store, session.id, session.tails)
+        if session.parts is None:
+            text = note.text if note.fits else None
+            await store.put(key, rest, crc32c=file.crc32c, note=text)
+        else:
+            await _complete(store, session, session.parts, rest)
+    except (ObjectNotFound, StoreUnavailable):
+        # The answer may be lost and the object there: only then its size and digest agree.
+        if not await _is_there(store, key, file):
+            raise
+
+
+async def _complete(store: ObjectStore, session: Session, sent: Parts, rest: bytes) -> None:
+    key, file = keys.incoming(session.id), session.upload.file
+    multipart = Multipart(key, sent.upload_id, sent.whole_checksum)
+    parts = [Part(number, each.etag, each.crc32c) for number, each in enumerate(sent.sent, 1)]
+    if rest:
+        crc32c = google_crc32c.value(rest)
+        parts.append(await store.upload_part(multipart, len(parts) + 1, BytesIO(rest), crc32c))
+    crc32c = file.crc32c if file.crc32c is not None else 0
+    await store.complete_multipart(multipart, parts, size=file.size, crc32c=crc32c)
+
+
+async def _is_there(store: ObjectStore, key: str, file: File) -> bool:
+    try:
+        found = await store.head(key)
+    except ObjectNotFound:
+        return False
+    return found.size == file.size and found.crc32c in {None, file.crc32c}

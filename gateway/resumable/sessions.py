@@ -1,0 +1,94 @@
+"""Sessions in the bucket. Each write is on condition of what was read: of two, one is refused."""
+
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final, NamedTuple
+
+from gateway.errors import ObjectNotFound, PreconditionFailed, SessionTaken, UploadNotFound
+from gateway.resumable.session import Session, from_json, to_json
+from gateway.store.objects import ObjectInfo, ObjectStore
+from gateway.uploads import keys
+
+_REMEMBERED: Final = 256
+
+
+class Kept(NamedTuple):
+    """A session as it was read or written; `version` is its ETag.
+
+    `age`: seconds since it was written, by the store's clock.
+    """
+
+    session: Session
+    version: str
+    age: float = 0.0
+
+
+class Sessions:
+    """The sessions in one bucket."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Remember what was written last, so that a client's next request need not read it."""
+        self._store = store
+        self._last: OrderedDict[str, Kept] = OrderedDict()
+
+    async def create(self, session: Session) -> Kept:
+        """Begin a session, which has an id of its own. Raises StoreUnavailable."""
+        key, document = keys.session(session.id), to_json(session)
+        return Kept(session, (await self._store.put(key, document, if_none_match=True)).etag)
+
+    async def read(self, upload_id: str) -> Kept:
+        """The session as it is now. Raises UploadNotFound, StoreUnavailable."""
+        self.forget(upload_id)
+        try:
+            document = await self._store.get(keys.session(upload_id))
+        except ObjectNotFound:
+            raise UploadNotFound("no such upload") from None
+        return Kept(from_json(document.content), document.etag, document.age)
+
+    async def change(self, kept: Kept, session: Session) -> Kept:
+        """Write what the session is now, if it is still what was read.
+
+        Raises SessionTaken, StoreUnavailable; after the latter it may be written or not.
+        """
+        self.forget(session.id)
+        key, document = keys.session(session.id), to_json(session)
+        try:
+            written = await self._store.put(key, document, if_match=kept.version)
+        except PreconditionFailed:
+            raise SessionTaken("another request has continued the upload") from None
+        return Kept(session, written.etag)
+
+    async def remove(self, upload_id: str) -> None:
+        """Remove a session, and its tails before. Raises StoreUnavailable."""
+        self.forget(upload_id)
+        async with aclosing(self._store.list(keys.tails(upload_id))) as tails:
+            found = [tail.key async for tail in tails]
+        await self._store.delete_all(found)
+        await self._store.delete(keys.session(upload_id))
+
+    async def list(self, after: str | None = None) -> AsyncGenerator[ObjectInfo, None]:
+        """The objects of sessions, oldest session first, from after that id on.
+
+        Raises StoreUnavailable.
+        """
+        start = keys.session(after) if after is not None else None
+        async for info in self._store.list(keys.SESSIONS, start):
+            yield info
+
+    def remember(self, kept: Kept) -> None:
+        """Its client was answered, and is most likely to come again, to this process.
+
+        What is remembered may be out of date: the store refuses a write that relies on it.
+        """
+        self._last[kept.session.id] = kept
+        if len(self._last) > _REMEMBERED:
+            self._last.popitem(last=False)
+
+    def recall(self, upload_id: str) -> Kept | None:
+        """What was remembered of the session."""
+        return self._last.get(upload_id)
+
+    def forget(self, upload_id: str) -> None:
+        """Do not rely on what was remembered."""
+        self._last.pop(upload_id, None)

@@ -1,0 +1,352 @@
+"""Brings a request's body to a session, and answers what the session is then."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from gateway import crash
+from gateway.auth.principal import Principal
+from gateway.errors import (
+    ChecksumFailed,
+    FileTooLarge,
+    InconsistentUploadLength,
+    OffsetMismatch,
+    SessionTaken,
+    StoreUnavailable,
+    UploadAborted,
+)
+from gateway.internals.aiohttp import unread
+from gateway.limits.budget import Holding
+from gateway.records.completion_events import announce
+from gateway.resumable.appending import UNMARKED, Appender
+from gateway.resumable.dialects.tus import TUS
+from gateway.resumable.finishing import completed, finish, give_up, settle
+from gateway.resumable.protocol import Append, Dialect, Limits, Report
+from gateway.resumable.session import Phase, Session, check_open, fenced, with_length
+from gateway.resumable.sessions import Kept
+from gateway.server.admission.body import read_body
+from gateway.server.connection.context import MARKS, PARTIAL
+from gateway.server.handlers.uploads import answer_hosted, answer_to, ask_for_body
+from gateway.server.services import Services
+from gateway.telemetry import get_logger
+from gateway.uploads.keys import LET_GO_CHANNEL
+from gateway.uploads.lifecycle import Step
+from gateway.uploads.record import Upload
+from gateway.uploads.resource import resource_of
+
+log = get_logger(__name__)
+
+_PATIENCE: Final = 1.0
+"""Seconds for which a request waits for memory before its body is read."""
+
+_LET_GO_SECONDS: Final = 2.0
+"""How long a request in progress may take to commit what it has, once another one asks for it."""
+
+_LOOK_SECONDS: Final = 0.1
+_ERROR: Final = 400
+"""The lowest status of an error."""
+
+_TRIES: Final = 10
+
+
+class Receiving(NamedTuple):
+    """A request that brings bytes to a session, and who sent it."""
+
+    request: web.Request
+    services: Services
+    principal: Principal
+    dialect: Dialect
+
+
+async def take_over(services: Services, upload_id: str) -> Kept:
+    """The session as it is now, with no other request's write to it accepted any more.
+
+    A request in progress is asked to commit what it has. Raises UploadNotFound, SessionTaken,
+    StoreUnavailable.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + _LET_GO_SECONDS
+    for _ in range(_TRIES):
+        kept = await services.sessions.read(upload_id)
+        if kept.session.phase is not Phase.OPEN:
+            return kept
+        if kept.session.holder is not None or services.let_go.is_watched(upload_id):
+            kept = await _let_go(services, kept, deadline)
+        try:
+            return await services.sessions.change(kept, fenced(kept.session))
+        except SessionTaken:
+            continue
+    raise SessionTaken("other requests keep continuing the upload")
+
+
+async def _let_go(services: Services, kept: Kept, deadline: float) -> Kept:
+    upload_id = kept.session.id
+    services.let_go.wake(upload_id)
+    await announce(services.backends.redis, upload_id, channel=LET_GO_CHANNEL)
+    clock = asyncio.get_running_loop().time
+    while clock() < deadline:
+        await asyncio.sleep(_LOOK_SECONDS)
+        kept = await services.sessions.read(upload_id)
+        if kept.session.holder is None and not services.let_go.is_watched(upload_id):
+            break
+    return kept
+
+
+async def append(receiving: Receiving, kept: Kept, asked: Append) -> Kept:
+    """Bring the request's body to an open session, from the offset that it names.
+
+    Whatever ends the body, all that was read of it is durable before this returns or raises; with
+    a checksum, all or nothing. Raises OffsetMismatch, InconsistentUploadLength and FileTooLarge
+    (after which the session is at its end), ChecksumFailed, SessionTaken, SessionEnded, and what
+    the body, the memory and the store refuse.
+    """
+    request, services, principal, _ = receiving
+    session = kept.session
+    check_open(session)
+    mark(receiving, session)
+    if asked.offset != session.offset or session.phase is not Phase.OPEN:
+        raise OffsetMismatch(session.offset, asked.offset)
+    length = request.content_length if request.body_exists else 0
+    try:
+        _check_room(with_length(session, asked.length), length)
+        with services.slots.hold():
+            async with (
+                services.presence.of(session.id),
+                services.let_go.watch(session.id) as told,
+                services.external.budget.hold(principal.subject, length, _PATIENCE) as memory,
+            ):
+                kept = await _append(receiving, kept, asked, length, told, memory)
+    except (InconsistentUploadLength, FileTooLarge):
+        kept = await services.sessions.read(session.id)
+        await asyncio.shield(give_up(services.backends, services.sessions, kept, Phase.INVALID))
+        raise
+    if kept.session.phase is Phase.COMPLETE:
+        crash.point(crash.Point.SESSION_COMPLETE)
+    return kept
+
+
+async def _append(
+    receiving: Receiving,
+    kept: Kept,
+    asked: Append,
+    length: int | None,
+    told: asyncio.Event,
+    memory: Holding,
+) -> Kept:
+    services = receiving.services
+    appender = Appender(
+        services.backends.store, services.sessions, kept, memory, whole=asked.checksum is not None
+    )
+    if length is None or length > UNMARKED:
+        await appender.begin()
+    broken = await _read(receiving, appender, kept.session, asked, told)
+    if broken is not None and asked.checksum is not None:
+        ending = appender.abandon()
+    else:
+        ending = appender.commit(_conclusion(receiving, asked, whole=broken is None))
+    kept = await asyncio.shield(asyncio.create_task(ending))
+    mark(receiving, kept.session)
+    if broken is not None:
+        raise broken
+    return kept
+
+
+async def _read(
+    receiving: Receiving, appender: Appender, session: Session, asked: Append, told: asyncio.Event
+) -> BaseException | None:
+    """Have the appender take the body; returns what broke it off."""
+    hashed = hashlib.new(asked.checksum.algorithm) if asked.checksum is not None else None
+    try:
+        await ask_for_body(receiving.request)
+        async with aclosing(_body(receiving, session, asked, told)) as body:
+            async for chunk in body:
+                if hashed is not None:
+                    hashed.update(chunk)
+                await appender.write(chunk)
+        if asked.checksum is not None and hashed is not None:
+            _check_digest(asked.checksum.digest, hashed.digest())
+    except BaseException as error:  # noqa: BLE001 - it is raised once what came is durable
+        return error
+    return None
+
+
+def _conclusion(
+    receiving: Receiving, asked: Append, *, whole: bool
+) -> Callable[[Session], Session]:
+    """What the session is when all that came is in it; `whole`: the body came to its end."""
+    services = receiving.services
+
+    def conclude(session: Session) -> Session:
+        session = _renewed(session, receiving)
+        if whole:
+            session = with_length(session, asked.length)
+            if asked.complete:
+                session = with_length(session, session.offset)
+        if not session.is_whole:
+            return session
+        return completed(session, services.backends, datetime.now(UTC))
+
+    return conclude
+
+
+async def _body(
+    receiving: Receiving, session: Session, asked: Append, told: asyncio.Event
+) -> AsyncGenerator[bytes, None]:
+    """The chunks of the body, until another request wants to continue the session.
+
+    Raises SessionTaken then, and what `read_body` raises; first comes all that has arrived.
+    """
+    request, services, principal, _ = receiving
+    known = with_length(session, asked.length).length
+    limit = (known if known is not None else session.limit) - session.offset
+    ends = principal.expires
+    until = None if ends is None else ends + services.settings.auth_upload_grace
+    received = 0
+    try:
+        async with aclosing(read_body(request, services, limit=limit, until=until)) as body:
+            async for chunk in _until(told, body):
+                received += len(chunk)
+                yield chunk
+    except (SessionTaken, UploadAborted):
+        if rest := unread(request.content)[: limit - received]:
+            yield rest
+        raise
+
+
+async def _until(
+    told: asyncio.Event, body: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """The chunks of the body; raises SessionTaken once the event is set."""
+    waiting = asyncio.create_task(told.wait())
+    try:
+        while True:
+            reading = asyncio.ensure_future(anext(body, b""))
+            await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+                raise SessionTaken("another request continues the upload")
+            if not (chunk := reading.result()):
+                return
+            yield chunk
+    finally:
+        waiting.cancel()
+
+
+def _check_room(session: Session, length: int | None) -> None:
+    """Refuse a body of that length before it is read, if it cannot all be the file's."""
+    if length is None:
+        return
+    end = session.offset + length
+    if session.length is not None and end > session.length:
+        raise InconsistentUploadLength(
+            f"the upload has {session.length} bytes, and this request ends at {end}"
+        )
+    if end > session.limit:
+        raise FileTooLarge(f"a file may have at most {session.limit} bytes here")
+
+
+def _check_digest(expected: bytes, found: bytes) -> None:
+    if expected != found:
+        raise ChecksumFailed("the content does not have the checksum that came with it")
+
+
+def _renewed(session: Session, receiving: Receiving) -> Session:
+    """The session with the token that came last, which is the one that lives longest."""
+    request, services, principal, _ = receiving
+    ends = principal.expires
+    upload = replace(
+        session.upload,
+        authorization=services.backends.sealed(request.headers.get("Authorization")),
+        token_until=None if ends is None else datetime.fromtimestamp(ends, UTC),
+    )
+    return replace(session, upload=upload)
+
+
+async def conclude(receiving: Receiving, kept: Kept, *, again: bool = False) -> web.Response:
+    """The answer to the request after which the session is complete.
+
+    Whatever happens here, the upload is accepted: that the session is complete is durable.
+    `again`: another request has been at it before.
+    """
+    request, services, _, dialect = receiving
+    session = kept.session
+    request[PARTIAL] = False
+    mark(receiving, session)
+    upload = await end(services, kept, again=again)
+    if dialect.name == TUS.name and session.wait <= 0:
+        return replied(receiving, session)
+    if upload is None:
+        return answer_to(request, session.upload)
+    response = await answer_hosted(request, services, upload, session.wait)
+    if dialect.name == TUS.name and response.status >= _ERROR:
+        # Its clients would take it for a fault of the transfer, which went well.
+        upload = await services.backends.ledger.find_ended(upload.id)
+        return web.json_response(resource_of(upload))
+    return response
+
+
+async def end(services: Services, kept: Kept, *, again: bool) -> Upload | None:
+    """The upload that a complete session becomes; None if a worker has to make it of it.
+
+    `again`: another process may have done so. Raises UploadSuperseded, SessionEnded.
+    """
+    ending = settle if again else finish
+    try:
+        return await asyncio.shield(ending(services.backends, services.sessions, kept))
+    except StoreUnavailable as error:
+        log.warning("session.not_finished", upload_id=kept.session.id, error=repr(error))
+        services.backends.queue.send(Step.RESUME, kept.session.id)
+        return None
+
+
+def replied(receiving: Receiving, session: Session) -> web.Response:
+    """The answer to a request that has brought a part, or all there was to bring."""
+    reply = receiving.dialect.appended(report_of(receiving, session))
+    return web.Response(status=reply.status, headers=reply.headers)
+
+
+def report_of(receiving: Receiving, session: Session) -> Report:
+    """What answers say of the session."""
+    return Report(
+        offset=session.offset,
+        length=session.length,
+        complete=session.phase is Phase.COMPLETE,
+        location=_location(receiving, session.id),
+        expires_in=receiving.services.settings.resume_for,
+        at=datetime.now(UTC),
+        limits=Limits(session.limit),
+        metadata=session.metadata,
+    )
+
+
+def report_of_upload(receiving: Receiving, upload: Upload) -> Report:
+    """What answers say of a session that became an accepted upload."""
+    size = upload.file.size
+    return Report(
+        offset=size,
+        length=size,
+        complete=True,
+        location=_location(receiving, upload.id),
+        expires_in=0.0,
+        at=datetime.now(UTC),
+        limits=Limits(size),
+    )
+
+
+def _location(receiving: Receiving, upload_id: str) -> str:
+    """An absolute URL, since clients of the draft exist that understand no other."""
+    base = str(receiving.services.settings.public_url).rstrip("/")
+    return f"{base}/gateway/uploads/{upload_id}"
+
+
+def mark(receiving: Receiving, session: Session) -> None:
+    """Have every answer to the request say where the session stands."""
+    report = report_of(receiving, session)
+    receiving.request[MARKS] = receiving.dialect.marks(report)

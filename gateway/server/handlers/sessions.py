@@ -1,0 +1,249 @@
+"""An upload that comes in several requests: where it stands, more of it, its end by its client."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from aiohttp import web
+
+from gateway.auth.principal import Principal
+from gateway.choices import Delivery
+from gateway.errors import (
+    MethodNotAllowed,
+    NotRemovable,
+    OffsetMismatch,
+    SessionEnded,
+    UploadNotFound,
+)
+from gateway.metrics.catalogue import BYTES_NOT_RESENT, OPEN_UPLOADS, RESUMED
+from gateway.resumable.dialects import of_resource
+from gateway.resumable.finishing import give_up
+from gateway.resumable.protocol import Append, Dialect
+from gateway.resumable.session import Phase, check_open
+from gateway.resumable.sessions import Kept
+from gateway.server.admission.admit import authenticate, check_may_host, check_scopes
+from gateway.server.admission.charge import charge
+from gateway.server.connection.context import MARKS, PARTIAL, TARGET, UPLOAD_ID
+from gateway.server.fields.head import head_of
+from gateway.server.handlers.receiving import (
+    Receiving,
+    append,
+    conclude,
+    end,
+    mark,
+    replied,
+    report_of,
+    report_of_upload,
+    take_over,
+)
+from gateway.server.handlers.resources import delete_upload, get_upload
+from gateway.server.handlers.uploads import answer_hosted
+from gateway.server.services import SERVICES, Services
+from gateway.telemetry import bind_ids, get_logger
+from gateway.uploads.ids import parse_id
+from gateway.uploads.record import State, Upload
+from gateway.uploads.resource import resource_of, timestamp
+
+log = get_logger(__name__)
+
+_OVERRIDE: Final = "X-HTTP-Method-Override"
+_OVERRIDDEN: Final = frozenset({"PATCH", "DELETE"})
+
+
+async def answer_upload(request: web.Request) -> web.StreamResponse:
+    """`/gateway/uploads/{id}`: the resource of an upload, and the upload itself to continue it."""
+    services = request.app[SERVICES]
+    method = _method_of(request)
+    dialect = of_resource(method, request.headers) if services.settings.resumable else None
+    match method:
+        case "GET":
+            return await _get(request, services)
+        case "HEAD" if dialect is None:
+            return await get_upload(request)
+        case "HEAD" if dialect is not None:
+            return await _tell_state(request, services, dialect)
+        case "PATCH" if dialect is not None:
+            return await _continue(request, services, dialect)
+        case "DELETE" if dialect is not None:
+            return await _cancel(request, services, dialect)
+        case "DELETE" if services.settings.delete_files:
+            return await delete_upload(request)
+    raise _method_refused(services)
+
+
+def _method_refused(services: Services) -> MethodNotAllowed:
+    settings = services.settings
+    further = {"PATCH": settings.resumable, "DELETE": settings.delete_files}
+    allowed = ["GET", "HEAD", *(method for method, is_on in further.items() if is_on)]
+    return MethodNotAllowed(f"this path supports only {', '.join(allowed)}", allowed)
+
+
+def _method_of(request: web.Request) -> str:
+    """The method; some of Java's runtimes know no PATCH, and send another by tus' header."""
+    override = request.headers.get(_OVERRIDE, "").upper()
+    if request.method == "POST" and override in _OVERRIDDEN:
+        return override
+    return request.method
+
+
+async def _get(request: web.Request, services: Services) -> web.Response:
+    """The resource of an upload, also while more of it is to come."""
+    try:
+        return await get_upload(request)
+    except UploadNotFound:
+        principal = await authenticate(request, services)
+        kept = await _own_session(request, services, principal)
+    session, settings = kept.session, services.settings
+    if session.phase is Phase.COMPLETE:
+        return web.json_response(resource_of(session.upload))
+    until = datetime.fromtimestamp(
+        datetime.now(UTC).timestamp() + max(0.0, settings.resume_for - kept.age), UTC
+    )
+    more = {"offset": session.offset, "length": session.length, "expires": timestamp(until)}
+    members = resource_of(session.upload) | {n: v for n, v in more.items() if v is not None}
+    return web.json_response(members)
+
+
+async def _tell_state(
+    request: web.Request, services: Services, dialect: Dialect
+) -> web.StreamResponse:
+    """`HEAD`: how far the upload is; the next request may continue it from there."""
+    receiving = await _receiving(request, services, dialect)
+    try:
+        await _own_session(request, services, receiving.principal)
+        kept = await take_over(services, _id_of(request))
+    except UploadNotFound:
+        upload = await _own_upload(receiving)
+        if upload.delivery is Delivery.RELAY:
+            return await get_upload(request)
+        reply = dialect.state(report_of_upload(receiving, upload))
+        return web.Response(status=reply.status, headers=reply.headers)
+    session = kept.session
+    check_open(session)
+    if session.phase is Phase.COMPLETE:
+        await end(services, kept, again=True)
+    elif session.offset:
+        RESUMED.add(session.dialect)
+        BYTES_NOT_RESENT.add(session.dialect, amount=session.offset)
+    reply = dialect.state(report_of(receiving, session))
+    return web.Response(status=reply.status, headers=reply.headers)
+
+
+async def _continue(
+    request: web.Request, services: Services, dialect: Dialect
+) -> web.StreamResponse:
+    """`PATCH`: more of the file, from the offset on that the request names."""
+    asked = dialect.append(head_of(request))
+    receiving = await _receiving(request, services, dialect)
+    await charge(request, receiving.principal, _id_of(request))
+    try:
+        kept = await _to_continue(receiving, asked)
+    except UploadNotFound:
+        return await _answer_again(receiving, asked, await _own_upload(receiving))
+    request[TARGET] = kept.session.upload.target.path
+    route = services.route_of(request[TARGET])
+    check_scopes(receiving.principal, route.scopes)
+    check_may_host(receiving.principal, services)
+    mark(receiving, kept.session)
+    if kept.session.phase is Phase.COMPLETE:
+        return await _answer_complete(receiving, asked, kept)
+    still_open = OPEN_UPLOADS.of(Delivery.EXTERNAL)
+    still_open.value += 1
+    try:
+        kept = await append(receiving, kept, asked)
+        if kept.session.phase is Phase.COMPLETE:
+            return await conclude(receiving, kept)
+        services.sessions.remember(kept)
+        return replied(receiving, kept.session)
+    finally:
+        still_open.value -= 1
+
+
+async def _to_continue(receiving: Receiving, asked: Append) -> Kept:
+    """The session as this process knows it, or as it is if that is not what the client means."""
+    request, services, principal, _ = receiving
+    upload_id = _id_of(request)
+    known = services.sessions.recall(upload_id)
+    if (
+        known is not None
+        and known.session.upload.subject == principal.subject
+        and known.session.offset == asked.offset
+        and not services.let_go.is_watched(upload_id)
+    ):
+        return known
+    kept = await _own_session(request, services, principal)
+    if kept.session.holder is not None or services.let_go.is_watched(upload_id):
+        kept = await take_over(services, upload_id)
+    return kept
+
+
+async def _answer_complete(receiving: Receiving, asked: Append, kept: Kept) -> web.StreamResponse:
+    """The answer to a request that comes after the last one: once more the same, if it is that."""
+    if asked.offset != kept.session.offset:
+        await end(receiving.services, kept, again=True)
+        raise OffsetMismatch(kept.session.offset, asked.offset)
+    return await conclude(receiving, kept, again=True)
+
+
+async def _answer_again(receiving: Receiving, asked: Append, upload: Upload) -> web.StreamResponse:
+    report = report_of_upload(receiving, upload)
+    receiving.request[MARKS] = receiving.dialect.marks(report)
+    if asked.offset != report.offset:
+        raise OffsetMismatch(report.offset, asked.offset)
+    return await answer_hosted(receiving.request, receiving.services, upload, 0.0)
+
+
+async def _cancel(request: web.Request, services: Services, dialect: Dialect) -> web.StreamResponse:
+    """`DELETE`: give the upload up. Raises NotRemovable once it was accepted."""
+    receiving = await _receiving(request, services, dialect)
+    await charge(request, receiving.principal)
+    try:
+        kept = await _own_session(request, services, receiving.principal)
+        if kept.session.phase is Phase.OPEN:
+            kept = await take_over(services, kept.session.id)
+    except UploadNotFound:
+        await _own_upload(receiving)
+        raise NotRemovable("the upload is complete: ChatKitty may have it") from None
+    if kept.session.phase is Phase.COMPLETE:
+        await end(services, kept, again=True)
+        raise NotRemovable("the upload is complete: ChatKitty may have it")
+    check_open(kept.session)
+    await give_up(services.backends, services.sessions, kept, Phase.CANCELLED)
+    reply = dialect.cancelled()
+    return web.Response(status=reply.status, headers=reply.headers)
+
+
+async def _receiving(request: web.Request, services: Services, dialect: Dialect) -> Receiving:
+    """The request, with its caller known, and its dialect in all of its answers."""
+    request[MARKS], request[PARTIAL] = dialect.marks(None), True
+    return Receiving(request, services, await authenticate(request, services), dialect)
+
+
+def _id_of(request: web.Request) -> str:
+    """Raises UploadNotFound for what is no id."""
+    if (upload_id := parse_id(request.match_info["id"])) is None:
+        raise UploadNotFound("no such upload")
+    request[UPLOAD_ID] = upload_id
+    bind_ids(upload_id=upload_id)
+    return upload_id
+
+
+async def _own_session(request: web.Request, services: Services, principal: Principal) -> Kept:
+    """The session: another subject's reads as if it did not exist. Raises UploadNotFound."""
+    kept = await services.sessions.read(_id_of(request))
+    if kept.session.upload.subject != principal.subject:
+        raise UploadNotFound("no such upload")
+    return kept
+
+
+async def _own_upload(receiving: Receiving) -> Upload:
+    """The upload that a session became.
+
+    Raises SessionEnded if that is none, UploadNotFound also for another subject's.
+    """
+    ledger = receiving.services.backends.ledger
+    upload = await ledger.find(_id_of(receiving.request))
+    if upload.subject != receiving.principal.subject:
+        raise UploadNotFound("no such upload")
+    if upload.state is State.ABORTED:
+        raise SessionEnded("the upload was cancelled, or has expired")
+    return upload

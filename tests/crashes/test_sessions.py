@@ -1,0 +1,208 @@
+"""Uploads in several requests: a process dies at each line, and another one goes on."""
+
+import asyncio
+import os
+import signal
+from itertools import pairwise
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from gateway.uploads import keys
+from gateway.uploads.record import State
+from tests.crashes.conftest import Stage, died, stopped
+from tests.flows import files
+from tests.flows.client import PATIENCE, Client
+from tests.flows.resuming import begin, create, offset_of, patch, tus_patch
+from tests.servers.aged_store import sweep_later
+from tests.servers.sandbox import TOKENS
+
+MIB = 1024**2
+SMALL = files.PNG.ljust(300_000, b"\1")
+LARGE = files.PNG.ljust(21 * MIB, b"\2")
+DAYS = 200_000.0
+
+
+@pytest.fixture(autouse=True)
+def _external(lonely_environ: dict[str, str]) -> None:
+    lonely_environ["GATEWAY_DELIVERY"] = "external"
+
+
+async def sent_in_vain(client: Client, path: str, offset: int, data: bytes, *, last: bool) -> None:
+    with pytest.raises(aiohttp.ClientError):
+        await patch(client, path, offset, data, last=last)
+
+
+async def ended(stage: Stage, upload_id: str) -> None:
+    """Wait for the end of an upload that a sweeper has found."""
+    await sweep_later(stage.backends, 60.0)
+    async with asyncio.timeout(PATIENCE):
+        while await stage.backends.ledger.ended(upload_id) is None:
+            await asyncio.sleep(0.05)
+
+
+async def nothing_is_left_but_the_file(stage: Stage, data: bytes) -> None:
+    """What a process that died or came too late has written is removed by sweepers."""
+    (message,) = await stage.messages()
+    assert message["file"]["size"] == len(data)
+    await stage.forget_presence()
+    await sweep_later(stage.backends, 7200.0)
+    (upload_id,) = await stage.left(keys.INCOMING)
+    store = stage.backends.store
+    assert await store.read_range(keys.incoming(upload_id), 0, len(data) + 1) == data
+    for prefix in (keys.SESSIONS, keys.TAILS, keys.PENDING):
+        assert await stage.left(prefix) == []
+    assert await stage.open_multiparts() == []
+
+
+async def test_a_session_that_its_client_never_heard_of_expires(stage: Stage) -> None:
+    gateway = stage.gateway("session.created")
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        with pytest.raises(aiohttp.ClientError):
+            await begin(client, name=stage.name)
+    await died(gateway.pid)
+    (upload_id,) = await stage.left(keys.SESSIONS)
+    await sweep_later(stage.backends, 3600.0)
+    assert await stage.left(keys.SESSIONS) == [upload_id]
+    await sweep_later(stage.backends, DAYS)
+    assert await stage.left(keys.SESSIONS) == []
+    expired = await stage.backends.ledger.ended(upload_id)
+    assert expired is not None
+    assert expired.state is State.ABORTED
+    async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
+        answer = await client.request("HEAD", f"/gateway/uploads/{upload_id}")
+        assert answer.status == 410
+
+
+@pytest.mark.parametrize(("point", "data"), [("session.part", LARGE), ("session.tail", SMALL)])
+async def test_what_was_not_committed_is_sent_again(stage: Stage, point: str, data: bytes) -> None:
+    gateway, other = stage.gateway(point), stage.gateway()
+    stage.worker()
+    async with (
+        Client.open(gateway.url, TOKENS["alice"]) as client,
+        Client.open(other.url, TOKENS["alice"]) as second,
+    ):
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        await sent_in_vain(client, path, 0, data, last=True)
+        await died(gateway.pid)
+        offset = await offset_of(second, path)
+        assert offset == 0
+        answer = await patch(second, path, offset, data, last=True)
+        assert answer.status == 200, answer.body
+    await nothing_is_left_but_the_file(stage, data)
+
+
+@pytest.mark.parametrize("point", ["session.complete", "session.assembled", "external.accepted"])
+@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
+async def test_a_complete_upload_is_registered_whoever_dies(
+    stage: Stage, point: str, data: bytes
+) -> None:
+    gateway = stage.gateway(point)
+    half = len(data) // 2
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        assert (await patch(client, path, 0, data[:half], last=False)).status == 204
+        await sent_in_vain(client, path, half, data[half:], last=True)
+    await died(gateway.pid)
+    assert await stage.messages() == []
+    stage.worker()
+    await ended(stage, begun.upload_id)
+    await sweep_later(stage.backends, 60.0)
+    await nothing_is_left_but_the_file(stage, data)
+    async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
+        assert await offset_of(client, path) == len(data)
+
+
+async def test_a_repeated_request_finishes_what_another_gateway_left(stage: Stage) -> None:
+    gateway = stage.gateway("session.complete")
+    stage.worker()
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        await sent_in_vain(client, path, 0, SMALL, last=True)
+    await died(gateway.pid)
+    async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
+        assert await offset_of(client, path) == len(SMALL)
+        answer = await patch(client, path, len(SMALL), b"", last=True)
+        assert answer.status in {200, 202}
+        assert (await client.end_of(begun.upload_id))["state"] == "registered"
+    await nothing_is_left_but_the_file(stage, SMALL)
+
+
+@pytest.mark.parametrize(("point", "data"), [("session.part", LARGE), ("session.tail", SMALL)])
+async def test_a_request_that_stood_still_changes_nothing_any_more(
+    stage: Stage, point: str, data: bytes
+) -> None:
+    frozen, other = stage.gateway(stop_at=point), stage.gateway()
+    stage.worker()
+    async with (
+        Client.open(frozen.url, TOKENS["alice"]) as client,
+        Client.open(other.url, TOKENS["alice"]) as second,
+    ):
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        first = asyncio.create_task(patch(client, path, 0, data, last=True))
+        await stopped(frozen.pid)
+        offset = await offset_of(second, path)
+        middle = len(data) // 3
+        for start, end in pairwise([offset, middle, len(data)]):
+            answer = await patch(second, path, start, data[start:end], last=end == len(data))
+        async with asyncio.timeout(PATIENCE):
+            while not first.done():  # it stops behind each of several parts
+                os.kill(frozen.pid, signal.SIGCONT)
+                await asyncio.sleep(0.05)
+        late = await first
+        assert answer.status == 200, answer.body
+        assert late.status == 409
+    await nothing_is_left_but_the_file(stage, data)
+
+
+async def test_redis_is_wiped_in_the_middle(stage: Stage) -> None:
+    gateway, other = stage.gateway(), stage.gateway()
+    stage.worker()
+    async with (
+        Client.open(gateway.url, TOKENS["alice"]) as client,
+        Client.open(other.url, TOKENS["alice"]) as second,
+    ):
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        await patch(client, path, 0, LARGE[: 9 * MIB], last=False)
+        await stage.backends.redis.flushdb()
+        await sweep_later(stage.backends, 3600.0)
+        offset = await offset_of(second, path)
+        assert offset == 9 * MIB
+        answer = await patch(second, path, offset, LARGE[offset:], last=True)
+        assert answer.status in {200, 202}, answer.body
+        assert (await second.end_of(begun.upload_id))["state"] == "registered"
+    await nothing_is_left_but_the_file(stage, LARGE)
+
+
+async def test_an_upload_by_tus_is_registered_whose_gateway_died(stage: Stage) -> None:
+    gateway = stage.gateway("session.complete")
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        begun = await create(client, {"Upload-Length": str(len(SMALL))}, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        with pytest.raises(aiohttp.ClientError):
+            await tus_patch(client, path, 0, SMALL)
+    await died(gateway.pid)
+    stage.worker()
+    await ended(stage, begun.upload_id)
+    await nothing_is_left_but_the_file(stage, SMALL)
+
+
+async def test_a_sweeper_leaves_open_sessions_and_their_parts_alone(stage: Stage) -> None:
+    gateway = stage.gateway()
+    stage.worker()
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        await patch(client, path, 0, LARGE[: 9 * MIB], last=False)
+        await stage.forget_presence()
+        await sweep_later(stage.backends, 7200.0)
+        await sweep_later(stage.backends, 7200.0)
+        answer = await patch(client, path, 9 * MIB, LARGE[9 * MIB :], last=True)
+        assert answer.status == 200, answer.body
+    await nothing_is_left_but_the_file(stage, LARGE)

@@ -1,0 +1,91 @@
+"""A client that sends a file in several requests, by the draft or by tus."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Mapping
+from io import BytesIO
+from urllib.parse import urlsplit
+
+from tests.flows.client import Answer, Client
+from tests.servers.sandbox import CHANNEL
+
+PATH = f"/v1/channels/{CHANNEL}/messages"
+DRAFT = {"Upload-Draft-Interop-Version": "8"}
+
+
+async def begin(
+    client: Client, headers: Mapping[str, str] = {}, *, name: str = "cat.png"
+) -> Answer:
+    own = {
+        "Upload-Draft-Interop-Version": "8",
+        "Upload-Complete": "?0",
+        "Content-Type": "image/png",
+        "Content-Disposition": f'inline; filename="{name}"',
+    }
+    answer = await client.request(
+        "POST", f"/gateway/raw{PATH}?groupTag=cats", headers=own | dict(headers)
+    )
+    assert answer.status == 201, answer.body
+    return answer
+
+
+async def patch(client: Client, url: str, offset: int, data: bytes, *, last: bool) -> Answer:
+    headers = {
+        "Upload-Draft-Interop-Version": "8",
+        "Upload-Offset": str(offset),
+        "Upload-Complete": "?1" if last else "?0",
+        "Content-Type": "application/partial-upload",
+    }
+    return await client.request("PATCH", url, data=BytesIO(data), headers=headers)
+
+
+async def offset_of(client: Client, url: str) -> int:
+    answer = await client.request("HEAD", url, headers={"Upload-Draft-Interop-Version": "8"})
+    assert answer.status == 204, answer.headers
+    return int(answer.headers["Upload-Offset"])
+
+
+async def send_cut(client: Client, url: str, offset: int, data: bytes, announced: int) -> None:
+    """A PATCH that says that it has `announced` bytes, and is cut off behind `data`."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    head = (
+        f"PATCH {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        f"Authorization: Bearer {client.token}\r\nUpload-Draft-Interop-Version: 8\r\n"
+        f"Content-Type: application/partial-upload\r\nUpload-Complete: ?1\r\n"
+        f"Upload-Offset: {offset}\r\nContent-Length: {announced}\r\n\r\n"
+    )
+    writer.write(head.encode() + data)
+    await writer.drain()
+    writer.write_eof()
+    await reader.read()
+    writer.close()
+
+
+TUS = {"Tus-Resumable": "1.0.0"}
+CONTENT = {"Content-Type": "application/offset+octet-stream"}
+
+
+def metadata(**pairs: str) -> dict[str, str]:
+    written = (f"{name} {b64encode(text.encode()).decode()}" for name, text in pairs.items())
+    return {"Upload-Metadata": ",".join(written)}
+
+
+async def create(
+    client: Client, headers: Mapping[str, str], data: bytes = b"", *, name: str = "cat.png"
+) -> Answer:
+    more = metadata(filename=name, filetype="image/png", groupTag="cats")
+    content = CONTENT if data else {}
+    return await client.request(
+        "POST",
+        f"/gateway/tus{PATH}",
+        data=BytesIO(data) if data else None,
+        headers=TUS | more | content | dict(headers),
+    )
+
+
+async def tus_patch(
+    client: Client, url: str, offset: int, data: bytes, headers: Mapping[str, str] = {}
+) -> Answer:
+    own = TUS | CONTENT | {"Upload-Offset": str(offset)} | dict(headers)
+    return await client.request("PATCH", url, data=BytesIO(data), headers=own)

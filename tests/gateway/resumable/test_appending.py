@@ -1,0 +1,191 @@
+"""Whatever cuts a file, and whoever brings it, the same object comes of it: on a real store."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum, auto
+
+import google_crc32c
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from gateway.backends import Backends, open_backends
+from gateway.errors import SessionTaken
+from gateway.resumable import appending, session
+from gateway.resumable.appending import Appender
+from gateway.resumable.finishing import completed, finish
+from gateway.resumable.session import Phase, Session, fenced
+from gateway.resumable.sessions import Kept, Sessions
+from gateway.settings import load
+from gateway.uploads import keys
+from gateway.uploads.ids import new_id
+from tests.gateway.resumable.test_session import SESSION, UPLOAD
+
+MIB = 1024**2
+PART = 5 * MIB
+"""The smallest that the store completes an upload of."""
+
+DATA = random.Random(7).randbytes(16 * MIB)
+CHUNK = 700_000
+
+
+class Room:
+    """Memory without end."""
+
+    async def take(self, size: int) -> None: ...
+
+    def part_full(self) -> None: ...
+
+    def give_back(self, size: int) -> None: ...
+
+
+class Ending(Enum):
+    """What becomes of a request."""
+
+    COMMITTED = auto()
+    MARKED = auto()
+    """It says in the session that it is there, before it sends anything."""
+    KILLED = auto()
+    OVERTAKEN = auto()
+    """It stood still while another one went on, and comes too late."""
+
+
+@dataclass
+class Ground:
+    runner: asyncio.Runner
+    backends: Backends
+
+
+@pytest.fixture(scope="module")
+def ground(environ: dict[str, str], module_redis_url: str) -> Iterator[Ground]:
+    own = {"GATEWAY_BROKER_URL": module_redis_url, "GATEWAY_REDIS_URL": module_redis_url}
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        opened = open_backends(load(environ | own))
+        backends = runner.run(stack.enter_async_context(opened))
+        yield Ground(runner, backends)
+        runner.run(stack.aclose())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_parts() -> Iterator[None]:
+    """Files of several parts that a test can hold; the last one may be of any size."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (appending, session):
+            patch.setattr(module, "part_size", lambda _: PART)
+        session.border.cache_clear()
+        yield
+    session.border.cache_clear()
+
+
+async def begun(backends: Backends, length: int) -> tuple[Sessions, Kept]:
+    sessions = Sessions(backends.store)
+    upload = replace(UPLOAD, id=new_id())
+    return sessions, await sessions.create(replace(SESSION, upload=upload, length=length))
+
+
+def concluding(backends: Backends) -> Callable[[Session], Session]:
+    def conclude(session: Session) -> Session:
+        if not session.is_whole:
+            return session
+        return completed(session, backends, datetime.now(UTC))
+
+    return conclude
+
+
+async def bring(
+    backends: Backends, sessions: Sessions, kept: Kept, data: bytes, ending: Ending
+) -> Kept:
+    """One request; the session as it is then."""
+    appender = Appender(backends.store, sessions, kept, Room())
+    if ending is not Ending.COMMITTED:
+        await appender.begin()
+    for start in range(0, len(data), CHUNK):
+        await appender.write(data[start : start + CHUNK])
+    if ending is Ending.KILLED:
+        await asyncio.sleep(0)
+    elif ending is Ending.OVERTAKEN:
+        now = await sessions.read(kept.session.id)
+        await sessions.change(now, fenced(now.session))
+        with pytest.raises(SessionTaken):
+            await appender.commit(concluding(backends))
+    else:
+        return await appender.commit(concluding(backends))
+    return await sessions.read(kept.session.id)
+
+
+requests = st.lists(st.tuples(st.integers(0, 7 * MIB), st.sampled_from(Ending)), max_size=5)
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(1, len(DATA)), requests)
+def test_any_cuts_make_the_same_object(
+    ground: Ground, length: int, requests: Sequence[tuple[int, Ending]]
+) -> None:
+    async def upload() -> None:
+        data, backends = DATA[:length], ground.backends
+        sessions, kept = await begun(backends, length)
+        for size, ending in [*requests, (length, Ending.COMMITTED)]:
+            if kept.session.phase is Phase.COMPLETE:
+                break
+            offset = kept.session.offset
+            assert kept.session.crc32c == google_crc32c.value(data[:offset])
+            piece = data[offset : offset + size]
+            kept = await bring(backends, sessions, kept, piece, ending)
+            if ending in {Ending.COMMITTED, Ending.MARKED}:
+                assert kept.session.offset == offset + len(piece)
+        assert kept.session.phase is Phase.COMPLETE
+        accepted = await finish(backends, sessions, kept)
+        assert (accepted.file.size, accepted.file.crc32c) == (length, google_crc32c.value(data))
+        key = keys.incoming(accepted.id)
+        assert await backends.store.read_range(key, 0, length + 1) == data
+        assert await backends.ledger.find_in_bucket(accepted.id) == accepted
+        left = [each.key async for each in backends.store.list(keys.tails(accepted.id))]
+        assert left == []
+
+    ground.runner.run(upload())
+
+
+def test_many_small_requests_leave_few_tails(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appending, "MOST_TAILS", 4)
+
+    async def upload() -> None:
+        backends, data = ground.backends, DATA[:900]
+        sessions, kept = await begun(backends, 900)
+        for start in range(0, 900, 10):
+            piece = data[start : start + 10]
+            kept = await bring(backends, sessions, kept, piece, Ending.COMMITTED)
+            assert len(kept.session.tails) <= 5
+            left = [each async for each in backends.store.list(keys.tails(kept.session.id))]
+            assert len(left) == len(kept.session.tails)
+        accepted = await finish(backends, sessions, kept)
+        key = keys.incoming(accepted.id)
+        assert await backends.store.read_range(key, 0, 1000) == data
+
+    ground.runner.run(upload())
+
+
+def test_what_did_not_have_its_checksum_leaves_no_trace_in_the_session(ground: Ground) -> None:
+    async def upload() -> None:
+        backends = ground.backends
+        sessions, kept = await begun(backends, len(DATA))
+        kept = await bring(backends, sessions, kept, DATA[: 8 * MIB], Ending.COMMITTED)
+        appender = Appender(backends.store, sessions, kept, Room(), whole=True)
+        await appender.begin()
+        await appender.write(b"x" * 7 * MIB)
+        abandoned = await appender.abandon()
+        assert abandoned.session.offset == 8 * MIB
+        assert abandoned.session.holder is None
+        kept = await bring(backends, sessions, abandoned, DATA[8 * MIB :], Ending.MARKED)
+        accepted = await finish(backends, sessions, kept)
+        key = keys.incoming(accepted.id)
+        assert await backends.store.read_range(key, 0, len(DATA) + 1) == DATA
+
+    ground.runner.run(upload())
