@@ -57,8 +57,8 @@ HARMLESS: Final = frozenset(
         Ambiguity.CLOSING_LINE,
     }
 )
-"""What clients in use do send, and what leaves no doubt which bytes are the file: at most its name,
-or whether the form is taken at all."""
+"""What real clients send. It is certain which bytes are the file; in doubt is at most its name, or
+whether a server accepts the form."""
 
 TOLERATED: Final = frozenset({Ambiguity.HEADER_FOLDED, Ambiguity.PARAMETER_EXTENDED})
-"""What only other readers could see differently. Where no other reads the form, it is taken."""
+"""What only other readers could see differently. A form that nobody else reads is accepted."""

@@ -28,7 +28,7 @@ class _State(Enum):
     EPILOGUE = auto()
 
 
-# Python 3.11 looks for a member of an enumeration as slowly as it calls a function.
+# Looking up a member of an enumeration is as slow as calling a function in Python 3.11.
 _PREAMBLE, _HEADERS, _DATA, _EPILOGUE = _State
 
 _REGIONS: Final = {
@@ -40,7 +40,7 @@ _REGIONS: Final = {
 
 
 class Body:
-    """The scanner behind `Scanner`; adds what it doubts to those that it is given."""
+    """The scanner behind `Scanner`; adds its doubts to the given ones."""
 
     def __init__(self, boundary: bytes, limits: Limits, doubts: Doubts) -> None:
         self._limits = limits
@@ -62,7 +62,7 @@ class Body:
 
     @property
     def complete(self) -> bool:
-        """Whether the closing delimiter has been met."""
+        """Whether the closing delimiter was found."""
         return self._state is _EPILOGUE
 
     def scan(self, chunk: bytes) -> list[Event]:
@@ -88,7 +88,7 @@ class Body:
         return events
 
     def finish(self) -> list[Event]:
-        """The last events: what was held back is data, if no more comes."""
+        """The last events: the bytes that were held back are data after all."""
         events: list[Event] = []
         self._events = events
         if self._state is _EPILOGUE:
@@ -97,7 +97,7 @@ class Body:
             return events
         self._doubt(Ambiguity.TRUNCATED)
         if b"\n" in self._block.replace(CRLF, b""):
-            # Its headers may well be complete, but for the form of their line breaks.
+            # Its headers may be complete, except for the form of their line breaks.
             place = Place(Region.HEADERS, self._parts + 1, bytes(self._block))
             self._doubts.add(Ambiguity.HEADER_LINE_BREAK, place)
         if self._state is _DATA:
@@ -105,7 +105,7 @@ class Body:
         return events
 
     def _opened(self, chunk: bytes) -> int:
-        """Where to begin: behind the first delimiter if, as always, the body opens with it."""
+        """Where to begin: after the first delimiter if, as usual, the body begins with it."""
         opening = self._delimiter.opening
         if self._size or self._held is not CRLF or not chunk.startswith(opening):
             return 0
@@ -116,7 +116,7 @@ class Body:
     # --- data and preamble ----------------------------------------------------------------------
 
     def _scan_data(self, data: bytes, start: int) -> int:
-        """Scan part data, or the preamble, from index `start`; returns where to go on."""
+        """Scan part data, or the preamble, from index `start`; returns where to continue."""
         at = self._search.next(data, start)
         while at != -1:
             verdict = self._delimiter.verdict(data, at)
@@ -130,17 +130,17 @@ class Body:
             at = self._search.next(data, at + 1)
         if self._state is _DATA:
             return self._hold(data, start, self._delimiter.tail(data, start))
-        # In the preamble the boundary is looked for within lines as well: see `_note`.
+        # In the preamble the boundary is searched within lines as well: see `_note`.
         return self._hold(data, start, max(start, len(data) - self._delimiter.reach + 1))
 
     def _scan_seam(self, chunk: bytes, position: int) -> int:
-        """Scan what was held back, with as many new bytes as show what it is."""
+        """Scan the bytes held back, with as many new ones as are needed to interpret them."""
         held, self._held = self._held, b""
         seam = held + chunk[position : position + self._delimiter.reach]
         position += self._scan_data(seam, 0) - len(held)
         self._search.forget()
         if position < len(chunk):
-            # What is held back now lies in the chunk, and is found there again.
+            # The bytes held back now are in the chunk, and are found there again.
             position -= len(self._held)
             self._held = b""
         return position
@@ -151,7 +151,7 @@ class Body:
         return len(data)
 
     def _take(self, data: bytes, start: int, end: int) -> None:
-        """Count and hand on bytes `start` to `end`: they are no delimiter."""
+        """Count and pass on bytes `start` to `end`: they are no delimiter."""
         if start == end:
             return
         if self._uncounted:
@@ -167,7 +167,7 @@ class Body:
             raise PreambleTooLong(f"More than {longest} bytes stand before the first part.")
 
     def _note(self, verdict: Verdict) -> None:
-        """Report, once, that the boundary occurs where it delimits nothing."""
+        """Report once that the boundary occurs where it delimits nothing."""
         if verdict is Verdict.INLINE and self._state is _DATA:
             self._search.at_lines(self._delimiter)
             return
@@ -216,7 +216,7 @@ class Body:
         return position + end - seen
 
     def _too_long(self) -> str:
-        """Why headers have no end within their limit, as far as that can be told."""
+        """Why headers have no end within their limit, as far as that is known."""
         return (
             f"The headers of part {self._parts + 1} have more than"
             f" {self._limits.max_header_bytes} bytes, or no empty line of CRLF follows them."
@@ -247,7 +247,7 @@ class Body:
         )
 
     def _doubt(self, reason: Ambiguity) -> None:
-        # What follows a delimiter is the next part's, whose headers are not complete.
+        # The bytes after a delimiter belong to the next part, which has incomplete headers.
         part = self._parts + (self._state is _HEADERS)
         self._doubts.add(reason, Place(_REGIONS[self._state], part))
 
@@ -273,7 +273,7 @@ class Body:
 
 
 def _end_of_headers(block: bytearray, seen: int) -> int:
-    """Where the blank line ends, -1 if not in the block; its first `seen` bytes were looked at."""
+    """Where the blank line ends, -1 if not in the block; its first `seen` bytes were searched."""
     if block.startswith(CRLF):
         return len(CRLF)
     found = block.find(_BLANK_LINE, max(0, seen - len(_BLANK_LINE) + 1))

@@ -1,9 +1,9 @@
-"""Where a delimiter stands in some bytes, and where one may begin that the next bytes end.
+"""Finds delimiters in some bytes, and the beginning of one that may end in the next bytes.
 
 A delimiter (RFC 2046 section 5.1.1) is CRLF `--boundary`, then CRLF before a part or `--` after the
-last one. Nothing but its first byte and its last two can be a CR, which makes the search simple:
-of a run of bytes only the last CR or LF, or the CR in front of a whole delimiter line, can begin
-what is not all there yet.
+last one. Only its first byte and its last two can be a CR, which makes the search simple: in a run
+of bytes, only the last CR or LF, or the CR before a whole delimiter line, can begin an incomplete
+delimiter.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from typing import Final, cast
 import stringzilla
 
 find: Final = cast("Callable[[bytes, bytes, int], int]", stringzilla.find)
-"""`bytes.find`, by SIMD: half its cost, and the same on bytes that resemble the needle."""
+"""`bytes.find` by SIMD: half the cost, even on bytes that resemble the needle."""
 
 CR: Final = b"\r"
 LF: Final = b"\n"
@@ -30,15 +30,15 @@ class Verdict(Enum):
     PART = auto()
     CLOSE = auto()
     FALSE_LINE = auto()
-    """It begins a line, but the line break is bare or the line goes on."""
+    """It begins a line, but the line break is bare or the line continues."""
     INLINE = auto()
-    """It stands within a line, where every reader sees data."""
+    """It is within a line, where every reader sees data."""
     UNDECIDED = auto()
     """The bytes end before that is known."""
 
 
 class Delimiter:
-    """The forms of one boundary's delimiter, and the questions that bytes are asked about them."""
+    """The forms of one boundary's delimiter, and how bytes are compared with them."""
 
     __slots__ = ("_bare", "_exact", "dashed", "opening", "reach")
 
@@ -53,7 +53,7 @@ class Delimiter:
     def certain(self, data: bytes) -> int:
         """How many of these bytes are data, whatever follows; -1 if the boundary is among them.
 
-        This is all that most chunks of a file are asked.
+        Most chunks of a file need only this check.
         """
         if find(data, self.dashed, 0) != -1:
             return -1
@@ -78,7 +78,7 @@ class Delimiter:
         return Verdict.UNDECIDED if after in (b"", CR, b"-") else Verdict.FALSE_LINE
 
     def tail(self, data: bytes, start: int) -> int:
-        """From which index on `data` may begin a delimiter, exact or not; its length if none."""
+        """The index from which `data` may begin a delimiter, exact or not; its length if none."""
         end = len(data)
         lowest = max(start, end - self.reach + 1)
         line_feed = data.rfind(LF, lowest)
@@ -100,10 +100,9 @@ class Delimiter:
 class Search:
     """Finds where delimiters may be, each byte searched once per needle and buffer.
 
-    At first `--boundary` is looked for wherever it stands, which costs one pass. Hostile bytes can
-    be full of it: once it stood within a line, line breaks are looked for with it, and once a
-    false delimiter was met (and reported), only exact ones. So no occurrence that says nothing new
-    is looked at one by one.
+    At first it searches `--boundary` anywhere, which costs one pass. Hostile bytes can be full of
+    it. So after an occurrence within a line, it searches for line breaks as well, and after a false
+    delimiter (which was reported), only for exact ones: no occurrence without news costs a step.
     """
 
     __slots__ = ("_ahead", "_lead", "_needles")
@@ -114,18 +113,18 @@ class Search:
         self._lead = 0
 
     def at_lines(self, delimiter: Delimiter) -> None:
-        """From now on, find `--boundary` at the beginning of lines only."""
+        """From now on, find `--boundary` only at the beginning of lines."""
         self._needles = (LF + delimiter.dashed, CR + delimiter.dashed)
         self._lead = 1
 
     def exactly(self, delimiter: Delimiter) -> None:
-        """From now on, find exact delimiters only."""
+        """From now on, find only exact delimiters."""
         line = CRLF + delimiter.dashed
         self._needles = (line + CRLF, line + CLOSE)
         self._lead = 2
 
     def forget(self) -> None:
-        """Other bytes follow: what was found in the last ones does not hold for them."""
+        """Forget the results of the last bytes, since other bytes follow."""
         self._ahead.clear()
 
     def next(self, data: bytes, begin: int) -> int:

@@ -12,9 +12,9 @@ from gateway.multipart.filenames import read_filename
 from gateway.multipart.parameters import QUOTED, TOKEN, Parameter, ParameterForm, split_parameters
 from gateway.multipart.readings import undo_browsers_escapes
 
-# What nearly every part has; read by the whole grammar it would come out the same.
+# A shortcut for what nearly every part has: the full grammar gives the same result.
 _USUAL: Final = re.compile(r'form-data; name="([^"\\%=\s]+)"(?:; filename="([^"\\%=]*)")?')
-# RFC 9110 lets tabs stand there; some readers lose the parameter behind them.
+# RFC 9110 allows tabs there; some readers lose the parameter after them.
 _TAB_BEFORE_NAME: Final = re.compile(r";[ \t]*\t")
 # A backslash of a quoted pair (RFC 9110 section 5.6.4) that protects neither quote nor backslash.
 _IDLE_BACKSLASH: Final = re.compile(r'(?:\A|[^\\])(?:\\\\)*\\[^"\\]')
@@ -23,9 +23,9 @@ _QUOTED_PAIR: Final = re.compile(r'\\(["\\])')
 
 
 class Disposition(msgspec.Struct, frozen=True):
-    """What a part says of itself, and how far that can be trusted.
+    """What a part's Content-Disposition says, and how far that can be trusted.
 
-    `escaped`: a backslash in the filename was escaped on its way, so it is no path's.
+    `escaped`: a backslash in the filename was escaped, so it separates no path.
     """
 
     name: str | None
@@ -80,7 +80,7 @@ def _grammar_doubts(kind: str, parameters: tuple[Parameter, ...]) -> Iterator[Am
 def _is_written_well(parameter: Parameter) -> bool:
     """Whether it is clear where the value begins and ends.
 
-    JavaScript's encoders leave parentheses in `filename*`, which RFC 8187 wants encoded.
+    JavaScript's encoders do not encode parentheses in `filename*`, as RFC 8187 requires.
     """
     if parameter.form is ParameterForm.LOOSE:
         return parameter.name == "filename*" and not _ENDS_A_VALUE.search(parameter.value)
@@ -88,7 +88,7 @@ def _is_written_well(parameter: Parameter) -> bool:
 
 
 def _only_misquotes_a_filename(parameter: Parameter) -> bool:
-    """Whether nothing but the name of the file can be meant, which some clients do not escape."""
+    """Whether the value can only be the name of the file, which some clients do not escape."""
     return (
         parameter.name == "filename"
         and parameter.form in {ParameterForm.BROKEN, ParameterForm.LOOSE}
@@ -98,10 +98,10 @@ def _only_misquotes_a_filename(parameter: Parameter) -> bool:
 
 
 def _name_doubts(written: str | None) -> Iterator[Ambiguity]:
-    """What is wrong with a name: two readers that differ here differ in which part is the file.
+    """What is ambiguous about a name: readers that differ here differ in which part is the file.
 
-    commons-fileupload, which Tomcat and Spring read forms with, trims a name, leaves out a part
-    whose name is empty, and decodes RFC 2047's encoded words in every parameter.
+    commons-fileupload, which Tomcat and Spring use, trims a name, drops a part with an empty name,
+    and decodes the encoded words of RFC 2047 in every parameter.
     """
     if not written:
         yield Ambiguity.NAME_MISSING

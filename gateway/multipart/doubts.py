@@ -1,4 +1,4 @@
-"""Where in a body it became ambiguous, and what to report to its sender."""
+"""Where a body became ambiguous, and what to report to its sender."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -32,16 +32,16 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Doubts(dict[Ambiguity, Place]):
-    """The ambiguities of one body, each with the place where it was met first."""
+    """The ambiguities of one body, each with the place where it was found first."""
 
     def add(self, reason: Ambiguity, place: Place) -> None:
-        """Take note of an ambiguity."""
+        """Note an ambiguity."""
         self.setdefault(reason, place)
 
     def explain(self, reason: Ambiguity) -> str:
-        """For the sender to read: where it is, what is wrong, what to change, which clients do it.
+        """A text for the sender: where it is, what is wrong, what to change, which clients do it.
 
-        Nothing of the body is in it but the name of the part, if that is plain.
+        It quotes nothing of the body but the name of the part, if that is printable.
         """
         place = self[reason]
         if reason is Ambiguity.TRUNCATED and place.region is Region.PREAMBLE:

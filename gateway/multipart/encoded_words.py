@@ -1,4 +1,4 @@
-"""Encoded words of mail (RFC 2047), in which some clients write file names. Pure."""
+"""Encoded words of mail (RFC 2047), which some clients use for file names. Pure."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ import re
 from encodings.aliases import aliases
 from typing import Final
 
-# RFC 2231 section 5 adds a language to the charset. Some encoders leave blanks in a word's text.
+# RFC 2231 section 5 adds a language to the charset. Some encoders do not encode blanks.
 _WORD: Final = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([BbQq])\?([^?]*)\?=")
 _LINEAR_BLANKS: Final = " \t\r\n"
 _TOKEN: Final = re.compile(f"[{_LINEAR_BLANKS}]+|[^{_LINEAR_BLANKS}]+")
@@ -16,7 +16,7 @@ _NO_CHARSETS: Final = {"aliases", "idna", "oem", "mbcs", "punycode", "undefined"
     "raw_unicode_escape",
     "unicode_escape",
 }
-# Python remembers every name that it is asked for in vain, so it is asked for none of a client's.
+# Python remembers every unknown charset, so it is never asked for a client's.
 _CHARSETS: Final = frozenset(
     {*aliases, *(module.name for module in pkgutil.iter_modules(encodings.__path__))} - _NO_CHARSETS
 )
@@ -53,13 +53,13 @@ def decode_words(value: str) -> str | None:
 
 
 def decode_each_word(value: str, kinds: str = "BbQq") -> list[str]:
-    """The texts of the words that can be decoded, each by itself; what is broken as U+FFFD."""
+    """The texts of the words that can be decoded, separately; broken bytes become U+FFFD."""
     words = (word for word in _WORD.finditer(value) if word[2] in kinds)
     return [text for word in words if (text := _decoded(word)) is not None]
 
 
 def decode_tokens(value: str) -> str:
-    """The text as commons-fileupload decodes it: of a token that begins with a word, only that."""
+    """The text as commons-fileupload decodes it: only the first word of a token that has one."""
     text, blanks, after_word = "", "", False
     for token in _TOKEN.findall(value):
         if token[0] in _LINEAR_BLANKS:
@@ -76,7 +76,7 @@ def decode_tokens(value: str) -> str:
 def decode_charset(content: bytes, label: str, errors: str = "strict") -> str | None:
     """The text of the bytes in a charset that Python knows; None if it has none of that name.
 
-    Also None if they are no text of that charset, and `errors` are `strict`.
+    Also None if they are invalid in that charset and `errors` is `strict`.
     """
     if encodings.normalize_encoding(label).lower() not in _CHARSETS:
         return None

@@ -1,4 +1,4 @@
-"""Why a body cannot be read on. What can be read in two ways is an `Ambiguity`, not an error."""
+"""Why a body cannot be read. What can be read in two ways is an `Ambiguity`, not an error."""
 
 
 class MultipartError(Exception):
@@ -6,11 +6,11 @@ class MultipartError(Exception):
 
 
 class InvalidBoundary(MultipartError):
-    """The boundary is no boundary (RFC 2046 section 5.1.1), or none is to be found."""
+    """The boundary is invalid (RFC 2046 section 5.1.1), or there is none."""
 
 
 class LimitExceeded(MultipartError):
-    """The body goes past one of the scanner's `Limits`."""
+    """The body exceeds one of the scanner's `Limits`."""
 
 
 class TooManyParts(LimitExceeded):
@@ -30,8 +30,8 @@ class NameTooLong(LimitExceeded):
 
 
 class PreambleTooLong(LimitExceeded):
-    """More than `max_preamble_bytes` stand before the first delimiter."""
+    """More than `max_preamble_bytes` precede the first delimiter."""
 
 
 class EpilogueTooLong(LimitExceeded):
-    """More than `max_epilogue_bytes` stand after the closing delimiter."""
+    """More than `max_epilogue_bytes` follow the closing delimiter."""

@@ -8,9 +8,9 @@ import msgspec
 class PartBegin(msgspec.Struct, frozen=True):
     """A part's headers are complete.
 
-    `name` and `filename` are decoded as UTF-8, an invalid byte sequence as U+FFFD, and are not
-    made safe. `escaped`: a backslash in the filename is the name's own, and no path's. `written` is
-    the Content-Disposition, empty if its filename can only be read as it stands there.
+    `name` and `filename` are decoded as UTF-8, invalid byte sequences as U+FFFD, and are not made
+    safe. `escaped`: a backslash in the filename belongs to the name, and separates no path.
+    `written` is the Content-Disposition, empty if its filename can only be read as it is written.
     """
 
     name: str | None
@@ -29,12 +29,12 @@ class PartData(msgspec.Struct, frozen=True):
 
     @property
     def data(self) -> bytes:
-        """The part's bytes; a chunk that is all of one part is not copied."""
+        """The part's bytes; a chunk that belongs to one part as a whole is not copied."""
         return self.chunk[self.start : self.end]
 
 
 class PartEnd(msgspec.Struct, frozen=True):
-    """A delimiter has ended the part, which had `size` bytes."""
+    """A delimiter ended the part, which had `size` bytes."""
 
     size: int
 

@@ -1,4 +1,4 @@
-"""What a user called a file, by the parameters `filename` and `filename*` of its part. Pure.
+"""The user's name of a file, by the parameters `filename` and `filename*` of its part. Pure.
 
 Sources: the WHATWG HTML standard's form encoding, RFC 9110 section 5.6.4 (quoted pairs), RFC 2047
 (encoded words), RFC 8187 (`filename*`).
@@ -19,17 +19,17 @@ _PAIR: Final = re.compile(r'\\(["\\ \t])')
 _QUOTE_PAIR: Final = re.compile(r'\\(["\\])')
 _OTHER_ESCAPE: Final = re.compile(r"%(?!22|0D|0A)[0-9A-F]{2}")
 _ENCODERS_KEEP: Final = ("!*'()", "")
-"""What JavaScript's encodeURIComponent keeps as it is, beside RFC 3986's unreserved characters; and
-what others do that encode a whole name (aiohttp)."""
+"""Characters that JavaScript's encodeURIComponent does not encode, apart from RFC 3986's unreserved
+ones; and those of others that encode a whole name (aiohttp)."""
 _CHARSETS: Final = {"utf-8": "utf-8", "iso-8859-1": "iso-8859-1"}
-# What a client that writes a name in ASCII may replace: RFC 6266 appendix D names the last three.
+# Characters that a client may replace in an ASCII name: RFC 6266 appendix D names the last three.
 _REPLACED: Final = re.compile(r"""[^ -~]|["\\%/:;*?<>|']""")
 
 
 class Filename(msgspec.Struct, frozen=True):
     r"""A name as its user wrote it; None if the part has none.
 
-    `escaped`: a backslash in it was escaped on its way, so it belongs to the name and is no path's.
+    `escaped`: a backslash in it was escaped, so it belongs to the name and separates no path.
     """
 
     text: str | None
@@ -37,14 +37,14 @@ class Filename(msgspec.Struct, frozen=True):
 
     @classmethod
     def decoded(cls, text: str) -> "Filename":
-        """A name in whose encoding a backslash is as any other character."""
+        """A name in an encoding in which a backslash is like any other character."""
         return cls(text, escaped="\\" in text)
 
 
 def read_filename(values: Mapping[str, str]) -> tuple[Filename, set[Ambiguity]]:
-    """The name of a file by its parameters, between their quotes; and what is doubtful about it.
+    """The name of a file by its parameters, between their quotes; and its ambiguities.
 
-    `filename*` says more than `filename`, if the latter is the same name or only stands in for it.
+    `filename*` is preferred if `filename` is the same name, or only stands in for it.
     """
     written = values.get("filename")
     plain = Filename(None) if written is None else read_plain(written)
@@ -59,7 +59,7 @@ def read_filename(values: Mapping[str, str]) -> tuple[Filename, set[Ambiguity]]:
 
 
 def read_plain(written: str) -> Filename:
-    r"""The name in a plain `filename`, by the escapes that its client can have meant.
+    r"""The name in a plain `filename`, by the escapes that its client may have used.
 
     In this order: encoded words; quoted pairs, if each backslash is part of one (or `\"` and `\\`,
     if there is a `\"`); percent-encoding, if its client encoded the whole name; else `%22`, `%0D`
@@ -79,10 +79,10 @@ def read_plain(written: str) -> Filename:
 def stands_for(written: str, extended: str) -> bool:
     """Whether a plain `filename` is the same name as that of `filename*`, or a stand-in for it.
 
-    It is the same if one of its readings is. It stands in for it if it is empty; if it is an
-    encoded word that cannot be decoded; or if it is ASCII, and the same but for what `filename*`
-    has beyond ASCII, controls and `" % / : ; * ? < > | '` and backslashes, each run of which may be
-    replaced by any ASCII: `?`, `_`, nothing, a transliteration.
+    It is the same if one of its readings is. It is a stand-in if it is empty; if it is an encoded
+    word that cannot be decoded; or if it is ASCII and differs only in characters that clients
+    replace: those beyond ASCII, controls, backslashes, and `" % / : ; * ? < > | '`. Any ASCII text
+    may replace a run of these: `?`, `_`, nothing, a transliteration.
     """
     if not written or extended in readings_of_value(written):
         return True
@@ -94,7 +94,7 @@ def stands_for(written: str, extended: str) -> bool:
 
 
 def _matches(text: str, pieces: list[str]) -> bool:
-    """Whether the text is the pieces in their order, with anything between them."""
+    """Whether the text consists of the pieces in order, with anything between them."""
     if len(pieces) == 1:
         return text == pieces[0]
     first, *middle, last = pieces
@@ -110,18 +110,18 @@ def _matches(text: str, pieces: list[str]) -> bool:
 
 
 def _is_escaped(written: str) -> bool:
-    r"""Whether each backslash is a quoted pair's, and of blanks all are in one or none (Crystal).
+    r"""Whether each backslash belongs to a quoted pair, and either all blanks do (Crystal) or none.
 
-    Browsers do not escape backslashes, so those of a path or a name can come as they are.
+    Browsers do not escape backslashes, so those of a path or a name may be unescaped.
     """
     rest = _PAIR.sub("", written)
     return "\\" not in rest and ("\\ " not in written or " " not in rest)
 
 
 def _without_percents(written: str) -> Filename:
-    """The name percent-decoded as a whole, if an encoder of whole names gives the very same text.
+    """The name percent-decoded as a whole, if an encoder of whole names gives the same text.
 
-    React Native since 0.77 and aiohttp encode so. What a browser escapes says nothing by itself.
+    React Native since 0.77 and aiohttp encode whole names. A browser's escapes prove nothing.
     """
     if _OTHER_ESCAPE.search(written):
         try:

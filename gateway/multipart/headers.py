@@ -19,10 +19,10 @@ _TRANSFER_ENCODING: Final = "content-transfer-encoding"
 _USUAL_NAMES: Final = {b"Content-Disposition": _DISPOSITION, b"Content-Type": _TYPE}
 _CONTROLS: Final = bytes({*range(0x20), 0x7F} - {0x09})
 _UNDISTURBED: Final = frozenset({b"7bit", b"8bit", b"binary"})
-# commons-fileupload, which Tomcat and Spring read forms with, goes on by such a part's boundary.
+# commons-fileupload, which Tomcat and Spring use, continues with such a part's boundary.
 _NESTED: Final = b"multipart/mixed"
 _CERTAIN: Final[frozenset[Ambiguity]] = frozenset()
-# What nearly every part has; read header by header it would come out the same.
+# A shortcut for what nearly every part has: reading header by header gives the same result.
 _USUAL: Final = re.compile(
     r'Content-Disposition: form-data; name="([^"\\%=\x00-\x20\x7f-\xff]+)"'
     r'(?:; filename="([^"\\%=\x00-\x1f\x7f-\xff]*)")?'
@@ -32,10 +32,10 @@ _NAMELESS: Final = Disposition(None, None, frozenset({Ambiguity.NAME_MISSING}))
 
 
 class PartHead(msgspec.Struct, frozen=True):
-    """A part's headers, and what they say.
+    """A part's headers, and what they mean.
 
-    `written` is the value of its Content-Disposition as it came; empty if its filename can only be
-    read as it stands there.
+    `written` is the value of its Content-Disposition; empty if its filename can only be read as it
+    is written.
     """
 
     disposition: Disposition
@@ -47,8 +47,8 @@ class PartHead(msgspec.Struct, frozen=True):
 def parse_head(block: bytes) -> PartHead:
     """The part's head from its header lines, without the line break of the last one.
 
-    Never raises. A line that is no header is left out; of two headers that may occur once only,
-    the first counts.
+    Never raises. A line that is no header is left out; of two headers that may occur only once, the
+    first counts.
     """
     if usual := _USUAL.fullmatch(block.decode("latin-1")):
         name, filename, content_type = usual.groups()
@@ -57,10 +57,10 @@ def parse_head(block: bytes) -> PartHead:
 
 
 def parse_head_fully(block: bytes) -> PartHead:
-    """As `parse_head`, by all rules whether they are needed or not: both come out the same."""
+    """The same as `parse_head` without its shortcuts; both give the same result."""
     lines = block.split(CRLF) if block else []
     headers, doubts = _fields(lines)
-    # Where nothing is repeated and no control character stands, as always, that is told at once.
+    # A shortcut for the usual case: no header is repeated, and there are no control characters.
     if len(block.translate(None, _CONTROLS)) < len(block) - len(CRLF) * (len(lines) - 1):
         doubts |= _character_doubts(b"".join(lines))
     if not (block.isascii() or _is_utf8(block)):
@@ -84,7 +84,7 @@ def parse_head_fully(block: bytes) -> PartHead:
 
 
 def _kept(value: bytes | None, filename: str | None) -> bytes:
-    """The Content-Disposition, unless its filename stands in it as browsers write a plain one."""
+    """The Content-Disposition, unless its filename is written as browsers write a plain one."""
     if value is None or filename is None:
         return b""
     plain = value.endswith(b'; filename="' + filename.encode() + b'"')

@@ -8,8 +8,8 @@ from typing import Final
 BLANK: Final = " \t"
 TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
-# The two loops of a quoted string cannot match the same character, so there is nothing to
-# backtrack into: a failed match costs one pass, too.
+# The two loops of a quoted string cannot match the same character, so a failed match costs only
+# one pass as well.
 QUOTED: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _NAME: Final = re.compile(r'[^;="]*')
 _REST: Final = re.compile(r"[^;]*")
@@ -23,7 +23,7 @@ class ParameterForm(Enum):
     LOOSE = auto()
     """Unquoted, with characters that ought to be quoted."""
     BROKEN = auto()
-    """Nothing, no value, an unclosed quote, blanks around the `=`, or more after the quote."""
+    """Empty, without a value, an unclosed quote, blanks around the `=`, or more after the quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _parameters(text: str, position: int) -> list[Parameter]:
         value, form, end = _value(text, name_end)
         position = end + 1
         if name == "filename" and form is ParameterForm.BROKEN and text.startswith('="', name_end):
-            # An unescaped quote: most that send it mean all of it, as Tomcat and Spring read it.
+            # An unescaped quote: most senders mean all of it, as Tomcat and Spring read it.
             value = text[name_end + 2 : end].rstrip(BLANK).removesuffix('"')
         if name != name.rstrip(BLANK):
             name, form = name.rstrip(BLANK), ParameterForm.BROKEN
@@ -62,7 +62,7 @@ def _parameters(text: str, position: int) -> list[Parameter]:
 
 
 def _value(text: str, position: int) -> tuple[str, ParameterForm, int]:
-    """The value whose `=` should stand at `position`, and where the parameter ends."""
+    """The value with its `=` at `position`, if there is one, and where the parameter ends."""
     if not text.startswith('="', position):
         end = _end(_REST, text, position)
         return *_unquoted(text[position:end]), end

@@ -1,6 +1,6 @@
-"""The names that servers read from one Content-Disposition: as many as there are ways to. Pure.
+"""The names that different servers read from the same Content-Disposition. Pure.
 
-A relayed file has another name only if none of these is what the upstream says. The ways are those
+A relayed file has another name only if the upstream reports none of these. The readings are those
 of Tomcat, Spring, Go, PHP, Rack, Werkzeug, busboy (multer) and formidable.
 """
 
@@ -19,7 +19,7 @@ from gateway.multipart.encoded_words import (
 from gateway.multipart.parameters import TOKEN
 
 _MOST: Final = 500
-"""Readings that are collected of one name. No name that a client writes has as many."""
+"""The most readings of one name that are collected; no real name has as many."""
 _MOST_PARAMETERS: Final = 8
 
 _PARAMETER: Final = re.compile(r"filename(\*?)[ \t]*=", re.IGNORECASE)
@@ -35,8 +35,8 @@ _BROKEN: Final = re.compile("\ufffd+")
 def may_be_named(name: str, disposition: bytes) -> bool:
     """Whether a server that was sent this Content-Disposition may call the file by this name.
 
-    Linear in the header but for a constant. Spellings of Unicode that look the same are the same,
-    and so is any number of U+FFFD in a row: servers differ in how many broken bytes make one.
+    Takes time linear in the header. Spellings of Unicode that look the same are equal, and so are
+    runs of U+FFFD of any length: servers differ in how many broken bytes make one.
     """
     sought = _alike(name)
     return any(_alike(reading) == sought for reading in readings(disposition))
@@ -59,12 +59,12 @@ def undo_browsers_escapes(written: str) -> str:
 
 
 def _values(text: str) -> Iterator[str]:
-    """What can be the value of `filename`, or that of `filename*` decoded."""
+    """The possible values of `filename`, or of `filename*` decoded."""
     for _, found in zip(range(_MOST_PARAMETERS), _PARAMETER.finditer(text), strict=False):
         rest = text[found.end() :]
         yield from _extended(rest) if found[1] else _plain(rest.lstrip(" \t"))
         if not found[1] and rest.startswith((" ", "\t")):
-            yield _until_semicolon(rest).rstrip(_JAVAS_BLANKS)  # Spring keeps the blanks before it
+            yield _until_semicolon(rest).rstrip(_JAVAS_BLANKS)  # Spring keeps blanks before it
 
 
 def _plain(rest: str) -> Iterator[str]:
@@ -109,13 +109,13 @@ def _extended(rest: str) -> Iterator[str]:
 
 
 def _token(text: str) -> str:
-    """The token that the text begins with: Werkzeug reads no more of a value without quotes."""
+    """The token at the beginning of the text: Werkzeug reads no more of a value without quotes."""
     found = TOKEN.match(text)
     return found[0] if found else ""
 
 
 def _closure(values: Iterable[str]) -> frozenset[str]:
-    """The values, and what becomes of them by any of the ways to read a name, one after another."""
+    """The values, and all results of decoding them in the ways of servers, in any combination."""
     found: set[str] = set()
     waiting = list(dict.fromkeys(values))
     while waiting and len(found) < _MOST:
@@ -142,13 +142,13 @@ def _read(value: str) -> Iterator[str]:
     if '"' in value:
         yield value.partition('"')[0]
     if value.startswith('"'):
-        # Tomcat takes off quotes once more.
+        # Tomcat removes quotes once more.
         yield value[1:-1]
     if "=?" in value:
-        # Spring takes the words alone, Tomcat each without what is stuck to it.
+        # Spring reads only the words, Tomcat each word without the text that is attached to it.
         words = decode_each_word(value)
         yield from filter(None, (decode_words(value), "".join(words), decode_tokens(value)))
-        # Spring takes only those in Base64 if there are any, and knows the capitals only.
+        # Spring reads only those in Base64 if there are any, and only capital letters.
         yield from ("".join(decode_each_word(value, kind)) for kind in "BQ")
 
 

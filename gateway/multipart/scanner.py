@@ -1,4 +1,4 @@
-"""A multipart body as events: which boundary it goes by, and whether another would do as well."""
+"""A multipart body as events: the boundary that it uses, and whether others would fit as well."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ from gateway.multipart.events import Event
 from gateway.multipart.limits import DEFAULT_LIMITS, Limits
 
 MAX_RIVALS: Final = 3
-"""Declared boundaries that are watched beside the one in use: each costs a pass of its own."""
+"""Declared boundaries that are watched in addition to the one in use: each costs its own pass."""
 
 _LONGEST_LINE: Final = len(CLOSE) + MAX_BOUNDARY + len(CRLF)
 
@@ -20,10 +20,10 @@ _LONGEST_LINE: Final = len(CLOSE) + MAX_BOUNDARY + len(CRLF)
 class Scanner:
     """One multipart body, fed in chunks that may be cut anywhere.
 
-    How it is cut changes neither the events (but for the number of PartData) nor the ambiguities.
-    What is held back is one header block, or a beginning of a delimiter (the boundary, 4 bytes, and
-    the one after them while that does not tell). Time and memory do not grow with what went before.
-    After an error the scanner is of no more use.
+    The way it is cut changes neither the events (except the number of PartData) nor the
+    ambiguities. At most one header block is held back, or the beginning of a delimiter (the
+    boundary, 4 bytes, and the next byte while it is not certain). Time and memory do not grow with
+    the body. After an error the scanner cannot be used any more.
     """
 
     def __init__(self, declared: Declared, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -42,24 +42,24 @@ class Scanner:
 
     @property
     def ambiguities(self) -> tuple[Ambiguity, ...]:
-        """What other readers could see differently in the body so far, each reason once."""
+        """What other readers could see differently in the body so far, each ambiguity once."""
         if not self._doubts:
             return ()
         return tuple(reason for reason in Ambiguity if reason in self._doubts)
 
     def explain(self, reason: Ambiguity) -> str:
-        """What the sender is told of one of the ambiguities: where it is, and what to change."""
+        """The text about one of the ambiguities for the sender: where it is, and what to change."""
         return self._doubts.explain(reason)
 
     @property
     def complete(self) -> bool:
-        """Whether the closing delimiter has been met."""
+        """Whether the closing delimiter was found."""
         return self._body is not None and self._body.complete
 
     def receive_data(self, chunk: bytes) -> list[Event]:
         """The events of the body's next bytes.
 
-        Raises LimitExceeded, or InvalidBoundary if there is no boundary to go by.
+        Raises LimitExceeded, or InvalidBoundary if no declared boundary fits.
         """
         if self._body is None:
             return self._open(chunk)
@@ -68,9 +68,9 @@ class Scanner:
         return self._body.scan(chunk)
 
     def finish(self) -> list[Event]:
-        """The last events, at the end of the body. A part that it cuts off gets no PartEnd.
+        """The last events, at the end of the body. A part that is cut off gets no PartEnd.
 
-        Raises InvalidBoundary if there was no boundary to go by.
+        Raises InvalidBoundary if no declared boundary fitted.
         """
         if self._body is not None:
             return self._body.finish()
@@ -78,7 +78,7 @@ class Scanner:
         return self.receive_data(self._opening) + self._body.finish()
 
     def _open(self, chunk: bytes) -> list[Event]:
-        """Settle the boundary by the body's first line, as soon as that is there."""
+        """Choose the boundary by the body's first line, as soon as it has arrived."""
         waiting = self._opening
         self._opening += chunk[: _LONGEST_LINE - len(waiting)]
         if len(self._opening) < _LONGEST_LINE and CRLF not in self._opening:
@@ -87,7 +87,7 @@ class Scanner:
         return self.receive_data(waiting) + self.receive_data(chunk)
 
     def _boundary_in_use(self, opening: bytes) -> bytes:
-        """The boundary that the first line uses, else the last one declared, as curl means it."""
+        """The boundary in the first line, else the last one declared, as curl means it."""
         line, line_break, _ = opening.partition(CRLF)
         opened = line[len(CLOSE) :] if line_break and line.startswith(CLOSE) else b""
         if opened in self._candidates:
