@@ -60,6 +60,7 @@ _CONNECTED: Final = Event.CONNECTED
 _SENT: Final = Event.SENT
 _FULL: Final = Event.FULL
 _DRAINED: Final = Event.DRAINED
+_STALE: Final = Event.STALE
 _ANSWERED: Final = Event.ANSWERED
 _TAKEN: Final = Event.TAKEN
 _DECLINED: Final = Event.DECLINED
@@ -81,7 +82,7 @@ class Exchange:
 
     __slots__ = (
         "_acted_at", "_admitted", "_answer_head", "_chunked", "_clock", "_entry", "_front", "_held",
-        "_keeping_since", "_length", "_phase", "_received_at", "_relays", "_rest",
+        "_keeping_since", "_length", "_phase", "_received_at", "_relays", "_rest", "_reused",
         "_started", "_tap", "_task", "_unsent", "_upload", "_upstream", "_write", "left",
     )  # fmt: skip
 
@@ -125,6 +126,8 @@ class Exchange:
         """When it began, when the client last sent something, when the upstream last did."""
         self._keeping_since = 0.0
         self._upstream: Upstream | None = None
+        self._reused = False
+        """Whether the upstream's connection had carried another request before."""
         self._write: Callable[[bytes], None] = _forget
         self._rest: aiohttp.StreamReader | None = None
         self._task: asyncio.Task[None] | None = None
@@ -147,6 +150,7 @@ class Exchange:
         self._acted_at = time.monotonic()
         self._relays.under_way.add(self)
         if (connection := self._relays.pool.take()) is not None:
+            self._reused = True
             self._send_by(connection)
         else:
             self._front.pause()
@@ -276,6 +280,12 @@ class Exchange:
 
     def upstream_lost(self, why: str) -> None:
         """Handle an upstream that disconnected without an answer that could be passed on."""
+        if self._reused and self._phase is _RECEIVING and self._unsent:  # nothing was sent yet
+            self._phase = MOVES[self._phase][_STALE]
+            self._upstream, self._reused = None, False
+            self._front.pause()
+            self._run(self._connect())
+            return
         self.fail(UpstreamUnavailable(why, outcome_unknown=not self._unsent))
 
     def upstream_answers(

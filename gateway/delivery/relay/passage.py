@@ -98,7 +98,12 @@ MOVES: Final[Mapping[Phase, Mapping[Event, Phase]]] = table(
     {
         Phase.NEW: {Event.BEGUN: Phase.CONNECTING, Event.FAILED: Phase.OVER},
         Phase.CONNECTING: {Event.CONNECTED: Phase.SENDING, Event.FAILED: Phase.OVER},
-        Phase.SENDING: {Event.FULL: Phase.BLOCKED, Event.SENT: Phase.AWAITING, **_ON_ITS_WAY},
+        Phase.SENDING: {
+            Event.FULL: Phase.BLOCKED,
+            Event.SENT: Phase.AWAITING,
+            Event.STALE: Phase.CONNECTING,
+            **_ON_ITS_WAY,
+        },
         Phase.BLOCKED: {Event.DRAINED: Phase.SENDING, Event.SENT: Phase.AWAITING, **_ON_ITS_WAY},
         Phase.AWAITING: {
             Event.FULL: Phase.AWAITING,
@@ -396,9 +401,12 @@ class Passage:
         The other end may have closed it, or told so by a 408 (RFC 9110 section 15.5.9), before the
         request reached it. A request that changes something, and one with a body, is sent once.
         """
+        if not self._reused:
+            return False
+        if not self._begun:
+            return self._phase is _SENDING
         return (
-            self._reused
-            and self._phase is _AWAITING
+            self._phase is _AWAITING
             and not self._request.length
             and self._request.method in _REPEATABLE
         )
@@ -407,7 +415,7 @@ class Passage:
         """Send the request again, on a new connection."""
         self._phase = MOVES[self._phase][_STALE]
         self._end_upstream(reusable=False)
-        self._reused = False
+        self._reused, self._write = False, _forget
         self._unsent = self._request.head
         self._connect()
 

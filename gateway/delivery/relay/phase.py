@@ -55,7 +55,9 @@ class Event(IntEnum):
     """The record is durable."""
     READ = 9
     """All of the answer was read."""
-    FAILED = 10
+    STALE = 10
+    """The connection had been kept for too long: another one is needed."""
+    FAILED = 11
     """The relay is aborted: a fault, a time-out, or a client that has left."""
 
 
@@ -88,7 +90,12 @@ MOVES: Final[Mapping[Phase, Mapping[Event, Phase]]] = table(
     {
         Phase.NEW: {Event.BEGUN: Phase.CONNECTING, Event.FAILED: Phase.OVER},
         Phase.CONNECTING: {Event.CONNECTED: Phase.RECEIVING, Event.FAILED: Phase.OVER},
-        Phase.RECEIVING: {Event.FULL: Phase.BLOCKED, Event.SENT: Phase.AWAITING, **_ANSWER},
+        Phase.RECEIVING: {
+            Event.FULL: Phase.BLOCKED,
+            Event.SENT: Phase.AWAITING,
+            Event.STALE: Phase.CONNECTING,
+            **_ANSWER,
+        },
         Phase.BLOCKED: {Event.DRAINED: Phase.RECEIVING, Event.SENT: Phase.AWAITING, **_ANSWER},
         Phase.AWAITING: {
             Event.FULL: Phase.AWAITING,

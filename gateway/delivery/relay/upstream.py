@@ -37,8 +37,8 @@ class UpstreamConnection(BaseProtocol):
     """One connection: sends bytes as they are, and reads answers with aiohttp's own parser."""
 
     __slots__ = (
-        "_answers", "_bodiless", "_carried", "_held", "_idle_since", "_lasts", "_left", "_length",
-        "_plain", "_pool", "_pushes", "_reads", "_stream", "_streamed",
+        "_answers", "_asked", "_bodiless", "_carried", "_held", "_idle_since", "_lasts", "_left",
+        "_length", "_plain", "_pool", "_pushes", "_reads", "_stream", "_streamed",
     )  # fmt: skip
 
     _answers: HttpResponseParser
@@ -59,6 +59,8 @@ class UpstreamConnection(BaseProtocol):
         """Bytes of a streamed body that are still to come, if they need not be parsed."""
         self._idle_since: float | None = time.monotonic()
         self._lasts = False
+        self._asked = True
+        """Whether an answer may come."""
         self._reads = 0
         self._plain = False
         """Whether exactly one complete answer was read, and nothing else."""
@@ -90,12 +92,14 @@ class UpstreamConnection(BaseProtocol):
         self._idle_since = None
         self._stream = None
         self._lasts = self._plain = False
+        self._asked = self._reads == 0  # a new one may refuse whatever it will be asked
         self._reads = 0
         if bodiless or self._bodiless:
             self._begin_parsing(bodiless=bodiless)
 
     def write(self, data: bytes) -> None:
         """Send the next bytes of the request, if the connection is still open."""
+        self._asked = True
         if self.transport is not None:
             self.transport.write(data)
 
@@ -174,6 +178,8 @@ class UpstreamConnection(BaseProtocol):
             self._pass_on(data, self._streamed)
         elif self._carried is None:
             self._close()
+        elif not self._asked:  # the last word on a connection that was idle for too long
+            self._break(UNREACHABLE)
         elif data or not self._plain:  # aiohttp passes b"" to get what the parser has held back
             self._receive(self._carried, data)
 
@@ -252,11 +258,18 @@ class UpstreamConnection(BaseProtocol):
             to.upstream_ends()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Notify the request's owner. An answer may end like this (RFC 9112 section 6.3)."""
+        """Notify the request's owner. An answer may end like this (RFC 9112 section 6.3).
+
+        But not by an error: if that was no failed write, bytes of the answer may be lost.
+        """
         if exc is not None and self.transport is not None:
             read_rest(self.transport, self.data_received)
         super().connection_lost(exc)
         self._pool.forget(self)
+        if exc is None or isinstance(exc, BrokenPipeError):
+            with suppress(HttpProcessingError):
+                self._answers.feed_eof()
+            self._push()
         self._break(UNREACHABLE)
 
     def pause_writing(self) -> None:
@@ -276,22 +289,12 @@ class UpstreamConnection(BaseProtocol):
         if carried is not None and stream is None:
             self._carried = None
             carried.upstream_lost(why)
-        elif stream is not None and not stream.is_eof():
-            self._break_body(stream, why)
-        self._close()
-
-    def _break_body(self, stream: aiohttp.StreamReader, why: str) -> None:
-        """End a body that ends with its connection; any other one is not complete."""
-        with suppress(HttpProcessingError):
-            self._answers.feed_eof()
-        streamed = self._streamed
-        if streamed is not None and stream.is_eof():
-            self._push()
-        elif streamed is not None:
+        elif self._streamed is not None:
+            self._streamed.upstream_breaks()
             self._streamed = None
-            streamed.upstream_breaks()
-        elif not stream.is_eof():
+        elif stream is not None and not stream.is_eof():
             stream.set_exception(aiohttp.ClientPayloadError(why))
+        self._close()
 
     def _close(self) -> None:
         """Close the connection; what could not be sent yet is dropped, as nothing waits for it."""

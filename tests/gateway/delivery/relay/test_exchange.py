@@ -69,6 +69,29 @@ def test_an_upload_goes_through_as_it_came(stage: Stage) -> None:
     assert not len(stage.under_way)
 
 
+def test_a_connection_that_was_idle_for_too_long_is_replaced(stage: Stage) -> None:
+    """As long as nothing was sent by it; from then on the upload may have been taken."""
+    stage.do(lambda: stage.exchange.upstream_lost("gone"))
+    assert (stage.exchange.phase, stage.client.heard) == (Phase.CONNECTING, ["pause"])
+    stage.connect()
+    assert not send(stage)
+    assert stage.line.written == HEAD + BODY
+    stage.do(lambda: stage.exchange.upstream_lost("gone"))
+    (error,) = stage.client.refusals
+    assert isinstance(error, UpstreamUnavailable)
+    assert error.outcome_unknown
+
+
+def test_a_new_connection_that_is_lost_is_not_replaced(staged: Staged) -> None:
+    stage = staged(idle=False)
+    stage.do(stage.exchange.begin)
+    stage.connect()
+    stage.do(lambda: stage.exchange.upstream_lost("gone"))
+    (error,) = stage.client.refusals
+    assert isinstance(error, UpstreamUnavailable)
+    assert not error.outcome_unknown
+
+
 def test_bytes_that_arrive_before_the_upstream_is_reached_are_sent_then(staged: Staged) -> None:
     stage = staged(idle=False)
     stage.do(stage.exchange.begin)
@@ -389,8 +412,11 @@ def test_an_upstream_that_cannot_be_reached_has_done_nothing(staged: Staged) -> 
 
 @pytest.mark.parametrize("sent", [b"", BODY[:HALF], BODY])
 def test_an_upstream_that_disconnects_may_have_acted_on_what_was_sent(
-    stage: Stage, sent: bytes
+    staged: Staged, sent: bytes
 ) -> None:
+    stage = staged(idle=False)
+    stage.do(stage.exchange.begin)
+    stage.connect()
     send(stage, sent)
     stage.do(lambda: stage.exchange.upstream_lost("gone"))
     (error,) = stage.client.refusals

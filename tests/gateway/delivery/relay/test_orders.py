@@ -51,7 +51,7 @@ class Orders(RuleBasedStateMachine):
         self.given = b""
         """What the exchange was given of the body, as it is to be sent on."""
         self.at = 0
-        self.ended = self.full = self.lost = self.closed = self.kept = False
+        self.ended = self.full = self.lost = self.closed = self.kept = self.replaced = False
         self.status = 0
         self.answering: HttpResponseParser | None = None
         if far >= Phase.CONNECTING:
@@ -163,7 +163,13 @@ class Orders(RuleBasedStateMachine):
     @while_in(*ON_ITS_WAY)
     @rule()
     def lose_upstream(self) -> None:
+        is_first = self.stage.lines.idle and not self.replaced
+        waits = self.exchange.phase is Phase.RECEIVING and not self.stage.line.written
         self.stage.do(lambda: self.exchange.upstream_lost("gone"))
+        if is_first and waits:
+            self.replaced = True
+            assert self.exchange.phase is Phase.CONNECTING
+            return
         (error,) = self.stage.client.refusals
         assert isinstance(error, UpstreamUnavailable)
         assert error.outcome_unknown is bool(self.stage.line.written)

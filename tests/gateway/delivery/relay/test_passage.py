@@ -54,7 +54,8 @@ def test_each_phase_but_the_last_can_fail() -> None:
 
 
 def test_nothing_is_sent_again_once_an_answer_has_begun() -> None:
-    assert [phase for phase in Phase if Event.STALE in MOVES[phase]] == [Phase.AWAITING]
+    stale = [phase for phase in Phase if Event.STALE in MOVES[phase]]
+    assert stale == [Phase.SENDING, Phase.AWAITING]
     assert TO_ACT[Phase.OVER] is Side.NOBODY
     assert not MOVES[Phase.OVER]
 
@@ -293,6 +294,19 @@ def test_a_stale_connection_is_replaced_once(staged: Staged, method: str) -> Non
     error = problem(stage)
     assert isinstance(error, UpstreamUnavailable)
     assert error.outcome_unknown is (method in {"PUT", "DELETE"})
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_connection_that_is_lost_before_anything_was_sent_is_replaced(
+    staged: Staged, method: str
+) -> None:
+    stage = staged(method=method, length=4)
+    stage.begin()
+    stage.do(lambda: stage.passage.upstream_lost("gone"))
+    assert stage.passage.phase is Phase.CONNECTING
+    stage.connect()
+    stage.do(lambda: stage.passage.client_sends(b"abcd"))
+    assert stage.line.written == HEAD + b"abcd"
 
 
 def test_a_second_try_that_cannot_begin_leaves_the_first_in_doubt(staged: Staged) -> None:

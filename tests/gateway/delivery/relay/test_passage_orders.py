@@ -165,8 +165,11 @@ class Orders(RuleBasedStateMachine):
     # --- what holds always -----------------------------------------------------------------------
 
     def may_repeat(self) -> bool:
-        first = len(self.stage.pool.lines) == 1
-        return self.idle and first and not self.length and self.method != "POST"
+        if not self.idle or len(self.stage.pool.lines) > 1:
+            return False
+        if not self.stage.line.written:
+            return self.passage.phase is Phase.SENDING
+        return not self.length and self.method != "POST"
 
     def kept(self) -> bool:
         refused = bool(self.length) and self.stage.client.statuses[0] >= 400
@@ -183,7 +186,7 @@ class Orders(RuleBasedStateMachine):
     @invariant()
     def the_upstream_has_each_byte_once(self) -> None:
         *stale, last = [line.written for line in self.stage.pool.lines] or [b""]
-        assert stale in ([], [HEAD])
+        assert stale in ([], [HEAD], [b""])
         assert (HEAD + BODY).startswith(last)
         if self.passage.phase is Phase.AWAITING:
             assert last == HEAD + BODY[: self.length]

@@ -28,9 +28,9 @@ def test_the_last_phase_has_no_moves_and_waits_for_no_side() -> None:
     assert TO_ACT[Phase.OVER] is Side.NOBODY
 
 
-def test_only_a_body_that_continues_returns_to_an_earlier_phase() -> None:
+def test_only_a_body_that_continues_and_a_stale_connection_return_to_an_earlier_phase() -> None:
     back = {(phase, after) for phase in Phase for after in MOVES[phase].values() if after < phase}
-    assert back == {(Phase.BLOCKED, Phase.RECEIVING)}
+    assert back == {(Phase.BLOCKED, Phase.RECEIVING), (Phase.RECEIVING, Phase.CONNECTING)}
 
 
 @pytest.mark.parametrize("phase", Phase)

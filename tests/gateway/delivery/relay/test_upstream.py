@@ -33,6 +33,7 @@ class Asked:
     def __init__(self) -> None:
         self.answer: asyncio.Future[tuple[RawResponseMessage, aiohttp.StreamReader]]
         self.answer = asyncio.get_running_loop().create_future()
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def upstream_answers(
         self,
@@ -43,7 +44,7 @@ class Asked:
         self.answer.set_result((head, body))
 
     def upstream_lost(self, why: str) -> None:
-        raise AssertionError(why)
+        self.lost.set_result(why)
 
     def upstream_full(self) -> None: ...
 
@@ -133,4 +134,202 @@ async def test_one_that_was_closed_a_moment_ago_is_not(
     with await used_once(pool, listener) as other:
         other.send(last)
     assert pool.take() is None  # the loop has had no turn in which to notice
+    pool.close()
+
+
+@pytest.mark.parametrize(
+    "last", [b"", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"]
+)
+async def test_its_last_word_is_no_answer_to_what_was_not_asked_yet(
+    last: bytes, listener: socket.socket
+) -> None:
+    """A request with a body is sent when its first bytes arrive, which may be a while."""
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    with await used_once(pool, listener) as other:
+        connection = pool.take()
+        assert connection is not None
+        exchange = Asked()
+        connection.begin(exchange)
+        other.send(last)
+    async with asyncio.timeout(5):
+        await exchange.lost
+    assert not exchange.answer.done()
+    pool.close()
+
+
+async def test_what_a_peer_does_not_read_keeps_no_aborted_request(listener: socket.socket) -> None:
+    """Its descriptor would be kept until the peer reads, or for ever."""
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    connection = await pool.connect()
+    other, _ = await asyncio.get_running_loop().sock_accept(listener)
+    connection.begin(Asked())
+    connection.write(REQUEST + bytes(64 * 1024**2))
+    connection.end(reusable=False)
+    async with asyncio.timeout(5):
+        while connection in pool._open:
+            await asyncio.sleep(0.001)
+    other.close()
+    pool.close()
+
+
+# --- a body that is streamed ---------------------------------------------------------------------
+
+LARGE = b"0123456789abcdef" * 60_000
+CODED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKS = b"".join(
+    b"%x\r\n%b\r\n" % (len(piece), piece)
+    for piece in (LARGE[at : at + 50_000] for at in range(0, len(LARGE), 50_000))
+)
+WITH_LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(LARGE)
+SOUND = {
+    "a length": (WITH_LENGTH + LARGE, True),
+    "chunks": (CODED + CHUNKS + b"0\r\n\r\n", True),
+    "the end of the connection": (b"HTTP/1.1 200 OK\r\n\r\n" + LARGE, False),
+    "a length, and more behind": (WITH_LENGTH + LARGE + b"HTTP", False),
+    "chunks, and more behind": (CODED + CHUNKS + b"0\r\n\r\nHTTP", False),
+    "a length, and it closes": (
+        WITH_LENGTH.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n") + LARGE,
+        False,
+    ),
+}
+"""By what ends them: answers with the same body, and whether their connection is kept."""
+
+BROKEN = {
+    "a length": WITH_LENGTH + LARGE[:-1],
+    "chunks": CODED + CHUNKS,
+    "no chunk": CODED + CHUNKS + b"zz\r\n",
+}
+
+
+class Taking(Asked):
+    """A passage that takes the body of its answer as it comes."""
+
+    def __init__(self, connection: UpstreamConnection) -> None:
+        super().__init__()
+        self._connection = connection
+        self.taken = bytearray()
+        self.ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def upstream_answers(
+        self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
+    ) -> None:
+        assert whole is None
+        super().upstream_answers(head, body, whole)
+        self._connection.stream(self)
+
+    def upstream_sends(self, data: bytes) -> None:
+        assert data
+        self.taken += data
+
+    def upstream_ends(self) -> None:
+        self._connection.end(reusable=True)
+        self.ended.set_result(True)
+
+    def upstream_breaks(self) -> None:
+        self.ended.set_result(False)
+
+
+async def taking(
+    pool: UpstreamPool, listener: socket.socket, answer: bytes, size: int
+) -> tuple[Taking, socket.socket]:
+    """A passage whose answer came in pieces of that size, and the other end of its connection."""
+    connection = await pool.connect()
+    loop = asyncio.get_running_loop()
+    other, _ = await loop.sock_accept(listener)
+    other.settimeout(0)
+    passage = Taking(connection)
+    connection.begin(passage)
+    connection.write(REQUEST)
+    assert await loop.sock_recv(other, 1000) == REQUEST
+    for at in range(0, len(answer), size):
+        await loop.sock_sendall(other, answer[at : at + size])
+    return passage, other
+
+
+@pytest.mark.parametrize("size", [70_001, 2_000_000])
+@pytest.mark.parametrize("end", SOUND)
+async def test_a_body_is_streamed_to_its_end(end: str, size: int, listener: socket.socket) -> None:
+    answer, kept = SOUND[end]
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    passage, other = await taking(pool, listener, answer, size)
+    if end == "the end of the connection":
+        other.close()
+    async with asyncio.timeout(5):
+        assert await passage.ended
+    assert passage.taken == LARGE
+    await asyncio.sleep(0.01)  # in which what is behind it arrives
+    connection = pool.take()
+    assert (connection is not None) is kept
+    if connection is not None:  # it reads the next answer as well
+        exchange = Asked()
+        connection.begin(exchange)
+        connection.write(REQUEST)
+        other.send(ANSWER)
+        assert await (await exchange.answer)[1].read() == b"{}"
+    other.close()
+    pool.close()
+
+
+@pytest.mark.parametrize("end", BROKEN)
+async def test_a_body_without_an_end_breaks(end: str, listener: socket.socket) -> None:
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    passage, other = await taking(pool, listener, BROKEN[end], 100_000)
+    other.close()
+    async with asyncio.timeout(5):
+        assert not await passage.ended
+    assert pool.take() is None
+    pool.close()
+
+
+async def test_a_reset_is_no_end_of_a_body(listener: socket.socket) -> None:
+    """What had been sent before it may be lost."""
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    passage, other = await taking(pool, listener, b"HTTP/1.1 200 OK\r\n\r\nbegun", 1000)
+    async with asyncio.timeout(5):
+        while not passage.taken:
+            await asyncio.sleep(0.001)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        other.close()
+        assert not await passage.ended
+    pool.close()
+
+
+@pytest.mark.parametrize("opening", [WITH_LENGTH, CODED])
+async def test_nothing_is_read_while_it_is_paused(opening: bytes, listener: socket.socket) -> None:
+    """Though aiohttp's reader asks for more whenever it is read from."""
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    body = LARGE if opening is WITH_LENGTH else CHUNKS + b"0\r\n\r\n"
+    passage, other = await taking(pool, listener, opening + body[:100_000], 1000)
+    await asyncio.sleep(0.01)
+    passage._connection.pause()
+    sending = asyncio.ensure_future(asyncio.get_running_loop().sock_sendall(other, body[100_000:]))
+    await asyncio.sleep(0.05)
+    taken = len(passage.taken)
+    assert taken <= 100_000
+    await asyncio.sleep(0.05)
+    assert len(passage.taken) == taken
+    passage._connection.resume()
+    async with asyncio.timeout(5):
+        assert await passage.ended
+    await sending
+    assert passage.taken == LARGE
+    other.close()
+    pool.close()
+
+
+async def test_the_answer_to_head_has_no_body(listener: socket.socket) -> None:
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    connection = await pool.connect()
+    other, _ = await asyncio.get_running_loop().sock_accept(listener)
+    for bodiless in (True, False, True):
+        exchange = Asked()
+        connection.begin(exchange, bodiless=bodiless)
+        connection.write(REQUEST)
+        other.send(ANSWER if not bodiless else ANSWER[:-2])
+        head, body = await exchange.answer
+        assert head.headers["Content-Length"] == "2"
+        assert await body.read() == (b"" if bodiless else b"{}")
+        connection.end(reusable=True)
+        assert pool.take() is connection
+    other.close()
     pool.close()
