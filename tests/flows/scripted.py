@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import product, zip_longest
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from gateway.stack.ports import HOST
 from tests.flows.raw import FORM_TYPE, chunked, form, head
+from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS
 
 AUTHORIZATION: Final = f"Authorization: Bearer {TOKENS['alice']}"
@@ -20,13 +22,16 @@ _BETWEEN: Final = frozenset({"host", "content-length", "transfer-encoding"})
 class Script(NamedTuple):
     """What the upstream sends, and whether it closes the connection behind that.
 
-    `early`: before it reads the body; `after`: when it has waited for that many seconds.
+    `early`: before it reads the body; `after`: when it has waited for that many seconds; `then`:
+    more of it, each behind a wait. It `lingers` for some seconds before it closes.
     """
 
     data: bytes
     closes: bool = False
     early: bool = False
     after: float = 0.0
+    then: tuple[tuple[float, bytes], ...] = ()
+    lingers: float = 0.0
 
 
 class Came(NamedTuple):
@@ -45,6 +50,11 @@ class Scripted:
     came: list[Came] = field(default_factory=list)
     url: str = ""
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of answers that wait to be read."""
+        return sum(writer.transport.get_write_buffer_size() for writer in self._open)
 
     def take(self) -> list[Came]:
         """What came since the last look."""
@@ -87,6 +97,11 @@ class Scripted:
         await asyncio.sleep(script.after)
         writer.write(data)
         await writer.drain()
+        for seconds, more in script.then:
+            await asyncio.sleep(seconds)
+            writer.write(more)
+            await writer.drain()
+        await asyncio.sleep(script.lingers)
         return not (script.closes or script.early)
 
 
@@ -99,6 +114,42 @@ async def _body(reader: asyncio.StreamReader, fields: dict[str, str]) -> bytes:
         await reader.readexactly(2)
     await reader.readuntil(b"\r\n")
     return body
+
+
+# --- gateways ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same gateway twice, with either engine, before the same upstream."""
+
+    gateways: dict[str, Gateway]
+    upstream: Scripted
+
+
+@asynccontextmanager
+async def open_pair(
+    directory: Path, common: dict[str, str], *redis_urls: str
+) -> AsyncIterator[Pair]:
+    """Each engine with a Redis of its own, if there are any."""
+    async with AsyncExitStack() as stack:
+        upstream = await stack.enter_async_context(Scripted.open())
+        gateways = {}
+        for engine, redis_url in zip_longest(("fast", "plain"), redis_urls):
+            own = {
+                **common,
+                "GATEWAY_UPSTREAM_URL": upstream.url,
+                "GATEWAY_UPSTREAM_TIMEOUT": "2",
+                "GATEWAY_DELIVERY": "relay",
+                "GATEWAY_AUTH": "static",
+                "GATEWAY_ENGINE": engine,
+            }
+            if redis_url is not None:
+                own["GATEWAY_REDIS_URL"] = redis_url
+            started = Gateway.start(own, directory)
+            gateways[engine] = await asyncio.to_thread(started.__enter__)
+            stack.callback(started.__exit__, None, None, None)
+        yield Pair(gateways, upstream)
 
 
 # --- requests ------------------------------------------------------------------------------------

@@ -7,9 +7,6 @@ import re
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from tests.flows.raw import head
-from tests.flows.scripted import AUTHORIZATION, USUAL, Came, Script, Scripted, requests
+from tests.flows.scripted import AUTHORIZATION, USUAL, Came, Pair, Script, open_pair, requests
 from tests.hostile.answers import ANSWERS
 from tests.hostile.talk import Hangs, Line, Reply
 from tests.servers.databases import Databases
@@ -44,39 +41,6 @@ _ENDS = {"request", "request.unreadable"}
 
 _COUNTED = {"requests", "uploads", "problems", "received_bytes"}
 """Metrics that must be the same. What was sent of an answer that was cut, aiohttp does not know."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The same gateway twice, with either engine, before the same upstream."""
-
-    gateways: dict[str, Gateway]
-    upstream: Scripted
-
-
-@asynccontextmanager
-async def open_pair(
-    directory: Path, common: dict[str, str], *redis_urls: str
-) -> AsyncIterator[Pair]:
-    """Each engine with a Redis of its own, if there are any."""
-    async with AsyncExitStack() as stack:
-        upstream = await stack.enter_async_context(Scripted.open())
-        gateways = {}
-        for engine, redis_url in zip_longest(("fast", "plain"), redis_urls):
-            own = {
-                **common,
-                "GATEWAY_UPSTREAM_URL": upstream.url,
-                "GATEWAY_UPSTREAM_TIMEOUT": "2",
-                "GATEWAY_DELIVERY": "relay",
-                "GATEWAY_AUTH": "static",
-                "GATEWAY_ENGINE": engine,
-            }
-            if redis_url is not None:
-                own["GATEWAY_REDIS_URL"] = redis_url
-            started = Gateway.start(own, directory)
-            gateways[engine] = await asyncio.to_thread(started.__enter__)
-            stack.callback(started.__exit__, None, None, None)
-        yield Pair(gateways, upstream)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
