@@ -1,7 +1,7 @@
-"""Media types as kinds: other names of a type, and what is a kind of what. Pure.
+"""Media types: the other names of each, and which type is a kind of which. Pure.
 
-Systems name the same file in many ways: a FLAC file is `audio/flac` to one browser and
-`audio/x-flac` to the next. So kinds are compared here, never names.
+Systems name the same file in many ways: a FLAC file is `audio/flac` in one browser and
+`audio/x-flac` in the next. So types are compared here by kind, never by name.
 """
 
 from gateway.media_types.claims import active, may_be, may_be_called

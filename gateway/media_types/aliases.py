@@ -19,7 +19,7 @@ _NOTHING: Final = (
     ),
     Row("application/x-empty", "inode/x-empty", "libmagic"),
 )
-"""Names that say nothing of a file."""
+"""Names that say nothing about a file."""
 
 _PICTURES: Final = (
     Row("image/jpeg", "image/jpg image/pjpeg image/pipeg image/x-jpeg image/x-jpg", "windows"),

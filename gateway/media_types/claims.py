@@ -1,4 +1,4 @@
-"""Whether content of one type may be called by another, and what tells kinds of files apart."""
+"""Whether a file with content of one type may be called by another type."""
 
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -8,7 +8,7 @@ from gateway.media_types.kinds import UNKNOWN_TYPE, canonical, is_a, is_known, i
 from gateway.media_types.words import CONTAINERS, WORDS
 
 _KNOWN: Final = 4096
-"""Pairs of a type and a claim that are kept with the answer."""
+"""How many pairs of a type and a claim are remembered with their result."""
 
 _TEXT: Final = "text/plain"
 _XML: Final = "application/xml"
@@ -20,8 +20,8 @@ _EMPTY: Final = "application/x-empty"
 _HTML: Final = "text/html"
 _ACTIVE: Final = frozenset({_HTML, "application/xhtml+xml", "image/svg+xml"})
 
-# Told by a signature, or by a document's own list: what is found to be plain text, or a plain
-# archive, is none of these. Other kinds of text have no signature, and libmagic only guesses.
+# Recognised by a signature, or by a document's own list: plain text, or a plain archive, is none of
+# these. Other kinds of text have no signature, and libmagic only guesses.
 _SIGNED_TEXT: Final = (
     *_ACTIVE,
     _XML,
@@ -43,7 +43,7 @@ _SIGNED_ZIP: Final = (
     "application/vsix",
 )
 
-# What many applications keep their files in: of these the content tells no more.
+# Formats in which many applications keep their files: the content shows no more.
 _GENERAL: Final = (
     _ZIP,
     _COMPOUND,
@@ -74,9 +74,9 @@ def active(content_type: str) -> bool:
 def may_be_called(ours: str, theirs: str, *, certain: bool = True) -> bool:
     """Whether a file whose content is of the first type may honestly be called the second.
 
-    It may where either says nothing, where one is the other or a kind of it, where both are types
-    of one container, and where some system gives that name by the end of a file's name. But what
-    a browser runs is no plain text. `certain` is False if only a part of the file was seen.
+    It may if either says nothing, if one is the other or a kind of it, if both are types of one
+    container, and if some system derives that name from a file's extension. But what a browser runs
+    is no plain text. `certain` is False if only a part of the file was seen.
     """
     return _may_be_called(canonical(ours), canonical(theirs), certain=certain)
 
@@ -101,8 +101,8 @@ def _may_be_called(found: str, claimed: str, *, certain: bool) -> bool:
 def may_be(ours: str, theirs: str, *, certain: bool = True) -> bool:
     """Whether content that was only found to be of the first type may be of the second, too.
 
-    It may where the second, a type or pattern, is a kind of the first that nothing in the content
-    would tell. Where only a part was seen, also where both are types of one container.
+    It may if the second, a type or pattern, is a kind of the first that the content would not show;
+    if only a part was seen, also if both are types of one container.
     """
     found = canonical(ours)
     claimed = theirs if is_pattern(theirs) else canonical(theirs)
@@ -113,32 +113,32 @@ def may_be(ours: str, theirs: str, *, certain: bool = True) -> bool:
         return False
     if any(is_a(found, kind) and is_a(claimed, kind) for kind in (_ZIP, _COMPOUND)):
         return True
-    # Behind a tag that reaches further than what was seen there may be any sound.
+    # After a tag that is longer than the part that was seen, there may be any sound.
     tagged = found == _TAGGED and claimed.startswith("audio/")
     return tagged or _shares_container(found, claimed)
 
 
 def _may_be_text(found: str, claimed: str) -> bool:
-    """Whether text may be that other text; only what a browser runs is known by its beginning."""
+    """Whether text may be that other text; only what browsers run is known by its beginning."""
     if active(found) or not (is_a(found, _TEXT) and is_a(claimed, _TEXT)):
         return False
     return not active(claimed) or is_a(claimed, found) or _is_unsigned_text(found)
 
 
 def _is_unsigned_text(found: str) -> bool:
-    """Whether it is text of which no signature tells what it is for."""
+    """Whether it is a kind of text that has no signature."""
     return is_a(found, _TEXT) and not any(is_a(found, signed) for signed in _SIGNED_TEXT)
 
 
 def _is_signed(claimed: str, general: str) -> bool:
-    """Whether the content would tell that it is of that kind of the more general type."""
+    """Whether the content would show that it is that kind of the more general type."""
     if general == _ZIP:
         return _is_any(claimed, _SIGNED_ZIP)
     return any(is_a(claimed, signed) and not is_a(general, signed) for signed in _SIGNED_TEXT)
 
 
 def _shares_container(found: str, claimed: str) -> bool:
-    """Whether the types, or a type and one that a pattern stands for, have one container."""
+    """Whether the types, or a type and one that a pattern matches, have the same container."""
     return any(
         _is_any(found, names)
         and (_is_any(claimed, names) or any(fnmatchcase(name, claimed) for name in names))
@@ -153,7 +153,7 @@ def _is_word_for(found: str, claimed: str) -> bool:
 
 
 def _is_unheard_of(found: str, claimed: str) -> bool:
-    """Whether it may be the format of an application that no table knows, by what it is kept in."""
+    """Whether it may be an application's format that no table knows, by its container."""
     if is_known(claimed) or claimed.startswith(_TOLD_TOPS):
         return False
     return found in (*_GENERAL, _HTML) or _is_unsigned_text(found)

@@ -1,4 +1,4 @@
-"""Questions about names: what a type is called, and what it is a kind of."""
+"""The canonical name of a type, and the types that it is a kind of."""
 
 import re
 from fnmatch import fnmatchcase
@@ -9,10 +9,10 @@ from gateway.media_types.aliases import ALIASES
 from gateway.media_types.parents import PARENTS
 
 UNKNOWN_TYPE: Final = "application/octet-stream"
-"""Says nothing of a file."""
+"""The type that says nothing about a file."""
 
 _KNOWN: Final = 4096
-"""Types that are kept with the answers to questions about them."""
+"""How many types are remembered with their results."""
 
 _LONGEST: Final = 255
 """Characters of a media type (RFC 6838 section 4.2)."""
@@ -41,15 +41,15 @@ _BY_PATTERN: Final = tuple((name, parent) for name, parent in _ABOVE if is_patte
 
 
 def plain(content_type: str) -> str:
-    """The type or pattern alone, in lower case."""
+    """The type or pattern without parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()
 
 
 def canonical(content_type: str) -> str:
-    """The media type alone, in lower case and by the name that the gateway registers.
+    """The media type without parameters, in lower case, by the name that the gateway registers.
 
-    `UNKNOWN_TYPE` where it is none (RFC 6838 section 4.2), or one that says nothing. A range such
-    as `image/*` stays one.
+    `UNKNOWN_TYPE` if it is invalid (RFC 6838 section 4.2) or says nothing. A range such as
+    `image/*` stays one.
     """
     name = plain(content_type)
     if len(name) > _LONGEST or _TYPE.fullmatch(name) is None:
@@ -60,7 +60,7 @@ def canonical(content_type: str) -> str:
 def is_a(child: str, parent: str) -> bool:
     """Whether the first type is the second one by another name, or a kind of it.
 
-    A pattern is a kind of what all types that it stands for are kinds of, if a row says so.
+    A pattern is a kind of a type if a row says so: then all types that match it are.
     """
     name = plain(child) if is_pattern(child) else canonical(child)
     return canonical(parent) in _kinds_of(name)
@@ -82,8 +82,8 @@ def is_known(name: str) -> bool:
 def matches(content_type: str, pattern: str) -> bool:
     """Whether an operator's pattern names the type: by any of its names, or with wildcards.
 
-    A wildcard stands for a part of the name that the gateway registers. Names that say nothing
-    stand for themselves: `application/force-download` does not name all unknown content.
+    A wildcard matches a part of the name that the gateway registers. Names that say nothing match
+    only themselves: `application/force-download` does not name all unknown content.
     """
     wanted, ours = plain(pattern), canonical(content_type)
     if is_pattern(wanted):

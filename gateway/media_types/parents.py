@@ -1,4 +1,4 @@
-"""What is a kind of what: each type or pattern of a row is a kind of the row's first type."""
+"""Which type is a kind of which: all types and patterns of a row are kinds of its first type."""
 
 from typing import Final
 
@@ -139,4 +139,4 @@ PARENTS: Final = (
         "libmagic",
     ),
 )
-"""A file of the second kind is one of the first, and its name only says more of it."""
+"""A file of the second kind is one of the first, and its name is only more specific."""

@@ -1,4 +1,4 @@
-"""One row of a table of media types, and where rows come from."""
+"""One row of a table of media types, and the sources of rows."""
 
 from typing import Final, NamedTuple
 
@@ -31,7 +31,7 @@ SOURCES: Final = {
 
 
 class Row(NamedTuple):
-    """A media type, other types separated by blanks, and who says so: keys of `SOURCES`."""
+    """A media type, other types separated by blanks, and the sources: keys of `SOURCES`."""
 
     name: str
     others: str

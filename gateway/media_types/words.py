@@ -78,7 +78,7 @@ CONTAINERS: Final = (
     Row("OpenOffice.org slides", "application/vnd.sun.xml.impress*", "fdo"),
     Row("XPS", "application/vnd.ms-xpsdocument application/oxps", "fdo"),
 )
-"""Types that one container has; which one, its name or a look into it tells."""
+"""Types of one container; which one it is, its name or its content shows."""
 
 _TEXT: Final = (
     Row(
@@ -131,7 +131,7 @@ _OTHERS: Final = (
     Row("application/postscript", "application/illustrator", "fdo"),
     Row("application/xml", "application/vnd.ms-excel application/msword", "office-2003"),
     Row("message/rfc822", "application/vnd.ms-excel application/msword", "office-2003"),
-    # One of sources or of data alone is not told from other archives.
+    # One with only sources or data cannot be distinguished from other archives.
     Row("application/zip", "application/java-archive", "servers"),
     Row("application/zip", "application/vnd.comicbook-rar", "mime-db"),
     Row("application/x-rar", "application/vnd.comicbook+zip", "servers"),
@@ -180,4 +180,4 @@ _OTHERS: Final = (
 )
 
 WORDS: Final = (*_TEXT, *_COMPRESSED, *_OTHERS)
-"""What a file of the first type is called by systems that know only the end of its name."""
+"""The names of a file of the first type in systems that know only its extension."""

@@ -1,8 +1,7 @@
-"""A ChatKitty of our own for tests and trials: its API as far as files and messages need it.
+"""A stand-in for ChatKitty, for tests and trials: the part of its API that files and messages need.
 
-`operations` lists what it can do, `state` is what it remembers, `faults` is how a test makes it
-fail. Multipart bodies are read by a library, never by `gateway.multipart`.
+`operations` lists what it can do, `state` what it remembers, and `faults` lets a test make it fail.
+A library reads multipart bodies, never `gateway.multipart`.
 
-It imports nothing of the gateway but basics, so that no fault of the gateway can hide behind
-itself.
+It imports almost nothing of the gateway, so that the same fault cannot be on both sides.
 """

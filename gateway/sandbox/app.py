@@ -45,7 +45,7 @@ class Sandbox:
     log: deque[dict[str, Any]]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer as ChatKitty does, or fail as a rule has it."""
+        """Answer as ChatKitty does, or fail as a rule says."""
         started = time.monotonic()
         fault = self.faults.for_request(request.method, request.path)
         call = Call(request, self.state, self.tokens, Generation.CURRENT, (), fault)
@@ -156,7 +156,7 @@ def _of_a_stranger(call: Call, operation: Operation, application_id: int) -> web
 
 
 def create_app(sandbox: Sandbox) -> web.Application:
-    """The URLs of ChatKitty, and the controls beside them."""
+    """The URLs of ChatKitty, and those of the controls."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

@@ -21,7 +21,7 @@ _LARGEST_JSON = 8 * 1024 * 1024
 
 @dataclass(slots=True)
 class Call:
-    """A request with what it is about: the generation, the ids in its path, and the state."""
+    """A request with its context: the generation, the ids in its path, and the state."""
 
     request: web.Request
     state: State
@@ -43,7 +43,7 @@ class Call:
         return content_type.partition(";")[0].strip().lower() == "multipart/form-data"
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, at the rate and up to the cut that a fault asks for."""
+        """The body as it arrives, at the rate and up to the cut that a fault sets."""
         rate = self.fault.read_rate
         while True:
             if rate is None:

@@ -1,4 +1,4 @@
-"""How a test makes ChatKitty fail: rules that requests are held against, in their order."""
+"""How a test makes ChatKitty fail: rules that requests are compared with, in their order."""
 
 import json
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ NO_FAULT: Final = FaultRule()
 class Rule:
     """A fault for the requests of a method (`*`: any) and a path (a glob).
 
-    It lets `after` of them pass, then holds for `times`, or for good where that is None.
+    It lets `after` of them pass, then applies `times` times, or for ever if that is None.
     """
 
     method: str
@@ -108,7 +108,7 @@ class Faults:
     rules: list[Rule] = field(default_factory=list)
 
     def for_request(self, method: str, path: str) -> FaultRule:
-        """The fault of the first rule that strikes."""
+        """The fault of the first rule that applies."""
         for rule in self.rules:
             if rule.strikes(method, path):
                 return rule.fault

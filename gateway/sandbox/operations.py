@@ -1,4 +1,4 @@
-"""The operations of the API: what is to be found where, and which scopes it needs."""
+"""The operations of the API: their paths, and the scopes that they need."""
 
 import re
 from collections.abc import Awaitable, Callable

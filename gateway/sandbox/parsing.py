@@ -1,4 +1,4 @@
-"""JSON of clients, within the bounds of what ChatKitty's own parser takes."""
+"""Clients' JSON, within the limits of ChatKitty's own parser."""
 
 import json
 from collections.abc import Iterable

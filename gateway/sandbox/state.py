@@ -39,7 +39,7 @@ class State:
     """All documents, by table and id, in the order of their ids."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Find what an earlier sandbox left in the directory, or begin anew."""
+        """Use what an earlier sandbox left in the directory, or start afresh."""
         self.files_dir = data_dir / "files"
         self.files_dir.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(data_dir / "state.sqlite", isolation_level=None)

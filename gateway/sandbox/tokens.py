@@ -1,4 +1,4 @@
-"""Bearer tokens: who is given one, and what it reaches."""
+"""Bearer tokens: who gets one, and what it allows."""
 
 import base64
 import binascii
@@ -61,7 +61,7 @@ class Tokens:
         }
 
     def check(self, request: web.BaseRequest, needed: tuple[str, ...]) -> None:
-        """Raises Failure if the request may not do what needs those scopes."""
+        """Raises Failure if the request lacks one of the scopes."""
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not value:
             raise unauthorized()
