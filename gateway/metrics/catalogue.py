@@ -97,6 +97,12 @@ OLDEST_PENDING = Gauge(
     "Age of the oldest pending upload, at the last sweep.",
     kind=MetricType.MOST,
 )
+OPEN_SESSIONS = Gauge(
+    f"{PREFIX}open_sessions",
+    "Uploads in several requests that have not finished, at the last sweep; counting stops at "
+    "10,000.",
+    kind=MetricType.MOST,
+)
 ORPHANS = Gauge(
     f"{PREFIX}orphans",
     "Complete files without a record, by whether they were accepted, at the last sweep.",
@@ -218,8 +224,8 @@ ALL: Final[tuple[Metric[Any], ...]] = (
     REQUESTS, UPLOADS, PROBLEMS, RECEIVED, SENT, REQUEST_SECONDS, PHASE_SECONDS,
     PROCESSES, OPEN_UPLOADS, RESUMED, BYTES_NOT_RESENT,
     CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
-    PENDING, OLDEST_PENDING, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES, BUCKET_COUNT_BEGAN,
-    QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
+    PENDING, OLDEST_PENDING, OPEN_SESSIONS, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES,
+    BUCKET_COUNT_BEGAN, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
     STEPS, ENDS, UPLOAD_SECONDS, ATTEMPTS, RETRIES, DEAD_LETTERS, MISMATCHES, CIRCUIT_CHANGES,
     SWEEPS, SWEEP_SECONDS, SWEPT, REMOVALS, LOST_MESSAGES,
 )  # fmt: skip

@@ -36,6 +36,7 @@ class Count(msgspec.Struct, frozen=True):
 class BacklogSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """`at` is in seconds since the epoch, `oldest` in seconds.
 
+    `sessions` is the number of uploads that come in several requests, None if it was not counted.
     `queued` has the number of messages in each queue, and is empty if the broker is unavailable.
     `counted` is None until the sweeper has listed the whole bucket once.
     """
@@ -45,6 +46,7 @@ class BacklogSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     oldest: float
     queued: dict[str, int]
     orphans: Orphans = Orphans()
+    sessions: int | None = None
     counted: Count | None = None
 
 

@@ -20,6 +20,7 @@ from gateway.stack.ports import HOST, free_port, free_ports
 from gateway.stack.probes import answers
 from tests.flows import files, raw
 from tests.flows.client import Client
+from tests.flows.resuming import begin, offset_of, patch
 from tests.servers.aged_store import open_aged_backends, own_lease
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.metrics import Scrape, scrape, until
@@ -243,18 +244,38 @@ async def test_a_worker_tells_what_its_steps_did_whatever_its_pool(
     assert 0 <= ended <= found.value("steps_total", outcome="done")
 
 
+async def test_an_upload_in_several_requests_counts_once(external_gateway: Gateway) -> None:
+    async with Client.open(external_gateway.url, TOKENS["alice"]) as client:
+        before = await scrape(external_gateway.admin_url)
+        url = (await begin(client)).headers["Location"]
+        assert (await patch(client, url, 0, files.PNG[:20], last=False)).status == 204
+        assert await offset_of(client, url) == 20
+        assert (await patch(client, url, 20, files.PNG[20:], last=True)).status in {200, 202}
+    resumed = before.value("resumed_total", dialect="draft-8")
+    saved = before.value("bytes_not_resent_total", dialect="draft-8")
+    uploads = before.value("uploads_total", outcome="taken")
+    found = await until(
+        external_gateway.admin_url,
+        lambda it: it.value("uploads_total", outcome="taken") > uploads,
+    )
+    assert found.value("uploads_total", outcome="taken") == uploads + 1
+    assert found.value("resumed_total", dialect="draft-8") == resumed + 1
+    assert found.value("bytes_not_resent_total", dialect="draft-8") == saved + 20
+
+
 async def test_the_sweeper_tells_how_much_waits_and_since_when(
     environ: dict[str, str], external_gateway: Gateway
 ) -> None:
     async with open_backends(load(environ)) as backends:
         seen = backlog_snapshot.BacklogSnapshot(
-            at=time.time() + 3600, pending=3, oldest=77.0, queued={QUEUES[0]: 5}
+            at=time.time() + 3600, pending=3, oldest=77.0, queued={QUEUES[0]: 5}, sessions=9
         )
         await backlog_snapshot.keep(backends.redis, seen)
         found = await until(
             external_gateway.admin_url, lambda it: it.value("oldest_pending_seconds") == 77
         )
         assert found.value("pending_uploads") == 3
+        assert found.value("open_sessions") == 9
         assert found.value("queue_depth", queue=QUEUES[0]) == 5
         await backends.redis.delete("sweep:findings")
     async with open_aged_backends(environ) as aged:

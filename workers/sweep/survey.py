@@ -17,7 +17,7 @@ from gateway.uploads.ids import created_at, parse_id
 log = get_logger(__name__)
 
 _MOST: Final = 10_000
-"""The most pending uploads, or orphans, that are counted; a larger count is no use."""
+"""The most pending uploads, orphans or sessions that are counted; a larger count is no use."""
 
 
 async def survey(backends: Backends, counted: backlog_snapshot.Count | None) -> None:
@@ -45,6 +45,7 @@ async def survey(backends: Backends, counted: backlog_snapshot.Count | None) -> 
         oldest=oldest,
         queued=queued,
         orphans=await _orphans(backends),
+        sessions=await _sessions(backends),
         counted=counted,
     )
     await backlog_snapshot.keep(backends.redis, found)
@@ -60,6 +61,15 @@ async def _orphans(backends: Backends) -> backlog_snapshot.Orphans:
         if accepted + unknown >= _MOST:
             break
     return backlog_snapshot.Orphans(accepted, unknown)
+
+
+async def _sessions(backends: Backends) -> int:
+    number = 0
+    async for _ in backends.store.list(keys.SESSIONS):
+        number += 1
+        if number >= _MOST:
+            break
+    return number
 
 
 async def _relayed(backends: Backends) -> tuple[int, float]:

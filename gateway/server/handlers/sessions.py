@@ -11,11 +11,14 @@ from gateway.errors import (
     MethodNotAllowed,
     NotRemovable,
     OffsetMismatch,
+    QuotaExceeded,
     SessionEnded,
+    TooManyUploads,
     UploadNotFound,
 )
 from gateway.metrics.catalogue import BYTES_NOT_RESENT, OPEN_UPLOADS, RESUMED
 from gateway.resumable.dialects import of_resource
+from gateway.resumable.dialects.tus import TUS
 from gateway.resumable.finishing import give_up
 from gateway.resumable.protocol import Append, Dialect
 from gateway.resumable.session import Phase, check_open
@@ -134,7 +137,7 @@ async def _continue(
     """`PATCH`: more of the file, from the offset on that the request names."""
     asked = dialect.append(head_of(request))
     receiving = await _receiving(request, services, dialect)
-    await charge(request, receiving.principal, _id_of(request))
+    await _charge(receiving)
     try:
         kept = await _to_continue(receiving, asked)
     except UploadNotFound:
@@ -156,6 +159,19 @@ async def _continue(
         return replied(receiving, kept.session)
     finally:
         still_open.value -= 1
+
+
+async def _charge(receiving: Receiving) -> None:
+    """Charge a part to its subject's quota.
+
+    Clients of tus give up after a 429, so they are told to come later in another way.
+    """
+    try:
+        await charge(receiving.request, receiving.principal, _id_of(receiving.request))
+    except QuotaExceeded as error:
+        if receiving.dialect.name != TUS.name:
+            raise
+        raise TooManyUploads(str(error), error.retry_after) from error
 
 
 async def _to_continue(receiving: Receiving, asked: Append) -> Kept:

@@ -1,0 +1,211 @@
+"""Uploads in several requests whose clients, gateways or stores fail in the middle of a request."""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from gateway.stack.seaweedfs import SeaweedFS
+from tests.flows import files
+from tests.flows.client import Client
+from tests.flows.resuming import begin, create, offset_of, patch, tus_patch
+from tests.servers.gateway import Gateway, start_worker
+from tests.servers.sandbox import TOKENS
+from tests.servers.store_proxy import Fault, FaultProxy
+
+pytestmark = pytest.mark.slow
+
+MIB = 1024**2
+DATA = files.PNG + random.Random(3).randbytes(30 * MIB)
+
+
+@pytest.fixture(scope="module")
+def settings(environ: dict[str, str], module_redis_url: str) -> dict[str, str]:
+    return environ | {
+        "GATEWAY_DELIVERY": "external",
+        "GATEWAY_BROKER_URL": module_redis_url,
+        "GATEWAY_REDIS_URL": module_redis_url,
+    }
+
+
+@pytest.fixture(scope="module")
+def replicas(settings: dict[str, str], servers_dir: Path) -> Iterator[tuple[Gateway, Gateway]]:
+    with ExitStack() as stack:
+        stack.enter_context(start_worker(settings, servers_dir))
+        first, second = (
+            stack.enter_context(Gateway.start(settings, servers_dir)) for _ in range(2)
+        )
+        yield first, second
+
+
+@pytest.fixture
+async def clients(replicas: tuple[Gateway, Gateway]) -> AsyncIterator[tuple[Client, Client]]:
+    async with AsyncExitStack() as stack:
+        first, second = [
+            await stack.enter_async_context(Client.open(each.url, TOKENS["alice"]))
+            for each in replicas
+        ]
+        yield first, second
+
+
+@asynccontextmanager
+async def sending(
+    client: Client, path: str, offset: int, data: bytes, length: int
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A PATCH that announces `length` bytes and has sent `data`; its connection stays open."""
+    server = urlsplit(client.url)
+    reader, writer = await asyncio.open_connection(server.hostname, server.port)
+    head = (
+        f"PATCH {path} HTTP/1.1\r\nHost: {server.netloc}\r\n"
+        f"Authorization: Bearer {client.token}\r\nUpload-Draft-Interop-Version: 6\r\n"
+        f"Content-Type: application/partial-upload\r\nUpload-Complete: ?1\r\n"
+        f"Upload-Offset: {offset}\r\nContent-Length: {length}\r\n\r\n"
+    )
+    writer.write(head.encode() + data)
+    await writer.drain()
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def path_of(client: Client) -> str:
+    return urlsplit((await begin(client)).headers["Location"]).path
+
+
+async def assert_complete(client: Client, path: str, data: bytes) -> None:
+    offset = await offset_of(client, path)
+    answer = await patch(client, path, offset, data[offset:], last=True)
+    assert answer.status == 200, answer.body
+    stored = await client.request("GET", answer.json()["file"]["url"])
+    assert stored.body == data
+
+
+async def test_a_half_dead_connection_is_taken_over_by_another_gateway(
+    clients: tuple[Client, Client],
+) -> None:
+    first, second = clients
+    path = await path_of(first)
+    async with sending(first, path, 0, DATA[: 11 * MIB], len(DATA)) as (reader, _):
+        await asyncio.sleep(1.0)  # it has read all that came
+        assert await offset_of(second, path) == 11 * MIB
+        assert b" 409 " in await reader.readuntil(b"\r\n")
+    await assert_complete(second, path, DATA)
+
+
+async def test_each_part_may_reach_another_gateway(clients: tuple[Client, Client]) -> None:
+    begun = await create(clients[0], {"Upload-Length": str(len(DATA))})
+    path = urlsplit(begun.headers["Location"]).path
+    size = 1_300_000
+    for turn, start in enumerate(range(0, len(DATA), size)):
+        piece = DATA[start : start + size]
+        answer = await tus_patch(clients[turn % 2], path, start, piece)
+        assert answer.status == 204, answer.body
+    resource = await clients[1].end_of(begun.upload_id)
+    stored = await clients[0].request("GET", resource["url"])
+    assert stored.body == DATA
+
+
+async def test_a_gateway_that_stops_commits_what_it_has(
+    settings: dict[str, str], clients: tuple[Client, Client], tmp_path: Path
+) -> None:
+    with Gateway.start(settings, tmp_path) as gateway:
+        async with Client.open(gateway.url, TOKENS["alice"]) as client:
+            path = await path_of(client)
+            async with sending(client, path, 0, DATA[: 9 * MIB], len(DATA)) as (reader, _):
+                await asyncio.sleep(1.0)
+                os.kill(gateway.pid, signal.SIGTERM)
+                with suppress(ConnectionError):
+                    await reader.read()
+        assert await offset_of(clients[0], path) == 9 * MIB
+    await assert_complete(clients[1], path, DATA)
+
+
+async def test_a_client_that_falls_silent_loses_nothing(
+    settings: dict[str, str], clients: tuple[Client, Client], tmp_path: Path
+) -> None:
+    impatient = {**settings, "GATEWAY_BODY_TIMEOUT": "1"}
+    with Gateway.start(impatient, tmp_path) as gateway:
+        async with Client.open(gateway.url, TOKENS["alice"]) as client:
+            path = await path_of(client)
+            async with sending(client, path, 0, DATA[: 9 * MIB], len(DATA)) as (reader, _):
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert b" 408 " in head
+                assert f"Upload-Offset: {9 * MIB}".encode() in head
+    await assert_complete(clients[0], path, DATA)
+
+
+async def test_a_store_that_fails_for_a_while_costs_no_more_than_what_it_lost(
+    settings: dict[str, str], clients: tuple[Client, Client], seaweedfs: SeaweedFS, tmp_path: Path
+) -> None:
+    async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
+        own = {**settings, "GATEWAY_S3_ENDPOINT_URL": proxy.url}
+        with Gateway.start(own, tmp_path) as gateway:
+            async with Client.open(gateway.url, TOKENS["alice"]) as client:
+                path = await path_of(client)
+                proxy.fail(rb"^PUT \S+partNumber=2", Fault.REFUSE)
+                answer = await patch(client, path, 0, DATA, last=True)
+                assert answer.status == 503
+                proxy.mend()
+                assert await offset_of(client, path) == 8 * MIB
+    await assert_complete(clients[0], path, DATA)
+
+
+async def test_a_quota_does_not_end_an_upload_by_tus(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    own = {**settings, "GATEWAY_SUBJECT_REQUESTS": "2", "GATEWAY_SUBJECT_WINDOW": "3600"}
+    with Gateway.start(own, tmp_path) as gateway:
+        async with Client.open(gateway.url, TOKENS["bob"]) as client:
+            begun = await create(client, {"Upload-Length": "100"})
+            path = urlsplit(begun.headers["Location"]).path
+            assert (await tus_patch(client, path, 0, b"x")).status == 204
+            answer = await tus_patch(client, path, 1, b"x")
+            assert answer.status == 503
+            assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_cuts_and_kills_at_random(
+    settings: dict[str, str], clients: tuple[Client, Client], tmp_path: Path, seed: int
+) -> None:
+    """Half of the requests are cut off; each fourth one's gateway is killed."""
+    chance = random.Random(seed)
+    path = await path_of(clients[0])
+    offset, cuts = 0, 0
+    while cuts < 12:
+        announced = len(DATA) - offset
+        size = chance.randint(0, min(announced - 1, 5 * MIB))
+        if chance.random() < 0.25:
+            await _killed(settings, tmp_path, path, offset, DATA[offset : offset + size])
+            now = await offset_of(chance.choice(clients), path)
+            assert offset <= now <= offset + size
+        else:
+            client = chance.choice(clients)
+            piece = DATA[offset : offset + size]
+            async with sending(client, path, offset, piece, announced) as (reader, writer):
+                writer.write_eof()
+                await reader.read()
+            now = await offset_of(chance.choice(clients), path)
+            assert now == offset + size
+        offset, cuts = now, cuts + 1
+    await assert_complete(clients[1], path, DATA)
+
+
+async def _killed(
+    settings: dict[str, str], directory: Path, path: str, offset: int, data: bytes
+) -> None:
+    with Gateway.start(settings, directory) as gateway:
+        async with Client.open(gateway.url, TOKENS["alice"]) as client:
+            async with sending(client, path, offset, data, len(DATA) - offset):
+                await asyncio.sleep(0.2)
+                os.kill(gateway.pid, signal.SIGKILL)
+            with suppress(aiohttp.ClientError):
+                await client.request("GET", "/gateway/healthz")
