@@ -136,7 +136,7 @@ class UpstreamConnection(BaseProtocol):
         self._left = 0
         if self._held:
             self.resume()
-        if reusable and self._lasts and self.usable and self._is_read():
+        if reusable and self._lasts and self.usable and (self._plain or self._is_read()):
             self._idle_since = time.monotonic()
             self._pool.put(self)
         else:
@@ -154,9 +154,7 @@ class UpstreamConnection(BaseProtocol):
         )
 
     def _is_read(self) -> bool:
-        """Whether the answer was read to its end, and nothing else has come."""
-        if self._plain:
-            return True
+        """Whether an answer that is not plain was read to its end, and nothing else has come."""
         read = self._stream is not None and self._stream.at_eof()
         return read and is_between_answers(self._answers)
 

@@ -25,7 +25,7 @@ from gateway.settings import Settings
 from gateway.upstream.connections import is_silent
 
 BLANK_LINE: Final = b"\r\n\r\n"
-LARGEST_READ: Final = 256 * 1024
+_LARGEST_READ: Final = 256 * 1024
 """Bytes of one read from a client that sends much; asyncio's own size."""
 
 _CR: Final = 13
@@ -311,7 +311,7 @@ class TurnHandler(Handler):
                 self._hear_of_body()
         if end < len(data):
             self._keep(data[end:])
-        elif self._let_in and len(data) == self.read_size() < LARGEST_READ:
+        elif self._let_in and len(data) == self.read_size() < _LARGEST_READ:
             self.set_read_size(2 * len(data))
         self._take_back_if_over()
 
@@ -358,14 +358,6 @@ class TurnHandler(Handler):
     def read_size(self) -> int:
         """The most bytes that one read returns."""
         return int(getattr(self.transport, "max_size", 0))
-
-    def widen(self) -> int:
-        """Read as much as possible at once from now on; returns how much that is."""
-        if self.transport is None:
-            return LARGEST_READ
-        size = max(LARGEST_READ, self.read_size())
-        self.transport.max_size = size  # type: ignore[attr-defined]
-        return size
 
     def set_read_size(self, size: int) -> None:
         """Read at most `size` bytes at once."""

@@ -35,6 +35,7 @@ from gateway.server.services import Services
 from gateway.uploads.ids import new_id
 
 _SMALLEST_READ: Final = 64 * 1024
+_FIRST_READ: Final = 256 * 1024
 _LARGEST_READ: Final = 1024 * 1024
 """Bytes that one read may return: more of them cost less, and fill more of the write buffer.
 
@@ -261,7 +262,7 @@ class Connection(TurnHandler):
         replaces = takes_file(services.settings, head.method, head.target)
         if admitted.route.delivery is not Delivery.RELAY or replaces is not None:
             return None
-        self._reads = self.widen()
+        self._set_reads(_FIRST_READ)
         front = UploadFront(self, services, admitted, message, started)
         self._take = front.exchange.client_sends
         return front
@@ -285,7 +286,10 @@ class Connection(TurnHandler):
         length = passing.length or 0
         if length and services.passing.taken >= services.passing.total:
             return None
-        self._reads = self.widen() if length > HEAD_READ else 0
+        if length > HEAD_READ:
+            self._set_reads(_FIRST_READ)
+        else:
+            self._reads = 0
         front = PassingFront(self, services, passing, caller, message, started)
         self._take = front.passage.client_sends
         return front

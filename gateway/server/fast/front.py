@@ -267,8 +267,9 @@ class SocketFront:
     def _leave(self, *, reusable: bool) -> None:
         if self._stage is OVER:
             return
+        if self._stage is LINGERING:
+            self._under_way.discard(self)
         self._stage = OVER
-        self._under_way.discard(self)
         self._release()
         if self._end is not None and not self._end.done():
             self._end.set_result(None)

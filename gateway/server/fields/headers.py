@@ -130,9 +130,7 @@ def request_id(received: str | None) -> str | None:
 
 
 def _listed(headers: CIMultiDictProxy[str]) -> frozenset[str]:
-    """The headers that Connection names as hop-by-hop."""
-    if "Connection" not in headers:
-        return frozenset()
+    """The headers that Connection names as hop-by-hop, if there is a Connection."""
     options: Iterable[str] = ",".join(headers.getall("Connection")).split(",")
     return frozenset(_plain(option.strip().lower()) for option in options) - _DECIDING
 
@@ -147,7 +145,8 @@ def _passing(
 ) -> list[tuple[str, str]]:
     """The headers that may be passed on, and that Connection does not name."""
     passing = [line for line in headers.items() if reaches(line[0])]
-    if listed := _listed(headers):
+    if "Connection" in headers:
+        listed = _listed(headers)
         return [line for line in passing if _plain(line[0].lower()) not in listed]
     return passing
 
@@ -157,7 +156,8 @@ def _passing_raw(
 ) -> list[tuple[bytes, bytes]]:
     """The result of `_passing` for the same headers, as bytes."""
     passing = list(compress(headers, map(reaches, map(_NAME, headers))))
-    if listed := _listed(folded):
+    if "Connection" in folded:
+        listed = _listed(folded)
         return [line for line in passing if _plain(_folded(line[0])) not in listed]
     return passing
 
