@@ -7,7 +7,7 @@ PYTHON ?= python3
 .PHONY: install run test test-slow check coverage format bench bench-price bench-greedy bench-loris \
 	bench-capacity bench-endurance chaos brokers fuzz hostile corpus lock clean
 
-# What running, testing and developing take: each all of the one before it, at the same versions.
+# The packages for running, testing and developing: each set contains the one before, at the same versions.
 RUN := $(VENV)/.run
 TEST := $(VENV)/.test
 DEV := $(VENV)/.dev
@@ -19,13 +19,13 @@ $(BIN)/pip:
 		|| { echo 'Python 3.11 or newer is needed: PYTHON=python3.11, say' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# By pip alone, which everybody has set up.
+# Only by pip, which every Python has.
 $(RUN): locks/run.lock pyproject.toml | $(BIN)/pip
 	$(PIP) --require-hashes --requirement $<
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
-# By uv, which the tests need anyhow, and which takes a tenth of the time.
+# By uv, which the tests need anyway, and which takes a tenth of the time.
 $(TEST) $(DEV): $(VENV)/.%: locks/%.lock pyproject.toml | $(BIN)/pip
 	sed -n '/^uv==/,/[^\\]$$/p' $< > $(VENV)/uv.txt
 	$(PIP) --require-hashes --requirement $(VENV)/uv.txt
@@ -40,8 +40,8 @@ run: install
 test: $(TEST)
 	$(BIN)/pytest -m "not slow" --numprocesses 3
 
-# Parts that die, are away or made to wait, whole stacks, and what deploys them; and properties again,
-# with many examples. These mostly wait, so more of them than there are cores may run at a time.
+# Parts that die, are unavailable or slow, whole stacks, and their deployment; and properties again, with
+# many examples. These mostly wait, so more of them than there are cores may run at a time.
 test-slow: $(TEST)
 	$(BIN)/pytest -m slow --hypothesis-profile many --numprocesses 4 --timeout 300
 
@@ -51,9 +51,9 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Holds what decides without I/O at every branch run, by its tables; then says how much of all the
-# rest these tests run. Properties are left out: what they run is a matter of chance. So are counts of
-# work, which take minutes when they are traced.
+# Requires that tests with tables run every branch of the modules that decide without I/O; then prints how
+# much of all other modules they run. Properties are left out, since they run branches by chance, and so
+# are counts of work, which take minutes when they are traced.
 coverage: $(DEV)
 	$(BIN)/coverage run -m pytest -q --ignore-glob='*_properties.py' --ignore-glob='*_work.py' \
 		$(addprefix tests/gateway/,$(addprefix delivery/relay/test_,exchange.py passage.py phase.py) media_types \
@@ -91,33 +91,33 @@ bench-capacity: $(DEV)
 bench-endurance: $(DEV)
 	$(BIN)/python -m bench.endurance
 
-# UPLOADS, SECONDS and SEED may be given: `make chaos UPLOADS=300 SEED=7`.
+# UPLOADS, SECONDS and SEED can be set: `make chaos UPLOADS=300 SEED=7`.
 chaos: $(TEST)
 	$(BIN)/python -m chaos $(if $(UPLOADS),--uploads $(UPLOADS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
-# A worker and a beat that nobody starts again, beside a Redis and a RabbitMQ that fail in every way:
-# some ten minutes each. Needs rabbitmq-server.
+# A worker and a beat without a supervisor, while their Redis or RabbitMQ fails in every way: about ten
+# minutes each. Needs rabbitmq-server.
 brokers: install
 	$(BIN)/python -m chaos.brokers --broker redis
 	$(BIN)/python -m chaos.brokers --broker rabbitmq
 	$(BIN)/python -m chaos.brokers --broker quorum
 
-# What `make test` sends of any bytes and of aborted uploads, at length: some minutes.
+# The tests of `make test` with arbitrary bytes and aborted uploads, but many more of them: some minutes.
 hostile: $(TEST)
 	HOSTILE_EXAMPLES=100 HOSTILE_ABORTS=10000 $(BIN)/pytest tests/hostile -n 2 --timeout 1800
 
-# Real files, fetched from Debian's packages and made by encoders from PyPI, below var/corpus. With fewer
-# documents a part of `make test-slow`.
+# Real files, from Debian's packages and made by encoders from PyPI, below var/corpus. `make test-slow`
+# includes this with fewer documents.
 corpus: $(TEST)
 	CORPUS_DOCUMENTS=20000 $(BIN)/pytest tests/corpus --timeout 1800
 
-# SECONDS may be given, for each target; what breaks, and what was learnt, is put into var/fuzz.
+# SECONDS can be set, for each target. Failing inputs and the learnt corpus are written to var/fuzz.
 fuzz: $(DEV)
 	$(BIN)/python -m fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
-# The locks name versions and hashes for every platform and Python that we support. The last is the
-# first that is made: it says which versions all have.
+# The locks have versions and hashes for every platform and Python that we support. dev.lock is made first,
+# and sets the versions of all.
 lock: | $(TEST)
 	$(LOCK) locks/build.in pyproject.toml --extra dev --output-file locks/dev.lock
 	$(LOCK) locks/build.in --constraints locks/dev.lock --output-file locks/build.lock

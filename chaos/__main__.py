@@ -1,7 +1,7 @@
-"""Uploads while parts die, stand still and forget; then whether any was lost, doubled or wrong.
+"""Uploads while parts die, freeze and lose data; then checks whether any is lost, doubled or wrong.
 
-Everything is decided by the seed beforehand, so that a run can be had again: the uploads, the
-faults and when they strike. What only timing decides is not the same twice.
+The seed decides everything in advance, so that a run can be repeated: the uploads, the faults and
+their times. Only effects of timing differ.
 """
 
 import argparse
@@ -34,7 +34,7 @@ _TELL_SECONDS = 5.0
 
 
 def main() -> int:
-    """Run it; 0 if nothing was found, 1 if something was, 2 if it could not be told."""
+    """Run it; returns 0 if no flaw was found, 1 if any was, 2 if that could not be found out."""
     options = _options()
     faults = plan(options.seed, options.seconds, options.faults)
     _say(f"seed {options.seed}: {options.uploads} uploads in {options.seconds:.0f} s; faults:")
@@ -84,7 +84,7 @@ def _options() -> argparse.Namespace:
 def _run(
     options: argparse.Namespace, faults: Sequence[tuple[float, Fault]], data_dir: Path
 ) -> Report:
-    """One run on a stack of its own, which is stopped at its end, however it comes."""
+    """One run on its own stack, which is stopped at the end in any case."""
     uploads = plan_uploads(options.seed, options.uploads, options.seconds, options.only)
     with Stack(data_dir) as stack:
         return asyncio.run(_torment(stack, Load(options.seed, uploads, options.clients), faults))
@@ -123,7 +123,7 @@ async def _tell_progress(outcomes: Sequence[Outcome], count: int, started: float
 
 
 def _tell(report: Report, options: argparse.Namespace, data_dir: Path | None) -> None:
-    """Print the report; where the data is kept, it is kept there too."""
+    """Print the report; if the data is kept, write the report there as well."""
     document = as_json(report) | {"logs": str(data_dir / "logs") if data_dir else None}
     if data_dir is not None:
         (data_dir / "report.json").write_text(json.dumps(document, indent=2))

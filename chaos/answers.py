@@ -1,4 +1,4 @@
-"""What a client makes of an answer, or of none: it is done, or sends the same again. Pure."""
+"""What a client does after an answer, or after none: it is done, or repeats the request. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ _RETRY_AFTER_CAP = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, as far as a client looks at it; `retry_after` in seconds."""
+    """The parts of a complete answer that a client uses; `retry_after` in seconds."""
 
     status: int
     upload_id: str | None = None
@@ -30,7 +30,7 @@ class Ending(StrEnum):
 
     ACKNOWLEDGED = "acknowledged"
     UNKNOWN = "unknown"
-    """A repeated key's first outcome is unknown, said the gateway, and named the resource."""
+    """The gateway answered that the outcome of the key's first request is unknown."""
 
     REFUSED = "refused"
     UNACKNOWLEDGED = "unacknowledged"
@@ -40,9 +40,9 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that the client of an upload knows in the end; `sha256` is what it sent.
+    """Everything that the client of an upload knows in the end; `sha256` is of what it sent.
 
-    `answer` is the last one, `statuses` those of all tries, 0 where there was no answer.
+    `answer` is the last one, `statuses` those of all attempts, 0 for one without an answer.
     """
 
     upload: Planned
@@ -54,7 +54,7 @@ class Outcome:
 
     @property
     def upload_id(self) -> str | None:
-        """The id by which the gateway knows the upload, if the client was told it."""
+        """The gateway's id of the upload, if the client received it."""
         if self.answer is None:
             return None
         if self.ending is Ending.UNKNOWN and self.answer.location is not None:
@@ -76,7 +76,7 @@ def ending_of(mode: Mode, answer: Answer | None) -> Ending | None:
 
 
 def pause(tries: int, answer: Answer | None, jitter: float) -> float:
-    """Seconds before a request is repeated that was tried so often; `jitter` is in [0, 1)."""
+    """Seconds before the next attempt after `tries` attempts; `jitter` is in [0, 1)."""
     backoff = min(_BACKOFF_CAP, _BACKOFF_BASE * 2.0 ** min(tries, 10)) * (1 + jitter) / 2
     asked = min(_RETRY_AFTER_CAP, answer.retry_after) if answer is not None else 0.0
     return max(backoff, asked)

@@ -1,4 +1,4 @@
-"""What the facts say of each upload: nothing lost, nothing doubled, nothing wrong. Pure."""
+"""Judges the facts about each upload: nothing may be lost, doubled or wrong. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from chaos.uploads import Mode
 
 
 class Flaw(StrEnum):
-    """What an upload, or an object of the bucket, is at fault with."""
+    """What is wrong with an upload, or with an object in the bucket."""
 
     LOST = "lost"
     DOUBLED = "doubled"
@@ -23,12 +23,12 @@ class Flaw(StrEnum):
 
 
 PASSING: Final = frozenset({Flaw.UNSETTLED, Flaw.LEFTOVER})
-"""Flaws that may pass by waiting."""
+"""Flaws that may disappear with time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One flaw, and why it is one. `mode` and `name` are None for what no client knows of."""
+    """One flaw, and the reason. `mode` and `name` are None if no client knows of the upload."""
 
     flaw: Flaw
     why: str
@@ -39,18 +39,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All that was found. `audits_lost`: relayed uploads whose record went with Redis."""
+    """All findings. `audits_lost` counts relayed uploads whose record was lost with Redis."""
 
     findings: tuple[Finding, ...]
     audits_lost: int = 0
 
     @property
     def is_settled(self) -> bool:
-        """Whether waiting can change nothing for the better."""
+        """Whether waiting cannot improve the result."""
         return not any(finding.flaw in PASSING for finding in self.findings)
 
     def count(self, flaw: Flaw, mode: Mode | None = None) -> int:
-        """How many findings have the flaw, of a mode or at all."""
+        """The number of findings with the flaw, of one mode or of all."""
         return sum(
             finding.flaw is flaw and mode in (None, finding.mode) for finding in self.findings
         )
@@ -95,7 +95,7 @@ def _of_count(messages: Sequence[Message]) -> Flawed:
 
 
 def _of_ending(outcome: Outcome) -> Flawed:
-    """A valid file is taken; who repeats a request is answered in the end."""
+    """A valid file is accepted, and a client that repeats its request gets an answer in the end."""
     status = outcome.answer.status if outcome.answer else None
     if outcome.ending is Ending.REFUSED:
         yield Flaw.WRONG, f"a valid upload was refused with {status}"
@@ -110,7 +110,7 @@ def _of_ending(outcome: Outcome) -> Flawed:
 
 
 def _of_file(outcome: Outcome, message: Message, facts: Facts) -> Flawed:
-    """Whatever its client knows: a message that is there shows the file that was sent."""
+    """Whatever its client knows: an existing message shows the file that was sent."""
     upload = outcome.upload
     hosting = "EXTERNAL" if upload.mode.is_external else "HOSTED"
     for what, found, right in (
@@ -172,7 +172,7 @@ def _of_relayed(resource: Resource, messages: Sequence[Message], *, redis_forgot
 
 
 def _of_told_message(outcome: Outcome, messages: Sequence[Message]) -> Flawed:
-    """The message that the client was answered with is the one that is there."""
+    """The message in the client's answer is the one that exists."""
     told = outcome.answer.message_id if outcome.answer else None
     if told is not None and messages and told not in {message.id for message in messages}:
         yield Flaw.WRONG, f"its client was told of message {told}, which is not there"

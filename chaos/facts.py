@@ -1,4 +1,4 @@
-"""What is found after a run, as plain data: upstream, at the gateway, and in the bucket."""
+"""The facts after a run, as plain data: upstream, at the gateway, and in the bucket."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What the gateway answers for an upload's resource."""
+    """The gateway's answer for an upload's resource."""
 
     status: int
     state: str | None = None
@@ -31,13 +31,13 @@ class Resource:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing of it will change any more: it is at an end, or not known at all."""
+        """Whether it cannot change any more: the upload has finished, or is unknown."""
         return self.status == 404 or (self.status == 200 and self.state in ENDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The ids of the uploads of which the bucket holds something; a pending one is described."""
+    """The ids of uploads with objects in the bucket; pending ones with a description."""
 
     pending: Mapping[str, str] = field(default_factory=dict)
     incoming: frozenset[str] = frozenset()
@@ -47,7 +47,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a GET of a file's URL gave: the digest of its bytes, or else the status."""
+    """The result of a GET of a file's URL: the digest of its bytes, or the status."""
 
     sha256: str | None
     status: int = 200
@@ -57,8 +57,8 @@ class Fetched:
 class Facts:
     """Everything that the audit is about.
 
-    `messages` by the name of their file, `resources` by upload id, `fetched` by message id; that
-    is None before the files are fetched, which is done last.
+    `messages` by the name of their file, `resources` by upload id, `fetched` by message id; the
+    latter is None before the files are fetched, which happens last.
     """
 
     messages: Mapping[str, tuple[Message, ...]]

@@ -1,4 +1,4 @@
-"""In front of the store: passes everything on, and keeps single requests waiting when told to."""
+"""A proxy in front of the store, which delays single requests on demand."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
 class Front:
-    """A proxy in a thread of its own, as long as it is entered."""
+    """A proxy in its own thread, which runs inside the block."""
 
     def __init__(self, port: int, store_port: int) -> None:
         """Listen on `port` for the store on `store_port`, both of this machine."""
@@ -26,15 +26,15 @@ class Front:
         self._connections: set[asyncio.Task[None]] = set()
 
     def delay(self, seconds: float, *, answer: bool) -> None:
-        """Keep one of the next requests so long from the store, or its `answer` from who asks."""
+        """Delay one of the next requests, or its `answer`, by `seconds`."""
         self._delays.append((seconds, answer))
 
     def clear(self) -> None:
-        """Delay nothing that comes from now on."""
+        """Delay no further requests."""
         self._delays.clear()
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Start to listen."""
         self._thread.start()
         self._do(asyncio.start_server(self._accept, HOST, self._port))
         return self
@@ -72,7 +72,7 @@ class Front:
         from_store: asyncio.StreamReader,
         to_store: asyncio.StreamWriter,
     ) -> None:
-        """Both ways. A request goes on to the store though who sent it goes away meanwhile."""
+        """Copy both ways. A request reaches the store even if its sender disconnects."""
         open_again = asyncio.Event()
         open_again.set()
         answers = asyncio.create_task(_copy_answers(from_store, writer, open_again))

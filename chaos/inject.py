@@ -1,4 +1,4 @@
-"""The faults are made to happen, each at its time."""
+"""Makes the faults happen, each at its time."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from chaos.plan import Fault, rule_of
 from chaos.stack import Stack, Told
 
 _PATIENCE: Final = 5.0
-"""Seconds that a fault waits for the part that it is to strike; then it has missed."""
+"""Seconds that a fault waits for its part; then it has missed."""
 
 _LOOK_SECONDS = 0.1
 _CALL_SECONDS = 2.0
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """A fault that was tried, when (seconds after the start), and whether its part was there."""
+    """A fault that was tried, its time (seconds after the start), and whether its part existed."""
 
     at: float
     fault: Fault
@@ -36,7 +36,7 @@ class Struck:
 
 
 class Missed(Exception):
-    """The part that a fault is to strike is not there."""
+    """The part that a fault should strike does not exist."""
 
 
 class Injector:
@@ -49,7 +49,7 @@ class Injector:
         self.struck: list[Struck] = []
 
     async def run(self, faults: Sequence[tuple[float, Fault]]) -> None:
-        """Let each fault strike at its time; return when the last one is over."""
+        """Make each fault happen at its time; return when the last one is over."""
         started = time.monotonic()
 
         async def strike(at: float, fault: Fault) -> None:
@@ -66,7 +66,7 @@ class Injector:
                 group.create_task(strike(at, fault))
 
     async def clear(self) -> None:
-        """Take back the faults of the upstream and the store."""
+        """End the faults of the upstream and the store."""
         self._stack.front.clear()
         with suppress(Missed):
             await _eventually(self._delete_rules, _CLEAR_SECONDS)
@@ -99,7 +99,7 @@ class Injector:
 
     async def _stop(self, fault: Fault) -> None:
         process = await self._victim(fault)
-        # Another fault may kill it meanwhile; the process that follows it has another identity.
+        # Another fault may kill it in the meantime; its successor has another identity.
         with suppress(psutil.NoSuchProcess):
             process.suspend()
             try:
@@ -147,7 +147,7 @@ class Injector:
 async def _eventually(
     attempt: Callable[[], Awaitable[Result]], patience: float = _PATIENCE
 ) -> Result:
-    """Its result, tried again while it raises Missed; raises that when the patience is over."""
+    """The result of `attempt`, which is repeated while it raises Missed; at last, raises that."""
     deadline = time.monotonic() + patience
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The clients: they send the planned uploads on time, and repeat those that bear a key."""
+"""The clients, which send the planned uploads on time, and repeat those with a key."""
 
 import asyncio
 import hashlib
@@ -34,7 +34,7 @@ class Load:
 
 
 async def run_load(load: Load, told: Told, done: Callable[[Outcome], None]) -> None:
-    """Send all of it; `done` is told of each upload as it ends."""
+    """Send all uploads; `done` is called with each outcome."""
     left = deque(load.uploads)
     started = time.monotonic()
 
@@ -46,7 +46,7 @@ async def run_load(load: Load, told: Told, done: Callable[[Outcome], None]) -> N
             done(await _Sender(session, told, upload, content).run())
 
     async with (
-        # Each request on a connection of its own, as after a fault, and to either process.
+        # Each request has its own connection, as after a fault, so it reaches either process.
         aiohttp.ClientSession(
             told.gateway,
             headers={"Authorization": f"Bearer {told.token}"},
@@ -60,7 +60,7 @@ async def run_load(load: Load, told: Told, done: Callable[[Outcome], None]) -> N
 
 
 class _Sender:
-    """Sends one upload, once or until it is answered for good."""
+    """Sends one upload, once or until it has a final answer."""
 
     def __init__(
         self, session: aiohttp.ClientSession, told: Told, upload: Planned, content: bytes

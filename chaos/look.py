@@ -1,4 +1,4 @@
-"""The facts are collected: from the upstream, the gateway and the bucket, as anybody could."""
+"""Collects the facts: from the upstream, the gateway and the bucket, by their public means."""
 
 import asyncio
 import hashlib
@@ -28,11 +28,11 @@ Item = TypeVar("Item", str, Message)
 Found = TypeVar("Found")
 
 UNAVAILABLE: Final = (aiohttp.ClientError, OSError, TimeoutError, StoreUnavailable)
-"""What a look raises while a part is away: it is to be looked again."""
+"""The errors while a part is unavailable: the facts must be collected again."""
 
 
 class Lookout:
-    """Looks at a running stack; what can change no more is not looked at twice."""
+    """Collects facts from a running stack; final ones are not requested twice."""
 
     def __init__(self, session: aiohttp.ClientSession, store: S3Store, told: Told) -> None:
         self._session = session
@@ -44,7 +44,7 @@ class Lookout:
     @classmethod
     @asynccontextmanager
     async def open(cls, told: Told) -> AsyncIterator[Self]:
-        """With its own connections, closed at the end."""
+        """One with its own connections, closed at the end."""
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_CALL_SECONDS)) as session,
             S3Store.open(
@@ -68,7 +68,7 @@ class Lookout:
         )
 
     async def fetch(self, messages: Iterable[Message]) -> Mapping[int, Fetched]:
-        """What is found at the URLs of the messages' files, by message id."""
+        """The results of fetching the messages' files, by message id."""
         missing = [message for message in messages if message.id not in self._fetched]
         found = await _each(missing, self._file)
         self._fetched |= {message.id: fetched for message, fetched in found.items()}
@@ -109,7 +109,7 @@ class Lookout:
         return resource
 
     async def _bucket(self) -> Bucket:
-        # In the order of an upload's way, so that one that is under way is not taken for a waif.
+        # In the order of an upload's steps, so that one in progress does not look incomplete.
         incoming = await self._ids("incoming/")
         pending = sorted(await self._ids("pending/"))
         records = await self._ids("records/")
@@ -126,7 +126,7 @@ class Lookout:
         return frozenset([_last(info.key) async for info in self._store.list(prefix)])
 
     async def _pending(self, upload_id: str) -> str:
-        """What a pending record says of itself, for the reader of the findings."""
+        """A short description of a pending record, for the findings."""
         try:
             content = (await self._store.get(f"pending/{upload_id}"))[0]
         except ObjectNotFound:
@@ -137,7 +137,7 @@ class Lookout:
         return f"{names or 'no file'}, {state}, attempt {document.get('attempt')}"
 
     async def _file(self, message: Message) -> Fetched:
-        """Follow the URL that the upstream shows; a part may have to come up again first."""
+        """Fetch the URL that the upstream shows; a part may have to start again first."""
         fetched = Fetched(None, 0)
         for _ in range(_TRIES):
             try:
@@ -192,7 +192,7 @@ def _last(key: str) -> str:
 async def _each(
     items: Iterable[Item], look: Callable[[Item], Awaitable[Found]]
 ) -> dict[Item, Found]:
-    """What each item gives, a few at a time. Raises what the first failing one does."""
+    """The results for all items, a few at a time. Raises the first error."""
     room = asyncio.Semaphore(_AT_ONCE)
 
     async def bounded(item: Item) -> Found:

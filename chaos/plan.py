@@ -1,4 +1,4 @@
-"""Which faults strike when: decided beforehand by the seed, for a run to be had again. Pure."""
+"""Which faults happen when: the seed decides in advance, so that a run can be repeated. Pure."""
 
 import random
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ PARTS: Final = ("gateway", "worker", "beat", "redis", "s3", "sandbox")
 
 
 class Kind(StrEnum):
-    """The kinds of faults: what is done, and to which part."""
+    """The kinds of faults: an action and the part that it strikes."""
 
     KILL_GATEWAY = "kill-gateway"
     KILL_WORKER = "kill-worker"
@@ -47,19 +47,19 @@ class Kind(StrEnum):
 
 
 LOSES_REDIS: Final = frozenset({Kind.FLUSHALL, Kind.KILL_REDIS})
-"""Faults after which Redis need not know any more what it knew."""
+"""Faults after which Redis may have lost data."""
 
 UPSTREAM_TIMEOUT: Final = 10
 """Seconds that the gateway and the workers wait for the upstream in these runs."""
 
 _SPACING = 5.0
-"""Seconds between two faults, on the average."""
+"""Average seconds between two faults."""
 
 _STOP = (1.0, 8.0)
 _STALL = 60.0
-"""Longer than any lease, and than a file may be without its record."""
+"""Seconds, longer than any lease, and than a file may lack its record."""
 _STORE_DELAY = (5.0, 35.0)
-"""Up to longer than a request to the store is waited for."""
+"""Seconds; the longest exceed the time-out of a request to the store."""
 _STORE_TIMES = (1, 4)
 _DELAY = (0.5, 0.8 * UPSTREAM_TIMEOUT)
 _LATE = (1.1 * UPSTREAM_TIMEOUT, 1.5 * UPSTREAM_TIMEOUT)
@@ -69,11 +69,10 @@ _QUIET_EDGE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `seconds`: how long the part stands still, or how late answers are.
+    """One fault. `seconds`: how long the part is frozen, or how late answers are.
 
-    `times` is how many requests to upstream or store meet it; `pick`, in [0, 1), is which of
-    several processes it strikes, or from where on the delay keeps the store's answers back instead
-    of what the store is asked.
+    `times` is the number of requests to upstream or store that it strikes. `pick`, in [0, 1),
+    chooses one of several processes, or whether the store's answer is delayed or the request.
     """
 
     kind: Kind
@@ -82,7 +81,7 @@ class Fault:
     pick: float = 0.0
 
     def __str__(self) -> str:
-        """As it is told to the reader."""
+        """The fault as it is printed."""
         told = [str(self.kind)]
         if self.times:
             told.append(f"x {self.times}")
@@ -94,9 +93,9 @@ class Fault:
 def plan(
     seed: int, seconds: float, kinds: Sequence[Kind] = tuple(Kind)
 ) -> list[tuple[float, Fault]]:
-    """The faults of a load that takes so many seconds, by the time after its start.
+    """The faults during a load of `seconds`, by the time after its start.
 
-    Every kind comes up once before any comes up again.
+    Every kind happens once before any happens again.
     """
     if not kinds:
         return []
@@ -110,9 +109,9 @@ def plan(
 
 
 def chosen(text: str) -> tuple[Kind, ...]:
-    """The kinds that a comma-separated list names, singly or by their action (`kill`).
+    """The kinds in a comma-separated list of kinds and actions (`kill`), or `all`, or `none`.
 
-    `all` and `none` are what they say. Raises ValueError for a word that names no kind.
+    Raises ValueError for a word that names no kind.
     """
     if text in ("all", "none"):
         return tuple(Kind) if text == "all" else ()
@@ -126,7 +125,7 @@ def chosen(text: str) -> tuple[Kind, ...]:
 
 
 def rule_of(fault: Fault) -> dict[str, object]:
-    """The sandbox's rule for an upstream fault: it strikes uploads and registrations alike."""
+    """The sandbox's rule for an upstream fault, which strikes uploads and registrations alike."""
     effects: dict[Kind, dict[str, object]] = {
         Kind.UPSTREAM_503: {"status": 503},
         Kind.UPSTREAM_429: {"status": 429, "headers": {"Retry-After": "1"}},

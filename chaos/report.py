@@ -15,7 +15,7 @@ _MOST_SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a run found; `seconds` from its start to the last upload's and fault's end."""
+    """The result of a run; `seconds` from its start to the end of the last upload and fault."""
 
     seed: int
     seconds: float
@@ -25,12 +25,12 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing at all was found, by a run that could have found something."""
+        """Whether no flaw was found, by a run that could have found one."""
         return not self.settled.verdict.findings and not self.unproved
 
     @property
     def unproved(self) -> list[Mode]:
-        """The modes of which no upload was acknowledged: they prove nothing."""
+        """The modes without an acknowledged upload: they prove nothing."""
         return [
             mode
             for mode in _modes(self)
@@ -77,7 +77,7 @@ def _lines(report: Report) -> Iterator[str]:
     )
     yield ""
     flaws = [flaw.value for flaw in Flaw if flaw is not Flaw.LEFTOVER]
-    # Being unanswered is an ending and a flaw: it is shown once.
+    # "Unanswered" is both an ending and a flaw, and is shown once.
     columns = list(dict.fromkeys(["uploads", *(ending.value for ending in Ending), *flaws]))
     yield " " * 16 + " ".join(f"{column:>{len(column)}}" for column in columns)
     for mode in _modes(report):
@@ -127,7 +127,7 @@ def _endings(outcomes: Sequence[Outcome]) -> Counter[Ending]:
 
 
 def _statuses(report: Report, mode: Mode) -> Mapping[str, int]:
-    """How often each status was answered, over all tries."""
+    """How often each status was answered, over all attempts."""
     counted = Counter(status for outcome in _outcomes(report, mode) for status in outcome.statuses)
     return {str(status or "none"): counted[status] for status in sorted(counted)}
 

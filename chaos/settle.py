@@ -1,4 +1,4 @@
-"""After the load and the last fault: looked at again and again until nothing is in the air."""
+"""Collects the facts after the load and the last fault, repeatedly, until nothing is pending."""
 
 import asyncio
 import time
@@ -12,19 +12,19 @@ from chaos.facts import Facts
 from chaos.look import UNAVAILABLE, Lookout
 
 PATIENCE: Final = 240.0
-"""Seconds after which what is not settled never will be: twice what the sweeper waits for parts."""
+"""Seconds after which nothing settles any more: twice as long as the sweeper waits for parts."""
 
 _PAUSE = 1.0
 _LOOKED_UP: Final = frozenset({Ending.ACKNOWLEDGED, Ending.UNKNOWN})
 
 
 class CannotLook(Exception):
-    """A part did not come back, so that nothing can be told."""
+    """A part did not recover, so there is no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The verdict in the end, and the seconds until then; None if it never settled."""
+    """The final verdict, and the seconds until then; None if the stack never settled."""
 
     verdict: Verdict
     seconds: float | None
@@ -37,9 +37,9 @@ async def settle(
     *,
     redis_forgot: bool,
 ) -> Settled:
-    """Wait until all is settled, then fetch every file, and look once more.
+    """Wait until all is settled, then fetch every file, and collect the facts once more.
 
-    Raises CannotLook where a part stays away.
+    Raises CannotLook if a part stays unavailable.
     """
     wanted = {
         outcome.upload_id
@@ -59,7 +59,7 @@ async def settle(
         message for outcome in outcomes for message in facts.messages.get(outcome.upload.name, ())
     )
     fetched = await lookout.fetch(ours)
-    # What came while the files were fetched came after all seemed to be over.
+    # Facts that changed while files were fetched changed after all seemed to be settled.
     last = await _look(lookout, wanted, redis_forgot=redis_forgot)
     final = audit(outcomes, replace(last, fetched=fetched))
     return Settled(final, seconds if verdict.is_settled else None)

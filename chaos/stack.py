@@ -1,4 +1,4 @@
-"""The embedded stack as a user starts it, and its present processes, which faults strike."""
+"""The embedded stack as a user starts it, and its current processes, which faults strike."""
 
 import json
 import secrets
@@ -37,7 +37,7 @@ delivery = "external"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the stack says of itself once it serves."""
+    """What the stack prints once it serves."""
 
     gateway: str
     sandbox: str
@@ -51,7 +51,7 @@ class Told:
 
     @classmethod
     def parse(cls, output: str) -> Self:
-        """Read it from the output of `up --json`. Raises ValueError where it is not there."""
+        """Read it from the output of `up --json`. Raises ValueError if it is not there."""
         for line in output.splitlines():
             if line.startswith('{"gateway"'):
                 return cls._of(json.loads(line))
@@ -74,9 +74,9 @@ class Told:
 
 
 class Stack:
-    """A running `chatkitty-gateway up`. It ends with this process, however that ends.
+    """A running `chatkitty-gateway up`. It ends with this process, however this ends.
 
-    Its store is started and looked after here, behind the `front` that its requests go through.
+    Its store is started and supervised here, behind the `front` through which requests reach it.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -122,7 +122,7 @@ class Stack:
         return Told.parse(self._part.log.read_text())
 
     def processes(self, part: str) -> list[psutil.Process]:
-        """The present processes of a part, which are others after each of its deaths."""
+        """The current processes of a part, which change with each of its deaths."""
         parents = psutil.Process(), psutil.Process(self._part.pid)
         return [
             child
@@ -132,7 +132,7 @@ class Stack:
         ]
 
     def __enter__(self) -> Self:
-        """Wait until it serves. Raises PartError where it does not."""
+        """Wait until it serves. Raises PartError if it does not."""
         with ExitStack() as stack:
             stack.enter_context(self.front)
             stack.callback(self._supervisor.stop)
@@ -145,7 +145,7 @@ class Stack:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Stop it, and all that it started."""
+        """Stop it, and everything that it started."""
         self._entered.close()
 
     def _look_after_store(self) -> None:
@@ -154,10 +154,10 @@ class Stack:
 
 
 def part_of(arguments: Sequence[str]) -> str | None:
-    """The part that a command line is of, None where it is no part's. Pure."""
+    """The part with that command line, None if there is none. Pure."""
     if not arguments:
         return None
-    # Valkey writes its address behind its name.
+    # Valkey puts its address after its name.
     program = Path(arguments[0].partition(" ")[0]).name
     by_program = {"valkey-server": "redis", "redis-server": "redis", "weed": "s3"}
     if program in by_program:

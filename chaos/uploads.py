@@ -1,4 +1,4 @@
-"""What the clients will upload, and when: decided beforehand by the seed. Pure."""
+"""What the clients will upload, and when: the seed decides in advance. Pure."""
 
 import base64
 import random
@@ -13,7 +13,7 @@ KIB: Final = 1024
 MIB: Final = 1024**2
 
 THREAD: Final = 801
-"""The thread that every sandbox begins with: its messages are relayed here."""
+"""The thread that every new sandbox has; its messages are relayed here."""
 
 
 class Mode(StrEnum):
@@ -31,7 +31,7 @@ class Mode(StrEnum):
 
     @property
     def is_keyed(self) -> bool:
-        """Whether the request bears an `Idempotency-Key`."""
+        """Whether the request has an `Idempotency-Key`."""
         return self in (Mode.EXTERNAL_KEYED, Mode.RELAY_KEYED)
 
 
@@ -76,7 +76,7 @@ _LONGEST_WAIT = 5
 def plan_uploads(
     seed: int, count: int, seconds: float, modes: Sequence[Mode] = tuple(Mode)
 ) -> list[Planned]:
-    """So many uploads, evenly spread over the seconds, in the order in which they are due."""
+    """`count` uploads, evenly spread over `seconds`, in the order in which they are due."""
     chance = random.Random(f"uploads/{seed}")
     return [
         _planned(chance, seed, number, (number + chance.random()) * seconds / count, modes)
@@ -85,9 +85,9 @@ def plan_uploads(
 
 
 def content_of(upload: Planned, seed: int) -> bytes:
-    """The bytes of its file: a real opening, then text that no other upload has.
+    """The bytes of its file: a real beginning, then text that no other upload has.
 
-    Base64, so that no signature of another type comes about by chance.
+    In Base64, so that the signature of another type cannot occur by chance.
     """
     opening = _BY_EXTENSION[upload.name.rpartition(".")[2]].opening
     chance = random.Random(f"content/{seed}/{upload.number}")
@@ -117,7 +117,7 @@ def _planned(
 
 
 def _size(chance: random.Random) -> int:
-    """Mostly small; some of one MiB; few that go to the store in several parts."""
+    """Mostly small sizes; some of one MiB; a few that go to the store in several parts."""
     draw = chance.random()
     if draw < _LARGE_SHARE:
         return chance.randint(9 * MIB, 20 * MIB)

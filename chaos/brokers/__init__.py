@@ -1,1 +1,1 @@
-"""A worker and a beat that nobody starts again, beside a broker that fails in every way it can."""
+"""A worker and a beat without a supervisor, next to a broker that fails in every way."""

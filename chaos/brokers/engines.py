@@ -19,7 +19,7 @@ from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
 
 _BETWEEN: Final = 0.5
-"""Seconds that a broker is away which is killed, or told to start again."""
+"""Seconds for which a broker that is killed or restarted is down."""
 
 
 class Engine(Protocol):

@@ -30,12 +30,12 @@ class Fault:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """As it is told to the reader."""
+        """The fault as it is printed."""
         return f"{self.kind} {self.seconds:g} s" if self.seconds else str(self.kind)
 
 
 def shuffled(counts: Mapping[Kind, int], seconds: Mapping[Kind, float], seed: int) -> list[Fault]:
-    """So many faults of each kind, of so many seconds, in the order that the seed decides."""
+    """The faults of a run: a number of each kind, with their durations, in an order by the seed."""
     faults = [
         Fault(kind, seconds.get(kind, 0.0)) for kind, count in counts.items() for _ in range(count)
     ]

@@ -172,7 +172,7 @@ async def _torment(
     count = max(1, round(plan.rate * _STRETCH))
 
     async def upload(group: asyncio.TaskGroup) -> None:
-        """In stretches, for nobody knows how long the faults take; none waits for another."""
+        """Upload in stretches that overlap, since the faults take an unknown time."""
         number = 0
         while not over.is_set():
             uploads = plan_uploads(plan.seed * _STRETCHES + number, count, _STRETCH)
