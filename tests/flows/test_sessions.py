@@ -140,6 +140,8 @@ async def test_the_resource_says_how_far_an_upload_is(client: Client) -> None:
     resource = await client.resource(begun.upload_id)
     assert resource["state"] == "receiving"
     assert (resource["offset"], resource["length"]) == (5, 100)
+    answer = await client.request("GET", begun.headers["Location"])
+    assert answer.headers["Upload-Offset"] == "5"
 
 
 async def test_a_creation_with_a_key_is_carried_out_once(client: Client) -> None:
@@ -162,6 +164,21 @@ async def test_the_last_request_may_be_repeated(client: Client) -> None:
     again = await patch(client, url, len(files.PNG), b"", last=True)
     assert again.status == 200
     assert again.json()["file"]["size"] == len(files.PNG)
+
+
+async def test_no_more_is_taken_for_a_complete_upload(client: Client) -> None:
+    url = (await begin(client, {"Upload-Length": str(len(files.PNG))})).headers["Location"]
+    assert (await patch(client, url, 0, files.PNG, last=False)).status == 200
+    answer = await patch(client, url, len(files.PNG), b"more", last=True)
+    assert answer.status == 400
+    assert answer.json()["type"].endswith("#inconsistent-upload-length")
+    assert (await patch(client, url, len(files.PNG), b"", last=True)).status == 200
+
+
+async def test_an_upload_is_cancelled_without_any_field_of_the_draft(client: Client) -> None:
+    url = (await begin(client)).headers["Location"]
+    assert (await client.request("DELETE", url)).status == 204
+    assert (await client.request("HEAD", url)).status == 410
 
 
 async def test_an_empty_file_is_refused(client: Client) -> None:

@@ -130,8 +130,9 @@ async def _begin(
     try:
         await services.fitness.check()
         if creation.complete:
+            request[MARKS] = dialect.marks(_whole(creation.length or 0))
             response = await _host(request, services, admitted, creation, fields)
-            request[MARKS] = dialect.marks(_whole(request, creation))
+            request[MARKS] = dialect.marks(_whole(creation.length or request.content.total_bytes))
             return response
         request[PARTIAL] = True
         receiving = Receiving(request, services, principal, dialect)
@@ -140,9 +141,8 @@ async def _begin(
         still_open.value -= 1
 
 
-def _whole(request: web.Request, creation: Creation) -> Report:
-    """What answers say of a file that came in one request."""
-    size = creation.length if creation.length is not None else request.content.total_bytes
+def _whole(size: int) -> Report:
+    """What answers say of a file that comes in one request: theirs is the target's answer."""
     return Report(
         offset=size,
         length=size,

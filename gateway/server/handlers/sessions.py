@@ -8,6 +8,7 @@ from aiohttp import web
 from gateway.auth.principal import Principal
 from gateway.choices import Delivery
 from gateway.errors import (
+    InconsistentUploadLength,
     MethodNotAllowed,
     NotRemovable,
     OffsetMismatch,
@@ -18,6 +19,7 @@ from gateway.errors import (
 )
 from gateway.metrics.catalogue import BYTES_NOT_RESENT, OPEN_UPLOADS, RESUMED
 from gateway.resumable.dialects import of_resource
+from gateway.resumable.dialects.draft import UNVERSIONED
 from gateway.resumable.dialects.tus import TUS
 from gateway.resumable.finishing import give_up
 from gateway.resumable.protocol import Append, Dialect
@@ -59,15 +61,15 @@ async def answer_upload(request: web.Request) -> web.StreamResponse:
     dialect = of_resource(method, request.headers) if services.settings.resumable else None
     match method:
         case "GET":
-            return await _get(request, services)
+            return await _get(request, services, dialect or UNVERSIONED)
         case "HEAD" if dialect is None:
             return await get_upload(request)
         case "HEAD" if dialect is not None:
             return await _tell_state(request, services, dialect)
         case "PATCH" if dialect is not None:
             return await _continue(request, services, dialect)
-        case "DELETE" if dialect is not None:
-            return await _cancel(request, services, dialect)
+        case "DELETE" if dialect is not None or await _is_session(request, services):
+            return await _cancel(request, services, dialect or UNVERSIONED)
         case "DELETE" if services.settings.delete_files:
             return await delete_upload(request)
     raise _method_refused(services)
@@ -88,13 +90,26 @@ def _method_of(request: web.Request) -> str:
     return request.method
 
 
-async def _get(request: web.Request, services: Services) -> web.Response:
+async def _is_session(request: web.Request, services: Services) -> bool:
+    """Whether the caller has an upload of that id that comes in several requests."""
+    if not services.settings.resumable:
+        return False
+    try:
+        await _own_session(request, services, await authenticate(request, services))
+    except UploadNotFound:
+        return False
+    return True
+
+
+async def _get(request: web.Request, services: Services, dialect: Dialect) -> web.Response:
     """The resource of an upload, also while more of it is to come."""
     try:
         return await get_upload(request)
     except UploadNotFound:
-        principal = await authenticate(request, services)
-        kept = await _own_session(request, services, principal)
+        if not services.settings.resumable:
+            raise
+        receiving = await _receiving(request, services, dialect)
+        kept = await _own_session(request, services, receiving.principal)
     session, settings = kept.session, services.settings
     if session.phase is Phase.COMPLETE:
         return web.json_response(resource_of(session.upload))
@@ -103,7 +118,8 @@ async def _get(request: web.Request, services: Services) -> web.Response:
     )
     more = {"offset": session.offset, "length": session.length, "expires": timestamp(until)}
     members = resource_of(session.upload) | {n: v for n, v in more.items() if v is not None}
-    return web.json_response(members)
+    headers = dialect.state(report_of(receiving, session)).headers
+    return web.json_response(members, headers=headers)
 
 
 async def _tell_state(
@@ -194,18 +210,32 @@ async def _to_continue(receiving: Receiving, asked: Append) -> Kept:
 
 async def _answer_complete(receiving: Receiving, asked: Append, kept: Kept) -> web.StreamResponse:
     """The answer to a request that comes after the last one: once more the same, if it is that."""
-    if asked.offset != kept.session.offset:
+    if asked.offset != kept.session.offset or _has_content(receiving.request):
         await end(receiving.services, kept, again=True)
-        raise OffsetMismatch(kept.session.offset, asked.offset)
+    _check_repeats(receiving.request, asked, kept.session.offset)
     return await conclude(receiving, kept, again=True)
 
 
 async def _answer_again(receiving: Receiving, asked: Append, upload: Upload) -> web.StreamResponse:
     report = report_of_upload(receiving, upload)
     receiving.request[MARKS] = receiving.dialect.marks(report)
-    if asked.offset != report.offset:
-        raise OffsetMismatch(report.offset, asked.offset)
+    _check_repeats(receiving.request, asked, report.offset)
     return await answer_hosted(receiving.request, receiving.services, upload, 0.0)
+
+
+def _check_repeats(request: web.Request, asked: Append, length: int) -> None:
+    """Refuse what is not the end of a complete upload once more.
+
+    Raises OffsetMismatch, InconsistentUploadLength.
+    """
+    if asked.offset != length:
+        raise OffsetMismatch(length, asked.offset)
+    if _has_content(request):
+        raise InconsistentUploadLength(f"the upload has {length} bytes, and is complete")
+
+
+def _has_content(request: web.Request) -> bool:
+    return request.body_exists and request.content_length != 0
 
 
 async def _cancel(request: web.Request, services: Services, dialect: Dialect) -> web.StreamResponse:
