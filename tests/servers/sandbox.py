@@ -73,6 +73,16 @@ class Sandbox:
         ):
             return await answer.json()
 
+    async def new_channel(self) -> int:
+        """The id of a channel without messages."""
+        headers = {"Authorization": f"Bearer {TOKENS['alice']}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.post(f"{self.url}/v1/channels", json={"type": "PUBLIC"}) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
+            return int((await answer.json())["id"])
+
     async def messages(self, place: str = f"channels/{CHANNEL}") -> list[dict[str, Any]]:
         """The newest messages of a channel or thread."""
         page = await self.get(f"/v1/{place}/messages?size=1000")
