@@ -1,4 +1,4 @@
-"""A store that says that everything in it is older than it is: time, without waiting for it."""
+"""A store that reports everything as older than it is, so that tests need not wait."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -16,7 +16,7 @@ from workers.sweep import sweep_once
 
 
 class AgedStore(S3Store):
-    """The store, for which everything is older by so many seconds."""
+    """The store; it adds `ageing` seconds to every age."""
 
     ageing = 0.0
 
@@ -27,7 +27,7 @@ class AgedStore(S3Store):
     async def list(
         self, prefix: str, start_after: str | None = None
     ) -> AsyncGenerator[ObjectInfo, None]:
-        # What processes tell of themselves, they tell again and again.
+        # Processes renew their announcements.
         ageing = 0.0 if prefix == keys.PRESENCES else self.ageing
         async for info in super().list(prefix, start_after):
             yield replace(info, age=info.age + ageing)
@@ -38,7 +38,7 @@ class AgedStore(S3Store):
 
 @asynccontextmanager
 async def open_aged_backends(environ: Mapping[str, str]) -> AsyncIterator[Backends]:
-    """Backends with such a store, whose bucket is there."""
+    """Backends with such a store, whose bucket exists."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gateway.backends.S3Store", AgedStore)
         async with open_backends(load(environ)) as backends:
@@ -49,7 +49,7 @@ async def open_aged_backends(environ: Mapping[str, str]) -> AsyncIterator[Backen
 
 @contextmanager
 def later(backends: Backends, seconds: float) -> Iterator[None]:
-    """As if so many seconds had passed."""
+    """Inside the block, as if `seconds` had passed."""
     assert isinstance(backends.store, AgedStore)
     backends.store.ageing = seconds
     try:
@@ -59,14 +59,14 @@ def later(backends: Backends, seconds: float) -> Iterator[None]:
 
 
 async def own_lease(backends: Backends) -> leases.Lease:
-    """The sweepers' lease, whoever else has it."""
+    """The sweepers' lease, even if another sweeper has it."""
     written = await backends.store.put(keys.SWEEP, b"{}")
     memory = leases.Memory(holder="test", seconds=leases.LEASE_SECONDS)
     return leases.Lease(backends.store, memory, written)
 
 
 async def sweep_later(backends: Backends, seconds: float) -> None:
-    """One pass of a sweeper, so many seconds later."""
+    """One pass of a sweeper, `seconds` later."""
     lease = await own_lease(backends)
     with later(backends, seconds):
         await sweep_once(backends, lease)

@@ -1,6 +1,6 @@
-"""Databases of Redis: for who wipes his own, or whose tasks no other worker may take.
+"""Databases of Redis for tests that wipe them, or whose tasks no other worker may run.
 
-And what clients have asked of a server.
+Also counts what clients have asked of a server.
 """
 
 from collections import deque
@@ -14,12 +14,12 @@ from redis.asyncio import Redis as AsyncRedis
 _SCRIPTING = ("eval", "evalsha", "script", "script|load")
 _SHARED = 0
 _COUNT = 16
-"""As many as a server has that nobody told of another number."""
+"""The default number of databases of a server."""
 
 
 @dataclass(frozen=True)
 class Databases:
-    """Those of one server that nobody has; number 0 is everybody's."""
+    """The free databases of one server; all tests share number 0."""
 
     server_url: str
     """Without a database."""
@@ -27,7 +27,7 @@ class Databases:
 
     @contextmanager
     def lend(self) -> Iterator[str]:
-        """The URL of an empty database that nobody else has until the end."""
+        """The URL of an empty database that no other test uses inside the block."""
         number = self._free.popleft()
         url = f"{self.server_url}/{number}"
         # Not at the end: a gateway of that test may still be sending what it has left.
@@ -40,6 +40,6 @@ class Databases:
 
 
 async def script_trips(redis: AsyncRedis) -> int:
-    """How often all clients of its server have had a script run, or loaded: each is a trip."""
+    """How often all clients of its server ran or loaded a script: each time is a round trip."""
     stats = await redis.info("commandstats")
     return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in _SCRIPTING)

@@ -1,4 +1,4 @@
-"""Real servers, started once and stopped at the end; what a test changes, it changes back."""
+"""Real servers, started once and stopped at the end; tests undo what they change."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -32,9 +32,9 @@ StartGateway = Callable[..., Gateway]
 
 @pytest.fixture(scope="session")
 def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where all servers write; once they have stopped, no secret may stand there.
+    """The directory of all servers; once they have stopped, it may contain no secret.
 
-    The store and the sandbox have been given theirs; what is in the bucket has a test of its own.
+    The store and the sandbox know theirs; the content of the bucket has its own test.
     """
     directory = tmp_path_factory.mktemp("servers")
     yield directory
@@ -45,7 +45,7 @@ def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def node() -> Path:
-    """Node.js, with what the lockfile names."""
+    """Node.js, with the packages of the lockfile."""
     return install_node()
 
 
@@ -105,7 +105,7 @@ def seaweedfs(servers_dir: Path) -> Iterator[SeaweedFS]:
     with Part(server.command(), servers_dir) as part:
         asyncio.run(_ensure_bucket(server))
         yield server
-        part.kill()  # to end by itself takes it seconds, for what nobody will read
+        part.kill()  # an orderly end would take seconds, to save what no test reads
 
 
 async def _ensure_bucket(server: SeaweedFS) -> None:
@@ -121,7 +121,7 @@ def sandbox_server(servers_dir: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture
 async def sandbox(sandbox_server: Sandbox) -> AsyncIterator[Sandbox]:
-    """The sandbox; faults that a test asked for end with it."""
+    """The sandbox; faults that a test sets end with the test."""
     yield sandbox_server
     await sandbox_server.heal()
 
@@ -185,7 +185,7 @@ def start_gateway(environ: dict[str, str], servers_dir: Path) -> Iterator[StartG
 
 @pytest.fixture
 def everything(worker: ForkedPart, sandbox: Sandbox) -> tuple[ForkedPart, Sandbox]:
-    """What has to run beside a gateway."""
+    """What has to run next to a gateway."""
     return worker, sandbox
 
 
@@ -223,7 +223,7 @@ async def plain_relay(
 async def external(
     external_gateway: Gateway, everything: tuple[ForkedPart, Sandbox]
 ) -> AsyncIterator[Client]:
-    """Alice, at a gateway that hosts what it can."""
+    """Alice, at a gateway that hosts all files that can be hosted."""
     async with _alice_at(external_gateway, everything[0]) as client:
         yield client
 

@@ -37,7 +37,7 @@ class Gateway:
             ["gateway.cli", "serve"],
             {**own, **environ},
             directory / f"gateway-{port}.log",
-            # Alive is enough: what is tested may be a gateway that is not ready.
+            # Alive is enough: a test may need a gateway that is not ready.
             lambda: answers(f"{url}/gateway/healthz", below=300),
         ) as part:
             try:

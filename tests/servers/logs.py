@@ -1,4 +1,4 @@
-"""What servers logged while a test failed stands in the test's report."""
+"""Adds what servers logged during a failed test to the test's report."""
 
 import time
 from collections.abc import Generator, Iterator
@@ -16,7 +16,7 @@ _STARTED = pytest.StashKey[float]()
 def directory_of_logs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Remember where the servers of this process of tests write."""
+    """Remember the directory of this process's servers."""
     request.config.stash[_DIRECTORY] = tmp_path_factory.getbasetemp()
 
 
@@ -38,17 +38,17 @@ def pytest_runtest_makereport(
 
 
 def written_since(started: float, directory: Path) -> Iterator[Path]:
-    """The logs below the directory to which something was written from then on."""
+    """The logs below the directory that were written to since then."""
     for log in directory.rglob("*.log"):
         try:
             if log.stat().st_size and log.stat().st_mtime >= started and is_text(log):
                 yield log
         except OSError:
-            continue  # a directory, or a server removed it while it was looked for
+            continue  # a directory, or a server has just removed it
 
 
 def is_text(log: Path) -> bool:
-    """Whether it is what a server says; databases have logs of another kind."""
+    """Whether it is a server's log; databases have logs of another kind."""
     with log.open("rb") as opened:
         return b"\0" not in opened.read(_LOOKED_AT)
 

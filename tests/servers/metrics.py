@@ -17,7 +17,7 @@ class Scrape:
         self.families = {family.name: family for family in text_string_to_metric_families(text)}
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum of the samples that bear these labels."""
+        """The sum of the samples with these labels."""
         return sum(
             sample.value
             for family in self.families.values()
@@ -36,7 +36,7 @@ async def scrape(admin_url: str) -> Scrape:
 
 
 async def until(admin_url: str, holds: Callable[[Scrape], bool]) -> Scrape:
-    """The first scrape of which it holds."""
+    """The first scrape for which the condition is true."""
     async with asyncio.timeout(20):
         while not holds(found := await scrape(admin_url)):
             await asyncio.sleep(0.1)

@@ -1,6 +1,6 @@
-"""A libmagic that files can kill: the real child, but for what some bytes do to it.
+"""A libmagic that files can kill: the real child, except for some special bytes.
 
-It runs under the limits that the real one runs under, and everything else it is asked it knows.
+It runs under the same limits as the real one, and identifies all other files.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ _load = child.load
 
 
 def main() -> None:
-    """Be a child; one that hangs is waited for in tests, and has less time than the real one."""
+    """Be a child; one that hangs has less time than a real one, so that tests wait less."""
     vars(confine)["CPU_SECONDS"] = 0.5
     child.load = load
     child.main()

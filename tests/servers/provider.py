@@ -1,4 +1,4 @@
-"""An identity provider in a process of its own, and a hand on its controls."""
+"""An identity provider in its own process, and its controls."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ KEY = "rsa-1"
 
 @dataclass(frozen=True)
 class Provider:
-    """A running oauth2-mock-server, whose URL is its issuer's name too."""
+    """A running oauth2-mock-server; its URL is also the issuer's name."""
 
     url: str
     control: str
@@ -41,7 +41,7 @@ class Provider:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a gateway has to be told to trust it, by either verifier."""
+        """The settings of a gateway that trusts it, for either verifier."""
         return {
             "auth": "jwt,introspection",
             "auth_jwks_url": f"{self.url}/jwks",
@@ -55,7 +55,7 @@ class Provider:
     async def token(
         self, kid: str = KEY, header: Mapping[str, Any] | None = None, **claims: Any
     ) -> str:
-        """A token as the gateway takes it, but for what is told; None leaves a claim out."""
+        """A valid token, except for the given claims; None leaves a claim out."""
         usual = {"sub": "carol", "aud": AUDIENCE, "scope": "chat uploads"}
         told = {"kid": kid, "header": header or {}, "claims": usual | claims}
         token = str(await self._act("sign", told))
@@ -63,34 +63,34 @@ class Provider:
         return token
 
     async def generate(self, kid: str, alg: str = "RS256") -> None:
-        """Make a key, and publish it beside those that are."""
+        """Make a key, and publish it in addition to the others."""
         await self._act("generate", {"kid": kid, "alg": alg})
 
     async def publish(self, *kids: str) -> None:
-        """Publish these keys, of all that were ever made, and no others."""
+        """Publish only these of all keys that were ever made."""
         await self._act("publish", {"kids": kids})
 
     async def keys(self) -> list[dict[str, str]]:
-        """The public keys, as anybody can have them."""
+        """The published keys."""
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}/jwks") as answer:
             found: list[dict[str, str]] = (await answer.json())["keys"]
         return found
 
     async def tell(self, token: str, **answer: Any) -> None:
-        """What to say when asked about a token; of others it is said that they are not active."""
+        """Set the answer about a token; all other tokens are reported as not active."""
         secrets.remember_tokens([token])
         await self._act("tell", {"token": token, "answer": answer})
 
     async def fault(self, path: str, fault: Any) -> None:
-        """Answer requests to a path by this answer; by the usual one, but late (`hold`)."""
+        """Answer requests to a path with this answer, or with the usual one after `hold`."""
         await self._act("fault", {path: fault})
 
     async def heal(self) -> None:
-        """Be without faults again, and answer what was held."""
+        """End all faults, and answer the requests that were held."""
         await self._act("heal")
 
     async def down(self) -> None:
-        """Listen no longer, and cut all connections."""
+        """Stop listening, and cut all connections."""
         await self._act("down")
 
     async def up(self) -> None:
@@ -98,11 +98,11 @@ class Provider:
         await self._act("up")
 
     async def forget(self) -> None:
-        """Begin to count anew."""
+        """Reset the count of requests."""
         await self._act("forget")
 
     async def asked(self, path: str) -> int:
-        """How often the path was asked for since `forget`."""
+        """How often the path was requested since `forget`."""
         seen = await self._act("seen")
         return sum(urlsplit(line.split(" ")[1]).path == path for line in seen)
 

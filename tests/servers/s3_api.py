@@ -1,4 +1,4 @@
-"""What describes S3's API, read by the first client of a process: by itself each reads it anew."""
+"""Reads botocore's description of S3's API once for a process: by default, each client does."""
 
 from typing import Final
 
@@ -14,12 +14,12 @@ _LOADER: Final = create_loader()
 
 
 def read_once() -> None:
-    """Have every client of this process, and of its forks, share what was read."""
+    """Have all clients of this process and of its forks share the description."""
     vars(s3)["get_session"] = _session
 
 
 async def read_now() -> None:
-    """Read it, for forks to come."""
+    """Read it, for later forks."""
     nowhere = s3.S3Store.open(
         endpoint_url="http://127.0.0.1:1",
         bucket="none",

@@ -1,4 +1,4 @@
-"""The ChatKitty sandbox in a process of its own, and a hand on its controls."""
+"""The ChatKitty sandbox in its own process, and its controls."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What must never be written down, and where it is looked for."""
+"""Secrets that must never be written, and where they are searched."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Final
 
 _NAMES = ("_SECRET", "_SECRET_KEY", "_SECRET_ACCESS_KEY")
 _LEAST = 8
-"""Shorter ones would be found in what is none."""
+"""Shorter secrets would be found by chance."""
 
 _FILE_TOKEN: Final = rb"[\w-]{40,}"
 _LINK: Final = re.compile(rb"/gateway/files/(" + _FILE_TOKEN + rb")/")
@@ -18,7 +18,7 @@ _links: set[bytes] = set()
 
 
 def remember(environ: Mapping[str, str]) -> None:
-    """Keep the secrets among a process's settings in mind."""
+    """Remember the secrets among a process's settings."""
     for name, value in environ.items():
         if name.endswith(_NAMES):
             remember_tokens(value.split(","))
@@ -31,22 +31,22 @@ def remember_tokens(tokens: Iterable[str]) -> None:
 
 
 def remember_links(answer: bytes) -> None:
-    """Keep in mind what opens the hosted files that an answer names."""
+    """Remember the tokens of the hosted files that an answer names."""
     _links.update(_LINK.findall(answer))
 
 
 def links_in(written: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Where what opens a hosted file was found; records have it, and logs must not."""
+    """Where tokens of hosted files were found; records contain them, and logs must not."""
     return [where for where, data in written if not _links.isdisjoint(_WORD.findall(data))]
 
 
 def known() -> list[str]:
-    """All that this process of the suite has used so far."""
+    """All secrets that this process of the suite has used so far."""
     return sorted(_known)
 
 
 def found_in(written: Iterable[tuple[str, bytes]], secrets: Iterable[str]) -> list[str]:
-    """Where each of the secrets was found among what was written; in the clear only."""
+    """The places in written files at which each secret was found in clear text."""
     needles = [secret.encode() for secret in secrets]
     return [
         f"{where}: {needle.decode()[:4]}…"
@@ -57,7 +57,7 @@ def found_in(written: Iterable[tuple[str, bytes]], secrets: Iterable[str]) -> li
 
 
 def files_below(directory: Path, *, but: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """Every file below the directory with its bytes, but those of its subdirectories named."""
+    """Every file below the directory with its bytes, except in the named subdirectories."""
     left_out = tuple(directory / name for name in but)
     for path in directory.rglob("*"):
         if path.is_file() and not any(path.is_relative_to(other) for other in left_out):

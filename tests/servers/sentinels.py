@@ -1,4 +1,4 @@
-"""A primary, its replica, and three sentinels, which ask for passwords of their own."""
+"""A primary, its replica, and three sentinels with passwords of their own."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ MASTER = "uploads"
 USER, PASSWORD = "chatkitty", "p@ss:w/rd%#?&+é"
 SENTINELS_PASSWORD = "of-the-sentinels"
 DOWN_AFTER = 1.0
-"""Seconds after which a sentinel takes a server that is silent for dead."""
+"""Seconds after which a sentinel considers a silent server dead."""
 
 _ADMIN = "user default on nopass ~* &* +@all\n"
 
@@ -59,7 +59,7 @@ class Fleet:
         return f"redis+sentinel://{login}@{self.hosts}/{MASTER}/2?{sentinels}"
 
     def primary(self) -> int | None:
-        """The port of what the sentinels agree upon, and what says itself that it is one."""
+        """The port of the primary, once all sentinels and the server itself agree."""
         told = {self._told(port) for port in self.sentinel_ports}
         (port,) = told if len(told) == 1 else (None,)
         if port is None:
@@ -75,14 +75,14 @@ class Fleet:
         return None
 
     def kill_primary(self) -> int:
-        """The port of the one that was."""
+        """Kill the primary; returns its port."""
         port = self.primary()
         assert port is not None
         self.parts[port].kill()
         return port
 
     def freeze_primary(self) -> int:
-        """The port of the one that was; it stands still to the end."""
+        """Freeze the primary for good; returns its port."""
         port = self.primary()
         assert port is not None
         os.kill(self.parts[port].pid, signal.SIGSTOP)
@@ -95,14 +95,14 @@ class Fleet:
 
 
 def _open(port: int, password: str | None = None) -> Redis:
-    """A client that does not wait for what stands still."""
+    """A client that does not wait for a frozen server."""
     retry = Retry(NoBackoff(), 0)
     return Redis(host=HOST, port=port, password=password, socket_timeout=1, retry=retry)
 
 
 @contextmanager
 def fleet(directory: Path, acl: str = "~* &* +@all") -> Iterator[Fleet]:
-    """Ready for a failover; its user has those rights, and whoever gives no name has all."""
+    """A set that is ready for a failover; its user has these rights, the default user has all."""
     first, second, *sentinel_ports = free_ports(5)
     servers = [Valkey(directory / f"valkey-{port}", port) for port in (first, second)]
     with ExitStack() as stack:
@@ -152,7 +152,7 @@ sentinel failover-timeout {MASTER} 6000
 
 
 def _knows_all(port: int) -> bool:
-    """Whether that sentinel knows the others, and the replica."""
+    """Whether the sentinel knows the others and the replica."""
     try:
         with _open(port, SENTINELS_PASSWORD) as redis:
             told = redis.sentinel_master(MASTER)

@@ -1,4 +1,4 @@
-"""SQS, as moto's server plays it: a process of its own that forgets everything at its end."""
+"""SQS, as moto's server imitates it: in its own process, which forgets everything at its end."""
 
 import sys
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class SQS:
 
     @property
     def url(self) -> str:
-        """What clients are told."""
+        """The settings of clients."""
         return f"sqs://KEY:SE%2FCRET@{HOST}:{self.port}?is_secure=false"
 
     @property

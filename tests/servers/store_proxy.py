@@ -1,4 +1,4 @@
-"""An HTTP/1.1 proxy in front of the real store, which fails the requests it is told to."""
+"""An HTTP/1.1 proxy in front of the real store, which fails requests on demand."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from chaos.servers.listening import listening
 
 BYTES_AT_ONCE = 64 * 1024
 SLOW_SECONDS = 0.1
-"""Between two such pieces: faster than what the gateway takes for stalled."""
+"""Seconds between two such pieces: faster than what the gateway considers stalled."""
 
 
 class Fault(Enum):
@@ -38,7 +38,7 @@ class Fault(Enum):
     SLOW = auto()
     """The store gets the request's body slowly, until the rule is lifted."""
     LATE = auto()
-    """The store acts, and its answer comes once the rule is lifted."""
+    """The store acts, and its answer is held until the rule is lifted."""
 
 
 ANSWERS = {
@@ -65,7 +65,7 @@ class Rule:
     met: asyncio.Event = field(default_factory=asyncio.Event)
     lifted: asyncio.Event = field(default_factory=asyncio.Event)
     answer: tuple[bytes, bytes] | None = None
-    """Status and body that stand for the store's answer."""
+    """Status and body that replace the store's answer."""
 
     def applies_to(self, request_line: bytes) -> bool:
         if self.times == 0 or not self.pattern.search(request_line):
@@ -96,11 +96,11 @@ class FaultProxy:
         self.ignorant = False
         """Whether a write with a condition is answered as one that is not implemented."""
         self.replaced: tuple[re.Pattern[bytes], bytes] | None = None
-        """What is put in the place of something in the heads of answers."""
+        """Replacements in the heads of answers."""
         self.asked: list[tuple[str, str]] = []
-        """Method and target of each request that came."""
+        """Method and target of each request."""
         self.heads: list[str] = []
-        """All of its head."""
+        """The complete head."""
 
     @classmethod
     @asynccontextmanager
@@ -115,7 +115,7 @@ class FaultProxy:
         return rule
 
     def answer(self, pattern: bytes, status: bytes, body: bytes = b"") -> Rule:
-        """Have requests answered so, by a status with its phrase and a body."""
+        """Answer requests with a status, its phrase and a body."""
         rule = self.fail(pattern, Fault.ANSWER)
         rule.answer = (status, body)
         return rule
@@ -143,14 +143,14 @@ class FaultProxy:
         from_store: asyncio.StreamReader,
         to_store: asyncio.StreamWriter,
     ) -> bool:
-        """Relay one request and its answer; whether the connection goes on."""
+        """Relay one request and its answer; returns whether the connection continues."""
         head = await reader.readuntil(b"\r\n\r\n")
         method, target, _ = head.decode().split(" ", 2)
         self.asked.append((method, target))
         self.heads.append(head.decode())
         rule = self._rule_for(head)
         if rule is not None and rule.fault is Fault.HOLD:
-            await reader.read()  # until the client goes away
+            await reader.read()  # until the client disconnects
             return False
         if rule is not None and rule.fault is Fault.WAIT:
             await rule.lifted.wait()
@@ -199,7 +199,7 @@ async def _copy(
     with_body: bool = True,
     slowly_until: asyncio.Event | None = None,
 ) -> None:
-    """Copy a message, or read it to its end where there is no sink."""
+    """Copy a message, or read it to its end if there is no sink."""
     if sink is not None:
         sink.write(head)
     left = _content_length(head) if with_body else 0
@@ -217,7 +217,7 @@ async def _copy(
 
 
 def _postdated(head: bytes, seconds: float) -> bytes:
-    """An answer's head, as if so many seconds had passed for the store until then."""
+    """An answer's head, dated as if the store's clock were `seconds` fast."""
 
     def later(date: re.Match[bytes]) -> bytes:
         at = parsedate_to_datetime(date[2].decode()) + timedelta(seconds=seconds)

@@ -1,7 +1,7 @@
-"""Gateways and workers by fork from a process that has imported everything: tests start dozens.
+"""Gateways and workers, forked from a process that has imported everything: tests start dozens.
 
-What runs in the child is the command line that a user has, in a process of its own with its own
-environment and log. Only the second of importing, and of reading what S3 is like, is spared.
+The child runs the command line of a user, in its own process with its own
+environment and log. It only saves a second of imports and of reading S3's description.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _imported: dict[str, str] = {}
 
 
 class Kind(NamedTuple):
-    """What is settled once, as modules are imported: Python's options, and its environment."""
+    """What is fixed when modules are imported: Python's options, and its environment."""
 
     options: tuple[str, ...] = ()
     environ: tuple[tuple[str, str], ...] = ()
@@ -50,7 +50,7 @@ _USUAL = Kind()
 
 
 class Zygote:
-    """The process that has imported everything, made when it is first needed."""
+    """The process that has imported everything, started when it is first needed."""
 
     _of_a_kind: ClassVar["dict[Kind, Zygote]"] = {}
 
@@ -65,7 +65,7 @@ class Zygote:
 
     @classmethod
     def get(cls, kind: Kind = _USUAL) -> "Zygote":
-        """The only one of that kind; it ends when its standard input does."""
+        """The only one of that kind; it ends when its standard input is closed."""
         if kind not in cls._of_a_kind:
             cls._of_a_kind[kind] = cls(kind)
         return cls._of_a_kind[kind]
@@ -80,7 +80,7 @@ class Zygote:
 
 
 class ForkedPart:
-    """A running command line; for tests what `gateway.stack.part.Part` is for users."""
+    """A running command line: for tests what `gateway.stack.part.Part` is for users."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class ForkedPart:
 
     @property
     def exit_status(self) -> int | None:
-        """The status it exited with, None while it runs."""
+        """Its exit status, None while it runs."""
         if self._status is None:
             self._status = self._zygote.ask(pid=self.pid)
         return self._status
@@ -112,16 +112,16 @@ class ForkedPart:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self._end(signal.SIGKILL, 10.0)
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL where that takes too long."""
+        """Send SIGTERM, and SIGKILL if that takes too long."""
         if not self._end(signal.SIGTERM, 10.0):
             self.kill()
 
     def hasten(self) -> None:
-        """SIGTERM, and another where it does not end at once: no test waits for idle clients."""
+        """Send SIGTERM, and again if it does not end: tests do not wait for idle clients."""
         self._end(signal.SIGTERM, 0.3)
         if self.exit_status is None:
             os.kill(self.pid, signal.SIGTERM)
@@ -155,7 +155,7 @@ def _main() -> None:
         importlib.import_module(module)
     s3_api.read_once()
     asyncio.run(s3_api.read_now())
-    # What imports have set is set in every child as well.
+    # Anything that imports have set is set in every child as well.
     _imported.update({name: os.environ[name] for name in set(os.environ) - given})
     for line in sys.stdin:
         order = json.loads(line)
