@@ -118,6 +118,15 @@ class Removals:
         order = kept.read(_decoder, document.content)
         return Placed(order_id, order, document.age, document.etag)
 
+    async def amend(self, placed: Placed, order: Order) -> Placed:
+        """Keep `order` in the place of the one that was opened.
+
+        Raises PreconditionFailed if it was placed again since.
+        """
+        key = keys.removal(placed.id)
+        written = await self._store.put(key, _encoder.encode(order), if_match=placed.version)
+        return replace(placed, order=order, version=written.etag)
+
     async def done(self, placed: Placed) -> None:
         """Delete the order, unless it was placed again since it was opened.
 

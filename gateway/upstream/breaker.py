@@ -105,20 +105,23 @@ class SharedBreaker:
         self._local = CLOSED
         self._closed_at: float | None = None
         """When this process last saw it closed; None if it has seen failures since."""
+        self._trusted = False
+        """Whether a request was permitted since then without looking."""
 
     async def permit(self) -> float:
         """Seconds to wait before anything is sent: 0 permits one request."""
         if self._closed_at is not None and time.monotonic() - self._closed_at < _FRESH:
+            self._trusted = True
             return 0.0
         return await self._change(permit)
 
     async def succeeded(self) -> None:
         """Note that the upstream works.
 
-        A process that has just seen the breaker closed has nothing to close: if there were failures
-        since, it sees them before its next request.
+        A process that has seen the breaker closed before each of its requests has nothing to close.
         """
-        if self._closed_at is None:
+        if self._closed_at is None or self._trusted:
+            self._trusted = False
             await self._change(lambda _, __: (CLOSED, None))
 
     async def failed(self, asked: float) -> bool:

@@ -4,13 +4,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from msgspec.structs import replace
 
 from gateway.backends import Backends, open_backends
+from gateway.errors import PreconditionFailed
 from gateway.records.ordering import Doomed, order_for
-from gateway.records.removals import Removals
+from gateway.records.removals import Order, Removals
+from gateway.sandbox.state import APPLICATION_ID
 from gateway.settings import load
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
@@ -23,6 +26,7 @@ from tests.flows.client import PATIENCE, Answer, Client
 from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
+from workers.steps.removal import _with_application
 
 PATH = f"/v1/channels/{CHANNEL}/messages"
 
@@ -169,6 +173,26 @@ async def test_what_another_application_does_not_know_is_not_gone(
         backends.queue.send(Step.REMOVE, await Removals(store).place(each))
         await all_carried_out(store)
         assert await status_of_file(alice, answer) == status
+
+
+async def test_an_order_of_a_subject_remembers_in_which_application_it_was_asked_about(
+    alice: Client, store: S3Store, backends: Backends
+) -> None:
+    answer = await sent(alice)
+    removals = Removals(store)
+    order = Order(upload_id=answer.upload_id, cause=Cause.SUBJECT)
+    placed = await removals.open(await removals.place(order))
+    assert placed is not None
+    known = await _with_application(placed, backends)
+    assert known.order == replace(order, application=APPLICATION_ID)
+    assert await removals.open(placed.id) == replace(known, age=ANY)
+    assert await _with_application(known, backends) == known
+    await removals.place(replace(order, application=2), placed.id)
+    with pytest.raises(PreconditionFailed):  # it was placed again since
+        await removals.amend(known, known.order)
+    backends.queue.send(Step.REMOVE, placed.id)
+    await all_carried_out(store)
+    assert await status_of_file(alice, answer) == 200
 
 
 async def test_a_subject_deletes_its_upload_and_no_others(alice: Client, store: S3Store) -> None:

@@ -7,6 +7,8 @@ ChatKitty does not answer. Each part of it may be repeated.
 from datetime import UTC, datetime
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway import crash
 from gateway.backends import Backends
 from gateway.choices import Delivery
@@ -40,6 +42,9 @@ _SETTLING: Final = 60.0
 _CANCELS: Final = frozenset({Cause.SUBJECT, Cause.OPERATOR})
 """Causes that end a pending upload before it is registered with ChatKitty."""
 
+_UNASKED: Final = frozenset({Cause.RETENTION, Cause.OPERATOR})
+"""Causes that ChatKitty is not asked about."""
+
 _TAKEN_BACK: Final = Fault(CANCELLED.slug, "cancelled before it was registered")
 _GONE: Final = 404
 
@@ -60,11 +65,35 @@ async def remove(order_id: str, services: WorkerServices) -> None:
         return
     bind_ids(upload_id=placed.order.upload_id)
     try:
+        placed = await _with_application(placed, services.backends)
         await _carry_out(placed, services)
     except NotYet as wait:
         await later(services, Step.REMOVE, order_id, wait.seconds)
     else:
         await removals.done(placed)
+
+
+async def _with_application(placed: Placed, backends: Backends) -> Placed:
+    """The order with the application in which ChatKitty is asked about it, if that is known.
+
+    It is kept in the order before anything is decided: the order may be carried out much later,
+    with credentials of another application, in which nothing names the file. Raises NotYet.
+    """
+    order = placed.order
+    credentials = backends.credentials(order.authorization)
+    if order.application is not None or order.cause in _UNASKED or credentials is None:
+        return placed
+    if (wait := await backends.breaker.permit()) > 0:
+        raise NotYet(wait)
+    try:
+        application = await application_of(backends.chatkitty, credentials)
+    except UpstreamError as error:
+        log.warning("removal.postponed", error=str(error))
+        raise NotYet(max(_LOOK_AGAIN, error.retry_after)) from None
+    await backends.breaker.succeeded()
+    if application is None:
+        return placed
+    return await Removals(backends.store).amend(placed, replace(order, application=application))
 
 
 async def _carry_out(placed: Placed, services: WorkerServices) -> None:
