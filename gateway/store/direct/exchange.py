@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest
@@ -15,6 +15,8 @@ from gateway.store.direct import failures
 from gateway.store.direct.signing import NO_CORRECTION, Signer
 
 if TYPE_CHECKING:
+    from io import BytesIO
+
     from aiobotocore.credentials import AioCredentials
     from botocore.model import OperationModel
     from types_aiobotocore_s3 import S3Client
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 OPERATIONS: Final = ("PutObject", "UploadPart", "GetObject", "HeadObject", "DeleteObject")
 SIGNATURE: Final = "s3v4"
 """The kind of signature that is made here, by its name in botocore."""
+
+_AT_ONCE: Final = 128 * 1024
+"""Bytes of a body that is sent in one piece: the socket's buffer takes it anyway."""
 
 _READ_BY_CALLER: Final = "GetObject"
 
@@ -96,8 +101,12 @@ class Exchange:
         operation = self._operations[request.operation]
         call = self._begin(request)
         attempts, corrected = 1, False
-        while isinstance(outcome := await self._attempt(request, operation, call), _Failure):
-            if not corrected and self._correct_clock(outcome):
+        while True:
+            ahead = self._ahead
+            outcome = await self._attempt(request, operation, call, ahead)
+            if not isinstance(outcome, _Failure):
+                break
+            if not corrected and self._correct_clock(outcome, ahead):
                 corrected = True
                 continue
             delay = await self._delay(operation, call, attempts, outcome)
@@ -125,29 +134,31 @@ class Exchange:
         }
 
     async def _attempt(
-        self, request: Request, operation: OperationModel, call: dict[str, Any]
+        self, request: Request, operation: OperationModel, call: dict[str, Any], ahead: timedelta
     ) -> HttpResponse | _Failure:
         if request.body is not None:
             request.body.seek(0)
-        signed = await self._signed(request, call)
+        signed = await self._signed(request, call, ahead)
         try:
             response = await self._http.send(signed)
         except BotoCoreError as error:
             return _Failure(error)
         return await self._failure_in(response, operation) or response
 
-    async def _signed(self, request: Request, call: dict[str, Any]) -> AWSPreparedRequest:
+    async def _signed(
+        self, request: Request, call: dict[str, Any], ahead: timedelta
+    ) -> AWSPreparedRequest:
         made = AWSRequest(request.method, call["url"], request.headers, request.body)
         made.headers["User-Agent"] = self._user_agent
         made.context["client_config"] = self._client.meta.config
         frozen = await self._credentials.get_frozen_credentials() if self._credentials else None
         signing = call["context"]["signing"]
-        Signer(frozen, signing["signing_name"], signing["region"], self._ahead).add_auth(made)
+        Signer(frozen, signing["signing_name"], signing["region"], ahead).add_auth(made)
         if request.length is not None:
             made.headers["Content-Length"] = str(request.length)
         streamed = request.operation == _READ_BY_CALLER
         return AWSPreparedRequest(
-            request.method, call["url"], made.headers, request.body, stream_output=streamed
+            request.method, call["url"], made.headers, _payload(request), stream_output=streamed
         )
 
     async def _failure_in(
@@ -174,14 +185,14 @@ class Exchange:
         error = ClientError(cast(Any, parsed), operation.name)
         return _Failure(error, (response, parsed))
 
-    def _correct_clock(self, failure: _Failure) -> bool:
+    def _correct_clock(self, failure: _Failure, ahead: timedelta) -> bool:
         """Sign by the store's clock from now on, if it refused the request for its time."""
         if failure.answer is None:
             return False
-        correction = failures.clock_error(failure.answer[1], datetime.now(UTC) + self._ahead)
+        correction = failures.clock_error(failure.answer[1], datetime.now(UTC) + ahead)
         if correction is None:
             return False
-        self._ahead += correction
+        self._ahead = ahead + correction
         return True
 
     async def _delay(
@@ -201,6 +212,13 @@ class Exchange:
             self._endpoint = await self.find(self._client, self._bucket)
         delay: float | None = first_non_none_response(delays)
         return delay
+
+
+def _payload(request: Request) -> bytes | BytesIO | None:
+    """The body as aiohttp sends it with the least work."""
+    if request.body is not None and request.body.getbuffer().nbytes <= _AT_ONCE:
+        return request.body.getvalue()
+    return request.body
 
 
 def _operation(client: S3Client, name: str) -> OperationModel:

@@ -6,7 +6,7 @@ The clock stands still and ids are counted, so even the signatures must be the s
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -41,45 +41,51 @@ OF_ONE_CLIENT: Final = {"amz-sdk-invocation-id", "amz-sdk-request"}
 
 @dataclass(frozen=True)
 class Server:
-    """A store behind a proxy that sees every request."""
+    """A store behind a proxy that sees every request, and either client of it."""
 
     proxy: FaultProxy
-    bucket: str
-    access_key_id: str
-    secret_access_key: str
+    stores: Mapping[S3ClientName, S3Store]
 
-    def opened(self, name: S3ClientName) -> AbstractAsyncContextManager[S3Store]:
-        return S3Store.open(
-            endpoint_url=self.proxy.url,
-            bucket=self.bucket,
-            region="us-east-1",
-            access_key_id=self.access_key_id,
-            secret_access_key=self.secret_access_key,
-            client_name=name,
-        )
+
+@asynccontextmanager
+async def opened(url: str, access_key_id: str, secret_access_key: str) -> AsyncIterator[Server]:
+    async with AsyncExitStack() as stack:
+        proxy = await stack.enter_async_context(FaultProxy.start(url))
+        stores = {
+            name: await stack.enter_async_context(
+                S3Store.open(
+                    endpoint_url=proxy.url,
+                    bucket="both-clients",
+                    region="us-east-1",
+                    access_key_id=access_key_id,
+                    secret_access_key=secret_access_key,
+                    client_name=name,
+                )
+            )
+            for name in S3ClientName
+        }
+        for store in stores.values():
+            await store.ensure_bucket()
+        yield Server(proxy, stores)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def seaweed(seaweedfs: SeaweedFS) -> AsyncIterator[Server]:
-    async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
-        yield Server(proxy, "both-clients", seaweedfs.access_key_id, seaweedfs.secret_access_key)
-
-
-@pytest.fixture(scope="module")
-def moto(servers_dir: Path) -> Iterator[str]:
-    """Its URL; it is also the one that plays SQS."""
-    server = SQS(free_port())
-    with Part(server.command(), servers_dir):
-        yield server.endpoint_url
+    keys = seaweedfs.access_key_id, seaweedfs.secret_access_key
+    async with opened(seaweedfs.endpoint_url, *keys) as server:
+        yield server
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def moto_server(moto: str) -> AsyncIterator[Server]:
-    async with FaultProxy.start(moto) as proxy:
-        yield Server(proxy, "both-clients", "key", "secret")
+async def moto(servers_dir: Path) -> AsyncIterator[Server]:
+    """It is also what plays SQS."""
+    process = SQS(free_port())
+    with Part(process.command(), servers_dir):
+        async with opened(process.endpoint_url, "key", "secret") as server:
+            yield server
 
 
-@pytest.fixture(params=["seaweed", "moto_server"])
+@pytest.fixture(params=["seaweed", "moto"])
 def server(request: pytest.FixtureRequest) -> Server:
     found: Server = request.getfixturevalue(request.param)
     return found
@@ -173,13 +179,12 @@ async def _played(
     server: Server, client: S3ClientName, key: str, scene: Sequence[Call]
 ) -> tuple[list[dict[str, str]], list[object]]:
     """What the store saw, and what the caller got."""
-    async with server.opened(client) as store:
-        await store.ensure_bucket()
-        with suppress(GatewayError):  # SeaweedFS refuses keys with dots
-            await store.delete(key)
-        server.proxy.heads.clear()
-        results = [await _result(call(store, key)) for call in scene]
-        return [_fields(head) for head in server.proxy.heads], results
+    store = server.stores[client]
+    with suppress(GatewayError):  # SeaweedFS refuses keys with dots
+        await store.delete(key)
+    server.proxy.heads.clear()
+    results = [await _result(call(store, key)) for call in scene]
+    return [_fields(head) for head in server.proxy.heads], results
 
 
 async def _result(call: Awaitable[object]) -> object:

@@ -9,7 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from botocore.retries.standard import ExponentialBackoff  # noqa: TID251 - without its pauses
 
 from gateway.choices import S3ClientName
 from gateway.doctor.store import with_remedy
@@ -87,7 +86,6 @@ async def test_a_store_behind_an_authority_of_our_own(
 async def test_a_bucket_of_aws_has_a_host_of_its_own_where_it_can(
     client: S3ClientName, bucket: str, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.0)
     async with Scripted.start() as proxy:
         proxy.script([answer("403 Forbidden")])
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)

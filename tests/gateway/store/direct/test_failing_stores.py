@@ -4,6 +4,7 @@ Each failure is met by every call that it can befall, with either client, and co
 it is, after how many requests. Only a wrong clock is handled better by the direct client.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -17,7 +18,6 @@ import pytest
 import pytest_asyncio
 import structlog
 from botocore.retries.quota import RetryQuota  # noqa: TID251 - one that is never used up
-from botocore.retries.standard import ExponentialBackoff  # noqa: TID251 - without its pauses
 
 from gateway.choices import S3ClientName
 from gateway.errors import (
@@ -244,8 +244,7 @@ async def scripted() -> AsyncIterator[Scripted]:
 
 @pytest.fixture(autouse=True)
 def tireless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries at once, and however often there were some before."""
-    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.0)
+    """Repetitions however often there were some before."""
     monkeypatch.setattr(RetryQuota, "acquire", lambda *_: True)
 
 
@@ -315,16 +314,32 @@ def by_a_clock(ahead: timedelta) -> Answer:
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), -timedelta(hours=1)])
-async def test_a_wrong_clock_is_corrected_once(scripted: Scripted, ahead: timedelta) -> None:
+async def test_a_wrong_clock_is_corrected_once(
+    scripted: Scripted, stores: dict[S3ClientName, S3Store], ahead: timedelta
+) -> None:
+    wrong, right = by_a_clock(ahead), by_a_clock(timedelta())
+    store = stores[S3ClientName.DIRECT]
     for call in CALLS.values():
-        async with opened(scripted.url, S3ClientName.DIRECT) as store:
-            assert await end_of(store, scripted, [by_a_clock(ahead)], call) == (None, 2)
-            assert await end_of(store, scripted, [by_a_clock(ahead)], call) == (None, 1)
-            right = by_a_clock(timedelta())  # as when the clock has been set
-            assert await end_of(store, scripted, [right], call) == (None, 2)
-        async with opened(scripted.url, S3ClientName.AIOBOTOCORE) as store:
-            ends = await end_of(store, scripted, [by_a_clock(ahead)], call)
-            assert ends == (StoreUnavailable, 1)
+        assert await end_of(store, scripted, [wrong], call) == (None, 2)
+        assert await end_of(store, scripted, [wrong], call) == (None, 1)
+        # As when the clock has been set.
+        assert await end_of(store, scripted, [right], call) == (None, 2)
+        assert await end_of(store, scripted, [right], call) == (None, 1)
+
+
+async def test_aiobotocore_corrects_no_clock(
+    scripted: Scripted, stores: dict[S3ClientName, S3Store]
+) -> None:
+    answers = [by_a_clock(timedelta(hours=1))]
+    ends = await end_of(stores[S3ClientName.AIOBOTOCORE], scripted, answers, CALLS["put"])
+    assert ends == (StoreUnavailable, 1)
+
+
+async def test_calls_that_meet_a_wrong_clock_at_once_are_all_corrected(scripted: Scripted) -> None:
+    scripted.script([by_a_clock(timedelta(hours=1))])
+    async with opened(scripted.url, S3ClientName.DIRECT) as store:
+        await asyncio.gather(*(store.head("key") for _ in range(4)))
+    assert len(scripted.heads) == 8
 
 
 async def test_a_store_that_accepts_no_time_is_asked_twice(scripted: Scripted) -> None:
