@@ -57,6 +57,8 @@ _CONNECTIONS = 2
 
 _SOCKET_SECONDS = 5
 
+_SHOWN: Final = 8
+
 
 def celery_settings(broker_url: str, options: BrokerOptions = DEFAULTS) -> Mapping[str, Any]:
     """What senders and workers must agree on, and what keeps a broker's fault from hanging them."""
@@ -267,7 +269,15 @@ class TaskQueue:
     def _send_task(self, name: str, args: Sequence[object], task_id: str | None = None) -> None:
         def send(connection: Connection) -> None:
             producer = Producer(connection)
-            self._app.send_task(name, args, task_id=task_id, producer=producer, retry=False)
+            self._app.send_task(
+                name,
+                args,
+                task_id=task_id,
+                producer=producer,
+                retry=False,
+                argsrepr=_shown(args[0]),
+                kwargsrepr="{}",
+            )
 
         self._connected(send)
 
@@ -300,6 +310,13 @@ class TaskQueue:
         if taken is not self._takes:
             self._takes = taken
             BROKER_REFUSES.set(to=0.0 if taken else 1.0)
+
+
+def _shown(ids: object) -> str:
+    """What Celery's tools show of a task's arguments: ids alone, and some of many."""
+    if isinstance(ids, list) and len(ids) > _SHOWN:
+        return repr([[*ids[:_SHOWN], "..."]])
+    return repr([ids])
 
 
 def _takes(connection: Connection, queue: Queue) -> bool:

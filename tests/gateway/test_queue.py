@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,6 +52,24 @@ def test_gathered_tasks_share_messages(own_redis_url: str, broker: Redis) -> Non
     assert len(sent) <= 4  # the first may have gone alone
     assert [upload_id for _, group in sent for upload_id in group] == ids
     assert {name for name, _ in sent} == {"many"}
+
+
+def test_celerys_tools_are_shown_ids_alone(own_redis_url: str, broker: Redis) -> None:
+    queue = TaskQueue(own_redis_url, {"many": Gathering(seconds=60, largest=LARGEST)})
+    queue.send("one", "a")
+    queue.send("many", "b", "a sealed record")
+    while not broker.exists("many"):  # it goes by itself
+        time.sleep(0.01)
+    for number in range(20):
+        queue.send("many", f"{number}", "a sealed record")
+    queue.close()
+    shown = [
+        json.loads(text)["headers"]["argsrepr"]
+        for name in ("one", "many")
+        for text in reversed(broker.lrange(name, 0, -1))
+    ]
+    some = [*map(str, range(8)), "..."]
+    assert shown == ["['a']", "[['b']]", f"[{some}]"]
 
 
 def test_a_task_that_a_client_waits_for_has_its_own_message(
