@@ -1,4 +1,4 @@
-"""The verdicts: one upload of each mode, all of whose facts are right but for one."""
+"""The verdicts: one upload of each mode, with one wrong fact each."""
 
 from dataclasses import replace
 

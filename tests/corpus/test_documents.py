@@ -1,4 +1,4 @@
-"""Of thousands of documents and sources of Debian and Python, none is taken for a program."""
+"""None of thousands of documents and sources from Debian and Python is taken for a program."""
 
 import os
 import sysconfig

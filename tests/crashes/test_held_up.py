@@ -1,4 +1,4 @@
-"""Who stands still for long, or is kept waiting by the store: nothing is lost, nothing doubled.
+"""Processes that are frozen for long, or wait for the store: nothing is lost, nothing doubled.
 
 What passes meanwhile is made to: by a store that says that all in it is older, and, to whom it
 keeps waiting, that it answers later than it does.

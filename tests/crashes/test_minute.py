@@ -1,4 +1,4 @@
-"""By the real clock: each process stands still for a minute, and the store for half of one.
+"""By the real clock: each process is frozen for a minute, and the store for half a minute.
 
 All of it at once, so that it takes little longer than the longest. Whatever was acknowledged is
 registered, once; nothing else is registered twice, and nothing is left over.
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.timeout(400)
 STANDSTILL = 60.0
 SETTLED = 150.0
 DELAY = 31.0
-"""A little longer than anybody waits for a request to the store."""
+"""A little longer than the time-out of a request to the store."""
 
 LARGE = files.PNG.ljust(200_000, b"\0")
 """More than a worker reads at once."""

@@ -1,4 +1,4 @@
-"""Offered records: whoever dies or stands still with one, the upload is registered once."""
+"""Offered records: if a process dies or freezes with one, the upload is still registered once."""
 
 import asyncio
 import os

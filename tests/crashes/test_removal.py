@@ -1,4 +1,4 @@
-"""An order to remove a file outlives whoever was at it, and removes that file alone."""
+"""An order to remove a file survives the death of its process, and removes only that file."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Records that an operator, a lifecycle rule or a backup took away, and what brings them back."""
+"""Records that an operator, a lifecycle rule or a backup removed, and how they are recovered."""
 
 import asyncio
 from collections.abc import Sequence

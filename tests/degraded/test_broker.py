@@ -1,4 +1,4 @@
-"""The broker away: uploads are taken, and the sweeper makes up for the tasks that were lost."""
+"""The broker down: uploads are accepted, and the sweeper replaces the tasks that were lost."""
 
 from collections.abc import Iterator
 from pathlib import Path

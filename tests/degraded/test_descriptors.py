@@ -1,4 +1,4 @@
-"""A worker without a file descriptor left goes on trying, says why, and works again with some."""
+"""A worker without free file descriptors keeps trying, logs the reason, and recovers."""
 
 import asyncio
 import resource

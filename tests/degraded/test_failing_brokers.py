@@ -1,4 +1,4 @@
-"""A worker and a beat that nobody starts again, beside a broker that fails in each way it can."""
+"""A worker and a beat without a supervisor, next to a broker that fails in every way."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Redis that changes its role behind one address: nobody stays with the demoted server."""
+"""Redis that changes its role behind one address: no client stays with the demoted server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

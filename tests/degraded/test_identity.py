@@ -1,4 +1,4 @@
-"""Whoever vouches for callers' tokens away: who was seen lately goes on, others come back."""
+"""The verifier of tokens down: recently seen tokens keep working, others must retry."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""RabbitMQ as operators bring it: both types of queues, few rights, and what is wrong by name."""
+"""RabbitMQ as operators run it: both types of queues, few rights, and faults by name."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Redis away, frozen, or wiped: uploads are taken, and come to their end once it is back."""
+"""Redis down, frozen, or wiped: uploads are accepted, and finish once it is back."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

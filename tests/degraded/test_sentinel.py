@@ -1,4 +1,4 @@
-"""Redis by its sentinels and no other address: its primary dies, or stands still, in mid-load."""
+"""Redis by its sentinels, without another address: its primary dies or freezes under load."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from tests.servers.sentinels import MASTER, Fleet, fleet
 from tests.servers.zygote import ForkedPart
 
 IN_FLIGHT = 1.0
-"""Seconds before its death of which a primary may have told nothing to its replica."""
+"""Seconds of writes that a primary may lose with its death, before they reach its replica."""
 
 LONGEST_PAUSE = 2.0
 """Seconds between a worker's attempts to reach its broker."""

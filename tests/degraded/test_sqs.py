@@ -1,4 +1,4 @@
-"""SQS as operators bring it: queues that are made, or were; what is wrong with them by name."""
+"""SQS as operators run it: queues that are created or exist, and their faults by name."""
 
 import asyncio
 import os

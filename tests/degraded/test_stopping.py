@@ -1,4 +1,4 @@
-"""A worker and a beat that are told to end do so, whatever their broker does at that moment."""
+"""A worker and a beat that are asked to stop do so, whatever their broker does at that moment."""
 
 import asyncio
 import os

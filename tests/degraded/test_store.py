@@ -1,4 +1,4 @@
-"""The store away, refusing, slow or full: hosted uploads are told to come back, relays go on."""
+"""The store down, refusing, slow or full: hosted uploads get a 503, relays continue."""
 
 import asyncio
 import time

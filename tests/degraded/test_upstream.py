@@ -1,4 +1,4 @@
-"""ChatKitty away, slow, or making no sense: hosted uploads wait, relays are answered honestly."""
+"""ChatKitty down, slow, or answering nonsense: hosted uploads wait, relays get true answers."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

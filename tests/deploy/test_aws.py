@@ -1,4 +1,4 @@
-"""What AWS is told: the role's rights are the calls that the code makes, on its keys."""
+"""The policies for AWS: the role's rights are the calls that the code makes, on its keys."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""The pages on deployment: links lead somewhere, and commands are what the tools take."""
+"""The pages on deployment: links are valid, and the tools accept the commands."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Gateways behind a balancer that are restarted under load, or killed: who notices."""
+"""Gateways behind a balancer that are restarted or killed under load: which clients notice."""
 
 import asyncio
 import os

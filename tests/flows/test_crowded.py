@@ -1,4 +1,4 @@
-"""More uploads and connections than one process may have: the rest is told so, and nothing ends."""
+"""More uploads and connections than a process may have: the excess is refused, others continue."""
 
 import asyncio
 import resource

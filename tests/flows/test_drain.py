@@ -1,4 +1,4 @@
-"""A gateway that is told to stop: what is under way ends well, and nothing new begins."""
+"""A gateway that is asked to stop: requests in progress succeed, and no new ones begin."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A head has one limit, for all of it, wherever on a connection it stands; so have trailers."""
+"""A head has one limit for all of it, wherever on a connection it is; so have trailers."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What strangers are told of the gateway's state, and what their asking costs."""
+"""What the public learns of the gateway's state, and what that costs."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Paths are read in one way: what was decided on is what the upstream is sent, in both engines."""
+"""Paths are read in one way: the upstream gets the path that was decided on, in both engines."""
 
 import asyncio
 import json

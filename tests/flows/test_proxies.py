@@ -1,4 +1,4 @@
-"""Behind a balancer, the log tells the client's address; from anybody else it takes none."""
+"""Behind a balancer, the log has the client's address; nobody else can set it."""
 
 import asyncio
 import json

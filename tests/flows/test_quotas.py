@@ -1,4 +1,4 @@
-"""One subject's quota at the door of every engine: what is let in, what is refused, who is told."""
+"""One subject's quota in both engines: what is admitted, what is refused, and the answers."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ MESSAGES = f"/v1/channels/{CHANNEL}/messages"
 REQUESTS, BYTES, UPLOADS = 6, 20_000, 2
 AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"
 WINDOW = 600
-"""Longer than the tests take: nothing comes back by itself."""
+"""Longer than the tests take: no quota becomes free again."""
 
 KINDS = {
     "fast": {"GATEWAY_DELIVERY": "relay"},

@@ -1,4 +1,4 @@
-"""A hosted file goes with its message, or when its subject deletes the upload: no other does."""
+"""A hosted file is removed with its message, or when its subject deletes the upload."""
 
 import asyncio
 import json

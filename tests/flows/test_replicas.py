@@ -1,4 +1,4 @@
-"""Each request of an upload's life goes to another replica: none knows what another would miss."""
+"""Each request about an upload goes to another replica, and none needs another's memory."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Clients that are slow, silent or deaf are given up; those who wait for somebody else are not."""
+"""Clients that are slow, silent or do not read are cut off; those that wait for others are not."""
 
 import asyncio
 import socket

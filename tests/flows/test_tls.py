@@ -1,4 +1,4 @@
-"""ChatKitty is reached over TLS, and nobody who cannot prove to be it gets an upload."""
+"""ChatKitty is reached over TLS, and only a server with its certificate gets an upload."""
 
 import asyncio
 import os

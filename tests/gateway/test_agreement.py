@@ -1,4 +1,4 @@
-"""Which settings gateways and workers must share, and who is told where they do not."""
+"""Which settings gateways and workers must share, and what is reported if they do not."""
 
 import asyncio
 from itertools import pairwise

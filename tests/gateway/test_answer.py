@@ -1,4 +1,4 @@
-"""The JSON of an answer, which whoever is upstream may write as they like."""
+"""The JSON of an answer, which the upstream may write in any way."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Out of file descriptors, whoever is to be reached is not called away: the gateway is busy."""
+"""Without free file descriptors, no server is called unavailable: the gateway is busy."""
 
 import asyncio
 import resource

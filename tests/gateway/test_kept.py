@@ -1,4 +1,4 @@
-"""What was kept may be broken or another version's: it is told by one error, or is none."""
+"""Stored documents may be broken or of another version: they raise one kind of error, or none."""
 
 import contextlib
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Tasks reach the broker: those that somebody waits for at once, the others many at a time."""
+"""Tasks reach the broker: those that clients wait for at once, the others many at a time."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Whoever wrote a setting wrong is told where it stands and what it may be, in our words."""
+"""The message about a wrong setting says where it is and what is allowed, in our own words."""
 
 import json
 import os

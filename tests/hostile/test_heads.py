@@ -1,4 +1,4 @@
-"""Any bytes in any header, either way: what was decided on is what is sent, or it is refused."""
+"""Any bytes in any header, in both directions, are sent as they were decided on, or refused."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The catalogue of hostile forms, sent to each gateway beside well-formed requests."""
+"""The catalogue of hostile forms, sent to each gateway together with well-formed requests."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Each case as other readers see it: where one disagrees, ours doubts, or it is told here why."""
+"""Each case as other readers see it: if one disagrees, ours doubts, or the reason is given here."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Relayed forms whose file did not pass by the gateway's eyes: what the audit makes of them."""
+"""Relayed forms with a file that the gateway did not see, and what the audit says about them."""
 
 import asyncio
 from typing import Any, Final, NamedTuple

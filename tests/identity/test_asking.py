@@ -1,4 +1,4 @@
-"""What is asked about tokens that only their issuer can read: rarely, and none comes in unasked."""
+"""Tokens that only their issuer can read: it is asked rarely, but about each one."""
 
 import asyncio
 

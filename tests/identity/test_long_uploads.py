@@ -1,4 +1,4 @@
-"""A token that ends while its upload goes on: what was authorised stays so, up to a limit."""
+"""A token that expires during its upload: the upload stays authorised, up to a limit."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Every kind of token, at both engines: who comes in, and what the others are told."""
+"""Every kind of token, at both engines: which are accepted, and the answers to the others."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""As whom a token may post with the gateway's own credentials, and whose picture it may change."""
+"""As which user a token may post with the gateway's credentials, and whose picture it may set."""
 
 import json
 from collections.abc import AsyncIterator, Iterator

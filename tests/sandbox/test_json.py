@@ -1,4 +1,4 @@
-"""JSON that a parser may choke on: a client's fault, wherever it comes in."""
+"""JSON that breaks some parsers is a client's fault in every operation."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ PATH = f"/v1/channels/{CHANNEL}/messages"
 DEEP = ("[" * 90_000 + "]" * 90_000, "[" * 700 + "]" * 700, '{"a":' * 450 + "1" + "}" * 450)
 BROKEN = (*DEEP, "NaN", "-Infinity", "1e999", "9" * 5000, '"\\ud8"', "", "\ufeff", "{'a': 1}")
 ODD = ('"\\ud800"', '{"\\udfff": "\\ud83d\\ude00"}', '{"a": 1, "a": 2}', "-0", "1e-999", "9" * 300)
-"""What Jackson takes: half of a pair, a member twice, numbers that no machine has."""
+"""JSON that Jackson accepts: a lone surrogate, a member twice, numbers beyond any machine's."""
 
 
 @pytest.mark.parametrize(("values", "status"), [(BROKEN, 400), (ODD, 200)], ids=["broken", "odd"])

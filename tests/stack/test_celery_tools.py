@@ -1,4 +1,4 @@
-"""Celery's own tools and Flower, as their users know them, beside a worker that works."""
+"""Celery's own tools and Flower, used as usual next to a working worker."""
 
 import asyncio
 import json

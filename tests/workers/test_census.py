@@ -1,4 +1,4 @@
-"""What the bucket holds is counted once each, however many passes a round takes."""
+"""Each object in the bucket is counted once, however many passes a round takes."""
 
 from dataclasses import fields
 

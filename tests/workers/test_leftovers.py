@@ -1,4 +1,4 @@
-"""What a sweep takes for left behind, by what listings tell alone."""
+"""What a sweep considers left behind, by the listings alone."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is told of a relayed file by the pieces of it that were kept."""
+"""How a relayed file is identified by its kept pieces."""
 
 import io
 import random

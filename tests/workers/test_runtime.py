@@ -1,4 +1,4 @@
-"""What becomes of work when a worker ends: begun, it is broken off; not begun, it never is."""
+"""Work when a worker ends: what has begun is cancelled, what has not never begins."""
 
 import asyncio
 import threading

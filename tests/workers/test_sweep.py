@@ -1,6 +1,6 @@
-"""What was left behind is taken up again or cleared away, by the bucket's listing alone.
+"""Uploads that were left behind are resumed or removed, by the bucket's listing alone.
 
-The worker's clock is the store's: what has to be old is made so by a store that says it is.
+The worker's clock is the store's, so a test makes things old by a store that says that they are.
 """
 
 import asyncio

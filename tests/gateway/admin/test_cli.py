@@ -1,4 +1,4 @@
-"""The operator's commands on a real bucket, while Redis and the broker are away."""
+"""The operator's commands on a real bucket, while Redis and the broker are down."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What may be taken up again, and what may be cancelled."""
+"""Which uploads may be resumed, and which may be cancelled."""
 
 import re
 from datetime import UTC, datetime

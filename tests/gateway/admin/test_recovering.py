@@ -1,4 +1,4 @@
-"""Complete files whose records are gone, as operators see them and take them up again."""
+"""Complete files without records, as operators see and recover them."""
 
 import json
 from datetime import UTC, datetime

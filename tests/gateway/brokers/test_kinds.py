@@ -1,4 +1,4 @@
-"""Which brokers are taken, and what is said of those that are not."""
+"""Which brokers are accepted, and what the refusals of others say."""
 
 import re
 from urllib.parse import quote

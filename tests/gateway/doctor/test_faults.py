@@ -1,4 +1,4 @@
-"""What is a fault and what is not, by what others tell. Pure."""
+"""What is a fault and what is not, by the servers' own reports. Pure."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each guard says against what it stands, has a test, and is on the page that lists them all."""
+"""Each guard names its fault, has a test, and is on the page that lists them all."""
 
 import importlib
 import inspect

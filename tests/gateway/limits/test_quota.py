@@ -1,4 +1,4 @@
-"""What a subject is told of its quota: whole fields of the draft, and refusals that are true."""
+"""Answers about a subject's quota: all fields of the draft, and true refusals."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Processes that count together in a real Redis, and each by itself where it is away."""
+"""Processes that count together in a real Redis, and each for itself while it is down."""
 
 import asyncio
 import re

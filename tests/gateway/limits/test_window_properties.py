@@ -1,4 +1,4 @@
-"""No window, wherever it begins, holds more than is allowed; who is told to wait is told true."""
+"""No window, wherever it begins, holds more than is allowed, and waiting times are true."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What the sender of a refused form is told: where, what to change, and who is known for it."""
+"""The answer to a refused form: where it is wrong, what to change, and which clients do that."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The usual part headers are read at once, to the same as by the whole grammar."""
+"""The shortcut for usual part headers gives the same result as the full grammar."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Ends of uploads, and what stands against those who come with one late."""
+"""Ends of uploads, and how late ones are refused."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Marks of what is being received: kept while it is, and believed only where Redis knows all."""
+"""Marks of uploads being received: renewed meanwhile, and trusted only if Redis knows all."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Records of relayed uploads share their trips to Redis, and each is told of its own."""
+"""Records of relayed uploads share round trips to Redis, and each caller gets its own result."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

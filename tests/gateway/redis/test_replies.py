@@ -1,4 +1,4 @@
-"""What Redis and Valkey answer, of each version that is supported, is told apart."""
+"""The error replies of each supported version of Redis and Valkey are distinguished."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What Celery and kombu are told of a Redis."""
+"""The settings of Celery and kombu for a Redis."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Whoever is told that it asks the wrong server asks once more, on a new connection."""
+"""A client that has asked the wrong server asks once more, on a new connection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The page on durability says of each key in the bucket whose it is, and whether it may be lost."""
+"""The page on durability says for each key in the bucket what it is, and whether it may be lost."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""All users are found, whoever comes or goes while ChatKitty's pages are read."""
+"""All users are found, even if others are added or deleted while pages are read."""
 
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit

@@ -1,4 +1,4 @@
-"""Whatever bytes a ZIP reader is given, it comes to an answer within its limits."""
+"""For any bytes, the ZIP reader gives an answer within its limits."""
 
 from hypothesis import assume, given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Whole uploads through a real worker whose libmagic some files hurt."""
+"""Whole uploads through a real worker, with files that hurt its libmagic."""
 
 import asyncio
 import os

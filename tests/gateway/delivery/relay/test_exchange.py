@@ -1,4 +1,4 @@
-"""One relay, driven event by event: what the client and the upstream are told, and what is kept."""
+"""One relay, driven event by event: what client and upstream receive, and what is recorded."""
 
 import time
 from collections.abc import Callable, Iterator

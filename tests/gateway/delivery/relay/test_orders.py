@@ -1,4 +1,4 @@
-"""A relay under every order of events: whatever happens, its client is told once, and the truth."""
+"""A relay under every order of events: its client always gets exactly one answer, a true one."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Bodies whose connection is gone before their readers have heard of it."""
+"""Bodies on connections that have ended before their readers know it."""
 
 import asyncio
 import socket
