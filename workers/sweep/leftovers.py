@@ -33,7 +33,7 @@ from gateway.uploads.record import State
 from workers.sweep.census import Census
 from workers.sweep.lease import Lease
 from workers.sweep.orphans import Orphans
-from workers.sweep.sessions import parts_of_session
+from workers.sweep.sessions import ids_of_sessions
 from workers.sweep.traces import Traces, all_traces
 
 log = get_logger(__name__)
@@ -211,18 +211,19 @@ async def abort_abandoned(backends: Backends) -> int:
     if gone:
         told = await present_in_bucket(backends.store, within=REMEMBERED_SECONDS)
         gone = [upload for upload in gone if keys.id_of(upload.key) not in told]
-    aborted = 0
     for upload in gone:
-        if await parts_of_session(backends, keys.id_of(upload.key)) == upload.upload_id:
-            continue  # its client may come back
         await backends.store.abort_multipart(upload.key, upload.upload_id)
-        aborted += 1
-    return aborted
+    return len(gone)
 
 
 async def _silent(backends: Backends) -> AsyncIterator[UnfinishedMultipart]:
-    """Multipart uploads without a recent part, each with the age of the last one."""
+    """Multipart uploads without a session or a recent part, each with the age of the last one."""
+    with_session: set[str] | None = None
     async for upload in backends.store.list_multipart_uploads(keys.INCOMING):
+        if with_session is None:
+            with_session = await ids_of_sessions(backends)
+        if keys.id_of(upload.key) in with_session:
+            continue  # its client may come back
         try:
             idle = await backends.store.idle(upload)
         except ObjectNotFound:

@@ -15,6 +15,7 @@ from gateway.records.bucket import OVERDUE
 from gateway.resumable.finishing import give_up
 from gateway.resumable.session import Phase
 from gateway.resumable.sessions import Kept, Sessions
+from gateway.settings import Settings
 from gateway.store.objects import ObjectInfo
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
@@ -23,8 +24,14 @@ from workers.sweep.lease import Lease
 
 log = get_logger(__name__)
 
-_SESSIONS: Final = 500
-"""Sessions that one pass reads at most."""
+_ANYWAY: Final = 50
+"""Sessions that one pass reads although nothing suggests that they are at their end.
+
+After a time without a sweeper, the complete ones are found among them.
+"""
+
+_FRESH_PASSES: Final = 10
+"""Passes in which a session is read after each of its writes: the last one may be its end."""
 
 _TAILS: Final = 1_000
 """Tails that one pass looks at, at most."""
@@ -36,25 +43,36 @@ _TAIL_GRACE: Final = 3_600.0
 async def end_sessions(backends: Backends, lease: Lease) -> int:
     """Have what is complete finished, and give up what has expired; returns how many.
 
-    Where there are more than a pass reads, the next one goes on behind the last of them. Raises
-    LeaseLost, StoreUnavailable.
+    Of the sessions that were not written lately, each pass reads some, and the next one goes on
+    behind the last of them. Raises LeaseLost, StoreUnavailable.
     """
     sessions = Sessions(backends.store)
-    ended, read = 0, 0
+    ended, anyway = 0, 0
     last: str | None = None
-    async with aclosing(sessions.list(lease.memory.sessions)) as listing:
+    async with aclosing(sessions.list()) as listing:
         async for info in listing:
-            if read >= _SESSIONS:
-                break
-            last = keys.id_of(info.key)
+            upload_id = keys.id_of(info.key)
+            if not _may_be_ended(info.age, backends.settings):
+                if anyway >= _ANYWAY or upload_id <= (lease.memory.sessions or ""):
+                    continue
+                last, anyway = upload_id, anyway + 1
             if info.age >= OVERDUE:
-                read += 1
                 ended += await _end(backends, sessions, info)
             await lease.renew()
-        else:
-            last = None
-    lease.memory = replace(lease.memory, sessions=last)
+    lease.memory = replace(lease.memory, sessions=last if anyway >= _ANYWAY else None)
     return ended
+
+
+def _may_be_ended(age: float, settings: Settings) -> bool:
+    """Whether a session may be at its end, by the seconds since it was written. Pure."""
+    fresh = OVERDUE <= age < OVERDUE + _FRESH_PASSES * settings.sweep_interval
+    return fresh or age > settings.resume_for
+
+
+async def ids_of_sessions(backends: Backends) -> set[str]:
+    """The uploads that have a session. Raises StoreUnavailable."""
+    sessions = Sessions(backends.store)
+    return {keys.id_of(info.key) async for info in sessions.list()}
 
 
 async def _end(backends: Backends, sessions: Sessions, info: ObjectInfo) -> int:
@@ -118,12 +136,3 @@ async def _has_session(backends: Backends, upload_id: str) -> bool:
     except UploadNotFound:
         return False
     return True
-
-
-async def parts_of_session(backends: Backends, upload_id: str) -> str | None:
-    """The multipart upload in which a session has its parts. Raises StoreUnavailable."""
-    try:
-        session = (await Sessions(backends.store).read(upload_id)).session
-    except UploadNotFound:
-        return None
-    return session.parts.upload_id if session.parts is not None else None
