@@ -1,6 +1,7 @@
 """An upstream that answers with the bytes that a test has for a path; and a table of requests."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -63,11 +64,12 @@ class Scripted:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator["Scripted"]:
+    async def open(cls, tls: ssl.SSLContext | None = None) -> AsyncIterator["Scripted"]:
         upstream = cls()
-        server = await asyncio.start_server(upstream._serve, HOST, 0, limit=2**20)
+        server = await asyncio.start_server(upstream._serve, HOST, 0, limit=2**20, ssl=tls)
         async with server:
-            upstream.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+            scheme = "https" if tls is not None else "http"
+            upstream.url = f"{scheme}://{HOST}:{server.sockets[0].getsockname()[1]}"
             yield upstream
             for writer in list(upstream._open):
                 writer.close()
@@ -129,11 +131,14 @@ class Pair:
 
 @asynccontextmanager
 async def open_pair(
-    directory: Path, common: dict[str, str], *redis_urls: str
+    directory: Path,
+    common: dict[str, str],
+    redis_urls: tuple[str, ...] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Pair]:
-    """Each engine with a Redis of its own, if there are any."""
+    """Each engine with a Redis of its own, if there are any, and an upstream that speaks `tls`."""
     async with AsyncExitStack() as stack:
-        upstream = await stack.enter_async_context(Scripted.open())
+        upstream = await stack.enter_async_context(Scripted.open(tls))
         gateways = {}
         for engine, redis_url in zip_longest(("fast", "plain"), redis_urls):
             own = {

@@ -5,8 +5,9 @@ import json
 import os
 import re
 import signal
+import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.flows.raw import head
 from tests.flows.scripted import AUTHORIZATION, USUAL, Came, Pair, Script, open_pair, requests
 from tests.hostile.answers import ANSWERS
 from tests.hostile.talk import Hangs, Line, Reply
+from tests.servers.certificate import self_signed
 from tests.servers.databases import Databases
 from tests.servers.gateway import Gateway
 from tests.servers.metrics import PREFIX, scrape
@@ -199,14 +201,30 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_both_engines_read_each_answer_alike(pair: Pair, kind: str) -> None:
-    scripts = answers()
-    cases = {}
+    faults = await compare(pair, dict(scripted(pair, answers(), kind)))
+    assert not faults, "\n".join(faults)
+
+
+async def test_both_engines_read_each_answer_over_tls_alike(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    certificate = self_signed(tmp_path / "upstream.pem")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    own = {**environ, "SSL_CERT_FILE": str(certificate)}
+    async with open_pair(tmp_path, own, tls=tls) as secured:
+        scripts = {name: script for name, script in answers().items() if not script.early}
+        for kind in ("GET", "HEAD", "POST"):
+            faults = await compare(secured, dict(scripted(secured, scripts, kind)))
+            assert not faults, "\n".join(faults)
+
+
+def scripted(pair: Pair, scripts: Mapping[str, Script], kind: str) -> Iterator[tuple[str, bytes]]:
+    """A request of that kind for each script, which the upstream has by its path then."""
     for number, (name, script) in enumerate(scripts.items()):
         target = f"/v1/{kind}/{number}"
         pair.upstream.scripts[target] = script
-        cases[name] = KINDS[kind].replace(b"{}", target.encode())
-    faults = await compare(pair, cases)
-    assert not faults, "\n".join(faults)
+        yield name, KINDS[kind].replace(b"{}", target.encode())
 
 
 # --- limits --------------------------------------------------------------------------------------
@@ -252,7 +270,7 @@ async def test_both_engines_have_the_same_limits(
     config.write_text(SCOPED)
     with databases.lend() as one, databases.lend() as other:
         common = {**environ, **LIMITED, "GATEWAY_CONFIG": str(config)}
-        async with open_pair(tmp_path, common, one, other) as limited:
+        async with open_pair(tmp_path, common, (one, other)) as limited:
             faults = await compare(limited, dict(limited_requests()))
             assert not faults, "\n".join(faults)
             problems = await counted(limited.gateways["fast"])

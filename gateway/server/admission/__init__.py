@@ -1,6 +1,7 @@
 """What is decided, looked up and made durable before a request's body is read.
 
-`admit` checks the caller, the route and the limits; `charge` charges the caller's quota;
+`admit` checks the caller of an upload, the route and the limits; `passing` decides about any other
+request to ChatKitty; `charge` charges the caller's quota;
 `pictures` and `deletions` ask ChatKitty what only it knows. `body` then reads the body, and turns
 silence, slowness and a broken connection into errors of ours.
 

@@ -74,6 +74,7 @@ class Connection(TurnHandler):
                 super().data_received(data)
         elif rest := take(data):
             self._keep(rest)
+            self.set_read_size(HEAD_READ)  # many small requests would be copied again and again
             if self._front is None:  # it had been answered, and that was its last byte
                 self._go_on()
         elif len(data) == self._reads < _LARGEST_READ:
@@ -188,8 +189,6 @@ class Connection(TurnHandler):
         if not reusable or self._closing:
             self.force_close()
             return
-        if self._reads:
-            self.set_read_size(HEAD_READ)
         self._resting_since = time.monotonic()
         if self.writing_paused:  # or answers without end would be kept for the client
             self._returning = self._held_back = True

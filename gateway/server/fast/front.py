@@ -7,6 +7,7 @@ connection keeps the client from reading the answer (RFC 9112 section 9.6).
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -107,11 +108,10 @@ LINGERING: Final = Stage.LINGERING
 OVER: Final = Stage.OVER
 
 
-class SocketFront:
+class SocketFront(ABC):
     """The front of one request. Times are those of the monotonic clock, in seconds.
 
-    A subclass has a way to the upstream (`begin`, `client_lost`), says what its request is called
-    in log events (`_ids`), counts its end (`_count`), and gives back what it held (`_release`).
+    A subclass has a way to the upstream.
     """
 
     __slots__ = (
@@ -162,9 +162,9 @@ class SocketFront:
         self._answered_at = 0.0
         self._end: asyncio.Future[None] | None = None
 
+    @abstractmethod
     def begin(self) -> None:
         """Begin with the request."""
-        raise NotImplementedError
 
     @property
     def waits_since(self) -> float | None:
@@ -192,13 +192,15 @@ class SocketFront:
                 self._close_or_leave(more=bool(rest))
         return b"" if self._behind else rest
 
+    @abstractmethod
     def client_lost(self) -> None:
         """Handle the client's disconnection."""
-        raise NotImplementedError
 
+    @abstractmethod
     def client_full(self) -> None:
         """Handle a client that does not keep up with its answer."""
 
+    @abstractmethod
     def client_drained(self) -> None:
         """Handle a client that keeps up again."""
 
@@ -209,17 +211,17 @@ class SocketFront:
 
     # --- for the subclasses ----------------------------------------------------------------------
 
+    @abstractmethod
     def _ids(self) -> dict[str, str]:
         """The ids that log events name the request by."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _count(self, ended: int | str, seconds: float) -> None:
         """Count the request, and end its span; it ended with that status, or in that way."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _release(self) -> None:
         """Give back what the request held."""
-        raise NotImplementedError
 
     def _send_problem(self, error: Exception, left: int) -> None:
         """Answer with the error; `left` bytes of the body are still to come."""

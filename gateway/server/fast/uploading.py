@@ -93,6 +93,12 @@ class UploadFront(SocketFront):
         elif self._stage is LINGERING:
             self._leave(reusable=False)
 
+    def client_full(self) -> None:
+        """Do nothing: whoever streams an answer waits for the client by itself."""
+
+    def client_drained(self) -> None:
+        """Do nothing, for the same reason."""
+
     # --- the exchange's side ---------------------------------------------------------------------
 
     def pause(self) -> None:
