@@ -22,7 +22,7 @@ daemon off;
 worker_processes 1;
 pid {directory}/nginx.pid;
 error_log {directory}/error.log;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 16384; }}
 http {{
     access_log off;
     upstream sink {{ server {host}:{sink}; keepalive 64; keepalive_requests 1000000; }}
@@ -64,8 +64,12 @@ class Side:
 
     @property
     def memory(self) -> int:
-        """Resident bytes."""
-        return int(psutil.Process(self.pid).memory_info().rss) if self.pid is not None else 0
+        """Resident bytes of the proxy's processes."""
+        if self.pid is None:
+            return 0
+        process = psutil.Process(self.pid)
+        processes = (process, *process.children(recursive=True))
+        return sum(int(each.memory_info().rss) for each in processes)
 
 
 def _cpu_seconds(pid: int) -> float:
