@@ -1,20 +1,25 @@
 """An offered record registers its upload once, however often and however late it is delivered."""
 
 import asyncio
+import json
+import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import pytest
 from cryptography.fernet import Fernet
+from msgspec.structs import replace
 
 from gateway.backends import Backends
 from gateway.crypto import KeyRing
-from gateway.records.offers import GOOD_FOR
-from gateway.records.sealed import seal
+from gateway.records.completion_events import CompletionEvents, Notice
+from gateway.records.offers import GOOD_FOR, LARGEST
+from gateway.records.sealed import seal, unseal
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import State, Upload
 from tests.flows import files
+from tests.flows.client import PATIENCE
 from tests.servers.aged_store import later, open_aged_backends
 from tests.servers.sandbox import Sandbox
 from tests.workers.test_sweep import stored_upload
@@ -78,6 +83,44 @@ async def test_an_offered_upload_is_registered_without_a_record(worker: Worker) 
     assert ended.state is State.REGISTERED
     assert await worker.messages(upload) == 1
     assert not await worker.left(keys.PENDING, upload)
+
+
+async def listeners(worker: Worker) -> int:
+    ((_, count),) = await worker.backends.redis.pubsub_numsub(keys.ENDED_CHANNEL)
+    return int(count)
+
+
+async def notice_of_end(worker: Worker, upload: Upload) -> Notice:
+    """What waiting requests hear when an offered upload has ended."""
+    notices = CompletionEvents(worker.backends.redis)
+    listening = asyncio.create_task(notices.listen())
+    try:
+        async with notices.watch(upload.id) as notice, asyncio.timeout(PATIENCE):
+            while not await listeners(worker):
+                await asyncio.sleep(0.01)
+            await worker.take(upload)
+            await notice.wait()
+            return notice
+    finally:
+        listening.cancel()
+
+
+async def test_the_notice_contains_the_end(worker: Worker) -> None:
+    upload = await worker.store()
+    notice = await notice_of_end(worker, upload)
+    assert notice.sealed is not None
+    told = unseal(notice.sealed, worker.backends.ring)
+    assert told == await worker.backends.ledger.ended(upload.id)
+
+
+async def test_an_end_that_is_too_long_for_a_notice_is_announced_all_the_same(
+    worker: Worker,
+) -> None:
+    upload = await worker.store()
+    properties = json.dumps({"random": secrets.token_hex(LARGEST)})
+    notice = await notice_of_end(worker, replace(upload, fields=(("properties", properties),)))
+    assert notice.sealed is None
+    assert await worker.messages(upload) == 1
 
 
 async def test_a_second_delivery_finds_the_end(worker: Worker) -> None:

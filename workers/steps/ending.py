@@ -8,7 +8,7 @@ from gateway import crash
 from gateway.backends import Backends
 from gateway.choices import Delivery
 from gateway.metrics.catalogue import ENDS, UPLOAD_SECONDS
-from gateway.records import sealed
+from gateway.records import offers, sealed
 from gateway.records.bucket import Entry
 from gateway.records.completion_events import announce
 from gateway.records.expiry import Expiries
@@ -49,7 +49,7 @@ async def end(
         crash.point(crash.Point.END_EXPIRY_MARKED)
     if upload.authorization is not None:
         await forget_token(backends.store, backends.ring, upload)
-    told = sealed.seal(ended, backends.ring) if entry.offered else None
+    told = _end_to_tell(ended, backends) if entry.offered else None
     entry = await backends.ledger.save(entry, ended)
     if entry.upload is ended:
         took = (ended.since - ended.history[0].at).total_seconds()
@@ -59,6 +59,12 @@ async def end(
     if upload.delivery is Delivery.EXTERNAL:  # no request waits for an audit
         await announce(backends.redis, upload.id, told if entry.upload is ended else None)
     return entry
+
+
+def _end_to_tell(ended: Upload, backends: Backends) -> str | None:
+    """The end as its notice has it, unless it is too long for one."""
+    text = sealed.seal(ended, backends.ring)
+    return text if offers.fits(text) else None
 
 
 async def conclude(backends: Backends, entry: Entry, upload: Upload, fault: Fault) -> Entry:
