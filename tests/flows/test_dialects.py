@@ -11,6 +11,7 @@ from tests.servers.sandbox import CHANNEL
 
 CONTENT: Final = bytes(range(256)) * 1200
 THIRD: Final = len(CONTENT) // 3
+_MOST: Final = 10 * 1024**3
 _RAW: Final = f"/gateway/raw/v1/channels/{CHANNEL}/messages?groupTag=cats"
 _TUS: Final = f"/gateway/tus/v1/channels/{CHANNEL}/messages"
 
@@ -111,3 +112,16 @@ async def test_what_begins_by_tus_may_end_by_the_draft(external: Client) -> None
     ended = await external.request("PATCH", place, data=CONTENT[THIRD:], headers=last)
     assert (ended.status, ended.headers["Upload-Complete"]) == (200, "?1"), ended.body
     await _assert_is_the_file(external, ended.json())
+
+
+async def test_a_length_beyond_the_limit_is_refused_with_the_limit(external: Client) -> None:
+    length = {"Upload-Length": str(_MOST + 1)}
+    for speaker in SPEAKERS:
+        lines = {**speaker.spoken, **speaker.more, **length}
+        refused = await external.request("POST", _RAW, headers=lines)
+        assert refused.status == 413, refused.body
+        has_limits = speaker.version is None or int(speaker.version) > 5
+        limit = f"max-size={_MOST}" if has_limits else None
+        assert refused.headers.get("Upload-Limit") == limit
+    refused = await external.request("POST", _TUS, headers={"Tus-Resumable": "1.0.0", **length})
+    assert (refused.status, refused.headers["Tus-Max-Size"]) == (413, str(_MOST))
