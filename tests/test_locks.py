@@ -60,7 +60,7 @@ def test_a_lock_is_a_part_of_the_next(lock: str, larger: str) -> None:
     assert set(entries(lock)) < set(entries(larger))
 
 
-def test_what_builds_is_a_part_of_what_runs() -> None:
+def test_build_packages_are_among_those_that_run() -> None:
     assert set(entries("build")) < set(entries("run"))
 
 

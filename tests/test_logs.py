@@ -73,7 +73,7 @@ async def test_gateway_and_worker_log_an_upload_under_the_same_ids(
 
 
 @pytest.mark.slow
-def test_a_worker_heeds_the_levels_of_modules_and_libraries(
+def test_a_worker_applies_the_log_levels_of_modules_and_libraries(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
     levels = {"GATEWAY_LOG_LEVELS": "workers.libmagic:debug,celery.worker:info"}

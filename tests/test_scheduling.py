@@ -26,17 +26,17 @@ def test_each_hostile_gateway_has_a_group_wherever_its_name_stands() -> None:
     assert groups == {group_of(f"{FORM}[{variant}]") for variant in usual}
 
 
-def test_gateways_forked_from_one_process_stand_together() -> None:
+def test_gateways_forked_from_one_process_are_one_group() -> None:
     others = [variant for variant in WIRES if variant.pure_parser]
     assert len({variant.kind for variant in others}) == 1
     assert len({group_of(f"{FORM}[{variant}-row]") for variant in others}) == 1
 
 
-def test_what_waits_for_the_corpus_stands_together() -> None:
+def test_tests_that_wait_for_the_corpus_are_one_group() -> None:
     assert group_of(CORPUS) == group_of(CORPUS.replace("stack", "caught")) != CORPUS
 
 
-def test_every_other_test_stands_with_its_module() -> None:
+def test_all_other_tests_are_grouped_by_module() -> None:
     assert group_of(FLOW) == "tests/flows/test_relay.py"
     assert group_of(WIRE) == "tests/hostile/test_wire.py"
 

@@ -138,7 +138,7 @@ def test_a_client_gets_the_message_that_exists_already(mode: Mode) -> None:
 
 
 @given(mode=MODES)
-def test_an_answer_bears_the_uploads_id(mode: Mode) -> None:
+def test_an_answer_has_the_uploads_id(mode: Mode) -> None:
     assert flaws(outcome_of(mode, answer=Answer(200)), facts_of(mode)) == {Flaw.WRONG}
 
 

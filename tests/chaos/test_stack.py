@@ -21,7 +21,7 @@ def test_a_part_is_known_by_its_command_line(line: str, part: str | None) -> Non
     assert part_of(line.split()) == part
 
 
-def test_a_server_may_write_its_address_behind_its_name() -> None:
+def test_a_server_may_put_its_address_after_its_name() -> None:
     assert part_of(["/opt/valkey-server 127.0.0.1:6379", "", ""]) == "redis"
 
 

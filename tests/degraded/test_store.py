@@ -151,7 +151,7 @@ def _key() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("answers", ["as if it had heeded them", "not implemented"])
-async def test_a_store_that_does_not_heed_conditions_gets_nothing_that_rests_on_them(
+async def test_a_store_that_ignores_conditions_gets_no_conditional_writes(
     scene: Scene, proxy: FaultProxy, answers: str
 ) -> None:
     proxy.heedless = answers != "not implemented"

@@ -80,7 +80,7 @@ def test_a_container_may_take_as_long_to_stop_as_the_gateway(
     assert delay + drain + 15 <= 90
 
 
-def test_nginx_is_the_tested_one_but_for_its_names() -> None:
+def test_nginx_is_the_tested_one_except_for_names() -> None:
     ours = (DEPLOY / "nginx.conf").read_text().splitlines()
     theirs = (DEPLOY / "compose" / "nginx.conf").read_text().splitlines()
     assert [line for line in theirs if line not in ours] == [

@@ -142,7 +142,7 @@ def test_pip_accepts_it(line: str) -> None:
     assert all(re.search(rf"{option}\b", told) for option in _options(words))
 
 
-def test_what_is_installed_comes_where_it_belongs(tmp_path: Path) -> None:
+def test_the_install_commands_put_files_where_they_belong(tmp_path: Path) -> None:
     for line in _of("install"):
         there = re.sub(r" (/\w)", rf" {tmp_path}\1", line)
         subprocess.run(["bash", "-ec", there], cwd=ROOT, check=True)

@@ -66,7 +66,7 @@ KINDS = pytest.mark.parametrize(("kind", "target"), [("pass", "/v1/{}"), ("uploa
 
 
 @KINDS
-async def test_bytes_behind_the_last_request_do_not_reset_its_answer(
+async def test_bytes_after_the_last_request_do_not_reset_its_answer(
     ground: Ground, kind: str, target: str
 ) -> None:
     """RFC 9112 section 9.6: unread bytes would make a reset of the close."""
@@ -120,7 +120,7 @@ async def test_all_of_them_are_answered_in_order(ground: Ground, kind: str, targ
 
 
 @KINDS
-async def test_nothing_begins_behind_an_answer_that_was_cut(
+async def test_no_request_begins_after_an_answer_that_was_cut(
     ground: Ground, kind: str, target: str
 ) -> None:
     cut, behind = target.format(4), target.format(5)

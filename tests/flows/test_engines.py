@@ -145,9 +145,7 @@ def test_no_client_can_remove_the_length_of_a_body(warm: Pair, option: str) -> N
 
 @settings(max_examples=15, deadline=None)
 @given(left=st.integers(1, 3_000))
-def test_a_request_right_behind_the_rest_of_a_refused_body_is_answered(
-    warm: Pair, left: int
-) -> None:
+def test_a_request_after_the_rest_of_a_refused_body_is_answered(warm: Pair, left: int) -> None:
     early, after = upload(b"x" * 3_000, path=EARLY_PATH), head("/gateway/healthz", method="GET")
     for gateway in (warm.fast, warm.plain):
         assert asyncio.run(_after_the_answer(gateway.url, early, left, after)) == (429, 200)

@@ -98,7 +98,7 @@ async def test_trailers_have_the_limit_of_a_head(gateway: Gateway) -> None:
     assert taken.status != 431
 
 
-async def test_requests_one_behind_the_other_are_all_answered(gateway: Gateway) -> None:
+async def test_pipelined_requests_are_all_answered(gateway: Gateway) -> None:
     lengths = UPLOAD + BODY
     chunks = head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked") + CHUNKED + b"\r\n"
     refused = head(PATH, FORM_TYPE, f"Content-Length: {len(BODY)}") + BODY

@@ -48,9 +48,7 @@ async def reply_to(gateway: Gateway, *pieces: bytes, pause: float = 0.0) -> Repl
         return await line.reply()
 
 
-async def test_events_arrive_one_by_one_for_as_long_as_they_come(
-    pair: Pair, gateway: Gateway
-) -> None:
+async def test_events_are_passed_on_one_by_one_as_they_arrive(pair: Pair, gateway: Gateway) -> None:
     """The time-out is one of silence: this answer takes longer than that."""
     pair.upstream.scripts["/v1/events"] = Script(
         STREAM, then=(*((0.7, EVENT) for _ in range(5)), (0.0, LAST))

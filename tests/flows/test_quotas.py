@@ -135,7 +135,7 @@ async def test_the_fleet_counts_as_one_and_each_subject_for_itself(
             assert bob.status in (200, 202)
 
 
-async def test_no_more_are_let_in_at_once_than_one_after_the_other(alice: Client) -> None:
+async def test_no_more_are_admitted_at_once_than_in_turn(alice: Client) -> None:
     answers = await asyncio.gather(
         *(alice.request("GET", "/gateway/uploads") for _ in range(5 * REQUESTS))
     )

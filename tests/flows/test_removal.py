@@ -103,7 +103,7 @@ async def test_a_message_that_is_not_deleted_keeps_its_file(
     assert await status_of_file(alice, answer) == 200
 
 
-async def test_nothing_is_deleted_where_the_message_cannot_be_asked_for(
+async def test_nothing_is_deleted_if_the_message_cannot_be_read(
     alice: Client, store: S3Store, sandbox: Sandbox
 ) -> None:
     answer = await sent(alice)

@@ -140,7 +140,7 @@ def test_levels_of_logs_are_by_module(tmp_path: Path) -> None:
         {"GATEWAY_AUTH": "static", "GATEWAY_AUTH_STATIC_TOKENS": "alice:a-token"},
     ],
 )
-def test_files_are_hosted_where_it_is_clear_for_whom(
+def test_hosting_files_requires_known_applications(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
     file = tmp_path / "gateway.toml"

@@ -229,7 +229,7 @@ ANSWERED = (*KEPT_HEADERS, "Server", "Set-Cookie", "ETag", "X-Any", "x_any")
 @pytest.mark.parametrize("variant", RELAYS, ids=str)
 @few
 @given(seed=SEEDS)
-async def test_an_answer_bears_the_bytes_that_came(
+async def test_an_answer_has_the_bytes_that_arrived(
     seed: int, variant: Variant, saying: tuple[Saying, str], said_through: Doors
 ) -> None:
     # It is waited for in a thread: the upstream is served by this loop.

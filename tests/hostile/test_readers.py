@@ -91,7 +91,7 @@ def test_tomcat_sees_a_file_in_what_our_scanner_reads_as_a_field() -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_a_reader_disagrees_with_some_of_what_ours_doubts(reader: str) -> None:
+def test_some_doubted_forms_are_read_differently_by_a_reader(reader: str) -> None:
     doubted = [case for case in WHOLE if case.relay != CLEAR]
     assert any(_difference(library(reader, case), ours(case)) for case in doubted)
 

@@ -87,9 +87,7 @@ async def test_hostile_framing_is_refused_and_hides_nothing(
 
 
 @pytest.mark.parametrize("row", ROWS)
-async def test_hostile_framing_in_pieces_is_refused_as_well(
-    row: str, door: Door, watch: Watch
-) -> None:
+async def test_hostile_framing_in_pieces_is_refused_too(row: str, door: Door, watch: Watch) -> None:
     """The head has been read, and the body asked for, when the fault comes."""
     cases = cases_for(row, door)
     replies = await watch.survive_pieces(
@@ -165,7 +163,7 @@ async def test_trailers_are_no_headers_of_the_next_request(door: Door) -> None:
                 assert reply.header("x-request-id") != "planted"
 
 
-async def test_trailers_cannot_frame_the_body_anew(door: Door, watch: Watch) -> None:
+async def test_trailers_cannot_change_the_framing_of_the_body(door: Door, watch: Watch) -> None:
     """The compiled parser refuses them, the other drops them: neither reads by them."""
     path = "/v1/channels/6003/messages"
     requests = [
@@ -189,7 +187,7 @@ async def test_no_end_of_trailers_is_survived(door: Door, watch: Watch) -> None:
 
 
 @pytest.mark.parametrize("kind", [FORM_TYPE, PLAIN_TYPE])
-async def test_behind_too_many_trailers_no_request_begins(
+async def test_no_request_begins_after_too_many_trailers(
     door: Door, watch: Watch, kind: str
 ) -> None:
     """The parser in Python refuses 128, says so to the body's reader alone, and reads on."""
@@ -288,7 +286,7 @@ async def test_an_upgrade_is_not_passed_on_and_its_body_is_a_body(door: Door, wa
         assert seen.body == BODY
 
 
-async def test_nothing_behind_an_upgrade_is_read(door: Door, watch: Watch) -> None:
+async def test_nothing_after_an_upgrade_is_read(door: Door, watch: Watch) -> None:
     path = "/v1/channels/6007"
     upgrades = [
         head(path, AUTHORIZATION, *UPGRADE, f"Upgrade: {protocol}", method="GET")

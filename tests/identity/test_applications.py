@@ -32,7 +32,7 @@ def gateway(
 
 
 @pytest.mark.usefixtures("worker")
-async def test_only_the_application_of_the_own_credentials_is_let_in(
+async def test_only_the_application_of_the_own_credentials_is_accepted(
     gateway: Gateway, sandbox: Sandbox
 ) -> None:
     async with Client.open(gateway.url, OWN) as client:
@@ -62,7 +62,7 @@ async def test_a_strangers_body_is_not_asked_for(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-async def test_listed_applications_are_let_in_and_no_others(
+async def test_only_listed_applications_are_accepted(
     start_gateway: StartGateway, sandbox: Sandbox, engine: str
 ) -> None:
     gateway = start_gateway(

@@ -101,7 +101,7 @@ async def test_token_without_a_user_is_refused_before_the_body(
     assert (await exchange(gateway.url, request, until=b"}")).status == 403
 
 
-async def test_a_scope_frees_a_token_and_so_does_being_chatkittys_own(
+async def test_tokens_with_the_scope_and_chatkittys_own_are_not_bound_to_a_user(
     client: Client, provider: Provider
 ) -> None:
     scope = "chat uploads chat:any"
@@ -117,7 +117,7 @@ async def test_a_scope_frees_a_token_and_so_does_being_chatkittys_own(
         assert (await free.upload(_picture_of(JOHNS), files.PNG)).status == 200
 
 
-async def test_a_token_that_is_asked_about_is_bound_as_well(
+async def test_an_introspected_token_is_bound_to_its_user_as_well(
     client: Client, provider: Provider
 ) -> None:
     await provider.tell("johns-opaque-token", active=True, sub="j", chat_user=JOHN)

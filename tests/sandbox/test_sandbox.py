@@ -89,7 +89,7 @@ async def test_of_several_files_the_first_one_counts(client: Client) -> None:
     assert answer.json()["file"]["name"] == "first.png"
 
 
-async def test_a_runtime_upload_bears_a_grant_and_json_parts(client: Client) -> None:
+async def test_a_runtime_upload_has_a_grant_and_json_parts(client: Client) -> None:
     path = f"/runtime/channels/{CHANNEL}/messages"
     granted = {"Grant": "WRITE", "Authorization": ""}
     answer = await client.upload(path, files.PNG, fields={"groupTag": '"g1"'}, headers=granted)
@@ -188,7 +188,7 @@ async def test_a_cut_before_acts_on_nothing_and_a_cut_after_on_all(
         assert len(await sandbox.messages()) == before + made
 
 
-async def test_a_body_is_cut_where_it_was_asked_for(client: Client, sandbox: Sandbox) -> None:
+async def test_a_body_is_cut_at_the_requested_byte(client: Client, sandbox: Sandbox) -> None:
     await sandbox.fault("POST", PATH, cut_body_at=65_536)
     with pytest.raises(aiohttp.ClientError):
         await client.upload(PATH, bytes(5_000_000))

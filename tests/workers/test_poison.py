@@ -278,7 +278,7 @@ async def test_steps_of_many_messages_share_the_places(services: WorkerServices)
     assert most <= 2 * turns
 
 
-async def test_one_that_fails_holds_up_no_other(services: WorkerServices) -> None:
+async def test_a_failing_upload_does_not_block_others(services: WorkerServices) -> None:
     done: list[str] = []
 
     async def work(upload_id: str, services: WorkerServices) -> None:

@@ -252,7 +252,7 @@ async def test_a_file_that_no_record_tells_of_is_removed_and_can_never_be_accept
         await backends.ledger.open_kept(upload.id)
 
 
-async def test_what_no_upload_of_ours_can_be_is_removed_as_well(backends: Backends) -> None:
+async def test_objects_that_cannot_be_uploads_are_removed_too(backends: Backends) -> None:
     await backends.store.put(keys.INCOMING + "strange", b"x")
     await sweep(backends, LATER)
     await sweep(backends, LATER)

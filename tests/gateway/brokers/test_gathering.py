@@ -53,7 +53,7 @@ def test_each_task_is_in_one_message_in_time_and_in_turn(
     assert gatherer.due() == math.inf
 
 
-def test_the_first_is_due_at_once_and_those_behind_it_together() -> None:
+def test_the_first_task_is_due_at_once_and_the_next_ones_together() -> None:
     gatherer = Gatherer(GATHERINGS)
     gatherer.add("soon", "a")
     assert gatherer.take(10.0) == [("soon", ["a"])]

@@ -33,7 +33,7 @@ def test_the_files_bytes_come_out_unchanged(chunk: int) -> None:
     assert (form.file.name, form.file.declared_type) == ("a.png", "image/png")
 
 
-def test_fields_may_stand_before_and_after_the_file() -> None:
+def test_fields_may_come_before_and_after_the_file() -> None:
     _, form = read(encode(Part("groupTag", b"g1"), FILE, Part("properties", '{"é":1}'.encode())))
     assert form.fields == (("groupTag", "g1"), ("properties", '{"é":1}'))
 

@@ -72,7 +72,7 @@ class Dumb:
 @pytest.mark.parametrize(
     ("class_", "ends"), [(PersistentScheduler, True), (celery_guards.Scheduler, False)]
 )
-def test_celery_still_ends_beat_where_its_schedule_cannot_be_written(
+def test_celery_still_ends_beat_if_its_schedule_cannot_be_written(
     tmp_path: Path, class_: type[PersistentScheduler], ends: bool
 ) -> None:
     scheduler: Any = class_(

@@ -90,7 +90,7 @@ def test_celery_still_tells_of_a_worker_until_the_broker_takes_it(
         connection.collect()
 
 
-def test_celery_still_ends_beat_where_the_broker_refuses_its_user(
+def test_celery_still_ends_beat_if_the_broker_refuses_its_user(
     node: RabbitMQ, tmp_path: Path
 ) -> None:
     app = app_of(node.url.replace("guest:guest", "guest:wrong"))

@@ -58,7 +58,7 @@ async def eventually(quotas: Quotas, demand: Demand) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_two_processes_let_in_what_one_would(redis: Redis) -> None:
+async def test_two_processes_admit_as_much_as_one_would(redis: Redis) -> None:
     policy = Policy(requests=10)
     async with process(redis, policy) as one, process(redis, policy) as other:
         found = await asyncio.gather(*(admitted(each) for _ in range(20) for each in (one, other)))

@@ -46,7 +46,7 @@ def test_several_are_found_in_order(several: list[str]) -> None:
 
 
 @given(boundaries)
-def test_the_usual_shape_reads_as_any_other(boundary: str) -> None:
+def test_the_shortcut_for_the_usual_form_changes_no_result(boundary: str) -> None:
     usual = f"multipart/form-data; boundary={boundary}"
     # A parameter that says nothing changes nothing but the way that is taken.
     with contextlib.suppress(InvalidBoundary):

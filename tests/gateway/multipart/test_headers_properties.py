@@ -14,7 +14,7 @@ TYPES = st.sampled_from(
 
 
 @given(TEXT, st.none() | TEXT, st.none() | TYPES)
-def test_the_usual_shape_reads_as_any_other(
+def test_the_shortcut_for_the_usual_form_changes_no_result(
     name: str, filename: str | None, content_type: str | None
 ) -> None:
     block = f'Content-Disposition: form-data; name="{name}"'

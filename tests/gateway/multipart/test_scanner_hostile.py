@@ -34,7 +34,7 @@ def test_a_thousand_nested_forms_are_opaque_bytes() -> None:
 
 
 @pytest.mark.parametrize("content_type", ["multipart/related; boundary=n", "message/rfc822"])
-def test_a_saved_page_or_letter_is_a_file_as_any_other(content_type: str) -> None:
+def test_a_saved_page_or_letter_is_a_file_like_any_other(content_type: str) -> None:
     head = b'Content-Disposition: form-data; name="file"; filename="a.mht"\r\nContent-Type: '
     assert scan([raw_part(head + content_type.encode())]).ambiguities == ()
 

@@ -89,7 +89,7 @@ def test_a_valid_body_is_read_as_the_libraries_read_it(body: bytes) -> None:
 
 @given(mutations() | soups)
 @examples(1500)
-def test_where_readers_disagree_or_refuse_ours_doubts(body: bytes) -> None:
+def test_the_scanner_doubts_what_readers_disagree_on_or_refuse(body: bytes) -> None:
     result = outcome([body], Declared((BOUNDARY,)))
     if not isinstance(result, Scanned):
         assert issubclass(result, MultipartError)

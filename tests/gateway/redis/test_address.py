@@ -110,6 +110,8 @@ def test_no_text_is_more_than_an_address_or_a_value_error(text: str) -> None:
         ("rediss://a/0?ssl_ca_certs=/a.pem", None, {"ssl_ca_certs": "/b.pem"}),
     ],
 )
-def test_what_stands_twice_is_refused(url: str, user: str | None, more: dict[str, str]) -> None:
+def test_an_option_that_is_set_twice_is_refused(
+    url: str, user: str | None, more: dict[str, str]
+) -> None:
     with pytest.raises(ValueError, match=r"GATEWAY_REDIS_.*remove one"):
         completed(url, user, None, more)

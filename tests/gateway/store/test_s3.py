@@ -90,7 +90,7 @@ async def test_a_document_over_the_limit_is_not_read(store: S3Store, prefix: str
     ("start", "length"),
     [(0, 8), (8, 16), (len(PNG) - 1, 1), (len(PNG) - 1, 99), (len(PNG), 1), (5000, 10), (3, 0)],
 )
-async def test_a_range_holds_the_bytes_that_there_are(
+async def test_a_range_ends_with_the_file(
     store: S3Store, prefix: str, start: int, length: int
 ) -> None:
     await store.put(prefix + "a", PNG)

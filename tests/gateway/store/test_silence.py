@@ -142,7 +142,7 @@ async def test_a_process_that_stood_still_hears_what_came_meanwhile() -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_calls_that_wait_for_others_are_bounded_by_what_the_store_does(
+async def test_calls_that_wait_for_others_are_bounded_by_the_stores_activity(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(silence, "_CALLS", 1)

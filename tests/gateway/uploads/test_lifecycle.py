@@ -149,7 +149,7 @@ def test_records_of_earlier_and_later_versions_are_read() -> None:
     assert earlier.files == (replace(file, pieces=()),)
 
 
-def test_the_time_for_retries_begins_anew_and_the_message_is_looked_for_from_the_start() -> None:
+def test_the_time_for_retries_starts_again_and_the_message_is_searched_from_the_start() -> None:
     attempt = Attempt(count=20, first_at=NOW, unknown=True)
     failed = replace(advance_along(PATHS["given up"]), attempt=attempt)
     later = NOW + timedelta(days=3)

@@ -12,7 +12,7 @@ RING = KeyRing([Fernet.generate_key().decode()])
 
 
 @given(st.uuids())
-def test_a_token_names_its_upload_and_can_stand_in_a_url(upload: uuid.UUID) -> None:
+def test_a_token_names_its_upload_and_fits_in_a_url(upload: uuid.UUID) -> None:
     token = links.file_token(links.FileLink(str(upload)), RING)
     assert links.link_of_token(token, RING, 1e12) == links.FileLink(str(upload))
     assert len(token) == 43

@@ -46,7 +46,7 @@ def test_fewer_failures_are_nobodys_fault(count: int, now: float) -> None:
 
 
 @given(st.integers(THRESHOLD, 200), TIMES)
-def test_after_more_it_is_left_alone_but_for_one_probe_at_a_time(count: int, now: float) -> None:
+def test_after_more_failures_only_one_probe_at_a_time_is_sent(count: int, now: float) -> None:
     circuit = after_failures(count, now)
     assert circuit.tripped
     same, wait = permit(circuit, now)

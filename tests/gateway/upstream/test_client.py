@@ -237,7 +237,9 @@ async def test_the_callers_own_token_is_not_tried_again(
     assert len(upstream.requests) == 1
 
 
-async def test_a_question_bears_its_parameters(upstream: ScriptedServer, client: ChatKitty) -> None:
+async def test_a_request_has_its_query_parameters(
+    upstream: ScriptedServer, client: ChatKitty
+) -> None:
     upstream.replies(answer(200, {"page": {}}))
     await client.get_json("/channels/1/messages", {"size": "5", "start": "a&b"}, CALLER)
     assert upstream.targets == ["GET /channels/1/messages?size=5&start=a%26b"]

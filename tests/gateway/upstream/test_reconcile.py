@@ -92,7 +92,7 @@ async def test_a_search_stops_when_all_further_messages_are_older(
     assert len(upstream.requests) == 1
 
 
-async def test_a_clock_that_is_behind_ours_hides_nothing(
+async def test_a_slow_clock_of_chatkitty_hides_no_message(
     upstream: ScriptedServer, client: ChatKitty
 ) -> None:
     behind = -CLOCK_SLACK.total_seconds() + 1

@@ -92,9 +92,7 @@ def test_the_waits_grow_up_to_the_cap() -> None:
         (504, True),
     ],
 )
-def test_a_client_error_is_final_but_for_those_that_say_try_again(
-    status: int, expected: bool
-) -> None:
+def test_a_client_error_is_final_unless_it_asks_to_retry(status: int, expected: bool) -> None:
     assert is_retryable(status) is expected
 
 
@@ -113,7 +111,7 @@ def test_a_client_error_is_final_but_for_those_that_say_try_again(
         (503, True, False),
     ],
 )
-def test_a_server_error_leaves_the_outcome_open_but_for_a_503_that_says_when(
+def test_a_server_error_leaves_the_outcome_unknown_unless_a_503_says_when_to_retry(
     status: int, asks_to_wait: bool, expected: bool
 ) -> None:
     assert may_have_acted(status, asks_to_wait=asks_to_wait) is expected

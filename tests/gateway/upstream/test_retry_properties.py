@@ -45,7 +45,9 @@ def test_an_unknown_outcome_is_never_blindly_sent_again(
 
 
 @given(ERRORS, ATTEMPTS, JITTER)
-def test_it_ends_exactly_where_it_must(error: UpstreamError, attempt: int, jitter: float) -> None:
+def test_retries_end_exactly_when_they_must(
+    error: UpstreamError, attempt: int, jitter: float
+) -> None:
     given_up = isinstance(after_failure(error, attempt, jitter), GiveUp)
     assert given_up == (not error.retryable or attempt >= MAX_ATTEMPTS)
 

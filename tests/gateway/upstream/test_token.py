@@ -92,7 +92,7 @@ async def test_redis_never_sees_the_token_itself(
     assert 0 < life <= 3600
 
 
-async def test_a_token_that_another_key_sealed_is_fetched_anew(
+async def test_a_token_encrypted_with_another_key_is_fetched_again(
     upstream: ScriptedServer, process: Process
 ) -> None:
     other = KeyRing([base64.urlsafe_b64encode(b"1" * 32).decode()])

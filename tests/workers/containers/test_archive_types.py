@@ -160,7 +160,7 @@ def test_sources_and_homework_are_mere_archives(entries: Entries, compression: i
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize(("kind", "entries"), PROGRAMS.values(), ids=PROGRAMS)
-def test_a_program_is_one_by_what_makes_it_run(
+def test_a_program_is_recognised_by_what_makes_it_run(
     kind: str, entries: Entries, compression: int
 ) -> None:
     for more in (0, 3000):

@@ -137,7 +137,7 @@ def test_what_all_readers_see_alike_may_pass(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", DIFFERENT.values(), ids=DIFFERENT)
-def test_where_readers_could_disagree_the_archive_is_ambiguous(data: bytes) -> None:
+def test_an_archive_is_ambiguous_if_readers_could_disagree(data: bytes) -> None:
     found, _ = read(data)
     # What does not even begin as an archive is not taken for one.
     assert found is None or found.ambiguous
@@ -181,7 +181,7 @@ def test_a_large_archive_is_held_against_its_entries_too(at: int) -> None:
     ("sizes", "bomb"),
     [((7, 2**30), False), ((7, 2**30 + 8), True), ((7, 2**31), True)],
 )
-def test_a_bomb_is_known_by_what_it_declares(sizes: tuple[int, int], bomb: bool) -> None:
+def test_a_bomb_is_recognised_by_its_declared_sizes(sizes: tuple[int, int], bomb: bool) -> None:
     found, _ = read(build([Item(A, sizes=sizes, own_sizes=(CRC, *sizes))]))
     assert found is not None
     assert (found.bomb, found.ambiguous) == (bomb, False)

@@ -128,14 +128,14 @@ async def test_several_poisons_of_one_exchange_are_found(libmagic: Libmagic) -> 
     assert await asyncio.gather(*map(libmagic.type_of, kinds)) == expected
 
 
-async def test_neighbours_do_not_wait_behind_one_that_hangs(libmagic: Libmagic) -> None:
+async def test_neighbours_do_not_wait_for_a_file_that_hangs(libmagic: Libmagic) -> None:
     first = asyncio.create_task(libmagic.type_of(poison.SLEEPS))
     rest = [asyncio.create_task(libmagic.type_of(files.PNG)) for _ in range(40)]
     assert await asyncio.gather(*rest) == ["image/png"] * 40
     assert not first.done()
 
 
-async def test_where_all_hang_more_are_started_and_ended_again(libmagic: Libmagic) -> None:
+async def test_if_all_children_hang_more_are_started_and_ended_again(libmagic: Libmagic) -> None:
     hanging = [asyncio.create_task(libmagic.type_of(poison.HANGS)) for _ in range(KEPT + 2)]
     while len(children()) < KEPT + 2:
         await asyncio.sleep(0.01)

@@ -81,7 +81,7 @@ def denied(types: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("data", PROGRAMS.values(), ids=PROGRAMS)
-def test_a_program_is_found_whole_and_by_what_is_looked_at(data: bytes) -> None:
+def test_a_program_is_found_whole_and_in_the_parts_that_are_read(data: bytes) -> None:
     for part in (data, data[:LOOKED_AT], data[:KEPT]):
         assert denied(types_of_head(part, len(data)))
         # Or the rest was cut off, and this is all of the file.
@@ -92,7 +92,7 @@ def test_a_program_is_found_whole_and_by_what_is_looked_at(data: bytes) -> None:
 @pytest.mark.parametrize(
     "name", ["shell", "Perl", "Python", "PHP", "a batch file", "a batch file that says nothing"]
 )
-def test_a_script_is_found_behind_a_mark_and_blanks(name: str, mark: str) -> None:
+def test_a_script_is_found_after_a_byte_order_mark_and_blanks(name: str, mark: str) -> None:
     script = PROGRAMS[name].decode()
     kind = denied(types_of_head(script.encode()))
     for text in (script, f"\n\t {script}"):
@@ -125,7 +125,7 @@ def test_a_new_header_is_asked_for_wherever_it_lies(at: int) -> None:
 
 
 @pytest.mark.parametrize("front", [files.PNG, files.JPEG, b"GIF89a\1\0\1\0\0\0\0;", files.PDF])
-def test_a_program_behind_a_picture_is_found(front: bytes) -> None:
+def test_a_program_after_a_picture_is_found(front: bytes) -> None:
     phar = PROGRAMS["PHAR"]
     assert "application/x-phar" in types_of_head(front + phar)
     assert types_of_tail(front, bytes(100_000) + phar) == ["application/x-phar"]

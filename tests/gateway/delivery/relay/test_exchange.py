@@ -139,7 +139,7 @@ def test_the_end_of_a_body_of_known_length_is_its_last_byte(stage: Stage) -> Non
     assert stage.line.written == HEAD + BODY
 
 
-def test_the_end_of_a_body_behind_its_answer_is_not_sent(staged: Staged) -> None:
+def test_the_end_of_a_body_after_its_answer_is_not_sent(staged: Staged) -> None:
     stage = staged(length=None)
     stage.do(stage.exchange.begin)
     send(stage, b"abc")
@@ -363,7 +363,7 @@ def test_half_a_body_is_aborted_with_its_client(stage: Stage) -> None:
 
 @pytest.mark.parametrize("keyed", [False, True], ids=["no key", "keyed"])
 @pytest.mark.parametrize("begun", [False, True], ids=["KEEPING", "HOLDING"])
-def test_what_a_client_does_wrong_behind_an_early_answer_is_nothing_to_its_record(
+def test_a_clients_fault_after_an_early_answer_does_not_affect_its_record(
     staged: Staged, keyed: bool, begun: bool
 ) -> None:
     stage = staged(length=None, until=time.time() - 1, keyed=keyed)

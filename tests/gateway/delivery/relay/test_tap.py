@@ -33,7 +33,7 @@ def test_every_file_part_is_seen() -> None:
     assert [file.name for file in seen.files] == ["a.bin", "b.bin"]
 
 
-def test_more_files_than_any_client_sends_are_not_described_one_by_one() -> None:
+def test_more_files_than_any_client_sends_are_not_described_singly() -> None:
     parts = [Part("file", b"x", f"{n}.bin") for n in range(MAX_FILES + 5)]
     assert len(watch(encode(*parts), limits=Limits(max_parts=100)).files) == MAX_FILES
 

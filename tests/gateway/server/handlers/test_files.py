@@ -47,7 +47,7 @@ def test_requests_for_files_elsewhere_are_redirected_to_their_host(host: str) ->
     assert found == "https://files.example/gateway/files/t/n?grant=x"
 
 
-def test_without_one_files_are_where_all_else_is() -> None:
+def test_without_a_files_host_files_have_the_common_host() -> None:
     together = load(SETTINGS)
     assert not is_files_host(together, "api.example")
     assert files_location(together, "api.example", "/gateway/files/t/n") is None

@@ -83,7 +83,7 @@ async def test_a_store_behind_an_authority_of_our_own(
     ],
 )
 @either
-async def test_a_bucket_of_aws_has_a_host_of_its_own_where_it_can(
+async def test_a_bucket_of_aws_has_its_own_host_name_if_possible(
     client: S3ClientName, bucket: str, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Scripted.start() as proxy:
