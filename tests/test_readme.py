@@ -36,6 +36,16 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert "://" in target or (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_row_of_a_table_has_a_cell_for_each_column(page: Path) -> None:
+    """Markdown shows all other rows as plain text, or without their last cells."""
+    text = re.sub(r"(?ms)^```.*?^```", "", page.read_text())
+    for table in re.findall(r"(?m)(?:^\|.*\n)+", text):
+        rows = re.sub(r"`[^`\n]*`|\\\|", "", table).splitlines()
+        assert [row for row in rows if row.count("|") != rows[0].count("|")] == []
+        assert re.fullmatch(r"\|(?: :?---+:? \|)+", rows[1]), rows[0]
+
+
 MADE_BY_OPERATORS = {"deploy/compose/secrets"}
 SETTINGS = {*Settings.model_fields, "config", "x"}
 """And X, which stands for any of them."""
