@@ -22,6 +22,11 @@ _FIRST: Final = Step.INSPECT
 _LOOK_SECONDS: Final = 0.01
 """How late it is noticed that a queue has done some of its share."""
 
+_SHORT_BRPOP: Final = 0.05
+"""How long Redis is asked for messages while a queue is closed: so late is it asked for that one's
+again. With kombu's whole second, a worker would do no more than one share of it in a second.
+"""
+
 _state: Final[Any] = state  # its type stubs are incomplete
 
 
@@ -114,7 +119,11 @@ def _consume(tasks: Any, queues: Mapping[str, Any], wanted: Collection[str]) -> 
     if (hold := getattr(tasks.channel, "hold", None)) is not None:  # SQS
         hold(set(queues).difference(wanted))
         return
-    for name in set(queues).difference(wanted):
+    closed = set(queues).difference(wanted)
+    if hasattr(tasks.channel, "brpop_timeout"):  # Redis
+        usual = tasks.channel.connection.brpop_timeout
+        tasks.channel.brpop_timeout = _SHORT_BRPOP if closed else usual
+    for name in closed:
         if tasks.consuming_from(name):
             tasks.cancel_by_queue(name)
     if missing := [name for name in wanted if not tasks.consuming_from(name)]:

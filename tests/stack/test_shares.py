@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from gateway.queue import TaskQueue
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.uploads.lifecycle import Step
 from tests.flows import files
@@ -158,6 +159,32 @@ async def test_a_slow_upstream_blocks_neither_inspections_nor_audits(
     os.kill(worker.pid, signal.SIGTERM)
     assert await ended(worker) == 0
     assert await in_queues(broker) == set(ids)
+
+
+async def test_a_queue_that_was_closed_is_asked_again_soon(
+    broker: Redis, start: StartWorker, own: dict[str, str]
+) -> None:
+    with closing(TaskQueue(own["GATEWAY_REDIS_URL"], {})) as queue:
+        for number in range(4 * SLOTS):
+            queue.send(Step.RESUME, f"no-upload-{number}")
+    asked: list[str] = []
+
+    async def watch(monitor: Any) -> None:
+        while True:
+            command = (await monitor.next_command())["command"]
+            if command.startswith("BRPOP"):
+                asked.append(command)
+
+    async with broker.monitor() as monitor:
+        watching = asyncio.create_task(watch(monitor))
+        await asyncio.to_thread(start)
+        async with asyncio.timeout(40):
+            while await broker.exists(Step.RESUME, "unacked"):
+                await asyncio.sleep(0.05)
+        watching.cancel()
+    while_closed = [command for command in asked if Step.RESUME not in command]
+    assert while_closed
+    assert {command.split()[-1] for command in while_closed} == {"0.05"}
 
 
 async def test_a_worker_that_is_asked_to_stop_finishes_its_step(
