@@ -208,6 +208,14 @@ class SessionTaken(ClientError):
     """Another request has continued the upload in the meantime."""
 
 
+class PartsLost(SessionTaken):
+    """A multipart upload was ended while parts of it were still to come; `upload_id` is its own."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__("the multipart upload was ended")
+        self.upload_id = upload_id
+
+
 class SessionEnded(ClientError):
     """The upload was cancelled, has expired, or cannot be completed (RFC 9110 section 15.5.11)."""
 

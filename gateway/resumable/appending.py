@@ -18,7 +18,7 @@ import google_crc32c
 from msgspec.structs import replace
 
 from gateway import crash
-from gateway.errors import ChecksumMismatch, GatewayError, ObjectNotFound, SessionTaken
+from gateway.errors import ChecksumMismatch, GatewayError, ObjectNotFound, PartsLost
 from gateway.resumable.session import (
     MOST_TAILS,
     Parts,
@@ -104,8 +104,8 @@ class Appender:
     async def write(self, data: bytes) -> None:
         """Take the next bytes.
 
-        Raises StoreUnavailable, ChecksumMismatch, SessionTaken (each also for a part that failed
-        since), PartLimitExceeded, BudgetExhausted.
+        Raises StoreUnavailable, ChecksumMismatch, SessionTaken, PartsLost (each also for a part
+        that failed since), PartLimitExceeded, BudgetExhausted.
         """
         self._collect()
         while data:
@@ -185,7 +185,7 @@ class Appender:
         try:
             sent = await self._store.upload_part(multipart, number, BytesIO(body), crc32c)
         except ObjectNotFound as error:
-            raise SessionTaken("the upload was ended in the meantime") from error
+            raise PartsLost(multipart.upload_id) from error
         crash.point(crash.Point.SESSION_PART)
         self._room.give_back(len(body))
         return SentPart(sent.etag, crc32c)

@@ -193,6 +193,19 @@ async def test_an_upload_by_tus_is_registered_whose_gateway_died(stage: Stage) -
     await nothing_is_left_but_the_file(stage, SMALL)
 
 
+async def test_an_upload_whose_parts_the_store_has_lost_is_begun_anew(stage: Stage) -> None:
+    async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        await patch(client, path, 0, LARGE[: 9 * MIB], last=False)
+        store = stage.backends.store
+        async for upload in store.list_multipart_uploads(keys.INCOMING):
+            await store.abort_multipart(upload.key, upload.upload_id)
+        assert (await patch(client, path, 9 * MIB, LARGE[9 * MIB :], last=True)).status == 410
+        assert (await client.request("HEAD", path)).status == 410
+    assert await stage.left(keys.SESSIONS) == await stage.left(keys.TAILS) == []
+
+
 async def test_a_sweeper_leaves_open_sessions_and_their_parts_alone(stage: Stage) -> None:
     gateway = stage.gateway()
     stage.worker()

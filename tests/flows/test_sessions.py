@@ -181,6 +181,12 @@ async def test_an_upload_is_cancelled_without_any_field_of_the_draft(client: Cli
     assert (await client.request("HEAD", url)).status == 410
 
 
+async def test_an_encoded_part_is_refused(client: Client) -> None:
+    begun = await create(client, {"Upload-Length": "100"})
+    encoded = {"Content-Encoding": "gzip"}
+    assert (await tus_patch(client, begun.headers["Location"], 0, b"x", encoded)).status == 415
+
+
 async def test_an_empty_file_is_refused(client: Client) -> None:
     url = (await begin(client)).headers["Location"]
     assert (await patch(client, url, 0, b"", last=True)).status == 400

@@ -73,7 +73,7 @@ def settle(
     target = Target(head.method, head.target)
     route = _route_of(head, target, principal, services)
     boundaries = declared_boundaries(_content_type(head.headers))
-    _check_encoding(head.headers)
+    check_encoding(head.headers)
     body_limit = route.max_file_size + services.settings.max_form_size
     _check_length(head, body_limit)
     asked = _Asked(head, principal, upload_id, request_id)
@@ -96,7 +96,7 @@ def settle_file(
     route = _route_of(head, target, principal, services)
     if route.delivery is not Delivery.EXTERNAL:
         raise NotHosted(_NOT_HOSTED)
-    _check_encoding(head.headers)
+    check_encoding(head.headers)
     asked = _Asked(head, principal, upload_id, request_id)
     return _admitted(asked, services, route, target, Declared(()))
 
@@ -244,7 +244,8 @@ def _check_method(method: str, route: Route) -> None:
         raise MethodNotAllowed("send files to this path with POST", allowed)
 
 
-def _check_encoding(headers: CIMultiDictProxy[str]) -> None:
+def check_encoding(headers: CIMultiDictProxy[str]) -> None:
+    """Raises EncodedBody for any coding of the content but `identity`."""
     if "Content-Encoding" in headers and _elements(headers, "Content-Encoding") != {"identity"}:
         raise EncodedBody("send the body as it is, without a Content-Encoding")
 

@@ -14,12 +14,16 @@ from gateway import crash
 from gateway.auth.principal import Principal
 from gateway.errors import (
     ChecksumFailed,
+    ClientError,
     FileTooLarge,
     InconsistentUploadLength,
     OffsetMismatch,
+    PartsLost,
+    SessionEnded,
     SessionTaken,
     StoreUnavailable,
     UploadAborted,
+    UploadNotFound,
 )
 from gateway.internals.aiohttp import unread
 from gateway.limits.budget import Holding
@@ -126,9 +130,25 @@ async def append(receiving: Receiving, kept: Kept, asked: Append) -> Kept:
         kept = await services.sessions.read(session.id)
         await asyncio.shield(give_up(services.backends, services.sessions, kept, Phase.INVALID))
         raise
+    except PartsLost as error:
+        raise await _without_parts(services, session.id, error) from error
     if kept.session.phase is Phase.COMPLETE:
         crash.point(crash.Point.SESSION_COMPLETE)
     return kept
+
+
+async def _without_parts(services: Services, upload_id: str, error: PartsLost) -> ClientError:
+    """What it means that the store has ended the parts of an upload; no more of it can come."""
+    try:
+        kept = await services.sessions.read(upload_id)
+    except UploadNotFound:
+        return SessionTaken("the upload was ended in the meantime")
+    parts = kept.session.parts
+    if parts is None or parts.upload_id != error.upload_id:
+        return SessionTaken("another request has continued the upload")
+    log.warning("session.parts_lost", upload_id=upload_id)
+    await asyncio.shield(give_up(services.backends, services.sessions, kept, Phase.INVALID))
+    return SessionEnded("the store has lost bytes of the upload: send it again")
 
 
 async def _append(

@@ -25,7 +25,13 @@ from gateway.resumable.finishing import give_up
 from gateway.resumable.protocol import Append, Dialect
 from gateway.resumable.session import Phase, check_open
 from gateway.resumable.sessions import Kept
-from gateway.server.admission.admit import authenticate, check_may_host, check_scopes
+from gateway.server.admission.admit import (
+    authenticate,
+    check_encoding,
+    check_expectation,
+    check_may_host,
+    check_scopes,
+)
 from gateway.server.admission.charge import charge
 from gateway.server.connection.context import MARKS, PARTIAL, TARGET, UPLOAD_ID
 from gateway.server.fields.head import head_of
@@ -151,6 +157,8 @@ async def _continue(
     request: web.Request, services: Services, dialect: Dialect
 ) -> web.StreamResponse:
     """`PATCH`: more of the file, from the offset on that the request names."""
+    check_expectation(request.headers)
+    check_encoding(request.headers)
     asked = dialect.append(head_of(request))
     receiving = await _receiving(request, services, dialect)
     await _charge(receiving)
@@ -162,6 +170,7 @@ async def _continue(
     route = services.route_of(request[TARGET])
     check_scopes(receiving.principal, route.scopes)
     check_may_host(receiving.principal, services)
+    await services.fitness.check()
     mark(receiving, kept.session)
     if kept.session.phase is Phase.COMPLETE:
         return await _answer_complete(receiving, asked, kept)
