@@ -160,6 +160,54 @@ async def test_a_request_that_stood_still_changes_nothing_any_more(
     await nothing_is_left_but_the_file(stage, data)
 
 
+@pytest.mark.parametrize("point", ["session.complete", "session.assembled"])
+@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
+async def test_a_complete_upload_is_registered_once_whoever_comes_late(
+    stage: Stage, point: str, data: bytes
+) -> None:
+    frozen = stage.gateway(stop_at=point)
+    stage.worker()
+    async with Client.open(frozen.url, TOKENS["alice"]) as client:
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        sending = asyncio.create_task(patch(client, path, 0, data, last=True))
+        await stopped(frozen.pid)
+        await ended(stage, begun.upload_id)
+        os.kill(frozen.pid, signal.SIGCONT)
+        late = await sending
+        assert late.status == 200, late.body
+    await nothing_is_left_but_the_file(stage, data)
+
+
+async def test_a_rejected_upload_stays_rejected_whoever_comes_late(stage: Stage) -> None:
+    frozen = stage.gateway(stop_at="session.complete")
+    stage.worker()
+    async with Client.open(frozen.url, TOKENS["alice"]) as client:
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        sending = asyncio.create_task(patch(client, path, 0, files.EXE, last=True))
+        await stopped(frozen.pid)
+        await ended(stage, begun.upload_id)
+        os.kill(frozen.pid, signal.SIGCONT)
+        late = await sending
+        assert late.status == 422, late.body
+        assert late.headers["Upload-Complete"] == "?1"
+    assert await stage.messages() == []
+    assert await stage.left(keys.INCOMING) == await stage.left(keys.SESSIONS) == []
+
+
+async def test_a_file_that_comes_after_its_rejection_is_removed(stage: Stage) -> None:
+    stage.worker()
+    async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        assert (await patch(client, path, 0, files.EXE, last=True)).status == 422
+    await asyncio.sleep(11.0)  # by how much the ages in two listings may differ
+    await stage.backends.store.put(keys.incoming(begun.upload_id), files.EXE)
+    await sweep_later(stage.backends, 60.0)
+    assert await stage.left(keys.INCOMING) == []
+
+
 async def test_redis_is_wiped_in_the_middle(stage: Stage) -> None:
     gateway, other = stage.gateway(), stage.gateway()
     stage.worker()

@@ -144,7 +144,7 @@ def _settled() -> str:
 
 async def _remove_late(backends: Backends, traces: Traces) -> int:
     ended = await backends.ledger.ended(traces.upload_id)
-    if ended is None or ended.state is not State.ABORTED:
+    if ended is None or ended.state not in {State.ABORTED, State.REJECTED}:
         return 0
     await backends.ledger.forget_file(traces.upload_id)
     log.info("sweep.removed", upload_id=traces.upload_id)
