@@ -1,6 +1,7 @@
 """The settings of Celery and kombu for a Redis."""
 
 import time
+from typing import Any
 
 import pytest
 from kombu import Connection
@@ -38,6 +39,20 @@ def test_no_secret_of_sentinels_is_known_to_celery() -> None:
     settings = celery_settings(SENTINELS)
     assert "redis+sentinel://a:1,b:2/main/3" in str(settings)
     assert "hush" not in str(settings)
+
+
+def test_the_commands_of_a_channel_share_a_client(module_valkey: Valkey) -> None:
+    settings = celery_settings(module_valkey.url)
+    with Connection(settings["broker_url"]) as connection:
+        channel: Any = connection.channel()
+        with channel.conn_or_acquire() as one, channel.conn_or_acquire() as other:
+            assert one is other
+            assert one.ping()
+        channel._disconnect_pools()  # as after the loss of a connection
+        with channel.conn_or_acquire() as later:
+            assert later is not one
+            assert later.ping()
+        assert channel.client is not later  # which waits for messages
 
 
 class Named:
