@@ -53,12 +53,31 @@ def upload(data: bytes, *, path: str = PATH, framing: str = "length", extra: str
     return head(path, *headers, "Transfer-Encoding: chunked") + chunked(body, 5000)
 
 
+def passed(method: str, data: bytes, *, framing: str, extra: str) -> bytes:
+    """A request that is no upload."""
+    headers = [AUTHORIZATION, extra]
+    if framing == "none":
+        return head("/v1/users?page=1", *headers, method=method)
+    if framing == "length":
+        length = f"Content-Length: {len(data)}"
+        return head("/v1/users", *headers, length, method=method) + data
+    coding = "Transfer-Encoding: chunked"
+    return head(CHUNKED_PATH, *headers, coding, method=method) + chunked(data, 5000)
+
+
 DATA = st.one_of(
     st.binary(max_size=200), st.integers(1, 600_000).map(lambda size: bytes(size)[:-1] + b"\n")
 )
 REQUESTS = st.one_of(
     st.builds(upload, DATA, framing=st.sampled_from(["length", "length", "chunked"])),
     st.builds(upload, DATA, path=st.just(CHUNKED_PATH)),
+    st.builds(
+        passed,
+        st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS"]),
+        DATA,
+        framing=st.sampled_from(["none", "none", "length", "chunked"]),
+        extra=st.sampled_from(["X-b: 1\r\nx-B: 2", "Connection: keep-alive", "X: \xe9"]),
+    ),
     st.builds(upload, DATA, extra=st.sampled_from(["X-Request-Id: mine", "Grant: g", "X: é"])),
     st.sampled_from(
         [

@@ -8,6 +8,7 @@ import signal
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,22 @@ KINDS = {
 async def test_both_engines_read_each_answer_alike(pair: Pair, kind: str) -> None:
     faults = await compare(pair, dict(scripted(pair, answers(), kind)))
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("kind", ["GET", "POST"])
+async def test_both_engines_read_each_answer_in_pieces_alike(pair: Pair, kind: str) -> None:
+    scripts = {name: in_pieces(script) for name, script in answers().items()}
+    faults = await compare(pair, dict(scripted(pair, scripts, kind)))
+    assert not faults, "\n".join(faults)
+
+
+def in_pieces(script: Script) -> Script:
+    """The same bytes, with a moment between head and body, and within each."""
+    data = script.data
+    end = data.find(b"\r\n\r\n") + 4
+    cuts = sorted({cut for cut in (end // 2, end - 1, end, end + 1, len(data) - 1) if cut > 0})
+    first, *rest = (data[start:stop] for start, stop in pairwise([0, *cuts, len(data)]))
+    return script._replace(data=first, then=tuple((0.003, piece) for piece in rest))
 
 
 async def test_both_engines_read_each_answer_over_tls_alike(
