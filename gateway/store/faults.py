@@ -26,6 +26,16 @@ from gateway.errors import (
 BUCKET_EXISTS: Final = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 INVALID_RANGE: Final = frozenset({"InvalidRange", "416"})
 
+_BREAKAGES: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What botocore's parsers raise for what they do not expect."""
+
 _TRANSLATION: Final[Mapping[str, type[GatewayError]]] = {
     "NoSuchKey": ObjectNotFound,
     "NoSuchUpload": ObjectNotFound,
@@ -83,5 +93,12 @@ def readable() -> Iterator[None]:
         yield
     except (ClientError, BotoCoreError):
         raise
-    except (LookupError, ValueError, TypeError, AttributeError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ResponseParserError("the answer is not one of S3") from error

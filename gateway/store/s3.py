@@ -256,9 +256,9 @@ class S3Store:
                     )
                     for found in page.get("Contents", ())
                 ]
-                more = page["IsTruncated"]
+                before, last = last, listed[-1].key if listed else last
+                more = _goes_on(page["IsTruncated"], before, last)
             for info in listed:
-                last = info.key
                 yield info
 
     async def create_multipart(self, key: str) -> Multipart:
@@ -334,9 +334,10 @@ class S3Store:
                     )
                     for found in page.get("Uploads", ())
                 ]
+                before = key_marker, id_marker
                 key_marker = page.get("NextKeyMarker", "")
                 id_marker = page.get("NextUploadIdMarker", "")
-                more = page["IsTruncated"]
+                more = _goes_on(page["IsTruncated"], before, (key_marker, id_marker))
             for upload in listed:
                 yield upload
 
@@ -351,11 +352,11 @@ class S3Store:
                     UploadId=upload.upload_id,
                     PartNumberMarker=marker,
                 )
-                headers = headers_of(page["ResponseMetadata"])
+                headers, before = headers_of(page["ResponseMetadata"]), marker
                 for part in page.get("Parts", ()):
                     idle = min(idle, answers.age_at(part["LastModified"], headers))
                     marker = part["PartNumber"]
-                more = page["IsTruncated"]
+                more = _goes_on(page["IsTruncated"], before, marker)
         return idle
 
     async def presigned_get(
@@ -495,6 +496,13 @@ def _end_redirects(
 def _rewound(body: BytesIO) -> BytesIO:
     body.seek(0)
     return body
+
+
+def _goes_on(more: bool, before: object, after: object) -> bool:  # noqa: FBT001 - the store's
+    """Whether a listing has more pages, which begin where this one ended."""
+    if more and before == after:
+        raise ResponseParserError("a listing that does not go on")
+    return more
 
 
 def _completed(part: Part) -> CompletedPartTypeDef:

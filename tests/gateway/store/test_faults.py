@@ -65,7 +65,17 @@ def test_a_cause_other_than_the_network_is_named(
     assert faults.cause_of(met) is cause
 
 
-@pytest.mark.parametrize("broken", [KeyError("ETag"), ValueError(), TypeError(), AttributeError()])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        KeyError("ETag"),
+        ValueError(),
+        TypeError(),
+        AttributeError(),
+        RuntimeError(),
+        OverflowError(),
+    ],
+)
 def test_an_answer_that_breaks_its_reader_is_not_of_s3(broken: Exception) -> None:
     with pytest.raises(ResponseParserError), faults.readable():
         raise broken
