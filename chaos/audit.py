@@ -203,5 +203,7 @@ def _of_bucket(bucket: Bucket) -> Iterator[tuple[str, str]]:
         yield upload_id, f"its record is still pending: {shown}"
     for upload_id in sorted(bucket.incoming - bucket.records - set(bucket.pending)):
         yield upload_id, "its bytes are in the bucket, but no record is"
+    for upload_id in sorted(bucket.sessions):
+        yield upload_id, "its session is still open"
     for upload_id, count in sorted(Counter(bucket.multiparts).items()):
         yield upload_id, f"{count} multipart upload(s) of it are open"

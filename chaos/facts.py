@@ -43,6 +43,7 @@ class Bucket:
     incoming: frozenset[str] = frozenset()
     records: frozenset[str] = frozenset()
     multiparts: tuple[str, ...] = ()
+    sessions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

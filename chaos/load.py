@@ -1,27 +1,38 @@
 """The clients, which send the planned uploads on time, and repeat those with a key."""
 
 import asyncio
+import base64
 import hashlib
 import io
 import json
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from chaos.answers import Answer, Ending, Outcome, ending_of, pause
 from chaos.stack import Told
-from chaos.uploads import THREAD, Planned, content_of
+from chaos.uploads import MIB, THREAD, Mode, Planned, content_of
 
 PATIENCE: Final = 240.0
 """Seconds after which a client with a key gives up."""
 
 _TRY_SECONDS = 60.0
 _REGISTERED = frozenset({200, 201})
+
+_TUS: Final = {"Tus-Resumable": "1.0.0"}
+_OK: Final = 200
+_CREATED: Final = 201
+_ERROR: Final = 400
+_CONFLICT: Final = 409
+_LONGEST_PART = 6 * MIB
+_CUT_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,8 @@ async def run_load(load: Load, told: Told, done: Callable[[Outcome], None]) -> N
             upload = left.popleft()
             await asyncio.sleep(started + upload.due - time.monotonic())
             content = content_of(upload, load.seed)
-            done(await _Sender(session, told, upload, content).run())
+            sender = _Phone if upload.mode is Mode.PHONE else _Sender
+            done(await sender(session, told, upload, content).run())
 
     async with (
         # Each request has its own connection, as after a fault, so it reaches either process.
@@ -120,6 +132,76 @@ class _Sender:
                 return await _read(response)
         except (aiohttp.ClientError, OSError, TimeoutError):
             return None
+
+
+class _Phone(_Sender):
+    """Sends one upload by tus, from where the gateway has it after each cut."""
+
+    _at: str | None = None
+    _upload_id: str | None = None
+
+    async def _try(self) -> Answer | None:
+        try:
+            if self._at is None and (refusal := await self._create()) is not None:
+                return refusal
+            return await self._continue()
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return None
+
+    async def _create(self) -> Answer | None:
+        """Begin the upload; returns the answer if that did not work."""
+        metadata = {"filename": self._upload.name, "filetype": self._upload.content_type}
+        headers = {
+            **_TUS,
+            **self._headers,
+            "Upload-Length": str(len(self._content)),
+            "Upload-Metadata": ",".join(
+                f"{name} {base64.b64encode(value.encode()).decode()}"
+                for name, value in metadata.items()
+            ),
+        }
+        async with self._session.post(f"/gateway/tus{self._path}", headers=headers) as response:
+            answer = await _read(response)
+        if answer.status != _CREATED or answer.location is None:
+            return answer
+        self._at, self._upload_id = urlsplit(answer.location).path, answer.upload_id
+        return None
+
+    async def _continue(self) -> Answer | None:
+        """Send the rest; returns None if the gateway has it at another place by now."""
+        async with self._session.head(self._at or "", headers=_TUS) as response:
+            if response.status != _OK:
+                return await _read(response)
+            offset = int(response.headers["Upload-Offset"])
+        answer = Answer(_OK, self._upload_id)
+        while offset < len(self._content):
+            async with self._send(offset) as response:
+                answer = replace(await _read(response), upload_id=self._upload_id)
+                if answer.status == _CONFLICT:
+                    return None
+                if answer.status >= _ERROR:
+                    return answer
+                offset = int(response.headers["Upload-Offset"])
+        return answer
+
+    def _send(self, offset: int) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        rest = self._content[offset : offset + random.randint(1, _LONGEST_PART)]
+        headers = {
+            **_TUS,
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(len(rest)),
+            "Upload-Offset": str(offset),
+        }
+        return self._session.patch(self._at or "", data=_often_cut(rest), headers=headers)
+
+
+async def _often_cut(data: bytes) -> AsyncIterator[bytes]:
+    """The bytes, or some of them and the end of the connection."""
+    at = random.randrange(len(data))
+    yield data[:at]
+    if random.random() < _CUT_SHARE:
+        raise ConnectionResetError("the client has left")
+    yield data[at:]
 
 
 async def _read(response: aiohttp.ClientResponse) -> Answer:

@@ -110,6 +110,7 @@ class Lookout:
 
     async def _bucket(self) -> Bucket:
         # In the order of an upload's steps, so that one in progress does not look incomplete.
+        sessions = await self._ids("sessions/")
         incoming = await self._ids("incoming/")
         pending = sorted(await self._ids("pending/"))
         records = await self._ids("records/")
@@ -119,6 +120,7 @@ class Lookout:
             pending={upload_id: shown.get(upload_id, "not looked at") for upload_id in pending},
             incoming=incoming,
             records=records,
+            sessions=sessions,
             multiparts=tuple([_last(each.key) async for each in open_multiparts]),
         )
 

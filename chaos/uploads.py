@@ -21,18 +21,20 @@ class Mode(StrEnum):
 
     EXTERNAL = "external"
     EXTERNAL_KEYED = "external-keyed"
+    PHONE = "phone"
+    """By tus, in several requests, of which the client cuts some off."""
     RELAY = "relay"
     RELAY_KEYED = "relay-keyed"
 
     @property
     def is_external(self) -> bool:
         """Whether the gateway hosts the file."""
-        return self in (Mode.EXTERNAL, Mode.EXTERNAL_KEYED)
+        return self in (Mode.EXTERNAL, Mode.EXTERNAL_KEYED, Mode.PHONE)
 
     @property
     def is_keyed(self) -> bool:
         """Whether the request has an `Idempotency-Key`."""
-        return self in (Mode.EXTERNAL_KEYED, Mode.RELAY_KEYED)
+        return self in (Mode.EXTERNAL_KEYED, Mode.PHONE, Mode.RELAY_KEYED)
 
 
 @dataclass(frozen=True, slots=True)
