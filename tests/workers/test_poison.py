@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
+from redis.asyncio import Redis
 
 from gateway.backends import open_backends
 from gateway.choices import Delivery
@@ -183,16 +185,20 @@ async def test_one_suspect_runs_at_a_time(
 ) -> None:
     running: set[str] = set()
     most = 0
+    ids = [f"id-{number}" for number in range(4)]
+    all_at_once = asyncio.Barrier(len(ids))
 
     async def work(upload_id: str, services: WorkerServices) -> None:
         nonlocal most
         running.add(upload_id)
         most = max(most, len(running))
-        for _ in range(10):  # the time that others need to count theirs
-            assert await tries(services, upload_id) == before + 1
+        assert await tries(services, upload_id) == before + 1
+        if alone:
+            await asyncio.sleep(0.05)  # in which others would begin
+        else:
+            await all_at_once.wait()
         running.remove(upload_id)
 
-    ids = [f"id-{number}" for number in range(4)]
     if before:
         for upload_id in ids:
             await services.backends.redis.set(keys.tries(upload_id), before)
@@ -291,6 +297,22 @@ async def test_a_failing_upload_does_not_block_others(services: WorkerServices) 
     await poison.several(Step.AUDIT, ids, work)(services)
     assert len(done) == 5
     assert await tries(services, "id-3") == 1
+
+
+async def test_without_redis_steps_run_uncounted(services: WorkerServices) -> None:
+    done: list[str] = []
+
+    async def work(upload_id: str, services: WorkerServices) -> None:
+        done.append(upload_id)
+        if upload_id == "b":
+            await raises(upload_id, services)
+
+    async with Redis.from_url("redis://127.0.0.1:1/0") as nowhere:
+        backends = replace(services.backends, redis=nowhere)
+        lonely = replace(services, backends=backends, due=Due(nowhere, backends.queue))
+        await poison.several(Step.INSPECT, ["a", "b", "c"], work)(lonely)
+        await poison.one(Step.RESUME, "d", work)(lonely)
+    assert sorted(done) == ["a", "b", "c", "d"]
 
 
 async def test_an_audit_of_a_dead_letter_ends_it(services: WorkerServices) -> None:
