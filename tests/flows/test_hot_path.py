@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -165,12 +165,10 @@ async def test_an_upload_calls_no_more_than_before(port: int) -> None:
 
 async def test_a_passed_request_leaves_nothing_to_the_garbage_collector(port: int) -> None:
     reader, writer = await asyncio.open_connection(HOST, port)
-    await _ask(reader, writer)
-    with _only_collected() as found:
-        for _ in range(COLLECTED):
-            await _ask(reader, writer)
+    await _ask(reader, writer)  # caches and pools are filled
+    of_each = await _left_of_each(lambda: _ask(reader, writer))
     writer.close()
-    assert not {kind: number for kind, number in found.items() if number >= COLLECTED}
+    assert not of_each
 
 
 @pytest.mark.parametrize("port", [{}, LIMITED], indirect=True, ids=["free", "limited"])
@@ -200,12 +198,23 @@ async def test_a_passed_request_creates_no_task(port: int) -> None:
 async def test_an_upload_leaves_nothing_to_the_garbage_collector(port: int) -> None:
     reader, writer = await asyncio.open_connection(HOST, port)
     await _upload(reader, writer, 1000)  # caches and pools are filled
-    with _only_collected() as found:
-        for _ in range(COLLECTED):
-            await _upload(reader, writer, 1000)
+    of_each = await _left_of_each(lambda: _upload(reader, writer, 1000))
     writer.close()
-    of_each = {kind: number for kind, number in found.items() if number >= COLLECTED}
     assert not of_each, "the collector's work is a part of every upload's price"
+
+
+async def _left_of_each(request: Callable[[], Awaitable[None]]) -> dict[str, int]:
+    """The types of which each request leaves an object to the collector, in the best of rounds.
+
+    Whatever else the process does by the clock only adds to it.
+    """
+    rounds = []
+    for _ in range(ROUNDS):
+        with _only_collected() as found:
+            for _ in range(COLLECTED):
+                await request()
+        rounds.append({kind: number for kind, number in found.items() if number >= COLLECTED})
+    return min(rounds, key=len)
 
 
 @contextmanager

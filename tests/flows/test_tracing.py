@@ -164,6 +164,23 @@ async def test_a_relay_is_one_trace_from_the_client_to_chatkitty_and_its_audit(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("client", ["fast", "plain"], indirect=True)
+async def test_a_passed_request_is_one_trace_from_the_client_to_chatkitty(
+    traced: Traced, client: Client, own: Own
+) -> None:
+    answer = await client.request("GET", "/v1/users", headers=own.headers)
+    assert answer.status == 200
+    gateway = (await traced.spans(own, {"GET passed-on"}))["GET passed-on"]
+    assert gateway.parent == PARENT
+    assert gateway.attributes["chatkitty.request_id"] == answer.headers["X-Request-Id"]
+    assert gateway.attributes["http.response.status_code"] == 200
+    assert "chatkitty.upload_id" not in gateway.attributes
+    sent = traced.sent("GET", "/v1/users")
+    assert sent["traceparent"] == f"00-{own.id}-{gateway.id}-01"
+    assert sent["tracestate"] == own.headers["tracestate"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["fast", "plain", "external"], indirect=True)
 async def test_no_span_has_a_token_a_query_or_a_name(
     traced: Traced, client: Client, own: Own

@@ -253,6 +253,8 @@ class Connection(TurnHandler):
         services = self._services
         if "Idempotency-Key" in head.headers or services.slots.taken >= services.slots.total:
             return None
+        if services.quotas is not None and not services.quotas.ready:
+            return None
         if (principal := recall(head.headers, services.authenticator)) is None:
             return None
         request_id = request_id_of(head.headers)

@@ -16,7 +16,8 @@ from aiohttp.http import RawRequestMessage
 
 from gateway.delivery.relay import wire
 from gateway.errors import BodyTimeout, GatewayError, UploadAborted
-from gateway.limits.shared_quota import Ticket
+from gateway.limits.quota import Demand
+from gateway.limits.shared_quota import Quotas, Ticket
 from gateway.limits.watch import Watch
 from gateway.metrics.catalogue import PROBLEMS
 from gateway.metrics.requests import ABORTED, CUT
@@ -102,6 +103,7 @@ class Stage(IntEnum):
 
 
 # Module names, since looking up a member of an enumeration is slow (docs/decisions/0005).
+ASKING: Final = Stage.ASKING
 WORKING: Final = Stage.WORKING
 STREAMING: Final = Stage.STREAMING
 LINGERING: Final = Stage.LINGERING
@@ -208,6 +210,37 @@ class SocketFront(ABC):
         """Stop waiting for the rest of an answered body if it takes too long."""
         if now - self._answered_at > (TOO_SLOW_SECONDS if self._too_slow else LINGER_SECONDS):
             self._leave(reusable=False)
+
+    # --- its quota -------------------------------------------------------------------------------
+
+    def _ask(self, quotas: Quotas, subject: str, demand: Demand) -> None:
+        """Begin once the subject's quota allows it; the body is not read before."""
+        self._stage = ASKING
+        if demand.length:
+            self._client.pause()
+        quotas.ask(subject, demand, self._told)
+
+    def _told(self, result: Ticket | Exception) -> None:
+        self._stage = WORKING
+        if isinstance(result, Exception):
+            # A client that was not asked for its body may send it anyway, or the next request.
+            self._last = self._last or "Expect" in self._head.headers
+            self._fail(result)
+            return
+        self._ticket = result
+        if not self._client.connected:  # it went away in the meantime
+            self.client_lost()
+        if self._stage is WORKING:
+            self._client.resume()
+            self._go_on()
+
+    @abstractmethod
+    def _go_on(self) -> None:
+        """Ask for the body, and send the request to the upstream."""
+
+    @abstractmethod
+    def _fail(self, error: Exception) -> None:
+        """End the request with the error."""
 
     # --- for the subclasses ----------------------------------------------------------------------
 

@@ -5,15 +5,13 @@ request was answered, it gives the rest to the front, which discards them.
 """
 
 import time
-from typing import Final
 
 from aiohttp.http import RawRequestMessage, RawResponseMessage
 
 from gateway.auth.principal import Principal
 from gateway.delivery.relay import Passage, wire
-from gateway.delivery.relay.passage import Phase, Request
+from gateway.delivery.relay.passage import Request
 from gateway.limits.quota import Demand
-from gateway.limits.shared_quota import Quotas, Ticket
 from gateway.metrics.requests import NO_DELIVERY, PASSED_ON, tally_of
 from gateway.server import tracing
 from gateway.server.admission.passing import Passing
@@ -26,13 +24,9 @@ from gateway.server.fast.front import (
     WORKING,
     ClientSide,
     SocketFront,
-    Stage,
 )
 from gateway.server.fields import headers
 from gateway.server.services import Services
-
-_ASKING: Final = Stage.ASKING
-_ANSWERING: Final = Phase.ANSWERING
 
 
 class PassingFront(SocketFront):
@@ -75,7 +69,7 @@ class PassingFront(SocketFront):
         if quotas is None or self._caller is None:
             self._go_on()
         else:
-            self._ask(quotas, self._caller)
+            self._ask(quotas, self._caller.subject, Demand(self._length))
 
     # --- the client's side -----------------------------------------------------------------------
 
@@ -154,27 +148,8 @@ class PassingFront(SocketFront):
 
     # --- within ----------------------------------------------------------------------------------
 
-    def _ask(self, quotas: Quotas, caller: Principal) -> None:
-        """Ask for the body and pass it on, if the caller's quota allows it."""
-        self._stage = _ASKING
-        if self._length:
-            self._client.pause()
-        quotas.ask(caller.subject, Demand(self._length), self._told)
-
-    def _told(self, result: Ticket | Exception) -> None:
-        self._stage = WORKING
-        if isinstance(result, Exception):
-            # A client that was not asked for its body may send it anyway, or the next request.
-            self._last = self._last or "Expect" in self._head.headers
-            self.passage.fail(result)
-            return
-        self._ticket = result
-        if not self._client.connected:  # it went away in the meantime
-            self.passage.client_lost()
-            return
-        if self._length:
-            self._client.resume()
-        self._go_on()
+    def _fail(self, error: Exception) -> None:
+        self.passage.fail(error)
 
     def _go_on(self) -> None:
         if "Expect" in self._head.headers:

@@ -17,7 +17,6 @@ from gateway.delivery.forward import read_on
 from gateway.delivery.relay import Exchange, wire
 from gateway.delivery.relay.phase import Phase
 from gateway.limits.quota import Demand
-from gateway.limits.shared_quota import Quotas
 from gateway.metrics.catalogue import OPEN_UPLOADS
 from gateway.metrics.requests import relay_phases, tally_of
 from gateway.server import tracing
@@ -29,14 +28,11 @@ from gateway.server.fast.front import (
     WORKING,
     ClientSide,
     SocketFront,
-    Stage,
 )
 from gateway.server.fields import headers
 from gateway.server.services import Services
 
 _OPEN: Final = OPEN_UPLOADS.of("relay")
-_ASKING: Final = Stage.ASKING
-_NEW: Final = Phase.NEW
 _CONNECTING: Final = Phase.CONNECTING
 
 
@@ -71,15 +67,12 @@ class UploadFront(SocketFront):
         """Have the upload relayed, once its subject's quota allows it."""
         _OPEN.value += 1
         self._services.slots.taken += 1
-        if (quotas := self._services.quotas) is not None:
-            self._stage = _ASKING
-            self._client.pause()
-            self._task = self._client.loop.create_task(self._ask(quotas))
-            return
-        if "Expect" in self._head.headers:
-            self._client.send(wire.CONTINUE)
-        relay_phases().auth.observe(time.monotonic() - self._started)
-        self.exchange.begin()
+        if (quotas := self._services.quotas) is None:
+            self._go_on()
+        else:
+            admitted = self._admitted
+            demand = Demand(admitted.content_length, admitted.upload_id)
+            self._ask(quotas, admitted.principal.subject, demand)
 
     # --- the client's side -----------------------------------------------------------------------
 
@@ -146,28 +139,14 @@ class UploadFront(SocketFront):
 
     # --- within ----------------------------------------------------------------------------------
 
-    async def _ask(self, quotas: Quotas) -> None:
-        """Ask for the body and relay it, if the subject's quota allows it."""
-        admitted = self._admitted
-        demand = Demand(admitted.content_length, admitted.upload_id)
-        expects = "Expect" in self._head.headers
-        try:
-            self._ticket = await quotas.take(admitted.principal.subject, demand)
-        except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
-            # A client that was not asked for its body may send it anyway, or the next request.
-            self._last = self._last or expects
-            self._stage = WORKING
-            self.exchange.fail(error)
-            return
-        self._stage = WORKING
-        if expects:
+    def _go_on(self) -> None:
+        if "Expect" in self._head.headers:
             self._client.send(wire.CONTINUE)
         relay_phases().auth.observe(time.monotonic() - self._started)
-        if not self._client.connected:  # it went away in the meantime
-            self.exchange.client_lost()
-        if self.exchange.phase is _NEW:
-            self._client.resume()
-            self.exchange.begin()
+        self.exchange.begin()
+
+    def _fail(self, error: Exception) -> None:
+        self.exchange.fail(error)
 
     async def _stream(self, rest: aiohttp.StreamReader, *, chunked: bool) -> None:
         patience = self._services.settings.upstream_timeout
