@@ -314,6 +314,10 @@ class WriteDisturbed(StoreUnavailable):
     """A conditional write met another one of the same key, and the store has decided nothing."""
 
 
+class PartChanged(StoreUnavailable):
+    """A part of a multipart upload is not the one by which it was to be completed."""
+
+
 class ObjectNotFound(GatewayError):
     """The store has no object under that key."""
 

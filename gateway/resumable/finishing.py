@@ -4,6 +4,8 @@ Every step may have been done before, by this process or by another one. So whic
 a session at its end brings it there: the request that sent the last byte, a repeated one, a worker.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace as changed
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -16,6 +18,7 @@ from gateway.errors import (
     ChecksumMismatch,
     EmptyFile,
     ObjectNotFound,
+    PartChanged,
     SessionEnded,
     StoreUnavailable,
     UploadSuperseded,
@@ -24,7 +27,7 @@ from gateway.records.spare import spare_of
 from gateway.resumable.appending import read_tails
 from gateway.resumable.session import Parts, Phase, Session, move
 from gateway.resumable.sessions import Kept, Sessions
-from gateway.store.objects import Multipart, ObjectStore, Part
+from gateway.store.objects import Multipart, ObjectStore, Part, StoredPart
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import advance
@@ -151,7 +154,26 @@ async def _complete(store: ObjectStore, session: Session, sent: Parts, rest: byt
         crc32c = google_crc32c.value(rest)
         parts.append(await store.upload_part(multipart, len(parts) + 1, BytesIO(rest), crc32c))
     crc32c = file.crc32c if file.crc32c is not None else 0
-    await store.complete_multipart(multipart, parts, size=file.size, crc32c=crc32c)
+    try:
+        await store.complete_multipart(multipart, parts, size=file.size, crc32c=crc32c)
+    except PartChanged:
+        # A request that came too late has sent a part again: the same bytes, by another ETag where
+        # the store encrypts them.
+        again = _as_stored(parts, await store.parts(multipart))
+        await store.complete_multipart(multipart, again, size=file.size, crc32c=crc32c)
+
+
+def _as_stored(parts: Sequence[Part], stored: Sequence[StoredPart]) -> list[Part]:
+    """The parts by the ETags that they have now; others stay as they were. Pure."""
+    now = {each.number: each for each in stored}
+
+    def by_its_etag(part: Part) -> Part:
+        found = now.get(part.number)
+        if found is None or found.crc32c not in {None, part.crc32c}:
+            return part
+        return changed(part, etag=found.etag)
+
+    return [by_its_etag(part) for part in parts]
 
 
 async def _is_there(store: ObjectStore, key: str, file: File) -> bool:

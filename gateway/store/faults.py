@@ -17,6 +17,7 @@ from gateway.errors import (
     ChecksumMismatch,
     GatewayError,
     ObjectNotFound,
+    PartChanged,
     PreconditionFailed,
     StoreIncapable,
     StoreUnavailable,
@@ -40,6 +41,7 @@ _TRANSLATION: Final[Mapping[str, type[GatewayError]]] = {
     "NoSuchKey": ObjectNotFound,
     "NoSuchUpload": ObjectNotFound,
     "404": ObjectNotFound,  # a HEAD has no body that could name it
+    "InvalidPart": PartChanged,
     "PreconditionFailed": PreconditionFailed,
     "412": PreconditionFailed,
     "ConditionalRequestConflict": WriteDisturbed,

@@ -68,6 +68,16 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPart:
+    """A part as the store lists it: `size` in bytes, and its CRC32C if the store tells it."""
+
+    number: int
+    etag: str
+    size: int
+    crc32c: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class UnfinishedMultipart:
     """A multipart upload that was neither completed nor aborted, and how long ago it began."""
 
@@ -148,6 +158,12 @@ class ObjectStore(Protocol):
 
         `size` and `crc32c` are the whole object's. Raises ChecksumMismatch, and ObjectNotFound
         where the upload has ended: aborted, or completed by a call whose answer was lost.
+        """
+
+    async def parts(self, multipart: Multipart) -> Sequence[StoredPart]:
+        """The parts that the store has, in their order.
+
+        Raises ObjectNotFound if the upload has ended.
         """
 
     async def abort_multipart(self, key: str, upload_id: str) -> None:

@@ -34,6 +34,7 @@ from gateway.store.objects import (
     Multipart,
     ObjectInfo,
     Part,
+    StoredPart,
     UnfinishedMultipart,
     Written,
 )
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import (
         CompletedPartTypeDef,
         CompleteMultipartUploadRequestTypeDef,
+        PartTypeDef,
     )
 
     from gateway.store.calls import S3Calls
@@ -341,23 +343,36 @@ class S3Store:
             for upload in listed:
                 yield upload
 
+    async def parts(self, multipart: Multipart) -> Sequence[StoredPart]:
+        """ListParts."""
+        return [part async for part, _ in self._list_parts(multipart.key, multipart.upload_id)]
+
     async def idle(self, upload: UnfinishedMultipart) -> float:
         """ListParts: the newest of them."""
-        idle, marker, more = upload.age, 0, True
+        idle = upload.age
+        async for _, age in self._list_parts(upload.key, upload.upload_id):
+            idle = min(idle, age)
+        return idle
+
+    async def _list_parts(
+        self, key: str, upload_id: str
+    ) -> AsyncGenerator[tuple[StoredPart, float], None]:
+        """ListParts, page by page; each part with its age."""
+        marker, more = 0, True
         while more:
             async with self._asking():
                 page = await self._client.list_parts(
-                    Bucket=self._bucket,
-                    Key=upload.key,
-                    UploadId=upload.upload_id,
-                    PartNumberMarker=marker,
+                    Bucket=self._bucket, Key=key, UploadId=upload_id, PartNumberMarker=marker
                 )
                 headers, before = headers_of(page["ResponseMetadata"]), marker
-                for part in page.get("Parts", ()):
-                    idle = min(idle, answers.age_at(part["LastModified"], headers))
-                    marker = part["PartNumber"]
+                listed = [
+                    (_stored(part), answers.age_at(part["LastModified"], headers))
+                    for part in page.get("Parts", ())
+                ]
+                marker = listed[-1][0].number if listed else marker
                 more = _goes_on(page["IsTruncated"], before, marker)
-        return idle
+            for each in listed:
+                yield each
 
     async def presigned_get(
         self, key: str, *, expires: int, content_type: str, content_disposition: str
@@ -503,6 +518,15 @@ def _goes_on(more: bool, before: object, after: object) -> bool:  # noqa: FBT001
     if more and before == after:
         raise ResponseParserError("a listing that does not go on")
     return more
+
+
+def _stored(part: PartTypeDef) -> StoredPart:
+    return StoredPart(
+        number=part["PartNumber"],
+        etag=part["ETag"],
+        size=part["Size"],
+        crc32c=checksum.from_header(part.get("ChecksumCRC32C")),
+    )
 
 
 def _completed(part: Part) -> CompletedPartTypeDef:

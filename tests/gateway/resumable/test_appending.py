@@ -19,7 +19,7 @@ from gateway.errors import SessionTaken
 from gateway.resumable import appending, session
 from gateway.resumable.appending import Appender
 from gateway.resumable.finishing import completed, finish
-from gateway.resumable.session import Phase, Session, fenced
+from gateway.resumable.session import Phase, SentPart, Session, fenced
 from gateway.resumable.sessions import Kept, Sessions
 from gateway.settings import load
 from gateway.uploads import keys
@@ -168,6 +168,23 @@ def test_many_small_requests_leave_few_tails(
         accepted = await finish(backends, sessions, kept)
         key = keys.incoming(accepted.id)
         assert await backends.store.read_range(key, 0, 1000) == data
+
+    ground.runner.run(upload())
+
+
+def test_a_part_may_have_another_etag_if_it_has_the_same_bytes(ground: Ground) -> None:
+    async def upload() -> None:
+        backends = ground.backends
+        sessions, kept = await begun(backends, len(DATA))
+        kept = await bring(backends, sessions, kept, DATA, Ending.COMMITTED)
+        parts = kept.session.parts
+        assert parts is not None
+        other = (SentPart('"0123456789abcdef0123456789abcdef"', parts.sent[0].crc32c),)
+        parts = replace(parts, sent=other + parts.sent[1:])
+        kept = kept._replace(session=replace(kept.session, parts=parts))
+        accepted = await finish(backends, sessions, kept)
+        key = keys.incoming(accepted.id)
+        assert await backends.store.read_range(key, 0, len(DATA) + 1) == DATA
 
     ground.runner.run(upload())
 
