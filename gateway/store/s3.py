@@ -25,7 +25,7 @@ from gateway.errors import (
     StoreUnavailable,
     WriteDisturbed,
 )
-from gateway.store import answers, checksum, faults
+from gateway.store import answers, checksum, faults, listing
 from gateway.store.calls import PartPut, Put
 from gateway.store.config import client_config
 from gateway.store.direct.calls import open_calls
@@ -128,6 +128,7 @@ class S3Store:
             # A 100 Continue costs each PUT a round trip, and waiting for it has no timeout.
             client.meta.events.unregister("before-call.s3", add_expect_header)
             client.meta.events.register_first("needs-retry.s3.HeadBucket", _end_redirects)
+            listing.read_quickly(client)
             presigner = await connect(public_endpoint_url) if public_endpoint_url else client
             calls: S3Calls = SdkCalls(client, bucket)
             if client_name is S3ClientName.DIRECT:

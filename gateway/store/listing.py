@@ -1,0 +1,65 @@
+"""Answers to ListObjectsV2, read without botocore's parser: it takes 45 ms for 1,000 objects.
+
+That long nothing else would happen in the process. A sweep reads thousands of such answers.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+_ANSWER = "ListBucketResult"
+
+
+class Listed(NamedTuple):
+    """An answer in two parts: its objects as botocore has them, and the document without them."""
+
+    objects: list[dict[str, Any]]
+    rest: bytes
+
+
+def read_quickly(client: S3Client) -> None:
+    """Have the client read its listings that way, and by botocore's parser what `read` leaves."""
+    client.meta.events.register("before-parse.s3.ListObjectsV2", _before_parse)
+
+
+def read(body: bytes) -> Listed | None:
+    """Read an answer; None if it is not as S3 writes it. Pure."""
+    try:
+        root = ET.fromstring(body)  # noqa: S314 - botocore's parser is the same one
+        if not root.tag.endswith(_ANSWER):
+            return None
+        namespace = root.tag.removesuffix(_ANSWER)
+        entry = f"{namespace}Contents"
+        objects = [_object(part, namespace) for part in root if part.tag == entry]
+    except (ET.ParseError, KeyError, ValueError):
+        return None
+    root[:] = [part for part in root if part.tag != entry]
+    return Listed(objects, ET.tostring(root))
+
+
+def _object(entry: ET.Element, namespace: str) -> dict[str, Any]:
+    """Raises KeyError or ValueError if it lacks something, or has anything odd."""
+    texts = {part.tag.removeprefix(namespace): part.text or "" for part in entry}
+    modified = datetime.fromisoformat(texts["LastModified"])
+    if modified.tzinfo is None:
+        raise ValueError("a time of no time zone")
+    return {
+        "Key": texts["Key"],
+        "Size": int(texts["Size"]),
+        "ETag": texts["ETag"],
+        "LastModified": modified,
+    }
+
+
+def _before_parse(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
+) -> None:
+    """Botocore's event before it parses an answer; what is in the second dict stands."""
+    if response_dict["status_code"] == 200 and (listed := read(response_dict["body"])) is not None:
+        response_dict["body"] = listed.rest
+        customized_response_dict["Contents"] = listed.objects
