@@ -142,6 +142,7 @@ class Appender:
     async def abandon(self) -> Kept:
         """Let nothing count of what was taken. Raises SessionTaken, StoreUnavailable."""
         await self._give_up_parts()
+        await self._hear_of_progress()
         if self._kept.session.holder is not None:
             await self._change(replace(self._kept.session, holder=None))
         return self._kept

@@ -1,5 +1,6 @@
 """Uploads in several requests, through real gateways and workers."""
 
+import asyncio
 import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +12,7 @@ import pytest
 from tests.flows import files
 from tests.flows.client import Client
 from tests.flows.resuming import (
+    DRAFT,
     PATH,
     TUS,
     begin,
@@ -179,6 +181,24 @@ async def test_an_upload_is_cancelled_without_any_field_of_the_draft(client: Cli
     url = (await begin(client)).headers["Location"]
     assert (await client.request("DELETE", url)).status == 204
     assert (await client.request("HEAD", url)).status == 410
+
+
+async def test_a_body_of_unknown_length_that_is_too_long_ends_the_upload(client: Client) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield files.PNG  # all of it, and only then too much
+        await asyncio.sleep(0.2)
+        yield b"more"
+
+    url = (await begin(client, {"Upload-Length": str(len(files.PNG))})).headers["Location"]
+    headers = DRAFT | {
+        "Upload-Offset": "0",
+        "Upload-Complete": "?1",
+        "Content-Type": "application/partial-upload",
+    }
+    answer = await client.request("PATCH", url, data=body(), headers=headers)
+    assert answer.status == 413
+    assert (await client.request("HEAD", url)).status == 410
+    assert (await client.resource(url.rpartition("/")[2]))["state"] == "aborted"
 
 
 async def test_an_encoded_part_is_refused(client: Client) -> None:

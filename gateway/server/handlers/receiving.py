@@ -106,9 +106,9 @@ async def append(receiving: Receiving, kept: Kept, asked: Append) -> Kept:
     """Bring the request's body to an open session, from the offset that it names.
 
     Whatever ends the body, all that was read of it is durable before this returns or raises; with
-    a checksum, all or nothing. Raises OffsetMismatch, InconsistentUploadLength and FileTooLarge
-    (after which the session is at its end), ChecksumFailed, SessionTaken, SessionEnded, and what
-    the body, the memory and the store refuse.
+    a checksum, or if it is too long, all or nothing. Raises OffsetMismatch,
+    InconsistentUploadLength and FileTooLarge (after which the session is at its end),
+    ChecksumFailed, SessionTaken, SessionEnded, and what the body, the memory and the store refuse.
     """
     request, services, principal, _ = receiving
     session = kept.session
@@ -127,14 +127,20 @@ async def append(receiving: Receiving, kept: Kept, asked: Append) -> Kept:
             ):
                 kept = await _append(receiving, kept, asked, length, told, memory)
     except (InconsistentUploadLength, FileTooLarge):
-        kept = await services.sessions.read(session.id)
-        await asyncio.shield(give_up(services.backends, services.sessions, kept, Phase.INVALID))
+        await asyncio.shield(_invalidate(services, session.id))
         raise
     except PartsLost as error:
         raise await _without_parts(services, session.id, error) from error
     if kept.session.phase is Phase.COMPLETE:
         crash.point(crash.Point.SESSION_COMPLETE)
     return kept
+
+
+async def _invalidate(services: Services, upload_id: str) -> None:
+    """End a session, unless it is complete: then its upload is accepted."""
+    kept = await services.sessions.read(upload_id)
+    if kept.session.phase is Phase.OPEN:
+        await give_up(services.backends, services.sessions, kept, Phase.INVALID)
 
 
 async def _without_parts(services: Services, upload_id: str, error: PartsLost) -> ClientError:
@@ -147,7 +153,7 @@ async def _without_parts(services: Services, upload_id: str, error: PartsLost) -
     if parts is None or parts.upload_id != error.upload_id:
         return SessionTaken("another request has continued the upload")
     log.warning("session.parts_lost", upload_id=upload_id)
-    await asyncio.shield(give_up(services.backends, services.sessions, kept, Phase.INVALID))
+    await asyncio.shield(_invalidate(services, upload_id))
     return SessionEnded("the store has lost bytes of the upload: send it again")
 
 
@@ -166,7 +172,7 @@ async def _append(
     if length is None or length > UNMARKED:
         await appender.begin()
     broken = await _read(receiving, appender, kept.session, asked, told)
-    if broken is not None and asked.checksum is not None:
+    if broken is not None and (asked.checksum is not None or isinstance(broken, FileTooLarge)):
         ending = appender.abandon()
     else:
         ending = appender.commit(_conclusion(receiving, asked, whole=broken is None))
