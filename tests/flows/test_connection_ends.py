@@ -153,3 +153,26 @@ async def test_nothing_begins_for_a_client_that_has_left(
         assert reply is not None
         assert reply.body == USUAL.partition(b"\r\n\r\n")[2]
     ground.upstream.take()
+
+
+@pytest.mark.slow
+async def test_refusals_wait_for_the_client_to_take_them(
+    environ: dict[str, str], servers_dir: Path
+) -> None:
+    """Those of a quota, too, which need no upstream, and no Redis if there is none."""
+    nowhere = {"GATEWAY_REDIS_URL": "redis://127.0.0.1:1/0", "GATEWAY_AUTH": "static"}
+    own = {**environ, **nowhere, "GATEWAY_SUBJECT_REQUESTS": "1"}
+    request = head("/v1/users", AUTHORIZATION, method="GET")
+    with Gateway.start(own, servers_dir) as gateway, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        client.settimeout(0)
+        address = urlsplit(gateway.url)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, (address.hostname, address.port))
+        sending = asyncio.create_task(loop.sock_sendall(client, request * 30_000))
+        answered, before = 0, -1
+        while answered > before:
+            await asyncio.sleep(1)
+            answered, before = gateway.log.read_bytes().count(b'"event":"request"'), answered
+        sending.cancel()
+        assert 0 < answered < 15_000  # what the kernels on both sides take

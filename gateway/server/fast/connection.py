@@ -215,7 +215,8 @@ class Connection(TurnHandler):
         else:  # it was answered at once; not from here, or many in a row would go ever deeper
             self._keep(data[size:])
             self._returning = True
-            self._loop.call_soon(self._go_on)
+            if not self._held_back:
+                self._loop.call_soon(self._go_on)
 
     def _parsed(self, head: bytes) -> RawRequestMessage | None:
         try:
