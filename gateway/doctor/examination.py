@@ -50,7 +50,7 @@ async def examine(
     not use.
     """
     if unused := sorted(set(only) - _used(settings)):
-        raise ConfigurationError(f"GATEWAY_AUTH does not name {unused[0]}: nothing to look at")
+        raise ConfigurationError(f"nothing to check: GATEWAY_AUTH does not name {unused[0]}")
     found: list[Finding] = []
     async with aclosing(
         _findings(settings, unknown or {}, set(only) or _used(settings))

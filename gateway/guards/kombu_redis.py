@@ -18,7 +18,7 @@ class GivenUpConnection(kombu.Channel):
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
         if getattr(self.connection, "client", None) is None:
-            raise RedisConnectionError("the connection to the broker was given up")
+            raise RedisConnectionError("the connection to the broker was abandoned")
         params: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]
         return params
 

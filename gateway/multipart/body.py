@@ -164,7 +164,7 @@ class Body:
                 self._events.append(PartData(data, start, end))
         elif self._size > self._limits.max_preamble_bytes:
             longest = self._limits.max_preamble_bytes
-            raise PreambleTooLong(f"More than {longest} bytes stand before the first part.")
+            raise PreambleTooLong(f"More than {longest} bytes precede the first part.")
 
     def _note(self, verdict: Verdict) -> None:
         """Report once that the boundary occurs where it delimits nothing."""

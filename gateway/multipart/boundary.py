@@ -71,7 +71,7 @@ def checked_boundary(text: str) -> bytes:
     if len(text) > MAX_BOUNDARY:
         raise InvalidBoundary(f"The boundary is longer than {MAX_BOUNDARY} characters.")
     if not _BOUNDARY.fullmatch(text):
-        raise InvalidBoundary("The boundary is empty, or has a character that none may have.")
+        raise InvalidBoundary("The boundary is empty, or has a character that is not allowed.")
     return text.encode("ascii")
 
 

@@ -226,7 +226,7 @@ def _check_options(query: Mapping[str, str], *, tls: bool, by_sentinel: bool) ->
 
 def _options(query: Mapping[str, str], database: str) -> dict[str, object]:
     if database and not database.isdecimal():
-        raise ValueError("the database is a number: …/0")
+        raise ValueError("the database must be a number: …/0")
     own = {name: value for name, value in query.items() if name not in _OF_SENTINELS}
     options = cast(dict[str, object], parse_url(f"redis://?{urlencode(own)}"))
     return {"db": int(database or 0)} | options

@@ -79,7 +79,7 @@ async def _pages(
         if len(seen) >= latest.total:
             return
         first = max(0, end - 1)
-    raise UpstreamError("users come faster than they can be listed", retryable=True)
+    raise UpstreamError("users are added faster than they can be listed", retryable=True)
 
 
 def _page_of(document: Mapping[str, object]) -> _Page:

@@ -73,7 +73,7 @@ async def test_users_that_appear_faster_than_pages_are_read_are_searched_later(
         left.extend(range(len(left), len(left) + 150))
 
     serve(upstream, list(range(150)), *[more] * 30)
-    with pytest.raises(UpstreamError, match="users come faster") as caught:
+    with pytest.raises(UpstreamError, match="users are added faster") as caught:
         await found(client)
     assert caught.value.retryable
 
