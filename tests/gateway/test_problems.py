@@ -13,7 +13,12 @@ def leaves(cls: type[Exception]) -> list[type[Exception]]:
 
 
 OPERATORS_ALONE = "gateway.admin."
-NO_CLIENT_MEETS = (errors.ConfigurationError, errors.IllegalTransition, errors.SnifferUnavailable)
+NO_CLIENT_MEETS = (
+    errors.ConfigurationError,
+    errors.IllegalTransition,
+    errors.OfferLapsed,
+    errors.SnifferUnavailable,
+)
 
 
 @pytest.mark.parametrize(
