@@ -301,8 +301,11 @@ async def test_what_opens_a_file_is_neither_logged_nor_sent_on(
     ],
 )
 async def test_own_paths_have_no_other_methods(gateways: Gateways, path: str, allowed: str) -> None:
+    refused = ["POST", "PUT", "OPTIONS"]
+    if path != "/gateway/uploads/x":  # else it may end an upload in several requests
+        refused.append("DELETE")
     for gateway in gateways.each:
-        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        for method in refused:
             requests = [asked(path, *PREFLIGHT, method=method), upload(path, method)]
             for request in requests:
                 answer = await exchange(gateway.url, request)
