@@ -78,7 +78,7 @@ class UpstreamConnection(BaseProtocol):
 
     @property
     def fresh(self) -> bool:
-        """Whether an upload may be sent on it, after it was idle."""
+        """Whether a request may be sent on it, after it was idle."""
         return self.usable and self.transport is not None and is_silent(self.transport)
 
     @property
@@ -265,9 +265,7 @@ class UpstreamConnection(BaseProtocol):
         super().connection_lost(exc)
         self._pool.forget(self)
         if exc is None or isinstance(exc, BrokenPipeError):
-            with suppress(HttpProcessingError):
-                self._answers.feed_eof()
-            self._push()
+            self._end_body()
         self._break(UNREACHABLE)
 
     def pause_writing(self) -> None:
@@ -281,6 +279,13 @@ class UpstreamConnection(BaseProtocol):
         super().resume_writing()
         if self._carried is not None:
             self._carried.upstream_drained()
+
+    def _end_body(self) -> None:
+        """End a body that ends with its connection."""
+        if self._stream is not None and not self._stream.is_eof():
+            with suppress(HttpProcessingError):  # any other one is not complete
+                self._answers.feed_eof()
+            self._push()
 
     def _break(self, why: str) -> None:
         carried, stream = self._carried, self._stream
