@@ -67,6 +67,12 @@ BYTES_NOT_RESENT = Counter(
     "Bytes that these clients did not have to send again.",
     ("dialect",),
 )
+SESSION_ENDS = Counter(
+    f"{PREFIX}session_ends_total",
+    "Uploads in several requests that have ended, by how; lost ones are invalid as well.",
+    ("end",),
+    (("complete", "cancelled", "invalid", "expired", "lost"),),
+)
 CONNECTIONS = Gauge(f"{PREFIX}connections", "Open connections of clients.", start=0.0)
 CONNECTIONS_CLOSED = Counter(
     f"{PREFIX}connections_closed_total",
@@ -222,7 +228,7 @@ LOST_MESSAGES = Counter(
 
 ALL: Final[tuple[Metric[Any], ...]] = (
     REQUESTS, UPLOADS, PROBLEMS, RECEIVED, SENT, REQUEST_SECONDS, PHASE_SECONDS,
-    PROCESSES, OPEN_UPLOADS, RESUMED, BYTES_NOT_RESENT,
+    PROCESSES, OPEN_UPLOADS, RESUMED, BYTES_NOT_RESENT, SESSION_ENDS,
     CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
     PENDING, OLDEST_PENDING, OPEN_SESSIONS, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES,
     BUCKET_COUNT_BEGAN, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,

@@ -23,6 +23,7 @@ from gateway.errors import (
     StoreUnavailable,
     UploadSuperseded,
 )
+from gateway.metrics.catalogue import SESSION_ENDS
 from gateway.records.spare import spare_of
 from gateway.resumable.appending import read_tails
 from gateway.resumable.session import Parts, Phase, Session, move
@@ -66,6 +67,7 @@ async def finish(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
         await _assemble(backends, session)
         crash.point(crash.Point.SESSION_ASSEMBLED)
         await backends.accept_hosted(session.upload)
+        SESSION_ENDS.add(Phase.COMPLETE)
     except UploadSuperseded:
         await give_up(backends, sessions, kept, Phase.INVALID)
         raise
@@ -88,6 +90,7 @@ async def _without_bytes(
     known = await backends.ledger.find_in_bucket(kept.session.id)
     if known is not None and known.state is not State.ABORTED:
         return known
+    SESSION_ENDS.add("lost")
     log.error("session.lost", upload_id=kept.session.id, error=repr(error))
     await give_up(backends, sessions, kept, Phase.INVALID)
     raise SessionEnded("the store has lost bytes of the upload: send it again") from error
@@ -120,6 +123,7 @@ async def give_up(backends: Backends, sessions: Sessions, kept: Kept, phase: Pha
     dead = replace(dead, subject=session.upload.subject, target=session.upload.target)
     await backends.ledger.fence(dead)
     await sessions.remove(session.id)
+    SESSION_ENDS.add(phase)
     log.info("session.ended", upload_id=session.id, phase=session.phase, offset=session.offset)
 
 
