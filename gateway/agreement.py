@@ -92,6 +92,7 @@ def _compared(settings: Settings) -> Mapping[str, str]:
         "S3_BUCKET": settings.s3_bucket,
         "UPSTREAM_URL": str(settings.upstream_url),
         "UPSTREAM_CLIENT_ID": settings.upstream_client_id or "",
+        "RESUME_FOR": f"{settings.resume_for:g}",
         "BROKER_URL": _place_of(settings.broker),
         **_of_broker(settings),
     }
