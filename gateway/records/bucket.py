@@ -219,10 +219,12 @@ class BucketRecords:
             raise OfferLapsed("the upload has ended already")
         return Entry(upload, written.etag, offered=True)
 
-    async def _end(self, upload: Upload) -> Entry:
+    async def _end(self, upload: Upload, *, is_pending_here: bool = True) -> Entry:
         stands = await self._record_end(upload)
         crash.point(crash.Point.END_RECORDED)
-        if stands is upload:  # else what is pending may be newer, or is found to be older
+        if (
+            is_pending_here and stands is upload
+        ):  # else what is pending may be newer, or is found to be older
             await self.forget_pending(upload.id)
         return Entry(stands, None)
 

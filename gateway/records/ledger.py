@@ -162,7 +162,12 @@ class Ledger(BucketRecords):
         if entry.version is None and not entry.offered and not is_end(upload.state):
             await self._redis.set(keys.relayed(upload.id), pack(upload), keepttl=True)
             return Entry(upload, None)
-        saved = await super().save(entry, upload)
+        if entry.version is None and upload.delivery is Delivery.RELAY:
+            # If Redis took the record but did not say so, there is one in the bucket as well: the
+            # sweeper finds it, which costs less than a request for each relay.
+            saved = await self._end(upload, is_pending_here=False)
+        else:
+            saved = await super().save(entry, upload)
         if is_end(upload.state) and upload.delivery is Delivery.RELAY:
             await self._forget_relayed(upload.id)
         return saved

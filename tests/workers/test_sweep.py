@@ -31,6 +31,11 @@ from tests.servers.aged_store import later, open_aged_backends, own_lease, sweep
 from tests.servers.fixtures import StartGateway
 from tests.servers.metrics import Scrape, until
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
+from workers.due import Due
+from workers.runtime import WorkerServices
+from workers.sniff import Sniffer
+from workers.steps.audit import audit
+from workers.steps.resumption import resume
 from workers.sweep import sweep_once
 from workers.sweep.backlog import resend
 from workers.sweep.expired import expire
@@ -131,6 +136,28 @@ async def test_record_lost_by_redis_blocks_nothing(backends: Backends) -> None:
     assert age < LATER
     assert await backends.ledger.list_relayed(-LATER, 1) == [kept]
     assert await backends.redis.zrange(keys.RELAYED_SET, 0, -1) == [kept.encode()]
+
+
+async def test_a_relay_that_has_a_record_in_the_bucket_as_well_loses_that_later(
+    backends: Backends,
+) -> None:
+    """As after a Redis that took the record and did not say so."""
+    upload = stored_upload(Delivery.RELAY)
+    await backends.ledger.accept_relayed(upload)
+    await backends.ledger._keep_in_store(upload)
+    async with Sniffer.open() as sniffer:
+        services = WorkerServices(backends, sniffer, Due(backends.redis, backends.queue))
+        await audit(upload.id, services)
+        assert await backends.redis.exists(keys.relayed(upload.id)) == 0
+        ended = await backends.ledger.ended(upload.id)
+        assert ended is not None
+        assert ended.state is State.FLAGGED
+        await resume(upload.id, services)  # as the sweeper has it done
+    with pytest.raises(ObjectNotFound):
+        await backends.ledger.open_kept(upload.id)
+    again = await backends.ledger.ended(upload.id)
+    assert again is not None
+    assert again.state is State.FLAGGED
 
 
 @pytest.mark.usefixtures("worker")
