@@ -68,6 +68,7 @@ def test_processes_that_cannot_read_each_other_are_reported(
         ("s3_bucket", "another"),
         ("upstream_url", "https://staging.chatkitty.example"),
         ("upstream_client_id", "another"),
+        ("resume_for", "3600"),
         ("broker_url", "redis://127.0.0.1/7"),
         ("broker_url", "amqp://guest:guest@127.0.0.1/elsewhere"),
     ],
