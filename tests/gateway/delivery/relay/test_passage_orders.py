@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 from gateway.delivery.relay.passage import MOVES, TO_ACT, Event, Phase
 from gateway.delivery.relay.phase import Side
 from gateway.errors import BodyTimeout, UpstreamError, UpstreamUnavailable
+from tests.examples import examples
 from tests.gateway.delivery.relay.passage_stage import FAR, HEAD, Stage
 
 BODY = b"0123456789"
@@ -212,8 +213,7 @@ class Orders(RuleBasedStateMachine):
 
 TestOrders = Orders.TestCase
 TestOrders.settings = settings(
-    max_examples=150,
+    examples(150),
     stateful_step_count=12,
-    deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
