@@ -112,7 +112,7 @@ def test_the_refusal_of_bare_line_feeds_names_them() -> None:
         (raw_part(NAMED + b"\r\nX: y" * 17), ("Part 1", "16 headers")),
         (raw_part(NAMED + b"\r\nX: " + b"x" * 9000), ("part 1", "8192 bytes")),
         (form(*[part(b"", "x")] * 101), ("100 parts",)),
-        (b"x" * 2000, ("1024 bytes", "before the first part")),
+        (b"x" * 2000, ("1024 bytes", "precede the first part")),
     ],
 )
 def test_every_other_refusal_names_the_part_or_the_limit(
