@@ -47,7 +47,7 @@ _LOOK_AGAIN = 2.0
 _OFFERED_FOR = 2.0
 """Seconds after which the gateway writes the record of an upload that was offered.
 
-Most uploads have ended by then.
+Most uploads have ended by then. If the client does not wait for longer, nothing is offered.
 """
 
 _LAST_LOOK = 3.0
@@ -121,7 +121,7 @@ class ExternalDelivery:
         is left behind. Raises StoreUnavailable; then it is unknown whether the upload was accepted.
         If it was not, the sweeper removes what remains.
         """
-        if wait > 0 and self._may_be_offered(received):
+        if wait > _OFFERED_FOR and self._may_be_offered(received):
             return await self._offer(received, wait)
         upload = received.upload
         until = None if contested else received.uncontested_until
@@ -165,7 +165,7 @@ class ExternalDelivery:
             try:
                 self.backends.queue.send(Step.INSPECT, upload.id, received.sealed)
                 _PHASES.store.observe(time.monotonic() - received.completed_after)
-                await _heard(notice, min(limit, _OFFERED_FOR))
+                await _heard(notice, _OFFERED_FOR)
                 end = self._end_told(upload, notice)
                 taken = end is not None or await self._is_taken(received)
             finally:

@@ -5,15 +5,18 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import cast
 from uuid import uuid4
 
 import pytest
 
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.uploads import keys
-from tests.crashes.conftest import Stage, died, stopped
-from tests.flows.client import Answer
+from tests.crashes.conftest import PATH, Stage, died, stopped
+from tests.flows import files
+from tests.flows.client import Answer, Client
 from tests.servers.gateway import Gateway
+from tests.servers.sandbox import TOKENS
 from tests.servers.store_proxy import FaultProxy
 
 
@@ -37,7 +40,16 @@ async def offered(stage: Stage, crash_at: str = "") -> tuple[Gateway, asyncio.Ta
     await stopped(gateway.pid)
     assert await stage.tasks_that_wait() == 1
     assert await stage.left(keys.PENDING) == []
+    assert await listed(stage) == []
     return gateway, sending
+
+
+async def listed(stage: Stage) -> list[str]:
+    """The uploads that subjects' lists have."""
+    redis = stage.backends.redis
+    lists = [key async for key in redis.scan_iter(match="uploads:of:*")]
+    members = [cast(bytes, each) for key in lists for each in await redis.zrange(key, 0, -1)]
+    return [upload_id.decode() for upload_id in members]
 
 
 async def registered(stage: Stage) -> None:
@@ -56,6 +68,22 @@ async def check_once(stage: Stage, sending: asyncio.Task[Answer | None]) -> None
     assert len(await stage.messages()) == 1
     assert await stage.left(keys.PENDING) == []
     assert await stage.left(keys.INCOMING) == [answer.upload_id]
+    assert await listed(stage) == [answer.upload_id]
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "wait=1", "wait=3"])
+async def test_an_answer_without_an_end_is_given_for_a_record(stage: Stage, prefer: str) -> None:
+    gateway = stage.gateway()
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        answer = await client.upload(PATH, files.PNG, name=stage.name, headers={"Prefer": prefer})
+        assert answer.status == 202, answer.body
+        assert await stage.left(keys.PENDING) == [answer.upload_id]
+        assert await listed(stage) == [answer.upload_id]
+        worker = stage.worker()
+        await registered(stage)
+        assert (await client.resource(answer.upload_id))["state"] == "registered"
+    assert len(await stage.messages()) == 1
+    assert worker.exit_status is None
 
 
 async def test_an_unanswered_offer_is_no_upload(stage: Stage) -> None:

@@ -167,8 +167,10 @@ async def repeat(request: web.Request, services: Services, upload: Upload) -> we
     log.info("upload.repeated", first=upload.id)
     if upload.delivery is Delivery.RELAY:
         return answer_to(request, upload)
+    # The first request's gateway may have died before it listed the upload, or sent its task.
+    await services.backends.ledger.remember(upload)
     if not is_end(upload.state):
-        services.backends.queue.send(Step.RESUME, upload.id)  # its task may be lost
+        services.backends.queue.send(Step.RESUME, upload.id)
     return await answer_hosted(request, services, upload)
 
 
