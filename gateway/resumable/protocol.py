@@ -126,6 +126,9 @@ class Dialect(Protocol):
     def append(self, head: HeadLike) -> Append:
         """What a request to go on with an upload says. Raises a ClientError."""
 
+    def interim(self, report: Report) -> Mapping[str, str] | None:
+        """The fields of the interim response to a creation; None if its client must get none."""
+
     def created(self, report: Report) -> Reply:
         """The answer to a creation, after which more is to come."""
 

@@ -357,6 +357,9 @@ class Settings(BaseModel):
     resumable: bool = True
     """Accept hosted uploads that come in several requests."""
 
+    interim_responses: bool = False
+    """Send `104` to clients of the IETF draft. nginx in front breaks it (docs/resumable.md)."""
+
     resume_for: Annotated[float, Field(ge=60)] = 86400.0
     """Seconds for which such an upload is kept while nothing more of it comes."""
 

@@ -97,6 +97,16 @@ class Draft:
             raise MalformedRequest(f"{self._field} has to say whether more parts follow")
         return Append(offset, complete, _length(head, offset, complete=complete))
 
+    def interim(self, report: Report) -> Mapping[str, str] | None:
+        """Where to go on if the connection breaks, for `104 Upload Resumption Supported`.
+
+        None for a request without a version, which must not be answered so.
+        """
+        if self.version is None:
+            return None
+        limit = self._limit(_limits(report, self.lifetime))
+        return {**self._spoken(), "Location": report.location, **limit}
+
     def created(self, report: Report) -> Reply:
         """Where to go on."""
         return Reply(201, {"Location": report.location, **self._of(report)})
@@ -155,8 +165,8 @@ class Draft:
         return {self._field: items.written(value=complete is not self.inverted)}
 
     def _of(self, report: Report) -> dict[str, str]:
-        limit = f"max-size={report.limits.max_size}, {self.lifetime}={int(report.expires_in)}"
-        return {**self.marks(report), **({} if report.complete else self._limit(limit))}
+        limit = {} if report.complete else self._limit(_limits(report, self.lifetime))
+        return {**self.marks(report), **limit}
 
     def _limit(self, value: str) -> dict[str, str]:
         return {"Upload-Limit": value} if self.lifetime else {}
@@ -183,6 +193,10 @@ DRAFTS: Final = (*_SPOKEN.values(), UNVERSIONED)
 def draft_of(headers: CIMultiDictProxy[str]) -> Draft:
     """The version that a request speaks; the newest rules if it is none that is spoken here."""
     return _SPOKEN.get(items.size(headers, VERSION), UNVERSIONED)
+
+
+def _limits(report: Report, lifetime: str | None) -> str:
+    return f"max-size={report.limits.max_size}, {lifetime}={int(report.expires_in)}"
 
 
 def _length(head: HeadLike, offset: int, *, complete: bool) -> int | None:

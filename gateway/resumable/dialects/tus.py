@@ -86,6 +86,9 @@ class Tus:
         length = _length(head.headers, required=False)
         return Append(offset, complete=False, length=length, checksum=_checksum(head.headers))
 
+    def interim(self, _: Report) -> None:
+        """There are none in tus."""
+
     def created(self, report: Report) -> Reply:
         """Where to go on."""
         return Reply(201, {"Location": report.location, **self._of(report)})

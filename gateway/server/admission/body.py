@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 import aiohttp
 from aiohttp import web
@@ -17,6 +17,7 @@ from gateway.errors import (
     MalformedRequest,
     UploadAborted,
 )
+from gateway.heads import head
 from gateway.limits.minimum_rate import Pace
 from gateway.server.connection.context import CONTINUED
 from gateway.server.services import Services
@@ -117,10 +118,18 @@ async def send_continue(request: web.Request) -> None:
     Raises UploadAborted if the client disconnected.
     """
     if "Expect" in request.headers:
-        try:
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        except ConnectionError as error:
-            raise UploadAborted(_INCOMPLETE) from error
-        # These bytes are not part of the answer; its head is still to come.
-        request.writer.output_size = 0
+        await send_interim(request, "100 Continue", {})
         request[CONTINUED] = True
+
+
+async def send_interim(request: web.Request, status: str, fields: Mapping[str, str]) -> None:
+    """Send an interim response (RFC 9110 section 15.2); the answer is still to come.
+
+    Raises UploadAborted if the client disconnected.
+    """
+    try:
+        await request.writer.write(head(f"HTTP/1.1 {status}", fields.items()))
+    except ConnectionError as error:
+        raise UploadAborted(_INCOMPLETE) from error
+    # These bytes are not part of the answer; its head is still to come.
+    request.writer.output_size = 0

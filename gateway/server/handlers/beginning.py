@@ -1,10 +1,11 @@
 """Where uploads begin whose body is the file itself, in one request or in several."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from msgspec.structs import replace
 
 from gateway import crash, tracing
@@ -13,12 +14,16 @@ from gateway.delivery.admitted import Admitted
 from gateway.delivery.external import fields_of
 from gateway.delivery.form import FileReader
 from gateway.errors import (
+    BodyTimeout,
     EmptyFile,
     FileTooLarge,
     RouteNotFound,
+    Unavailable,
+    UploadInProgress,
     UploadNotFound,
 )
 from gateway.metrics.catalogue import OPEN_UPLOADS
+from gateway.metrics.requests import CUT
 from gateway.multipart import PartBegin
 from gateway.records.claims import Claim, Held
 from gateway.resumable.dialects import by_name, of_creation
@@ -28,9 +33,17 @@ from gateway.resumable.protocol import Append, Creation, Dialect, Door, Limits, 
 from gateway.resumable.session import Phase, Session
 from gateway.resumable.sessions import Kept
 from gateway.server.admission.admit import authenticate, settle_file
+from gateway.server.admission.body import send_interim
 from gateway.server.admission.charge import charge
 from gateway.server.admission.pictures import check_picture
-from gateway.server.connection.context import MARKS, PARTIAL, REQUEST_ID, TARGET, UPLOAD_ID
+from gateway.server.connection.context import (
+    ENDED,
+    MARKS,
+    PARTIAL,
+    REQUEST_ID,
+    TARGET,
+    UPLOAD_ID,
+)
 from gateway.server.fields.head import head_of
 from gateway.server.fields.idempotency_key import idempotency_key
 from gateway.server.fields.prefer import preference
@@ -54,6 +67,9 @@ log = get_logger(__name__)
 
 RAW: Final = "/gateway/raw"
 TUS_DOOR: Final = "/gateway/tus"
+
+_WORTH_IT: Final = 1024 * 1024
+"""Bytes of a whole file from which on it is worth two more requests to the store to continue it."""
 
 
 async def begin_raw(request: web.Request) -> web.StreamResponse:
@@ -129,13 +145,16 @@ async def _begin(
     still_open.value += 1
     try:
         await services.fitness.check()
+        receiving = Receiving(request, services, principal, dialect)
+        if creation.complete and _may_be_continued(receiving, creation):
+            request[PARTIAL] = True
+            return await _host_promised(receiving, admitted, creation, fields)
         if creation.complete:
             request[MARKS] = dialect.marks(_whole(creation.length or 0))
             response = await _host(request, services, admitted, creation, fields)
             request[MARKS] = dialect.marks(_whole(creation.length or request.content.total_bytes))
             return response
         request[PARTIAL] = True
-        receiving = Receiving(request, services, principal, dialect)
         return await _open(receiving, admitted, creation, fields)
     finally:
         still_open.value -= 1
@@ -186,6 +205,67 @@ async def _host(
         return await host_once(request, services, admitted, reader, claimed)
 
 
+def _may_be_continued(receiving: Receiving, creation: Creation) -> bool:
+    """Whether the client of a whole file is to learn, while it sends, where it can go on."""
+    request, services, _, dialect = receiving
+    return (
+        services.settings.interim_responses
+        and request.version >= HttpVersion11
+        and dialect.interim(_whole(0)) is not None
+        and (creation.length is None or creation.length >= _WORTH_IT)
+    )
+
+
+async def _host_promised(
+    receiving: Receiving,
+    admitted: Admitted,
+    creation: Creation,
+    fields: tuple[tuple[str, str], ...],
+) -> web.Response:
+    """Take a whole file; if it is cut, its client may go on with what did not arrive.
+
+    The interim response is the first of all, since Envoy passes no second one on.
+    """
+    request, services, _, dialect = receiving
+    key = idempotency_key(request.headers.getall("Idempotency-Key", []))
+    async with services.presence.of(admitted.upload_id, at_once=key is not None):
+        if key is not None and (first := await _claimed(receiving, admitted, key)) is not None:
+            request[PARTIAL] = False
+            return await repeat(request, services, first)
+        kept = await _created_session(receiving, admitted, creation, fields)
+        promise = dialect.interim(report_of(receiving, kept.session)) or {}
+        await send_interim(request, "104 Upload Resumption Supported", promise)
+        try:
+            kept = await append(receiving, kept, Append(0, complete=True, length=creation.length))
+        except (Unavailable, BodyTimeout):
+            # iOS goes on after a connection that is cut, and gives up after an answer.
+            request[ENDED] = CUT
+            if request.transport is not None:
+                request.transport.close()
+            raise
+        return await conclude(receiving, kept)
+
+
+async def _claimed(receiving: Receiving, admitted: Admitted, key: str) -> Upload | None:
+    """The upload that the key stands for; None if this request is to bring it.
+
+    A session that is complete is one, whichever process was to make it one. Raises what
+    `Once.claim` raises.
+    """
+    _, services, principal, _ = receiving
+    place = keys.claim(principal.subject, key)
+    ours = Claim(admitted.upload_id, admitted.target, admitted.content_length)
+    held, taken = await services.once.claims.take(place, ours)
+    if taken:
+        return None
+    with suppress(UploadNotFound):
+        kept = await services.sessions.read(held.claim.upload_id)
+        if kept.session.phase is Phase.COMPLETE and await end(services, kept, again=True) is None:
+            raise UploadInProgress("the first request with this key is still in progress")
+    claimed = await services.once.claim(admitted, key, services.settings.registration_wait)
+    return claimed if isinstance(claimed, Upload) else None
+
+
 async def _open(
     receiving: Receiving,
     admitted: Admitted,
@@ -228,7 +308,6 @@ async def _session_of(
     A creation with an `Idempotency-Key` that was used before is answered as the first one.
     """
     request, services, principal, _ = receiving
-    session = _new_session(receiving, admitted, creation, fields)
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
     if key is not None:
         place = keys.claim(principal.subject, key)
@@ -236,10 +315,20 @@ async def _session_of(
         held, taken = await services.once.claims.take(place, claim)
         if not taken and (before := await _before(services, held, claim)) is not None:
             return before
-    kept = await services.sessions.create(session)
+    return await _created_session(receiving, admitted, creation, fields), True
+
+
+async def _created_session(
+    receiving: Receiving,
+    admitted: Admitted,
+    creation: Creation,
+    fields: tuple[tuple[str, str], ...],
+) -> Kept:
+    session = _new_session(receiving, admitted, creation, fields)
+    kept = await receiving.services.sessions.create(session)
     crash.point(crash.Point.SESSION_CREATED)
     log.info("session.created", dialect=session.dialect, length=session.length)
-    return kept, True
+    return kept
 
 
 async def _before(

@@ -63,6 +63,17 @@ def test_an_upload_in_progress_is_answered_as_the_version_says(draft: Draft) -> 
 
 
 @ALL
+def test_the_interim_response_says_where_to_go_on(draft: Draft) -> None:
+    interim = draft.interim(report())
+    if draft.version is None:
+        assert interim is None
+        return
+    _, limit, _ = WRITTEN[draft.name]
+    limited = {} if limit is None else {"Upload-Limit": limit}
+    assert interim == {"Location": _URL, **limited, **spoken(draft)}
+
+
+@ALL
 def test_a_complete_upload_says_so(draft: Draft) -> None:
     done = report(offset=100, complete=True)
     field, value = says(draft, complete=True)
@@ -120,7 +131,8 @@ def test_an_append_says_where_it_begins_and_where_it_ends(draft: Draft) -> None:
 @ALL
 def test_the_content_type_of_a_part_counts_from_version_6_on(draft: Draft) -> None:
     lines = (("Upload-Offset", "0"), says(draft, complete=True))
-    assert draft.append(head(("Content-Type", "Application/Partial-Upload; x=y"), *lines))
+    spelt = ("Content-Type", "Application/Partial-Upload; x=y")
+    assert draft.append(head(spelt, *lines)).offset == 0
     for other in ((), (("Content-Type", "video/mp4"),)):
         if draft.version is None or draft.version > 5:
             with pytest.raises(OtherType):
