@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.stack.probes import says
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.uploads import keys
 from gateway.uploads.record import State
@@ -140,7 +141,7 @@ async def test_a_record_that_is_refused_for_its_own_first_try_is_accepted(
     await died(stage.worker("register.claimed").pid)  # which has written the record anew
     proxy.mend()
     async with asyncio.timeout(PATIENCE):
-        while not await stage.tasks_that_wait():
+        while not says(gateway.log, 0, "upload.stored"):
             await asyncio.sleep(0.02)
     await stage.take_up()
     answer = await sending
