@@ -2,13 +2,14 @@
 
 The request that holds the key's claim has its body read. Any other request with the key gets the
 upload that the key stands for, or takes the claim over once it is certain that this upload was not
-and will not be accepted. A relay with an unknown outcome is never sent a second time.
+and will not be accepted. A relay with an unknown outcome is never sent a second time. A session
+that is complete is an accepted upload, whichever request finds it.
 """
 
 import asyncio
 import math
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -25,8 +26,12 @@ from gateway.errors import (
     ObjectNotFound,
     PreconditionFailed,
     RecordNotKept,
+    SessionEnded,
+    SessionTaken,
     StoreUnavailable,
     UploadInProgress,
+    UploadNotFound,
+    UploadSuperseded,
     UpstreamError,
 )
 from gateway.records import orphans
@@ -34,6 +39,9 @@ from gateway.records.bucket import Entry
 from gateway.records.claims import Claim, Claims, Held
 from gateway.records.heartbeats import is_gone, present_in_bucket
 from gateway.records.spare import find_spare, recovered
+from gateway.resumable.finishing import give_up, settle
+from gateway.resumable.session import Phase
+from gateway.resumable.sessions import Kept, Sessions
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import advance
@@ -68,6 +76,7 @@ class Once:
 
     backends: Backends
     claims: Claims
+    sessions: Sessions
 
     async def claim(self, admitted: Admitted, key: str, patience: float) -> Held | Upload:
         """The claim, if the body is to be read, else the upload that the key stands for.
@@ -75,26 +84,62 @@ class Once:
         If the first request is still in progress, wait for it for up to `patience` seconds. Raises
         IdempotencyKeyReused, UploadInProgress, StoreUnavailable, and Unknown.
         """
+        async with aclosing(self._looks(admitted, key, patience)) as looks:
+            async for held, taken in looks:
+                if taken:
+                    return held
+                if (found := await self._found(held, admitted)) is not None:
+                    return found
+        raise _in_progress()
+
+    async def claim_session(
+        self, admitted: Admitted, key: str, patience: float
+    ) -> Held | Upload | Kept:
+        """The same for a request that begins a session; the key may stand for one that is open.
+
+        Raises what `claim` raises.
+        """
+        async with aclosing(self._looks(admitted, key, patience)) as looks:
+            async for held, taken in looks:
+                if taken:
+                    return held
+                kept = await self._session(held.claim.upload_id)
+                if kept is not None and kept.session.phase is Phase.OPEN:
+                    return kept
+                if (found := await self._found(held, admitted)) is not None:
+                    return found
+        raise _in_progress()
+
+    async def _looks(
+        self, admitted: Admitted, key: str, patience: float
+    ) -> AsyncGenerator[tuple[Held, bool], None]:
+        """The claim that holds the key, and whether it is ours, until patience is at its end.
+
+        Raises IdempotencyKeyReused, UploadInProgress, StoreUnavailable.
+        """
         place = keys.claim(admitted.principal.subject, key)
-        ours = Claim(admitted.upload_id, admitted.target, admitted.content_length)
         clock = asyncio.get_running_loop().time
         deadline = clock() + patience
         while True:
-            held, taken = await self.claims.take(place, ours)
+            held, taken = await self.claims.take(place, _claim_of(admitted))
             if taken:
                 crash.point(crash.Point.CLAIM_TAKEN)
-                return held
-            held.claim.check(admitted.target, admitted.content_length)
-            if (settled := await self._settled(held.claim.upload_id)) is not None:
-                return settled
-            again = await self._take_over(held, ours, admitted)
-            if again is not None:
-                return again
+            else:
+                held.claim.check(admitted.target, admitted.content_length)
+            yield held, taken
             if clock() > deadline:
-                raise UploadInProgress(
-                    "the first request with this key is still in progress", _COME_BACK
-                )
+                return
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _found(self, held: Held, admitted: Admitted) -> Held | Upload | None:
+        """The upload that the key stands for, or the claim of one that will never be accepted.
+
+        None if neither is known yet. Raises Unknown, StoreUnavailable.
+        """
+        first = held.claim.upload_id
+        if (settled := await self._settled(first) or await self._finished(first)) is not None:
+            return settled
+        return await self._take_over(held, admitted)
 
     async def begin(self, held: Held, admitted: Admitted) -> "KeyedAttempt":
         """Record a relay before its first byte is sent.
@@ -153,6 +198,45 @@ class Once:
             raise Unknown(upload)
         return upload
 
+    async def _session(self, upload_id: str) -> Kept | None:
+        try:
+            return await self.sessions.read(upload_id)
+        except UploadNotFound:
+            return None
+
+    async def _finished(self, upload_id: str) -> Upload | None:
+        """The upload of a complete session, whichever process was to make it one.
+
+        Raises StoreUnavailable.
+        """
+        kept = await self._session(upload_id)
+        if kept is None or kept.session.phase is not Phase.COMPLETE:
+            return None
+        try:
+            return await asyncio.shield(settle(self.backends, self.sessions, kept))
+        except (UploadSuperseded, SessionEnded):
+            return None
+
+    async def _give_up(self, upload_id: str, admitted: Admitted) -> bool:
+        """Whether it is certain from now on that the upload will never be accepted.
+
+        Raises StoreUnavailable.
+        """
+        kept = await self._session(upload_id)
+        if kept is None:
+            dead = abandoned(upload_id, datetime.now(UTC))
+            dead = replace(dead, subject=admitted.principal.subject, target=admitted.target)
+            return await self.backends.ledger.fence(dead)
+        phase = kept.session.phase
+        if phase is Phase.COMPLETE:
+            return False
+        try:
+            ending = Phase.INVALID if phase is Phase.OPEN else phase
+            await give_up(self.backends, self.sessions, kept, ending)
+        except SessionTaken:
+            return False
+        return True
+
     async def _adopt(self, upload_id: str) -> bool:
         """Resume an upload with a complete file but no record (lost, or never written).
 
@@ -178,7 +262,7 @@ class Once:
         log.info("claim.adopted", first=upload_id)
         return True
 
-    async def _take_over(self, held: Held, ours: Claim, admitted: Admitted) -> Held | Upload | None:
+    async def _take_over(self, held: Held, admitted: Admitted) -> Held | Upload | None:
         """The claim of a request that died before its file was complete, else its upload.
 
         None if neither is known yet. Raises Unknown, StoreUnavailable.
@@ -196,14 +280,20 @@ class Once:
         if upload is None:
             if await self._adopt(held.claim.upload_id):
                 return await self._settled(held.claim.upload_id)
-            dead = abandoned(held.claim.upload_id, datetime.now(UTC))
-            dead = replace(dead, subject=admitted.principal.subject, target=admitted.target)
-            if not await self.backends.ledger.fence(dead):
+            if not await self._give_up(held.claim.upload_id, admitted):
                 return None
         elif upload.state is not State.ABORTED:
             return None
         log.info("claim.taken_over", dead=held.claim.upload_id)
-        return await self.claims.replace(held, ours)
+        return await self.claims.replace(held, _claim_of(admitted))
+
+
+def _claim_of(admitted: Admitted) -> Claim:
+    return Claim(admitted.upload_id, admitted.target, admitted.content_length)
+
+
+def _in_progress() -> UploadInProgress:
+    return UploadInProgress("the first request with this key is still in progress", _COME_BACK)
 
 
 def outcome_unknown(upload: Upload, detail: str) -> Upload:

@@ -109,6 +109,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         await stack.enter_async_context(at_work(lambda: announce(backends.redis, ours)))
         quotas = await _counting(settings, backends, stack)
         claims = Claims(backends.store, settings.idempotency_retention)
+        sessions = Sessions(backends.store)
         forwarder = Forwarder(session, str(settings.upstream_url))
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
@@ -157,8 +158,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             route_of=_router(settings, routes),
             client_of=client_finder(settings.trusted_proxies),
             external=ExternalDelivery(backends, notices, budget),
-            once=Once(backends, claims),
-            sessions=Sessions(backends.store),
+            once=Once(backends, claims, sessions),
+            sessions=sessions,
             let_go=let_go,
             presence=presence,
             fitness=fitness,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from io import BytesIO
 from itertools import pairwise
 from urllib.parse import urlsplit
 
@@ -11,9 +12,9 @@ import pytest
 
 from gateway.uploads import keys
 from gateway.uploads.record import State
-from tests.crashes.conftest import Stage, died, stopped
+from tests.crashes.conftest import PATH, Stage, died, stopped
 from tests.flows import files
-from tests.flows.client import PATIENCE, Client
+from tests.flows.client import PATIENCE, Answer, Client
 from tests.flows.resuming import begin, create, offset_of, patch, tus_patch
 from tests.servers.aged_store import sweep_later
 from tests.servers.sandbox import TOKENS
@@ -267,3 +268,66 @@ async def test_a_sweeper_leaves_open_sessions_and_their_parts_alone(stage: Stage
         answer = await patch(client, path, 9 * MIB, LARGE[9 * MIB :], last=True)
         assert answer.status == 200, answer.body
     await nothing_is_left_but_the_file(stage, LARGE)
+
+
+@pytest.mark.parametrize("way", ["raw", "form"])
+async def test_a_key_stands_for_a_complete_upload_whichever_way_it_is_sent_again(
+    stage: Stage, way: str
+) -> None:
+    gateway, other = stage.gateway("session.complete"), stage.gateway()
+    stage.worker()
+    headers = {"Idempotency-Key": "one"}
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        begun = await begin(client, headers, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        await sent_in_vain(client, path, 0, SMALL, last=True)
+    await died(gateway.pid)
+    async with Client.open(other.url, TOKENS["alice"]) as client:
+        again = await sent_whole(client, way, headers, name=stage.name)
+        assert (again.status, again.upload_id) == (200, begun.upload_id), again.body
+        assert await offset_of(client, path) == len(SMALL)
+    await nothing_is_left_but_the_file(stage, SMALL)
+
+
+@pytest.mark.parametrize("way", ["raw", "form"])
+async def test_a_whole_file_takes_the_key_of_a_part_of_it(stage: Stage, way: str) -> None:
+    stage.worker()
+    headers = {"Idempotency-Key": "one"}
+    async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
+        begun = await begin(client, headers, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        assert (await patch(client, path, 0, SMALL[:1000], last=False)).status == 204
+        again = await sent_whole(client, way, headers, name=stage.name)
+        assert again.status == 200, again.body
+        late = await patch(client, path, 1000, SMALL[1000:], last=True)
+        assert late.status == 410, late.body
+    await nothing_is_left_but_the_file(stage, SMALL)
+
+
+async def test_a_key_that_a_whole_file_has_begins_no_session(stage: Stage) -> None:
+    frozen, other = stage.gateway(stop_at="external.stored"), stage.gateway()
+    stage.worker()
+    headers = {"Idempotency-Key": "one"}
+    async with (
+        Client.open(frozen.url, TOKENS["alice"]) as client,
+        Client.open(other.url, TOKENS["alice"]) as second,
+    ):
+        sending = asyncio.create_task(sent_whole(client, "raw", headers, name=stage.name))
+        await stopped(frozen.pid)
+        begun = await second.request(
+            "POST", f"/gateway/raw{PATH}", headers=headers | {"Upload-Complete": "?0"}
+        )
+        os.kill(frozen.pid, signal.SIGCONT)
+        whole = await sending
+        assert (whole.status, begun.status) == (200, 201), whole.body
+        assert whole.upload_id == begun.upload_id
+    await nothing_is_left_but_the_file(stage, SMALL)
+
+
+async def sent_whole(client: Client, way: str, headers: dict[str, str], *, name: str) -> Answer:
+    if way == "form":
+        return await client.upload(PATH, SMALL, name=name, headers=headers)
+    own = {"Content-Type": "image/png", "Content-Disposition": f'inline; filename="{name}"'}
+    return await client.request(
+        "PUT", f"/gateway/raw{PATH}", data=BytesIO(SMALL), headers=headers | own
+    )

@@ -1,6 +1,5 @@
 """Where uploads begin whose body is the file itself, in one request or in several."""
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl
@@ -19,13 +18,10 @@ from gateway.errors import (
     FileTooLarge,
     RouteNotFound,
     Unavailable,
-    UploadInProgress,
-    UploadNotFound,
 )
 from gateway.metrics.catalogue import OPEN_UPLOADS
 from gateway.metrics.requests import CUT
 from gateway.multipart import PartBegin
-from gateway.records.claims import Claim, Held
 from gateway.resumable.dialects import by_name, of_creation
 from gateway.resumable.dialects.draft import UNVERSIONED
 from gateway.resumable.dialects.tus import TUS
@@ -51,17 +47,15 @@ from gateway.server.handlers.receiving import (
     Receiving,
     append,
     conclude,
-    end,
     report_of,
     report_of_upload,
 )
 from gateway.server.handlers.uploads import host, host_once, repeat
 from gateway.server.services import SERVICES, Services
 from gateway.telemetry import bind_ids, get_logger
-from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.names import safe_name
-from gateway.uploads.record import State, Target, Upload
+from gateway.uploads.record import Target, Upload
 
 log = get_logger(__name__)
 
@@ -229,9 +223,12 @@ async def _host_promised(
     request, services, _, dialect = receiving
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
     async with services.presence.of(admitted.upload_id, at_once=key is not None):
-        if key is not None and (first := await _claimed(receiving, admitted, key)) is not None:
-            request[PARTIAL] = False
-            return await repeat(request, services, first)
+        if key is not None:
+            patience = services.settings.registration_wait
+            claimed = await services.once.claim(admitted, key, patience)
+            if isinstance(claimed, Upload):
+                request[PARTIAL] = False
+                return await repeat(request, services, claimed)
         kept = await _created_session(receiving, admitted, creation, fields)
         promise = dialect.interim(report_of(receiving, kept.session)) or {}
         await send_interim(request, "104 Upload Resumption Supported", promise)
@@ -244,26 +241,6 @@ async def _host_promised(
                 request.transport.close()
             raise
         return await conclude(receiving, kept)
-
-
-async def _claimed(receiving: Receiving, admitted: Admitted, key: str) -> Upload | None:
-    """The upload that the key stands for; None if this request is to bring it.
-
-    A session that is complete is one, whichever process was to make it one. Raises what
-    `Once.claim` raises.
-    """
-    _, services, principal, _ = receiving
-    place = keys.claim(principal.subject, key)
-    ours = Claim(admitted.upload_id, admitted.target, admitted.content_length)
-    held, taken = await services.once.claims.take(place, ours)
-    if taken:
-        return None
-    with suppress(UploadNotFound):
-        kept = await services.sessions.read(held.claim.upload_id)
-        if kept.session.phase is Phase.COMPLETE and await end(services, kept, again=True) is None:
-            raise UploadInProgress("the first request with this key is still in progress")
-    claimed = await services.once.claim(admitted, key, services.settings.registration_wait)
-    return claimed if isinstance(claimed, Upload) else None
 
 
 async def _open(
@@ -307,15 +284,19 @@ async def _session_of(
 
     A creation with an `Idempotency-Key` that was used before is answered as the first one.
     """
-    request, services, principal, _ = receiving
+    request, services, _, _ = receiving
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
-    if key is not None:
-        place = keys.claim(principal.subject, key)
-        claim = Claim(admitted.upload_id, admitted.target, creation.length)
-        held, taken = await services.once.claims.take(place, claim)
-        if not taken and (before := await _before(services, held, claim)) is not None:
-            return before
-    return await _created_session(receiving, admitted, creation, fields), True
+    if key is None:
+        return await _created_session(receiving, admitted, creation, fields), True
+    asked = replace(admitted, content_length=creation.length)
+    async with services.presence.of(admitted.upload_id, at_once=True):
+        patience = services.settings.registration_wait
+        claimed = await services.once.claim_session(asked, key, patience)
+        if isinstance(claimed, Upload):
+            return claimed
+        if isinstance(claimed, Kept):
+            return claimed, False
+        return await _created_session(receiving, admitted, creation, fields), True
 
 
 async def _created_session(
@@ -329,28 +310,6 @@ async def _created_session(
     crash.point(crash.Point.SESSION_CREATED)
     log.info("session.created", dialect=session.dialect, length=session.length)
     return kept
-
-
-async def _before(
-    services: Services, held: Held, claim: Claim
-) -> tuple[Kept, bool] | Upload | None:
-    """What a key stands for; None if it is taken over from a creation that was not completed.
-
-    Raises IdempotencyKeyReused, UploadInProgress.
-    """
-    held.claim.check(claim.target, claim.content_length)
-    first = held.claim.upload_id
-    try:
-        kept = await services.sessions.read(first)
-    except UploadNotFound:
-        upload = await services.backends.ledger.find_in_bucket(first)
-        if upload is not None and upload.state is not State.ABORTED:
-            return upload
-        await services.once.claims.replace(held, claim)
-        return None
-    if kept.session.phase is Phase.COMPLETE:
-        return await end(services, kept, again=True) or kept.session.upload
-    return kept, False
 
 
 def _new_session(
