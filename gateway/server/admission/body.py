@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 
 import aiohttp
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http import HttpProcessingError
 
 from gateway.delivery.admitted import OUTLIVED
@@ -115,9 +115,10 @@ async def next_of(content: aiohttp.StreamReader) -> bytes:
 async def send_continue(request: web.Request) -> None:
     """Ask for the body of a request that waits to be asked (RFC 9110 section 10.1.1).
 
-    Raises UploadAborted if the client disconnected.
+    A client of HTTP/1.0 does not wait, and would take that for the answer. Raises UploadAborted
+    if the client disconnected.
     """
-    if "Expect" in request.headers:
+    if "Expect" in request.headers and request.version >= HttpVersion11:
         await send_interim(request, "100 Continue", {})
         request[CONTINUED] = True
 

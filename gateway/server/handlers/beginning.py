@@ -16,6 +16,7 @@ from gateway.errors import (
     BodyTimeout,
     EmptyFile,
     FileTooLarge,
+    MalformedRequest,
     RouteNotFound,
     Unavailable,
 )
@@ -74,8 +75,15 @@ async def begin_raw(request: web.Request) -> web.StreamResponse:
     services = _services_of(request)
     target, _, query = request.raw_path.removeprefix(RAW).partition("?")
     dialect = of_creation(request.headers, Door.RAW)
-    fields = tuple(parse_qsl(query, keep_blank_values=True))
-    return await _begin(request, services, dialect, target, fields)
+    return await _begin(request, services, dialect, target, _fields_in(query))
+
+
+def _fields_in(query: str) -> tuple[tuple[str, str], ...]:
+    """The members of a query. Raises MalformedRequest if one of them is not text."""
+    try:
+        return tuple(parse_qsl(query, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        raise MalformedRequest("the percent-encoding in the query is not valid UTF-8") from None
 
 
 async def begin_tus(request: web.Request) -> web.StreamResponse:

@@ -266,7 +266,12 @@ async def _until(
 
 
 def _check_room(session: Session, length: int | None) -> None:
-    """Refuse a body of that length before it is read, if it cannot all be the file's."""
+    """Refuse a body of that length before it is read, if it cannot all be the file's.
+
+    Also any body of a file that will be too large, which its client may say only now.
+    """
+    if session.length is not None and session.length > session.limit:
+        raise FileTooLarge(f"a file may have at most {session.limit} bytes here")
     if length is None:
         return
     end = session.offset + length
@@ -310,9 +315,18 @@ async def conclude(receiving: Receiving, kept: Kept, *, again: bool = False) -> 
         return replied(receiving, session)
     if upload is None:
         return answer_to(request, session.upload)
-    response = await answer_hosted(request, services, upload, session.wait)
+    return await answer_accepted(receiving, upload, session.wait)
+
+
+async def answer_accepted(receiving: Receiving, upload: Upload, wait: float) -> web.Response:
+    """The answer for an accepted upload, once its client has waited for its end.
+
+    Clients of tus would take an error for a fault of the transfer, which went well: they get the
+    resource.
+    """
+    request, services, _, dialect = receiving
+    response = await answer_hosted(request, services, upload, wait)
     if dialect.name == TUS.name and response.status >= _ERROR:
-        # Its clients would take it for a fault of the transfer, which went well.
         upload = await services.backends.ledger.find_ended(upload.id)
         return web.json_response(resource_of(upload))
     return response

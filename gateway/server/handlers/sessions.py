@@ -20,7 +20,7 @@ from gateway.errors import (
 from gateway.metrics.catalogue import BYTES_NOT_RESENT, OPEN_UPLOADS, RESUMED
 from gateway.resumable.dialects import of_resource
 from gateway.resumable.dialects.draft import UNVERSIONED
-from gateway.resumable.dialects.tus import TUS
+from gateway.resumable.dialects.tus import RESUMABLE, TUS
 from gateway.resumable.finishing import give_up
 from gateway.resumable.protocol import Append, Dialect
 from gateway.resumable.session import Phase, check_open
@@ -37,6 +37,7 @@ from gateway.server.connection.context import MARKS, PARTIAL, TARGET, UPLOAD_ID
 from gateway.server.fields.head import head_of
 from gateway.server.handlers.receiving import (
     Receiving,
+    answer_accepted,
     append,
     conclude,
     end,
@@ -47,7 +48,6 @@ from gateway.server.handlers.receiving import (
     take_over,
 )
 from gateway.server.handlers.resources import delete_upload, get_upload
-from gateway.server.handlers.uploads import answer_hosted
 from gateway.server.services import SERVICES, Services
 from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads.ids import parse_id
@@ -63,7 +63,7 @@ _OVERRIDDEN: Final = frozenset({"PATCH", "DELETE"})
 async def answer_upload(request: web.Request) -> web.StreamResponse:
     """`/gateway/uploads/{id}`: the resource of an upload, and the upload itself to continue it."""
     services = request.app[SERVICES]
-    method = _method_of(request)
+    method = _method_of(request, services)
     dialect = of_resource(method, request.headers) if services.settings.resumable else None
     match method:
         case "GET":
@@ -88,10 +88,15 @@ def _method_refused(services: Services) -> MethodNotAllowed:
     return MethodNotAllowed(f"this path supports only {', '.join(allowed)}", allowed)
 
 
-def _method_of(request: web.Request) -> str:
-    """The method; some of Java's runtimes know no PATCH, and send another by tus' header."""
+def _method_of(request: web.Request, services: Services) -> str:
+    """The method; clients of tus whose runtime knows no PATCH name it in a header.
+
+    That header means nothing in any other request: what is in front of the gateway may allow POST
+    where it allows no DELETE.
+    """
     override = request.headers.get(_OVERRIDE, "").upper()
-    if request.method == "POST" and override in _OVERRIDDEN:
+    by_tus = services.settings.resumable and RESUMABLE in request.headers
+    if by_tus and request.method == "POST" and override in _OVERRIDDEN:
         return override
     return request.method
 
@@ -210,6 +215,7 @@ async def _to_continue(receiving: Receiving, asked: Append) -> Kept:
         and known.session.offset == asked.offset
         and not services.let_go.is_watched(upload_id)
     ):
+        request[UPLOAD_ID] = upload_id
         return known
     kept = await _own_session(request, services, principal)
     if kept.session.holder is not None or services.let_go.is_watched(upload_id):
@@ -229,7 +235,7 @@ async def _answer_again(receiving: Receiving, asked: Append, upload: Upload) -> 
     report = report_of_upload(receiving, upload)
     receiving.request[MARKS] = receiving.dialect.marks(report)
     _check_repeats(receiving.request, asked, report.offset)
-    return await answer_hosted(receiving.request, receiving.services, upload, 0.0)
+    return await answer_accepted(receiving, upload, 0.0)
 
 
 def _check_repeats(request: web.Request, asked: Append, length: int) -> None:
@@ -277,7 +283,6 @@ def _id_of(request: web.Request) -> str:
     """Raises UploadNotFound for what is no id."""
     if (upload_id := parse_id(request.match_info["id"])) is None:
         raise UploadNotFound("no such upload")
-    request[UPLOAD_ID] = upload_id
     bind_ids(upload_id=upload_id)
     return upload_id
 
@@ -287,6 +292,7 @@ async def _own_session(request: web.Request, services: Services, principal: Prin
     kept = await services.sessions.read(_id_of(request))
     if kept.session.upload.subject != principal.subject:
         raise UploadNotFound("no such upload")
+    request[UPLOAD_ID] = kept.session.id
     return kept
 
 
@@ -299,6 +305,7 @@ async def _own_upload(receiving: Receiving) -> Upload:
     upload = await ledger.find(_id_of(receiving.request))
     if upload.subject != receiving.principal.subject:
         raise UploadNotFound("no such upload")
+    receiving.request[UPLOAD_ID] = upload.id
     if upload.state is State.ABORTED:
         raise SessionEnded("the upload was cancelled, or has expired")
     return upload

@@ -1,0 +1,122 @@
+"""What a client must not reach by an upload in several requests."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.flows import files
+from tests.flows.client import Answer, Client
+from tests.flows.raw import exchange, head
+from tests.flows.resuming import CONTENT, DRAFT, PATH, TUS, begin, create, tus_patch
+from tests.servers.gateway import Gateway, start_worker
+from tests.servers.sandbox import TOKENS
+
+LIMIT = 1024**2
+UNKNOWN = "/gateway/uploads/0199f0c2-0000-7000-8000-000000000000"
+PART = {"Content-Type": "application/partial-upload", "Upload-Complete": "?0"}
+
+
+@pytest.fixture(scope="module")
+def gateway(environ: dict[str, str], module_redis_url: str, servers_dir: Path) -> Iterator[Gateway]:
+    settings = environ | {
+        "GATEWAY_DELIVERY": "external",
+        "GATEWAY_BROKER_URL": module_redis_url,
+        "GATEWAY_REDIS_URL": module_redis_url,
+        "GATEWAY_MAX_FILE_SIZE": str(LIMIT),
+        "GATEWAY_DELETE_FILES": "true",
+    }
+    with start_worker(settings, servers_dir), Gateway.start(settings, servers_dir) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def client(gateway: Gateway) -> AsyncIterator[Client]:
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        yield client
+
+
+@pytest.mark.parametrize("dialect", [DRAFT | PART, TUS | CONTENT], ids=["draft", "tus"])
+async def test_a_length_that_is_told_late_is_held_to_the_limit(
+    client: Client, dialect: dict[str, str]
+) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield bytes(LIMIT)
+        yield b"more"
+
+    begun = await (
+        create(client, {"Upload-Defer-Length": "1"})
+        if "Tus-Resumable" in dialect
+        else begin(client)
+    )
+    late = {"Upload-Offset": "0", "Upload-Length": str(100 * LIMIT)}
+    place = begun.headers["Location"]
+    answer = await client.request("PATCH", place, data=body(), headers=dialect | late)
+    assert answer.status == 413, answer.headers
+    assert (await client.request("HEAD", place)).status == 410
+
+
+def _apart_from_the_request(answer: Answer) -> tuple[int, set[str], dict[str, Any]]:
+    document = answer.json() if answer.body else {}
+    told = {n: v for n, v in document.items() if n not in {"request_id", "timestamp"}}
+    return answer.status, set(answer.headers), told
+
+
+@pytest.mark.parametrize("dialect", [{}, DRAFT, TUS], ids=["none", "draft", "tus"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PATCH", "DELETE"])
+async def test_another_subjects_upload_is_told_from_none_by_nothing(
+    client: Client, method: str, dialect: Mapping[str, str]
+) -> None:
+    kind = CONTENT if "Tus-Resumable" in dialect else PART
+    lines = {**dialect, **kind, "Upload-Offset": "0"} if method == "PATCH" else dict(dialect)
+    place = urlsplit((await begin(client)).headers["Location"]).path
+    other = client.as_another(TOKENS["bob"])
+    foreign, unknown, malformed = [
+        _apart_from_the_request(await other.request(method, path, headers=lines))
+        for path in (place, UNKNOWN, "/gateway/uploads/no-such-id")
+    ]
+    assert foreign == unknown == malformed
+    assert foreign[0] == 404
+
+
+async def test_only_tus_names_another_method(client: Client) -> None:
+    upload = await client.upload(PATH, files.PNG, name="cat.png", content_type="image/png")
+    await client.end_of(upload.upload_id)
+    place = f"/gateway/uploads/{upload.upload_id}"
+    override = {"X-HTTP-Method-Override": "DELETE"}
+    assert (await client.request("POST", place, headers=override)).status == 405
+    assert (await client.request("POST", place, headers=DRAFT | override)).status == 405
+    assert (await client.request("POST", place, headers=TUS | override)).status == 409
+    assert (await client.resource(upload.upload_id))["state"] == "registered"
+
+
+async def test_a_repeated_end_by_tus_is_no_error_whatever_became_of_it(client: Client) -> None:
+    begun = await create(client, {"Upload-Length": str(len(files.EXE))})
+    place = begun.headers["Location"]
+    assert (await tus_patch(client, place, 0, files.EXE)).status == 204
+    assert (await client.end_of(begun.upload_id))["state"] == "rejected"
+    again = await tus_patch(client, place, len(files.EXE), b"")
+    assert again.status == 200, again.body
+    assert again.json()["state"] == "rejected"
+
+
+async def test_a_query_that_is_no_text_is_refused(client: Client, gateway: Gateway) -> None:
+    lines = (f"Authorization: Bearer {client.token}", "Connection: close", "Content-Length: 3")
+    answer = await exchange(gateway.url, head(f"/gateway/raw{PATH}?groupTag=%FF", *lines) + b"abc")
+    assert answer.status == 400
+    assert b"not valid UTF-8" in answer.body
+
+
+async def test_a_client_of_http_1_0_is_never_asked_for_its_body(
+    client: Client, gateway: Gateway
+) -> None:
+    lines = (
+        f"Authorization: Bearer {client.token}",
+        "Expect: 100-continue",
+        f"Content-Length: {len(files.PNG)}",
+    )
+    request = head(f"/gateway/raw{PATH}", *lines).replace(b"HTTP/1.1", b"HTTP/1.0")
+    answer = await exchange(gateway.url, request + files.PNG)
+    assert answer.data.startswith(b"HTTP/1.0 200 ")
