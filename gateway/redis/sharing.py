@@ -12,7 +12,8 @@ class SharedCalls(Generic[Request, Answer]):
     """Makes one call at a time, for all requests that have arrived by then.
 
     A request that finds no call in progress does not wait for others: those of the same turn of the
-    loop share its call.
+    loop share its call. After a call that failed, which may have taken as long as its time-out, all
+    that wait are called for at once: none waits for the time-outs of the others in turn.
     """
 
     def __init__(
@@ -35,20 +36,27 @@ class SharedCalls(Generic[Request, Answer]):
     async def _call_all(self) -> None:
         try:
             while self._waiting:
-                sharing = self._waiting[: self._largest]
-                del self._waiting[: self._largest]
-                await self._call_for(sharing)
+                if not await self._call_for(self._next()):
+                    await asyncio.gather(*map(self._call_for, iter(self._next, [])))
         finally:
             self._calling = None
 
-    async def _call_for(self, sharing: Sequence[tuple[Request, asyncio.Future[Answer]]]) -> None:
+    def _next(self) -> list[tuple[Request, asyncio.Future[Answer]]]:
+        """Those that share a call; none if nobody waits."""
+        sharing = self._waiting[: self._largest]
+        del self._waiting[: self._largest]
+        return sharing
+
+    async def _call_for(self, sharing: Sequence[tuple[Request, asyncio.Future[Answer]]]) -> bool:
+        """Make one call; whether it succeeded."""
         try:
             answers = await self._call([request for request, _ in sharing])
         except Exception as error:  # noqa: BLE001 - those who asked get it
             for _, future in sharing:
                 if not future.done():  # its caller may have been cancelled
                     future.set_exception(error)
-        else:
-            for (_, future), answer in zip(sharing, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            return False
+        for (_, future), answer in zip(sharing, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
+        return True

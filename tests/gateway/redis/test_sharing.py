@@ -57,6 +57,29 @@ async def test_an_error_is_that_of_one_call() -> None:
     assert await shared.ask(7) == 14
 
 
+async def test_after_an_error_all_that_wait_are_called_for_at_once() -> None:
+    """A frozen server lets each call time out: nobody waits for several of them in turn."""
+    calls: list[asyncio.Future[list[int]]] = []
+
+    def call(_: Sequence[int]) -> asyncio.Future[list[int]]:
+        calls.append(asyncio.get_running_loop().create_future())
+        return calls[-1]
+
+    shared = SharedCalls(call, LARGEST)
+    asking = [asyncio.create_task(shared.ask(number)) for number in range(2 * LARGEST + 1)]
+    while not calls:
+        await asyncio.sleep(0)
+    calls[0].set_exception(TimeoutError())
+    found = await asyncio.gather(*asking[:LARGEST], return_exceptions=True)
+    assert [type(each) for each in found] == [TimeoutError] * LARGEST
+    while len(calls) < 3:  # the second has not been answered
+        await asyncio.sleep(0)
+    calls[2].set_result([3])
+    assert await asking[-1] == 3
+    calls[1].set_result([2] * LARGEST)
+    assert await asyncio.gather(*asking[LARGEST:-1]) == [2] * LARGEST
+
+
 async def test_a_cancelled_caller_does_not_cost_others_their_answer() -> None:
     server = Server()
     shared = SharedCalls(server.double, LARGEST)
