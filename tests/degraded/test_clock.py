@@ -19,6 +19,9 @@ from tests.servers.store_proxy import Fault, FaultProxy
 from tests.servers.zygote import ForkedPart
 
 FAST, SLOW = 600, -600
+IN_PARTS = files.PNG.ljust(9_000_000, b"\0")
+"""Is never offered: the gateway writes the record before a worker hears of the upload."""
+
 PAGE = 100
 """Messages that are asked for at a time where one is looked for."""
 
@@ -102,7 +105,7 @@ async def test_a_sweeper_with_a_wrong_clock_spares_uploads_in_progress(
         gateway = scene.start_gateway(s3_endpoint_url=proxy.url)
         held = proxy.fail(rb"^PUT \S+/pending/", Fault.WAIT)
         async with scene.alice(gateway) as client, asyncio.TaskGroup() as group:
-            upload = group.create_task(client.upload(PATH, files.PNG, name=scene.name))
+            upload = group.create_task(client.upload(PATH, IN_PARTS, name=scene.name))
             async with asyncio.timeout(PATIENCE):
                 await held.met.wait()
             await _two_passes(scene)
