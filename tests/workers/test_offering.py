@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+import google_crc32c
 import pytest
 from cryptography.fernet import Fernet
 from msgspec.structs import replace
@@ -20,10 +21,12 @@ from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import State, Upload
 from tests.flows import files
 from tests.flows.client import PATIENCE
+from tests.servers import poisonable_libmagic as libmagic
 from tests.servers.aged_store import later, open_aged_backends
 from tests.servers.sandbox import Sandbox
 from tests.workers.test_sweep import stored_upload
 from workers.due import Due
+from workers.libmagic.process import COMMAND
 from workers.runtime import WorkerServices
 from workers.sniff import Sniffer
 from workers.steps import poison
@@ -40,6 +43,12 @@ class Worker:
     @property
     def backends(self) -> Backends:
         return self.services.backends
+
+    def with_libmagic(self, sniffer: Sniffer) -> "Worker":
+        return Worker(
+            WorkerServices(self.backends, sniffer, Due(self.backends.redis, self.backends.queue)),
+            self.sandbox,
+        )
 
     async def store(self, data: bytes = files.PNG) -> Upload:
         """An upload with its file in the store, and no record."""
@@ -121,6 +130,27 @@ async def test_an_end_that_is_too_long_for_a_notice_is_announced_all_the_same(
     notice = await notice_of_end(worker, replace(upload, fields=(("properties", properties),)))
     assert notice.sealed is None
     assert await worker.messages(upload) == 1
+
+
+async def test_an_offer_is_taken_before_an_inspection_takes_long(worker: Worker) -> None:
+    """Else the gateway would have the file that hurts libmagic inspected by others as well."""
+    upload = stored_upload()
+    size, crc32c = len(libmagic.HANGS), google_crc32c.value(libmagic.HANGS)
+    upload = upload.with_file(replace(upload.file, size=size, crc32c=crc32c))
+    await worker.backends.store.put(keys.incoming(upload.id), libmagic.HANGS)
+    async with Sniffer.open((*COMMAND[:-1], libmagic.__name__)) as sniffer:
+        task = asyncio.create_task(worker.with_libmagic(sniffer).take(upload))
+        async with asyncio.timeout(PATIENCE):
+            while not await worker.left(keys.PENDING, upload):
+                await asyncio.sleep(0.01)
+        kept = await worker.backends.ledger.open_kept(upload.id)
+        assert (kept.upload, task.done()) == (upload, False)
+        assert not await worker.backends.ledger.accept_offered(upload)
+        await task
+    ended = await worker.backends.ledger.ended(upload.id)
+    assert ended is not None
+    assert ended.file.content_type == "application/octet-stream"
+    assert not await worker.left(keys.PENDING, upload)
 
 
 async def test_a_second_delivery_finds_the_end(worker: Worker) -> None:

@@ -39,6 +39,9 @@ log = get_logger(__name__)
 _TURN_SECONDS: Final = 0.2
 """How long an inspection waits to register its upload: another task for it costs more than that."""
 
+_OFFER_SECONDS: Final = 0.5
+"""How long an inspection may take before it takes the offer: soon the gateway asks others, too."""
+
 
 async def inspect(upload_id: str, services: WorkerServices) -> None:
     """Inspect a stored upload; one that passes, or has passed before, is registered at once."""
@@ -93,7 +96,7 @@ async def _inspect(entry: Entry, services: WorkerServices) -> Entry:
         raise OfferLapsed("the file was stored some time ago")
     if not read.intact:
         return await conclude(services.backends, entry, entry.upload, FILE_CORRUPT)
-    upload, fault = await _judge(entry.upload, read.pieces, services)
+    entry, (upload, fault) = await _judge_held(entry, read.pieces, services)
     PHASE_SECONDS.of(Delivery.EXTERNAL, "inspect").observe(time.monotonic() - started)
     if fault is not None:
         return await conclude(services.backends, entry, upload, fault)
@@ -134,6 +137,22 @@ def _is_received(file: File, content: bytes) -> bool:
     if len(content) != file.size:
         return False
     return file.crc32c is None or google_crc32c.value(content) == file.crc32c
+
+
+async def _judge_held(
+    entry: Entry, known: Sequence[Piece], services: WorkerServices
+) -> tuple[Entry, tuple[Upload, Fault | None]]:
+    """What `_judge` returns, and the entry; if that takes long, no other worker begins it as well.
+
+    Raises OfferLapsed if one has.
+    """
+    judging = asyncio.create_task(_judge(entry.upload, known, services))
+    try:
+        if entry.offered and not (await asyncio.wait([judging], timeout=_OFFER_SECONDS))[0]:
+            entry = await services.backends.ledger.save(entry, entry.upload)
+        return entry, await judging
+    finally:
+        judging.cancel()
 
 
 async def _judge(
