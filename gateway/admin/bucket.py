@@ -9,6 +9,7 @@ import msgspec
 from gateway.errors import GatewayError, IllegalTransition, ObjectNotFound, ObjectTooLarge
 from gateway.records.bucket import BucketRecords
 from gateway.records.orphans import was_accepted
+from gateway.resumable import session as sessions
 from gateway.settings import Settings
 from gateway.store.objects import ObjectInfo, ObjectStore
 from gateway.uploads import keys
@@ -47,12 +48,15 @@ class Session:
 class Found:
     """A record in the bucket: its key, and its age in seconds by the store's clock.
 
-    `upload` is None if the record cannot be read.
+    `upload` is None if the record cannot be read. `offset`: the bytes that have come, if the upload
+    comes in several requests and has no other record yet, and `length` how many there will be.
     """
 
     key: str
     age: float
     upload: Upload | None = None
+    offset: int | None = None
+    length: int | None = None
 
     @property
     def upload_id(self) -> str:
@@ -65,6 +69,13 @@ class Found:
         if self.upload is not None:
             return self.upload.state
         return DEAD if self.key.startswith(keys.DEAD) else UNREADABLE
+
+    @property
+    def size(self) -> int:
+        """The bytes of its files, or those that have come."""
+        if self.offset is not None:
+            return self.offset
+        return sum(file.size for file in self.upload.files) if self.upload is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +163,7 @@ async def find(store: ObjectStore, upload_id: str) -> Found:
     Raises NotDone if there is none, StoreUnavailable.
     """
     found = await read(store, keys.pending(upload_id), keys.record(upload_id))
+    found = found or await read_session(store, upload_id)
     found = found or await _read(store, keys.dead(upload_id))
     if found is None:
         raise NoSuchUpload
@@ -167,6 +179,23 @@ async def read(store: ObjectStore, *places: str) -> Found | None:
     if pending.upload is None or ended.upload is None:
         return pending
     return pending if supersedes(pending.upload, ended.upload) else ended
+
+
+async def read_session(store: ObjectStore, upload_id: str) -> Found | None:
+    """The upload that comes in several requests, as far as it has come.
+
+    Raises StoreUnavailable.
+    """
+    key = keys.session(upload_id)
+    try:
+        document = await store.get(key)
+    except ObjectNotFound:
+        return None
+    try:
+        session = sessions.from_json(document.content)
+    except msgspec.MsgspecError:
+        return Found(key, document.age)
+    return Found(key, document.age, session.upload, session.offset, session.length)
 
 
 async def file_of(store: ObjectStore, upload_id: str) -> ObjectInfo | None:

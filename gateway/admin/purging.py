@@ -11,7 +11,7 @@ from gateway.records.claims import Claims
 from gateway.records.removals import Order, Removals
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
-from gateway.uploads.record import Cause, State
+from gateway.uploads.record import Cause, is_erased
 
 log = get_logger(__name__)
 
@@ -25,13 +25,13 @@ async def purge(session: Session, query: Query, *, yes: bool) -> bool:
     size = 0
     async with aclosing(search(session.store, query)) as uploads:
         async for each in uploads:
-            if each.upload is None or each.upload.state is State.ABORTED:
+            if each.upload is None or is_erased(each.upload):
                 continue
             if not found:
                 session.out(report.HEADINGS)
             session.out(report.line_of(each, time.time()))
             found[each.upload_id] = each.upload.subject
-            size += sum(file.size for file in each.upload.files)
+            size += each.size
     if not found:
         session.err(report.NO_UPLOADS)
         return True

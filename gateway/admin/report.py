@@ -12,7 +12,7 @@ from gateway.uploads.ids import created_at
 from gateway.uploads.record import Attempt, State
 from gateway.uploads.resource import present, resource_of, timestamp
 
-_COLUMNS: Final = "{:36}  {:10}  {:8}  {:>5}  {:>12}  {:>5}  {:20}  {}"
+_COLUMNS: Final = "{:36}  {:10}  {:8}  {:>5}  {:>21}  {:>5}  {:20}  {}"
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 HEADINGS: Final = _COLUMNS.format(
@@ -36,7 +36,12 @@ def members_of(found: Found) -> dict[str, object]:
     upload = found.upload
     if upload is None:
         return {"id": found.upload_id, "state": found.state, "record": _record(found)}
-    return {**resource_of(upload), "subject": upload.subject, "requestId": upload.request_id}
+    return {
+        **resource_of(upload),
+        **present({"offset": found.offset, "length": found.length}),
+        "subject": upload.subject,
+        "requestId": upload.request_id,
+    }
 
 
 def details_of(found: Found, file: ObjectInfo | None) -> dict[str, object]:
@@ -91,13 +96,18 @@ def line_of(found: Found, now: float) -> str:
     upload = found.upload
     if upload is None:
         return _COLUMNS.format(found.upload_id, found.state, "", age, "", "", "", "").rstrip()
-    size = sum(file.size for file in upload.files)
     tries = upload.attempt.count if upload.attempt is not None else 0
     problem = upload.fault.slug if upload.fault is not None else ""
     line = _COLUMNS.format(
-        upload.id, upload.state, upload.delivery, age, size, tries, problem, upload.subject
+        upload.id, upload.state, upload.delivery, age, _size(found), tries, problem, upload.subject
     )
     return harmless(line)
+
+
+def _size(found: Found) -> str:
+    if found.offset is None:
+        return str(found.size)
+    return f"{found.offset}/{found.length if found.length is not None else '?'}"
 
 
 def lines_of(members: Mapping[str, object]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Finds uploads that match a query, the oldest first, however many the bucket has.
 
-Up to three listings are merged page by page; records are read a few at a time.
+Up to four listings are merged page by page; records are read a few at a time.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.admin.bucket import DEAD, Found, read
+from gateway.admin.bucket import DEAD, Found, read, read_session
 from gateway.records.listing import merged
 from gateway.store.objects import ObjectInfo, ObjectStore
 from gateway.uploads import keys
@@ -42,8 +42,9 @@ class Query:
         if self.states == {DEAD}:
             return (keys.DEAD,)
         dead = (keys.DEAD,) if DEAD in self.states else ()
+        sessions = () if self.states and self._only_ends else (keys.SESSIONS,)
         # A failed upload that was resumed still has the record of its end: both are read.
-        return (keys.PENDING, *((keys.RECORDS,) if self._ends else ()), *dead)
+        return (keys.PENDING, *((keys.RECORDS,) if self._ends else ()), *sessions, *dead)
 
     @property
     def first_id(self) -> str | None:
@@ -114,5 +115,7 @@ async def _read_place(store: ObjectStore, place: Place) -> list[Found]:
     dead = place.get(keys.DEAD)
     kept = [place[prefix].key for prefix in (keys.PENDING, keys.RECORDS) if prefix in place]
     found = await read(store, *kept)
+    if found is None and (session := place.get(keys.SESSIONS)) is not None:
+        found = await read_session(store, keys.id_of(session.key))
     rows = [Found(dead.key, dead.age)] if dead is not None else []
     return rows if found is None else [*rows, found]

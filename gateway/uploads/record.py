@@ -207,6 +207,11 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         return replace(self, files=(file,))
 
 
+def is_erased(upload: Upload) -> bool:
+    """Whether its record is as a purge leaves it: of an upload that never ended, and of nobody."""
+    return upload.state is State.ABORTED and not upload.subject
+
+
 def abandoned(upload_id: str, at: datetime) -> Upload:
     """The record of an upload that never finished, if nothing else is known about it.
 

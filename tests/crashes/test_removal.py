@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -19,6 +20,7 @@ from gateway.uploads.record import Cause
 from tests.crashes.conftest import PATH, Stage, died, stopped
 from tests.flows import files
 from tests.flows.client import PATIENCE, Client
+from tests.flows.resuming import begin, offset_of, patch
 from tests.servers.aged_store import sweep_later
 from tests.servers.sandbox import TOKENS
 
@@ -141,6 +143,30 @@ async def test_a_purge_removes_what_a_dying_worker_left(stage: Stage) -> None:
     async for info in stage.backends.store.list(""):
         assert b"alice" not in (await stage.backends.store.get(info.key)).content
     assert len(await stage.messages()) == 1
+
+
+async def test_a_purge_ends_what_has_come_in_part(stage: Stage) -> None:
+    gateway, data = stage.gateway(), files.PNG.ljust(9 * 1024**2, b"\1")
+    async with Client.open(gateway.url, TOKENS["alice"]) as alice:
+        begun = await begin(alice, {"Idempotency-Key": "a key"}, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        assert (await patch(alice, path, 0, data, last=False)).status == 204
+        ended = await begin(alice, name=stage.name)
+        assert (await alice.request("DELETE", ended.headers["Location"])).status == 204
+        await died(stage.command("uploads", "purge", "--subject", "alice", crash_at="").pid)
+        assert await offset_of(alice, path) == len(data)
+        await died(
+            stage.command("uploads", "purge", "--subject", "alice", "--yes", crash_at="").pid
+        )
+        stage.worker()
+        await all_carried_out(stage)
+        assert (await patch(alice, path, len(data), b"", last=True)).status in {404, 410}
+    assert await stage.left(keys.SESSIONS) == await stage.left(keys.TAILS) == []
+    assert await stage.open_multiparts() == await stage.left(keys.INCOMING) == []
+    async for info in stage.backends.store.list(""):
+        content = (await stage.backends.store.get(info.key)).content
+        assert b"alice" not in content
+        assert PATH.encode() not in content
 
 
 PICTURE = "/v1/users/2/display-picture"

@@ -22,7 +22,7 @@ from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads import keys
 from gateway.uploads.attempts import CLOCK_STEP, under_way_for
 from gateway.uploads.lifecycle import Step, supersedes
-from gateway.uploads.record import CANCELLED, Cause, Fault, Removed, State, Upload
+from gateway.uploads.record import CANCELLED, Cause, Fault, Removed, State, Upload, is_erased
 from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import Credentials
 from gateway.upstream.reconcile import TooMany
@@ -31,6 +31,7 @@ from workers.steps.ending import conclude
 from workers.steps.namers import Search, picture_user
 from workers.steps.resumption import resume
 from workers.steps.schedule import later
+from workers.steps.sessions import cancel_session
 
 log = get_logger(__name__)
 
@@ -99,6 +100,8 @@ async def _with_application(placed: Placed, backends: Backends) -> Placed:
 async def _carry_out(placed: Placed, services: WorkerServices) -> None:
     """Returns when nothing is left to be done. Raises NotYet."""
     order, backends = placed.order, services.backends
+    if order.cause is Cause.OPERATOR and not await cancel_session(backends, order.upload_id):
+        raise NotYet(_SOON)
     entry = await _ended(order, services)
     if order.cause is Cause.OPERATOR:
         await _erase(order, entry, backends)
@@ -123,7 +126,7 @@ async def _carry_out(placed: Placed, services: WorkerServices) -> None:
 
 async def _erase(order: Order, entry: Entry | None, backends: Backends) -> None:
     """Remove all personal data of the upload, even if its record is gone."""
-    if entry is not None and entry.upload.state is not State.ABORTED:
+    if entry is not None and not is_erased(entry.upload):
         await Expiries(backends.store).drop(entry.upload)
         await backends.ledger.erase(entry)
         crash.point(crash.Point.REMOVAL_ERASED)

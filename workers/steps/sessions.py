@@ -1,4 +1,4 @@
-"""Brings a session to its end that its gateway has left there."""
+"""Brings a session to its end, where its gateway has left it there, or a purge found it."""
 
 from gateway.backends import Backends
 from gateway.errors import SessionEnded, SessionTaken, UploadNotFound, UploadSuperseded
@@ -27,3 +27,28 @@ async def end_session(backends: Backends, upload_id: str) -> None:
             await give_up(backends, sessions, kept, kept.session.phase)
     except (SessionEnded, SessionTaken, UploadSuperseded) as error:
         log.warning("session.not_finished", upload_id=upload_id, error=repr(error))
+
+
+async def cancel_session(backends: Backends, upload_id: str) -> bool:
+    """Give up a session that is open, and have a complete one finished first.
+
+    Returns whether none is left; else a request is at it, and this is to be called again. Raises
+    StoreUnavailable.
+    """
+    sessions = Sessions(backends.store)
+    try:
+        kept = await sessions.read(upload_id)
+    except UploadNotFound:
+        return True
+    phase = kept.session.phase
+    try:
+        if phase is Phase.COMPLETE:
+            await settle(backends, sessions, kept)
+        else:
+            ending = Phase.CANCELLED if phase is Phase.OPEN else phase
+            await give_up(backends, sessions, kept, ending)
+    except SessionTaken:
+        return False
+    except (SessionEnded, UploadSuperseded):
+        pass  # it was given up
+    return True

@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from gateway.admin.search import Query, search
 from gateway.backends import Backends
 from gateway.choices import Delivery
+from gateway.resumable.session import Tail
+from gateway.resumable.sessions import Sessions
 from gateway.uploads import keys
 from gateway.uploads.ids import created_at, first_id_at, new_id
 from gateway.uploads.lifecycle import Step, advance, begin
@@ -30,6 +32,7 @@ from gateway.uploads.record import (
 from tests.flows import files
 from tests.flows.client import ENDS, PATIENCE
 from tests.gateway.admin.conftest import Run
+from tests.gateway.resumable.test_session import SESSION
 from tests.servers.aged_store import AgedStore
 from tests.servers.sandbox import CHANNEL, Sandbox
 from workers.sweep import lease as leases
@@ -134,6 +137,30 @@ async def test_pending_uploads_are_listed_oldest_first_and_ended_ones_if_asked_f
     assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "no uploads match\n")
     unknown = await run("list", "--subject", f"{subject}?")
     assert "--all" in unknown.stderr
+
+
+async def test_uploads_of_which_a_part_has_come_are_listed(
+    run: Run, backends: Backends, subject: str
+) -> None:
+    began = (Change(State.RECEIVING, datetime.now(UTC)),)
+    receiving = upload_of(subject, history=began, files=())
+    session = replace(
+        SESSION, upload=receiving, length=300, tails=(Tail("0", 70, 0), Tail("1", 30, 0))
+    )
+    await Sessions(backends.store).create(session)
+    (row,) = rows(await run("list", "--json", "--subject", subject))
+    assert (row["id"], row["state"]) == (receiving.id, "receiving")
+    assert (row["offset"], row["length"]) == (100, 300)
+    for more in ((), ("--all",), ("--state", "receiving")):
+        table = await run("list", "--subject", subject, *more)
+        assert table.stdout.splitlines()[1].split()[4] == "100/300"
+    assert rows(await run("list", "--json", "--subject", subject, "--state", "failed")) == []
+    assert json.loads((await run("show", "--json", receiving.id)).stdout)["offset"] == 100
+    accepted = advance(receiving, State.STORED, datetime.now(UTC))
+    await keep(backends, accepted)
+    (row,) = rows(await run("list", "--json", "--subject", subject))
+    assert (row["state"], "offset" in row) == ("stored", False)
+    await Sessions(backends.store).remove(receiving.id)
 
 
 async def test_a_list_begins_and_ends_as_requested(
