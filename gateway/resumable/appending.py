@@ -76,6 +76,7 @@ class Appender:
         self._number = len(session.sent) + 1
         self._tails = session.tails
         """What the part that is being filled begins with."""
+        self._has_room_for_tails = False
         self._missing = part_size(self._number) - session.in_tails
         self._buffer = BytesIO()
         self._crc32c = session.crc32c
@@ -108,6 +109,8 @@ class Appender:
         that failed since), PartLimitExceeded, BudgetExhausted.
         """
         self._collect()
+        if len(self._tails) >= MOST_TAILS:  # they are read again, whether the part gets full or not
+            await self._take_room_for_tails()
         while data:
             piece, data = data[: self._missing], data[self._missing :]
             await self._room.take(len(piece))
@@ -147,9 +150,13 @@ class Appender:
             await self._change(replace(self._kept.session, holder=None))
         return self._kept
 
-    async def _send_part(self) -> None:
-        if self._tails:
+    async def _take_room_for_tails(self) -> None:
+        if self._tails and not self._has_room_for_tails:
             await self._room.take(sum(tail.size for tail in self._tails))
+            self._has_room_for_tails = True
+
+    async def _send_part(self) -> None:
+        await self._take_room_for_tails()
         self._room.part_full()
         if self._multipart is None:
             self._multipart = asyncio.create_task(self._open_multipart())
@@ -182,6 +189,7 @@ class Appender:
         body = rest.getvalue()
         if tails:
             body = await read_tails(self._store, self._kept.session.id, tails) + body
+        del rest  # or its bytes would be held twice while they are sent
         crc32c = google_crc32c.value(body)
         try:
             sent = await self._store.upload_part(multipart, number, BytesIO(body), crc32c)
@@ -236,6 +244,7 @@ class Appender:
     async def _with_tail(self, session: Session) -> Session:
         """The session with what is not a whole part, which is durable then."""
         body, before = self._buffer.getvalue(), session.tails
+        self._buffer = BytesIO()
         start = session.offset
         if len(before) >= MOST_TAILS:
             body = await read_tails(self._store, session.id, before) + body

@@ -12,12 +12,14 @@ from tests.degraded.conftest import PATH
 from tests.flows import files
 from tests.flows.client import Answer, Client
 from tests.flows.raw import FORM_TYPE, form, head
+from tests.flows.resuming import begin, patch
 from tests.servers.fixtures import StartGateway
 
 PATIENCE = 60.0
 MIB = 1024**2
 CONNECTIONS = 300
 UPLOADS = 100
+SESSIONS = 40
 ASYNC = {"Prefer": "respond-async"}
 TOKENS = {name: f"{name}-token-of-ours" for name in ("alice", "bob", "carol")}
 HOSTING = {
@@ -160,6 +162,31 @@ async def test_a_hundred_uploads_at_once_hold_no_more_than_they_may(
     assert statuses.count(202) > UPLOADS / 4
     # As much again may be read already by uploads that wait; the rest is connections.
     assert largest - before < 2 * 32 * MIB + UPLOADS * MIB // 2
+
+
+async def test_sessions_that_end_at_once_hold_no_more_than_they_may(
+    start_gateway: StartGateway,
+) -> None:
+    gateway = start_gateway(**HOSTING)
+    process = psutil.Process(gateway.pid)
+    size = 7 * MIB  # not yet a part: at the end all of it is read again
+
+    async def brought(client: Client) -> str:
+        url = (await begin(client, ASYNC)).headers["Location"]
+        assert (await patch(client, url, 0, bytes(size), last=False)).status == 204
+        return url
+
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        urls = [await brought(client) for _ in range(SESSIONS)]
+        before = largest = process.memory_info().rss
+        tasks = [asyncio.create_task(patch(client, url, size, b"", last=True)) for url in urls]
+        async with asyncio.timeout(PATIENCE):
+            while not all(task.done() for task in tasks):
+                await asyncio.sleep(0.02)
+                largest = max(largest, process.memory_info().rss)
+    assert {task.result().status for task in tasks} == {202}
+    # As much again is held while the chunks of an answer become one; the rest is connections.
+    assert largest - before < 2 * 32 * MIB + SESSIONS * MIB // 2
 
 
 async def _file(size: int) -> AsyncIterator[bytes]:

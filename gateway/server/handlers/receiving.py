@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from gateway import crash
 from gateway.auth.principal import Principal
 from gateway.errors import (
+    BudgetExhausted,
     ChecksumFailed,
     ClientError,
     FileTooLarge,
@@ -337,13 +338,26 @@ async def end(services: Services, kept: Kept, *, again: bool) -> Upload | None:
 
     `again`: another process may have done so. Raises UploadSuperseded, SessionEnded.
     """
-    ending = settle if again else finish
     try:
-        return await asyncio.shield(ending(services.backends, services.sessions, kept))
-    except StoreUnavailable as error:
+        return await asyncio.shield(_end(services, kept, again=again))
+    except (StoreUnavailable, BudgetExhausted) as error:
         log.warning("session.not_finished", upload_id=kept.session.id, error=repr(error))
         services.backends.queue.send(Step.RESUME, kept.session.id)
         return None
+
+
+async def _end(services: Services, kept: Kept, *, again: bool) -> Upload:
+    """The same, in memory for the tails, which are read at the end.
+
+    Raises StoreUnavailable, BudgetExhausted as well.
+    """
+    session, budget = kept.session, services.external.budget
+    size = sum(tail.size for tail in session.tails)
+    ending = settle if again else finish
+    async with budget.hold(session.upload.subject, size, _PATIENCE) as memory:
+        await memory.take(size)
+        memory.part_full()
+        return await ending(services.backends, services.sessions, kept)
 
 
 def replied(receiving: Receiving, session: Session) -> web.Response:

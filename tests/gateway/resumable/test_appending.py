@@ -44,6 +44,16 @@ class Room:
     def give_back(self, size: int) -> None: ...
 
 
+class CountingRoom(Room):
+    """Counts what is taken of it."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def take(self, size: int) -> None:
+        self.taken += size
+
+
 class Ending(Enum):
     """What becomes of a request."""
 
@@ -168,6 +178,28 @@ def test_many_small_requests_leave_few_tails(
         accepted = await finish(backends, sessions, kept)
         key = keys.incoming(accepted.id)
         assert await backends.store.read_range(key, 0, 1000) == data
+
+    ground.runner.run(upload())
+
+
+@pytest.mark.parametrize("size", [10, PART - 40])
+def test_tails_that_are_read_again_are_in_memory_that_was_taken_for_them(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(appending, "MOST_TAILS", 4)
+
+    async def upload() -> None:
+        backends = ground.backends
+        sessions, kept = await begun(backends, len(DATA))
+        for start in range(0, 40, 10):
+            piece = DATA[start : start + 10]
+            kept = await bring(backends, sessions, kept, piece, Ending.COMMITTED)
+        room = CountingRoom()
+        appender = Appender(backends.store, sessions, kept, room)
+        await appender.write(DATA[40 : 40 + size])
+        kept = await appender.commit(concluding(backends))
+        assert kept.session.offset == room.taken == 40 + size
+        assert len(kept.session.tails) < 4
 
     ground.runner.run(upload())
 
