@@ -79,8 +79,11 @@ def answer_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
 
     RFC 9110 section 15 (a status beyond 599 or below 100), section 15.2.2 (to switch protocols,
     which is never requested); RFC 9112 section 6.1 (a coding that was not requested) and 6.3 (a
-    length too large to count).
+    length too large to count). Section 5.1: no blank follows a header's name. aiohttp's compiled
+    parser takes it, but only for the headers that frame an answer, and obeys these.
     """
+    if " " in "".join(headers):
+        return NOT_HTTP
     if status == _SWITCHING:
         return "ChatKitty switched to another protocol"
     if status not in _STATUSES or not has_fit_length(headers):
