@@ -205,7 +205,8 @@ class UpstreamConnection(BaseProtocol):
                 or len(answers) > 1
             )
             if self._stream is None:
-                plain = self._reads == len(messages) == 1
+                # Behind an answer to HEAD, what looks like its body would begin the next answer.
+                plain = self._reads == len(messages) == 1 and not self._bodiless
                 self._begin_answer(carried, *answers[0], data if plain else None)
                 return
         self._push()

@@ -33,14 +33,16 @@ class Asked:
     def __init__(self) -> None:
         self.answer: asyncio.Future[tuple[RawResponseMessage, aiohttp.StreamReader]]
         self.answer = asyncio.get_running_loop().create_future()
+        self.whole: bytes | None = None
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def upstream_answers(
         self,
         head: RawResponseMessage,
         body: aiohttp.StreamReader,
-        whole: bytes | None,  # noqa: ARG002 - the same bytes as those of the stream
+        whole: bytes | None,
     ) -> None:
+        self.whole = whole
         self.answer.set_result((head, body))
 
     def upstream_lost(self, why: str) -> None:
@@ -323,6 +325,26 @@ async def test_nothing_is_read_while_it_is_paused(framing: str, listener: socket
         assert await passage.ended
         await sending
     assert passage.taken == LARGE
+    other.close()
+    pool.close()
+
+
+@pytest.mark.parametrize("body", [b"H", b"\r\nHTTP/1.1 418 Left over\r\nX-Left: over"])
+async def test_what_stands_behind_an_answer_to_head_is_no_body(
+    body: bytes, listener: socket.socket
+) -> None:
+    pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
+    connection = await pool.connect()
+    other, _ = await asyncio.get_running_loop().sock_accept(listener)
+    exchange = Asked()
+    connection.begin(exchange, bodiless=True)
+    connection.write(REQUEST)
+    other.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    _, stream = await exchange.answer
+    assert not exchange.whole
+    assert await stream.read() == b""
+    connection.end(reusable=True)
+    assert pool.take() is None
     other.close()
     pool.close()
 
