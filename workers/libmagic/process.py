@@ -79,9 +79,8 @@ class Child:
         )
         child = cls(process)
         try:
-            async with asyncio.timeout(START_SECONDS):
-                greeting = await anext(child.answers(1))
-        except (NoAnswer, TimeoutError):
+            greeting = await anext(child.answers(1, START_SECONDS))
+        except NoAnswer:
             await child.kill()
             raise ConfigurationError(
                 "libmagic cannot be used: it crashes while it is loaded"
@@ -106,16 +105,18 @@ class Child:
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
         self._process.stdin.write(b"".join(len(head).to_bytes(4) + head for head in heads))
 
-    async def answers(self, count: int) -> AsyncIterator[str]:
+    async def answers(self, count: int, within: float | None = None) -> AsyncIterator[str]:
         """That many of libmagic's types, as they come; empty for what it does not know.
 
-        Raises NoAnswer; after that, or a cancellation, the child cannot be used any more.
+        Each comes `within` so many seconds, else ANSWER_SECONDS. Raises NoAnswer; after that, or a
+        cancellation, the child cannot be used any more.
         """
+        seconds = ANSWER_SECONDS if within is None else within
         assert self._process.stdout is not None  # noqa: S101 - for the type checker
         data = b""
         while count:
             try:
-                async with asyncio.timeout(ANSWER_SECONDS):
+                async with asyncio.timeout(seconds):
                     more = await self._process.stdout.read(_READ)
             except TimeoutError:
                 raise NoAnswer from None

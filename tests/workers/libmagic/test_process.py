@@ -114,7 +114,7 @@ async def test_callers_that_wait_together_share_exchanges(
 async def test_a_poisonous_upload_does_not_end_its_neighbours(
     libmagic: Libmagic, bytes_: bytes, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(process, "ANSWER_SECONDS", 5.0)
     kinds = [files.PNG] * _LARGEST_EXCHANGE
     kinds[at] = bytes_
     expected: list[str | None] = ["image/png"] * _LARGEST_EXCHANGE
@@ -135,7 +135,11 @@ async def test_neighbours_do_not_wait_for_a_file_that_hangs(libmagic: Libmagic) 
     assert not first.done()
 
 
-async def test_if_all_children_hang_more_are_started_and_ended_again(libmagic: Libmagic) -> None:
+async def test_if_all_children_hang_more_are_started_and_ended_again(
+    libmagic: Libmagic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Those that hang here are ended too soon to be looked at one after the other.
+    monkeypatch.setattr(process, "PATIENCE", process.PATIENCE / 10)
     hanging = [asyncio.create_task(libmagic.type_of(poison.HANGS)) for _ in range(KEPT + 2)]
     while len(children()) < KEPT + 2:
         await asyncio.sleep(0.01)
@@ -144,6 +148,14 @@ async def test_if_all_children_hang_more_are_started_and_ended_again(libmagic: L
     assert await asyncio.gather(*hanging) == [None] * len(hanging)
     await asyncio.gather(*(libmagic.type_of(files.PNG) for _ in range(MOST)))
     assert len(children()) <= KEPT
+
+
+async def test_a_child_may_start_for_longer_than_it_may_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "ANSWER_SECONDS", 0.001)
+    child = await Child.start(POISONABLE)
+    await child.kill()
 
 
 async def test_one_that_sleeps_is_killed_in_the_end(
