@@ -4,10 +4,12 @@ Every step may have been done before, by this process or by another one. So whic
 a session at its end brings it there: the request that sent the last byte, a repeated one, a worker.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace as changed
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import Final
 
 import google_crc32c
 from msgspec.structs import replace
@@ -36,6 +38,9 @@ from gateway.uploads.record import File, State, Upload, abandoned
 
 log = get_logger(__name__)
 
+_PIECE: Final = 8 * 1024 * 1024
+"""Bytes of an object that are read at once."""
+
 
 def completed(session: Session, backends: Backends, at: datetime) -> Session:
     """The session with all of its bytes, and the record of its upload. Raises EmptyFile."""
@@ -60,21 +65,18 @@ async def finish(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
     """Make the file of a complete session, and accept its upload like any other hosted one.
 
     Raises UploadSuperseded if the upload was given up in the meantime, SessionEnded if its bytes
-    are lost, and StoreUnavailable, after which it may be called again.
+    are lost or others, and StoreUnavailable, after which it may be called again.
     """
     session = kept.session
     try:
-        await _assemble(backends, session)
+        await _assemble_surely(backends, session)
         crash.point(crash.Point.SESSION_ASSEMBLED)
         await backends.accept_hosted(session.upload)
         SESSION_ENDS.add(Phase.COMPLETE)
     except UploadSuperseded:
         await give_up(backends, sessions, kept, Phase.INVALID)
         raise
-    except ChecksumMismatch as error:
-        log.exception("session.damaged", upload_id=session.id)
-        raise StoreUnavailable("the store returned other bytes than it was sent") from error
-    except ObjectNotFound as error:
+    except (ObjectNotFound, ChecksumMismatch) as error:
         return await _without_bytes(backends, sessions, kept, error)
     try:
         await sessions.remove(session.id)
@@ -84,9 +86,9 @@ async def finish(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
 
 
 async def _without_bytes(
-    backends: Backends, sessions: Sessions, kept: Kept, error: ObjectNotFound
+    backends: Backends, sessions: Sessions, kept: Kept, error: ObjectNotFound | ChecksumMismatch
 ) -> Upload:
-    """Another process has finished the session, or the store has lost bytes of it."""
+    """Another process has finished the session, or the store has not the bytes that were sent."""
     known = await backends.ledger.find_in_bucket(kept.session.id)
     if known is not None and known.state is not State.ABORTED:
         return known
@@ -127,10 +129,23 @@ async def give_up(backends: Backends, sessions: Sessions, kept: Kept, phase: Pha
     log.info("session.ended", upload_id=session.id, phase=session.phase, offset=session.offset)
 
 
+async def _assemble_surely(backends: Backends, session: Session) -> None:
+    """Make the file; bytes that were damaged, perhaps on their way only, are read once more.
+
+    Raises what `_assemble` raises.
+    """
+    try:
+        await _assemble(backends, session)
+    except ChecksumMismatch:
+        log.exception("session.damaged", upload_id=session.id)
+        await _assemble(backends, session)
+
+
 async def _assemble(backends: Backends, session: Session) -> None:
     """Make the file of the parts and the tails, unless it is there.
 
-    Raises ObjectNotFound and ChecksumMismatch if bytes of it are lost, StoreUnavailable.
+    Raises ObjectNotFound if bytes of it are lost, ChecksumMismatch if they are others than those
+    that were sent, StoreUnavailable.
     """
     store, key = backends.store, keys.incoming(session.id)
     note = spare_of(session.upload, backends.ring)
@@ -141,7 +156,8 @@ async def _assemble(backends: Backends, session: Session) -> None:
         rest = await read_tails(store, session.id, session.tails)
         if session.parts is None:
             text = note.text if note.fits else None
-            await store.put(key, rest, crc32c=file.crc32c, note=text)
+            with _sending():
+                await store.put(key, rest, crc32c=file.crc32c, note=text)
         else:
             await _complete(store, session, session.parts, rest)
     except (ObjectNotFound, StoreUnavailable):
@@ -156,7 +172,9 @@ async def _complete(store: ObjectStore, session: Session, sent: Parts, rest: byt
     parts = [Part(number, each.etag, each.crc32c) for number, each in enumerate(sent.sent, 1)]
     if rest:
         crc32c = google_crc32c.value(rest)
-        parts.append(await store.upload_part(multipart, len(parts) + 1, BytesIO(rest), crc32c))
+        with _sending():
+            last = await store.upload_part(multipart, len(parts) + 1, BytesIO(rest), crc32c)
+        parts.append(last)
     crc32c = file.crc32c if file.crc32c is not None else 0
     try:
         await store.complete_multipart(multipart, parts, size=file.size, crc32c=crc32c)
@@ -164,7 +182,21 @@ async def _complete(store: ObjectStore, session: Session, sent: Parts, rest: byt
         # A request that came too late has sent a part again: the same bytes, by another ETag where
         # the store encrypts them.
         again = _as_stored(parts, await store.parts(multipart))
-        await store.complete_multipart(multipart, again, size=file.size, crc32c=crc32c)
+        try:
+            await store.complete_multipart(multipart, again, size=file.size, crc32c=crc32c)
+        except PartChanged as error:
+            raise ChecksumMismatch("the store has other parts than it was sent") from error
+        if not await _is_there(store, key, file):
+            raise ChecksumMismatch("the store has other bytes than it was sent") from None
+
+
+@contextmanager
+def _sending() -> Iterator[None]:
+    """Have what was damaged on its way to the store sent again later. Raises StoreUnavailable."""
+    try:
+        yield
+    except ChecksumMismatch as error:
+        raise StoreUnavailable("the store received other bytes than were sent") from error
 
 
 def _as_stored(parts: Sequence[Part], stored: Sequence[StoredPart]) -> list[Part]:
@@ -181,8 +213,25 @@ def _as_stored(parts: Sequence[Part], stored: Sequence[StoredPart]) -> list[Part
 
 
 async def _is_there(store: ObjectStore, key: str, file: File) -> bool:
+    """Whether the object is the file: it is read where the store does not tell its CRC32C.
+
+    Raises StoreUnavailable.
+    """
     try:
         found = await store.head(key)
+        if found.size != file.size:
+            return False
+        told = found.crc32c
+        crc32c = told if told is not None else await _crc32c_of(store, key, file.size)
     except ObjectNotFound:
         return False
-    return found.size == file.size and found.crc32c in {None, file.crc32c}
+    return crc32c == file.crc32c
+
+
+async def _crc32c_of(store: ObjectStore, key: str, size: int) -> int:
+    """Of an object's bytes. Raises ObjectNotFound, StoreUnavailable."""
+    crc32c = 0
+    for start in range(0, size, _PIECE):
+        piece = await store.read_range(key, start, min(_PIECE, size - start))
+        crc32c = google_crc32c.extend(crc32c, piece)
+    return crc32c

@@ -80,3 +80,19 @@ async def test_tails_without_a_session_are_removed_after_an_hour(own_backends: B
     with later(own_backends, HOUR + 1):
         assert await forget_tails(own_backends, lease) == 1
     assert [info.key async for info in own_backends.store.list(keys.TAILS)] == [kept]
+
+
+@pytest.mark.slow
+async def test_a_session_that_cannot_be_read_keeps_its_tails_and_stops_no_sweep(
+    own_backends: Backends,
+) -> None:
+    unreadable, lost = new_id(), keys.tail(new_id(), "one")
+    await own_backends.store.put(keys.session(unreadable), b"of another version")
+    kept = keys.tail(unreadable, "one")
+    for key in (kept, lost):
+        await own_backends.store.put(key, b"bytes")
+    lease = await own_lease(own_backends)
+    with later(own_backends, HOUR + 1):
+        assert await end_sessions(own_backends, lease) == 0
+        assert await forget_tails(own_backends, lease) == 1
+    assert [info.key async for info in own_backends.store.list(keys.TAILS)] == [kept]

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.backends import Backends
-from gateway.errors import SessionTaken, UploadNotFound
+from gateway.errors import ObjectNotFound, SessionTaken, UploadNotFound
 from gateway.records.bucket import OVERDUE
 from gateway.resumable.finishing import give_up
 from gateway.resumable.session import Phase
@@ -132,7 +132,7 @@ async def forget_tails(backends: Backends, lease: Lease) -> int:
 
 async def _has_session(backends: Backends, upload_id: str) -> bool:
     try:
-        await Sessions(backends.store).read(upload_id)
-    except UploadNotFound:
+        await backends.store.head(keys.session(upload_id))
+    except ObjectNotFound:
         return False
     return True

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
+from io import BytesIO
 
 import google_crc32c
 import pytest
@@ -15,15 +16,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.backends import Backends, open_backends
-from gateway.errors import SessionTaken
+from gateway.errors import SessionEnded, SessionTaken, UploadNotFound
 from gateway.resumable import appending, session
 from gateway.resumable.appending import Appender
 from gateway.resumable.finishing import completed, finish
-from gateway.resumable.session import Phase, SentPart, Session, fenced
+from gateway.resumable.session import Parts, Phase, SentPart, Session, fenced
 from gateway.resumable.sessions import Kept, Sessions
 from gateway.settings import load
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
+from gateway.uploads.record import State
 from tests.gateway.resumable.test_session import SESSION, UPLOAD
 
 MIB = 1024**2
@@ -217,6 +219,59 @@ def test_a_part_may_have_another_etag_if_it_has_the_same_bytes(ground: Ground) -
         accepted = await finish(backends, sessions, kept)
         key = keys.incoming(accepted.id)
         assert await backends.store.read_range(key, 0, len(DATA) + 1) == DATA
+
+    ground.runner.run(upload())
+
+
+async def _has_ended(backends: Backends, upload_id: str) -> bool:
+    """Whether nothing is left of a session but the record of an upload that was given up."""
+    ended = await backends.ledger.ended(upload_id)
+    with pytest.raises(UploadNotFound):
+        await Sessions(backends.store).read(upload_id)
+    return ended is not None and ended.state is State.ABORTED
+
+
+@pytest.mark.parametrize("found", [bytes(PART), None], ids=["other bytes", "none"])
+def test_an_upload_ends_whose_part_is_another_one_now(ground: Ground, found: bytes | None) -> None:
+    async def upload() -> None:
+        backends = ground.backends
+        sessions, kept = await begun(backends, len(DATA))
+        kept = await bring(backends, sessions, kept, DATA, Ending.COMMITTED)
+        parts = await _with_first_part(backends, kept.session, found)
+        kept = await sessions.change(kept, replace(kept.session, parts=parts))
+        with pytest.raises(SessionEnded):
+            await finish(backends, sessions, kept)
+        assert await _has_ended(backends, kept.session.id)
+
+    ground.runner.run(upload())
+
+
+async def _with_first_part(backends: Backends, session: Session, found: bytes | None) -> Parts:
+    """Parts of which the store has the first one by another ETag, with those bytes."""
+    store, (first, *_) = backends.store, session.sent
+    made = await store.create_multipart(keys.incoming(session.id))
+    pieces = [found, *(DATA[start : start + PART] for start in range(PART, 3 * PART, PART))]
+    for number, piece in enumerate(pieces, 1):
+        if piece is not None:
+            await store.upload_part(made, number, BytesIO(piece), google_crc32c.value(piece))
+    other = SentPart('"0123456789abcdef0123456789abcdef"', first.crc32c)
+    return Parts(
+        upload_id=made.upload_id,
+        whole_checksum=made.whole_checksum,
+        sent=(other, *session.sent[1:]),
+    )
+
+
+def test_a_tail_that_was_replaced_by_other_bytes_ends_the_upload(ground: Ground) -> None:
+    async def upload() -> None:
+        backends = ground.backends
+        sessions, kept = await begun(backends, len(DATA))
+        kept = await bring(backends, sessions, kept, DATA, Ending.COMMITTED)
+        (tail,) = kept.session.tails
+        await backends.store.put(keys.tail(kept.session.id, tail.name), bytes(tail.size))
+        with pytest.raises(SessionEnded):
+            await finish(backends, sessions, kept)
+        assert await _has_ended(backends, kept.session.id)
 
     ground.runner.run(upload())
 
