@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from functools import partial
 from io import BytesIO
 from itertools import pairwise
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from gateway.records.bucket import OVERDUE
 from gateway.uploads import keys
 from gateway.uploads.record import State
 from tests.crashes.conftest import PATH, Stage, died, stopped
@@ -283,7 +285,7 @@ async def test_a_key_stands_for_a_complete_upload_whichever_way_it_is_sent_again
         await sent_in_vain(client, path, 0, SMALL, last=True)
     await died(gateway.pid)
     async with Client.open(other.url, TOKENS["alice"]) as client:
-        again = await sent_whole(client, way, headers, name=stage.name)
+        again = await sent_whole(client, headers, way=way, name=stage.name)
         assert (again.status, again.upload_id) == (200, begun.upload_id), again.body
         assert await offset_of(client, path) == len(SMALL)
     await nothing_is_left_but_the_file(stage, SMALL)
@@ -297,7 +299,7 @@ async def test_a_whole_file_takes_the_key_of_a_part_of_it(stage: Stage, way: str
         begun = await begin(client, headers, name=stage.name)
         path = urlsplit(begun.headers["Location"]).path
         assert (await patch(client, path, 0, SMALL[:1000], last=False)).status == 204
-        again = await sent_whole(client, way, headers, name=stage.name)
+        again = await sent_whole(client, headers, way=way, name=stage.name)
         assert again.status == 200, again.body
         late = await patch(client, path, 1000, SMALL[1000:], last=True)
         assert late.status == 410, late.body
@@ -312,7 +314,7 @@ async def test_a_key_that_a_whole_file_has_begins_no_session(stage: Stage) -> No
         Client.open(frozen.url, TOKENS["alice"]) as client,
         Client.open(other.url, TOKENS["alice"]) as second,
     ):
-        sending = asyncio.create_task(sent_whole(client, "raw", headers, name=stage.name))
+        sending = asyncio.create_task(sent_whole(client, headers, way="raw", name=stage.name))
         await stopped(frozen.pid)
         begun = await second.request(
             "POST", f"/gateway/raw{PATH}", headers=headers | {"Upload-Complete": "?0"}
@@ -324,7 +326,48 @@ async def test_a_key_that_a_whole_file_has_begins_no_session(stage: Stage) -> No
     await nothing_is_left_but_the_file(stage, SMALL)
 
 
-async def sent_whole(client: Client, way: str, headers: dict[str, str], *, name: str) -> Answer:
+async def sent_by_draft(client: Client, headers: dict[str, str], *, name: str) -> Answer:
+    begun = await begin(client, headers, name=name)
+    path = urlsplit(begun.headers["Location"]).path
+    assert (await patch(client, path, 0, SMALL[:1000], last=False)).status == 204
+    return await patch(client, path, 1000, SMALL[1000:], last=True)
+
+
+async def sent_by_tus(client: Client, headers: dict[str, str], *, name: str) -> Answer:
+    begun = await create(client, headers | {"Upload-Length": str(len(SMALL))}, name=name)
+    path = urlsplit(begun.headers["Location"]).path
+    assert (await tus_patch(client, path, 0, SMALL[:1000])).status == 204
+    return await tus_patch(client, path, 1000, SMALL[1000:])
+
+
+async def test_what_was_answered_is_registered_within_a_minute(stage: Stage) -> None:
+    """By the real clock: gateways are killed at the last answer, and Redis loses all tasks."""
+    at_once = {"Prefer": "respond-async"}
+    answers: list[Answer] = []
+    for send in (partial(sent_whole, way="raw"), sent_by_draft, sent_by_tus):
+        gateway = stage.gateway()
+        async with Client.open(gateway.url, TOKENS["alice"]) as client:
+            answers.append(await send(client, headers=at_once, name=stage.name))
+            os.kill(gateway.pid, signal.SIGKILL)
+        await died(gateway.pid)
+    assert [answer.status for answer in answers] == [202, 202, 204]
+    await stage.backends.redis.flushdb()
+    stage.worker()
+    async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
+        for answer in answers:
+            assert await offset_of(client, f"/gateway/uploads/{answer.upload_id}") == len(SMALL)
+    for seconds in (OVERDUE - 1.0, stage.backends.settings.sweep_interval):  # the worst moments
+        await asyncio.sleep(seconds)
+        await sweep_later(stage.backends, 0.0)
+    async with asyncio.timeout(PATIENCE):
+        while len(await stage.left(keys.RECORDS)) < len(answers):
+            await asyncio.sleep(0.05)
+    ends = [await stage.backends.ledger.ended(answer.upload_id) for answer in answers]
+    assert [end.state for end in ends if end is not None] == [State.REGISTERED] * len(answers)
+    assert len(await stage.messages()) == len(answers)
+
+
+async def sent_whole(client: Client, headers: dict[str, str], *, way: str, name: str) -> Answer:
     if way == "form":
         return await client.upload(PATH, SMALL, name=name, headers=headers)
     own = {"Content-Type": "image/png", "Content-Disposition": f'inline; filename="{name}"'}
