@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from gateway.backends import Backends, open_backends
 from gateway.doctor.agreement import check_agreement
+from gateway.doctor.front import check_front
 from gateway.doctor.host import check_clock, check_descriptors, check_libmagic
 from gateway.doctor.parts import Finding, Part
 from gateway.doctor.redis import check_redis, check_shares
@@ -50,7 +51,7 @@ async def examine(
     not use.
     """
     if unused := sorted(set(only) - _used(settings)):
-        raise ConfigurationError(f"nothing to check: GATEWAY_AUTH does not name {unused[0]}")
+        raise ConfigurationError(f"nothing to check: {_why_unused(unused[0])}")
     found: list[Finding] = []
     async with aclosing(
         _findings(settings, unknown or {}, set(only) or _used(settings))
@@ -100,7 +101,14 @@ def _as_json(found: Sequence[Finding]) -> str:
 
 
 def _used(settings: Settings) -> set[Part]:
-    return set(Part) - {Part.JWT, Part.INTROSPECTION} | set(verifier_checks(settings))
+    always = set(Part) - {Part.JWT, Part.INTROSPECTION, Part.FRONT}
+    return always | set(verifier_checks(settings)) | set(_front_check(settings))
+
+
+def _why_unused(part: Part) -> str:
+    if part is Part.FRONT:
+        return "GATEWAY_INTERIM_RESPONSES is off"
+    return f"GATEWAY_AUTH does not name {part}"
 
 
 async def _findings(
@@ -168,9 +176,20 @@ def _checks(backends: Backends) -> Mapping[Part, _Check]:
         Part.BROKER: broker,
         Part.AGREEMENT: agreement,
         Part.UPSTREAM: upstream,
+        **_front_check(settings),
         **verifier_checks(settings),
         **_host_checks(settings),
     }
+
+
+def _front_check(settings: Settings) -> Mapping[Part, _Check]:
+    if not (settings.resumable and settings.interim_responses):
+        return {}
+
+    async def front() -> Sequence[str]:
+        return await check_front(settings.public_url)
+
+    return {Part.FRONT: front}
 
 
 def _host_checks(settings: Settings) -> Mapping[Part, _Check]:

@@ -14,6 +14,7 @@ class Part(StrEnum):
     BROKER = "broker"
     AGREEMENT = "agreement"
     UPSTREAM = "upstream"
+    FRONT = "front"
     JWT = "jwt"
     INTROSPECTION = "introspection"
     CLOCK = "clock"

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from pydantic import HttpUrl
 from yarl import URL
 
+from gateway.doctor.front import check_front
+from gateway.errors import ConfigurationError
 from gateway.problems import Kind, chatkitty_error
 from gateway.settings import Settings
 from gateway.stack.ports import HOST, free_port
@@ -21,6 +24,7 @@ from tests.deploy.listener import Listener, break_off
 from tests.deploy.tools import DEPLOY, Tools
 from tests.flows import files
 from tests.flows.client import Client
+from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS
 
@@ -241,6 +245,18 @@ async def test_which_front_sends_100_continue_for_a_body_that_will_be_refused(
         answer = await reader.readuntil(b"\r\n")
     writer.close()
     assert (b" 100 " if served.kind == "nginx" else b" 401 ") in answer
+
+
+async def test_doctor_finds_out_whether_interim_responses_pass(
+    start_front: StartFront, start_gateway: StartGateway
+) -> None:
+    on = start_gateway(delivery="external", interim_responses="true")
+    served = start_front(on.port, on.port)
+    if served.kind == "nginx":
+        with pytest.raises(ConfigurationError, match="switch GATEWAY_INTERIM_RESPONSES off"):
+            await check_front(HttpUrl(served.url))
+    else:
+        assert await check_front(HttpUrl(served.url)) == []
 
 
 def _head(length: int, more: str = "") -> bytes:

@@ -24,7 +24,7 @@ from gateway.metrics.catalogue import OPEN_UPLOADS
 from gateway.metrics.requests import CUT
 from gateway.multipart import PartBegin
 from gateway.resumable.dialects import by_name, of_creation
-from gateway.resumable.dialects.draft import UNVERSIONED
+from gateway.resumable.dialects.draft import UNVERSIONED, VERSION
 from gateway.resumable.dialects.tus import TUS
 from gateway.resumable.protocol import Append, Creation, Dialect, Door, Limits, Report
 from gateway.resumable.session import Phase, Session
@@ -63,6 +63,8 @@ log = get_logger(__name__)
 RAW: Final = "/gateway/raw"
 TUS_DOOR: Final = "/gateway/tus"
 
+_PROMISE: Final = "104 Upload Resumption Supported"
+
 _WORTH_IT: Final = 1024 * 1024
 """Bytes of a whole file from which on it is worth two more requests to the store to continue it."""
 
@@ -95,11 +97,17 @@ async def begin_tus(request: web.Request) -> web.StreamResponse:
 
 
 async def tell_limits(request: web.Request) -> web.StreamResponse:
-    """`OPTIONS` of either: what is spoken there, and how large a file may be."""
+    """`OPTIONS` of either: what is spoken there, and how large a file may be.
+
+    Who names a version of the draft gets an interim response as well, and so learns whether it
+    passes what is in between.
+    """
     services = _services_of(request)
     door, dialect = (TUS_DOOR, TUS) if _is_tus(request) else (RAW, UNVERSIONED)
     target = request.raw_path.removeprefix(door).partition("?")[0]
     limits = Limits(services.route_of(target).max_file_size)
+    if door == RAW and VERSION in request.headers and _sends_interim(request, services):
+        await send_interim(request, _PROMISE, {})
     reply = by_name(dialect.name).options(limits)
     return web.Response(status=reply.status, headers=reply.headers)
 
@@ -211,11 +219,14 @@ def _may_be_continued(receiving: Receiving, creation: Creation) -> bool:
     """Whether the client of a whole file is to learn, while it sends, where it can go on."""
     request, services, _, dialect = receiving
     return (
-        services.settings.interim_responses
-        and request.version >= HttpVersion11
+        _sends_interim(request, services)
         and dialect.interim(_whole(0)) is not None
         and (creation.length is None or creation.length >= _WORTH_IT)
     )
+
+
+def _sends_interim(request: web.Request, services: Services) -> bool:
+    return services.settings.interim_responses and request.version >= HttpVersion11
 
 
 async def _host_promised(
@@ -239,7 +250,7 @@ async def _host_promised(
                 return await repeat(request, services, claimed)
         kept = await _created_session(receiving, admitted, creation, fields)
         promise = dialect.interim(report_of(receiving, kept.session)) or {}
-        await send_interim(request, "104 Upload Resumption Supported", promise)
+        await send_interim(request, _PROMISE, promise)
         try:
             kept = await append(receiving, kept, Append(0, complete=True, length=creation.length))
         except (Unavailable, BodyTimeout):
