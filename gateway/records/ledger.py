@@ -293,13 +293,15 @@ class Ledger(BucketRecords):
             return written.etag, True
         return written.etag, not await self._check_place(upload.id)
 
-    async def _check_place(self, upload_id: str) -> bool:
+    async def _check_place(self, upload_id: str, found: Upload | None = None) -> bool:
         """Remove a pending record that was written after the upload's end; whether it has ended.
 
-        Raises UploadSuperseded if it was fenced off, and StoreUnavailable.
+        `found`: the pending record, if another process has written it. An operator may have let it
+        be tried again: then it stays. Raises UploadSuperseded if it was fenced off, and
+        StoreUnavailable.
         """
         ended = await self.ended(upload_id)
-        if ended is None:
+        if ended is None or (found is not None and supersedes(found, ended)):
             return False
         await self.forget_pending(upload_id)
         if ended.state is State.ABORTED:
@@ -316,7 +318,7 @@ class Ledger(BucketRecords):
             kept = await self.open_kept(upload_id)
         except ObjectNotFound:
             kept = None
-        if await self._check_place(upload_id):
+        if await self._check_place(upload_id, kept.upload if kept is not None else None):
             return None
         if kept is None:
             raise StoreUnavailable("the store does not say what became of the upload")

@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import google_crc32c
 import pytest
@@ -17,8 +18,8 @@ from gateway.records.completion_events import CompletionEvents, Notice
 from gateway.records.offers import GOOD_FOR, LARGEST
 from gateway.records.sealed import seal, unseal
 from gateway.uploads import keys
-from gateway.uploads.lifecycle import Step
-from gateway.uploads.record import State, Upload
+from gateway.uploads.lifecycle import Step, reopen
+from gateway.uploads.record import NOT_REGISTERED, Fault, State, Upload
 from tests.flows import files
 from tests.flows.client import PATIENCE
 from tests.servers import poisonable_libmagic as libmagic
@@ -30,7 +31,9 @@ from workers.libmagic.process import COMMAND
 from workers.runtime import WorkerServices
 from workers.sniff import Sniffer
 from workers.steps import poison
+from workers.steps.ending import conclude
 from workers.steps.offering import inspecting
+from workers.steps.resumption import resume
 
 
 @dataclass
@@ -193,6 +196,19 @@ async def test_the_gateway_finds_what_a_worker_has_done(worker: Worker) -> None:
     await worker.take(upload)
     assert not await worker.backends.ledger.accept_offered(upload)
     assert not await worker.left(keys.PENDING, upload)
+
+
+async def test_a_late_gateway_leaves_an_upload_that_was_retried(worker: Worker) -> None:
+    upload = await worker.store()
+    ledger = worker.backends.ledger
+    fault = Fault(NOT_REGISTERED, "ChatKitty was away")
+    await conclude(worker.backends, await ledger.accept(upload), upload, fault)
+    again = reopen((await ledger.open_ended(upload.id)).upload, datetime.now(UTC))
+    await ledger.reopen(again)
+    assert not await ledger.accept_offered(upload)
+    assert (await ledger.open_kept(upload.id)).upload == again
+    await resume(upload.id, worker.services)
+    assert await worker.messages(upload) == 1
 
 
 async def test_an_offer_that_comes_late_registers_nothing(worker: Worker) -> None:
