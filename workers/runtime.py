@@ -23,6 +23,9 @@ log = get_logger(__name__)
 _AUDITS: Final = 16
 """Audits in progress in one process: more only wait for each other's connections."""
 
+_SESSIONS: Final = 4
+"""Sessions that are made files of at a time in one process: each may be up to a part in memory."""
+
 
 def _places() -> Mapping[Step, asyncio.Semaphore]:
     # With more inspections at a time, many of them would not get their turn soon.
@@ -34,8 +37,9 @@ class WorkerServices:
     """What all steps share.
 
     `turns` are for inspections that register at once; other inspections leave that to another task.
-    `places` bound how many steps are in progress if their messages have many uploads. `suspects` is
-    for uploads that may kill their process: one at a time, so that its death shows which it was.
+    `places` bound how many steps are in progress if their messages have many uploads, and
+    `sessions` how many sessions are ended. `suspects` is for uploads that may kill their process:
+    one at a time, so that its death shows which it was.
     """
 
     backends: Backends
@@ -43,6 +47,7 @@ class WorkerServices:
     due: Due
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_turns))
     places: Mapping[Step, asyncio.Semaphore] = field(default_factory=_places)
+    sessions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SESSIONS))
     suspects: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
 

@@ -23,7 +23,8 @@ async def resume(upload_id: str, services: WorkerServices) -> None:
     ledger = services.backends.ledger
     entry = await open_upload(upload_id, services)
     if entry is None:
-        await end_session(services.backends, upload_id)
+        async with services.sessions:
+            await end_session(services.backends, upload_id)
         return
     state = entry.upload.state
     if state is State.ABORTED:
