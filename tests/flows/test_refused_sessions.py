@@ -1,5 +1,6 @@
 """What a client must not reach by an upload in several requests."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.flows import files
-from tests.flows.client import Answer, Client
-from tests.flows.raw import exchange, head
-from tests.flows.resuming import CONTENT, DRAFT, PATH, TUS, begin, create, tus_patch
+from tests.flows.client import PATIENCE, Answer, Client
+from tests.flows.raw import FORM_TYPE, exchange, form, head
+from tests.flows.resuming import CONTENT, DRAFT, PATH, TUS, begin, create, patch, tus_patch
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS
 
@@ -20,15 +21,25 @@ PART = {"Content-Type": "application/partial-upload", "Upload-Complete": "?0"}
 
 
 @pytest.fixture(scope="module")
-def gateway(environ: dict[str, str], module_redis_url: str, servers_dir: Path) -> Iterator[Gateway]:
-    settings = environ | {
+def settings(environ: dict[str, str], module_redis_url: str) -> dict[str, str]:
+    return environ | {
         "GATEWAY_DELIVERY": "external",
         "GATEWAY_BROKER_URL": module_redis_url,
         "GATEWAY_REDIS_URL": module_redis_url,
         "GATEWAY_MAX_FILE_SIZE": str(LIMIT),
         "GATEWAY_DELETE_FILES": "true",
     }
+
+
+@pytest.fixture(scope="module")
+def gateway(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
     with start_worker(settings, servers_dir), Gateway.start(settings, servers_dir) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def relay(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
+    with Gateway.start(settings | {"GATEWAY_DELIVERY": "relay"}, servers_dir) as gateway:
         yield gateway
 
 
@@ -120,3 +131,31 @@ async def test_a_client_of_http_1_0_is_never_asked_for_its_body(
     request = head(f"/gateway/raw{PATH}", *lines).replace(b"HTTP/1.1", b"HTTP/1.0")
     answer = await exchange(gateway.url, request + files.PNG)
     assert answer.data.startswith(b"HTTP/1.0 200 ")
+
+
+async def test_a_relayed_upload_is_not_continued_before_its_end_or_after(relay: Gateway) -> None:
+    go_on = asyncio.Event()
+    whole = form(files.PNG)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield whole[:-10]
+        await go_on.wait()
+        yield whole[-10:]
+
+    lines = {"Content-Type": FORM_TYPE.partition(": ")[2], "Idempotency-Key": "relayed"}
+    async with Client.open(relay.url, TOKENS["bob"]) as client:
+        sending = asyncio.create_task(client.request("POST", PATH, data=body(), headers=lines))
+        async with asyncio.timeout(PATIENCE):
+            while not (listed := await client.request("GET", "/gateway/uploads")).json()["uploads"]:
+                await asyncio.sleep(0.05)
+        place = f"/gateway/uploads/{listed.json()['uploads'][0]['id']}"
+        early = [
+            await patch(client, place, 0, b"", last=True),
+            await tus_patch(client, place, 0, b""),
+        ]
+        go_on.set()
+        assert (await sending).status == 200
+        late = await patch(client, place, len(files.PNG), b"", last=True)
+    for answer in (*early, late):
+        assert answer.status == 422, answer.body
+        assert answer.json()["type"].endswith(":not-hosted")

@@ -10,6 +10,7 @@ from gateway.choices import Delivery
 from gateway.errors import (
     InconsistentUploadLength,
     MethodNotAllowed,
+    NotHosted,
     NotRemovable,
     OffsetMismatch,
     QuotaExceeded,
@@ -232,6 +233,9 @@ async def _answer_complete(receiving: Receiving, asked: Append, kept: Kept) -> w
 
 
 async def _answer_again(receiving: Receiving, asked: Append, upload: Upload) -> web.StreamResponse:
+    """The answer to a request that comes after the session's end. Raises NotHosted."""
+    if upload.delivery is Delivery.RELAY:
+        raise NotHosted("the upload is relayed to ChatKitty, and cannot be continued")
     report = report_of_upload(receiving, upload)
     receiving.request[MARKS] = receiving.dialect.marks(report)
     _check_repeats(receiving.request, asked, report.offset)
