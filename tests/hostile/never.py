@@ -19,7 +19,7 @@ from gateway.uploads import keys
 from gateway.uploads.record import State, from_json
 from tests.flows.raw import FORM_TYPE, form, head
 from tests.hostile.doors import Door
-from tests.hostile.talk import PATIENCE, Hangs, Line, Reply
+from tests.hostile.talk import PATIENCE, WORKED_ON, Hangs, Line, Reply
 from tests.servers.sandbox import TOKENS
 
 TOKEN = TOKENS["alice"]
@@ -131,7 +131,7 @@ class Watch:
         async with Line.open(self.door.url) as line:
             await line.send(pieces, pause)
             try:
-                reply = await line.reply()
+                reply = await line.reply(WORKED_ON)
             except Hangs:
                 raise Hangs(pieces[0][:200]) from None
             if reply is None:

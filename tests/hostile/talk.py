@@ -10,6 +10,11 @@ from urllib.parse import urlsplit
 PATIENCE = 8.0
 """Seconds without a byte after which it is said that the gateway hangs; its time-outs are 1 s."""
 
+WORKED_ON = 30.0
+"""Seconds for what workers do. A gateway lets a hosted upload wait 25 s for its registration, and
+libmagic needs a third of a second of CPU for some files: on a busy machine that takes many.
+"""
+
 _BODILESS = {204, 304}
 
 

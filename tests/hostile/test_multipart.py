@@ -21,7 +21,7 @@ from tests.flows.raw import chunked, head
 from tests.hostile.cases import CASES, CLEAR, DOUBTED, HOSTED, ROW_OF, Case
 from tests.hostile.doors import Door
 from tests.hostile.never import AUTHORIZATION, Watch
-from tests.hostile.talk import PATIENCE, Line, Reply
+from tests.hostile.talk import WORKED_ON, Line, Reply
 from tests.hostile.test_readers import KNOWN
 from tests.hostile.upstream import file_of
 
@@ -122,7 +122,7 @@ def _assert_hosted(case: Case, reply: Reply, door: Door) -> None:
 async def end_of(door: Door, upload_id: str) -> dict[str, Any]:
     """The upload resource at its end."""
     request = head(f"/gateway/uploads/{upload_id}", AUTHORIZATION, method="GET")
-    async with asyncio.timeout(PATIENCE), Line.open(door.url) as line:
+    async with asyncio.timeout(WORKED_ON), Line.open(door.url) as line:
         while True:
             await line.send([request])
             reply = await line.reply()

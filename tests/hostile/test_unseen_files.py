@@ -11,7 +11,7 @@ from tests.gateway.multipart.hostile_bodies import NAMED, NESTED, named
 from tests.hostile.cases import GOOD, USUAL
 from tests.hostile.doors import EACH, Door
 from tests.hostile.never import AUTHORIZATION
-from tests.hostile.talk import PATIENCE, Line, Reply
+from tests.hostile.talk import WORKED_ON, Line, Reply
 from tests.hostile.test_multipart import end_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -84,7 +84,7 @@ async def test_undecidable_bodies_are_flagged_and_real_clients_are_not(
 async def _relayed(door: Door, form: Form) -> dict[str, Any]:
     length = f"Content-Length: {len(form.body)}"
     request = head(form.path, AUTHORIZATION, f"Content-Type: {form.content_type}", length)
-    async with asyncio.timeout(PATIENCE), Line.open(door.url) as line:
+    async with asyncio.timeout(WORKED_ON), Line.open(door.url) as line:
         await line.send([request + form.body])
         reply: Reply | None = await line.reply()
     assert reply is not None
