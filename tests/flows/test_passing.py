@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.flows.raw import head
+from tests.flows.raw import FORM_TYPE, form, head
 from tests.flows.scripted import AUTHORIZATION, USUAL, Came, Pair, Script, open_pair, requests
 from tests.hostile.answers import ANSWERS
 from tests.hostile.talk import Hangs, Line, Reply
@@ -218,6 +218,17 @@ async def test_both_engines_read_each_answer_in_pieces_alike(pair: Pair, kind: s
     scripts = {name: in_pieces(script) for name, script in answers().items()}
     faults = await compare(pair, dict(scripted(pair, scripts, kind)))
     assert not faults, "\n".join(faults)
+
+
+async def test_the_answer_to_head_with_a_form_has_no_body(pair: Pair) -> None:
+    """RFC 9110 section 9.3.2: that of the form makes no difference."""
+    body = form(b"x")
+    length = f"Content-Length: {len(body)}"
+    path = "/v1/channels/1/messages"
+    request = head(path, AUTHORIZATION, FORM_TYPE, length, method="HEAD") + body
+    for gateway in pair.gateways.values():
+        told = await ask(gateway.url, request)
+        assert [answer and answer[1] for answer in told] == [200, 200]
 
 
 def in_pieces(script: Script) -> Script:

@@ -315,7 +315,7 @@ class Exchange:
         self._phase = MOVES[self._phase][_CONNECTED]
         self._upstream = connection
         self._write = connection.write
-        connection.begin(self)
+        connection.begin(self, bodiless=self._admitted.target.method == "HEAD")
         if self.left and self.left == self._length:
             return
         connection.write(self._unsent)
