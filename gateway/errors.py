@@ -209,11 +209,14 @@ class SessionTaken(ClientError):
 
 
 class PartsLost(SessionTaken):
-    """A multipart upload was ended while parts of it were still to come; `upload_id` is its own."""
+    """What the store had of an upload is gone, or is other bytes now.
 
-    def __init__(self, upload_id: str) -> None:
-        super().__init__("the multipart upload was ended")
-        self.upload_id = upload_id
+    `name` is that of the multipart upload, or of the tail.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__("the store has not what it was sent before")
+        self.name = name
 
 
 class SessionEnded(ClientError):

@@ -18,7 +18,7 @@ import google_crc32c
 from msgspec.structs import replace
 
 from gateway import crash
-from gateway.errors import ChecksumMismatch, GatewayError, ObjectNotFound, PartsLost
+from gateway.errors import GatewayError, ObjectNotFound, PartsLost
 from gateway.resumable.session import (
     MOST_TAILS,
     Parts,
@@ -42,6 +42,7 @@ UNMARKED: Final = 1024**2
 
 _PROGRESS_SECONDS: Final = 2.0
 _READ_AT_ONCE: Final = 8
+_READS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,16 +273,21 @@ class Appender:
 
 
 async def read_tails(store: ObjectStore, upload_id: str, tails: Sequence[Tail]) -> bytes:
-    """The bytes of the tails, in their order.
+    """The bytes of the tails, in their order; what was damaged on its way is read once more.
 
-    Raises ObjectNotFound, ChecksumMismatch, StoreUnavailable.
+    Raises PartsLost, StoreUnavailable.
     """
 
     async def read(tail: Tail) -> bytes:
-        content = await store.read_range(keys.tail(upload_id, tail.name), 0, tail.size)
-        if google_crc32c.value(content) != tail.crc32c:
-            raise ChecksumMismatch("the store returned other bytes than it was sent")
-        return content
+        for _ in range(_READS):
+            try:
+                content = await store.read_range(keys.tail(upload_id, tail.name), 0, tail.size)
+            except ObjectNotFound as error:
+                raise PartsLost(tail.name) from error
+            if google_crc32c.value(content) == tail.crc32c:
+                return content
+            log.warning("session.damaged", upload_id=upload_id, tail=tail.name)
+        raise PartsLost(tail.name)
 
     found: list[bytes] = []
     for start in range(0, len(tails), _READ_AT_ONCE):

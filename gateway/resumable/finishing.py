@@ -5,7 +5,7 @@ a session at its end brings it there: the request that sent the last byte, a rep
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace as changed
 from datetime import UTC, datetime
 from io import BytesIO
@@ -21,6 +21,7 @@ from gateway.errors import (
     EmptyFile,
     ObjectNotFound,
     PartChanged,
+    PartsLost,
     SessionEnded,
     StoreUnavailable,
     UploadSuperseded,
@@ -69,14 +70,14 @@ async def finish(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
     """
     session = kept.session
     try:
-        await _assemble_surely(backends, session)
+        await _assemble(backends, session)
         crash.point(crash.Point.SESSION_ASSEMBLED)
         await backends.accept_hosted(session.upload)
         SESSION_ENDS.add(Phase.COMPLETE)
     except UploadSuperseded:
         await give_up(backends, sessions, kept, Phase.INVALID)
         raise
-    except (ObjectNotFound, ChecksumMismatch) as error:
+    except (ObjectNotFound, PartsLost) as error:
         return await _without_bytes(backends, sessions, kept, error)
     try:
         await sessions.remove(session.id)
@@ -86,7 +87,7 @@ async def finish(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
 
 
 async def _without_bytes(
-    backends: Backends, sessions: Sessions, kept: Kept, error: ObjectNotFound | ChecksumMismatch
+    backends: Backends, sessions: Sessions, kept: Kept, error: ObjectNotFound | PartsLost
 ) -> Upload:
     """Another process has finished the session, or the store has not the bytes that were sent."""
     known = await backends.ledger.find_in_bucket(kept.session.id)
@@ -129,23 +130,10 @@ async def give_up(backends: Backends, sessions: Sessions, kept: Kept, phase: Pha
     log.info("session.ended", upload_id=session.id, phase=session.phase, offset=session.offset)
 
 
-async def _assemble_surely(backends: Backends, session: Session) -> None:
-    """Make the file; bytes that were damaged, perhaps on their way only, are read once more.
-
-    Raises what `_assemble` raises.
-    """
-    try:
-        await _assemble(backends, session)
-    except ChecksumMismatch:
-        log.exception("session.damaged", upload_id=session.id)
-        await _assemble(backends, session)
-
-
 async def _assemble(backends: Backends, session: Session) -> None:
     """Make the file of the parts and the tails, unless it is there.
 
-    Raises ObjectNotFound if bytes of it are lost, ChecksumMismatch if they are others than those
-    that were sent, StoreUnavailable.
+    Raises ObjectNotFound or PartsLost if bytes of it are lost or others, StoreUnavailable.
     """
     store, key = backends.store, keys.incoming(session.id)
     note = spare_of(session.upload, backends.ring)
@@ -160,7 +148,7 @@ async def _assemble(backends: Backends, session: Session) -> None:
                 await store.put(key, rest, crc32c=file.crc32c, note=text)
         else:
             await _complete(store, session, session.parts, rest)
-    except (ObjectNotFound, StoreUnavailable):
+    except (ObjectNotFound, PartsLost, StoreUnavailable):
         # The answer may be lost and the object there: only then its size and digest agree.
         if not await _is_there(store, key, file):
             raise
@@ -175,19 +163,30 @@ async def _complete(store: ObjectStore, session: Session, sent: Parts, rest: byt
         with _sending():
             last = await store.upload_part(multipart, len(parts) + 1, BytesIO(rest), crc32c)
         parts.append(last)
-    crc32c = file.crc32c if file.crc32c is not None else 0
     try:
+        await _join(store, multipart, parts, file)
+    except (PartChanged, ChecksumMismatch) as error:
+        raise PartsLost(multipart.upload_id) from error
+
+
+async def _join(
+    store: ObjectStore, multipart: Multipart, parts: Sequence[Part], file: File
+) -> None:
+    """Make the object of its parts.
+
+    Raises PartChanged and ChecksumMismatch if they have other bytes than those that were sent,
+    ObjectNotFound where the upload has ended, StoreUnavailable.
+    """
+    crc32c = file.crc32c if file.crc32c is not None else 0
+    with suppress(PartChanged):
         await store.complete_multipart(multipart, parts, size=file.size, crc32c=crc32c)
-    except PartChanged:
-        # A request that came too late has sent a part again: the same bytes, by another ETag where
-        # the store encrypts them.
-        again = _as_stored(parts, await store.parts(multipart))
-        try:
-            await store.complete_multipart(multipart, again, size=file.size, crc32c=crc32c)
-        except PartChanged as error:
-            raise ChecksumMismatch("the store has other parts than it was sent") from error
-        if not await _is_there(store, key, file):
-            raise ChecksumMismatch("the store has other bytes than it was sent") from None
+        return
+    # A request that came too late has sent a part again: the same bytes, by another ETag where
+    # the store encrypts them.
+    again = _as_stored(parts, await store.parts(multipart))
+    await store.complete_multipart(multipart, again, size=file.size, crc32c=crc32c)
+    if not await _is_there(store, multipart.key, file):
+        raise ChecksumMismatch("the store has other bytes than it was sent")
 
 
 @contextmanager

@@ -119,6 +119,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         """Bytes of the file that are durable."""
         return border(len(self.sent)) + self.in_tails
 
+    def relies_on(self, name: str) -> bool:
+        """Whether bytes of it are in the multipart upload, or in the tail, of that name."""
+        if self.parts is not None and self.parts.upload_id == name:
+            return True
+        return any(tail.name == name for tail in self.tails)
+
     @property
     def is_whole(self) -> bool:
         """Whether all bytes of a known length are there."""

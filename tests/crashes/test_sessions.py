@@ -257,6 +257,25 @@ async def test_an_upload_whose_parts_the_store_has_lost_is_begun_anew(stage: Sta
     assert await stage.left(keys.SESSIONS) == await stage.left(keys.TAILS) == []
 
 
+@pytest.mark.parametrize("found", [None, bytes(1000)], ids=["nothing", "other bytes"])
+async def test_an_upload_whose_tail_the_store_has_lost_is_begun_anew(
+    stage: Stage, found: bytes | None
+) -> None:
+    store = stage.backends.store
+    async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
+        begun = await begin(client, name=stage.name)
+        path = urlsplit(begun.headers["Location"]).path
+        await patch(client, path, 0, LARGE[:1000], last=False)
+        (tail,) = [info.key async for info in store.list(keys.tails(begun.upload_id))]
+        if found is None:
+            await store.delete(tail)
+        else:
+            await store.put(tail, found)
+        assert (await patch(client, path, 1000, LARGE[1000:], last=True)).status == 410
+        assert (await client.request("HEAD", path)).status == 410
+    assert await stage.left(keys.SESSIONS) == await stage.left(keys.TAILS) == []
+
+
 async def test_a_sweeper_leaves_open_sessions_and_their_parts_alone(stage: Stage) -> None:
     gateway = stage.gateway()
     stage.worker()

@@ -145,15 +145,14 @@ async def _invalidate(services: Services, upload_id: str) -> None:
 
 
 async def _without_parts(services: Services, upload_id: str, error: PartsLost) -> ClientError:
-    """What it means that the store has ended the parts of an upload; no more of it can come."""
+    """What it means that the store has not what it had of an upload; no more of it can come."""
     try:
         kept = await services.sessions.read(upload_id)
     except UploadNotFound:
         return SessionTaken("the upload was ended in the meantime")
-    parts = kept.session.parts
-    if parts is None or parts.upload_id != error.upload_id:
+    if not kept.session.relies_on(error.name):
         return SessionTaken("another request has continued the upload")
-    log.warning("session.parts_lost", upload_id=upload_id)
+    log.warning("session.parts_lost", upload_id=upload_id, name=error.name)
     await asyncio.shield(_invalidate(services, upload_id))
     return SessionEnded("the store has lost bytes of the upload: send it again")
 
