@@ -21,6 +21,7 @@ from gateway import crash
 from gateway.backends import Backends
 from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
+from gateway.delivery.ending import end_session
 from gateway.errors import (
     ClientError,
     ObjectNotFound,
@@ -34,12 +35,13 @@ from gateway.errors import (
     UploadSuperseded,
     UpstreamError,
 )
+from gateway.limits.budget import Budget
 from gateway.records import orphans
 from gateway.records.bucket import Entry
 from gateway.records.claims import Claim, Claims, Held
 from gateway.records.heartbeats import is_gone, present_in_bucket
 from gateway.records.spare import find_spare, recovered
-from gateway.resumable.finishing import give_up, settle
+from gateway.resumable.finishing import give_up
 from gateway.resumable.session import Phase
 from gateway.resumable.sessions import Kept, Sessions
 from gateway.telemetry import get_logger
@@ -77,12 +79,13 @@ class Once:
     backends: Backends
     claims: Claims
     sessions: Sessions
+    budget: Budget
 
     async def claim(self, admitted: Admitted, key: str, patience: float) -> Held | Upload:
         """The claim, if the body is to be read, else the upload that the key stands for.
 
         If the first request is still in progress, wait for it for up to `patience` seconds. Raises
-        IdempotencyKeyReused, UploadInProgress, StoreUnavailable, and Unknown.
+        IdempotencyKeyReused, UploadInProgress, StoreUnavailable, BudgetExhausted, and Unknown.
         """
         async with aclosing(self._looks(admitted, key, patience)) as looks:
             async for held, taken in looks:
@@ -134,7 +137,7 @@ class Once:
     async def _found(self, held: Held, admitted: Admitted) -> Held | Upload | None:
         """The upload that the key stands for, or the claim of one that will never be accepted.
 
-        None if neither is known yet. Raises Unknown, StoreUnavailable.
+        None if neither is known yet. Raises Unknown, StoreUnavailable, BudgetExhausted.
         """
         first = held.claim.upload_id
         if (settled := await self._settled(first) or await self._finished(first)) is not None:
@@ -207,13 +210,14 @@ class Once:
     async def _finished(self, upload_id: str) -> Upload | None:
         """The upload of a complete session, whichever process was to make it one.
 
-        Raises StoreUnavailable.
+        Raises StoreUnavailable, BudgetExhausted.
         """
         kept = await self._session(upload_id)
         if kept is None or kept.session.phase is not Phase.COMPLETE:
             return None
         try:
-            return await asyncio.shield(settle(self.backends, self.sessions, kept))
+            ending = end_session(self.backends, self.sessions, self.budget, kept, again=True)
+            return await asyncio.shield(ending)
         except (UploadSuperseded, SessionEnded):
             return None
 

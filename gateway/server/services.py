@@ -158,7 +158,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             route_of=_router(settings, routes),
             client_of=client_finder(settings.trusted_proxies),
             external=ExternalDelivery(backends, notices, budget),
-            once=Once(backends, claims, sessions),
+            once=Once(backends, claims, sessions, budget),
             sessions=sessions,
             let_go=let_go,
             presence=presence,

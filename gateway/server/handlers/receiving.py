@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from gateway import crash
 from gateway.auth.principal import Principal
+from gateway.delivery.ending import end_session
 from gateway.errors import (
     BudgetExhausted,
     ChecksumFailed,
@@ -31,7 +32,7 @@ from gateway.limits.budget import Holding
 from gateway.records.completion_events import announce
 from gateway.resumable.appending import UNMARKED, Appender
 from gateway.resumable.dialects.tus import TUS
-from gateway.resumable.finishing import completed, finish, give_up, settle
+from gateway.resumable.finishing import completed, give_up
 from gateway.resumable.protocol import Append, Dialect, Limits, Report
 from gateway.resumable.session import Phase, Session, check_open, fenced, with_length
 from gateway.resumable.sessions import Kept
@@ -338,25 +339,13 @@ async def end(services: Services, kept: Kept, *, again: bool) -> Upload | None:
     `again`: another process may have done so. Raises UploadSuperseded, SessionEnded.
     """
     try:
-        return await asyncio.shield(_end(services, kept, again=again))
+        budget = services.external.budget
+        ending = end_session(services.backends, services.sessions, budget, kept, again=again)
+        return await asyncio.shield(ending)
     except (StoreUnavailable, BudgetExhausted) as error:
         log.warning("session.not_finished", upload_id=kept.session.id, error=repr(error))
         services.backends.queue.send(Step.RESUME, kept.session.id)
         return None
-
-
-async def _end(services: Services, kept: Kept, *, again: bool) -> Upload:
-    """The same, in memory for the tails, which are read at the end.
-
-    Raises StoreUnavailable, BudgetExhausted as well.
-    """
-    session, budget = kept.session, services.external.budget
-    size = sum(tail.size for tail in session.tails)
-    ending = settle if again else finish
-    async with budget.hold(session.upload.subject, size, _PATIENCE) as memory:
-        await memory.take(size)
-        memory.part_full()
-        return await ending(services.backends, services.sessions, kept)
 
 
 def replied(receiving: Receiving, session: Session) -> web.Response:
