@@ -1,7 +1,7 @@
 """Passes one request to the upstream unchanged, and streams the answer. Nothing is buffered."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -97,9 +97,11 @@ def answer_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
 class Forwarder:
     """Sends requests to one upstream."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, patience: float) -> None:
+        """Wait at most `patience` seconds for the head of an answer, once all was sent."""
         self._session = session
         self._origin = str(URL(base_url).origin())
+        self._patience = patience
 
     @asynccontextmanager
     async def send(self, outgoing: Outgoing) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -111,13 +113,7 @@ class Forwarder:
         outgoing.headers.update(tracing.carried())
         body = _Watched(outgoing.body) if outgoing.body is not None else None
         try:
-            response = await self._session.request(
-                outgoing.method,
-                URL(self._origin + outgoing.path, encoded=True),
-                headers=outgoing.headers,
-                data=body,
-                allow_redirects=False,
-            )
+            response = await self._answer_to(outgoing, body)
         except TimeoutError as error:
             _raise_of_body(body)
             raise UpstreamTimeout(
@@ -139,6 +135,31 @@ class Forwarder:
         finally:
             response.close() if not response.content.at_eof() else response.release()
 
+    async def _answer_to(
+        self, outgoing: Outgoing, body: "_Watched | None"
+    ) -> aiohttp.ClientResponse:
+        """The upstream's answer, as soon as its head is here.
+
+        The session's own limit begins again with each byte, as of interim answers without end.
+        """
+        now = asyncio.get_running_loop().time
+        async with asyncio.timeout(None) as limit:
+            if body is None:
+                limit.reschedule(now() + CONNECT_SECONDS + self._patience)
+            else:
+                body.when_read = lambda: limit.reschedule(now() + self._patience)
+            try:
+                return await self._session.request(
+                    outgoing.method,
+                    URL(self._origin + outgoing.path, encoded=True),
+                    headers=outgoing.headers,
+                    data=body,
+                    allow_redirects=False,
+                )
+            finally:
+                if body is not None:
+                    body.when_read = _nothing
+
 
 class _Watched:
     """A body that remembers why it broke, since the client library reports only that it did."""
@@ -147,6 +168,8 @@ class _Watched:
         self._body = body
         self.error: Exception | None = None
         self.begun = False
+        self.when_read: Callable[[], None] = _nothing
+        """Called when all of it was taken."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self.begun = True
@@ -156,6 +179,11 @@ class _Watched:
         except Exception as error:
             self.error = error
             raise
+        self.when_read()
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _was_sent(body: _Watched | None, error: Exception) -> bool:

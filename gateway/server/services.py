@@ -110,7 +110,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         quotas = await _counting(settings, backends, stack)
         claims = Claims(backends.store, settings.idempotency_retention)
         sessions = Sessions(backends.store)
-        forwarder = Forwarder(session, str(settings.upstream_url))
+        forwarder = Forwarder(session, str(settings.upstream_url), settings.upstream_timeout)
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
         floor = Floor(settings.body_min_rate, settings.body_rate_period)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
-from tests.flows.raw import head
+from tests.flows.raw import chunked, head
 from tests.flows.scripted import AUTHORIZATION, USUAL, Pair, Script, open_pair
 from tests.hostile.talk import Line, Reply
 from tests.servers.gateway import Gateway
@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 MIB = 1024**2
 EVENT = b"8\r\ndata: x\n\r\n"
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED = "Transfer-Encoding: chunked"
 LAST = b"0\r\n\r\n"
 IMPATIENT = {"GATEWAY_BODY_TIMEOUT": "1", "GATEWAY_ANSWER_TIMEOUT": "1.5"}
 LARGE = 48 * MIB
@@ -75,6 +76,33 @@ async def test_an_upstream_that_is_silent_is_not_waited_for(pair: Pair, gateway:
     assert reply.status == 504
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
         await reply_to(gateway, ask("/v1/half"))
+
+
+SENT = {
+    "no body": ask("/v1/endless"),
+    "a body": head("/v1/endless", AUTHORIZATION, "Content-Length: 5") + b"hello",
+    "chunks": head("/v1/endless", AUTHORIZATION, CHUNKED) + chunked(b"hello", 2),
+}
+BEFORE_A_HEAD = {
+    "interim answers": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "pieces of one": (b"HTTP/1.1 200 OK\r\nX-Endless: ", b"x"),
+}
+"""What the upstream begins with, and what it sends again and again."""
+
+
+@pytest.mark.parametrize("begun", BEFORE_A_HEAD)
+@pytest.mark.parametrize("sent", SENT)
+async def test_what_comes_before_a_head_does_not_prolong_the_wait_for_it(
+    pair: Pair, gateway: Gateway, sent: str, begun: str
+) -> None:
+    opening, piece = BEFORE_A_HEAD[begun]
+    endless = tuple((0.5, piece) for _ in range(60))
+    pair.upstream.scripts["/v1/endless"] = Script(opening, then=endless, closes=True)
+    async with Line.open(gateway.url) as line:
+        await line.send([SENT[sent]])
+        reply = await line.reply(20)  # less than it takes, more than connecting and 2 s
+    assert reply is not None
+    assert reply.status == 504
 
 
 async def test_a_body_that_stops_is_not_waited_for(pair: Pair, gateway: Gateway) -> None:

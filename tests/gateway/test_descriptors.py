@@ -42,7 +42,7 @@ async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
         yield UpstreamPool("http://localhost:9").connect
     elif request.param == "plain relay":
         async with upstream_session(1.0) as session:
-            forwarder = Forwarder(session, NOBODY)
+            forwarder = Forwarder(session, NOBODY, 1.0)
 
             async def send() -> None:
                 async with forwarder.send(Outgoing("GET", "/", CIMultiDict(), None)):

@@ -78,7 +78,9 @@ async def test_the_plain_engine_reaches_the_second_address(port: int) -> None:
     async with listening(serve, port), upstream_session(PATIENCE) as session:
         asked = Outgoing("GET", "/", CIMultiDict(), None)
         async with asyncio.timeout(PATIENCE):
-            async with Forwarder(session, f"http://{NAME}:{port}").send(asked) as response:
+            async with Forwarder(session, f"http://{NAME}:{port}", PATIENCE).send(
+                asked
+            ) as response:
                 assert response.status == 204
 
 
