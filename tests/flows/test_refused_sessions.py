@@ -43,6 +43,13 @@ def relay(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
         yield gateway
 
 
+@pytest.fixture(scope="module")
+def strict(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
+    """A gateway that asks for a scope which no token has."""
+    with Gateway.start(settings | {"GATEWAY_AUTH_SCOPES": "uploads"}, servers_dir) as gateway:
+        yield gateway
+
+
 @pytest.fixture
 async def client(gateway: Gateway) -> AsyncIterator[Client]:
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
@@ -159,3 +166,18 @@ async def test_a_relayed_upload_is_not_continued_before_its_end_or_after(relay: 
     for answer in (*early, late):
         assert answer.status == 422, answer.body
         assert answer.json()["type"].endswith(":not-hosted")
+
+
+@pytest.mark.parametrize("dialect", [DRAFT, TUS], ids=["draft", "tus"])
+async def test_who_continues_an_upload_needs_the_scopes_of_its_creation(
+    client: Client, strict: Gateway, dialect: Mapping[str, str]
+) -> None:
+    place = urlsplit((await begin(client)).headers["Location"]).path
+    async with Client.open(strict.url, client.token) as other:
+        state = await other.request("HEAD", place, headers=dialect)
+        end = await other.request("DELETE", place, headers=dialect)
+        more = await tus_patch(other, place, 0, files.PNG)
+    assert (state.status, end.status, more.status) == (403, 403, 403)
+    assert (await patch(client, place, 0, files.PNG, last=True)).status == 200
+    async with Client.open(strict.url, client.token) as other:
+        assert (await other.request("HEAD", place, headers=dialect)).status == 403

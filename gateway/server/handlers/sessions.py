@@ -140,12 +140,14 @@ async def _tell_state(
     """`HEAD`: how far the upload is; the next request may continue it from there."""
     receiving = await _receiving(request, services, dialect)
     try:
-        await _own_session(request, services, receiving.principal)
-        kept = await take_over(services, _id_of(request))
+        kept = await _own_session(request, services, receiving.principal)
+        _check_scopes_of(kept.session.upload, receiving)
+        kept = await take_over(services, kept.session.id)
     except UploadNotFound:
         upload = await _own_upload(receiving)
         if upload.delivery is Delivery.RELAY:
             return await get_upload(request)
+        _check_scopes_of(upload, receiving)
         reply = dialect.state(report_of_upload(receiving, upload))
         return web.Response(status=reply.status, headers=reply.headers)
     session = kept.session
@@ -173,8 +175,7 @@ async def _continue(
     except UploadNotFound:
         return await _answer_again(receiving, asked, await _own_upload(receiving))
     request[TARGET] = kept.session.upload.target.path
-    route = services.route_of(request[TARGET])
-    check_scopes(receiving.principal, route.scopes)
+    _check_scopes_of(kept.session.upload, receiving)
     check_may_host(receiving.principal, services)
     await services.fitness.check()
     mark(receiving, kept.session)
@@ -263,6 +264,7 @@ async def _cancel(request: web.Request, services: Services, dialect: Dialect) ->
     await charge(request, receiving.principal)
     try:
         kept = await _own_session(request, services, receiving.principal)
+        _check_scopes_of(kept.session.upload, receiving)
         if kept.session.phase is Phase.OPEN:
             kept = await take_over(services, kept.session.id)
     except UploadNotFound:
@@ -275,6 +277,12 @@ async def _cancel(request: web.Request, services: Services, dialect: Dialect) ->
     await give_up(services.backends, services.sessions, kept, Phase.CANCELLED)
     reply = dialect.cancelled()
     return web.Response(status=reply.status, headers=reply.headers)
+
+
+def _check_scopes_of(upload: Upload, receiving: Receiving) -> None:
+    """Refuse whom its creation would be refused. Raises InsufficientScope."""
+    route = receiving.services.route_of(upload.target.path)
+    check_scopes(receiving.principal, route.scopes)
 
 
 async def _receiving(request: web.Request, services: Services, dialect: Dialect) -> Receiving:
