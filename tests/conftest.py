@@ -6,6 +6,8 @@ import pytest
 from hypothesis import is_hypothesis_test
 from xdist.remote import Producer
 
+from gateway.brokers import known
+from gateway.redis import transport
 from tests.examples import are_many, register_profiles
 from tests.scheduling import ByServers, rank_of
 
@@ -18,6 +20,10 @@ pytest.register_assert_rewrite("tests.hostile")
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.logs"]
 
 register_profiles()
+
+# kombu remembers the first transport that it finds by a name: no test may have it find its own.
+known.be_known()
+transport.be_known()
 
 SLOW = {"corpus", "crashes", "degraded", "deploy", "stack"}
 
