@@ -149,6 +149,13 @@ HALF = b"HTTP/1.1 200 OK\r\nX-Left: over\r\n"
 """A body that begins like an answer: for the parser, no fault if it stands behind one to HEAD."""
 
 
+BROKEN_LATE = {
+    *("more-than-its-length", "cut-in-body", "chunk-of-garbage", "chunks-cut"),
+    *("cut-after-much", "chunks-cut-after-much", "garbage-after-much"),
+}
+"""Answers with a sound head: a 502 if the fault is read with it, else cut off behind it."""
+
+
 def answers() -> dict[str, Script]:
     """By their names; the connection is kept but where a script says otherwise."""
     scripts = {case.name: Script(case.data, closes=True, early=case.early) for case in ANSWERS}
@@ -216,7 +223,8 @@ async def test_both_engines_read_each_answer_alike(pair: Pair, kind: str) -> Non
 
 @pytest.mark.parametrize("kind", ["GET", "POST"])
 async def test_both_engines_read_each_answer_in_pieces_alike(pair: Pair, kind: str) -> None:
-    scripts = {name: in_pieces(script) for name, script in answers().items()}
+    whole = {name: script for name, script in answers().items() if name not in BROKEN_LATE}
+    scripts = {name: in_pieces(script) for name, script in whole.items()}
     faults = await compare(pair, dict(scripted(pair, scripts, kind)))
     assert not faults, "\n".join(faults)
 
