@@ -95,12 +95,5 @@ def readable() -> Iterator[None]:
         yield
     except (ClientError, BotoCoreError):
         raise
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _BREAKAGES as error:
         raise ResponseParserError("the answer is not one of S3") from error
