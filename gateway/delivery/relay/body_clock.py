@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from gateway.errors import BodyTimeout
 from gateway.limits.minimum_rate import Floor, Pace
 
 SILENT: Final = "the rest of the body did not arrive in time"
@@ -23,8 +24,19 @@ class BodyClock:
         self.held = True
         """Whether the gateway made the client wait since the last look."""
 
-    def keeps_up(self, now: float, received: int, floor: Floor) -> bool:
-        """Whether the client, having sent `received` bytes, is fast enough."""
+    def fault(
+        self, now: float, received: int, since: float, *, patience: float, floor: Floor
+    ) -> BodyTimeout | None:
+        """What is wrong with a client that has sent `received` bytes, and nothing `since` then.
+
+        It may be silent for `patience` seconds, and as slow as the `floor` on the whole.
+        """
+        keeps_up = self._keeps_up(now, received, floor)
+        if now - since > patience:
+            return BodyTimeout(SILENT)
+        return None if keeps_up else BodyTimeout(TOO_SLOW)
+
+    def _keeps_up(self, now: float, received: int, floor: Floor) -> bool:
         if not self.held:
             self._seconds += now - self._looked
         self._looked, self.held = now, False

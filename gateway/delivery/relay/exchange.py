@@ -17,7 +17,7 @@ from aiohttp.http import RawResponseMessage
 from gateway import crash
 from gateway.delivery.admitted import OUTLIVED, Admitted
 from gateway.delivery.relay import wire
-from gateway.delivery.relay.body_clock import SILENT, TOO_SLOW, BodyClock
+from gateway.delivery.relay.body_clock import BodyClock
 from gateway.delivery.relay.parties import Front, Relays, Upstream
 from gateway.delivery.relay.phase import (
     ENDS_WITH_CLIENT,
@@ -31,7 +31,6 @@ from gateway.delivery.relay.record import ANSWER_LIMIT, SUCCESS, observed, recor
 from gateway.delivery.relay.tap import Tap
 from gateway.errors import (
     AuthorizationEnded,
-    BodyTimeout,
     UploadAborted,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -236,11 +235,12 @@ class Exchange:
                     self.fail(not_kept())
 
     def _look_at_client(self, now: float) -> None:
-        keeps_up = self._clock.keeps_up(now, self.received, self._relays.floor)
-        if now - max(self._received_at, self._acted_at) > self._relays.body_timeout:
-            self.fail(BodyTimeout(SILENT))
-        elif not keeps_up:
-            self.fail(BodyTimeout(TOO_SLOW))
+        since, terms = max(self._received_at, self._acted_at), self._relays
+        fault = self._clock.fault(
+            now, self.received, since, patience=terms.body_timeout, floor=terms.floor
+        )
+        if fault is not None:
+            self.fail(fault)
 
     def _look_at_upstream(self, now: float) -> None:
         since = self._acted_at

@@ -17,10 +17,10 @@ import msgspec
 from aiohttp.http import RawResponseMessage
 
 from gateway.delivery.forward import may_act
-from gateway.delivery.relay.body_clock import SILENT, TOO_SLOW, BodyClock
+from gateway.delivery.relay.body_clock import BodyClock
 from gateway.delivery.relay.parties import Passages, Upstream
 from gateway.delivery.relay.phase import Side
-from gateway.errors import BodyTimeout, UploadAborted, UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import UploadAborted, UpstreamTimeout, UpstreamUnavailable
 from gateway.moves import table
 from gateway.upstream.connections import ends_after
 
@@ -310,11 +310,12 @@ class Passage:
             self._look_at_upstream(now)
 
     def _look_at_client(self, now: float, clock: BodyClock) -> None:
-        keeps_up = clock.keeps_up(now, self.received, self._passages.floor)
-        if now - max(self._received_at, self._acted_at) > self._passages.body_timeout:
-            self.fail(BodyTimeout(SILENT))
-        elif not keeps_up:
-            self.fail(BodyTimeout(TOO_SLOW))
+        since, terms = max(self._received_at, self._acted_at), self._passages
+        fault = clock.fault(
+            now, self.received, since, patience=terms.body_timeout, floor=terms.floor
+        )
+        if fault is not None:
+            self.fail(fault)
 
     def _look_at_upstream(self, now: float) -> None:
         since = self._acted_at
