@@ -70,16 +70,16 @@ class Receiving(NamedTuple):
     dialect: Dialect
 
 
-async def take_over(services: Services, upload_id: str) -> Kept:
+async def take_over(services: Services, kept: Kept) -> Kept:
     """The session as it is now, with no other request's write to it accepted any more.
 
-    A request in progress is asked to commit what it has. Raises UploadNotFound, SessionTaken,
-    StoreUnavailable.
+    `kept` is how it was read last. A request in progress is asked to commit what it has. Raises
+    UploadNotFound, SessionTaken, StoreUnavailable.
     """
+    upload_id = kept.session.id
     clock = asyncio.get_running_loop().time
     deadline = clock() + _LET_GO_SECONDS
     for _ in range(_TRIES):
-        kept = await services.sessions.read(upload_id)
         if kept.session.phase is not Phase.OPEN:
             return kept
         if kept.session.holder is not None or services.let_go.is_watched(upload_id):
@@ -87,7 +87,7 @@ async def take_over(services: Services, upload_id: str) -> Kept:
         try:
             return await services.sessions.change(kept, fenced(kept.session))
         except SessionTaken:
-            continue
+            kept = await services.sessions.read(upload_id)
     raise SessionTaken("other requests keep continuing the upload")
 
 

@@ -142,7 +142,7 @@ async def _tell_state(
     try:
         kept = await _own_session(request, services, receiving.principal)
         _check_scopes_of(kept.session.upload, receiving)
-        kept = await take_over(services, kept.session.id)
+        kept = await take_over(services, kept)
     except UploadNotFound:
         upload = await _own_upload(receiving)
         if upload.delivery is Delivery.RELAY:
@@ -221,7 +221,7 @@ async def _to_continue(receiving: Receiving, asked: Append) -> Kept:
         return known
     kept = await _own_session(request, services, principal)
     if kept.session.holder is not None or services.let_go.is_watched(upload_id):
-        kept = await take_over(services, upload_id)
+        kept = await take_over(services, kept)
     return kept
 
 
@@ -266,7 +266,7 @@ async def _cancel(request: web.Request, services: Services, dialect: Dialect) ->
         kept = await _own_session(request, services, receiving.principal)
         _check_scopes_of(kept.session.upload, receiving)
         if kept.session.phase is Phase.OPEN:
-            kept = await take_over(services, kept.session.id)
+            kept = await take_over(services, kept)
     except UploadNotFound:
         await _own_upload(receiving)
         raise NotRemovable("the upload is complete: ChatKitty may have it") from None
