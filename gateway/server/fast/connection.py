@@ -25,7 +25,6 @@ from gateway.server.connection import linger
 from gateway.server.connection.context import request_id_of
 from gateway.server.connection.strict import framing_fault
 from gateway.server.connection.turns import HEAD_READ, TurnHandler
-from gateway.server.fast.front import SocketFront
 from gateway.server.fast.passing import PassingFront
 from gateway.server.fast.uploading import UploadFront
 from gateway.server.fields.head import Head
@@ -52,7 +51,7 @@ class Connection(TurnHandler):
         connections, limit = services.connections, services.connection_limit
         super().__init__(server, services.settings, connections, limit, **options)
         self._services = services
-        self._front: SocketFront | None = None
+        self._front: UploadFront | PassingFront | None = None
         """The front that answers the request in progress, if there is one."""
         self._take: Callable[[bytes], bytes] | None = None
         """Receives the bytes of its body, and returns what is beyond its end."""
@@ -227,7 +226,9 @@ class Connection(TurnHandler):
             return None
         return with_read_target(messages[0][0])
 
-    def _front_of(self, message: RawRequestMessage, started: float) -> SocketFront | None:
+    def _front_of(
+        self, message: RawRequestMessage, started: float
+    ) -> UploadFront | PassingFront | None:
         """The front of the request, if this engine handles it and it is admitted."""
         received = message.headers
         if (
@@ -266,7 +267,7 @@ class Connection(TurnHandler):
             return None
         self._set_reads(_FIRST_READ)
         front = UploadFront(self, services, admitted, message, started)
-        self._take = front.exchange.client_sends
+        self._take = front.way.client_sends
         return front
 
     def _passing_of(
@@ -293,7 +294,7 @@ class Connection(TurnHandler):
         else:
             self._reads = 0
         front = PassingFront(self, services, passing, caller, message, started)
-        self._take = front.passage.client_sends
+        self._take = front.way.client_sends
         return front
 
     def _set_reads(self, size: int) -> None:

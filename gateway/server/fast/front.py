@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from aiohttp.http import RawRequestMessage
 
@@ -88,6 +88,25 @@ class ClientSide(Protocol):
         """The request is over; `reusable`: the next one may follow on the connection."""
 
 
+class Way(Protocol):
+    """A request's way to the upstream, and its answer's way back."""
+
+    left: int
+    """Bytes of the body that are still to come."""
+
+    def client_lost(self) -> None:
+        """Handle the client's disconnection."""
+
+    def fail(self, error: Exception) -> None:
+        """End it with the error, if the upstream has not answered yet."""
+
+    def close(self) -> None:
+        """End it: no more of the answer is wanted."""
+
+
+_Way = TypeVar("_Way", bound=Way)
+
+
 class Stage(IntEnum):
     """How far the answer to the client has come."""
 
@@ -110,17 +129,17 @@ LINGERING: Final = Stage.LINGERING
 OVER: Final = Stage.OVER
 
 
-class SocketFront(ABC):
-    """The front of one request. Times are those of the monotonic clock, in seconds.
-
-    A subclass has a way to the upstream.
-    """
+class SocketFront(ABC, Generic[_Way]):
+    """The front of one request. Times are those of the monotonic clock, in seconds."""
 
     __slots__ = (
         "_aborted", "_answered_at", "_behind", "_client", "_end", "_head", "_last", "_left", "_own",
         "_passing", "_sent", "_services", "_span", "_stage", "_started", "_status", "_ticket",
-        "_too_slow", "_under_way",
+        "_too_slow", "_under_way", "way",
     )  # fmt: skip
+
+    way: _Way
+    """Made by the subclass, which it notifies of the answer."""
 
     def __init__(
         self,
@@ -194,9 +213,15 @@ class SocketFront(ABC):
                 self._close_or_leave(more=bool(rest))
         return b"" if self._behind else rest
 
-    @abstractmethod
     def client_lost(self) -> None:
         """Handle the client's disconnection."""
+        if self._stage is WORKING:
+            self.way.client_lost()
+        elif self._stage is STREAMING:
+            self._break(CLIENT_LOST)
+            self._leave(reusable=False)
+        elif self._stage is LINGERING:
+            self._leave(reusable=False)
 
     @abstractmethod
     def client_full(self) -> None:
@@ -225,7 +250,7 @@ class SocketFront(ABC):
         if isinstance(result, Exception):
             # A client that was not asked for its body may send it anyway, or the next request.
             self._last = self._last or "Expect" in self._head.headers
-            self._fail(result)
+            self.way.fail(result)
             return
         self._ticket = result
         if not self._client.connected:  # it went away in the meantime
@@ -238,9 +263,20 @@ class SocketFront(ABC):
     def _go_on(self) -> None:
         """Ask for the body, and send the request to the upstream."""
 
-    @abstractmethod
-    def _fail(self, error: Exception) -> None:
-        """End the request with the error."""
+    # --- the way's side --------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Stop reading the body for now."""
+        self._client.pause()
+
+    def resume(self) -> None:
+        """Resume reading it."""
+        self._client.resume()
+
+    def refuse(self, error: Exception) -> None:
+        """Answer the client with the error that stopped its request."""
+        self._send_problem(error, self.way.left)
+        self._finish()
 
     # --- for the subclasses ----------------------------------------------------------------------
 
@@ -292,6 +328,11 @@ class SocketFront(ABC):
             self._close_or_leave(more=False)
         else:
             self._leave(reusable=True)
+
+    def _break(self, reason: str) -> None:
+        """Want no more of an answer that has begun; the connection is about to be closed."""
+        self.way.close()
+        self._cut(reason)
 
     def _cut(self, reason: str) -> None:
         """Log that the answer broke off; the connection is about to be closed."""

@@ -18,10 +18,7 @@ from gateway.server.admission.passing import Passing
 from gateway.server.connection.context import request_id_of
 from gateway.server.fast import answer
 from gateway.server.fast.front import (
-    CLIENT_LOST,
-    LINGERING,
     STREAMING,
-    WORKING,
     ClientSide,
     SocketFront,
 )
@@ -29,10 +26,10 @@ from gateway.server.fields import headers
 from gateway.server.services import Services
 
 
-class PassingFront(SocketFront):
+class PassingFront(SocketFront[Passage]):
     """The front of one passed request."""
 
-    __slots__ = ("_caller", "_chunked", "_length", "_request_id", "passage")
+    __slots__ = ("_caller", "_chunked", "_length", "_request_id")
 
     def __init__(
         self,
@@ -59,7 +56,7 @@ class PassingFront(SocketFront):
             self._span = span
             outgoing = headers.with_trace(outgoing, span.carrier)
         opening = wire.request_head(head.method, passing.path, passages.pool.host, outgoing)
-        self.passage = Passage(passages, Request(head.method, opening, length), self)
+        self.way = Passage(passages, Request(head.method, opening, length), self)
 
     def begin(self) -> None:
         """Have the request passed on, once its caller's quota allows it."""
@@ -73,45 +70,26 @@ class PassingFront(SocketFront):
 
     # --- the client's side -----------------------------------------------------------------------
 
-    def client_lost(self) -> None:
-        """Handle the client's disconnection."""
-        if self._stage is WORKING:
-            self.passage.client_lost()
-        elif self._stage is STREAMING:
-            self.passage.close()
-            self._cut(CLIENT_LOST)
-            self._leave(reusable=False)
-        elif self._stage is LINGERING:
-            self._leave(reusable=False)
-
     def client_full(self) -> None:
         """Slow the upstream down to the client's pace."""
-        self.passage.client_full()
+        self.way.client_full()
 
     def client_drained(self) -> None:
         """Let the upstream continue."""
-        self.passage.client_drained()
+        self.way.client_drained()
 
     # --- the passage's side ----------------------------------------------------------------------
 
-    def pause(self) -> None:
-        """Stop reading the body for now."""
-        self._client.pause()
-
-    def resume(self) -> None:
-        """Resume reading it."""
-        self._client.resume()
-
     def answer(self, head: RawResponseMessage, begun: bytes, *, whole: bool) -> None:
         """Send the head of the upstream's answer, and the bytes that its body begins with."""
-        self._left = self.passage.left
+        self._left = self.way.left
         body = begun if whole else None
         try:
             opening, self._chunked = answer.opening_of(
                 head, body, self._own_lines(), time.time(), self._head.method
             )
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
-            self.passage.close()
+            self.way.close()
             self.refuse(error)
             return
         self._status = head.code
@@ -132,29 +110,21 @@ class PassingFront(SocketFront):
         """All of the answer was sent."""
         if self._chunked:
             self._client.send(wire.chunk(b""))
-        self._left = self.passage.left
-        self._finish()
-
-    def refuse(self, error: Exception) -> None:
-        """Answer the client with the error that stopped its request."""
-        self._send_problem(error, self.passage.left)
+        self._left = self.way.left
         self._finish()
 
     def cut(self, reason: str) -> None:
         """Break the answer off."""
-        self._left = self.passage.left
+        self._left = self.way.left
         self._cut(reason)
         self._client.cut()
 
     # --- within ----------------------------------------------------------------------------------
 
-    def _fail(self, error: Exception) -> None:
-        self.passage.fail(error)
-
     def _go_on(self) -> None:
         if "Expect" in self._head.headers:
             self._client.send(wire.CONTINUE)
-        self.passage.begin()
+        self.way.begin()
 
     def _ids(self) -> dict[str, str]:
         return {"request_id": self._request_id}

@@ -23,9 +23,7 @@ from gateway.server import tracing
 from gateway.server.fast import answer
 from gateway.server.fast.front import (
     CLIENT_LOST,
-    LINGERING,
     STREAMING,
-    WORKING,
     ClientSide,
     SocketFront,
 )
@@ -36,10 +34,10 @@ _OPEN: Final = OPEN_UPLOADS.of("relay")
 _CONNECTING: Final = Phase.CONNECTING
 
 
-class UploadFront(SocketFront):
+class UploadFront(SocketFront[Exchange]):
     """The front of one upload."""
 
-    __slots__ = ("_admitted", "_task", "exchange")
+    __slots__ = ("_admitted", "_task")
 
     def __init__(
         self,
@@ -61,7 +59,7 @@ class UploadFront(SocketFront):
             admitted = replace(admitted, trace=span.carrier)
             outgoing = headers.with_trace(outgoing, span.carrier)
         self._admitted = admitted
-        self.exchange = Exchange(services.relays, admitted, outgoing, self)
+        self.way = Exchange(services.relays, admitted, outgoing, self)
 
     def begin(self) -> None:
         """Have the upload relayed, once its subject's quota allows it."""
@@ -76,16 +74,6 @@ class UploadFront(SocketFront):
 
     # --- the client's side -----------------------------------------------------------------------
 
-    def client_lost(self) -> None:
-        """Handle the client's disconnection."""
-        if self._stage is WORKING:
-            self.exchange.client_lost()
-        elif self._stage is STREAMING:
-            self._break(CLIENT_LOST)
-            self._leave(reusable=False)
-        elif self._stage is LINGERING:
-            self._leave(reusable=False)
-
     def client_full(self) -> None:
         """Do nothing: whoever streams an answer waits for the client by itself."""
 
@@ -96,26 +84,22 @@ class UploadFront(SocketFront):
 
     def pause(self) -> None:
         """Stop reading the body for now; make reads smaller if the upstream is too slow."""
-        self._client.pause()
-        if self.exchange.phase is not _CONNECTING:
+        super().pause()
+        if self.way.phase is not _CONNECTING:
             self._client.narrow()
-
-    def resume(self) -> None:
-        """Resume reading it."""
-        self._client.resume()
 
     def answer(
         self, head: RawResponseMessage, held: bytes, rest: aiohttp.StreamReader | None
     ) -> None:
         """Send the client the upstream's answer: the `held` part of its body, then the `rest`."""
-        self._left = self.exchange.left
+        self._left = self.way.left
         whole = held if rest is None else None
         try:
             opening, chunked = answer.opening_of(
                 head, whole, self._own_lines(), time.time(), self._head.method
             )
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
-            self.exchange.close()
+            self.way.close()
             self.refuse(error)
             return
         self._status = head.code
@@ -132,21 +116,13 @@ class UploadFront(SocketFront):
             work = self._stream(rest, chunked=chunked)
             self._task = self._client.loop.create_task(work)
 
-    def refuse(self, error: Exception) -> None:
-        """Answer the client with the problem that stopped its upload."""
-        self._send_problem(error, self.exchange.left)
-        self._finish()
-
     # --- within ----------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
         if "Expect" in self._head.headers:
             self._client.send(wire.CONTINUE)
         relay_phases().auth.observe(time.monotonic() - self._started)
-        self.exchange.begin()
-
-    def _fail(self, error: Exception) -> None:
-        self.exchange.fail(error)
+        self.way.begin()
 
     async def _stream(self, rest: aiohttp.StreamReader, *, chunked: bool) -> None:
         patience = self._services.settings.upstream_timeout
@@ -161,12 +137,8 @@ class UploadFront(SocketFront):
             return
         if chunked:
             self._client.send(wire.chunk(b""))
-        self.exchange.close()
+        self.way.close()
         self._finish()
-
-    def _break(self, reason: str) -> None:
-        self.exchange.close()
-        self._cut(reason)
 
     def _ids(self) -> dict[str, str]:
         return {"request_id": self._admitted.request_id, "upload_id": self._admitted.upload_id}
