@@ -22,10 +22,11 @@ _UNDISTURBED: Final = frozenset({b"7bit", b"8bit", b"binary"})
 # commons-fileupload, which Tomcat and Spring use, continues with such a part's boundary.
 _NESTED: Final = b"multipart/mixed"
 _CERTAIN: Final[frozenset[Ambiguity]] = frozenset()
-# A shortcut for what nearly every part has: reading header by header gives the same result.
+# A shortcut for what nearly every part has: reading header by header gives the same result. It is
+# not taken if a name contains the word filename: then `_kept` decides.
 _USUAL: Final = re.compile(
-    r'Content-Disposition: form-data; name="([^"\\%=\x00-\x20\x7f-\xff]+)"'
-    r'(?:; filename="([^"\\%=\x00-\x1f\x7f-\xff]*)")?'
+    r'Content-Disposition: form-data; name="(?![^"]*(?i:filename))([^"\\%=\x00-\x20\x7f-\xff]+)"'
+    r'(?:; filename="(?![^"]*(?i:filename))([^"\\%=\x00-\x1f\x7f-\xff]*)")?'
     r"(?:\r\nContent-Type: (?![Mm][Uu][Ll])([!-~](?:[ -~]*[!-~])?))?"
 )
 _NAMELESS: Final = Disposition(None, None, frozenset({Ambiguity.NAME_MISSING}))
