@@ -101,6 +101,12 @@ class Stage:
     async def tasks_that_wait(self) -> int:
         return await asyncio.to_thread(self.backends.queue.depth)
 
+    async def wait_for_tasks(self, count: int) -> None:
+        """Wait until at least that many tasks wait for a worker."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.tasks_that_wait() < count:
+                await asyncio.sleep(0.02)
+
     async def end_of_steps(self, upload_id: str) -> None:
         """Wait until no worker is at a step of the upload."""
         async with asyncio.timeout(PATIENCE):

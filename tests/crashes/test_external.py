@@ -106,10 +106,11 @@ async def test_a_message_of_many_of_a_worker_that_died_is_finished_by_another(
 ) -> None:
     uploads = await hosted(stage, *[files.PNG] * 6)
     await stage.backends.redis.delete(Step.INSPECT)
-    for upload_id in (uploads[0], *uploads):  # the first is sent at once, alone
+    stage.backends.queue.send(Step.INSPECT, uploads[0])
+    await stage.wait_for_tasks(1)  # the first is sent at once, alone
+    for upload_id in uploads:
         stage.backends.queue.send(Step.INSPECT, upload_id)
-    while await stage.tasks_that_wait() < 2:
-        await asyncio.sleep(0.02)
+    await stage.wait_for_tasks(2)
     await died(stage.worker("inspect.passed").pid)
     assert len(await stage.left(keys.PENDING)) == len(uploads)
     worker = stage.worker("")

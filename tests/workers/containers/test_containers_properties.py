@@ -9,8 +9,9 @@ from tests.workers.containers.reading import read
 from workers.containers import Container, classify_compound, classify_head
 from workers.signatures import types_of_head, types_of_tail
 
+# Without an extension, since some make more of an archive: `.class` makes it a JAR.
 NAMES = st.lists(
-    st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=20),
+    st.text(st.characters(codec="utf-8", exclude_characters="./\\\0"), min_size=1, max_size=20),
     min_size=1,
     max_size=8,
     unique=True,
