@@ -91,7 +91,7 @@ def with_remedy(error: StoreUnavailable) -> GatewayError:
             " GATEWAY_S3_SECRET_ACCESS_KEY, or give this machine a role"
         )
     if cause is Cause.NO_S3:
-        return ConfigurationError(f"the answer is not one of S3: {_NO_STORE}")
+        return ConfigurationError(f"the answer is not an S3 answer: {_NO_STORE}")
     if line := why_unreachable(error, _SERVER):
         return ConfigurationError(line)
     said = str(error)

@@ -1,9 +1,9 @@
-"""The border to the object store: S3, and whatever speaks its API.
+"""The border to the object store: S3, or any store that speaks its API.
 
-`objects` says what callers may rely on, and `s3` does it. Those of its calls that each upload makes
-(`calls`) are made by `direct`, or by aiobotocore (`sdk`); aiobotocore makes all others. `answers`
-reads what comes back, `listing` does so for listings, and `faults` translates the store's errors.
-`writer` turns bytes of unknown length into one object.
+`objects` defines what callers may rely on, and `s3` implements it. `calls` are the requests that
+every upload makes: `direct` sends them, or aiobotocore (`sdk`), which sends all others. `answers`
+reads the answers, `listing` those of listings, and `faults` translates the store's errors. `writer`
+turns bytes of unknown length into one object.
 
-In go keys and bytes, out come values or errors of ours. Nothing of aiobotocore leaves this package.
+The input is keys and bytes, the output values or our own errors. No other package sees aiobotocore.
 """

@@ -1,6 +1,6 @@
-"""What the headers of S3's answers say. Pure.
+"""Reads the headers of S3's answers. Pure.
 
-Every function raises ResponseParserError if the store's answer is not one of S3.
+Every function raises ResponseParserError if the answer is not one that S3 would give.
 """
 
 import re
@@ -39,7 +39,7 @@ def answered(headers: Headers) -> datetime:
 
 
 def age(headers: Headers) -> float:
-    """Seconds between the last change of an object and the answer, by the store's clock."""
+    """Seconds from the last change of an object to the answer, by the store's clock."""
     return age_at(_read_date(_required(headers, "last-modified")), headers)
 
 
@@ -49,10 +49,10 @@ def age_at(written: datetime, headers: Headers) -> float:
 
 
 def range_length(status: int, headers: Headers, start: int, end: int) -> int:
-    """Bytes of the answer's body, which begins at `start` of the object and ends before `end`.
+    """The length of the answer's body, which has the object's bytes from `start` up to `end`.
 
-    A store may answer with the whole object (RFC 9110 section 14.2); that is accepted only if it
-    is what was asked for.
+    A store may answer with the whole object (RFC 9110 section 14.2); that is accepted only if the
+    whole object was asked for.
     """
     if status != 206:
         whole = size(headers)
@@ -75,7 +75,7 @@ def _required(headers: Headers, name: str) -> str:
 
 @lru_cache(maxsize=64)
 def _read_date(date: str) -> datetime:
-    """A date of HTTP, which is the same for all answers of a second."""
+    """An HTTP date. Cached, because all answers within one second have the same."""
     try:
         read = parsedate_to_datetime(date)
     except ValueError as error:

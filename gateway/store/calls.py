@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aiobotocore.response import StreamingBody
 
 Headers: TypeAlias = Mapping[str, str]
-"""Those of an answer, by their names in lower case."""
+"""The headers of an answer, by their names in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class S3Calls(Protocol):
     """Calls in one bucket.
 
     Each raises ClientError if the store answers with an error, and BotoCoreError,
-    aiohttp.ClientError or OSError if no answer arrives. An answer that is not one of S3 may break
-    botocore's parsers, with ResponseParserError or any error of Python (see `faults.readable`).
+    aiohttp.ClientError or OSError if no answer arrives. An answer that S3 would not give may break
+    botocore's parsers, with ResponseParserError or any other exception (see `faults.readable`).
     """
 
     async def put_object(self, put: Put) -> Headers:
@@ -60,10 +60,10 @@ class S3Calls(Protocol):
         """Send the body from its beginning."""
 
     async def get_object(self, key: str, byte_range: str | None = None) -> Fetched:
-        """Begin to read the object, or that Range of it; the body is still to be read."""
+        """Begin to read the object, or the given Range of it; the caller reads the body."""
 
     async def head_object(self, key: str, *, checksum: bool = False) -> Headers:
-        """Ask for the object's headers, its checksum among them only if that is wanted."""
+        """Ask for the object's headers; for its checksum only if `checksum` is set."""
 
     async def delete_object(self, key: str) -> None:
         """Delete the object, if there is one."""

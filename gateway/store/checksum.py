@@ -11,10 +11,10 @@ def to_header(crc32c: int) -> str:
 
 
 def from_header(value: str | None) -> int | None:
-    """The CRC32C of a whole object, or None for no value and for a checksum of checksums.
+    """The CRC32C of a whole object; None for no value, and for a checksum of checksums.
 
-    The latter ends in the number of parts (`…==-3`). Source: S3 User Guide, checking object
-    integrity.
+    A checksum of checksums ends in the number of parts (`…==-3`). Source: S3 User Guide, checking
+    object integrity.
     """
     if value is None:
         return None

@@ -12,9 +12,9 @@ _NOBODYS: Final = '"0123456789abcdef0123456789abcdef"'
 
 
 async def heeds_conditions(store: ObjectStore, key: str) -> bool:
-    """Try it at `key`, which no other process uses, and where an object stays.
+    """Try conditional writes at `key`, which no other process uses; an object remains there.
 
-    A store that refuses every write with a condition heeds none. Raises StoreUnavailable.
+    A store that refuses every conditional write does not honour them. Raises StoreUnavailable.
     """
     etag = (await store.put(key, b"first")).etag
     try:

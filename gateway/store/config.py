@@ -11,11 +11,11 @@ _ATTEMPTS: Final = 3
 _CONNECT_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 60.0
 _ANY: Final = 0
-"""The store bounds its calls; a slow reader of a file does not block them."""
+"""No limit: `silence` has one, and clients that read files slowly must not block other calls."""
 
 
 def client_config(endpoint_url: str | None) -> AioConfig:
-    """The client's configuration for that endpoint; None is AWS."""
+    """The client's configuration for that endpoint; None means AWS."""
     return AioConfig(
         signature_version="s3v4",
         s3={
@@ -23,10 +23,10 @@ def client_config(endpoint_url: str | None) -> AioConfig:
             "addressing_style": "path" if endpoint_url else "auto",
             "payload_signing_enabled": _is_exposed(endpoint_url),
         },
-        # botocore's own, which tells much of this machine, is made anew for each request, and that
-        # costs more than to send a small file.
+        # botocore's default describes this machine in detail, and is built anew for each request,
+        # which costs more than sending a small file.
         user_agent=_USER_AGENT,
-        # What is worth a checksum here brings its own CRC32C.
+        # The gateway sends its own CRC32C with everything that needs a checksum.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
@@ -37,9 +37,9 @@ def client_config(endpoint_url: str | None) -> AioConfig:
 
 
 def _is_exposed(endpoint_url: str | None) -> bool:
-    """Whether a body could be changed on the network, so that its SHA-256 must be signed.
+    """Whether the network could change a body on its way, so that its SHA-256 must be signed.
 
-    TLS and the loopback keep everybody out, and CRC32C finds accidents.
+    Nobody else can change bytes inside TLS or on the loopback, and CRC32C finds accidents.
     """
     if endpoint_url is None:
         return False
@@ -48,7 +48,7 @@ def _is_exposed(endpoint_url: str | None) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a URL's host, without brackets, is each machine's own name for itself."""
+    """Whether a URL's host, without brackets, is a name that every machine has for itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -35,18 +35,18 @@ _BREAKAGES: Final = (
     TypeError,
     ValueError,
 )
-"""What botocore's parsers raise for what they do not expect."""
+"""What botocore's parsers raise for answers that they do not expect."""
 
 _TRANSLATION: Final[Mapping[str, type[GatewayError]]] = {
     "NoSuchKey": ObjectNotFound,
     "NoSuchUpload": ObjectNotFound,
-    "404": ObjectNotFound,  # a HEAD has no body that could name it
+    "404": ObjectNotFound,  # the answer to a HEAD has no body that could name the error
     "InvalidPart": PartChanged,
     "PreconditionFailed": PreconditionFailed,
     "412": PreconditionFailed,
     "ConditionalRequestConflict": WriteDisturbed,
     "NotImplemented": StoreIncapable,
-    "501": StoreIncapable,  # without a body, as above
+    "501": StoreIncapable,  # the same without a body
     "BadDigest": ChecksumMismatch,
     "InvalidDigest": ChecksumMismatch,
     "XAmzContentChecksumMismatch": ChecksumMismatch,
@@ -55,30 +55,30 @@ _TRANSLATION: Final[Mapping[str, type[GatewayError]]] = {
 
 
 class Cause(Enum):
-    """Why a store could not be asked, other than the network."""
+    """The reason why the store refused, as far as an operator can do something about it."""
 
     NO_CREDENTIALS = "no credentials"
-    NO_S3 = "the answer is not one of S3"
+    NO_S3 = "the answer is not an S3 answer"
 
 
 def cause_of(error: BaseException | None) -> Cause | None:
-    """The cause that an error of botocore's stands for."""
+    """The reason that botocore's error stands for, if it is a known one."""
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return Cause.NO_CREDENTIALS
     return Cause.NO_S3 if isinstance(error, ResponseParserError) else None
 
 
 def code_of(error: ClientError) -> str:
-    """S3's name of the error, or the status as text where the answer had no body.
+    """S3's name of the error, or the status as text if the answer had no body.
 
-    Empty where the answer has something else in the place of a name.
+    Empty if the answer has something else instead of a name.
     """
     code: object = error.response.get("Error", {}).get("Code")
     return code if isinstance(code, str) else ""
 
 
 def translated(error: ClientError) -> GatewayError:
-    """Our error for the store's; what means nothing to our callers is StoreUnavailable.
+    """Our error for the store's: StoreUnavailable for everything that callers do not distinguish.
 
     Source: Amazon S3 API Reference, error responses.
     """
@@ -90,10 +90,10 @@ def translated(error: ClientError) -> GatewayError:
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Raise ResponseParserError for an answer that breaks botocore's parsers, or lacks a part."""
+    """Raise ResponseParserError if an answer breaks botocore's parsers, or lacks a part."""
     try:
         yield
     except (ClientError, BotoCoreError):
         raise
     except _BREAKAGES as error:
-        raise ResponseParserError("the answer is not one of S3") from error
+        raise ResponseParserError("the answer is not an S3 answer") from error

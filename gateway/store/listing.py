@@ -1,6 +1,6 @@
-"""Answers to ListObjectsV2, read without botocore's parser: it takes 45 ms for 1,000 objects.
+"""Reads answers to ListObjectsV2 without botocore's parser, which takes 45 ms for 1,000 objects.
 
-That long nothing else would happen in the process. A sweep reads thousands of such answers.
+Meanwhile the process could do nothing else, and a sweep reads thousands of such answers.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _ANSWER = "ListBucketResult"
 
 
 class Listed(NamedTuple):
-    """An answer in two parts: its objects as botocore has them, and the document without them."""
+    """An answer in two parts: its objects as botocore returns them, and the rest of the XML."""
 
     objects: list[dict[str, Any]]
     rest: bytes
 
 
 def read_quickly(client: S3Client) -> None:
-    """Have the client read its listings that way, and by botocore's parser what `read` leaves."""
+    """Make the client read its listings with `read`, and only the rest with botocore's parser."""
     client.meta.events.register("before-parse.s3.ListObjectsV2", _before_parse)
 
 
@@ -43,11 +43,11 @@ def read(body: bytes) -> Listed | None:
 
 
 def _object(entry: ET.Element, namespace: str) -> dict[str, Any]:
-    """Raises KeyError or ValueError if it lacks something, or has anything odd."""
+    """An object of the listing. Raises KeyError or ValueError if anything is missing or unusual."""
     texts = {part.tag.removeprefix(namespace): part.text or "" for part in entry}
     modified = datetime.fromisoformat(texts["LastModified"])
     if modified.tzinfo is None:
-        raise ValueError("a time of no time zone")
+        raise ValueError("a time without a time zone")
     return {
         "Key": texts["Key"],
         "Size": int(texts["Size"]),
@@ -59,7 +59,7 @@ def _object(entry: ET.Element, namespace: str) -> dict[str, Any]:
 def _before_parse(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
 ) -> None:
-    """Botocore's event before it parses an answer; what is in the second dict stands."""
+    """Handle botocore's event before it parses an answer; it keeps what is in the second dict."""
     if response_dict["status_code"] == 200 and (listed := read(response_dict["body"])) is not None:
         response_dict["body"] = listed.rest
         customized_response_dict["Contents"] = listed.objects

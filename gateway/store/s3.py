@@ -1,4 +1,4 @@
-"""The object store over S3: any that speaks its API."""
+"""The object store over S3, or any store that speaks its API."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 DOCUMENT_LIMIT: Final = 8 * 1024**2
-"""Bytes of the largest object that is read at once; records are far smaller."""
+"""The size of the largest object that is read at once; records are far smaller."""
 
 _PART_SECONDS = 0.1
-"""For each part of a Complete: S3 says that a large one can take several minutes."""
+"""Added for each part of a Complete: S3 says that a large one can take several minutes."""
 
 _LONGEST_COMPLETE = 280.0
 _CHUNK = 64 * 1024
@@ -70,18 +70,18 @@ _WRITE_ID = "write-id"
 _NOTE = "note"
 _DISTURBED_TRIES = 5
 _DISTURBED_PAUSE = 0.1
-_HOME_REGION = "us-east-1"  # the one that must not be named when a bucket is made
+_HOME_REGION = "us-east-1"  # the region that a request to create a bucket must not name
 
 
 class S3Store:
-    """An `ObjectStore` (see there for the contract) in one bucket."""
+    """An `ObjectStore` (see there for the contract): one bucket of S3."""
 
     def __init__(
         self, client: S3Client, calls: S3Calls, presigner: S3Client, bucket: str, region: str
     ) -> None:
-        """`calls` are what each upload makes, `client` makes all others.
+        """`calls` are the requests that every upload makes; `client` makes all others.
 
-        `presigner` signs the URLs that clients are given; see `open`.
+        `presigner` signs the URLs that clients receive; see `open`.
         """
         self._client = client
         self._calls = calls
@@ -104,10 +104,11 @@ class S3Store:
         public_endpoint_url: str | None = None,
         client_name: S3ClientName = S3ClientName.DIRECT,
     ) -> AsyncIterator[S3Store]:
-        """A client of the bucket; nothing is asked of the store yet.
+        """A client of the bucket; it sends no request yet.
 
-        No endpoint: AWS; no key: AWS's own chain of credentials. `public_endpoint_url` is where
-        clients find the store, if not at the endpoint: presigned URLs point there.
+        Without an endpoint: AWS; without a key: AWS's own chain of credentials. Presigned URLs
+        point to `public_endpoint_url`, if clients reach the store by another URL than the gateway
+        does.
         """
         session = get_session()
         if access_key_id is not None and secret_access_key is not None:
@@ -125,7 +126,7 @@ class S3Store:
 
         async with AsyncExitStack() as stack:
             client = await connect(endpoint_url)
-            # A 100 Continue costs each PUT a round trip, and waiting for it has no timeout.
+            # A 100 Continue costs each PUT a round trip, and has no timeout.
             client.meta.events.unregister("before-call.s3", add_expect_header)
             client.meta.events.register_first("needs-retry.s3.HeadBucket", _end_redirects)
             listing.read_quickly(client)
@@ -136,7 +137,7 @@ class S3Store:
             yield cls(client, calls, presigner, bucket, region)
 
     async def ensure_bucket(self) -> None:
-        """Make the bucket unless it is there. Raises StoreUnavailable."""
+        """Create the bucket unless it exists. Raises StoreUnavailable."""
         try:
             await self.ping()
         except ObjectNotFound:
@@ -182,7 +183,7 @@ class S3Store:
         return b"".join([chunk async for chunk in self.stream(key, start, start + length)])
 
     async def stream(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
-        """GetObject with a Range; past the end, where S3 answers 416, there are no bytes."""
+        """GetObject with a Range; yields nothing past the end, where S3 answers 416."""
         if start >= end:
             return
         async with self._asking():
@@ -204,7 +205,7 @@ class S3Store:
                 raise StoreUnavailable("the store did not send the bytes that it named")
 
     async def head(self, key: str) -> ObjectInfo:
-        """HeadObject, which gives checksums only where it is asked to."""
+        """HeadObject; S3 returns checksums only on request."""
         async with self._asking():
             found = await self._calls.head_object(key, checksum=True)
             return ObjectInfo(
@@ -217,12 +218,12 @@ class S3Store:
             )
 
     async def delete(self, key: str) -> None:
-        """DeleteObject, which S3 answers alike for a missing key."""
+        """DeleteObject; S3 gives the same answer for a missing key."""
         async with self._asking():
             await self._calls.delete_object(key)
 
     async def delete_all(self, keys: Sequence[str]) -> None:
-        """DeleteObjects, or a DeleteObject each if the store does not have that."""
+        """DeleteObjects, or a DeleteObject for each key if the store has no DeleteObjects."""
         try:
             for start in range(0, len(keys), _MOST_DELETED):
                 await self._delete_some(keys[start : start + _MOST_DELETED])
@@ -242,7 +243,7 @@ class S3Store:
     async def list(
         self, prefix: str, start_after: str | None = None
     ) -> AsyncGenerator[ObjectInfo, None]:
-        """ListObjectsV2, page by page from the last key seen: no token that could expire."""
+        """ListObjectsV2, each page from the last key of the one before: no token can expire."""
         last, more = start_after or "", True
         while more:
             async with self._asking():
@@ -265,7 +266,7 @@ class S3Store:
                 yield info
 
     async def create_multipart(self, key: str) -> Multipart:
-        """CreateMultipartUpload with a checksum of the whole object, where the store knows that."""
+        """CreateMultipartUpload with a checksum of the whole object, if the store supports that."""
         async with self._asking():
             begun = await self._client.create_multipart_upload(
                 Bucket=self._bucket,
@@ -273,7 +274,7 @@ class S3Store:
                 ChecksumAlgorithm="CRC32C",
                 ChecksumType="FULL_OBJECT",
             )
-            # A store that knows parts' checksums only does not give the type back.
+            # A store that knows only checksums of parts does not return the type.
             whole_checksum = begun.get("ChecksumType") == "FULL_OBJECT"
             return Multipart(key, begun["UploadId"], whole_checksum)
 
@@ -349,7 +350,7 @@ class S3Store:
         return [part async for part, _ in self._list_parts(multipart.key, multipart.upload_id)]
 
     async def idle(self, upload: UnfinishedMultipart) -> float:
-        """ListParts: the newest of them."""
+        """ListParts: the age of the newest part."""
         idle = upload.age
         async for _, age in self._list_parts(upload.key, upload.upload_id):
             idle = min(idle, age)
@@ -378,7 +379,7 @@ class S3Store:
     async def presigned_get(
         self, key: str, *, expires: int, content_type: str, content_disposition: str
     ) -> str:
-        """A GetObject signed in the URL's query; nothing is asked of the store."""
+        """A GetObject signed in the URL's query; no request is sent."""
         with _translated():
             async with asyncio.timeout(SECONDS):
                 return await self._presigner.generate_presigned_url(
@@ -415,10 +416,10 @@ class S3Store:
             return Written(answers.etag(taken), answers.answered(taken).timestamp())
 
     async def _put_on_condition(self, put: Put, write_id: str) -> Written:
-        """Put the object, whose write id says who made it if an answer is lost.
+        """Put the object with a write id, by which its writer recognises it if the answer is lost.
 
-        botocore and aiohttp repeat a request without an answer, and the repetition is then refused
-        for what the first one wrote.
+        botocore and aiohttp repeat a request that got no answer. The store then refuses the
+        repetition because of what the first one wrote.
         """
         try:
             return await self._put_undisturbed(put)
@@ -427,11 +428,11 @@ class S3Store:
                 raise
             return written
         except ObjectNotFound as error:
-            # AWS answers an If-Match on a key without an object so.
+            # AWS answers like this to an If-Match on a key without an object.
             raise PreconditionFailed(str(error)) from error
 
     async def _put_undisturbed(self, put: Put) -> Written:
-        """Put it again while others write the same key: that the store takes neither, say."""
+        """Put the object, and again if the store decides for none of several writers of the key."""
         for turn in range(_DISTURBED_TRIES):
             try:
                 return await self._put(put)
@@ -441,7 +442,7 @@ class S3Store:
         return await self._put(put)
 
     async def _find_write(self, key: str, write_id: str) -> Written | None:
-        """The object as it is, if that very write made it."""
+        """The object's state, if this very write made it."""
         try:
             async with self._asking():
                 found = await self._calls.head_object(key)
@@ -455,7 +456,7 @@ class S3Store:
     async def _asking(
         self, more: float = 0.0, body: BytesIO | None = None, *, connected: bool = False
     ) -> AsyncIterator[None]:
-        """Bound a call by the store's silence (see there), and translate its errors."""
+        """Limit a call by the store's silence (see there), and translate its errors."""
         with _translated(), faults.readable():
             async with self._silence.call(more, body, connected=connected):
                 yield
@@ -467,24 +468,24 @@ class S3Store:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Raise our errors in the place of botocore's."""
+    """Raise our errors instead of botocore's."""
     try:
         yield
     except ClientError as error:
         ours = faults.translated(error)
-        if type(ours) is StoreUnavailable:  # the others mean something to the caller
+        if type(ours) is StoreUnavailable:  # the caller distinguishes all others
             _log_answer(error)
         raise ours from error
     except TimeoutError as error:
         raise StoreUnavailable("the store did not answer in time") from error
     except ResponseParserError as error:
-        raise StoreUnavailable("the store's answer is not one of S3") from error
+        raise StoreUnavailable("the store's answer is not an S3 answer") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise StoreUnavailable("the store cannot be reached") from error
 
 
 def _log_answer(error: ClientError) -> None:
-    """Log what the store's operator needs to find the request."""
+    """Log what the store's operator needs to find the request in the store's own logs."""
     metadata = error.response.get("ResponseMetadata", {})
     log.warning(
         "store.error_answered",
@@ -501,7 +502,7 @@ def _end_redirects(
 ) -> None:
     """Follow no redirect of a HeadBucket that does not name the region.
 
-    botocore would ask for the region by a HeadBucket, and so on without an end.
+    botocore would ask for the region with another HeadBucket, and so on for ever.
     """
     if response is None:
         return
@@ -515,9 +516,9 @@ def _rewound(body: BytesIO) -> BytesIO:
 
 
 def _goes_on(more: bool, before: object, after: object) -> bool:  # noqa: FBT001 - the store's
-    """Whether a listing has more pages, which begin where this one ended."""
+    """Whether a listing has more pages. Raises ResponseParserError if it would begin again."""
     if more and before == after:
-        raise ResponseParserError("a listing that does not go on")
+        raise ResponseParserError("a listing that does not advance")
     return more
 
 

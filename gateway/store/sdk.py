@@ -1,4 +1,4 @@
-"""The calls of S3 by aiobotocore."""
+"""The S3 calls, made by aiobotocore."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class SdkCalls:
-    """`S3Calls` (see there) by a client of aiobotocore."""
+    """`S3Calls` (see there) by aiobotocore's client."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
-        """The client stays its opener's to close."""
+        """The caller closes the client."""
         self._client = client
         self._bucket = bucket
 
@@ -75,5 +75,5 @@ class SdkCalls:
 
 
 def headers_of(metadata: ResponseMetadataTypeDef) -> Headers:
-    """The headers of an answer that botocore has read."""
+    """The headers of an answer, as botocore has parsed it."""
     return metadata["HTTPHeaders"]

@@ -1,11 +1,11 @@
-"""How long the store is waited for: as long as it does something, and a moment once it is silent.
+"""How long a call waits for the store: as long as the store does something, then a limited time.
 
-A client's request may ask the store several times in a row, and the client waits for 30 s in all.
-So after one call that waited long in vain, the next calls wait a moment only, unless the store has
-answered any other call in the meantime.
+A client's request may need several calls to the store in a row, and the client waits for 30 s in
+all. So after a call has waited long in vain, the next calls wait for two seconds only, until the
+store has answered any call.
 
-What the store is not to blame for is not counted: the time for which this process stood still, and
-the time for which a call waits for others to end, while the store does something for these.
+Two kinds of time are not the store's fault and do not count: the time for which this process was
+stopped, and the time for which a call waits for its turn while the store serves other calls.
 """
 
 import asyncio
@@ -18,30 +18,30 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 SECONDS: Final = 20.0
-"""How long a store may do nothing that this process sees."""
+"""How long the store may be silent: this process sees nothing of what it does."""
 
 _CALLS: Final = 64
-"""At a time, each on a connection: more than a process can make use of, and memory for no more."""
+"""Concurrent calls, each on its own connection: more would cost memory and not be faster."""
 
 _NOTED_SECONDS: Final = 10.0
-"""After which a failure counts as silence: all attempts to connect have had their time."""
+"""From here on a failure counts as silence: all attempts to connect have had their time."""
 
 _MOMENT: Final = 2.0
-"""How long a store that was silent is waited for."""
+"""How long calls wait for a store that was silent."""
 
 _LASTS_SECONDS: Final = 10.0
-"""How long that is so: then a slow store has its full time again."""
+"""How long after a silence calls wait only a moment; then a slow store has its full time."""
 
 _LOOK_SECONDS: Final = 1.0
 _STOOD_STILL: Final = 1.0
-"""Seconds that a check is late if the process, or its whole machine, was stopped."""
+"""If a check is this many seconds late, the process or its whole machine was stopped."""
 
 
 class Silence:
-    """That of one store, as this process sees it."""
+    """The silence of one store, as this process sees it."""
 
     def __init__(self) -> None:
-        """It has been asked nothing yet."""
+        """Begin without any silence."""
         self._turns = asyncio.Semaphore(_CALLS)
         self._silent_until = -inf
         self.seen_at = -inf
@@ -56,10 +56,10 @@ class Silence:
     async def call(
         self, more: float = 0.0, body: BytesIO | None = None, *, connected: bool = False
     ) -> AsyncIterator[None]:
-        """Bound a call, which sends the body if there is one, by the store's silence.
+        """Limit a call by the store's silence; `body` is what the call sends, if anything.
 
-        `more` are seconds that the store works for it; who is connected waits for no others.
-        Raises TimeoutError.
+        `more`: seconds that the store may need on top. A `connected` call does not wait for its
+        turn. Raises TimeoutError.
         """
         async with asyncio.timeout(None) as limit:
             looks = _Looks(self, limit, more, body)
@@ -70,7 +70,7 @@ class Silence:
             except ClientError:
                 self.seen()
                 raise
-            except BaseException:  # also that somebody waits for it no longer
+            except BaseException:  # also a cancellation: the caller waits no longer
                 if looks.in_vain():
                     self._silent_until = _now() + _LASTS_SECONDS
                 raise
@@ -79,13 +79,13 @@ class Silence:
             self.seen()
 
     def seen(self) -> None:
-        """The store has done something."""
+        """Note that the store has done something."""
         self.seen_at = _now()
         self._silent_until = -inf
 
 
 class _Looks:
-    """Looks at one call from time to time, and ends it when the store has been silent for long."""
+    """Checks one call from time to time, and ends it once the store was silent for too long."""
 
     def __init__(
         self, silence: Silence, limit: asyncio.Timeout, more: float, body: BytesIO | None
@@ -101,13 +101,13 @@ class _Looks:
         self._set_timer(self._since)
 
     def asked(self) -> None:
-        """The call has its turn: from now on it is the store that it waits for."""
+        """Note that the call has its turn: from now on it waits for the store."""
         self._asked = True
         self._since = _now()
         self._ends = self._since + self._silence.patience + self._more
 
     def in_vain(self) -> bool:
-        """Whether the store was asked, and has long done nothing for this call or any other."""
+        """Whether the call has waited for long while the store did nothing for any call."""
         return (
             self._asked
             and self._silence.seen_at < self._since
@@ -123,7 +123,7 @@ class _Looks:
 
     def _look(self) -> None:
         now = _now()
-        if (late := now - self._due) > _STOOD_STILL:  # what came meanwhile is read first
+        if (late := now - self._due) > _STOOD_STILL:  # reads first what has arrived
             self._since += late
             self._ends += late
         elif self._goes_on():
@@ -138,7 +138,7 @@ class _Looks:
             self._set_timer(now)
 
     def _goes_on(self) -> bool:
-        """Whether the store took more of the body. At first it is buffers that take it."""
+        """Whether the store took more of the body. The first bytes only go into buffers."""
         if self._body is None or not self._asked:
             return False
         before, self._place = self._place, self._body.tell()

@@ -1,4 +1,4 @@
-"""Whether an object is what was sent, by asking the store and never by reading the object."""
+"""Compares an object with what was sent, by asking the store instead of reading the object."""
 
 from enum import Enum
 
@@ -6,16 +6,16 @@ from gateway.store.objects import ObjectInfo, ObjectStore
 
 
 class Verification(Enum):
-    """What a store says of an object's bytes."""
+    """What a comparison found."""
 
     SAME = "same"
     DIFFERENT = "different"
     UNKNOWN = "unknown"
-    """The size is right, and there are no two checksums of the whole object to compare."""
+    """The size is right, but the whole object's checksum is missing on one side."""
 
 
 async def verify(store: ObjectStore, key: str, size: int, crc32c: int) -> Verification:
-    """Hold the object against the size (bytes) and CRC32C that it should have, by one HEAD.
+    """Compare the object with the size (in bytes) and CRC32C that it should have, by one HEAD.
 
     Raises ObjectNotFound, StoreUnavailable.
     """
@@ -23,7 +23,7 @@ async def verify(store: ObjectStore, key: str, size: int, crc32c: int) -> Verifi
 
 
 def compare(info: ObjectInfo, size: int, crc32c: int | None) -> Verification:
-    """Hold what the store says of an object against what it should have. Pure.
+    """Compare the store's description of an object with what it should be. Pure.
 
     `crc32c` is None if it is not known.
     """

@@ -1,4 +1,4 @@
-"""Bytes of unknown length into one object of the store, in parts that wait in memory."""
+"""Writes bytes of unknown length as one object of the store, in parts that are kept in memory."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ log = get_logger(__name__)
 
 
 class Note(NamedTuple):
-    """A text to be kept with an object: in its metadata, or at `key` where it has no room.
+    """A text to be kept with an object: in its metadata, or at `key` if it does not fit there.
 
-    `beside`: at `key` in any case, since metadata cannot be changed.
+    `beside`: at `key` in any case, since metadata cannot be changed later.
     """
 
     key: str
@@ -29,16 +29,16 @@ class Note(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether it may be kept in metadata."""
+        """Whether the text may be kept in metadata."""
         return not self.beside and len(self.text) <= LONGEST_NOTE
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as it was written: its size in bytes, CRC32C, number of parts, and ETag.
+    """A written object: its size in bytes, CRC32C, number of parts, and ETag.
 
-    `at` is the store's time when it had taken the object, None where that may have been long
-    before: of several parts it may be as old as the first.
+    `at` is the store's time right after it accepted the object. It is None if that may have been
+    much earlier: an object of several parts may be as old as its first part.
     """
 
     size: int
@@ -49,30 +49,30 @@ class StoredObject:
 
 
 class Room(Protocol):
-    """Where the bytes of parts have their memory."""
+    """Accounts for the memory of parts."""
 
     async def take(self, size: int) -> None:
-        """Wait until `size` bytes more of the part that is being filled may be held."""
+        """Wait until the part that is being filled may use `size` bytes more."""
 
     def part_full(self) -> None:
-        """The part that was being filled is on its way, and a new one begins."""
+        """Note that the part is full and on its way, and a new one begins."""
 
     def give_back(self, size: int) -> None:
-        """`size` bytes are held no more."""
+        """Note that `size` bytes are free again."""
 
 
 class ObjectWriter:
     """Writes one object. The creator of a writer ends it, by `finish` or by `abort`.
 
     It holds one part that is being filled and at most two on their way; `write` waits while both
-    are. What fits in the first part becomes one PUT, anything else a multipart upload. Each part
+    are. A file that fits in the first part becomes one PUT, any other a multipart upload. Each part
     is sent with its own CRC32C, and the whole object with that of all its bytes.
     """
 
     def __init__(self, store: ObjectStore, key: str, room: Room | None = None) -> None:
         """Write to `key`, which no other process writes; without a `room`, memory is not counted.
 
-        The store is asked nothing before there is a part to send.
+        No request is sent to the store before a part is full.
         """
         self._store = store
         self._room = room
@@ -89,17 +89,17 @@ class ObjectWriter:
 
     @property
     def crc32c(self) -> int:
-        """That of all bytes that were taken so far."""
+        """The CRC32C of all bytes so far."""
         return self._crc32c
 
     async def write(self, view: memoryview | bytes) -> None:
-        """Take the next bytes, which may be reused as soon as this returns.
+        """Write the next bytes; their buffer may be reused as soon as this returns.
 
-        Raises StoreUnavailable, ChecksumMismatch, UploadSuperseded where a sweeper has taken the
-        upload for abandoned (each also for an earlier part that failed since), PartLimitExceeded.
+        Raises StoreUnavailable, ChecksumMismatch, PartLimitExceeded, and UploadSuperseded if a
+        sweeper took the upload for abandoned. Each may be the failure of an earlier part.
         """
         self._collect({task for task in self._in_flight if task.done()})
-        # A full part stays until more comes: if none does, it may be all there is.
+        # A full part waits until more bytes come: without them, it is the whole object.
         while len(view) > self._part.room:
             view = memoryview(view)
             rest = view[self._part.room :]
@@ -109,10 +109,10 @@ class ObjectWriter:
         await self._take(view)
 
     async def finish(self, note: Note | None = None) -> StoredObject:
-        """Make the object durable, with a note beside it. Raises what `write` raises.
+        """Make the object durable, with its note. Raises what `write` raises.
 
-        After StoreUnavailable the object may be there all the same, or come later. An object whose
-        note is not taken by the store is an object all the same.
+        After StoreUnavailable the object may exist, or appear later. If only the note could not be
+        written, the object is finished without it.
         """
         if note is not None and (self._multipart is not None or not note.fits):
             keeping = asyncio.create_task(self._keep(note))
@@ -135,17 +135,17 @@ class ObjectWriter:
         try:
             etag, at = await self._make_object(note.text if note is not None else None)
         except (StoreUnavailable, UploadSuperseded):
-            # The answer may be lost and the object there: only then its size and digest agree.
+            # The object may exist although the answer was lost: then its size and checksum agree.
             if (found := await self._look()) is None:
                 raise
             etag, at = found.etag, None
-        self._part = _FillingPart(1)  # whoever keeps the writer is to keep no bytes
+        self._part = _FillingPart(1)  # the writer may outlive its need of this memory
         return StoredObject(self._size, self._crc32c, max(1, len(self._parts)), etag, at)
 
     async def abort(self) -> None:
-        """Leave nothing of the object behind, whatever was reached, and even after `finish`.
+        """Remove all traces of the object, at any point, even after `finish`.
 
-        May be called again. Never fails: what the store does not give up now is left to the
+        May be called again, and never fails: what the store does not delete now is left to the
         sweeper.
         """
         in_flight, self._in_flight = self._in_flight, set()
@@ -160,7 +160,7 @@ class ObjectWriter:
     async def _take(self, view: memoryview | bytes) -> None:
         if self._room is not None:
             await self._room.take(len(view))
-        data = bytes(view)  # google-crc32c reads nothing else
+        data = bytes(view)  # google-crc32c accepts nothing else
         self._part.append(data)
         self._crc32c = google_crc32c.extend(self._crc32c, data)
         self._size += len(data)
@@ -176,7 +176,7 @@ class ObjectWriter:
         self._in_flight.add(asyncio.create_task(self._upload(self._multipart, part)))
 
     async def _upload(self, creation: asyncio.Task[Multipart], part: "_FillingPart") -> Part:
-        # Shielded, so that an upload that the store has made is known to `abort`.
+        # Shielded: `abort` must know of an upload that the store has begun.
         multipart = await asyncio.shield(creation)
         with _given_up():
             sent = await self._store.upload_part(multipart, part.number, part.body, part.crc32c)
@@ -206,7 +206,7 @@ class ObjectWriter:
             log.warning("store.copy_not_saved", key=note.key, error=repr(error))
 
     async def _make_object(self, note: str | None) -> tuple[str, float | None]:
-        """Its ETag, and when the store told of it."""
+        """Make the object; returns its ETag, and the store's time if it is known."""
         if self._multipart is None:
             body = self._part.body
             return await self._store.put(self._key, body, crc32c=self._crc32c, note=note)
@@ -220,7 +220,7 @@ class ObjectWriter:
         return etag, None
 
     async def _look(self) -> ObjectInfo | None:
-        """The object, if it is there and is what was written."""
+        """The object, if it exists and is what was written."""
         try:
             found = await self._store.head(self._key)
         except (ObjectNotFound, StoreUnavailable):
@@ -243,7 +243,7 @@ class ObjectWriter:
 
 @contextmanager
 def _given_up() -> Iterator[None]:
-    """A multipart upload that its writer did not end was ended by a sweeper."""
+    """Raise UploadSuperseded if the multipart upload has vanished: a sweeper ended it."""
     try:
         yield
     except ObjectNotFound as error:
@@ -253,7 +253,7 @@ def _given_up() -> Iterator[None]:
 
 
 class _FillingPart:
-    """A part while its bytes come in; its buffer is also the body that is sent."""
+    """A part that is being filled; its buffer is also the body that is sent."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -263,7 +263,7 @@ class _FillingPart:
 
     @property
     def size(self) -> int:
-        """Bytes that it has."""
+        """The number of bytes in it."""
         return part_size(self.number) - self.room
 
     def append(self, data: bytes) -> None:

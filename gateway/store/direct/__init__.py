@@ -1,8 +1,8 @@
-"""The calls of S3 that every upload makes, without botocore's machinery for any service.
+"""The S3 calls that every upload makes, without botocore's machinery for all services.
 
-`requests` builds them, `signing` signs them by botocore's signer, and `exchange` sends them by the
-HTTP session of aiobotocore's client. That client also says where the bucket is, and whether a
-failed call is repeated; `failures` reads the failure.
+`requests` builds them, `signing` signs them with botocore's signer, and `exchange` sends them over
+the HTTP session of aiobotocore's client. That client also knows where the bucket is, and decides
+whether a failed call is repeated; `failures` reads the failure.
 
-In go keys and bytes, out come headers and bytes, or the errors of botocore.
+The input is keys and bytes, the output headers and bytes, or botocore's errors.
 """

@@ -1,4 +1,4 @@
-"""The calls of S3 over aiobotocore's HTTP session, without aiobotocore's way to it."""
+"""The S3 calls, over aiobotocore's HTTP session but without the rest of aiobotocore."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class DirectCalls:
-    """`S3Calls` (see there) by an exchange of ours."""
+    """`S3Calls` (see there) by our own exchange."""
 
     def __init__(self, exchange: Exchange) -> None:
         """See `open_calls`."""
@@ -35,7 +35,8 @@ class DirectCalls:
     async def get_object(self, key: str, byte_range: str | None = None) -> Fetched:
         """GetObject."""
         found = await self._exchange.ask(requests.get_object(key, byte_range))
-        # Without a Content-Length, only the end of the connection or of the last chunk is checked.
+        # Without a Content-Length, the only check is for the end of the connection or the last
+        # chunk.
         length = cast(int, found.headers.get("content-length"))
         return Fetched(found.status_code, found.headers, StreamingBody(found.raw, length))
 
@@ -51,8 +52,8 @@ class DirectCalls:
 async def open_calls(client: S3Client, bucket: str, credentials: AioCredentials | None) -> S3Calls:
     """Calls in the bucket, for as long as the client is open.
 
-    They are the client's own for a bucket that takes signatures of another kind, or has a name
-    that the client refuses.
+    They are aiobotocore's own if the bucket needs another kind of signature, or has a name that the
+    client refuses.
     """
     try:
         endpoint = await Exchange.find(client, bucket)

@@ -1,4 +1,4 @@
-"""A request to the bucket and its answer, over as many attempts as botocore would make."""
+"""Sends a request to the bucket and reads the answer, with as many attempts as botocore."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 OPERATIONS: Final = ("PutObject", "UploadPart", "GetObject", "HeadObject", "DeleteObject")
 SIGNATURE: Final = "s3v4"
-"""The kind of signature that is made here, by its name in botocore."""
+"""The kind of signature that is made here, by botocore's name for it."""
 
 _AT_ONCE: Final = 128 * 1024
-"""Bytes of a body that is sent in one piece: the socket's buffer takes it anyway."""
+"""A body of at most this many bytes is sent in one piece: it fits in the socket's buffer anyway."""
 
 _READ_BY_CALLER: Final = "GetObject"
 
@@ -42,12 +42,12 @@ class Endpoint(NamedTuple):
 
     @property
     def signature(self) -> str:
-        """The kind of signature that it takes."""
+        """The kind of signature that the bucket accepts."""
         return str(self.context["auth_type"])
 
 
 class _Failure(NamedTuple):
-    """An attempt that failed: by an answer of the store, as botocore parses it, or without one."""
+    """A failed attempt: the store's answer as botocore parses it, or what was raised instead."""
 
     error: Exception
     answer: tuple[HttpResponse, dict[str, Any]] | None = None
@@ -56,8 +56,8 @@ class _Failure(NamedTuple):
 class Exchange:
     """Sends requests to one bucket.
 
-    What a client of aiobotocore knows is asked of it: where the bucket is, whether a failure is
-    worth another attempt and when, and where it was moved to.
+    It asks aiobotocore's client where the bucket is, where it was moved to, and whether and when a
+    failed request is sent again.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Exchange:
         credentials: AioCredentials | None,
         endpoint: Endpoint,
     ) -> None:
-        """The client stays its opener's to close; `endpoint` is from `find`."""
+        """The caller closes the client; `endpoint` is from `find`."""
         self._client = client
         self._bucket = bucket
         self._credentials = credentials
@@ -94,9 +94,9 @@ class Exchange:
         return Endpoint(await resolve_endpoint(client, operation, params, context), context)
 
     async def ask(self, request: Request) -> HttpResponse:
-        """Send the request until it is answered, or is not worth another attempt.
+        """Send the request until it succeeds, or another attempt would not help.
 
-        Of a GetObject, the body is still to be read. Raises as `S3Calls` does.
+        The caller reads the body of a GetObject. Raises what `S3Calls` raises.
         """
         operation = self._operations[request.operation]
         call = self._begin(request)
@@ -114,7 +114,7 @@ class Exchange:
                 raise outcome.error
             attempts += 1
             await asyncio.sleep(delay)
-        # Gives back what the retries have taken of the client's quota.
+        # Returns to the client's retry quota what the retries have used.
         await self._events.emit(
             f"after-call.s3.{operation.name}",
             http_response=outcome,
@@ -125,7 +125,7 @@ class Exchange:
         return outcome
 
     def _begin(self, request: Request) -> dict[str, Any]:
-        """The call as botocore's handlers of events know and change it."""
+        """The call as botocore's event handlers expect and change it."""
         context = self._endpoint.context
         redirect = {**context["s3_redirect"]}
         return {
@@ -166,7 +166,7 @@ class Exchange:
     ) -> _Failure | None:
         status = response.status_code
         if status == 200 and operation.name != _READ_BY_CALLER and (body := await response.content):
-            # S3 may answer with a status of success and an error (its documentation of CopyObject).
+            # S3 may send an error with a success status (its documentation of CopyObject says so).
             changed: dict[str, Any] = {
                 "status_code": status,
                 "headers": response.headers,
@@ -186,7 +186,7 @@ class Exchange:
         return _Failure(error, (response, parsed))
 
     def _correct_clock(self, failure: _Failure, ahead: timedelta) -> bool:
-        """Sign by the store's clock from now on, if it refused the request for its time."""
+        """Sign by the store's clock from now on, if the store refused the request for its time."""
         if failure.answer is None:
             return False
         correction = failures.clock_error(failure.answer[1], datetime.now(UTC) + ahead)
@@ -215,7 +215,7 @@ class Exchange:
 
 
 def _payload(request: Request) -> bytes | BytesIO | None:
-    """The body as aiohttp sends it with the least work."""
+    """The body in the form that costs aiohttp the least work."""
     if request.body is not None and request.body.getbuffer().nbytes <= _AT_ONCE:
         return request.body.getvalue()
     return request.body

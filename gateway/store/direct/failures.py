@@ -1,4 +1,4 @@
-"""Answers that are failures, read as botocore reads them. Pure."""
+"""Reads answers that are errors as botocore reads them. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,12 +11,12 @@ from gateway.store import answers
 from gateway.store.calls import Headers
 
 TOLERANCE: Final = timedelta(minutes=4)
-"""How wrong a clock may be before it counts as the cause of a refusal; S3 allows 15 minutes."""
+"""A clock that is wrong by less is not the cause of a refusal; S3 allows 15 minutes."""
 
 _OF_A_WRONG_CLOCK: Final = frozenset(
     {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "403"}
 )
-"""The last is the code of each 403 without a body: the answer to a HEAD names no error."""
+"""The last one is the code of any 403 without a body: the answer to a HEAD names no error."""
 
 _PARSER: Final = create_parser("rest-xml")
 
@@ -37,7 +37,7 @@ def read_error(
 def clock_error(parsed: Mapping[str, Any], now: datetime) -> timedelta | None:
     """How far the store's clock is ahead of `now`, if the store refused a request for its time.
 
-    `now` is the time that the request was signed with. Raises ResponseParserError.
+    `now` is the signature's time. Raises ResponseParserError.
     """
     if parsed.get("Error", {}).get("Code") not in _OF_A_WRONG_CLOCK:
         return None

@@ -1,4 +1,4 @@
-"""Requests of S3 as botocore would write them, except for their signature. Pure.
+"""S3 requests as botocore would write them, except for their signature. Pure.
 
 Source: Amazon S3 API Reference, the pages of the operations.
 """
@@ -13,13 +13,13 @@ from gateway.store import answers, checksum
 from gateway.store.calls import PartPut, Put
 
 _OF_A_PATH: Final = "/~"
-"""What stands unescaped in a key beside letters, digits, `-`, `.` and `_`."""
+"""Characters that stay unescaped in a key, as well as letters, digits, `-`, `.` and `_`."""
 
 _BODILESS: Final = frozenset({"GET", "HEAD"})
 
 
 class Request(NamedTuple):
-    """A request to a bucket, for `operation` by its name in S3's API.
+    """A request to a bucket; `operation` is its name in S3's API.
 
     `target` begins with the `/` after the bucket. A body is sent from its beginning.
     """
@@ -32,7 +32,7 @@ class Request(NamedTuple):
 
     @property
     def length(self) -> int | None:
-        """The Content-Length; a request that never has a body has none."""
+        """The Content-Length; None for a request that never has a body."""
         if self.body is not None:
             return self.body.getbuffer().nbytes
         return None if self.method in _BODILESS else 0
@@ -47,7 +47,7 @@ def put_object(put: Put) -> Request:
         headers["If-None-Match"] = put.if_none_match
     if put.if_match is not None:
         headers["If-Match"] = put.if_match
-    # aiohttp would send bytes in one piece, and warns of large ones.
+    # aiohttp would send bytes in one piece, and warns if they are large.
     body = BytesIO(put.body) if isinstance(put.body, bytes) else put.body
     return Request("PutObject", "PUT", _path(put.key), headers, body)
 

@@ -1,4 +1,4 @@
-"""Signatures of requests, by botocore's signer. Pure, but for the time of day."""
+"""Signs requests with botocore's signer. Pure, but for the time of day."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_CORRECTION: Final = timedelta()
 
 
 class Signer(S3SigV4Auth):
-    """Signs one request as of `ahead` of this machine's clock, which may be wrong."""
+    """Signs one request; `ahead` corrects this machine's clock, which may be wrong."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class Signer(S3SigV4Auth):
         self._to_sign: HTTPMessage | None = None
 
     def _modify_request_before_signing(self, request: AWSRequest) -> None:
-        # From here on the signer reads the time in the request's context.
+        # From here on the signer reads the time from the request's context.
         if self._ahead:
             at = datetime.strptime(request.context["timestamp"], SIGV4_TIMESTAMP)  # noqa: DTZ007 - UTC by its format
             request.context["timestamp"] = (at + self._ahead).strftime(SIGV4_TIMESTAMP)
         super()._modify_request_before_signing(request)  # type: ignore[misc]  # not public
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPMessage:
-        """Those that are signed: once they are read, no more of these are added."""
+        """The headers that are signed. A header that is added after this call is not signed."""
         if self._to_sign is None:
             self._to_sign = super().headers_to_sign(request)
         return self._to_sign
