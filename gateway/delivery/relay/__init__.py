@@ -1,13 +1,12 @@
-"""A relay: the bytes go to ChatKitty unchanged, and its answer to the client.
-
-`passage` does the same for a request that is no upload: nothing of it is kept, so nothing is held.
+"""Relays: a request's bytes go to ChatKitty unchanged, and its answer goes to the client.
 
 `exchange` is one upload in progress: a state machine with the phases and moves of `phase`. It sends
 through a connection of `upstream`, shows each byte to the `tap`, and has the upload's `record` kept
-before the client receives a success. `body_clock` notices slow clients; `wire` writes heads.
+before the client receives a success. `passage` is any other request in progress: its answer passes
+on as it arrives, and no record is kept. `body_clock` notices slow clients; `wire` writes heads.
 
 A `Front` speaks to the client and drives an exchange: `gateway.server.fast` has one, the handler of
-uploads the other. Nothing here knows which one it is.
+uploads the other. No module here knows which one it is.
 """
 
 from gateway.delivery.relay.exchange import Exchange

@@ -1,4 +1,4 @@
-"""How long the gateway waited for the client to send a body, and whether that is too long."""
+"""Measures how long the gateway waited for a client's body, and decides if that is too long."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ TOO_SLOW: Final = "the body was sent too slowly"
 
 
 class BodyClock:
-    """Looks now and then; the time between two looks counts, unless the client was held back.
+    """Checks now and then; the time between two checks counts, unless the client was held back.
 
     Times are those of the monotonic clock, in seconds.
     """
@@ -27,9 +27,9 @@ class BodyClock:
     def fault(
         self, now: float, received: int, since: float, *, patience: float, floor: Floor
     ) -> BodyTimeout | None:
-        """What is wrong with a client that has sent `received` bytes, and nothing `since` then.
+        """The client's fault, if any, after `received` bytes and with none `since` then.
 
-        It may be silent for `patience` seconds, and as slow as the `floor` on the whole.
+        It may be silent for `patience` seconds; its average rate may be as low as the `floor`.
         """
         keeps_up = self._keeps_up(now, received, floor)
         if now - since > patience:

@@ -1,4 +1,4 @@
-"""One upload on its way to the upstream: its body as it comes, its record, the upstream's answer.
+"""One upload on its way to the upstream: its body, its record, and the upstream's answer.
 
 A state machine that touches no socket. Its front (which speaks to the client), the upstream's
 connection, the ledger and a clock notify it of events. `phase` has the table of legal moves.
@@ -86,7 +86,7 @@ class Exchange:
     )  # fmt: skip
 
     _front: Front
-    """Until the exchange is over: the two hold each other, and would be left to the collector."""
+    """None once the exchange is over: a reference cycle would wait for the garbage collector."""
 
     _answer_head: RawResponseMessage
     _held: bytes
@@ -115,14 +115,14 @@ class Exchange:
             headers = [*headers, (b"Transfer-Encoding", b"chunked")]
             length = sys.maxsize
         self.left = self._length = length
-        """Bytes of the body that are still to come, as far as its length is known."""
+        """Bytes of the body that are still to come, if its length is known."""
         target = admitted.target
         self._unsent = wire.request_head(target.method, target.path, relays.pool.host, headers)
         """The request's head, and the part of its body that arrived before it could be sent."""
         self._tap = Tap(admitted.boundaries, relays.hash)
         self._clock = BodyClock()
         self._started = self._received_at = self._acted_at = time.monotonic()
-        """When it began, when the client last sent something, when the upstream last did."""
+        """When it began; when the client last sent bytes; when the upstream last did anything."""
         self._keeping_since = 0.0
         self._upstream: Upstream | None = None
         self._reused = False
@@ -133,7 +133,7 @@ class Exchange:
 
     @property
     def phase(self) -> Phase:
-        """The phase that it is in."""
+        """The phase of the exchange."""
         return self._phase
 
     @property
@@ -197,9 +197,9 @@ class Exchange:
         self.client_fails(UploadAborted(_ABORTED))
 
     def client_fails(self, error: Exception) -> None:
-        """End an upload with `error`, because the rest of its body does not come or is not taken.
+        """End it with `error`, because the rest of its body is late, invalid or not accepted.
 
-        Once the upstream has begun to answer, its answer decides what became of the upload.
+        Once the upstream has begun to answer, only its answer decides about the upload.
         """
         if self.left and self._phase in ENDS_WITH_CLIENT:
             self.fail(error)
@@ -212,7 +212,7 @@ class Exchange:
             front.refuse(error)
 
     def close(self) -> None:
-        """End it: the front has read all of the answer that it wants."""
+        """End it: the front needs no more of the answer."""
         if self._phase is _ANSWERING and self._rest is not None and self._rest.at_eof():
             self._end()
         elif self._phase is not _OVER:
@@ -308,7 +308,7 @@ class Exchange:
     async def _connect(self) -> None:
         connection = await self._relays.pool.connect()
         self._acted_at = time.monotonic()
-        self._front.resume()  # before it is sent what came, which may make it full at once
+        self._front.resume()  # first, since the buffered bytes may make the upstream full at once
         self._send_by(connection)
 
     def _send_by(self, connection: Upstream) -> None:
@@ -336,7 +336,7 @@ class Exchange:
         self._take(bytes(held), None if body.at_eof() else body)
 
     def _take(self, held: bytes, rest: aiohttp.StreamReader | None) -> None:
-        """Hold the answer until the record of an upload that the upstream accepted is kept."""
+        """Keep the record of an accepted upload before the client receives the answer."""
         crash.point(_RELAY_ANSWERED)
         head = self._answer_head
         self._held, self._rest = held, rest
@@ -381,7 +381,7 @@ class Exchange:
         if self._rest is None:
             self._end()
         else:
-            front.resume()  # who sends all of a body before it reads would never read
+            front.resume()  # a client may read only after it has sent all of its body
         front.answer(self._answer_head, self._held, self._rest)
 
     def _run(self, work: Coroutine[None, None, None]) -> None:

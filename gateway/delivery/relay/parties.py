@@ -21,7 +21,7 @@ class Front(Protocol):
         """Stop reading the body for now."""
 
     def resume(self) -> None:
-        """Resume reading it."""
+        """Resume reading the body."""
 
     def answer(
         self, head: RawResponseMessage, held: bytes, rest: aiohttp.StreamReader | None
@@ -36,12 +36,12 @@ class Front(Protocol):
 
 
 class Carried(Protocol):
-    """The owner of the request on an upstream connection; receives the connection's events."""
+    """The owner of the request on an upstream connection; the connection notifies it of events."""
 
     def upstream_answers(
         self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
     ) -> None:
-        """The answer is here: with all of its body if `whole`, else perhaps only its head."""
+        """The answer has arrived: complete with its body if `whole`, else perhaps only its head."""
 
     def upstream_lost(self, why: str) -> None:
         """The connection broke before the answer's head, or the head is not valid."""
@@ -50,17 +50,17 @@ class Carried(Protocol):
         """The write buffer is above its high-water mark."""
 
     def upstream_drained(self) -> None:
-        """Most of what waited has been sent."""
+        """Most of the buffered bytes were sent."""
 
 
 class Streamed(Protocol):
-    """Receives the body of an answer as it arrives, without a wait in between."""
+    """Receives the body of an answer in pieces, as they arrive."""
 
     def upstream_sends(self, data: bytes) -> None:
         """The next bytes of the body."""
 
     def upstream_ends(self) -> None:
-        """All of the body was received."""
+        """The body is complete."""
 
     def upstream_breaks(self) -> None:
         """The rest of the body will not come, or is not valid."""
@@ -74,7 +74,7 @@ class Upstream(Protocol):
         """Whether any byte has arrived since its request began."""
 
     def begin(self, carried: Carried, *, bodiless: bool = False) -> None:
-        """Carry this request, and notify it of events.
+        """Carry this request, and notify its owner of events.
 
         `bodiless`: its answer has no body, whatever its head says (RFC 9110 section 9.3.2).
         """
@@ -83,7 +83,7 @@ class Upstream(Protocol):
         """Send the next bytes of the request."""
 
     def stream(self, to: Streamed) -> None:
-        """Give the body of the answer to `to`: what has arrived at once, the rest as it arrives."""
+        """Give the body of the answer to `to`: what has arrived now, the rest as it arrives."""
 
     def pause(self) -> None:
         """Stop reading the answer for now."""
@@ -96,10 +96,10 @@ class Upstream(Protocol):
 
 
 class Pool(Protocol):
-    """Where connections to the upstream come from."""
+    """Opens connections to the upstream, or reuses idle ones."""
 
     host: str
-    """What the `Host` header names."""
+    """The value of the `Host` header."""
 
     def take(self) -> Upstream | None:
         """An idle connection, or None if there is none."""

@@ -1,9 +1,9 @@
-"""One passed request on its way: its body to the upstream, the answer back, both as they come.
+"""One passed request on its way: its body to the upstream, and the answer back, in pieces.
 
 A state machine that touches no socket. Its front (which speaks to the client), the upstream's
-connection and a clock notify it of events. The table of moves is below: which phase follows which,
-and the side that must act in each. Nothing is held: the head of the answer goes to the client at
-once, and its body in the pieces in which it arrives.
+connection and a clock notify it of events. The tables below say which phase follows which, and
+which side must act in each. It holds nothing back: the client receives the answer's head at once,
+and the body piece by piece as it arrives.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 class Phase(IntEnum):
-    """How far the passage has come."""
+    """The phase of a passage."""
 
     NEW = 0
     """The upstream was not contacted yet."""
@@ -63,15 +63,15 @@ class Event(IntEnum):
     FULL = 3
     """The upstream's write buffer is full."""
     DRAINED = 4
-    """Most of that was sent."""
+    """Most of the buffered bytes were sent."""
     STALE = 5
-    """The connection had been kept too long: the request is sent again on a new one."""
+    """The connection had been idle for too long: the request is sent again on a new one."""
     ANSWERED = 6
     """The head of the answer has arrived."""
     STUCK = 7
     """The client's write buffer is full."""
     TAKEN = 8
-    """Most of that was taken."""
+    """The client took most of the buffered bytes."""
     READ = 9
     """All of the answer was read."""
     FAILED = 10
@@ -92,7 +92,7 @@ def _answered(phase: Phase, other: Phase) -> dict[Event, Phase]:
 
 
 _ON_ITS_WAY: Final = {Event.ANSWERED: Phase.ANSWERING, Event.FAILED: Phase.OVER}
-"""An answer may come before the end of the body, even before the upstream has read any of it."""
+"""The answer may come before the end of the body, even before the upstream has read any of it."""
 
 MOVES: Final[Mapping[Phase, Mapping[Event, Phase]]] = table(
     {
@@ -153,7 +153,8 @@ _FAILED: Final = Event.FAILED
 class Front(Protocol):
     """Speaks to the client. No method raises.
 
-    Called are `refuse`, or `answer` and then, unless that was `whole`, either `finish` or `cut`.
+    The passage calls `refuse`; or it calls `answer` and then, unless that was `whole`, `finish` or
+    `cut`.
     """
 
     def pause(self) -> None:
@@ -202,7 +203,7 @@ class Passage:
     )  # fmt: skip
 
     _front: Front
-    """Until the passage is over: the two hold each other, and would be left to the collector."""
+    """None once the passage is over: a reference cycle would wait for the garbage collector."""
 
     _status: int
 
@@ -218,7 +219,7 @@ class Passage:
         """The request's head, and the part of its body that arrived before it could be sent."""
         self._clock: BodyClock | None = BodyClock() if request.length else None
         self._received_at = self._acted_at = time.monotonic()
-        """When the client last sent something, when the upstream last did."""
+        """When the client last sent bytes, and when the upstream last did anything."""
         self._upstream: Upstream | None = None
         self._reused = False
         """Whether the upstream's connection had carried another request before."""
@@ -229,7 +230,7 @@ class Passage:
 
     @property
     def phase(self) -> Phase:
-        """The phase that it is in."""
+        """The phase of the passage."""
         return self._phase
 
     @property
@@ -280,7 +281,7 @@ class Passage:
             self._upstream.resume()
 
     def client_lost(self) -> None:
-        """Handle the client's disconnection: nobody is left to answer."""
+        """Handle the client's disconnection: no answer is needed any more."""
         self.fail(UploadAborted(_ABORTED))
 
     def fail(self, error: Exception) -> None:
@@ -295,7 +296,7 @@ class Passage:
             front.refuse(error)
 
     def close(self) -> None:
-        """End it: the rest of the answer is not wanted."""
+        """End it: the front needs no more of the answer."""
         if self._phase is not _OVER:
             self._let_go()
 
@@ -370,7 +371,7 @@ class Passage:
             return
         self._status = head.code
         self._front.answer(head, b"", whole=False)
-        if self._upstream is not None:  # else the front has ended it
+        if self._upstream is not None:  # else the front has ended the passage
             self._upstream.stream(self)
 
     def upstream_sends(self, data: bytes) -> None:
@@ -385,7 +386,7 @@ class Passage:
         front.finish()
 
     def upstream_breaks(self) -> None:
-        """Handle an answer that has no end."""
+        """Handle an answer that breaks off."""
         self.fail(UpstreamUnavailable(_CUT))
 
     # --- within ----------------------------------------------------------------------------------
@@ -397,10 +398,10 @@ class Passage:
 
     @property
     def _is_stale(self) -> bool:
-        """Whether a kept connection may be to blame for an answer that did not come.
+        """Whether the answer may be missing only because the connection was idle for too long.
 
-        The other end may have closed it, or told so by a 408 (RFC 9110 section 15.5.9), before the
-        request reached it. A request that changes something, and one with a body, is sent once.
+        The upstream may have closed it, or sent a 408 (RFC 9110 section 15.5.9), before the request
+        arrived. A request that changes something, or has a body, is never repeated.
         """
         if not self._reused:
             return False
@@ -431,7 +432,7 @@ class Passage:
             self.fail(error)
             return
         self._acted_at = time.monotonic()
-        self._front.resume()  # before it is sent what came, which may make it full at once
+        self._front.resume()  # first, since the buffered bytes may make the upstream full at once
         self._send_by(connection)
 
     def _send_by(self, connection: Upstream) -> None:

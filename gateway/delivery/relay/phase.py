@@ -12,7 +12,7 @@ from gateway.moves import table
 
 
 class Phase(IntEnum):
-    """How far the relay has come."""
+    """The phase of a relay."""
 
     NEW = 0
     """The upstream was not contacted yet."""
@@ -29,7 +29,7 @@ class Phase(IntEnum):
     KEEPING = 6
     """The upstream accepted the upload: its record is being written."""
     ANSWERING = 7
-    """The client is being sent an answer that is not complete yet."""
+    """The client receives an answer that is not complete yet."""
     OVER = 8
     """The relay has finished with the upstream."""
 
@@ -44,29 +44,29 @@ class Event(IntEnum):
     FULL = 3
     """The upstream's write buffer is full."""
     DRAINED = 4
-    """Most of that was sent."""
+    """Most of the buffered bytes were sent."""
     ANSWERED = 5
     """The head of an answer has arrived, but not all of its body."""
     TAKEN = 6
-    """A success has arrived: all of it, or as much as is held."""
+    """A success has arrived: all of it, or the part that is held before the record is kept."""
     DECLINED = 7
-    """Any other answer has arrived: all of it, or as much as is held."""
+    """Any other answer has arrived: all of it, or the part that is held."""
     KEPT = 8
     """The record is durable."""
     READ = 9
     """All of the answer was read."""
     STALE = 10
-    """The connection had been kept for too long: another one is needed."""
+    """The connection had been idle for too long: another one is needed."""
     FAILED = 11
     """The relay is aborted: a fault, a time-out, or a client that has left."""
 
 
 class Side(IntEnum):
-    """The side that may be waited for."""
+    """The side that must act."""
 
     NOBODY = 0
     FRONT = 1
-    """The front has clocks of its own."""
+    """The front has time limits of its own."""
     CLIENT = 2
     UPSTREAM = 3
     LEDGER = 4
@@ -78,11 +78,11 @@ _ANSWER: Final = {
     Event.DECLINED: Phase.ANSWERING,
     Event.FAILED: Phase.OVER,
 }
-"""An answer may come before the end of the body, even before the upstream has read any of it."""
+"""The answer may come before the end of the body, even before the upstream has read any of it."""
 
 
 def _stays(phase: Phase) -> dict[Event, Phase]:
-    """The moves of a body that is still arriving when its answer is here."""
+    """The moves of a body that is still arriving after its answer has come."""
     return dict.fromkeys((Event.SENT, Event.FULL, Event.DRAINED), phase)
 
 
@@ -135,9 +135,9 @@ TO_ACT: Final[Mapping[Phase, Side]] = {
     Phase.ANSWERING: Side.FRONT,
     Phase.OVER: Side.NOBODY,
 }
-"""The side that is waited for."""
+"""The side that must act in each phase."""
 
 ENDS_WITH_CLIENT: Final = frozenset({Phase.NEW, Phase.CONNECTING, Phase.RECEIVING, Phase.BLOCKED})
-"""In these, an upload with an incomplete body ends if its client leaves or sends a body that cannot
-be taken, or if its token has expired. In the later phases the upstream may have acted on it.
+"""Phases in which an incomplete upload ends if its client leaves, its body is invalid, or its token
+expires. In later phases the upstream may have acted on it.
 """

@@ -1,4 +1,4 @@
-"""The record of a relayed upload, made from its body and the upstream's answer."""
+"""Makes the record of a relayed upload from its body and the upstream's answer."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -15,14 +15,14 @@ from gateway.uploads.record import State, Upload
 SUCCESS: Final = range(200, 300)
 
 ANSWER_LIMIT: Final = 1024 * 1024
-"""Bytes of the upstream's answer that are held at most; ChatKitty's are a few kilobytes."""
+"""At most this many bytes of the upstream's answer are held; ChatKitty's are a few kilobytes."""
 
 _ANSWERED_EARLY: Final = "the upstream answered before the end of the body"
 _ANSWER_TOO_LARGE: Final = "the upstream's answer is too large to be audited"
 
 
 def observed(tap: Tap, *, ended: bool) -> Observation:
-    """What the tap saw of a body; `ended`: all of it has passed."""
+    """What the tap saw of a body; `ended`: the whole body has passed."""
     seen = tap.finish()
     if ended:
         return seen

@@ -1,7 +1,7 @@
 """Watches a relayed body as it passes: counts and hashes its files, keeps what shows their type.
 
-The tap never delays or refuses a body: the upstream's reading of it counts. It stops at what it
-cannot read, in constant memory, and reports so.
+The tap never delays or refuses a body: how the upstream reads it is what counts. It uses constant
+memory. At bytes that it cannot read it stops, and reports that.
 """
 
 import msgspec
@@ -32,7 +32,7 @@ PIECES_BYTES = 64 * 1024
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """What the tap saw: the files in their order, and why its reading may not be the upstream's.
+    """What the tap saw: the files in order, and why the upstream may have seen others.
 
     `doubted`: the upstream may have read other files, not only other names for these.
     """
@@ -43,7 +43,7 @@ class Observation(msgspec.Struct, frozen=True):
 
 
 class Tap:
-    """Observes the chunks of one body in their order."""
+    """Observes the chunks of one body, in order."""
 
     def __init__(self, boundaries: Declared, hash_: Hash, limits: Limits = DEFAULT_LIMITS) -> None:
         self._scanner: Scanner | None = Scanner(boundaries, limits)
@@ -55,7 +55,7 @@ class Tap:
         self._room = PIECES_BYTES
 
     def observe(self, chunk: bytes) -> None:
-        """See the next chunk; it is not kept."""
+        """Observe the next chunk; it is not kept."""
         if self._scanner is None:
             return
         try:

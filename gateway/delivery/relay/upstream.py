@@ -50,11 +50,11 @@ class UpstreamConnection(BaseProtocol):
         self._stream: aiohttp.StreamReader | None = None
         self._streamed: Streamed | None = None
         self._pushes = False
-        """Whether the owner is being given what was read."""
+        """Whether the owner is receiving bytes at this moment."""
         self._held = False
-        """Whether the owner wants nothing of the answer for now."""
+        """Whether the owner has paused the answer."""
         self._length: int | None = None
-        """The length of the answer's body, if the answer's head has it and nothing frames it."""
+        """The length of the answer's body, if its head has one and the body is not chunked."""
         self._left = 0
         """Bytes of a streamed body that are still to come, if they need not be parsed."""
         self._idle_since: float | None = time.monotonic()
@@ -63,12 +63,12 @@ class UpstreamConnection(BaseProtocol):
         """Whether an answer may come."""
         self._reads = 0
         self._plain = False
-        """Whether exactly one complete answer was read, and nothing else."""
+        """Whether one complete answer was read, and nothing else."""
         self._begin_parsing(bodiless=False)
 
     @property
     def usable(self) -> bool:
-        """Whether it is still open, as far as is known, and all that was written is sent."""
+        """Whether it seems to be open, and everything written was sent."""
         transport = self.transport
         return (
             transport is not None
@@ -87,12 +87,12 @@ class UpstreamConnection(BaseProtocol):
         return self._reads > 0
 
     def begin(self, carried: Carried, *, bodiless: bool = False) -> None:
-        """Carry a request; `bodiless`: its answer has no body, whatever the answer's head says."""
+        """Carry a request; `bodiless`: its answer has no body, whatever its head says."""
         self._carried = carried
         self._idle_since = None
         self._stream = None
         self._lasts = self._plain = False
-        self._asked = self._reads == 0  # a new one may refuse whatever it will be asked
+        self._asked = self._reads == 0  # a new connection may be refused before any request
         self._reads = 0
         if bodiless or self._bodiless:
             self._begin_parsing(bodiless=bodiless)
@@ -104,7 +104,7 @@ class UpstreamConnection(BaseProtocol):
             self.transport.write(data)
 
     def stream(self, to: Streamed) -> None:
-        """Give the body of the answer to `to`: what has arrived at once, the rest as it arrives."""
+        """Give the body of the answer to `to`: what has arrived now, the rest as it arrives."""
         if self._stream is None:
             return
         self._streamed = to
@@ -123,7 +123,7 @@ class UpstreamConnection(BaseProtocol):
         self._resume_transport_reading()
 
     def _resume_transport_reading(self) -> None:
-        """Aiohttp's reader has room for more; the client may have none."""
+        """Resume unless the owner has paused: aiohttp's reader knows only its own buffer."""
         if not self._held:
             super()._resume_transport_reading()
 
@@ -164,7 +164,7 @@ class UpstreamConnection(BaseProtocol):
             self._close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Bound the write buffer, which is what one upload holds here."""
+        """Limit the write buffer: this is all that an upload holds here."""
         super().connection_made(transport)
         cast(asyncio.Transport, transport).set_write_buffer_limits(_WRITE_BUFFER)
         heed_tls(transport, self.data_received)
@@ -176,9 +176,9 @@ class UpstreamConnection(BaseProtocol):
             self._pass_on(data, self._streamed)
         elif self._carried is None:
             self._close()
-        elif not self._asked:  # the last word on a connection that was idle for too long
+        elif not self._asked:  # the upstream is closing an idle connection
             self._break(UNREACHABLE)
-        elif data or not self._plain:  # aiohttp passes b"" to get what the parser has held back
+        elif data or not self._plain:  # b"" makes the parser give what it has held back
             self._receive(self._carried, data)
 
     def _receive(self, carried: Carried, data: bytes) -> None:
@@ -194,10 +194,10 @@ class UpstreamConnection(BaseProtocol):
             if (fault := answer_fault(head.code, head.headers)) is not None:
                 self._break(fault)
                 return
-            if head.code >= 200:  # no interim answer, RFC 9110 section 15.2
+            if head.code >= 200:  # not an interim answer, RFC 9110 section 15.2
                 answers.append((head, stream))
         if answers:
-            # The first is the request's; by its end it must be known whether a second one came.
+            # The first is the request's; a second one must be noticed before the first one ends.
             self._lasts = not (
                 answers[0][0].should_close
                 or upgraded
@@ -205,7 +205,8 @@ class UpstreamConnection(BaseProtocol):
                 or len(answers) > 1
             )
             if self._stream is None:
-                # Behind an answer to HEAD, what looks like its body would begin the next answer.
+                # After an answer to HEAD, bytes that look like its body would begin the next
+                # answer.
                 plain = self._reads == len(messages) == 1 and not self._bodiless
                 self._begin_answer(carried, *answers[0], data if plain else None)
                 return
@@ -218,7 +219,7 @@ class UpstreamConnection(BaseProtocol):
         stream: aiohttp.StreamReader,
         data: bytes | None,
     ) -> None:
-        """Notify the request's owner of its answer; `data` is all that was read, if in one read."""
+        """Notify the request's owner of its answer; `data` is all of it, if one read had it."""
         self._stream = stream
         whole = body_of(data, head) if data is not None else None
         self._plain = whole is not None
@@ -226,8 +227,8 @@ class UpstreamConnection(BaseProtocol):
         carried.upstream_answers(head, stream, whole)
 
     def _push(self) -> None:
-        """Give what the parser has read of a body that is streamed."""
-        if self._pushes:  # aiohttp's reader asks for more while it is read from
+        """Give the owner what the parser has read of a streamed body."""
+        if self._pushes:  # aiohttp's reader may call this again while it is read from
             return
         self._pushes = True
         try:
@@ -246,20 +247,20 @@ class UpstreamConnection(BaseProtocol):
             to.upstream_ends()
 
     def _pass_on(self, data: bytes, to: Streamed) -> None:
-        """Give the next bytes of a body that no parser has to read."""
+        """Give the owner the next bytes of a body that needs no parser."""
         if len(data) > self._left:
             data, self._lasts = data[: self._left], False
         self._left -= len(data)
         to.upstream_sends(data)
         if not self._left and self._streamed is to:
             self._plain, self._streamed = True, None
-            self._begin_parsing(bodiless=False)  # the old one still waits for the body
+            self._begin_parsing(bodiless=False)  # the old parser still waits for the body
             to.upstream_ends()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Notify the request's owner. An answer may end like this (RFC 9112 section 6.3).
+        """Notify the request's owner. Some answers end with the connection (RFC 9112 section 6.3).
 
-        But not by an error: if that was no failed write, bytes of the answer may be lost.
+        After an error the answer may lack bytes, unless the error was a failed write.
         """
         if exc is not None and self.transport is not None:
             read_rest(self.transport, self.data_received)
@@ -282,9 +283,9 @@ class UpstreamConnection(BaseProtocol):
             self._carried.upstream_drained()
 
     def _end_body(self) -> None:
-        """End a body that ends with its connection."""
+        """Finish a body that ends with its connection."""
         if self._stream is not None and not self._stream.is_eof():
-            with suppress(HttpProcessingError):  # any other one is not complete
+            with suppress(HttpProcessingError):  # any other body is incomplete
                 self._answers.feed_eof()
             self._push()
 
@@ -301,7 +302,7 @@ class UpstreamConnection(BaseProtocol):
         self._close()
 
     def _close(self) -> None:
-        """Close the connection; what could not be sent yet is dropped, as nothing waits for it."""
+        """Close the connection, and drop bytes that were not sent yet: no answer is expected."""
         if self.transport is None:
             return
         if self.transport.get_write_buffer_size():
@@ -311,7 +312,7 @@ class UpstreamConnection(BaseProtocol):
 
 
 def _length_of(head: RawResponseMessage) -> int | None:
-    """How many bytes of body follow the head, if nothing but their number says where they end."""
+    """The length of the body after the head, if only its length says where it ends."""
     length = head.headers.get("Content-Length")
     if length is None or head.chunked or "Transfer-Encoding" in head.headers:
         return None
@@ -319,12 +320,12 @@ def _length_of(head: RawResponseMessage) -> int | None:
 
 
 class UpstreamPool:
-    """The idle connections to one upstream, the last one used first."""
+    """The idle connections to one upstream; the one used last is used first."""
 
     def __init__(self, base_url: str) -> None:
         self._url = URL(base_url)
         self.host = self._url.host_port_subcomponent or ""
-        """What the `Host` header names."""
+        """The value of the `Host` header."""
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
         self._watch = Watch(_IDLE_SECONDS)
@@ -364,7 +365,7 @@ class UpstreamPool:
         return connection
 
     def made(self, connection: UpstreamConnection) -> None:
-        """Add a new connection to the pool's."""
+        """Add a new connection to the pool."""
         self._open.add(connection)
         self._watch.add(connection)
 

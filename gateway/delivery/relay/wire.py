@@ -1,4 +1,4 @@
-"""Heads as bytes (RFC 9112). Pure."""
+"""Writes heads as bytes (RFC 9112). Pure."""
 
 from collections.abc import Iterable
 from http.client import responses
@@ -11,28 +11,28 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def request_head(method: str, target: str, host: str, headers: Lines) -> bytes:
-    """A request's head; what was received is written as it came."""
+    """A request's head; received headers are written exactly as they came."""
     return _head(as_received(f"{method} {target} HTTP/1.1\r\nHost: {host}"), headers)
 
 
 def answer_head(status: int, reason: str | None, headers: Lines) -> bytes:
-    """An answer's head; where `reason` is None, the status has its usual one."""
+    """An answer's head; if `reason` is None, the status has its usual one."""
     phrase = responses.get(status, "") if reason is None else reason
     return _head(as_received(f"HTTP/1.1 {status} {phrase}"), headers)
 
 
 def lines(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    """Headers that were made here, as bytes."""
+    """Headers made by the gateway, as bytes."""
     return [(as_received(name), as_received(value)) for name, value in headers]
 
 
 def whole_answer(status: int, headers: Lines, body: bytes) -> bytes:
-    """An answer whose body is all there; `headers` do not tell its length."""
+    """An answer with its complete body; `headers` do not include its length."""
     return answer_head(status, None, (*headers, (b"Content-Length", b"%d" % len(body)))) + body
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body; the last one for no data."""
+    """One chunk of a chunked body; without data, the last chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 

@@ -1,4 +1,4 @@
-"""The bytes of an exchange's answer to its client: the upstream's, or a problem. Pure."""
+"""Makes the bytes of an answer: of the upstream's answer, or of a problem. Pure."""
 
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -26,9 +26,9 @@ def opening_of(
 ) -> tuple[bytes, bool]:
     """The head of the upstream's answer for the client, with our `own` lines at its end.
 
-    `whole` is its body, if all of it has arrived; `method` is that of the request. Also returns
-    whether the body must be sent in chunks, since its length is not known. `now` in seconds since
-    the epoch.
+    `whole` is its body, if all of it has arrived; `method` is the request's. Also returns whether
+    the body must be sent in chunks, because its length is not known. `now` is in seconds since the
+    epoch.
     """
     answered = head.headers
     lines = headers.raw_to_client(head.raw_headers, answered)
@@ -54,7 +54,7 @@ def opening_of(
 def of_problem(
     problem: Problem, ids: Mapping[str, str], own: wire.Lines, now: float, method: str
 ) -> tuple[bytes, int]:
-    """The answer for the problem to a request of that method, and the size of its body in bytes."""
+    """The problem as an answer to a request with that method, and its body's size in bytes."""
     status, fields, body = document_of(problem, ids)
     lines = [
         *wire.lines(fields.items()),

@@ -1,8 +1,8 @@
 """A client's connection that intercepts requests to ChatKitty before aiohttp sees them.
 
 The head of each request decides. An upload gets an `UploadFront`, any other request to ChatKitty a
-`PassingFront`. aiohttp handles all that is not intercepted: the gateway's own paths, refusals, and
-what is not simple, as `_front_of` says.
+`PassingFront`. aiohttp handles everything else: the gateway's own paths, refusals, and requests
+that are not simple (see `_front_of`).
 """
 
 import asyncio
@@ -36,9 +36,9 @@ from gateway.uploads.ids import new_id
 _SMALLEST_READ: Final = 64 * 1024
 _FIRST_READ: Final = 256 * 1024
 _LARGEST_READ: Final = 1024 * 1024
-"""Bytes that one read may return: more of them cost less, and fill more of the write buffer.
+"""The most bytes that one read may return. Large reads cost less but fill the write buffer.
 
-A client that fills its reads gets larger ones, an upstream that does not keep up smaller ones.
+If a client fills its reads, they grow; if the upstream does not keep up, they shrink.
 """
 
 
@@ -56,10 +56,9 @@ class Connection(TurnHandler):
         self._take: Callable[[bytes], bytes] | None = None
         """Receives the bytes of its body, and returns what is beyond its end."""
         self._reads = 0
-        """How many bytes one read of the body returns at most; 0 if that does not change."""
+        """The most bytes that one read of the body may return; 0 if reads keep their size."""
         self._held_back = False
-        """Whether the next request waits for the client to take the answers of the previous ones.
-        """
+        """Whether the next request waits until the client has read the answers to earlier ones."""
         self._drained: asyncio.Future[None] | None = None
 
     # --- what the transport reports --------------------------------------------------------------
@@ -73,8 +72,8 @@ class Connection(TurnHandler):
                 super().data_received(data)
         elif rest := take(data):
             self._keep(rest)
-            self.set_read_size(HEAD_READ)  # many small requests would be copied again and again
-            if self._front is None:  # it had been answered, and that was its last byte
+            self.set_read_size(HEAD_READ)  # else a pipeline of requests is copied over and over
+            if self._front is None:  # the request had been answered, and that was its last byte
                 self._go_on()
         elif len(data) == self._reads < _LARGEST_READ:
             self._set_reads(2 * self._reads)
@@ -124,7 +123,7 @@ class Connection(TurnHandler):
 
     @property
     def awaits_head(self) -> bool:
-        """Whether a head is all that is waited for; a client that uploads is not idle."""
+        """Whether the connection waits only for a head; a client that sends a body is not idle."""
         return self._front is None and super().awaits_head
 
     @property
@@ -165,9 +164,9 @@ class Connection(TurnHandler):
         self._set_reads(max(_SMALLEST_READ, self._reads // 2))
 
     def give_to(self, taker: Callable[[bytes], bytes], *, all_of_it: bool = False) -> None:
-        """Give the body's bytes to `taker` from now on; it returns what follows the body.
+        """Give the body's bytes to `taker` from now on; it returns the bytes after the body.
 
-        `all_of_it`: no request follows, and what arrived for one is forgotten.
+        `all_of_it`: no further request is accepted, and its bytes are dropped.
         """
         self._take = taker
         if all_of_it:
@@ -189,7 +188,7 @@ class Connection(TurnHandler):
             self.force_close()
             return
         self._resting_since = time.monotonic()
-        if self.writing_paused:  # or answers without end would be kept for the client
+        if self.writing_paused:  # else the answers to endless requests would pile up
             self._returning = self._held_back = True
         else:
             self._go_on()
@@ -200,18 +199,18 @@ class Connection(TurnHandler):
         started = time.monotonic()
         message = self._parsed(data[:size])
         front = self._front_of(message, started) if message is not None else None
-        if front is None:  # not one to answer here, or no request
+        if front is None:  # not for this engine, or not a valid request
             self._begin_lending(data, size)
             return
         self._head_began = None
-        self.keep_alive(val=True)  # aiohttp's timer must not see an idle connection
+        self.keep_alive(val=True)  # aiohttp's timer must not close the connection as idle
         self._front = front
         front.begin()
         if len(data) == size:
             return
         if self._front is front:
             self.data_received(data[size:])
-        else:  # it was answered at once; not from here, or many in a row would go ever deeper
+        else:  # answered already: a direct call would go deeper with each request
             self._keep(data[size:])
             self._returning = True
             if not self._held_back:
@@ -261,7 +260,7 @@ class Connection(TurnHandler):
             return None
         request_id = request_id_of(head.headers)
         admitted = settle(head, principal, services, new_id(), request_id)
-        # ChatKitty must be asked first which file the upload replaces.
+        # ChatKitty must first be asked which file the upload replaces.
         replaces = takes_file(services.settings, head.method, head.target)
         if admitted.route.delivery is not Delivery.RELAY or replaces is not None:
             return None

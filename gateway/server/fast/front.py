@@ -1,8 +1,8 @@
-"""The client's side of a request on the fast engine: what uploads and passed requests share.
+"""The client's side of a request on the fast engine, shared by uploads and passed requests.
 
-A front answers one request. Once it was answered, the front discards the rest of its body; after
-the last answer of a connection, it discards all that still comes, so that no reset of the
-connection keeps the client from reading the answer (RFC 9112 section 9.6).
+A front answers one request, and then discards the rest of the request's body. After the last answer
+on a connection it discards everything that still comes: a reset of the connection could otherwise
+keep the client from reading the answer (RFC 9112 section 9.6).
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class ClientSide(Protocol):
 
     @property
     def has_more(self) -> bool:
-        """Whether bytes have arrived that belong to no request so far."""
+        """Whether bytes have arrived that belong to no request yet."""
 
     def send(self, data: bytes) -> None:
         """Send to the client, if it is still there."""
@@ -73,9 +73,9 @@ class ClientSide(Protocol):
         """Make reads smaller from now on."""
 
     def give_to(self, taker: Callable[[bytes], bytes], *, all_of_it: bool = False) -> None:
-        """Give the body's bytes to `taker` from now on; it returns what follows the body.
+        """Give the body's bytes to `taker` from now on; it returns the bytes after the body.
 
-        `all_of_it`: no request follows, and what arrived for one is forgotten.
+        `all_of_it`: no further request is accepted, and its bytes are dropped.
         """
 
     def end_answers(self) -> None:
@@ -89,7 +89,7 @@ class ClientSide(Protocol):
 
 
 class Way(Protocol):
-    """A request's way to the upstream, and its answer's way back."""
+    """A request's way to the upstream, and the answer's way back: an exchange or a passage."""
 
     left: int
     """Bytes of the body that are still to come."""
@@ -101,23 +101,23 @@ class Way(Protocol):
         """End it with the error, if the upstream has not answered yet."""
 
     def close(self) -> None:
-        """End it: no more of the answer is wanted."""
+        """End it: no more of the answer is needed."""
 
 
 _Way = TypeVar("_Way", bound=Way)
 
 
 class Stage(IntEnum):
-    """How far the answer to the client has come."""
+    """The stage of a request."""
 
     ASKING = 0
     """The caller's quota is being checked."""
     WORKING = 1
     """The request is with the upstream."""
     STREAMING = 2
-    """The client is being sent an answer that is not complete yet."""
+    """The client receives an answer that is not complete yet."""
     LINGERING = 3
-    """It was answered, and what still comes is discarded."""
+    """The request was answered; the rest of its body is discarded."""
     OVER = 4
 
 
@@ -139,7 +139,7 @@ class SocketFront(ABC, Generic[_Way]):
     )  # fmt: skip
 
     way: _Way
-    """Made by the subclass, which it notifies of the answer."""
+    """Where the request goes and its answer comes from; the subclass sets it."""
 
     def __init__(
         self,
@@ -162,9 +162,9 @@ class SocketFront(ABC, Generic[_Way]):
         self._own = [(b"X-Request-Id", request_id.encode())]
         """The gateway's own headers of the answer."""
         self._status = 0
-        """That of the answer."""
+        """The status of the answer."""
         self._sent = 0
-        """Bytes of the answer's body."""
+        """The number of bytes of the answer's body that were sent."""
         self._span: Span | None = None
         self._ticket: Ticket | None = None
         self._stage = WORKING
@@ -173,13 +173,13 @@ class SocketFront(ABC, Generic[_Way]):
         self._last = head.should_close
         """Whether the connection is closed after this request."""
         self._too_slow = False
-        """Whether the answer said so, so that the client is not waited for any longer."""
+        """Whether the answer says that the client is too slow, so that the front stops waiting."""
         self._left = 0
-        """Bytes still to come of a body after its answer."""
+        """Bytes of a body that are still to come after its answer."""
         self._behind = False
-        """Whether all that comes is discarded, since no request is taken after this one."""
+        """Whether everything that comes is discarded, since no further request is accepted."""
         self._passing = LINGER_BYTES
-        """How many bytes are discarded at most."""
+        """At most this many bytes are discarded."""
         self._answered_at = 0.0
         self._end: asyncio.Future[None] | None = None
 
@@ -193,14 +193,14 @@ class SocketFront(ABC, Generic[_Way]):
         return self._answered_at if self._stage is LINGERING else None
 
     async def wait_for_end(self, seconds: float | None) -> None:
-        """Return when the request is over, or after `seconds`."""
+        """Return when the request is over, at the latest after `seconds`."""
         self._end = self._end or self._client.loop.create_future()
         await asyncio.wait([self._end], timeout=seconds)
 
     # --- the client's side -----------------------------------------------------------------------
 
     def let_pass(self, data: bytes) -> bytes:
-        """Discard the next bytes of an answered body; returns what is beyond its end."""
+        """Discard the next bytes of an answered body; returns the bytes after it."""
         rest = b""
         if not self._behind:
             data, rest = data[: self._left], data[self._left :]
@@ -229,7 +229,7 @@ class SocketFront(ABC, Generic[_Way]):
 
     @abstractmethod
     def client_drained(self) -> None:
-        """Handle a client that keeps up again."""
+        """Handle a client that reads its answer again."""
 
     def look(self, now: float) -> None:
         """Stop waiting for the rest of an answered body if it takes too long."""
@@ -239,7 +239,7 @@ class SocketFront(ABC, Generic[_Way]):
     # --- its quota -------------------------------------------------------------------------------
 
     def _ask(self, quotas: Quotas, subject: str, demand: Demand) -> None:
-        """Begin once the subject's quota allows it; the body is not read before."""
+        """Begin once the subject's quota allows it; the body is not read earlier."""
         self._stage = ASKING
         if demand.length:
             self._client.pause()
@@ -248,12 +248,12 @@ class SocketFront(ABC, Generic[_Way]):
     def _told(self, result: Ticket | Exception) -> None:
         self._stage = WORKING
         if isinstance(result, Exception):
-            # A client that was not asked for its body may send it anyway, or the next request.
+            # A client may send its body before it is asked for it, or may send the next request.
             self._last = self._last or "Expect" in self._head.headers
             self.way.fail(result)
             return
         self._ticket = result
-        if not self._client.connected:  # it went away in the meantime
+        if not self._client.connected:  # the client disconnected in the meantime
             self.client_lost()
         if self._stage is WORKING:
             self._client.resume()
@@ -286,14 +286,14 @@ class SocketFront(ABC, Generic[_Way]):
 
     @abstractmethod
     def _count(self, ended: int | str, seconds: float) -> None:
-        """Count the request, and end its span; it ended with that status, or in that way."""
+        """Count the request, and end its span; `ended` is a status, or another way to end."""
 
     @abstractmethod
     def _release(self) -> None:
         """Give back what the request held."""
 
     def _send_problem(self, error: Exception, left: int) -> None:
-        """Answer with the error; `left` bytes of the body are still to come."""
+        """Give back everything that the request held."""
         self._left = left
         self._too_slow = isinstance(error, BodyTimeout)
         self._aborted = isinstance(error, UploadAborted)
@@ -308,11 +308,11 @@ class SocketFront(ABC, Generic[_Way]):
         self._sent += size
 
     def _own_lines(self) -> list[tuple[bytes, bytes]]:
-        """The gateway's own headers of an answer; decides whether it is the connection's last."""
+        """The gateway's own headers of an answer; decides if it is the connection's last one."""
         own = self._own
         if self._ticket is not None:
             own += wire.lines(self._ticket.fields.items())
-        # A body with more left than is discarded would never finish.
+        # If more is left than is discarded, the body would never end.
         self._last = self._last or self._services.drain.closing or self._left > LINGER_BYTES
         if self._last:
             own.append((b"Connection", b"close"))
@@ -330,7 +330,7 @@ class SocketFront(ABC, Generic[_Way]):
             self._leave(reusable=True)
 
     def _break(self, reason: str) -> None:
-        """Want no more of an answer that has begun; the connection is about to be closed."""
+        """Read no more of an answer that has begun; the connection is about to be closed."""
         self.way.close()
         self._cut(reason)
 
@@ -367,7 +367,7 @@ class SocketFront(ABC, Generic[_Way]):
         self._count(ended, seconds)
 
     def _close_or_leave(self, *, more: bool) -> None:
-        """Leave, unless there is `more` behind the last request of the connection."""
+        """Leave, unless the client sends `more` after the last request of the connection."""
         if self._last and self._client.connected and (more or self._client.has_more):
             self._behind = True
             self._linger()

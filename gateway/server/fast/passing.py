@@ -1,4 +1,4 @@
-"""A request on the fast engine that is no upload: its client's side.
+"""The client's side of a request on the fast engine that is no upload.
 
 It drives a passage to the upstream. The connection gives the body's bytes to the passage; once the
 request was answered, it gives the rest to the front, which discards them.
@@ -40,9 +40,9 @@ class PassingFront(SocketFront[Passage]):
         head: RawRequestMessage,
         started: float,
     ) -> None:
-        """Answer the request with this `head`, whose last byte arrived at `started`.
+        """Answer the request with this `head`; its last byte arrived at `started`.
 
-        It counts for the quota of the `caller`, if there is one. Its body has a known length.
+        It counts for the quota of the `caller`, if there is one. The length of its body is known.
         """
         self._request_id = request_id = request_id_of(head.headers)
         passages = services.passages

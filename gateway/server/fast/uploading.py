@@ -1,4 +1,4 @@
-"""An upload on the fast engine: its client's side, with its quota and its time limits.
+"""The client's side of an upload on the fast engine, with its quota and its time limits.
 
 It drives an exchange with the upstream. The connection gives the body's bytes to the exchange; once
 the upload was answered, it gives the rest to the front, which discards them.
@@ -75,7 +75,7 @@ class UploadFront(SocketFront[Exchange]):
     # --- the client's side -----------------------------------------------------------------------
 
     def client_full(self) -> None:
-        """Do nothing: whoever streams an answer waits for the client by itself."""
+        """Do nothing: the code that streams an answer waits for the client itself."""
 
     def client_drained(self) -> None:
         """Do nothing, for the same reason."""
@@ -107,7 +107,7 @@ class UploadFront(SocketFront[Exchange]):
         self._client.send(opening + (wire.chunk(held) if chunked and held else held))
         if rest is None:
             self._finish()
-        elif not self._client.connected:  # nobody would tell of its end
+        elif not self._client.connected:  # no event would report the end of the answer
             self._break(CLIENT_LOST)
             self._leave(reusable=False)
         else:
