@@ -1,6 +1,7 @@
-"""Task name and upload ids to the broker, never on the event loop.
+"""Sends tasks to the broker: a name and the ids of uploads, never on the event loop.
 
-Publishing is a hint: the record is the truth, and the sweeper sends again what a broker lost.
+A message is only a hint. The record is authoritative, and the sweeper sends again what a broker has
+lost.
 """
 
 import math
@@ -39,21 +40,21 @@ log = get_logger(__name__)
 QUEUES: Final = tuple(
     f"uploads.{step}" for step in ("inspect", "register", "audit", "resume", "remove", "sweep")
 )
-"""One for each task, of the task's name: a backlog in one does not block the others."""
+"""One queue for each task, with the task's name: a backlog in one does not block the others."""
 
 STEP_LIMIT: Final = 600
-"""Seconds that one step may take at most; later its message goes to another worker."""
+"""The longest that one step may take; then its message goes to another worker."""
 
 _PROBE = "uploads.probe"
 _PROBE_SECONDS = 60.0
 _NOTHING = "uploads.resume"
-"""The task that does nothing for an upload that there is not."""
+"""A task that does nothing if its upload does not exist."""
 _NOBODYS = "uploads.nobody"
-"""No queue is bound by it: what is sent there is taken, and gone."""
+"""No queue is bound to this name: the broker accepts a message to it and drops it."""
 
 _CAPACITY = 10_000
 _CONNECTIONS = 2
-"""One to send by, one to look whether the broker takes anything."""
+"""One connection to send on, and one to check whether the broker accepts anything."""
 
 _SOCKET_SECONDS = 5
 
@@ -61,7 +62,7 @@ _SHOWN: Final = 8
 
 
 def celery_settings(broker_url: str, options: BrokerOptions = DEFAULTS) -> Mapping[str, Any]:
-    """What senders and workers must agree on, and what keeps a broker's fault from hanging them."""
+    """Settings shared by senders and workers; they also keep a faulty broker from blocking them."""
     transport.be_known()
     known.be_known()
     url, of_redis = transport.for_kombu(broker_url, options.redis_prefix)
@@ -70,16 +71,16 @@ def celery_settings(broker_url: str, options: BrokerOptions = DEFAULTS) -> Mappi
         **({"broker_url": url} if of_redis else connection_settings(broker_url)),
         "broker_connection_timeout": _SOCKET_SECONDS,
         "broker_connection_retry_on_startup": True,
-        # A worker comes back from whatever the broker says, however long it was away.
+        # A worker reconnects after any error of the broker, however long it was down.
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,
         "broker_transport_options": {
             "visibility_timeout": 2 * STEP_LIMIT,
             "socket_timeout": _SOCKET_SECONDS,
             "socket_connect_timeout": _SOCKET_SECONDS,
-            "confirm_publish": True,  # Redis answers anyway, AMQP only where it is asked to
-            "write_timeout": _SOCKET_SECONDS,  # of AMQP; for its answers see gateway.brokers
-            # Without these two a dead worker's tasks come back only minutes after the timeout.
+            "confirm_publish": True,  # Redis answers anyway, AMQP only on request
+            "write_timeout": _SOCKET_SECONDS,  # for AMQP, as well as gateway.brokers
+            # Without these two, a dead worker's tasks return only minutes after the timeout.
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
             **of_redis,
@@ -104,7 +105,7 @@ _Result = TypeVar("_Result")
 
 
 class TaskQueue:
-    """Sends tasks from one thread, those of one name in the order in which they were given."""
+    """Sends tasks from one thread; tasks with the same name are sent in order."""
 
     def __init__(
         self,
@@ -118,14 +119,14 @@ class TaskQueue:
         """
         self._app = Celery(set_as_current=False)
         self._app.conf.update(celery_settings(broker_url, options))
-        # Not a pool of kombu's, which all of a process share: this one can be closed.
+        # Not kombu's own pool, which the whole process shares: this one can be closed.
         self._connections = self._app.connection_for_write().Pool(_CONNECTIONS)
         self._given: deque[tuple[str, str]] = deque()
         self._gatherer = Gatherer(gatherings)
         self._offers: dict[tuple[str, str], str] = {}
         self._changed = threading.Condition()
         self._wakes_at = -math.inf
-        """When the thread looks at what was given; it does so before it sleeps, too."""
+        """When the thread reads `_given` again; it also does so before it sleeps."""
         self._closing = False
         self._takes = True
         self._thread = threading.Thread(target=self._send_all, name="task-queue", daemon=True)
@@ -143,7 +144,7 @@ class TaskQueue:
         if offer is not None:
             self._offers[name, upload_id] = offer
         self._given.append((name, upload_id))
-        # Only now: the thread looks at what was given after it said when it wakes.
+        # Read only now: the thread sets `_wakes_at` before it reads `_given`.
         if self._gatherer.due_of(name) < self._wakes_at:
             with self._changed:
                 self._wakes_at = -math.inf
@@ -163,11 +164,12 @@ class TaskQueue:
             raise QueueUnavailable(f"the broker cannot be asked: {explained(error)}") from error
 
     def check(self) -> None:
-        """Raises QueueUnavailable where the broker takes nothing. Blocks for some seconds.
+        """Raises QueueUnavailable if the broker accepts no messages. Blocks for some seconds.
 
-        It is asked on a connection that tasks are sent by: what is open stands where no new one
-        is let in. To declare a queue again changes nothing, and takes of Redis what a message
-        takes; a RabbitMQ that has an alarm lets it be declared, and takes no message.
+        Uses a connection on which tasks are sent: a broker that accepts no new connections may
+        still serve an open one. Declaring a queue again changes nothing, but takes as much of Redis
+        as a message does. RabbitMQ accepts a declaration even while it has an alarm and accepts no
+        messages.
         """
         try:
             taken = self._connected(self._takes_any, again_if_late=False)
@@ -181,9 +183,9 @@ class TaskQueue:
             )
 
     def warn_if_unusable(self) -> None:
-        """Say in one line what to change about a broker that cannot be used. Blocks as `check`.
+        """Log in one line what is wrong with a broker that cannot be used. Blocks as `check` does.
 
-        The caller continues to start: the broker may start a moment later, or be changed.
+        The caller starts anyway: the broker may start a moment later, or be reconfigured.
         """
         try:
             self.check()
@@ -191,11 +193,11 @@ class TaskQueue:
             log.warning("broker.unusable", error=str(error))
 
     def probe(self) -> None:
-        """Send a message and take it back, by a queue of its own. Blocks for some seconds.
+        """Send a message and receive it, through a queue made for it. Blocks for some seconds.
 
-        Queues that are there are compared with what they would be made as. SQS, where the user may
-        have no right to make a queue, gets a task of no upload instead, which a worker takes.
-        Raises QueueUnavailable where the message does not arrive.
+        Also compares the existing queues with the ones that would be declared. SQS may not allow
+        the user to make a queue: there, a worker receives a task for an upload that does not exist.
+        Raises QueueUnavailable if the message does not arrive.
         """
         queues = self._app.amqp.queues
         try:
@@ -213,13 +215,13 @@ class TaskQueue:
                 else:
                     arguments = queues[QUEUES[0]].queue_arguments or {}
                     arrived = _comes_back(connection, f"{_PROBE}.{uuid4().hex}", arguments)
-        except Exception as error:  # as above; what it says tells which right is missing
+        except Exception as error:  # as above; the error names the missing right
             raise QueueUnavailable(explained(error)) from error
         if not arrived:
             raise QueueUnavailable("the broker did not receive a message that was sent")
 
     def close(self, patience: float = 5.0) -> None:
-        """Send what is still to be sent, for at most `patience` seconds, and disconnect."""
+        """Send what is still queued, for at most `patience` seconds, and disconnect."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -232,7 +234,7 @@ class TaskQueue:
         self._connections.force_close_all()
 
     def _wait(self) -> list[Message]:
-        """The messages that are due; none at the end."""
+        """The messages that are due; none once the queue is closed."""
         with self._changed:
             while True:
                 self._wakes_at = math.inf
@@ -258,7 +260,7 @@ class TaskQueue:
             self._note(taken=True)
 
     def _offers_of(self, name: str, ids: str | list[str]) -> list[dict[str, str]]:
-        """The argument of a task with the offers among its uploads; none if there are none."""
+        """The offers for these uploads, as a list of one argument; empty if there are none."""
         found = {
             upload_id: offer
             for upload_id in ([ids] if isinstance(ids, str) else ids)
@@ -288,10 +290,10 @@ class TaskQueue:
     def _connected(
         self, do: Callable[[Connection], _Result], *, again_if_late: bool = True
     ) -> _Result:
-        """Do it on a connection; once more if that had been open, and turns out to be cut.
+        """Call `do` with a connection; again if that had been open, and turns out to be cut.
 
-        A connection that a firewall has forgotten is only late, as a broker is that hangs:
-        `again_if_late` says whether what is done may take twice as long for that.
+        A connection that a firewall has forgotten only times out, as one to a hanging broker does:
+        `again_if_late` says whether `do` may take twice as long because of that.
         """
         while True:
             with self._connections.acquire(block=True) as connection:
@@ -306,26 +308,26 @@ class TaskQueue:
                         raise
 
     def _note(self, *, taken: bool) -> None:
-        """Tell whether the broker takes messages, where that has changed."""
+        """Count whether the broker accepts messages, if that has changed."""
         if taken is not self._takes:
             self._takes = taken
             BROKER_REFUSES.set(to=0.0 if taken else 1.0)
 
 
 def _shown(ids: object) -> str:
-    """What Celery's tools show of a task's arguments: ids alone, and some of many."""
+    """The arguments that Celery's tools show for a task: only ids, and only the first of many."""
     if isinstance(ids, list) and len(ids) > _SHOWN:
         return repr([[*ids[:_SHOWN], "..."]])
     return repr([ids])
 
 
 def _takes(connection: Connection, queue: Queue) -> bool:
-    """Whether the broker takes what changes nothing. Raises one of its errors."""
+    """Whether the broker accepts something that changes nothing. Raises the broker's own errors."""
     native = connection.connection
     if not isinstance(native, amqp.Connection):
         queue(connection.default_channel).declare()
         return True
-    if native.is_blocked():  # it would not answer
+    if native.is_blocked():  # the broker would not answer
         return False
     declared = queue(connection.default_channel)
     declared.declare()
@@ -334,7 +336,7 @@ def _takes(connection: Connection, queue: Queue) -> bool:
 
 
 def _was_cut(connection: Connection, error: Exception) -> bool:
-    # Celery hides behind an OperationalError whatever it was.
+    # Celery wraps every error in an OperationalError.
     cause = error.__cause__ if isinstance(error, OperationalError) else error
     return isinstance(cause, connection.connection_errors)
 
@@ -348,7 +350,7 @@ def _is_rabbitmq(connection: Connection) -> bool:
 
 
 def _compare(connection: Connection, queue: Queue) -> None:
-    """Raises an error of the broker if the queue, or its exchange, is there and is another."""
+    """Raises an error of the broker if the queue or its exchange exists with other properties."""
     for part, look in ((queue.exchange, "declare"), (queue, "queue_declare")):
         with cast(Any, connection.channel()) as channel:
             try:
@@ -360,8 +362,8 @@ def _compare(connection: Connection, queue: Queue) -> None:
 
 
 def _comes_back(connection: Connection, name: str, arguments: Mapping[str, str]) -> bool:
-    """Whether what is sent to a queue of that name, made for it, can be taken from there."""
-    if _is_rabbitmq(connection):  # whose quorum queues cannot be exclusive
+    """Whether a message to a new queue of that name can be received from it."""
+    if _is_rabbitmq(connection):  # RabbitMQ's quorum queues cannot be exclusive
         made = Queue(name, queue_arguments=arguments, expires=_PROBE_SECONDS)
     else:
         made = Queue(name, exclusive=True, auto_delete=True)
@@ -373,7 +375,7 @@ def _comes_back(connection: Connection, name: str, arguments: Mapping[str, str])
         if message is not None:
             message.ack()
     except Exception:
-        with suppress(Exception):  # it goes with its connection; what is said is why it failed
+        with suppress(Exception):  # it ends with its connection anyway; the first error counts
             queue.delete()
         raise
     queue.delete()
@@ -383,8 +385,8 @@ def _comes_back(connection: Connection, name: str, arguments: Mapping[str, str])
 def _waiting(connection: Connection, queue: str) -> int:
     with cast(
         Any, connection.channel()
-    ) as channel:  # AMQP closes the channel of a question it denies
+    ) as channel:  # AMQP closes the channel after a question with a negative answer
         try:
             return int(channel.queue_declare(queue, passive=True).message_count)
-        except ChannelError:  # no such queue: nothing is in it
+        except ChannelError:  # no such queue, so no messages
             return 0

@@ -1,9 +1,9 @@
 """What is kept about uploads: in the bucket, which is authoritative, and in Redis, which is fast.
 
-`ledger` writes and finds records of uploads; `bucket` and `relay_batch` are its two sides.
-As well as records, there are claims of idempotency keys, orders to remove files, marks of when a
-file expires or was found without a record, copies of records, and heartbeats of uploads.
+`ledger` writes and finds the records of uploads, with `bucket` and `relay_batch` for the two
+places. `claims` has idempotency keys, `removals` orders to remove files, `expiry` and `orphans`
+marks on files, `spare` copies of records, `heartbeats` the uploads in progress.
 
-`gateway.uploads` defines what an upload is and may become, and the names of all objects and keys.
-Every method that uses the store raises StoreUnavailable; most work without Redis.
+`gateway.uploads` defines what an upload is, and the names of all objects and keys. Every method
+that uses the store raises StoreUnavailable; most work without Redis.
 """

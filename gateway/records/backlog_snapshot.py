@@ -1,4 +1,4 @@
-"""What the last sweep saw of pending work: in Redis, for all processes that serve metrics."""
+"""What the last sweep found: kept in Redis, for all processes that serve metrics."""
 
 from typing import Final, cast
 
@@ -15,7 +15,7 @@ log = get_logger(__name__)
 _KEPT_SECONDS: Final = 86_400
 
 KINDS: Final = ("files", "orphans", "pending", "records", "copies")
-"""What is counted: hosted files, those without a record, records and copies of records."""
+"""What is counted: hosted files, files without a record, records, and copies of records."""
 
 
 class Orphans(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class Orphans(msgspec.Struct, frozen=True):
 
 
 class Count(msgspec.Struct, frozen=True):
-    """Objects and their bytes, by kind, of the whole bucket: counted bit by bit since `began`."""
+    """Objects and bytes of the whole bucket, by kind; sweeps have counted them since `began`."""
 
     began: float
     objects: dict[str, int]
@@ -55,7 +55,7 @@ _decoder = msgspec.json.Decoder(BacklogSnapshot)
 
 
 async def keep(redis: Redis, findings: BacklogSnapshot) -> None:
-    """Tell everybody, if Redis can be reached."""
+    """Publish the findings, if Redis can be reached."""
     try:
         await redis.set(keys.FINDINGS, _encoder.encode(findings), ex=_KEPT_SECONDS)
     except (RedisError, OSError) as error:
@@ -70,5 +70,5 @@ async def look(redis: Redis) -> BacklogSnapshot | None:
         return None
     try:
         return kept.read(_decoder, document) if document is not None else None
-    except msgspec.MsgspecError:  # another version's
+    except msgspec.MsgspecError:  # of another version
         return None

@@ -20,33 +20,33 @@ from gateway.uploads.lifecycle import is_end, supersedes
 from gateway.uploads.record import Removed, State, Upload, abandoned, from_json, to_json
 
 ORPHANED_AFTER = 45.0
-"""Seconds, by the store's clock, after which a file without a record may be fenced off."""
+"""Age, by the store's clock, after which a file without a record may be fenced off."""
 
 OVERDUE: Final = 20.0
-"""Seconds after which an unchanged record is sent again; a step takes less."""
+"""Age after which the task of an unchanged record is sent again; no step takes that long."""
 
 UNTOUCHED_FOR: Final = OVERDUE / 2
-"""Seconds for which a file, and then its record, is left to the gateway that has written it.
+"""For this long no other process touches a new file, or its record, but its gateway.
 
 A gateway that writes the record later checks what other processes have done with the upload.
 """
 
 FENCED_FOR: Final = 86_400.0
-"""Seconds for which the record of a fence stays at least: no delayed process comes later."""
+"""For at least this long a fence's record remains: no delayed process arrives later."""
 
 _FACTS: Final = frozenset({State.REGISTERED, State.AUDITED, State.FLAGGED})
-"""Ends that say what ChatKitty has: they stand, whatever another process recorded before.
+"""Ends that state what ChatKitty has: they replace what another process recorded before.
 
-Only the record that a purge wrote overrides them: it names no subject, and must not name one again.
+Only a record that a purge wrote stays: it names no subject, and must not name one again.
 """
 
 
 class Entry(msgspec.Struct, frozen=True):
     """A pending upload as it was read; `version` is its ETag, or None while it is in Redis.
 
-    `age`: seconds since the record was written, by the store's clock.
-    `offered`: it was not read but came with its task, and while `version` is None nobody is known
-    to have written it (see `gateway.records.offers`).
+    `age`: seconds since the record was written, by the store's clock. `offered`: it came with its
+    task instead of being read; while `version` is None, perhaps no record was written yet (see
+    `gateway.records.offers`).
     """
 
     upload: Upload
@@ -71,11 +71,11 @@ class BucketRecords:
         self._store = store
 
     async def fence(self, upload: Upload) -> bool:
-        """Make sure that an upload that was not accepted never will be; whether that worked.
+        """Keep an unaccepted upload from ever being accepted; returns whether that worked.
 
-        `upload` is in state `aborted`. Its record takes the place that the acceptance needs, then
-        moves to where a later acceptance still looks. Its file is removed.
-        Raises StoreUnavailable; then it may be called again.
+        `upload` is in state `aborted`. Its record takes the place that an acceptance needs, and
+        then moves to the place that a later acceptance still checks. Its file is removed. Raises
+        StoreUnavailable; then it may be called again.
         """
         try:
             await self._keep_in_store(upload)
@@ -85,7 +85,7 @@ class BucketRecords:
         return await self.bury(upload)
 
     async def bury(self, upload: Upload) -> bool:
-        """The second half of `fence`, also after a crash during it."""
+        """Do the second half of `fence`, also after a crash during it."""
         try:
             await self._store.put(keys.record(upload.id), to_json(upload), if_none_match=True)
         except PreconditionFailed:
@@ -118,9 +118,9 @@ class BucketRecords:
     async def save(self, entry: Entry, upload: Upload) -> Entry:
         """Write the next state of the upload that was read as `entry`; returns what is stored now.
 
-        If the upload had already finished in another way, that result stays and is returned,
-        unless the given one says what ChatKitty has. Raises PreconditionFailed if another process
-        has written the upload since, OfferLapsed if one has accepted an offered upload, and
+        If the upload had already finished in another way, that end stays and is returned, unless
+        the given one states what ChatKitty has. Raises PreconditionFailed if another process has
+        written the upload since, OfferLapsed if one has accepted an offered upload, and
         StoreUnavailable.
         """
         if is_end(upload.state):
@@ -132,7 +132,7 @@ class BucketRecords:
         return replace(entry, upload=upload, version=written.etag, age=0.0)
 
     async def mark_removed(self, entry: Entry, removed: Removed) -> None:
-        """Have the record of an end say that the file is no longer there, or soon will not be.
+        """Note in the record of an end that the file is gone, or soon will be.
 
         Raises PreconditionFailed if another process has written it since, StoreUnavailable.
         """
@@ -142,8 +142,9 @@ class BucketRecords:
     async def erase(self, entry: Entry) -> None:
         """Replace the record of an end by one without personal data.
 
-        It is what a fence leaves: who was held up and comes late is turned away by it. Raises
-        PreconditionFailed if another process has written the end since, StoreUnavailable.
+        The new record is the same as a fence's: it stops a delayed process from accepting the
+        upload again. Raises PreconditionFailed if another process has written the end since,
+        StoreUnavailable.
         """
         upload_id = entry.upload.id
         document = to_json(abandoned(upload_id, datetime.now(UTC)))
@@ -206,8 +207,9 @@ class BucketRecords:
     async def _take_offer(self, upload: Upload) -> Entry:
         """Write the first record of an offered upload, which accepts it.
 
-        If the place is free, something may still have been there: an end is recorded before that.
-        So whoever has an offer for the second time, or has stood still with it, finds the end.
+        If there is no pending record, the upload may already have ended: an end is recorded before
+        the pending record is deleted. So a worker that has the offer for the second time, or was
+        suspended with it, finds that end.
         """
         try:
             written = await self._keep_in_store(upload)
@@ -224,12 +226,12 @@ class BucketRecords:
         crash.point(crash.Point.END_RECORDED)
         if (
             is_pending_here and stands is upload
-        ):  # else what is pending may be newer, or is found to be older
+        ):  # else the pending record may be newer, or its caller deletes it
             await self.forget_pending(upload.id)
         return Entry(stands, None)
 
     async def _record_end(self, upload: Upload) -> Upload:
-        """A process that was delayed for long must not record an end that is no longer true."""
+        """Write the record of an end; returns the end that counts, which may be an earlier one."""
         key, document = keys.record(upload.id), to_json(upload)
         try:
             await self._store.put(key, document, if_none_match=True)
@@ -238,7 +240,7 @@ class BucketRecords:
         else:
             return upload
         if upload.state in _FACTS and before.upload.state is not State.ABORTED:
-            # So is what became of the file since.
+            # What has become of the file since remains true.
             document = to_json(replace(upload, removed=before.upload.removed))
         elif not supersedes(upload, before.upload):
             return before.upload

@@ -1,7 +1,7 @@
-"""Claims of idempotency keys: one object in the bucket each, written before a body is taken.
+"""Claims of idempotency keys: one object in the bucket each, written before a body is read.
 
-Source: draft-ietf-httpapi-idempotency-key-header. Claims change by conditional writes only, so
-only one of any number of replicas has the key. Redis is not involved.
+Source: draft-ietf-httpapi-idempotency-key-header. Claims change by conditional writes only, so that
+a key belongs to only one of any number of replicas. Redis is not involved.
 """
 
 from collections.abc import Collection
@@ -61,12 +61,12 @@ class Claims:
     """The claims in one bucket."""
 
     def __init__(self, store: ObjectStore, retention: float) -> None:
-        """A claim that is older than `retention` seconds claims nothing any more."""
+        """A claim older than `retention` seconds no longer counts."""
         self._store = store
         self._retention = retention
 
     async def take(self, key: str, claim: Claim) -> tuple[Held, bool]:
-        """The claim that holds the key from now on, and whether it is the one given.
+        """The claim that holds the key from now on, and whether it is the given one.
 
         Raises StoreUnavailable, and UploadInProgress if other requests keep changing the claim.
         """
@@ -88,7 +88,7 @@ class Claims:
         raise UploadInProgress("other requests with this key are still in progress", _COME_BACK)
 
     async def replace(self, held: Held, claim: Claim) -> Held | None:
-        """Replace one claim by another; None if another process did so first.
+        """Replace one claim by another; returns None if another process was faster.
 
         Raises StoreUnavailable.
         """
@@ -103,11 +103,11 @@ class Claims:
         await self.replace(held, replace(held.claim, released=True))
 
     async def erase(self, key: str, upload_ids: Collection[str]) -> bool:
-        """Whether the claim at `key` of the bucket stood for one of the uploads.
+        """Erase the claim at `key` if it is for one of the uploads; returns whether it was.
 
-        If so, it is overwritten without personal data, and the next request with its idempotency
-        key starts afresh. It is not deleted: S3 has no conditional deletion, which could remove a
-        claim made in its place. Raises StoreUnavailable.
+        The claim is overwritten without personal data, and the next request with its idempotency
+        key starts afresh. It is not deleted: S3 has no conditional deletion, so that could remove a
+        new claim. Raises StoreUnavailable.
         """
         while True:
             try:

@@ -1,10 +1,10 @@
 """Notices to requests in progress: ids of uploads, on one channel for each kind of notice.
 
 Workers publish the id of each finished upload, for requests that wait for it. A request that
-continues an upload publishes its id, for one that still sends to it. A notice is only a hint: Redis
-may lose it, so a waiting request also looks at the record from time to time. Of an upload whose
-record the gateway has offered, the notice contains the sealed end, so that nobody has to read it
-from the bucket.
+continues an upload publishes its id, to stop an older request of the same upload. A notice is only
+a hint: Redis may lose it, so a waiting request also reads the record from time to time. If the
+gateway has offered the record, the notice contains the sealed end, so that no request has to read
+it from the bucket.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _LISTEN_SECONDS = 2.0
 
 
 class Notice(asyncio.Event):
-    """Is set when the upload's end is announced, and then may have the end as well, sealed."""
+    """Set when the upload's end is announced; then it may contain the sealed end."""
 
     sealed: str | None = None
 
@@ -33,7 +33,7 @@ class Notice(asyncio.Event):
 async def announce(
     redis: Redis, upload_id: str, sealed: str | None = None, channel: str = ENDED_CHANNEL
 ) -> None:
-    """Tell every gateway process that the upload has ended, or the like; may be lost."""
+    """Notify every gateway process about the upload; the notice may be lost."""
     message = upload_id if sealed is None else f"{upload_id} {sealed}"
     try:
         await redis.publish(channel, message)
@@ -42,10 +42,10 @@ async def announce(
 
 
 class CompletionEvents:
-    """One subscription a process, shared by all who wait."""
+    """One subscription of a process, shared by all waiting requests."""
 
     def __init__(self, redis: Redis, channel: str = ENDED_CHANNEL) -> None:
-        """Listen to `channel`, on a connection of its own out of `redis`'s pool."""
+        """Listen to `channel`, on a separate connection from `redis`'s pool."""
         self._redis = redis
         self._channel = channel
         self._waiting: dict[str, set[Notice]] = defaultdict(set)
@@ -63,7 +63,7 @@ class CompletionEvents:
                 del self._waiting[upload_id]
 
     async def listen(self) -> None:
-        """Receive notices until cancelled, across any loss of Redis."""
+        """Receive notices until cancelled, also after Redis was down."""
         while True:
             try:
                 await self._receive()

@@ -1,6 +1,6 @@
 """Marks of the hosted files that expire, named by their expiry time.
 
-A listing by name is a listing by time: a search for due files reads only the beginning of it.
+A listing by name is also one by time, so a search for due files reads only its beginning.
 """
 
 import re
@@ -31,7 +31,7 @@ class Expiries:
         self._store = store
 
     async def place(self, upload: Upload) -> None:
-        """Have the upload's file end when its route says, if it does; the same mark each time."""
+        """Mark the upload's file if its route lets files expire; the same mark each time."""
         if (key := key_of(upload)) is not None:
             await self._store.put(key, b"")
 
@@ -52,7 +52,7 @@ class Expiries:
                 yield Mark(info.key, found[1])
 
     async def forget(self, mark: Mark) -> None:
-        """Remove a mark that was seen to."""
+        """Remove a mark that was dealt with."""
         await self._store.delete(mark.key)
 
 

@@ -1,9 +1,9 @@
-"""Which uploads are being received at this moment, by whichever process.
+"""Which uploads are being received at this moment, by any process.
 
-Marks in Redis show it, and expire. A process that cannot keep its marks there writes it to the
-bucket instead, in one object for all its uploads, so no process treats them as abandoned. A mark
-is a hint. If one is missing, the process that takes the upload over fences it off first, so that it
-cannot be accepted as well.
+Each process marks its uploads in Redis, and the marks expire. A process that cannot keep its marks
+there writes one object for all its uploads to the bucket instead, so that no other process treats
+them as abandoned. A mark is only a hint. If one is missing, the process that takes the upload over
+fences it off first, so that it cannot be accepted as well.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ BEAT_SECONDS: Final = 4.0
 _FADING_SECONDS: Final = 12
 
 REMEMBERED_SECONDS: Final = 120
-"""How long a mark is kept that is renewed no more: a process that stands still for less comes
-back to its uploads.
+"""How long Redis keeps a mark without renewal. A process that was suspended for less still owns
+its uploads.
 """
 
 _GRACE_SECONDS: Final = 5.0
-"""Seconds for which no process misses the marks that another cannot renew."""
+"""How long marks that cannot be renewed are still good."""
 
 _FADING_IN_BUCKET: Final = 30.0
-"""The interval of beats, and the time-outs of Redis and the store for one, in seconds."""
+"""In seconds: the interval of beats, and one time-out each of Redis and of the store."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(list[str])
@@ -46,7 +46,7 @@ class Heartbeats:
     """The marks of the uploads that this process receives."""
 
     def __init__(self, redis: Redis, store: ObjectStore) -> None:
-        """Keep the marks in `redis`, or in `store` while Redis does not take them."""
+        """Keep the marks in `redis`, or in `store` while Redis does not accept them."""
         self._redis = redis
         self._store = store
         self._present: set[str] = set()
@@ -60,7 +60,7 @@ class Heartbeats:
 
     @asynccontextmanager
     async def of(self, upload_id: str, *, at_once: bool = False) -> AsyncIterator[None]:
-        """While the upload is received. `at_once`: a process may look before the next beat."""
+        """Mark the upload while it is received. `at_once`: do not wait for the next beat."""
         self._present.add(upload_id)
         try:
             if at_once and not await self._mark([upload_id], ()):
@@ -89,11 +89,11 @@ class Heartbeats:
             await self._tell_bucket()
 
     async def _mark(self, upload_ids: Collection[str], ended: Collection[str]) -> bool:
-        """Whether Redis accepted the marks, and the removal of those that have ended."""
+        """Renew marks in Redis, and remove those that ended; returns whether that worked."""
         try:
             seconds, _ = await self._redis.time()
             async with self._redis.pipeline(transaction=False) as pipeline:
-                # It expires with the marks, which could not be renewed while Redis was unavailable.
+                # It expires with the marks, which were not renewed while Redis was unavailable.
                 pipeline.set(keys.PRESENT_SINCE, seconds, nx=True, ex=_FADING_SECONDS)
                 pipeline.expire(keys.PRESENT_SINCE, _FADING_SECONDS)
                 for upload_id in upload_ids:
@@ -113,7 +113,7 @@ class Heartbeats:
             log.warning("presence.redis_unavailable", error=repr(error))
 
     async def _tell_bucket(self, newcomer: str | None = None) -> None:
-        """Write all ids to the bucket; a new one may have been written with another already."""
+        """Write all ids to the bucket, unless an earlier call has written the `newcomer` too."""
         async with self._telling:
             if newcomer is not None and self._told is not None and newcomer in self._told:
                 return
@@ -140,7 +140,7 @@ class Heartbeats:
 
 
 async def is_present(redis: Redis, upload_id: str) -> bool:
-    """Whether a process receives the upload. Raises RedisError, OSError if that is not known."""
+    """Whether a process receives the upload. Raises RedisError, OSError if Redis is down."""
     left = await redis.pttl(keys.presence(upload_id))
     return left > (REMEMBERED_SECONDS - _FADING_SECONDS) * 1000
 
@@ -157,7 +157,7 @@ async def present_in_bucket(store: ObjectStore, within: float = _FADING_IN_BUCKE
         if info.age <= within:
             try:
                 document = await store.get(info.key)
-            except ObjectNotFound:  # its process has found back to Redis
+            except ObjectNotFound:  # its process uses Redis again
                 continue
             found.update(_decoder.decode(document.content))
     return found
@@ -166,8 +166,8 @@ async def present_in_bucket(store: ObjectStore, within: float = _FADING_IN_BUCKE
 async def is_gone(redis: Redis, store: ObjectStore, upload_id: str) -> bool:
     """Whether no process receives the upload.
 
-    A Redis that was wiped or away has forgotten those that do: then their next beat is waited
-    for. Raises RedisError, OSError if that is not known, and StoreUnavailable.
+    If Redis was wiped or down, it has lost the marks: then this waits for the next beat of all
+    processes. Raises RedisError, OSError if Redis cannot be asked, and StoreUnavailable.
     """
     if await is_present(redis, upload_id):
         return False
@@ -179,7 +179,7 @@ async def is_gone(redis: Redis, store: ObjectStore, upload_id: str) -> bool:
 
 
 async def knows_all(redis: Redis) -> bool:
-    """Whether Redis was there, and not wiped, since the last beat of every process."""
+    """Whether Redis was up, and was not wiped, since the last beat of every process."""
     since = await redis.get(keys.PRESENT_SINCE)
     seconds, _ = await redis.time()
     return since is not None and seconds - int(since) > BEAT_SECONDS + 1

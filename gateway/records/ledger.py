@@ -35,14 +35,14 @@ log = get_logger(__name__)
 _PAGE_SCAN: Final = 500
 
 _LARGEST_CALL: Final = 32
-"""Uploads of which Redis is asked at once."""
+"""Redis is asked for at most this many uploads in one command."""
 
 _READ: Final = """
 local records = {}
 for each, key in ipairs(KEYS) do records[each] = redis.call('GET', key) end
 return records
 """
-# All of one score: sorted by id, which is by time.
+# All members have the same score, so Redis sorts them by id, which is by time.
 _REMEMBER: Final = """
 local retention, limit = %d, %d
 for each, key in ipairs(KEYS) do
@@ -69,24 +69,24 @@ class Ledger(BucketRecords):
         self._remembering = SharedCalls(self._remember_all, _LARGEST_CALL)
 
     def close(self) -> None:
-        """Release what only the ledger uses."""
+        """Close the connection that only the ledger uses."""
         self._relayed_records.close()
 
     async def accept(self, upload: Upload, *, uncontested_until: float | None = None) -> Entry:
         """Make the record of an upload durable in the bucket; only then may it be acknowledged.
 
-        `uncontested_until`: until then (epoch seconds, the store's time) no other process touches
-        the upload. If the record is written later, or None is given, check what other processes
-        have done: they may have fenced the upload off, or processed it after a first try of the
-        same write with a lost answer. Raises UploadSuperseded if it is fenced off, and
-        StoreUnavailable, after which it may or may not be accepted.
+        Until `uncontested_until` (epoch seconds, the store's time) no other process touches the
+        upload. If the record is written later, or None is given, this checks what other processes
+        have done: they may have fenced the upload off; or the same write succeeded before, its
+        answer was lost, and workers have processed the upload. Raises UploadSuperseded if it is
+        fenced off, and StoreUnavailable, after which it may or may not be accepted.
         """
         version, _ = await self._accept(upload, uncontested_until)
         await self.remember(upload)
         return Entry(upload, version)
 
     async def accept_offered(self, upload: Upload) -> bool:
-        """Accept an upload that was offered to workers; whether none of them had accepted it.
+        """Accept an upload that was offered to workers; returns whether this call was the first.
 
         Raises what `accept` raises.
         """
@@ -97,16 +97,15 @@ class Ledger(BucketRecords):
     def keep_relayed(self, upload: Upload, concurrent: int, on_kept: OnKept) -> None:
         """Keep the record of a relayed upload until its audit; call `on_kept` when it is durable.
 
-        It gets RecordNotKept if neither Redis nor the store takes the record, and is called within
-        KEPT_SECONDS. `concurrent` uploads, this one among them, may want the same before long, and
-        share the way.
+        `on_kept` is called within KEPT_SECONDS, with RecordNotKept if neither Redis nor the store
+        accepts the record. About `concurrent` uploads, including this one, may share a round trip.
         """
         self._relayed_records.keep(upload, concurrent, on_kept)
 
     async def accept_relayed(self, upload: Upload) -> None:
         """Return when the record of a relayed upload is kept until its audit.
 
-        Raises RecordNotKept if neither Redis nor the store takes it.
+        Raises RecordNotKept if neither Redis nor the store accepts it.
         """
         done = asyncio.get_running_loop().create_future()
 
@@ -122,10 +121,10 @@ class Ledger(BucketRecords):
             raise not_kept(error) from error
 
     async def complete_relayed(self, upload: Upload, entry: Entry) -> None:
-        """Keep the record of a relayed upload in the place of `entry`, which was durable before.
+        """Keep the record of a relayed upload instead of `entry`, which was durable before.
 
-        A process that took the relay for lost was wrong, and is about to remove what is in that
-        place: then it is kept as that of any other relay. Raises RecordNotKept.
+        If another process took the relay for lost, it is about to remove the record in that place:
+        then the record is kept like that of any other relay. Raises RecordNotKept.
         """
         key = keys.pending(entry.upload.id)
         try:
@@ -158,13 +157,13 @@ class Ledger(BucketRecords):
             return None
 
     async def save(self, entry: Entry, upload: Upload) -> Entry:
-        """The record of a pending upload; a relayed one's may be in Redis."""
+        """Write the next state of a pending upload; a relayed one's record may be in Redis."""
         if entry.version is None and not entry.offered and not is_end(upload.state):
             await self._redis.set(keys.relayed(upload.id), pack(upload), keepttl=True)
             return Entry(upload, None)
         if entry.version is None and upload.delivery is Delivery.RELAY:
-            # If Redis took the record but did not say so, there is one in the bucket as well: the
-            # sweeper finds it, which costs less than a request for each relay.
+            # If Redis stored the record but its answer was lost, there is a second record in the
+            # bucket. The sweeper finds it, which costs less than a request for each relay.
             saved = await self._end(upload, is_pending_here=False)
         else:
             saved = await super().save(entry, upload)
@@ -173,11 +172,11 @@ class Ledger(BucketRecords):
         return saved
 
     async def find(self, upload_id: str) -> Upload:
-        """The upload, wherever it stands. Raises UploadNotFound, StoreUnavailable."""
+        """The upload, in whatever state. Raises UploadNotFound, StoreUnavailable."""
         unknown: Exception = UploadNotFound("no such upload")
         try:
             entry = await self.open(upload_id)
-            # A fence that comes upon an upload that has ended takes its place for a moment.
+            # A fence of an upload that has already ended takes its place for a moment.
             if entry is not None and entry.upload.state is not State.ABORTED:
                 return entry.upload
         except StoreUnavailable as error:
@@ -187,7 +186,7 @@ class Ledger(BucketRecords):
         raise unknown
 
     async def find_in_bucket(self, upload_id: str) -> Upload | None:
-        """The upload, from the record in the bucket that counts. Raises StoreUnavailable."""
+        """The upload, by the record that counts in the bucket. Raises StoreUnavailable."""
         try:
             kept = (await self.open_kept(upload_id)).upload
         except ObjectNotFound:
@@ -196,7 +195,7 @@ class Ledger(BucketRecords):
         return kept if ended is None or supersedes(kept, ended) else ended
 
     async def find_ended(self, upload_id: str) -> Upload:
-        """An upload that has most likely ended, by one request if it has.
+        """An upload that has probably ended: one request if it has.
 
         Raises UploadNotFound, StoreUnavailable.
         """
@@ -218,15 +217,15 @@ class Ledger(BucketRecords):
         await self._forget_relayed(upload_id)
 
     async def list_relayed(self, age: float, limit: int) -> list[str]:
-        """Ids of relayed uploads that were accepted `age` seconds ago and still wait in Redis.
+        """Ids of relayed uploads that were accepted `age` seconds ago or earlier and wait in Redis.
 
-        The oldest ones first. Raises RedisError.
+        The oldest come first. Raises RedisError.
         """
         seconds, _ = await self._redis.time()
         return [upload_id.decode() for upload_id, _ in await self._waiting(seconds - age, limit)]
 
     async def relayed_backlog(self) -> tuple[int, float]:
-        """How many relayed uploads wait in Redis, and since how many seconds. Raises RedisError."""
+        """The number of relayed uploads in Redis, and the age of the oldest. Raises RedisError."""
         oldest = await self._waiting("+inf", 1)
         if not oldest:
             return 0, 0.0
@@ -235,10 +234,10 @@ class Ledger(BucketRecords):
         return int(await self._redis.zcard(keys.RELAYED_SET)), max(0.0, float(seconds) - since)
 
     async def _waiting(self, until: float | str, limit: int) -> list[tuple[bytes, float]]:
-        """The relayed uploads that were accepted first, and when.
+        """The relayed uploads that were accepted first, and the times of that.
 
-        Redis forgets a record when its retention ends, or by an eviction, and lists it all the
-        same: such an upload leaves the list here, or it would be in the way of the others.
+        Redis may drop a record when its retention ends, or by an eviction, but keeps its id in the
+        list. This removes such ids, since they would hide the others.
         """
         page = max(limit, _PAGE_SCAN)
         while True:
@@ -269,10 +268,10 @@ class Ledger(BucketRecords):
             await self._redis.zrem(keys.RELAYED_SET, *gone)
 
     async def ids_of_subject(self, subject: str, before: str | None, limit: int) -> list[str]:
-        """At most `limit` of a subject's uploads, newest first, from before the id `before`.
+        """At most `limit` ids of a subject's uploads, newest first, all older than the id `before`.
 
-        The index is a cache: after Redis lost it, it knows uploads from then on, while every
-        older one is still found by its id. Raises RedisError.
+        The index is a cache. If Redis lost it, it has only the uploads since then; older ones can
+        still be found by their ids. Raises RedisError.
         """
         top = f"({before}" if before else "+"
         found = await self._redis.zrange(
@@ -283,7 +282,7 @@ class Ledger(BucketRecords):
     async def _accept(
         self, upload: Upload, uncontested_until: float | None
     ) -> tuple[str | None, bool]:
-        """The version of the record, and whether no other process had written one before."""
+        """Accept an upload; returns the record's version, and whether this was the first call."""
         try:
             written = await self._keep_in_store(upload)
         except PreconditionFailed:
@@ -294,10 +293,10 @@ class Ledger(BucketRecords):
         return written.etag, not await self._check_place(upload.id)
 
     async def _check_place(self, upload_id: str, found: Upload | None = None) -> bool:
-        """Remove a pending record that was written after the upload's end; whether it has ended.
+        """Remove a pending record if the upload had already ended; returns whether it had.
 
-        `found`: the pending record, if another process has written it. An operator may have let it
-        be tried again: then it stays. Raises UploadSuperseded if it was fenced off, and
+        `found`: the pending record, if another process has written it. It stays if an operator has
+        started the upload again. Raises UploadSuperseded if the upload was fenced off, and
         StoreUnavailable.
         """
         ended = await self.ended(upload_id)
@@ -306,13 +305,13 @@ class Ledger(BucketRecords):
         await self.forget_pending(upload_id)
         if ended.state is State.ABORTED:
             raise UploadSuperseded(_GIVEN_UP)
-        return True  # workers finished it after a first try of the same write
+        return True  # the same write had succeeded before, and workers finished it
 
     async def _version_if_accepted(self, upload_id: str) -> str | None:
-        """The version of an upload's record that a process has written; None if it has ended.
+        """The version of a record that was written before; None if the upload has ended.
 
-        It is a fence's, or comes from a first try of the same write. Raises UploadSuperseded if the
-        upload is fenced off, and StoreUnavailable.
+        The record is a fence's, or the same write had succeeded before. Raises UploadSuperseded if
+        the upload is fenced off, and StoreUnavailable.
         """
         try:
             kept = await self.open_kept(upload_id)
@@ -334,7 +333,7 @@ class Ledger(BucketRecords):
         return cast(list[bytes | None], await self._redis.eval(_READ, len(names), *names))
 
     async def _forget_relayed(self, upload_id: str) -> None:
-        """Remove it from Redis; if that fails, it is audited once more, with the same result."""
+        """Remove the record from Redis; if that fails, a second audit has the same result."""
         try:
             await self._forgetting.ask(upload_id)
         except (RedisError, OSError) as error:
@@ -351,7 +350,7 @@ class Ledger(BucketRecords):
         await self._keep_in_store(upload)
 
     async def remember(self, upload: Upload) -> None:
-        """Add a durable upload to its subject's index, which nothing depends on."""
+        """Add a durable upload to its subject's index; nothing else depends on that."""
         try:
             await self._remembering.ask(upload)
         except (RedisError, OSError) as error:

@@ -1,4 +1,4 @@
-"""All objects of each upload: the bucket's listings, merged by the uploads' ids."""
+"""Lists all objects of each upload: merges the bucket's listings by the uploads' ids."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -10,11 +10,11 @@ from gateway.uploads import keys
 async def merged(
     store: ObjectStore, prefixes: Sequence[str], after: str | None
 ) -> AsyncGenerator[Mapping[str, ObjectInfo], None]:
-    """The objects of one upload after the other, by prefix, in the order of the ids.
+    """The objects of each upload, by prefix; the uploads are ordered by id.
 
-    It begins after the id `after`. Pages are fetched as they are needed, so an object that moves
-    from one prefix to another in the meantime may be seen at neither. Deeper keys, such as a copy
-    of the prefix inside itself, are ignored. Raises StoreUnavailable.
+    Begins after the id `after`. Pages are fetched when needed, so an object that moves from one
+    prefix to another in the meantime may appear under neither. Deeper keys are ignored, such as a
+    copy of the prefix inside itself. Raises StoreUnavailable.
     """
     async with AsyncExitStack() as stack:
         listings = {
@@ -39,7 +39,7 @@ async def merged(
 async def _flat(
     store: ObjectStore, prefix: str, after: str | None
 ) -> AsyncGenerator[ObjectInfo, None]:
-    """The objects directly under the prefix; some consoles create one named like the prefix."""
+    """The objects directly under the prefix, but not the prefix itself, as consoles make it."""
     async with aclosing(store.list(prefix, after)) as listing:
         async for info in listing:
             if info.key != prefix and "/" not in info.key[len(prefix) :]:

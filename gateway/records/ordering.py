@@ -1,7 +1,8 @@
-"""Which request removes which hosted file: found by reading what names the file, without an index.
+"""Finds out which request removes which hosted file, by asking ChatKitty instead of an index.
 
-Before a message is deleted or a display picture replaced, ChatKitty is asked what it names, and the
-order to remove that file is made durable. Workers find out whether the request succeeded.
+Before a message is deleted or a display picture is replaced, ChatKitty is asked which file it
+names, and the order to remove that file is made durable. Workers find out whether the request
+succeeded.
 """
 
 import re
@@ -67,7 +68,7 @@ async def order_for(
     except UpstreamRefused as refused:
         if refused.retryable:
             raise
-        return None  # a token that may not read it cannot change it either
+        return None  # a token that may not read the resource cannot change it either
     named = uploads_in(doomed.url_in(document), ring)
     if len(named) != 1:
         return None

@@ -1,7 +1,7 @@
-"""Marks of complete files that have no record: since when, and of which uploads.
+"""Marks on complete files without a record: since when, and whether the upload was accepted.
 
-The record has been missing for at least the age of the mark. The mark's content is a hint whether
-Redis remembered that the upload was accepted; a listing shows it by the object's size.
+The record has been missing for at least the age of the mark. The mark has content if Redis
+remembered that the upload was accepted; a listing shows that by the object's size.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ async def mark(store: ObjectStore, upload_id: str, *, accepted: bool) -> None:
 
 
 async def unmark(store: ObjectStore, upload_id: str) -> None:
-    """The file has a record, or is gone. Raises StoreUnavailable."""
+    """Remove the mark of a file that has a record, or is gone. Raises StoreUnavailable."""
     await store.delete(keys.orphan(upload_id))
 
 
@@ -31,8 +31,8 @@ def was_accepted(marked: ObjectInfo) -> bool:
 
 
 async def is_remembered(redis: Redis, upload: Upload) -> bool:
-    """Whether Redis has the upload in its subject's list, as it has after the acceptance.
+    """Whether Redis has the upload in its subject's list, where each accepted upload is added.
 
-    Redis forgets: that it does not have it means nothing. Raises RedisError.
+    Redis may forget, so a missing entry proves nothing. Raises RedisError.
     """
     return await redis.zscore(keys.of_subject(upload.subject), upload.id) is not None

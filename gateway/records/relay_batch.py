@@ -1,7 +1,7 @@
 """Records of relayed uploads on their way into Redis: many at a time, in one round trip.
 
-Uploads that end within the same moment share the trip; each hears when its own record is there.
-Whatever fails, each hears that as well, and nothing that failed is in the way of what comes next.
+Uploads that end within the same moment share the trip; each is notified when its own record is
+stored, or has failed. A record that fails does not block the ones after it.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ _ELSEWHERE_SECONDS: Final = 10.0
 """The longest that the fallback may take."""
 
 KEPT_SECONDS: Final = 30.0
-"""By then each has heard of its record: the batch before it and its own may ask two servers each,
-and the fallback has its time. A caller that has heard nothing waits no longer.
+"""`on_kept` is called at most this long after `keep`: the batch before and the record's own may
+wait for two servers each, and then for the fallback.
 """
 
 INDEX_LIMIT: Final = 10_000
-"""Uploads of one subject that its index knows; older ones leave it."""
+"""The most uploads in the index of one subject; older ones leave it."""
 
-# One script is one command to write and one answer to read, however many records it has. What all
-# records share is part of the script: each argument costs as much as a line of Python.
+# One script is one command to write and one answer to read, for any number of records. Values that
+# all records share are part of the script: each argument costs as much as a line of Python.
 _KEEP: Final = """
 local retention, limit = %d, %d
 local now = redis.call('TIME')[1]
@@ -50,7 +50,7 @@ end
 """
 
 OnKept = Callable[[Exception | None], None]
-"""Called once, perhaps at once: the record is durable, or why it is not."""
+"""Called once, perhaps at once: with None if the record is durable, else with the error."""
 
 Fallback = Callable[[Upload], Awaitable[None]]
 
@@ -65,7 +65,7 @@ class RelayedRecords:
     """Writes records to Redis in batches, and to the fallback if Redis does not accept them."""
 
     def __init__(self, redis: Redis, retention: int, fallback: Fallback) -> None:
-        """Keep each for `retention` seconds."""
+        """Keep each record for `retention` seconds."""
         self._redis = redis
         self._script = _KEEP % (retention, INDEX_LIMIT)
         self._fallback = fallback
@@ -77,13 +77,13 @@ class RelayedRecords:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def keep(self, upload: Upload, concurrent: int, on_kept: OnKept) -> None:
-        """Have the record kept; `concurrent` uploads, this one among them, may share the trip.
+        """Keep the record; `concurrent` uploads, including this one, may share the trip.
 
-        If all of them wait already, the trip begins at once.
+        If all of them already wait, the trip begins at once.
         """
         try:
             document = pack(upload)
-        except Exception as error:  # the record is at fault: it must not be among the others
+        except Exception as error:  # this record is at fault: it must not fail the others
             log.exception("record.not_packed", upload_id=upload.id)
             on_kept(not_kept(error))
             return
@@ -93,7 +93,7 @@ class RelayedRecords:
             self._write_soon()
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         if self._pipe is not None:
             self._pipe.close()
 
@@ -144,7 +144,7 @@ class RelayedRecords:
         self._writing = False
         if error is not None:
             log.warning("record.redis_unavailable", error=repr(error))
-            # Those that arrived in the meantime would wait as long for the same failure.
+            # Those that arrived in the meantime would wait for the same failure, for as long.
             batch = batch + self._waiting
             self._waiting.clear()
             self._start(self._keep_elsewhere(batch))
@@ -184,7 +184,7 @@ def not_kept(cause: Exception | None = None) -> RecordNotKept:
 
 
 def _tell(waiting: _Waiting, error: Exception | None) -> None:
-    """Call back; what one caller does then is nothing to the others."""
+    """Notify a caller; what the caller does must not stop the others from being notified."""
     try:
         waiting.on_kept(error)
     except Exception:

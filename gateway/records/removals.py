@@ -1,7 +1,8 @@
 """Orders to remove a hosted file: one object in the bucket each, durable before anything is done.
 
-To have a file removed, a caller places an order; only workers carry it out, and the sweeper finds
-what they left. An order is removed in the version that was read, so that no later one is lost.
+A caller that wants a file removed places an order; only workers carry orders out, and the sweeper
+finds those that are left. An order is deleted only in the version that was read, so that a newer
+one is never lost.
 """
 
 import re
@@ -24,18 +25,18 @@ from gateway.uploads.record import Cause
 
 _WORD: Final = re.compile(r"[\w-]+", re.ASCII)
 _IGNORED: Final = re.compile(r"[\t\r\n]")
-"""Browsers take these out of a URL (URL standard, section 4.4)."""
+"""Browsers remove these from a URL (URL standard, section 4.4)."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """The file to remove, and why.
 
-    `path`: the resource below ChatKitty's base URL that has to be gone before. `authorization`:
-    the encrypted credentials to ask ChatKitty with, if the gateway has none of its own.
-    `application`: the application in which ChatKitty was asked when the order was placed, if
-    known; in any other one nothing names the file. `subject`: Redis forgets this subject's upload
-    as well. `turn` distinguishes an order from an equal one placed before: equal documents have
-    one ETag.
+    `path`: the resource below ChatKitty's base URL that has to be gone first. `authorization`: the
+    encrypted credentials to ask ChatKitty with, if the gateway has none of its own. `application`:
+    the application in which ChatKitty was asked when the order was placed, if it is known; another
+    application's resources never name the file. `subject`: Redis also forgets this subject's
+    upload. `turn` distinguishes an order from an equal one placed before: without it, equal
+    documents have the same ETag.
     """
 
     upload_id: str
@@ -77,15 +78,15 @@ class Removals:
         self._store = store
 
     async def place(self, order: Order, order_id: str | None = None) -> str:
-        """Make the order durable, under a new id or as one that may be there; returns its id."""
+        """Make the order durable, under a new id unless one is given; returns its id."""
         order_id = order_id or new_id()
         await self._store.put(keys.removal(order_id), _encoder.encode(order))
         return order_id
 
     async def place_once(self, order: Order) -> str:
-        """Make the order durable, replacing one for the same cause, and return its id.
+        """Make the order durable, replacing one with the same cause; returns its id.
 
-        An order that is being carried out may have looked too early: it is carried out again.
+        If an order is being carried out, it may have looked too early: it is carried out again.
         """
         key, order = keys.removal(order.upload_id), replace(order, turn=token_hex(8))
         try:
@@ -96,7 +97,7 @@ class Removals:
         return order.upload_id
 
     async def _renew(self, key: str, order: Order) -> bool:
-        """Whether the order stands in the place of the one there."""
+        """Replace the order at `key`, if it has the same cause; returns whether that worked."""
         try:
             waiting = await self._store.get(key)
             if kept.read(_decoder, waiting.content).cause is not order.cause:
@@ -107,7 +108,7 @@ class Removals:
         return True
 
     async def open(self, order_id: str) -> Placed | None:
-        """The order, None if it was carried out or dropped. Raises msgspec.DecodeError."""
+        """The order; None if it was carried out or dropped. Raises msgspec.DecodeError."""
         try:
             document = await self._store.get(keys.removal(order_id))
         except ObjectNotFound:
@@ -119,7 +120,7 @@ class Removals:
         return Placed(order_id, order, document.age, document.etag)
 
     async def amend(self, placed: Placed, order: Order) -> Placed:
-        """Keep `order` in the place of the one that was opened.
+        """Replace an opened order by `order`.
 
         Raises PreconditionFailed if it was placed again since.
         """
@@ -139,11 +140,11 @@ class Removals:
         await self.drop(placed.id)
 
     async def drop(self, order_id: str) -> None:
-        """Forget the order: it is not to be carried out."""
+        """Delete the order without carrying it out."""
         await self._store.delete(keys.removal(order_id))
 
     async def set_aside_unreadable(self, order_id: str) -> bool:
-        """Whether the order cannot be decoded; if so, it is moved out of the way unchanged."""
+        """Set an order aside, unchanged, if it cannot be decoded; returns whether it was."""
         try:
             await self.open(order_id)
         except msgspec.DecodeError:

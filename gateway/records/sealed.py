@@ -1,6 +1,6 @@
 """A record outside of `pending/` and `records/`: compressed, and sealed by the key ring.
 
-Whoever can read or write the place that it is in can neither read the record nor forge one.
+Access to the place where it is kept is not enough to read or to forge the record.
 """
 
 import zlib
@@ -17,7 +17,7 @@ def seal(upload: Upload, ring: KeyRing) -> str:
 
 
 def unseal(text: str, ring: KeyRing) -> Upload | None:
-    """The record of a sealed text; None if it is not of this key ring, or another version's."""
+    """The record of a sealed text; None if it has another key, or is of another version."""
     document = ring.unseal(text)
     try:
         return from_json(zlib.decompress(document)) if document is not None else None

@@ -1,9 +1,9 @@
 """A copy of an upload's record next to its file, from which the upload can be resumed.
 
-Records are lost by an operator's slip, a lifecycle rule, a backup that is restored in part. The
-copy is what `pending/{id}` has when the upload is accepted, compressed and sealed: readers of a
-hosted file may see the metadata of its object. A copy that holds its caller's token is an object
-of its own, since the token leaves it at the upload's end.
+Records can be lost by an operator's mistake, a lifecycle rule, or a partial restore of a backup.
+The copy has the content of `pending/{id}` at the acceptance, compressed and sealed, since readers
+of a hosted file may see the metadata of its object. A copy with a caller's token is an object of
+its own, so that the token can be erased when the upload ends.
 """
 
 from datetime import datetime
@@ -24,7 +24,7 @@ _LEASE = lease_of(EXCHANGE_SECONDS)
 
 
 def spare_of(upload: Upload, ring: KeyRing) -> Note:
-    """The copy, and its key if the file's metadata has no room for it."""
+    """The copy, and the key for it if it does not fit into the file's metadata."""
     text = sealed.seal(upload, ring)
     return Note(keys.spare(upload.id), text, beside=upload.authorization is not None)
 
@@ -44,7 +44,7 @@ async def find_spare(store: ObjectStore, ring: KeyRing, upload_id: str) -> Uploa
 
 
 async def forget_token(store: ObjectStore, ring: KeyRing, upload: Upload) -> None:
-    """Have the copy of an upload that is about to end hold its caller's token no more.
+    """Remove the caller's token from the copy of an upload that is about to end.
 
     Raises StoreUnavailable.
     """
@@ -53,11 +53,11 @@ async def forget_token(store: ObjectStore, ring: KeyRing, upload: Upload) -> Non
 
 
 def recovered(spare: Upload, at: datetime, quiet: float) -> Upload:
-    """The record to take an upload up again with, at the time `at`. Pure.
+    """The record with which to resume an upload, at the time `at`. Pure.
 
-    It may have been at any point when its record was lost, `quiet` seconds ago or more. Then a
-    worker may have been about to send the reference, so none sends another, or trusts that there
-    is no message, before that one would be listed.
+    The upload may have been at any point when its record was lost, at least `quiet` seconds ago. A
+    worker may have been about to send the reference. So no other worker sends one, or concludes
+    that there is no message, before ChatKitty would list that message.
     """
     stored = next(n for n, change in enumerate(spare.history, 1) if change.state is State.STORED)
     attempt = Attempt(
