@@ -1,7 +1,7 @@
 """`audit`: compares a relayed file with what ChatKitty reported about it.
 
-The upstream's reading of a body counts: if its answer differs from what passed through the gateway,
-the upload is flagged.
+How the upstream reads a body is what counts: if its answer differs from what passed through the
+gateway, the upload is flagged.
 """
 
 import time
@@ -42,7 +42,7 @@ async def audit(upload_id: str, services: WorkerServices) -> None:
 
 
 async def audit_entry(entry: Entry, services: WorkerServices) -> None:
-    """Audit a relayed upload that was read."""
+    """Audit a relayed upload, given its record."""
     started = time.monotonic()
     upload, mismatches = await examine(entry.upload, services)
     PHASE_SECONDS.of(Delivery.RELAY, "audit").observe(time.monotonic() - started)
@@ -54,14 +54,14 @@ async def audit_entry(entry: Entry, services: WorkerServices) -> None:
         for kind in kinds:
             MISMATCHES.add(kind)
         log.warning("upload.flagged", reasons=reasons)
-        # Servers read names in many ways: a name alone is no reason to delete a message.
+        # Servers read names in many ways: a different name is no reason to delete a message.
         if upload.terms.on_mismatch is OnMismatch.DELETE and kinds != {MismatchKind.NAME}:
             await _delete_message(upload, services)
     await end(services.backends, entry, upload, state, fault)
 
 
 async def examine(upload: Upload, services: WorkerServices) -> tuple[Upload, list[Mismatch]]:
-    """The upload with its files' sniffed types and without their bytes, and why to flag it."""
+    """Identify an upload's files; returns its record without their bytes, and the mismatches."""
     sniffed = [
         await services.sniffer.sniff_pieces(file.size, (Piece(0, file.head), *file.pieces))
         for file in upload.files
@@ -84,7 +84,7 @@ async def examine(upload: Upload, services: WorkerServices) -> tuple[Upload, lis
 
 
 def _differences(upload: Upload, seen: list[Seen], services: WorkerServices) -> list[Mismatch]:
-    """Where ChatKitty's answer is not what passed by, or proves too little of what it took."""
+    """The mismatches between ChatKitty's answer and the files that the gateway saw."""
     target = api_path(upload.target.path, str(services.backends.settings.upstream_url))
     endpoint = recognise(target)
     if endpoint is None:
@@ -98,13 +98,13 @@ def _differences(upload: Upload, seen: list[Seen], services: WorkerServices) -> 
         return [_miscounted("ChatKitty accepted a file that the gateway did not see")]
     if upload.doubted and reported.size is None:
         return [_UNCERTAIN]
-    # Of several files ChatKitty may answer with any one.
+    # Of several files, ChatKitty's answer may name any.
     best = min((compare(one, reported) for one in seen), key=len)
     return list(best)
 
 
 def _unreported(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
-    """The mismatches if the answer reports no file: then the message is a text, if it is one."""
+    """The mismatches if the answer names no file: it must then be a text message."""
     if seen:
         return [_miscounted("files were relayed, but ChatKitty's answer names none")]
     if upload.result is None or upload.result.json_object() is None:
@@ -118,7 +118,7 @@ def _unreported(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
 
 
 def _unproven(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
-    """For an endpoint that accepts nothing without a file, and never says which it accepted."""
+    """The mismatches at an endpoint that always takes a file, and never says which."""
     if not seen:
         return [_miscounted("ChatKitty accepted a form in which the gateway saw no file")]
     return [_UNCERTAIN] if upload.doubted else []
@@ -129,7 +129,7 @@ def _miscounted(detail: str) -> Mismatch:
 
 
 def reported_in(answer: Answer | None) -> Reported | None:
-    """What ChatKitty's answer says about the file, in either generation's spelling."""
+    """What ChatKitty's answer says about the file, in the spelling of either API version."""
     document = answer.json_object() if answer is not None else None
     file = document.get("file") if document is not None else None
     if not isinstance(file, dict):
@@ -144,7 +144,7 @@ def reported_in(answer: Answer | None) -> Reported | None:
 
 
 async def _delete_message(upload: Upload, services: WorkerServices) -> None:
-    """Delete what ChatKitty made of the file; a failure is logged, and the flag stays."""
+    """Delete the message that has the file; a failure is logged, and the flag stays."""
     backends = services.backends
     document = upload.result.json_object() if upload.result is not None else None
     message_id = document.get("id") if document is not None else None

@@ -1,4 +1,4 @@
-"""How every step finishes an upload."""
+"""How each step finishes an upload."""
 
 from datetime import UTC, datetime
 
@@ -29,19 +29,19 @@ from gateway.uploads.record import (
 log = get_logger(__name__)
 
 _RETRIED = frozenset({NOT_REGISTERED, DEAD_LETTER})
-"""Faults after which the file stays."""
+"""After these faults the file stays."""
 
 _OURS = _RETRIED | {fault.slug for fault in (FILE_LOST, FILE_CORRUPT, CANCELLED)}
-"""Faults that no client can fix; all others are why a file was rejected."""
+"""Faults that no client can fix; every other fault means that the file was rejected."""
 
 
 async def end(
     backends: Backends, entry: Entry, upload: Upload, state: State, fault: Fault | None = None
 ) -> Entry:
-    """Write the upload's end, without the authorization that it needs no more, and announce it.
+    """Write the upload's end, without the caller's token, which is no longer needed; announce it.
 
-    Returns the end that counts, which is another one if the upload has ended since. Raises
-    IllegalTransition, PreconditionFailed, StoreUnavailable.
+    Returns the end that counts, which is a different one if the upload has ended in the meantime.
+    Raises IllegalTransition, PreconditionFailed, StoreUnavailable.
     """
     ended = replace(advance(upload, state, datetime.now(UTC), fault), authorization=None)
     if state is State.REGISTERED or (ended.fault is not None and ended.fault.slug in _RETRIED):
@@ -62,7 +62,7 @@ async def end(
 
 
 def _end_to_tell(ended: Upload, backends: Backends) -> str | None:
-    """The end as its notice has it, unless it is too long for one."""
+    """The sealed end for the notice, unless it is too long for one."""
     text = sealed.seal(ended, backends.ring)
     return text if offers.fits(text) else None
 
@@ -70,8 +70,8 @@ def _end_to_tell(ended: Upload, backends: Backends) -> str | None:
 async def conclude(backends: Backends, entry: Entry, upload: Upload, fault: Fault) -> Entry:
     """Make the verdict durable, then end a hosted upload by it.
 
-    Whatever happens from then on, the verdict stands; and no worker reaches one if its claim of the
-    upload that another worker has taken over since. Raises what `end` raises.
+    Whatever happens next, the verdict stands. A worker that has lost its claim of the upload to
+    another one cannot write a verdict. Raises what `end` raises.
     """
     entry = await backends.ledger.save(entry, replace(upload, fault=fault))
     crash.point(crash.Point.VERDICT_KEPT)
@@ -79,7 +79,7 @@ async def conclude(backends: Backends, entry: Entry, upload: Upload, fault: Faul
 
 
 async def carry_out(backends: Backends, entry: Entry) -> Entry:
-    """End a hosted upload by the fault in its record, and remove its file if it is not needed.
+    """End a hosted upload by the fault in its record, and remove its file unless it must stay.
 
     Raises what `end` raises.
     """
@@ -87,7 +87,7 @@ async def carry_out(backends: Backends, entry: Entry) -> Entry:
     slug = upload.fault.slug if upload.fault is not None else None
     if slug not in _RETRIED:
         await backends.ledger.forget_file(upload.id)
-        upload = replace(upload, authorization=None)  # no copy is left that has it
+        upload = replace(upload, authorization=None)  # the last copy of the token is gone
         crash.point(crash.Point.VERDICT_FILE_REMOVED)
     state = State.FAILED if slug in _OURS else State.REJECTED
     return await end(backends, entry, upload, state)

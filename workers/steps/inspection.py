@@ -1,7 +1,7 @@
-"""`inspect`: finds out what a stored file really is, whether it is complete and may pass.
+"""`inspect`: finds out what a stored file really is, whether it is complete, and may pass.
 
-A small file is read whole and compared with what was received. Of a larger one, only the bytes that
-show the type are read; size and digest are the store's own.
+It reads a small file whole and compares it with what was received. Of a larger file it reads only
+the bytes that show the type; for size and digest it asks the store.
 """
 
 import asyncio
@@ -37,10 +37,11 @@ from workers.steps.registration import register_entry
 log = get_logger(__name__)
 
 _TURN_SECONDS: Final = 0.2
-"""How long an inspection waits to register its upload: another task for it costs more than that."""
+"""How long an inspection waits for its turn to register; another task would cost more than that."""
 
 _OFFER_SECONDS: Final = 0.5
-"""How long an inspection may take before it takes the offer: soon the gateway asks others, too."""
+"""How long an inspection may take before it accepts the offer: soon the gateway asks other workers.
+"""
 
 
 async def inspect(upload_id: str, services: WorkerServices) -> None:
@@ -51,7 +52,7 @@ async def inspect(upload_id: str, services: WorkerServices) -> None:
 
 
 async def inspect_entry(entry: Entry, services: WorkerServices) -> None:
-    """Inspect an upload that was read, and register it."""
+    """Inspect an upload, given its record, and register it."""
     written = entry.upload.state is not State.STORED
     if not written:
         entry = await _inspect(entry, services)
@@ -60,7 +61,7 @@ async def inspect_entry(entry: Entry, services: WorkerServices) -> None:
 
 
 async def _register(entry: Entry, services: WorkerServices, *, written: bool) -> None:
-    """Register it now, unless too many inspections wait for ChatKitty for too long already."""
+    """Register the upload now, unless too many inspections wait for ChatKitty for too long."""
     if await _has_turn(services.turns):
         try:
             await register_entry(entry, services, written=written)
@@ -73,7 +74,7 @@ async def _register(entry: Entry, services: WorkerServices, *, written: bool) ->
 
 
 async def _has_turn(turns: asyncio.Semaphore) -> bool:
-    """Whether a turn became free soon; then it is taken."""
+    """Wait a moment for a turn; returns whether there was one, which is then taken."""
     try:
         async with asyncio.timeout(_TURN_SECONDS):
             await turns.acquire()
@@ -83,7 +84,7 @@ async def _has_turn(turns: asyncio.Semaphore) -> bool:
 
 
 async def _inspect(entry: Entry, services: WorkerServices) -> Entry:
-    if entry.upload.fault is not None:  # an earlier run reached its verdict, but did not finish
+    if entry.upload.fault is not None:  # an earlier run reached this verdict, but did not finish
         return await carry_out(services.backends, entry)
     started = time.monotonic()
     try:
@@ -106,7 +107,7 @@ async def _inspect(entry: Entry, services: WorkerServices) -> Entry:
 
 
 class _Read(NamedTuple):
-    """Whether a stored file is what was received, its age, and what of it was read to know that."""
+    """Whether a stored file is what was received, its age, and the bytes that were read."""
 
     intact: bool
     age: float
@@ -116,7 +117,7 @@ class _Read(NamedTuple):
 async def _read_file(upload: Upload, store: ObjectStore) -> _Read:
     """Compare the stored file with what was received.
 
-    Raises ObjectNotFound, and StoreUnavailable also if the store's answer is not its object.
+    Raises ObjectNotFound; also StoreUnavailable, if the answer does not have the object's bytes.
     """
     file = upload.file
     if file.size > WHOLE_BYTES:
@@ -142,9 +143,10 @@ def _is_received(file: File, content: bytes) -> bool:
 async def _judge_held(
     entry: Entry, known: Sequence[Piece], services: WorkerServices
 ) -> tuple[Entry, tuple[Upload, Fault | None]]:
-    """What `_judge` returns, and the entry; if that takes long, no other worker begins it as well.
+    """Judge the file; if that takes long, first keep other workers from judging it too.
 
-    Raises OfferLapsed if one has.
+    Returns the current entry, and what `_judge` returns. Raises OfferLapsed if another worker was
+    faster.
     """
     judging = asyncio.create_task(_judge(entry.upload, known, services))
     try:
@@ -158,7 +160,7 @@ async def _judge_held(
 async def _judge(
     upload: Upload, known: Sequence[Piece], services: WorkerServices
 ) -> tuple[Upload, Fault | None]:
-    """The upload with its sniffed type, and why it may not pass, if it may not."""
+    """The upload with its sniffed type, and the reason why it must not pass, if there is one."""
     store, key = services.backends.store, keys.incoming(upload.id)
 
     async def read_range(start: int, length: int) -> bytes:

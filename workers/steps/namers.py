@@ -1,7 +1,7 @@
-"""What else names a hosted file: the messages and the display pictures of its application.
+"""Searches for what else names a hosted file: messages and display pictures of its application.
 
-ChatKitty knows our files only by their URLs, in any spelling, so all of these are searched: every
-picture, and the messages since the upload.
+ChatKitty knows our files only by their URLs, in any spelling. So this searches all pictures, and
+the messages since the upload.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ from gateway.upstream.users import all_users, picture_of
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The search for what else names an upload's file than what it was registered as.
+    """The search for anything that names an upload's file, other than its own message or picture.
 
-    `own_picture`: whether its own user may still show it.
+    `own_picture`: whether its own user's picture counts as well.
     """
 
     upload: Upload
@@ -31,7 +31,7 @@ class Search:
     own_picture: bool
 
     async def find(self) -> str | None:
-        """Says what names the file, if anything does. Raises UpstreamError, TooMany."""
+        """A description of what names the file, or None. Raises UpstreamError, TooMany."""
         user_id = picture_user(self.upload, self.backends)
         return await self._find_message(user_id) or await self._find_user(user_id)
 
@@ -79,7 +79,7 @@ class Search:
 
 
 def picture_user(upload: Upload, backends: Backends) -> int | None:
-    """Whose display picture the file was sent as, by the user's id; None for any other file."""
+    """The id of the user whose display picture the file was sent as; None for any other file."""
     endpoint: Endpoint | None = recognise(
         api_path(upload.target.path, str(backends.settings.upstream_url))
     )

@@ -1,4 +1,4 @@
-"""`inspect` of uploads whose records came with the task, and may not be in the bucket yet."""
+"""`inspect` for uploads with records that came with the task, and may not be in the bucket yet."""
 
 from gateway.errors import OfferLapsed
 from gateway.records.offers import Offers, offered
@@ -14,7 +14,7 @@ log = get_logger(__name__)
 
 
 def inspecting(offers: Offers) -> StepWork:
-    """The step for uploads of one message, some or all of which it offers."""
+    """The step for the uploads of one message, with offers for some or all of them."""
 
     async def work(upload_id: str, services: WorkerServices) -> None:
         upload = offered(offers, upload_id, services.backends.ring)
@@ -27,7 +27,7 @@ def inspecting(offers: Offers) -> StepWork:
 
 
 async def inspect_offered(upload: Upload, services: WorkerServices) -> None:
-    """Inspect and register an upload by the offered record, else by the one in the bucket."""
+    """Inspect and register an upload, by the offered record if it is good, else by the bucket's."""
     try:
         await inspect_entry(open_offered(upload), services)
     except OfferLapsed as lapsed:

@@ -1,6 +1,6 @@
-"""How a step begins: the record is at hand, and later log lines have the request's id.
+"""How a step begins: it reads the record, and later log lines have the request's id.
 
-The step's span joins the upload's trace, too.
+The step's span also joins the upload's trace.
 """
 
 from gateway.records.bucket import Entry
@@ -11,7 +11,7 @@ from workers.runtime import WorkerServices
 
 
 async def open_upload(upload_id: str, services: WorkerServices) -> Entry | None:
-    """The upload's record, None if there is none. Raises what the ledger raises."""
+    """The upload's record; None if there is none. Raises what the ledger raises."""
     entry = await services.backends.ledger.open(upload_id)
     if entry is not None:
         _join(entry.upload)
@@ -19,7 +19,7 @@ async def open_upload(upload_id: str, services: WorkerServices) -> Entry | None:
 
 
 def open_offered(upload: Upload) -> Entry:
-    """An upload that came with its task, and has no record yet as far as that is known."""
+    """The record that came with the task; there may be none in the bucket yet."""
     _join(upload)
     return Entry(upload, None, offered=True)
 

@@ -1,9 +1,10 @@
-"""Wraps every step: its time limit, and what follows if it does not end in order.
+"""Wraps every step: limits its time, and handles those that do not end properly.
 
-Beginnings of steps are counted, so that an upload that kills its worker, or makes it fail in an
-unexpected way, ends as a dead letter instead of coming back forever. All that a process has begun
-are suspects after its death. From then on one of them runs at a time, and is counted only when it
-begins: what is no poison is hardly counted again, whatever it was a neighbour of.
+The beginnings of steps are counted. So an upload that kills its worker, or makes it fail in an
+unexpected way, ends as a dead letter instead of coming back for ever. After a process has died, all
+uploads that it had begun are suspects. From then on only one suspect runs at a time, and it is
+counted only when it begins: so an innocent upload is hardly counted again, whichever others ran
+next to it.
 """
 
 import asyncio
@@ -33,18 +34,18 @@ from workers.steps.schedule import later
 log = get_logger(__name__)
 
 MOST_TRIES: Final = 8
-"""Unfinished steps of one upload after which it is abandoned."""
+"""After this many unfinished steps an upload is abandoned."""
 
 _ALONE_SECONDS: Final = 20.0
-"""How long a suspect keeps other suspects waiting: what kills a process does so before that."""
+"""How long a suspect blocks other suspects: an upload that kills its process does so earlier."""
 
 _NEVER: Final = 1_000_000
 _REMEMBERED: Final = 86_400
 _PAUSE: Final = 10.0
 _LONGEST_PAUSE: Final = 60.0
 
-# Returns how often a step of each upload was begun before without an end. Counts this beginning,
-# unless that is often enough to make the upload a suspect.
+# Returns how many steps of each upload were begun and not ended before. Counts this beginning too,
+# unless the upload is a suspect by that number.
 _COUNT: Final = """
 local before = {}
 for each, key in ipairs(KEYS) do
@@ -72,7 +73,7 @@ def one(step: Step, upload_id: str, work: StepWork) -> Work:
 
 
 def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
-    """The same step of many uploads, some at a time; one that fails holds up no other.
+    """The same step of many uploads, some at a time; a failure of one does not block the others.
 
     A suspect (an upload with an earlier step that did not end, and may have killed its process) is
     sent again, in a message of its own.
@@ -100,10 +101,10 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
 
 
 def _suspect_from(step: Step, upload_ids: Sequence[str]) -> int:
-    """From how many beginnings without an end on an upload of the message is a suspect.
+    """How many unfinished beginnings make an upload of this message a suspect.
 
-    A step that failed once may be repeated as others are; but one that is resumed may have been
-    interrupted by a death, and one of many would make suspects of its neighbours.
+    A step that failed once may simply be repeated. But a resumed step may have been interrupted by
+    the death of a process, and a poisonous upload among many would make suspects of all of them.
     """
     return 1 if step is Step.RESUME or len(upload_ids) > 1 else 2
 
@@ -111,14 +112,14 @@ def _suspect_from(step: Step, upload_ids: Sequence[str]) -> int:
 async def _together(
     step: Step, tries: Mapping[str, int], work: StepWork, services: WorkerServices
 ) -> None:
-    """Run the step of each upload; `tries` says how often it was begun, this time included."""
+    """Run the step of each upload; `tries` says how often it was begun, including now."""
     places = services.places.get(step) or nullcontext()
 
     async def in_turn(upload_id: str) -> str | None:
         try:
             async with places:
                 ended = await _guarded(step, upload_id, work, services, tries[upload_id])
-        except asyncio.CancelledError:  # its turn never came
+        except asyncio.CancelledError:  # it was still waiting for its turn
             _give_back(step, upload_id, services)
             return upload_id
         return upload_id if ended else None
@@ -128,12 +129,12 @@ async def _together(
 
 
 async def _alone(step: Step, upload_id: str, work: StepWork, services: WorkerServices) -> None:
-    """Run the step of a suspect while no other suspect runs in this process, and count it then."""
+    """Run and count the step of a suspect, while no other suspect runs in this process."""
     try:
         async with _turn(services.suspects):
             before = await _count(services, [upload_id], _NEVER)
             ended = await _guarded(step, upload_id, work, services, before[upload_id] + 1)
-    except asyncio.CancelledError:  # its turn never came
+    except asyncio.CancelledError:  # it was still waiting for its turn
         _give_back(step, upload_id, services)
         return
     if ended:
@@ -142,7 +143,7 @@ async def _alone(step: Step, upload_id: str, work: StepWork, services: WorkerSer
 
 @asynccontextmanager
 async def _turn(suspects: asyncio.Semaphore) -> AsyncIterator[None]:
-    """The turn of one suspect, which passes to the next if it takes long."""
+    """The turn of one suspect; the next one gets its turn even if this one takes too long."""
     await suspects.acquire()
     passed = False
 
@@ -163,11 +164,11 @@ async def _turn(suspects: asyncio.Semaphore) -> AsyncIterator[None]:
 async def _guarded(
     step: Step, upload_id: str, work: StepWork, services: WorkerServices, tries: int
 ) -> bool:
-    """Run the step; whether it ended in order, which includes that a server was unavailable."""
+    """Run the step; returns whether it ended properly, which includes an unavailable server."""
     clear_ids()
     bind_ids(upload_id=upload_id)
     try:
-        # A threads pool ignores Celery's own time limits.
+        # Celery's own time limits have no effect in a pool of threads.
         async with asyncio.timeout(STEP_LIMIT):
             with joining(step.value):
                 await _work_of(step, work, tries)(upload_id, services)
@@ -181,7 +182,7 @@ async def _guarded(
         _give_back(step, upload_id, services)
     except PreconditionFailed:
         STEPS.add(step, "taken")
-        log.info("step.taken")  # another worker processes it, or it is cancelled
+        log.info("step.taken")  # another worker processes the upload, or it is cancelled
     except Exception:
         STEPS.add(step, "failed")
         log.exception("step.failed", step=step, tries=tries)
@@ -192,14 +193,14 @@ async def _guarded(
 
 
 def _give_back(step: Step, upload_id: str, services: WorkerServices) -> None:
-    """Requeue the step of a worker that stops, so that another worker completes it."""
+    """Send the step of a worker that stops again, so that another worker completes it."""
     STEPS.add(step, "given-back")
     log.info("step.given_back")
     services.backends.queue.send(_again(step), upload_id)
 
 
 def _again(step: Step) -> Step:
-    """The step to send for one that did not finish: orders have no record to resume from."""
+    """The step to send for an unfinished one: an order has no record to resume from."""
     return step if step is Step.REMOVE else Step.RESUME
 
 
@@ -210,7 +211,7 @@ def _work_of(step: Step, work: StepWork, tries: int) -> StepWork:
 
 
 async def _give_up_unreadable(work: StepWork, order_id: str, services: WorkerServices) -> None:
-    """An order opens no file: one that can be read is carried out, however often it failed."""
+    """Set an order aside if it cannot be read. Others are harmless, and are carried out."""
     if await Removals(services.backends.store).set_aside_unreadable(order_id):
         DEAD_LETTERS.add()
         log.error("removal.dead_letter", order_id=order_id, tries=MOST_TRIES)
@@ -219,7 +220,7 @@ async def _give_up_unreadable(work: StepWork, order_id: str, services: WorkerSer
 
 
 async def _give_up(upload_id: str, services: WorkerServices) -> None:
-    """The upload becomes a dead letter, which an operator can look at and retry."""
+    """Make the upload a dead letter, which an operator can look at and retry."""
     ledger = services.backends.ledger
     DEAD_LETTERS.add()
     log.error("upload.dead_letter", tries=MOST_TRIES)
@@ -240,10 +241,10 @@ async def _give_up(upload_id: str, services: WorkerServices) -> None:
 async def _count(
     services: WorkerServices, upload_ids: Sequence[str], suspect_from: int
 ) -> dict[str, int]:
-    """How often a step of each was begun before without an end.
+    """How many steps of each upload were begun and not ended before.
 
-    This time counts as well, unless the upload is a suspect: then it does once its turn comes.
-    Without Redis attempts are not counted, and few tasks arrive.
+    This beginning counts too, unless the upload is a suspect: then `_alone` counts it. Without
+    Redis, beginnings are not counted; then few tasks arrive anyway.
     """
     names = map(keys.tries, upload_ids)
     try:

@@ -1,11 +1,12 @@
-"""`register`: ChatKitty is given the reference to the file, once.
+"""`register`: sends ChatKitty the reference to the file, once.
 
-An attempt is durable before its request is sent, as a conditional write, which only one worker can
-win. It is a lease, too: until it expires no other worker tries, and its holder sends nothing once
-it may have. A worker that finds an attempt of unknown outcome looks for the message before sending
-another request, and looks again until ChatKitty would list the message if there were one.
+An attempt is durable before its request is sent, by a conditional write, which only one worker can
+win. The attempt is also a lease: no other worker tries before it expires, and its holder sends
+nothing after it might have. A worker that finds an attempt with an unknown outcome looks for the
+message before it sends another request, and looks again until ChatKitty would list the message if
+there were one.
 
-A task that comes before its time does nothing: another is on its way, or the sweeper sends one.
+A task that comes too early does nothing: another one is on its way, or the sweeper sends one.
 """
 
 import random
@@ -42,7 +43,7 @@ log = get_logger(__name__)
 _UNAUTHORIZED = frozenset({401, 403})
 
 _SPREAD = 10.0
-"""Seconds over which uploads that wait for the upstream come back to it."""
+"""Uploads that wait for the upstream return at random within this time."""
 
 
 async def register(upload_id: str, services: WorkerServices) -> None:
@@ -53,10 +54,11 @@ async def register(upload_id: str, services: WorkerServices) -> None:
 
 
 async def register_entry(entry: Entry, services: WorkerServices, *, written: bool) -> None:
-    """Register an inspected upload; `written`: whether its state is stored already.
+    """Register an inspected upload; `written`: whether its state is already stored.
 
-    If not, it is written with the attempt, which saves a request to the store. An upload with a
-    fault was rejected or cancelled by a process that stopped before finishing it.
+    If not, it is written together with the attempt, which saves a request to the store. If the
+    upload has a fault, a process that stopped early has rejected or cancelled it: then this
+    finishes that.
     """
     if entry.upload.fault is not None:
         await _finish_ending(entry, services)
@@ -83,7 +85,7 @@ async def _finish_ending(entry: Entry, services: WorkerServices) -> None:
 
 
 class NotListedYet(Exception):
-    """The message was not found, but that does not mean yet that there is none.
+    """The message was not found, but it may exist without being listed yet.
 
     The next search uses `attempt`.
     """
@@ -94,11 +96,11 @@ class NotListedYet(Exception):
 
 
 class FileLost(Exception):
-    """There is nothing left that ChatKitty could be given a reference to."""
+    """The file is gone, so ChatKitty cannot be sent a reference to it."""
 
 
 class Registration:
-    """One attempt at registering one upload; `inspected_before`: by an earlier task than this."""
+    """One attempt to register an upload; `inspected_before`: an earlier task has inspected it."""
 
     def __init__(self, services: WorkerServices, entry: Entry, *, inspected_before: bool) -> None:
         self._services = services
@@ -113,7 +115,7 @@ class Registration:
         try:
             await self._attempt(self._entry.upload.attempt, self._entry.age)
         except PreconditionFailed:
-            log.info("registration.taken")  # another worker is at it
+            log.info("registration.taken")  # another worker is registering it
 
     async def _attempt(self, before: Attempt | None, age: float) -> None:
         await self._claim(before)
@@ -139,7 +141,7 @@ class Registration:
             self._backends.queue.send(Step.REMOVE, self._replaced)
 
     async def _claim(self, before: Attempt | None) -> None:
-        """Make the attempt durable, unless another worker has since the record was read."""
+        """Make the attempt durable, unless another worker has written the record since."""
         self._send_by = time.monotonic() + SEND_SECONDS
         attempt = Attempt(
             count=before.count + 1 if before else 1,
@@ -171,7 +173,7 @@ class Registration:
                 left = carried_over(before, age)
                 pause = min(retry.LOOK_AGAIN, left.settling + CLOCK_STEP)
                 raise NotListedYet(replace(left, pause=pause))
-            await self._claim(before)  # the search took its time
+            await self._claim(before)  # the search may have taken long
         await self._check_file()
         await self._order_replaced(endpoint, credentials)
         body = reference_body(endpoint, _external_file(upload, upload.url), upload.fields)
@@ -183,7 +185,7 @@ class Registration:
         return answer
 
     async def _order_replaced(self, endpoint: Endpoint, credentials: Credentials) -> None:
-        """Have the file of the display picture that is replaced removed, once it is."""
+        """Order the removal of the file of the display picture that is about to be replaced."""
         upload = self._entry.upload
         doomed = replaced_at(endpoint) if upload.terms.removes_replaced else None
         if doomed is None:
@@ -196,7 +198,7 @@ class Registration:
             crash.point(crash.Point.REMOVAL_ORDERED)
 
     async def _check_file(self) -> None:
-        """Raises FileLost if the file has disappeared since its inspection, some time ago."""
+        """Raises FileLost if the file has disappeared, given some time since its inspection."""
         if self._inspected_before:
             try:
                 await self._backends.store.head(keys.incoming(self._entry.upload.id))
@@ -220,7 +222,7 @@ class Registration:
             await self._backends.breaker.succeeded()
             await self._give_up(error)
             return
-        # A failure because the upstream is down counts against no upload.
+        # A failure of an upstream that is down does not count as the upload's.
         away = await self._backends.breaker.failed(error.retry_after)
         count = attempt.count - 1 if away else attempt.count
         jitter = random.random()  # noqa: S311 - no secret
@@ -241,7 +243,7 @@ class Registration:
         )
 
     async def _release(self, attempt: Attempt) -> None:
-        """Let the next attempt begin after its pause: this one is no longer in progress."""
+        """Let the next attempt begin after its pause: this one is over."""
         await self._save(replace(self._entry.upload, attempt=attempt))
         delay = attempt.pause + CLOCK_STEP
         await later(self._services, Step.REGISTER, self._entry.upload.id, delay)
@@ -254,7 +256,7 @@ class Registration:
         self._entry = await conclude(self._backends, self._entry, upload, fault)
 
     def _is_the_clients(self, refusal: Refusal) -> bool:
-        """Whether the client has to fix what was refused: not if our own token was refused."""
+        """Whether the client must fix what was refused: not if it was the gateway's own token."""
         ours = self._backends.own_token is not None and refusal.status in _UNAUTHORIZED
         return not refusal.retryable and not ours
 

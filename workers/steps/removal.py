@@ -1,7 +1,8 @@
 """`remove`: carries out or drops an order to remove a hosted file.
 
-The order is dropped if what named the file still does, if something else names it as well, and if
-ChatKitty does not answer. Each part of it may be repeated.
+The order is dropped if its message or picture still names the file, if something else names it, or
+if ChatKitty refuses to say. While ChatKitty is down, the order waits. Each part of this step may be
+repeated.
 """
 
 from datetime import UTC, datetime
@@ -38,13 +39,13 @@ log = get_logger(__name__)
 _SOON: Final = 2.0
 _LOOK_AGAIN: Final = 15.0
 _SETTLING: Final = 60.0
-"""Seconds beyond the upstream's timeout, after which what stands was not deleted or replaced."""
+"""Added to the upstream's timeout: what still exists after that was not deleted or replaced."""
 
 _CANCELS: Final = frozenset({Cause.SUBJECT, Cause.OPERATOR})
-"""Causes that end a pending upload before it is registered with ChatKitty."""
+"""For these causes, a pending upload is ended before it is registered with ChatKitty."""
 
 _UNASKED: Final = frozenset({Cause.RETENTION, Cause.OPERATOR})
-"""Causes that ChatKitty is not asked about."""
+"""For these causes, ChatKitty is not asked."""
 
 _TAKEN_BACK: Final = Fault(CANCELLED.slug, "cancelled before it was registered")
 _GONE: Final = 404
@@ -59,7 +60,7 @@ class NotYet(Exception):
 
 
 async def remove(order_id: str, services: WorkerServices) -> None:
-    """Carry out the order, if it is still there."""
+    """Carry out the order, if it still exists."""
     removals = Removals(services.backends.store)
     placed = await removals.open(order_id)
     if placed is None:
@@ -77,7 +78,7 @@ async def remove(order_id: str, services: WorkerServices) -> None:
 async def _with_application(placed: Placed, backends: Backends) -> Placed:
     """The order with the application in which ChatKitty is asked about it, if that is known.
 
-    It is kept in the order before anything is decided: the order may be carried out much later,
+    It is stored in the order before anything is decided. The order may be carried out much later,
     with credentials of another application, in which nothing names the file. Raises NotYet.
     """
     order = placed.order
@@ -98,7 +99,7 @@ async def _with_application(placed: Placed, backends: Backends) -> Placed:
 
 
 async def _carry_out(placed: Placed, services: WorkerServices) -> None:
-    """Returns when nothing is left to be done. Raises NotYet."""
+    """Carry out the order, until nothing is left to do. Raises NotYet."""
     order, backends = placed.order, services.backends
     if order.cause is Cause.OPERATOR and not await cancel_session(backends, order.upload_id):
         raise NotYet(_SOON)
@@ -118,14 +119,14 @@ async def _carry_out(placed: Placed, services: WorkerServices) -> None:
         crash.point(crash.Point.REMOVAL_RECORDED)
     await backends.ledger.forget_file(order.upload_id)
     crash.point(crash.Point.REMOVAL_FILE_REMOVED)
-    if order.cause is not Cause.RETENTION:  # else its mark led to the order, and is gone
+    if order.cause is not Cause.RETENTION:  # else the order came from its mark, which is gone
         await Expiries(backends.store).drop(entry.upload)
     REMOVALS.add(order.cause, "removed")
     log.info("removal.done", cause=order.cause)
 
 
 async def _erase(order: Order, entry: Entry | None, backends: Backends) -> None:
-    """Remove all personal data of the upload, even if its record is gone."""
+    """Erase all personal data of the upload, even if its record is gone."""
     if entry is not None and not is_erased(entry.upload):
         await Expiries(backends.store).drop(entry.upload)
         await backends.ledger.erase(entry)
@@ -140,7 +141,7 @@ async def _erase(order: Order, entry: Entry | None, backends: Backends) -> None:
 
 
 async def _ended(order: Order, services: WorkerServices) -> Entry | None:
-    """The finished upload; a pending one is finished first. Raises NotYet."""
+    """The finished upload; a pending one is first finished. Raises NotYet."""
     ledger = services.backends.ledger
     try:
         ended = await ledger.open_ended(order.upload_id)
@@ -150,7 +151,8 @@ async def _ended(order: Order, services: WorkerServices) -> Entry | None:
     if pending is None:
         return ended
     if ended is not None and not supersedes(pending.upload, ended.upload):
-        # Left by a process that died at the end; a purge must not leave it, with its subject.
+        # A process that died at the end left this record; a purge must remove it, since it has a
+        # subject.
         await ledger.forget_pending(order.upload_id)
         return ended
     await _bring_to_end(pending, services, cancels=order.cause in _CANCELS)
@@ -158,7 +160,7 @@ async def _ended(order: Order, services: WorkerServices) -> Entry | None:
 
 
 async def _bring_to_end(entry: Entry, services: WorkerServices, *, cancels: bool) -> None:
-    """Run its next step, or cancel it if ChatKitty cannot know of it."""
+    """Run the upload's next step; or cancel it, if ChatKitty cannot know of it."""
     upload = entry.upload
     if (seconds := under_way_for(upload.attempt, entry.age)) > 0:
         raise NotYet(seconds + CLOCK_STEP)
@@ -170,7 +172,7 @@ async def _bring_to_end(entry: Entry, services: WorkerServices, *, cancels: bool
 
 
 async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str | None:
-    """Why the file has to stay, None if it may be removed. Raises NotYet."""
+    """The reason why the file must stay; None if it may be removed. Raises NotYet."""
     if placed.order.cause is Cause.RETENTION:
         return "its route keeps files permanently" if upload.terms.file_retention is None else None
     path = placed.order.path
@@ -196,7 +198,7 @@ async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str |
 async def _who_names(
     placed: Placed, upload: Upload, backends: Backends, credentials: Credentials
 ) -> str | None:
-    """Says what names the file, if anything does. Raises NotYet, UpstreamError."""
+    """A description of what names the file; None if nothing does. Raises NotYet, UpstreamError."""
     order = placed.order
     settled = placed.age >= backends.settings.upstream_timeout + _SETTLING
     if await _stands(order, backends, credentials):
@@ -205,8 +207,8 @@ async def _who_names(
         own_picture = order.cause is Cause.SUBJECT
         reason = await Search(upload, backends, credentials, own_picture=own_picture).find()
         settled = settled or order.cause is not Cause.PICTURE
-    await backends.breaker.succeeded()  # it may have been the one probe that was allowed
-    # The request may still be in progress, or ChatKitty slow to show its effect.
+    await backends.breaker.succeeded()  # it may be the only request that the breaker allows
+    # The request may still be in progress, or its effect not visible yet.
     if reason is not None and not settled:
         raise NotYet(_LOOK_AGAIN if placed.age > _LOOK_AGAIN else _SOON)
     return reason
@@ -215,7 +217,7 @@ async def _who_names(
 async def _is_asked_in(
     application: int | None, chatkitty: ChatKitty, credentials: Credentials
 ) -> bool:
-    """Whether ChatKitty is asked in that application; None if the order names none.
+    """Whether ChatKitty is asked in that application; true if the order has none.
 
     Raises UpstreamError.
     """
@@ -223,14 +225,14 @@ async def _is_asked_in(
 
 
 def _own(order: Order, upload: Upload, backends: Backends) -> int | None:
-    """The number of the message or user that the file was registered as."""
+    """The id of the message or user that the file was registered for."""
     if order.cause is Cause.PICTURE:
         return picture_user(upload, backends)
     return upload.message_id
 
 
 async def _stands(order: Order, backends: Backends, credentials: Credentials) -> bool:
-    """Whether what the request was to delete or replace names the file as before."""
+    """Whether the resource that was to be deleted or replaced still names the file."""
     if order.path is None:
         return False
     try:

@@ -45,8 +45,8 @@ async def resume(upload_id: str, services: WorkerServices) -> None:
 async def _settle(entry: Entry, services: WorkerServices) -> None:
     """End a relay after its process died: it is unknown what ChatKitty did with it.
 
-    That is first made durable in the pending record itself: a process that was only suspended
-    finds it there, and does not write the answer where it is about to be removed.
+    The pending record itself first says so. A process that was only suspended finds that there, and
+    then does not write its answer to a record that is about to be removed.
     """
     backends = services.backends
     if entry.upload.fault is None:

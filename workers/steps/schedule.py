@@ -1,4 +1,4 @@
-"""Schedules retries of a step: one task for an upload at a time, however often it is requested."""
+"""Schedules retries of a step: one task per upload at a time, however often it is requested."""
 
 from gateway.metrics.catalogue import RETRIES
 from gateway.uploads.lifecycle import Step

@@ -1,4 +1,4 @@
-"""Brings a session to its end, where its gateway has left it there, or a purge found it."""
+"""Finishes an upload in several requests that its gateway has left, or that a purge has found."""
 
 from gateway.backends import Backends
 from gateway.errors import SessionEnded, SessionTaken, UploadNotFound, UploadSuperseded
@@ -11,7 +11,7 @@ log = get_logger(__name__)
 
 
 async def end_session(backends: Backends, upload_id: str) -> None:
-    """Make the file of a complete session, or remove one that was given up; leave an open one.
+    """Make the file of a complete session; remove an abandoned one; leave an open one alone.
 
     Raises StoreUnavailable.
     """
@@ -30,9 +30,9 @@ async def end_session(backends: Backends, upload_id: str) -> None:
 
 
 async def cancel_session(backends: Backends, upload_id: str) -> bool:
-    """Give up a session that is open, and have a complete one finished first.
+    """Cancel an open session, and have a complete one finished first.
 
-    Returns whether none is left; else a request is at it, and this is to be called again. Raises
+    Returns whether no session is left. If not, a request is using it: call this again. Raises
     StoreUnavailable.
     """
     sessions = Sessions(backends.store)
@@ -50,5 +50,5 @@ async def cancel_session(backends: Backends, upload_id: str) -> bool:
     except SessionTaken:
         return False
     except (SessionEnded, UploadSuperseded):
-        pass  # it was given up
+        pass  # it was abandoned
     return True
