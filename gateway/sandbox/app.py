@@ -15,6 +15,7 @@ from gateway.sandbox.call import Call
 from gateway.sandbox.failures import Failure, client_error, not_allowed, not_found, unauthorized
 from gateway.sandbox.faults import Faults, InvalidRule, Rule
 from gateway.sandbox.operations import GRANT, OPEN, OPERATIONS, Operation
+from gateway.sandbox.runtime import Runtime
 from gateway.sandbox.shapes import Generation
 from gateway.sandbox.state import APPLICATION_ID, State
 from gateway.sandbox.tokens import Tokens
@@ -42,13 +43,15 @@ class Sandbox:
     state: State
     tokens: Tokens
     faults: Faults
+    runtime: Runtime
     log: deque[dict[str, Any]]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer as ChatKitty does, or fail as a rule says."""
         started = time.monotonic()
         fault = self.faults.for_request(request.method, request.path)
-        call = Call(request, self.state, self.tokens, Generation.CURRENT, (), fault)
+        generation = Generation.CURRENT
+        call = Call(request, self.state, self.tokens, generation, (), fault, self.runtime)
         response: web.StreamResponse | None = None
         try:
             await asyncio.sleep(fault.delay)

@@ -11,6 +11,7 @@ from gateway.sandbox import shapes
 from gateway.sandbox.failures import client_error, not_found
 from gateway.sandbox.faults import FaultRule
 from gateway.sandbox.parsing import parsed
+from gateway.sandbox.runtime import Runtime
 from gateway.sandbox.shapes import Generation
 from gateway.sandbox.state import Document, State, Table
 from gateway.sandbox.tokens import Tokens
@@ -29,6 +30,7 @@ class Call:
     generation: Generation
     numbers: tuple[int, ...]
     fault: FaultRule
+    runtime: Runtime
     received: int = field(default=0)
 
     @property

@@ -1,5 +1,6 @@
 """Messages of channels and threads: listed, sent in both content types, changed, deleted."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -10,7 +11,7 @@ from gateway.sandbox.failures import client_error
 from gateway.sandbox.forms import receive_form
 from gateway.sandbox.paging import message_page
 from gateway.sandbox.parsing import parsed
-from gateway.sandbox.state import Document, Table, now
+from gateway.sandbox.state import Document, State, Table, now
 
 
 async def list_in_channel(call: Call) -> web.Response:
@@ -70,6 +71,7 @@ async def patch(call: Call) -> web.Response:
     kept = {name: changes[name] for name in ("body", "properties") if name in changes}
     changed = message | kept | {"lastEditedTime": now()}
     call.state.save(Table.MESSAGES, changed)
+    call.runtime.message_changed("updated", changed, call.base)
     return call.answer(_shown(call, changed))
 
 
@@ -77,6 +79,7 @@ async def delete(call: Call) -> web.Response:
     """`DELETE /messages/{id}`: answers with the thread that the message stood in."""
     message = call.find(Table.MESSAGES)
     call.state.delete(Table.MESSAGES, message["id"])
+    call.runtime.message_changed("deleted", message, call.base)
     thread = call.state.get(Table.THREADS, message.get("threadId", 0)) or {
         "id": message["channelId"],
         "type": "MAIN",
@@ -108,8 +111,11 @@ async def _send(call: Call, place: Document, *, runtime: bool = False) -> web.Re
     if call.is_form:
         content = await _from_form(call, runtime=runtime)
     else:
-        content = _from_json(call, await call.json_object())
+        content = from_json(call.state, await call.json_object())
     message = call.state.insert(Table.MESSAGES, place | content)
+    call.runtime.message_changed("created", message, call.base)
+    if runtime:
+        return web.json_response(call.runtime.shown_message(message, call.base))
     return call.answer(_shown(call, message))
 
 
@@ -122,12 +128,23 @@ async def _from_form(call: Call, *, runtime: bool) -> Document:
     content: Document = {"properties": form.properties()}
     if group_tag is not None:
         content["groupTag"] = group_tag
-    author = {"username": fields["username"]} if "username" in fields else None
-    content |= _authored(call, "FILE", author)
+    author = _granted(call) if runtime else _named(fields)
+    content |= _authored(call.state, "FILE", author)
     return content | {"file": hosted.keep(call, form.file)}
 
 
-def _from_json(call: Call, body: Document) -> Document:
+def _granted(call: Call) -> Document | None:
+    """The user whose session was given the grant of a runtime upload."""
+    user = call.runtime.owner_of(call.request.headers.get("Grant", ""))
+    return {"id": user["id"]} if user is not None else None
+
+
+def _named(fields: Mapping[str, str]) -> Document | None:
+    return {"username": fields["username"]} if "username" in fields else None
+
+
+def from_json(state: State, body: Document) -> Document:
+    """The content of a message that is sent as JSON. Raises Failure."""
     kind = body.get("type")
     if kind == "FILE":
         content: Document = {"file": {"type": "EXTERNAL", **hosted.external(body.get("file"))}}
@@ -143,16 +160,16 @@ def _from_json(call: Call, body: Document) -> Document:
         if not isinstance(group_tag, str):
             raise client_error("groupTag is not a string")
         content["groupTag"] = group_tag
-    return content | _authored(call, str(kind), body.get("user"))
+    return content | _authored(state, str(kind), body.get("user"))
 
 
-def _authored(call: Call, kind: str, reference: Any) -> Document:  # noqa: ANN401 - any JSON
+def _authored(state: State, kind: str, reference: Any) -> Document:  # noqa: ANN401 - any JSON
     """The message's type and author: without one it is the system's."""
     if reference is None:
         return {"type": f"SYSTEM_{kind}"}
     if not isinstance(reference, dict):
         raise client_error("the user is not an object")
-    return {"type": kind, "userId": channels.member(call.state, reference)["id"]}
+    return {"type": kind, "userId": channels.member(state, reference)["id"]}
 
 
 def _json_text(text: str) -> str:

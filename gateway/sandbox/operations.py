@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from gateway.sandbox import channels, hosted, imports, messages, users
+from gateway.sandbox import channels, hosted, imports, messages, session, users
 from gateway.sandbox.call import Call
 from gateway.sandbox.failures import Failure
 from gateway.sandbox.forms import receive_fields
@@ -130,5 +130,7 @@ OPERATIONS: Final = (
     # ChatKitty publishes no paths for the streams of its runtime; these are the sandbox's choice.
     _operation("POST", "/runtime/channels/#/messages", GRANT, messages.stream_to_channel),
     _operation("POST", "/runtime/threads/#/messages", GRANT, messages.stream_to_thread),
-    _operation("POST", "/runtime/users/#/display-picture", GRANT, users.set_picture),
+    _operation("POST", "/runtime/users/#/display-picture", GRANT, users.stream_picture),
+    _operation("GET", "/rtm/websocket", OPEN, session.connect),
+    _operation("GET", "/stompx/websocket", OPEN, session.connect),
 )

@@ -5,11 +5,13 @@ import signal
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from gateway.sandbox.app import LOGGED_REQUESTS, Sandbox, create_app
 from gateway.sandbox.faults import Faults
+from gateway.sandbox.runtime import Runtime
 from gateway.sandbox.state import State
 from gateway.sandbox.tokens import Accounts, Tokens
 
@@ -25,7 +27,8 @@ def serve(
     """Serve until SIGTERM or SIGINT; `port` 0 is any free one, and `ready` receives the URL."""
     data_dir.mkdir(parents=True, exist_ok=True)
     state = State(data_dir)
-    sandbox = Sandbox(state, Tokens(state, accounts), Faults(), deque(maxlen=LOGGED_REQUESTS))
+    tokens, log = Tokens(state, accounts), deque[dict[str, Any]](maxlen=LOGGED_REQUESTS)
+    sandbox = Sandbox(state, tokens, Faults(), Runtime(state), log)
     try:
         asyncio.run(_serve(host, port, sandbox, ready))
     finally:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.sandbox import hosted, shapes
+from gateway.sandbox import hosted, hypermedia, shapes
 from gateway.sandbox.call import Call
 from gateway.sandbox.failures import client_error
 from gateway.sandbox.forms import receive_form
@@ -72,6 +72,17 @@ async def set_picture(call: Call) -> web.Response:
     changed = user | {"picture": file["url"]}
     call.state.save(Table.USERS, changed)
     return _shown(call, changed)
+
+
+async def stream_picture(call: Call) -> web.Response:
+    """`POST /runtime/users/{id}/display-picture`: the runtime SDK's upload."""
+    user = call.find(Table.USERS)
+    file = hosted.keep(call, (await receive_form(call)).file)
+    changed = user | {"picture": file["url"]}
+    call.state.save(Table.USERS, changed)
+    shown = hypermedia.current_user(changed, call.base)
+    call.runtime.publish(hypermedia.topic("users", user["id"], "self"), "user.self.updated", shown)
+    return web.json_response(shown)
 
 
 async def list_channels(call: Call) -> web.Response:

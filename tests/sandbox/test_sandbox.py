@@ -93,7 +93,7 @@ async def test_a_runtime_upload_has_a_grant_and_json_parts(client: Client) -> No
     path = f"/runtime/channels/{CHANNEL}/messages"
     granted = {"Grant": "WRITE", "Authorization": ""}
     answer = await client.upload(path, files.PNG, fields={"groupTag": '"g1"'}, headers=granted)
-    assert answer.json()["group_tag"] == "g1"
+    assert answer.json()["groupTag"] == "g1"
     assert (await client.upload(path, files.PNG, headers={"Authorization": ""})).status == 401
 
 
