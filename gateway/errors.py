@@ -1,7 +1,7 @@
 """What can go wrong, as types. `gateway.problems` turns each into its HTTP answer.
 
-The text of an error is written for the client that reads it: it never holds a token, a file's
-content or an address of ours.
+Clients read the text of an error, so it never contains a token, a file's content, or an internal
+address.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,11 +12,11 @@ class GatewayError(Exception):
 
 
 class ClientError(GatewayError):
-    """The client has to change something before it tries again."""
+    """The client must change something before it tries again."""
 
 
 class Unavailable(GatewayError):
-    """A part that we need does not serve now; `retry_after` is in seconds."""
+    """A part that the gateway needs is unavailable; `retry_after` is in seconds."""
 
     def __init__(self, detail: str, retry_after: float = 1.0) -> None:
         super().__init__(detail)
@@ -59,7 +59,7 @@ class AnotherUser(ClientError):
 
 
 class AuthorizationEnded(ClientError):
-    """The upload went on for too long after its token had ended."""
+    """The upload continued for too long after its token had expired."""
 
 
 class GrantRefused(ClientError):
@@ -67,7 +67,7 @@ class GrantRefused(ClientError):
 
 
 class TokenEndsTooSoon(ClientError):
-    """The caller's token would end before the registration's retries could."""
+    """The caller's token may expire before the last retry of the registration."""
 
 
 class VerifierUnavailable(Unavailable):
@@ -83,14 +83,14 @@ class ApplicationUnknown(VerifierUnavailable):
 
 
 class TooManyUnknownTokens(Unavailable):
-    """The address sent so many unknown tokens that no issuer is asked about more."""
+    """The address sent too many unknown tokens: the gateway asks no issuer about more of them."""
 
 
 # --- how much ------------------------------------------------------------------------------------
 
 
 class QuotaExceeded(ClientError):
-    """The subject has used up what it may have; there is more in `retry_after` seconds.
+    """The subject has used up its quota; some is available again in `retry_after` seconds.
 
     `violated` are the names of the policies, `fields` the `RateLimit` headers of the answer.
     """
@@ -132,7 +132,7 @@ class NotRemovable(ClientError):
 
 
 class ConditionFailed(ClientError):
-    """The file is not the one on whose condition it was asked for (RFC 9110 section 13.1)."""
+    """The file does not meet the request's condition (RFC 9110 section 13.1)."""
 
 
 class RangeNotSatisfiable(ClientError):
@@ -164,7 +164,7 @@ class HeadTimeout(ClientError):
 
 
 class HeadTooLarge(ClientError):
-    """The head of a request, or its trailers, are too large (RFC 6585 section 5)."""
+    """The head of a request, or its trailer section, is too large (RFC 6585 section 5)."""
 
 
 class MalformedRequest(ClientError):
@@ -176,7 +176,7 @@ class MalformedTarget(MalformedRequest):
 
 
 class MethodNotAllowed(ClientError):
-    """The path does not have the request's method, but `allowed` (RFC 9110 section 15.5.6)."""
+    """The path supports only the methods in `allowed` (RFC 9110 section 15.5.6)."""
 
     def __init__(self, detail: str, allowed: Sequence[str]) -> None:
         super().__init__(detail)
@@ -184,7 +184,7 @@ class MethodNotAllowed(ClientError):
 
 
 class ResumableUpload(ClientError):
-    """A part of an upload that is to be resumed, which nothing here can (tus, IETF draft)."""
+    """A request of a resumable upload (tus, IETF draft), which this path does not support."""
 
 
 class NotHosted(ClientError):
@@ -192,7 +192,7 @@ class NotHosted(ClientError):
 
 
 class OffsetMismatch(ClientError):
-    """A request continues an upload at another offset than where it stands; both in bytes."""
+    """A request continues an upload at another offset than the upload has; both in bytes."""
 
     def __init__(self, expected: int, provided: int) -> None:
         super().__init__(f"the upload continues at byte {expected}, not at byte {provided}")
@@ -209,13 +209,13 @@ class SessionTaken(ClientError):
 
 
 class PartsLost(SessionTaken):
-    """What the store had of an upload is gone, or is other bytes now.
+    """The bytes that the store had of an upload are gone, or have changed.
 
-    `name` is that of the multipart upload, or of the tail.
+    `name` is the multipart upload's, or the tail's.
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__("the store has not what it was sent before")
+        super().__init__("the store no longer has the bytes that it received before")
         self.name = name
 
 
@@ -232,7 +232,7 @@ class UnsupportedContentType(ClientError):
 
 
 class UnsupportedTusVersion(ClientError):
-    """A request of another version of tus than `supported`."""
+    """A request with another version of tus than `supported`."""
 
     def __init__(self, detail: str, supported: str) -> None:
         super().__init__(detail)
@@ -240,14 +240,14 @@ class UnsupportedTusVersion(ClientError):
 
 
 class WebSocketRefused(ClientError):
-    """A handshake for a WebSocket, which cannot be passed on (RFC 9110 section 15.6.2)."""
+    """A handshake for a WebSocket, which the gateway cannot pass on (RFC 9110 section 15.6.2)."""
 
 
 # --- the body -----------------------------------------------------------------------------------
 
 
 class MalformedUpload(ClientError):
-    """The multipart body is broken, or two readers could see it differently."""
+    """The multipart body is broken, or two readers could read it differently."""
 
 
 class MissingFile(ClientError):
@@ -275,7 +275,7 @@ class InvalidField(ClientError):
 
 
 class EncodedBody(ClientError):
-    """The upload has a Content-Encoding, which is never undone here."""
+    """The upload has a Content-Encoding, which the gateway never decodes."""
 
 
 class UploadAborted(ClientError):
@@ -306,19 +306,19 @@ class StoreUnavailable(Unavailable):
 
 
 class StoreUnfit(StoreUnavailable):
-    """The object store does not heed conditional writes: an operator has to replace it."""
+    """The object store does not honour conditional writes: an operator must replace it."""
 
 
 class StoreIncapable(StoreUnavailable):
-    """The object store does not implement what it was asked for."""
+    """The object store does not implement the request."""
 
 
 class WriteDisturbed(StoreUnavailable):
-    """A conditional write met another one of the same key, and the store has decided nothing."""
+    """Two conditional writes of the same key met, and the store accepted neither."""
 
 
 class PartChanged(StoreUnavailable):
-    """A part of a multipart upload is not the one by which it was to be completed."""
+    """The store has another part than the one that the multipart upload should have."""
 
 
 class ObjectNotFound(GatewayError):
@@ -326,7 +326,7 @@ class ObjectNotFound(GatewayError):
 
 
 class ObjectTooLarge(GatewayError):
-    """An object that was to be read at once is larger than any that we write so."""
+    """An object that should be read at once is larger than any that the gateway writes."""
 
 
 class PreconditionFailed(GatewayError):
@@ -334,11 +334,11 @@ class PreconditionFailed(GatewayError):
 
 
 class OfferLapsed(GatewayError):
-    """The record that came with a task is not to be used: the one in the bucket counts, if any."""
+    """The record that came with a task must not be used: only one in the bucket counts."""
 
 
 class ChecksumMismatch(GatewayError):
-    """The store received other bytes than were sent."""
+    """The store received other bytes than the gateway sent."""
 
 
 class PartLimitExceeded(GatewayError):
@@ -350,11 +350,11 @@ class QueueUnavailable(Unavailable):
 
 
 class SnifferUnavailable(GatewayError):
-    """No process can be started to look at a file."""
+    """No process can be started to identify a file."""
 
 
 class IllegalTransition(GatewayError):
-    """An upload was to change to a state that its lifecycle does not allow."""
+    """An upload's lifecycle does not allow this change of its state."""
 
 
 class ConfigurationError(GatewayError):
@@ -367,7 +367,7 @@ class ConfigurationError(GatewayError):
 class UpstreamError(GatewayError):
     """ChatKitty did not do what the gateway asked.
 
-    `outcome_unknown`: it may have acted anyway. `retryable`: the same request may succeed
+    `outcome_unknown`: it may have done so anyway. `retryable`: the same request may succeed
     later. `retry_after`: seconds that ChatKitty asked us to wait, 0 if it did not.
     """
 

@@ -99,14 +99,12 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     # No 5xx and no 409, after which clients of such uploads try again.
     errors.ResumableUpload: Kind(422, "no-resumable-uploads", "Uploads cannot be resumed here"),
-    errors.NotHosted: Kind(422, "not-hosted", "Files of this path are not hosted here"),
+    errors.NotHosted: Kind(422, "not-hosted", "Files for this path are not hosted here"),
     errors.OffsetMismatch: Kind(
         409, "mismatching-upload-offset", "The upload continues at another offset", registered=True
     ),
     # The status is that of tus' extension for checksums.
-    errors.ChecksumFailed: Kind(
-        460, "checksum-failed", "The content does not have the checksum that came with it"
-    ),
+    errors.ChecksumFailed: Kind(460, "checksum-failed", "The content does not match its checksum"),
     errors.SessionTaken: Kind(409, "upload-continued", "Another request has continued the upload"),
     errors.SessionEnded: Kind(410, "upload-ended", "The upload accepts no more bytes"),
     errors.InconsistentUploadLength: Kind(
@@ -116,7 +114,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
         registered=True,
     ),
     errors.UnsupportedContentType: Kind(
-        415, "unsupported-content-type", "A part of an upload has another Content-Type"
+        415, "unsupported-content-type", "A part of an upload has the wrong Content-Type"
     ),
     errors.UnsupportedTusVersion: Kind(
         412, "unsupported-tus-version", "This version of tus is not supported"

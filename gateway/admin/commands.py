@@ -107,11 +107,11 @@ async def _retry(session: Session, upload_id: str) -> str:
 
 
 def _when(session: Session, upload: Upload) -> str:
-    period = f"the sweeper resumes it within its period of {session.settings.sweep_interval:g} s"
+    period = f"the sweeper resumes it within {session.settings.sweep_interval:g} s"
     seconds = under_way_for(upload.attempt, 0.0)
     if seconds == 0:
         return period
-    return f"{period}, {ceil(seconds)} s from now at the earliest: its last attempt may still run"
+    return f"{period}, {ceil(seconds)} s from now at the earliest: its last attempt may be running"
 
 
 async def _open_ended(session: Session, upload_id: str) -> Entry:

@@ -45,7 +45,7 @@ async def purge(session: Session, query: Query, *, yes: bool) -> bool:
         await removals.place(Order(upload_id=upload_id, cause=Cause.OPERATOR, subject=subject))
     log.warning("purge.ordered", uploads=len(found), bytes=size, claims=claims)
     period = session.settings.sweep_interval
-    session.err(f"{total}: workers erase them after the sweeper's period of {period:g} s")
+    session.err(f"{total}: workers erase them after the next sweep, in at most {period:g} s")
     return True
 
 

@@ -130,7 +130,7 @@ def scopes_of(claims: Claims, names: Sequence[str]) -> frozenset[str]:
     return frozenset(word for word in words if isinstance(word, str) and word)
 
 
-NO_SUBJECT: Final = "the token names no subject: it has no `sub`, nor a `client_id` instead"
+NO_SUBJECT: Final = "the token names no subject: it has neither `sub` nor `client_id`"
 
 
 def subject_of(claims: Claims, issuer: str) -> str | None:

@@ -19,12 +19,12 @@ _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 _FINAL: Final = 200
 _WITH: Final = (104, 204, None)
 _WITHOUT: Final = (204, None)
-_SERVER: Final = Server("what is in front of the gateways", "GATEWAY_PUBLIC_URL")
+_SERVER: Final = Server("the proxy in front of the gateways", "GATEWAY_PUBLIC_URL")
 _NONE_ARRIVES: Final = (
-    "switch GATEWAY_INTERIM_RESPONSES off, or have what is in front of the gateways pass interim"
-    " responses on: none arrives, unless the gateways run without that setting"
+    "switch GATEWAY_INTERIM_RESPONSES off, or have the proxy in front of the gateways pass interim"
+    " responses on: none arrived (gateways that run without that setting send none)"
 )
-_NOT_FOUND_OUT: Final = "whether interim responses pass was not found out from here"
+_NOT_FOUND_OUT: Final = "doctor could not find out from here whether interim responses pass"
 
 
 async def check_front(url: HttpUrl) -> Sequence[str]:
@@ -48,8 +48,9 @@ async def check_front(url: HttpUrl) -> Sequence[str]:
     if found == _WITHOUT:
         return [_NONE_ARRIVES]
     raise ConfigurationError(
-        "what is in front of the gateways takes an interim response for the answer, and uploads"
-        " break: switch GATEWAY_INTERIM_RESPONSES off, or replace it (docs/resumable.md)"
+        "the proxy in front of the gateways takes an interim response for the final answer, which"
+        " breaks uploads: switch GATEWAY_INTERIM_RESPONSES off, or replace the proxy"
+        " (docs/resumable.md)"
     )
 
 

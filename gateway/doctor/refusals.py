@@ -98,5 +98,5 @@ def explained(error: Exception, names: Names) -> str:
     if isinstance(error, InvalidResponse) or "Protocol Error" in said:
         return f"the server at that address is not Redis: correct {names.server.setting}"
     if isinstance(error, FileNotFoundError) or "No such file" in said:
-        return f"a certificate or key file is not there: correct {names.server.authority}"
+        return f"a certificate or key file does not exist: correct {names.server.authority}"
     return f"{said or type(error).__name__}: look into its log, and correct {names.server.setting}"

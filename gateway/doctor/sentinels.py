@@ -64,7 +64,7 @@ async def _ask(address: RedisAddress, host: Host) -> Host | str:
         except AuthenticationError:
             return "refuses the login: check GATEWAY_REDIS_SENTINEL_USERNAME and _PASSWORD"
         except NoPermissionError:
-            return "refuses the question: its user needs +sentinel|masters"
+            return "denies SENTINEL MASTERS: its user needs +sentinel|masters"
         except (RedisError, OSError) as error:
             return f"cannot be asked: {error}"
     if (state := masters.get(address.master or "")) is None:

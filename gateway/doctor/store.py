@@ -150,7 +150,7 @@ async def _check_conditions(store: ObjectStore, key: str) -> None:
 async def _check_reading(store: ObjectStore, key: str) -> None:
     await store.put(key, _BYTES)
     if await store.read_range(key, 1, 3) != _BYTES[1:4]:
-        raise ConfigurationError("the store does not answer a Range: use another store")
+        raise ConfigurationError("the store does not support Range requests: use another store")
     url = await store.presigned_get(
         key,
         expires=_LINK_SECONDS,

@@ -59,7 +59,7 @@ OPEN_UPLOADS = Gauge(
 )
 RESUMED = Counter(
     f"{PREFIX}resumed_total",
-    "Uploads whose clients asked where to continue, by what the clients speak.",
+    "Uploads with a client that asked where to continue, by the client's protocol.",
     ("dialect",),
 )
 BYTES_NOT_RESENT = Counter(
@@ -69,7 +69,7 @@ BYTES_NOT_RESENT = Counter(
 )
 SESSION_ENDS = Counter(
     f"{PREFIX}session_ends_total",
-    "Uploads in several requests that have ended, by how; lost ones are invalid as well.",
+    "Ended uploads in several requests, by outcome; lost ones also count as invalid.",
     ("end",),
     (("complete", "cancelled", "invalid", "expired", "lost"),),
 )

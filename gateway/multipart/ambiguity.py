@@ -18,8 +18,8 @@ class Ambiguity(Enum):
         "A line is almost a delimiter: its line break is not CRLF, or its end is wrong."
     )
     SHARED_LINE_BREAK = "A delimiter follows a part's headers without a line break of its own."
-    HEADER_LINE_BREAK = "A part's headers hold a bare carriage return or line feed."
-    HEADER_CONTROL = "A part's headers hold a control character."
+    HEADER_LINE_BREAK = "A part's headers have a bare carriage return or line feed."
+    HEADER_CONTROL = "A part's headers have a control character."
     HEADER_ENCODING = "A part's headers are not valid UTF-8."
     HEADER_FOLDED = "A part's header continues on another line."
     HEADER_MALFORMED = "A line among a part's headers is not a header."
@@ -39,7 +39,7 @@ class Ambiguity(Enum):
     NAME_ENCODED = "A part's name is encoded as in mail, and some readers decode it."
     NAME_TRIMMED = "A part's name begins or ends with a blank, and some readers remove it."
     NAME_ESCAPED = "A part's name has a backslash, and some readers remove it."
-    CLOSING_LINE = "The line of the closing delimiter has more after it."
+    CLOSING_LINE = "Other bytes follow the closing delimiter on its line."
     SECOND_FORM = "Another delimiter follows the closing one."
     TRUNCATED = "The body ends before its closing delimiter."
 

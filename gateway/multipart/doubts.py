@@ -20,7 +20,7 @@ class Region(Enum):
     PREAMBLE = "Before the first part: "
     HEADERS = "In the headers of part {0}: "
     CONTENT = "In the content of part {0}: "
-    EPILOGUE = "Behind the closing boundary: "
+    EPILOGUE = "After the closing boundary: "
 
 
 class Place(msgspec.Struct, frozen=True):

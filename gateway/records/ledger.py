@@ -320,7 +320,7 @@ class Ledger(BucketRecords):
         if await self._check_place(upload_id, kept.upload if kept is not None else None):
             return None
         if kept is None:
-            raise StoreUnavailable("the store does not say what became of the upload")
+            raise StoreUnavailable("the store cannot say whether the upload was accepted")
         if kept.upload.state is State.ABORTED:
             raise UploadSuperseded(_GIVEN_UP)
         return kept.version

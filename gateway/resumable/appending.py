@@ -1,8 +1,8 @@
-"""Brings one request's bytes to a session, in bounded memory.
+"""Adds one request's bytes to a session, in bounded memory.
 
-Whatever ends the request, `commit` makes all durable that was read of it, so that no byte is sent
-twice. Only a process that is killed, stopped or overtaken loses what it had in memory: at most
-three parts, and those that it has sent within the last seconds.
+However the request ends, `commit` makes all of its bytes durable, so that no byte is sent twice.
+Only a process that is killed, stopped or overtaken loses the bytes in its memory: at most three
+parts, and those that it has sent within the last seconds.
 """
 
 import asyncio
@@ -38,7 +38,8 @@ from gateway.uploads import keys
 log = get_logger(__name__)
 
 UNMARKED: Final = 1024**2
-"""Bytes of a request that sends no part and says nothing in the session before its last write."""
+"""A request that brings fewer bytes than this writes nothing to the session before its last write.
+"""
 
 _PROGRESS_SECONDS: Final = 2.0
 _READ_AT_ONCE: Final = 8
@@ -47,26 +48,25 @@ _READS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class _Outgoing:
-    """A part on its way; `crc32c` is that of the whole file up to its end."""
+    """A part on its way; `crc32c` is the whole file's, up to the end of this part."""
 
     task: asyncio.Task[SentPart]
     crc32c: int
 
 
 class Appender:
-    """Writes what one request brings, from the session's offset on.
+    """Writes the bytes of one request, from the session's offset on.
 
     It holds one part that is being filled and at most two on their way; `write` waits while both
-    are. The creator of an appender ends it by `commit`.
+    are. The creator of an appender ends it by `commit` or `abandon`.
     """
 
     def __init__(
         self, store: ObjectStore, sessions: Sessions, kept: Kept, room: Room, *, whole: bool = False
     ) -> None:
-        """Continue the session as it was read; memory for parts comes from `room`.
+        """Continue the session as it was read; `room` accounts for the memory of parts.
 
-        `whole`: nothing of the request counts before `commit`, which `abandon` may take the place
-        of.
+        `whole`: the request's bytes count only after `commit`; `abandon` drops them.
         """
         self._whole = whole
         self._store = store
@@ -76,7 +76,7 @@ class Appender:
         session = kept.session
         self._number = len(session.sent) + 1
         self._tails = session.tails
-        """What the part that is being filled begins with."""
+        """The beginning of the part that is being filled."""
         self._has_room_for_tails = False
         self._missing = part_size(self._number) - session.in_tails
         self._buffer = BytesIO()
@@ -88,15 +88,15 @@ class Appender:
         self._crc32c_of_parts = session.crc32c
         self._committed_at = time.monotonic()
         self._telling: asyncio.Task[None] | None = None
-        """A write of the session that is on its way while bytes come."""
+        """The write of the session that is in progress."""
 
     @property
     def offset(self) -> int:
-        """Bytes of the file that were taken so far."""
+        """The number of bytes of the file so far."""
         return border(self._number) - self._missing
 
     async def begin(self) -> None:
-        """Say in the session that a request is sending parts, so that the next one can end it.
+        """Note in the session that a request is sending parts, so that the next one can end it.
 
         Raises SessionTaken, StoreUnavailable.
         """
@@ -104,13 +104,13 @@ class Appender:
         self._kept = await self._sessions.change(self._kept, session)
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes.
+        """Add the next bytes.
 
-        Raises StoreUnavailable, ChecksumMismatch, SessionTaken, PartsLost (each also for a part
-        that failed since), PartLimitExceeded, BudgetExhausted.
+        Raises StoreUnavailable, ChecksumMismatch, SessionTaken, PartsLost (each also for an earlier
+        part that failed), PartLimitExceeded, BudgetExhausted.
         """
         self._collect()
-        if len(self._tails) >= MOST_TAILS:  # they are read again, whether the part gets full or not
+        if len(self._tails) >= MOST_TAILS:  # the tails are read even if the part never fills up
             await self._take_room_for_tails()
         while data:
             piece, data = data[: self._missing], data[self._missing :]
@@ -122,9 +122,9 @@ class Appender:
                 await self._send_part()
 
     async def commit(self, conclude: Callable[[Session], Session]) -> Kept:
-        """Make durable all that was taken; `conclude` makes the session of it that is written.
+        """Make all bytes durable; `conclude` returns the session that is written.
 
-        Raises what `write` raises, after all before the failed part was committed.
+        Raises what `write` raises, after it has committed everything before the failed part.
         """
         while self._in_flight and self._failure is None:
             await asyncio.wait([self._in_flight[0].task])
@@ -144,7 +144,7 @@ class Appender:
         return self._kept
 
     async def abandon(self) -> Kept:
-        """Let nothing count of what was taken. Raises SessionTaken, StoreUnavailable."""
+        """Drop the bytes of this request. Raises SessionTaken, StoreUnavailable."""
         await self._give_up_parts()
         await self._hear_of_progress()
         if self._kept.session.holder is not None:
@@ -190,7 +190,7 @@ class Appender:
         body = rest.getvalue()
         if tails:
             body = await read_tails(self._store, self._kept.session.id, tails) + body
-        del rest  # or its bytes would be held twice while they are sent
+        del rest  # else these bytes would be in memory twice while they are sent
         crc32c = google_crc32c.value(body)
         try:
             sent = await self._store.upload_part(multipart, number, BytesIO(body), crc32c)
@@ -208,7 +208,7 @@ class Appender:
             raise self._failure
 
     def _take_done(self) -> None:
-        """Count the parts that the store has, in their order: none behind one that failed."""
+        """Count the parts that the store has, in order, up to the first failure."""
         while self._failure is None and self._in_flight and self._in_flight[0].task.done():
             outgoing = self._in_flight.popleft()
             self._failure = outgoing.task.exception()
@@ -226,7 +226,7 @@ class Appender:
             self._telling = asyncio.create_task(self._change(session))
 
     async def _hear_of_progress(self) -> None:
-        """Wait for the write that is on its way; the next one has to name its version."""
+        """Wait for the write that is in progress: the next one must name its version."""
         if self._telling is not None:
             await asyncio.wait([self._telling])
             self._take_told(self._telling)
@@ -236,14 +236,14 @@ class Appender:
         self._telling = None
 
     def _progressed(self) -> Session:
-        """The session with the parts that the store has."""
+        """The session with all parts that the store has."""
         session = self._kept.session
         if self._parts is None or len(self._parts.sent) == len(session.sent):
             return session
         return replace(session, parts=self._parts, tails=(), crc32c=self._crc32c_of_parts)
 
     async def _with_tail(self, session: Session) -> Session:
-        """The session with what is not a whole part, which is durable then."""
+        """The session with the rest after the last whole part, which this makes durable."""
         body, before = self._buffer.getvalue(), session.tails
         self._buffer = BytesIO()
         start = session.offset
@@ -273,7 +273,7 @@ class Appender:
 
 
 async def read_tails(store: ObjectStore, upload_id: str, tails: Sequence[Tail]) -> bytes:
-    """The bytes of the tails, in their order; what was damaged on its way is read once more.
+    """The bytes of the tails, in order; damaged answers are requested once more.
 
     Raises PartsLost, StoreUnavailable.
     """

@@ -1,7 +1,7 @@
 """The end of a session: a file and an accepted upload, or nothing.
 
-Every step may have been done before, by this process or by another one. So whichever process finds
-a session at its end brings it there: the request that sent the last byte, a repeated one, a worker.
+Every step may already have been done, by this process or another one. So any process that finds a
+session at its end can finish it: the request with the last byte, a repeated request, a worker.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,11 +40,11 @@ from gateway.uploads.record import File, State, Upload, abandoned
 log = get_logger(__name__)
 
 _PIECE: Final = 8 * 1024 * 1024
-"""Bytes of an object that are read at once."""
+"""An object is read in pieces of this many bytes."""
 
 
 def completed(session: Session, backends: Backends, at: datetime) -> Session:
-    """The session with all of its bytes, and the record of its upload. Raises EmptyFile."""
+    """The session in its complete phase, with the record of its upload. Raises EmptyFile."""
     if session.offset == 0:
         raise EmptyFile("the file has no bytes; send a file with content")
     file = File(
@@ -65,8 +65,8 @@ def completed(session: Session, backends: Backends, at: datetime) -> Session:
 async def finish(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
     """Make the file of a complete session, and accept its upload like any other hosted one.
 
-    Raises UploadSuperseded if the upload was given up in the meantime, SessionEnded if its bytes
-    are lost or others, and StoreUnavailable, after which it may be called again.
+    Raises UploadSuperseded if the upload was abandoned in the meantime, SessionEnded if its bytes
+    are lost or have changed, and StoreUnavailable, after which this may be called again.
     """
     session = kept.session
     try:
@@ -89,7 +89,7 @@ async def finish(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
 async def _without_bytes(
     backends: Backends, sessions: Sessions, kept: Kept, error: ObjectNotFound | PartsLost
 ) -> Upload:
-    """Another process has finished the session, or the store has not the bytes that were sent."""
+    """Handle missing bytes: another process has finished the session, or the store lost them."""
     known = await backends.ledger.find_in_bucket(kept.session.id)
     if known is not None and known.state is not State.ABORTED:
         return known
@@ -100,7 +100,7 @@ async def _without_bytes(
 
 
 async def settle(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
-    """Finish a complete session that another process may have finished; returns its upload.
+    """Finish a complete session, which another process may also finish; returns its upload.
 
     Raises what `finish` raises.
     """
@@ -112,7 +112,7 @@ async def settle(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:
 
 
 async def give_up(backends: Backends, sessions: Sessions, kept: Kept, phase: Phase) -> None:
-    """Leave nothing of a session but the record of an upload that will never be accepted.
+    """Remove everything of a session, but leave the record of an upload that never is accepted.
 
     Raises SessionTaken if another request has changed the session, StoreUnavailable.
     """
@@ -131,9 +131,9 @@ async def give_up(backends: Backends, sessions: Sessions, kept: Kept, phase: Pha
 
 
 async def _assemble(backends: Backends, session: Session) -> None:
-    """Make the file of the parts and the tails, unless it is there.
+    """Make the file from the parts and the tails, unless it exists.
 
-    Raises ObjectNotFound or PartsLost if bytes of it are lost or others, StoreUnavailable.
+    Raises ObjectNotFound or PartsLost if bytes are lost or have changed, StoreUnavailable.
     """
     store, key = backends.store, keys.incoming(session.id)
     note = spare_of(session.upload, backends.ring)
@@ -149,7 +149,7 @@ async def _assemble(backends: Backends, session: Session) -> None:
         else:
             await _complete(store, session, session.parts, rest)
     except (ObjectNotFound, PartsLost, StoreUnavailable):
-        # The answer may be lost and the object there: only then its size and digest agree.
+        # The object may exist although the answer was lost: then its size and checksum agree.
         if not await _is_there(store, key, file):
             raise
 
@@ -172,34 +172,34 @@ async def _complete(store: ObjectStore, session: Session, sent: Parts, rest: byt
 async def _join(
     store: ObjectStore, multipart: Multipart, parts: Sequence[Part], file: File
 ) -> None:
-    """Make the object of its parts.
+    """Make the object from its parts.
 
-    Raises PartChanged and ChecksumMismatch if they have other bytes than those that were sent,
-    ObjectNotFound where the upload has ended, StoreUnavailable.
+    Raises PartChanged and ChecksumMismatch if the parts have other bytes than were sent,
+    ObjectNotFound if the upload has ended, StoreUnavailable.
     """
     crc32c = file.crc32c if file.crc32c is not None else 0
     with suppress(PartChanged):
         await store.complete_multipart(multipart, parts, size=file.size, crc32c=crc32c)
         return
-    # A request that came too late has sent a part again: the same bytes, by another ETag where
-    # the store encrypts them.
+    # A request that came too late has sent a part again. The bytes are the same, but if the store
+    # encrypts them, the ETag is not.
     again = _as_stored(parts, await store.parts(multipart))
     await store.complete_multipart(multipart, again, size=file.size, crc32c=crc32c)
     if not await _is_there(store, multipart.key, file):
-        raise ChecksumMismatch("the store has other bytes than it was sent")
+        raise ChecksumMismatch("the store has other bytes than the gateway sent")
 
 
 @contextmanager
 def _sending() -> Iterator[None]:
-    """Have what was damaged on its way to the store sent again later. Raises StoreUnavailable."""
+    """Raise StoreUnavailable if bytes were damaged on their way: they can be sent again."""
     try:
         yield
     except ChecksumMismatch as error:
-        raise StoreUnavailable("the store received other bytes than were sent") from error
+        raise StoreUnavailable("the store received other bytes than the gateway sent") from error
 
 
 def _as_stored(parts: Sequence[Part], stored: Sequence[StoredPart]) -> list[Part]:
-    """The parts by the ETags that they have now; others stay as they were. Pure."""
+    """The parts with their ETags at the store; parts with other bytes are unchanged. Pure."""
     now = {each.number: each for each in stored}
 
     def by_its_etag(part: Part) -> Part:
@@ -212,7 +212,7 @@ def _as_stored(parts: Sequence[Part], stored: Sequence[StoredPart]) -> list[Part
 
 
 async def _is_there(store: ObjectStore, key: str, file: File) -> bool:
-    """Whether the object is the file: it is read where the store does not tell its CRC32C.
+    """Whether the object is the file; it is read if the store does not report its CRC32C.
 
     Raises StoreUnavailable.
     """
@@ -228,7 +228,7 @@ async def _is_there(store: ObjectStore, key: str, file: File) -> bool:
 
 
 async def _crc32c_of(store: ObjectStore, key: str, size: int) -> int:
-    """Of an object's bytes. Raises ObjectNotFound, StoreUnavailable."""
+    """The CRC32C of an object's bytes. Raises ObjectNotFound, StoreUnavailable."""
     crc32c = 0
     for start in range(0, size, _PIECE):
         piece = await store.read_range(key, start, min(_PIECE, size - start))

@@ -10,7 +10,7 @@ from multidict import CIMultiDictProxy
 
 
 class Door(Enum):
-    """Where uploads begin; each speaks its own dialects."""
+    """Where uploads begin; each door has its own dialects."""
 
     RAW = auto()
     """The body is the file: the draft, or a plain POST or PUT."""
@@ -18,15 +18,15 @@ class Door(Enum):
 
 
 class HeadLike(Protocol):
-    """What is read of a request's head."""
+    """The parts of a request's head that dialects read."""
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
-        """All fields."""
+        """All headers."""
 
     @property
     def content_length(self) -> int | None:
-        """In bytes; None if the body is chunked, or if there is none."""
+        """The length in bytes; None if the body is chunked, or if there is no body."""
 
     @property
     def has_body(self) -> bool:
@@ -34,13 +34,13 @@ class HeadLike(Protocol):
 
 
 def content_size(head: HeadLike) -> int | None:
-    """The bytes of the content, None if the request does not say how many."""
+    """The number of bytes of the content; None if the request does not say."""
     return head.content_length if head.has_body else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """What the content of one request must hash to; `algorithm` is a name that hashlib knows."""
+    """The hash that one request's content must have; `algorithm` is hashlib's name."""
 
     algorithm: str
     digest: bytes
@@ -51,9 +51,9 @@ class Creation:
     """A request to begin an upload.
 
     `length` is the file's, in bytes, None if it is not known yet. `complete`: the content of this
-    request ends the file. `escaped`: a backslash in `name` belongs to it, and is no path's.
-    `fields` are the parts that ChatKitty documents next to a file, and `metadata` is all of what
-    the client said, as it said it. `checksum` is that of this request's content.
+    request ends the file. `escaped`: a backslash in `name` belongs to the name. `fields` are the
+    parts that ChatKitty documents next to a file, and `metadata` is the client's metadata,
+    unchanged. `checksum` is that of this request's content.
     """
 
     length: int | None
@@ -69,9 +69,9 @@ class Creation:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """A request to go on with an upload at `offset`, in bytes.
+    """A request to continue an upload at `offset`, in bytes.
 
-    `complete`: its content ends the file. `length` is the file's, if this request says it.
+    `complete`: its content ends the file. `length` is the file's, if this request announces it.
     """
 
     offset: int
@@ -82,17 +82,17 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an upload may have at most, in bytes."""
+    """The limits of an upload, in bytes."""
 
     max_size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the answers of an upload say about it.
+    """The state of an upload, for its answers.
 
-    `offset` is what is durable, and `complete` whether it is durable that nothing more will come.
-    `location` is its absolute URL; without progress, it expires `expires_in` seconds after `at`.
+    `offset` is durable, and so is `complete`: no more bytes will come. `location` is the upload's
+    absolute URL. Without progress, the upload expires `expires_in` seconds after `at`.
     """
 
     offset: int
@@ -118,22 +118,22 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str:
-        """By which a session remembers what it was created in: `tus`, `draft-8`, `draft`."""
+        """The name by which a session remembers its dialect: `tus`, `draft-8`, `draft`."""
 
     def creation(self, head: HeadLike) -> Creation:
-        """What a request to begin an upload says. Raises a ClientError."""
+        """What a request to begin an upload asks for. Raises a ClientError."""
 
     def append(self, head: HeadLike) -> Append:
-        """What a request to go on with an upload says. Raises a ClientError."""
+        """What a request to continue an upload asks for. Raises a ClientError."""
 
     def interim(self, report: Report) -> Mapping[str, str] | None:
-        """The fields of the interim response to a creation; None if its client must get none."""
+        """The headers of the interim response to a creation; None if its client must get none."""
 
     def created(self, report: Report) -> Reply:
-        """The answer to a creation, after which more is to come."""
+        """The answer to a creation, if more bytes follow."""
 
     def appended(self, report: Report) -> Reply:
-        """The answer to an append, after which more is to come; in tus, to the last one as well."""
+        """The answer to an append, if more bytes follow; in tus, also to the last one."""
 
     def state(self, report: Report) -> Reply:
         """The answer to HEAD."""
@@ -145,7 +145,7 @@ class Dialect(Protocol):
         """The answer to OPTIONS."""
 
     def marks(self, report: Report | None, limits: Limits | None = None) -> Mapping[str, str]:
-        """What every other answer has to say: final ones, and problems.
+        """The headers of every other answer, including problems.
 
         `report` is None if there is no upload (yet), `limits` are those that refused a request.
         """

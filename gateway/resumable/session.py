@@ -1,11 +1,11 @@
-"""A session: an upload whose file comes in several requests. Pure.
+"""A session: the state of an upload in several requests. Pure.
 
 A session is one document in the bucket, which every request changes by a conditional write. So any
-gateway continues it, and of two that try at a time one learns that it is too late.
+gateway can continue it, and if two try at the same time, one of them is refused.
 
 The file's bytes up to the session's offset are in two places. Whole parts are in a multipart upload
-of the store; part *n* always covers the same bytes of the file, whichever gateway sends it. What is
-not a whole part yet is in tail objects, one for each request, which are never rewritten.
+of the store; part *n* always covers the same bytes of the file, whichever gateway sends it. The
+bytes after the last whole part are in tail objects, one for each request, which never change.
 """
 
 from collections.abc import Mapping
@@ -23,22 +23,22 @@ from gateway.text import cleaned
 from gateway.uploads.record import Upload
 
 MOST_TAILS: Final = 256
-"""Tail objects after which a request writes all of them as one: a session stays small."""
+"""If a session has this many tails, the next request writes them as one: sessions stay small."""
 
 
 class Phase(StrEnum):
-    """Where a session stands."""
+    """The phase of a session."""
 
     OPEN = "open"
     """It accepts bytes."""
     COMPLETE = "complete"
-    """It has all bytes: whichever process finds it makes the file of them."""
+    """It has all bytes: any process that finds it makes the file."""
     CANCELLED = "cancelled"
-    """Its client gave it up."""
+    """Its client cancelled it."""
     INVALID = "invalid"
-    """What came cannot become a file."""
+    """Its bytes cannot become a file."""
     EXPIRED = "expired"
-    """Its client did not come back in time."""
+    """Its client did not return in time."""
 
 
 PHASES: Final[Mapping[Phase, frozenset[Phase]]] = {
@@ -48,7 +48,7 @@ PHASES: Final[Mapping[Phase, frozenset[Phase]]] = {
     Phase.INVALID: frozenset(),
     Phase.EXPIRED: frozenset(),
 }
-"""Which phase may follow which. A session at its end is removed, and so is what it wrote."""
+"""Which phase may follow which. A session in any other phase is removed, with its bytes."""
 
 
 class SentPart(msgspec.Struct, frozen=True, array_like=True):
@@ -59,7 +59,7 @@ class SentPart(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Tail(msgspec.Struct, frozen=True, array_like=True):
-    """An object with bytes of the file from behind the last part, named by who wrote it."""
+    """An object with bytes of the file after the last part; its name is its writer's."""
 
     name: str
     size: int
@@ -67,7 +67,7 @@ class Tail(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """The multipart upload of a session's file, and the parts that it has, from the first on."""
+    """The multipart upload of a session's file, and its parts in order."""
 
     upload_id: str
     whole_checksum: bool
@@ -75,12 +75,12 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload that comes in several requests; `upload` is its record, and will be its last one.
+    """An upload in several requests; `upload` is its record, and will be that of the file.
 
-    `dialect` is what its client speaks; `metadata` is what the client said of the file, verbatim.
-    `length` is the file's, None if not known yet, and `limit` its most. `wait`: seconds for which
-    the last request waits for the registration. `crc32c` is that of all bytes before the offset.
-    `holder` names the request that is sending parts, and `generation` counts those that did.
+    `dialect` is its client's protocol; `metadata` is the client's, unchanged. `length` is the
+    file's, None if it is not known yet; `limit` is the most that is allowed. `wait`: seconds for
+    which the last request waits for the registration. `crc32c` covers all bytes before the offset.
+    `holder` is the request that is sending parts, and `generation` counts such requests.
     """
 
     upload: Upload
@@ -101,7 +101,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """The upload's."""
+        """The upload's id."""
         return self.upload.id
 
     @property
@@ -111,29 +111,29 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def in_tails(self) -> int:
-        """Bytes that are in tail objects."""
+        """The number of bytes in tail objects."""
         return sum(tail.size for tail in self.tails)
 
     @property
     def offset(self) -> int:
-        """Bytes of the file that are durable."""
+        """The number of durable bytes of the file."""
         return border(len(self.sent)) + self.in_tails
 
     def relies_on(self, name: str) -> bool:
-        """Whether bytes of it are in the multipart upload, or in the tail, of that name."""
+        """Whether the session has bytes in the multipart upload, or the tail, with that name."""
         if self.parts is not None and self.parts.upload_id == name:
             return True
         return any(tail.name == name for tail in self.tails)
 
     @property
     def is_whole(self) -> bool:
-        """Whether all bytes of a known length are there."""
+        """Whether the length is known, and all bytes have arrived."""
         return self.length == self.offset
 
 
 @lru_cache
 def border(parts: int) -> int:
-    """Bytes of the file in the first `parts` parts. Raises PartLimitExceeded."""
+    """The number of bytes in the first `parts` parts. Raises PartLimitExceeded."""
     return sum(part_size(number) for number in range(1, parts + 1))
 
 
@@ -145,33 +145,32 @@ def move(session: Session, phase: Phase) -> Session:
 
 
 def fenced(session: Session) -> Session:
-    """The session with nobody's writes accepted but those of a request that reads it from now on.
+    """The session after a change that refuses all writes by earlier readers.
 
-    Every write changes the version that the next one has to name.
+    Every write changes the version that the next one must name.
     """
     return replace(session, generation=session.generation + 1, holder=None)
 
 
 def with_length(session: Session, length: int | None) -> Session:
-    """The session once its length is told; None tells nothing.
+    """The session with its length; None changes nothing.
 
-    Raises InconsistentUploadLength if it was another one before, or is less than what has come.
+    Raises InconsistentUploadLength if the length differs from the one before, or is less than the
+    bytes that have arrived.
     """
     if length is None or session.length == length:
         return session
     if session.length is not None:
-        raise InconsistentUploadLength(
-            f"the upload's length was {session.length} before, and now is {length}"
-        )
+        raise InconsistentUploadLength(f"the upload's length is {session.length}, not {length}")
     if length < session.offset:
         raise InconsistentUploadLength(
-            f"{session.offset} bytes have come already, which is more than {length}"
+            f"{session.offset} bytes have already arrived, which is more than {length}"
         )
     return replace(session, length=length)
 
 
 def check_open(session: Session) -> None:
-    """Raises SessionEnded unless the session accepts bytes or has them all."""
+    """Raises SessionEnded unless the session accepts bytes, or is complete."""
     if session.phase not in {Phase.OPEN, Phase.COMPLETE}:
         raise SessionEnded(_ENDED[session.phase])
 
@@ -187,7 +186,7 @@ _decoder = msgspec.json.Decoder(Session)
 
 
 def to_json(session: Session) -> bytes:
-    """The session as it is kept; text in it that cannot be encoded is cleaned."""
+    """The session as a document; invalid characters in its texts are replaced."""
     try:
         return _encoder.encode(session)
     except UnicodeEncodeError:
@@ -195,5 +194,5 @@ def to_json(session: Session) -> bytes:
 
 
 def from_json(document: bytes) -> Session:
-    """The session of a kept document. Raises msgspec.DecodeError for any other document."""
+    """The session in a document. Raises msgspec.DecodeError for any other document."""
     return kept.read(_decoder, document)

@@ -1,4 +1,4 @@
-"""Sessions in the bucket. Each write is on condition of what was read: of two, one is refused."""
+"""Sessions in the bucket. Every write is conditional: of two at the same time, one is refused."""
 
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
@@ -28,12 +28,12 @@ class Sessions:
     """The sessions in one bucket."""
 
     def __init__(self, store: ObjectStore) -> None:
-        """Remember what was written last, so that a client's next request need not read it."""
+        """Remember each session after its last write: a client's next request need not read it."""
         self._store = store
         self._last: OrderedDict[str, Kept] = OrderedDict()
 
     async def create(self, session: Session) -> Kept:
-        """Begin a session, which has an id of its own. Raises StoreUnavailable."""
+        """Begin a session under its own id. Raises StoreUnavailable."""
         key, document = keys.session(session.id), to_json(session)
         return Kept(session, (await self._store.put(key, document, if_none_match=True)).etag)
 
@@ -47,9 +47,9 @@ class Sessions:
         return Kept(from_json(document.content), document.etag, document.age)
 
     async def change(self, kept: Kept, session: Session) -> Kept:
-        """Write what the session is now, if it is still what was read.
+        """Write the session, if it has not changed since it was read.
 
-        Raises SessionTaken, StoreUnavailable; after the latter it may be written or not.
+        Raises SessionTaken, StoreUnavailable; after the latter it may or may not be written.
         """
         self.forget(session.id)
         key, document = keys.session(session.id), to_json(session)
@@ -60,7 +60,7 @@ class Sessions:
         return Kept(session, written.etag)
 
     async def remove(self, upload_id: str) -> None:
-        """Remove a session, and its tails before. Raises StoreUnavailable."""
+        """Remove a session, after its tails. Raises StoreUnavailable."""
         self.forget(upload_id)
         async with aclosing(self._store.list(keys.tails(upload_id))) as tails:
             found = [tail.key async for tail in tails]
@@ -68,7 +68,7 @@ class Sessions:
         await self._store.delete(keys.session(upload_id))
 
     async def list(self, after: str | None = None) -> AsyncGenerator[ObjectInfo, None]:
-        """The objects of sessions, oldest session first, from after that id on.
+        """The objects of sessions after that id, oldest session first.
 
         Raises StoreUnavailable.
         """
@@ -77,16 +77,16 @@ class Sessions:
             yield info
 
     def remember(self, kept: Kept) -> None:
-        """Its client was answered, and is most likely to come again, to this process.
+        """Remember a session: its client was answered, and will probably send more to this process.
 
-        What is remembered may be out of date: the store refuses a write that relies on it.
+        A remembered session may be out of date: the store refuses a write that relies on it.
         """
         self._last[kept.session.id] = kept
         if len(self._last) > _REMEMBERED:
             self._last.popitem(last=False)
 
     def recall(self, upload_id: str) -> Kept | None:
-        """What was remembered of the session."""
+        """The session as it is remembered."""
         return self._last.get(upload_id)
 
     def forget(self, upload_id: str) -> None:

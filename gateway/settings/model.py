@@ -414,7 +414,7 @@ class Settings(BaseModel):
             raise ValueError("GATEWAY_S3_SESSION_TOKEN: set GATEWAY_S3_ACCESS_KEY_ID as well")
         if self.on_mismatch is OnMismatch.DELETE and self.upstream_client_id is None:
             raise ValueError(
-                "GATEWAY_ON_MISMATCH: `delete` needs credentials of the gateway's own: set"
+                "GATEWAY_ON_MISMATCH: `delete` needs the gateway's own credentials: set"
                 " GATEWAY_UPSTREAM_CLIENT_ID and GATEWAY_UPSTREAM_CLIENT_SECRET"
             )
         if self.files_url is not None and self.files_url.host == self.public_url.host:

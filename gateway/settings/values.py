@@ -114,4 +114,4 @@ ModuleName = Annotated[
 ]
 RoutePath = Annotated[str, _matching(r"/.*", "a path that begins with /")]
 KeyPrefix = Annotated[str, _matching(r"([\w.-]+:)*", "words that each end in `:`, such as chat:")]
-SqsQueues = Annotated[str, _matching(SQS_QUEUES, "what the queues' names begin with, or a URL")]
+SqsQueues = Annotated[str, _matching(SQS_QUEUES, "the beginning of the queues' names, or a URL")]

@@ -5,7 +5,7 @@ from typing import Final
 from gateway.errors import PreconditionFailed, StoreIncapable
 from gateway.store.objects import ObjectStore
 
-NOT_HEEDED: Final = "the store does not honour the conditions of writes (If-None-Match, If-Match)"
+NOT_HEEDED: Final = "the store does not honour conditional writes (If-None-Match, If-Match)"
 
 _NOBODYS: Final = '"0123456789abcdef0123456789abcdef"'
 """An ETag that no object of ours has."""

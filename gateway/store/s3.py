@@ -202,7 +202,7 @@ class S3Store:
                     break
                 yield chunk
             if left != 0:
-                raise StoreUnavailable("the store did not send the bytes that it named")
+                raise StoreUnavailable("the store sent fewer or more bytes than it announced")
 
     async def head(self, key: str) -> ObjectInfo:
         """HeadObject; S3 returns checksums only on request."""

@@ -227,7 +227,7 @@ def abandoned(upload_id: str, at: datetime) -> Upload:
         history=(Change(State.RECEIVING, began), Change(State.ABORTED, at)),
         files=(),
         terms=Terms(),
-        fault=Fault("abandoned", "the upload never ended"),
+        fault=Fault("abandoned", "the upload was never completed"),
     )
 
 

@@ -145,7 +145,7 @@ BROKEN = {
     ),
     "no chunks": (
         head(PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked") + BODY,
-        "the body is not in chunked transfer coding, as its Transfer-Encoding says",
+        "the body is not in the chunked coding that its Transfer-Encoding declares",
     ),
 }
 

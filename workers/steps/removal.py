@@ -177,15 +177,15 @@ async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str |
         return "its route keeps files permanently" if upload.terms.file_retention is None else None
     path = placed.order.path
     if path is not None and path.rpartition("/")[2] != str(_own(placed.order, upload, backends)):
-        return f"the request named another {placed.order.cause} than the file's own"
+        return f"the request named a {placed.order.cause} other than the file's own"
     if (credentials := backends.credentials(placed.order.authorization)) is None:
-        return "no token to ask ChatKitty with"
+        return "there is no token with which to ask ChatKitty"
     if (wait := await backends.breaker.permit()) > 0:
         raise NotYet(wait)
     try:
         if not await _is_asked_in(placed.order.application, backends.chatkitty, credentials):
             await backends.breaker.succeeded()
-            return "the gateway's credentials are of another application than its own"
+            return "the gateway's credentials belong to another application than the file"
         return await _who_names(placed, upload, backends, credentials)
     except UpstreamError as error:
         if not error.retryable or isinstance(error, TooMany):

@@ -1,9 +1,9 @@
-"""The draft and tus, as tables of what each version of them reads and writes. Pure.
+"""The draft and tus: how each version reads requests and writes answers. Pure.
 
-`choice` finds the dialect of a request, `draft` and `tus` are the two families. `items` reads
-structured fields, `metadata` the metadata of tus.
+`choice` finds the dialect of a request; `draft` and `tus` are the two families. `items` reads
+structured fields, `metadata` reads the metadata of tus.
 
-The input is the head of a request, the output what it asks for, and the fields of its answer.
+The input is the head of a request, the output its meaning, and the headers of its answer.
 """
 
 from gateway.resumable.dialects.choice import by_name, of_creation, of_resource

@@ -32,20 +32,20 @@ def by_name(name: str) -> Dialect:
 def of_creation(headers: CIMultiDictProxy[str], door: Door) -> Dialect:
     """The dialect of a request that begins an upload at `door`.
 
-    Raises UnsupportedTusVersion, and MalformedRequest for tus at another door.
+    Raises UnsupportedTusVersion, and MalformedRequest for tus at the other door.
     """
     if door is Door.TUS:
         check_version(headers)
         return TUS
     if RESUMABLE in headers:
-        raise MalformedRequest("uploads by tus begin at /gateway/tus followed by ChatKitty's path")
+        raise MalformedRequest("tus uploads begin at /gateway/tus followed by ChatKitty's path")
     return draft_of(headers)
 
 
 def of_resource(method: str, headers: CIMultiDictProxy[str]) -> Dialect | None:
-    """The dialect of a request to an upload, None if it is not resumption that it is about.
+    """The dialect of a request to an upload; None if the request does not continue an upload.
 
-    tus wins: its clients for iOS send by upload tasks, to which iOS adds the draft's headers.
+    tus wins: on iOS, tus clients send through upload tasks, to which iOS adds the draft's headers.
     Raises UnsupportedTusVersion and MalformedRequest.
     """
     if RESUMABLE in headers:
@@ -59,7 +59,9 @@ def of_resource(method: str, headers: CIMultiDictProxy[str]) -> Dialect | None:
 
 
 def _of_head(headers: CIMultiDictProxy[str]) -> Draft:
-    """The draft; before version 7, it had these fields refused."""
+    """The draft of a HEAD request. Drafts before version 7 refuse these headers."""
     if unfit := [name for name in _NOT_OF_HEAD if name in headers]:
-        raise MalformedRequest(f"HEAD asks for the state of an upload, and has no {unfit[0]}")
+        raise MalformedRequest(
+            f"a HEAD request asks for the state of an upload: send no {unfit[0]}"
+        )
     return draft_of(headers)

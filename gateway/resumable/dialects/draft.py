@@ -1,6 +1,6 @@
-"""The IETF's resumable uploads, in each version that clients speak. Pure.
+"""The IETF draft of resumable uploads, in each version that clients use. Pure.
 
-Source: draft-ietf-httpbis-resumable-upload-01 (interop version 3) to -11 and what follows (8).
+Source: draft-ietf-httpbis-resumable-upload-01 (interop version 3) to -11 and later (8).
 """
 
 from collections.abc import Mapping
@@ -35,16 +35,16 @@ INCOMPLETE: Final = "Upload-Incomplete"
 PARTIAL: Final = "application/partial-upload"
 
 _OF_FORMS: Final = frozenset({Ambiguity.DISPOSITION_TYPE, Ambiguity.NAME_MISSING})
-"""What is missing in a Content-Disposition that is none of a form's part."""
+"""Prefix that makes a request's Content-Disposition readable like a form part's."""
 _USUAL: Final = frozenset({Ambiguity.PARAMETER_EXTENDED})
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One version of the draft; `version` is None for requests that name none that is spoken here.
+    """One version of the draft; `version` is None for requests that name no supported version.
 
-    `lifetime` is the key in Upload-Limit of how long an upload is kept, None before there was that
-    field. `appended_status` is the answer to an append after which more is to come.
+    `lifetime` is the member of Upload-Limit that says how long an upload is kept; None in versions
+    without that field. `appended_status` is the status after an append that is not the last.
     """
 
     version: int | None
@@ -55,18 +55,18 @@ class Draft:
 
     @property
     def name(self) -> str:
-        """`draft-8`, or `draft` without a version."""
+        """`draft-8`, for example; `draft` without a version."""
         return "draft" if self.version is None else f"draft-{self.version}"
 
     def creation(self, head: HeadLike) -> Creation:
-        """What the request says; without the draft's fields it brings the whole file.
+        """What a creation asks for; without the draft's headers, it brings the whole file.
 
         Raises MalformedRequest, and InconsistentUploadLength.
         """
         complete = self._is_complete(head.headers) is not False
         if items.size(head.headers, OFFSET):
             raise MalformedRequest(
-                f"{OFFSET} says that earlier parts were sent: send them here too"
+                f"{OFFSET} says that earlier bytes were sent, but this request begins an upload"
             )
         length, content = _length(head, 0, complete=complete), content_size(head)
         if length is not None and content is not None and content > length:
@@ -82,25 +82,27 @@ class Draft:
         )
 
     def append(self, head: HeadLike) -> Append:
-        """What the request says.
+        """What an append asks for.
 
         Raises MalformedRequest, UnsupportedContentType and InconsistentUploadLength.
         """
         kind = head.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if self.typed and kind != PARTIAL:
-            raise UnsupportedContentType(f"send a part of an upload as {PARTIAL}")
+            raise UnsupportedContentType(
+                f"send a part of an upload with the Content-Type {PARTIAL}"
+            )
         offset = items.size(head.headers, OFFSET)
         if offset is None:
-            raise MalformedRequest(f"{OFFSET} has to be the number of bytes that were sent before")
+            raise MalformedRequest(f"{OFFSET} must be the number of bytes that were sent before")
         complete = self._is_complete(head.headers)
         if complete is None:
-            raise MalformedRequest(f"{self._field} has to say whether more parts follow")
+            raise MalformedRequest(f"{self._field} must say whether more parts follow")
         return Append(offset, complete, _length(head, offset, complete=complete))
 
     def interim(self, report: Report) -> Mapping[str, str] | None:
-        """Where to go on if the connection breaks, for `104 Upload Resumption Supported`.
+        """The headers of `104 Upload Resumption Supported`: where to resume after a break.
 
-        None for a request without a version, which must not be answered so.
+        None for a request without a version, which must not get an interim response.
         """
         if self.version is None:
             return None
@@ -108,30 +110,30 @@ class Draft:
         return {**self._spoken(), "Location": report.location, **limit}
 
     def created(self, report: Report) -> Reply:
-        """Where to go on."""
+        """The answer to a creation: where to continue."""
         return Reply(201, {"Location": report.location, **self._of(report)})
 
     def appended(self, report: Report) -> Reply:
-        """How far the upload is."""
+        """The answer to an append: the new offset."""
         return Reply(self.appended_status, self._of(report))
 
     def state(self, report: Report) -> Reply:
-        """How far the upload is, and how long."""
+        """The answer to HEAD: offset, length and expiry."""
         length = {}
         if self.lifetime and report.length is not None:
             length = {LENGTH: str(report.length)}
         return Reply(204, {**self._of(report), **length, "Cache-Control": "no-store"})
 
     def cancelled(self) -> Reply:
-        """That the upload is gone."""
+        """The answer to DELETE."""
         return Reply(204, self._spoken())
 
     def options(self, limits: Limits) -> Reply:
-        """What an upload may have."""
+        """The answer to OPTIONS: the limits of an upload."""
         return Reply(204, {**self._spoken(), **self._limit(f"max-size={limits.max_size}")})
 
     def marks(self, report: Report | None, limits: Limits | None = None) -> Mapping[str, str]:
-        """Whether the upload is complete, and so of what this is the answer."""
+        """Headers of every other answer: whether the upload is complete."""
         limit = self._limit(f"max-size={limits.max_size}") if limits else {}
         if report is None:
             return {**self._completeness(complete=False), **limit, **self._spoken()}
@@ -146,8 +148,8 @@ class Draft:
     def _is_complete(self, headers: CIMultiDictProxy[str]) -> bool | None:
         """Whether the content ends the file; None if the request does not say.
 
-        Two lines, or the other versions' field, may say that it does not, and are not ignored: a
-        part must not be taken for the whole.
+        The header may be sent twice, or be another version's, and still say that more follows. Such
+        a header is not ignored: a part must not be taken for the whole file.
         """
         for name in (COMPLETE, INCOMPLETE):
             if len(headers.getall(name, ())) > 1:
@@ -158,7 +160,9 @@ class Draft:
         else:
             other, more = INCOMPLETE, items.flag(headers, INCOMPLETE) is True
         if more and value is None:
-            raise MalformedRequest(f"{other} is not of the version in {VERSION}: {self._field} is")
+            raise MalformedRequest(
+                f"{other} belongs to another version than {VERSION} names: send {self._field}"
+            )
         return value if value is None else value is not self.inverted
 
     def _completeness(self, *, complete: bool) -> dict[str, str]:
@@ -191,7 +195,7 @@ DRAFTS: Final = (*_SPOKEN.values(), UNVERSIONED)
 
 
 def draft_of(headers: CIMultiDictProxy[str]) -> Draft:
-    """The version that a request speaks; the newest rules if it is none that is spoken here."""
+    """The version that a request names; else the newest one's rules, without a version."""
     return _SPOKEN.get(items.size(headers, VERSION), UNVERSIONED)
 
 
@@ -200,7 +204,7 @@ def _limits(report: Report, lifetime: str | None) -> str:
 
 
 def _length(head: HeadLike, offset: int, *, complete: bool) -> int | None:
-    """The file's length by a request whose content begins at `offset`, None if it says none."""
+    """The file's length according to a request with content that begins at `offset`, or None."""
     told = items.size(head.headers, LENGTH)
     content = content_size(head)
     if content is None or not complete:
@@ -218,7 +222,7 @@ def _inconsistent(length: int, end: int) -> InconsistentUploadLength:
 
 
 def _name(headers: CIMultiDictProxy[str]) -> tuple[str | None, bool]:
-    """The name in Content-Disposition, and whether a backslash in it is no path's."""
+    """The name in Content-Disposition, and whether a backslash in it belongs to the name."""
     values = headers.getall("Content-Disposition", ())
     if not values:
         return None, False

@@ -1,6 +1,6 @@
-"""The structured items (RFC 9651) of the draft's fields: integers and booleans. Pure.
+"""Structured items (RFC 9651) in the draft's headers: integers and booleans. Pure.
 
-By hand, since two kinds of item are all that is read, and none of what is written needs quoting.
+No library: only two kinds of items are read, and none of those written needs quoting.
 """
 
 import re
@@ -20,7 +20,7 @@ _ITEM: Final = re.compile(rf" *(?:(?P<integer>-?[0-9]{{1,15}})|\?(?P<boolean>[01
 
 
 def size(headers: CIMultiDictProxy[str], name: str) -> int | None:
-    """The number of bytes in a field; None if there is none, or another value, which is ignored."""
+    """The number of bytes in a header; None if it is missing or has another kind of value."""
     found = _item(headers, name)
     if found is None or found["integer"] is None:
         return None
@@ -29,7 +29,7 @@ def size(headers: CIMultiDictProxy[str], name: str) -> int | None:
 
 
 def flag(headers: CIMultiDictProxy[str], name: str) -> bool | None:
-    """The boolean in a field; None if there is none, or another value, which is ignored."""
+    """The boolean in a header; None if it is missing or has another kind of value."""
     found = _item(headers, name)
     if found is None or found["boolean"] is None:
         return None
@@ -42,6 +42,6 @@ def written(*, value: bool) -> str:
 
 
 def _item(headers: CIMultiDictProxy[str], name: str) -> re.Match[str] | None:
-    """The item on the only line of that name; several lines are a list, which is no item."""
+    """The item in the only line of that name; several lines are a list, not an item."""
     values = headers.getall(name, ())
     return _ITEM.fullmatch(values[0]) if len(values) == 1 else None

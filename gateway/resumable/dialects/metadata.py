@@ -1,6 +1,6 @@
 """What a tus client says about its file: the Upload-Metadata of a creation. Pure.
 
-Each client has keys of its own (Uppy sends `relativePath`), which are left to it.
+Clients add keys of their own (Uppy sends `relativePath`), which are ignored.
 """
 
 import re
@@ -24,7 +24,7 @@ _TYPE: Final = re.compile(r"[ -~]+")
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """`written` is the header as it came, None without one; `fields` are parts next to the file."""
+    """`written` is the unchanged header, None without one; `fields` are parts next to the file."""
 
     name: str | None
     type: str | None
@@ -35,8 +35,8 @@ class Metadata:
 def read_metadata(headers: CIMultiDictProxy[str]) -> Metadata:
     """The file's name and type, and the parts next to it that ChatKitty documents.
 
-    Raises MalformedRequest for a header that breaks the grammar, and for a known key that comes
-    twice or has no UTF-8 in Base64.
+    Raises MalformedRequest if the header breaks the grammar, or if a known key is repeated or is
+    not UTF-8 in Base64.
     """
     values = headers.getall(_FIELD, ())
     written = ",".join(values) if values else None
@@ -59,7 +59,7 @@ def _pairs(written: str) -> Iterator[tuple[str, str]]:
     for text in written.split(",") if written.strip() else ():
         pair = _PAIR.fullmatch(text.strip(" "))
         if pair is None:
-            raise MalformedRequest(f"{_FIELD} has to be keys with values in Base64")
+            raise MalformedRequest(f"{_FIELD} must be keys with values in Base64")
         key, value = pair[1], pair[2] or ""
         if key in _NAMES or key in _TYPES or is_documented(key):
             yield key, _decoded(key, value)
@@ -70,5 +70,5 @@ def _decoded(key: str, value: str) -> str:
         return b64decode(value, validate=True).decode()
     except (Error, UnicodeDecodeError):
         raise MalformedRequest(
-            f"the value of {key} in {_FIELD} has to be UTF-8 text in Base64"
+            f"the value of {key} in {_FIELD} must be UTF-8 text in Base64"
         ) from None

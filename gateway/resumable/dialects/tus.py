@@ -46,24 +46,26 @@ _NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class Tus:
-    """The one version of tus that there is."""
+    """The only version of tus."""
 
     name: Final = "tus"
 
     def creation(self, head: HeadLike) -> Creation:
-        """What the request says.
+        """What a creation asks for.
 
         Raises MalformedRequest, UnsupportedContentType and InconsistentUploadLength.
         """
         headers = head.headers
         if "Upload-Concat" in headers:
-            raise MalformedRequest("uploads cannot be put together from others here")
+            raise MalformedRequest("concatenation of uploads is not supported here")
         content = content_size(head)
         if content != 0:
             _check_type(headers)
         length = _length(headers, required=True)
         if length is not None and content is not None and content > length:
-            raise InconsistentUploadLength(f"{_LENGTH} is {length}, but {content} bytes came")
+            raise InconsistentUploadLength(
+                f"{_LENGTH} is {length}, but the request has {content} bytes"
+            )
         metadata = read_metadata(headers)
         return Creation(
             length=length,
@@ -78,37 +80,37 @@ class Tus:
         )
 
     def append(self, head: HeadLike) -> Append:
-        """What the request says. Raises MalformedRequest and UnsupportedContentType."""
+        """What an append asks for. Raises MalformedRequest and UnsupportedContentType."""
         _check_type(head.headers)
         offset = _number(head.headers, _OFFSET)
         if offset is None:
-            raise MalformedRequest(f"{_OFFSET} has to be the number of bytes that were sent before")
+            raise MalformedRequest(f"{_OFFSET} must be the number of bytes that were sent before")
         length = _length(head.headers, required=False)
         return Append(offset, complete=False, length=length, checksum=_checksum(head.headers))
 
     def interim(self, _: Report) -> None:
-        """There are none in tus."""
+        """None: tus has no interim responses."""
 
     def created(self, report: Report) -> Reply:
-        """Where to go on."""
+        """The answer to a creation: where to continue."""
         return Reply(201, {"Location": report.location, **self._of(report)})
 
     def appended(self, report: Report) -> Reply:
-        """How far the upload is."""
+        """The answer to an append: the new offset."""
         return Reply(204, self._of(report))
 
     def state(self, report: Report) -> Reply:
-        """How far the upload is, how long, and what was said about it."""
+        """The answer to HEAD: offset, length, and the client's metadata."""
         length = {_DEFER: "1"} if report.length is None else {_LENGTH: str(report.length)}
         metadata = {} if report.metadata is None else {"Upload-Metadata": report.metadata}
         return Reply(200, {**self._of(report), **length, **metadata, "Cache-Control": "no-store"})
 
     def cancelled(self) -> Reply:
-        """That the upload is gone."""
+        """The answer to DELETE."""
         return Reply(204, _SPOKEN)
 
     def options(self, limits: Limits) -> Reply:
-        """What is spoken here."""
+        """The answer to OPTIONS: version, extensions and limits."""
         return Reply(
             204,
             {
@@ -121,7 +123,7 @@ class Tus:
         )
 
     def marks(self, report: Report | None, limits: Limits | None = None) -> Mapping[str, str]:
-        """How far the upload is."""
+        """Headers of every other answer: the offset."""
         limit = {"Tus-Max-Size": str(limits.max_size)} if limits else {}
         offset = {_OFFSET: str(report.offset)} if report else {}
         return {**_SPOKEN, **offset, **limit}
@@ -137,28 +139,28 @@ TUS: Final = Tus()
 
 
 def check_version(headers: CIMultiDictProxy[str]) -> None:
-    """Raises UnsupportedTusVersion for any other version than 1.0.0, and for none."""
+    """Raises UnsupportedTusVersion unless the request names version 1.0.0."""
     if headers.getall(RESUMABLE, ()) != [VERSION]:
         raise UnsupportedTusVersion(f"send {RESUMABLE}: {VERSION}", VERSION)
 
 
 def _check_type(headers: CIMultiDictProxy[str]) -> None:
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() != CONTENT:
-        raise UnsupportedContentType(f"send a part of an upload as {CONTENT}")
+        raise UnsupportedContentType(f"send a part of an upload with the Content-Type {CONTENT}")
 
 
 def _number(headers: CIMultiDictProxy[str], name: str) -> int | None:
-    """The number of bytes in a field, None if there is none."""
+    """The number of bytes in a header; None if there is none."""
     values = headers.getall(name, ())
     if not values:
         return None
     if len(values) > 1 or not _NUMBER.fullmatch(values[0]):
-        raise MalformedRequest(f"{name} has to be one number of bytes")
+        raise MalformedRequest(f"{name} must be one number of bytes")
     return int(values[0])
 
 
 def _length(headers: CIMultiDictProxy[str], *, required: bool) -> int | None:
-    """The file's length, None if it is not known yet; `required`: that has to be said as well."""
+    """The file's length; None if it is not known yet. `required`: the request must say that."""
     length = _number(headers, _LENGTH)
     deferred = headers.getall(_DEFER, ())
     if deferred and (deferred != ["1"] or length is not None):
@@ -174,11 +176,11 @@ def _checksum(headers: CIMultiDictProxy[str]) -> Checksum | None:
         return None
     algorithm, _, encoded = values[0].partition(" ")
     if len(values) > 1 or algorithm not in ALGORITHMS:
-        raise MalformedRequest(f"{_CHECKSUM} has to be one of {', '.join(ALGORITHMS)}")
+        raise MalformedRequest(f"{_CHECKSUM} must be one of {', '.join(ALGORITHMS)}")
     try:
         digest = b64decode(encoded, validate=True)
     except (Error, ValueError):
         digest = b""
     if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
-        raise MalformedRequest(f"{_CHECKSUM} has to be a {algorithm} in Base64")
+        raise MalformedRequest(f"{_CHECKSUM} must be a {algorithm} in Base64")
     return Checksum(algorithm, digest)

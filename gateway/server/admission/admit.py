@@ -45,8 +45,8 @@ GRANTED = Principal("grant")
 """The subject of all requests with only a grant."""
 
 _NOT_HOSTED: Final = (
-    "files of this path are relayed to ChatKitty, which accepts them in one multipart request only:"
-    " send that to the path itself"
+    "files for this path are relayed to ChatKitty, which accepts only one multipart request: send"
+    " that to the path itself"
 )
 
 

@@ -22,7 +22,7 @@ from gateway.limits.minimum_rate import Pace
 from gateway.server.connection.context import CONTINUED
 from gateway.server.services import Services
 
-BROKEN_CHUNKS = "the body is not in chunked transfer coding, as its Transfer-Encoding says"
+BROKEN_CHUNKS = "the body is not in the chunked coding that its Transfer-Encoding declares"
 
 _INCOMPLETE = "the body ended before it was complete"
 

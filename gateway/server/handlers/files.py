@@ -145,7 +145,7 @@ def _without(why: Without, headers: dict[str, str], size: int) -> web.Response:
         )
     if why is Without.NOT_SATISFIABLE:
         raise RangeNotSatisfiable(
-            f"the file has {size} bytes, and the requested range has none of them", size
+            f"the file has {size} bytes, none of them in the requested range", size
         )
     del headers["Content-Type"]
     return web.Response(status=why.value, headers=headers)

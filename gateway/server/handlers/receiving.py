@@ -150,7 +150,7 @@ async def _without_parts(services: Services, upload_id: str, error: PartsLost) -
     try:
         kept = await services.sessions.read(upload_id)
     except UploadNotFound:
-        return SessionTaken("the upload was ended in the meantime")
+        return SessionTaken("the upload has ended in the meantime")
     if not kept.session.relies_on(error.name):
         return SessionTaken("another request has continued the upload")
     log.warning("session.parts_lost", upload_id=upload_id, name=error.name)
@@ -258,7 +258,7 @@ async def _until(
             if not reading.done():
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
-                raise SessionTaken("another request continues the upload")
+                raise SessionTaken("another request is continuing the upload")
             if not (chunk := reading.result()):
                 return
             yield chunk
@@ -278,7 +278,7 @@ def _check_room(session: Session, length: int | None) -> None:
     end = session.offset + length
     if session.length is not None and end > session.length:
         raise InconsistentUploadLength(
-            f"the upload has {session.length} bytes, and this request ends at {end}"
+            f"the upload has {session.length} bytes, but this request ends at byte {end}"
         )
     if end > session.limit:
         raise FileTooLarge(f"a file may have at most {session.limit} bytes here")
@@ -286,7 +286,7 @@ def _check_room(session: Session, length: int | None) -> None:
 
 def _check_digest(expected: bytes, found: bytes) -> None:
     if expected != found:
-        raise ChecksumFailed("the content does not have the checksum that came with it")
+        raise ChecksumFailed("the content does not match its checksum")
 
 
 def _renewed(session: Session, receiving: Receiving) -> Session:

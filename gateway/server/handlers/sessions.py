@@ -251,7 +251,7 @@ def _check_repeats(request: web.Request, asked: Append, length: int) -> None:
     if asked.offset != length:
         raise OffsetMismatch(length, asked.offset)
     if _has_content(request):
-        raise InconsistentUploadLength(f"the upload has {length} bytes, and is complete")
+        raise InconsistentUploadLength(f"the upload is already complete, with {length} bytes")
 
 
 def _has_content(request: web.Request) -> bool:

@@ -206,14 +206,14 @@ STORE: Final = [
     Case(
         "no conditional writes",
         "store",
-        "the store does not honour the conditions of writes (If-None-Match, If-Match)",
+        "the store does not honour conditional writes (If-None-Match, If-Match)",
         "use a store that honours them, or have the proxy in front of it forward them",
         store_without_conditions,
     ),
     Case(
         "conditional writes are answered 501",
         "store",
-        "the store does not honour the conditions of writes (If-None-Match, If-Match)",
+        "the store does not honour conditional writes (If-None-Match, If-Match)",
         "use a store that honours them, or have the proxy in front of it forward them",
         store_ignorant_of_conditions,
     ),

@@ -14,7 +14,7 @@ from tests.gateway.multipart.hostile_bodies import AMBIGUOUS, BOUNDARIES, NAMED
 FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY.decode()}"
 PLACE = re.compile(
     r"(?:In (?:line \d+(?: \([!-~]+\))? of )?the (?:headers|content) of part \d+(?: \(`[^`]+`\))?"
-    r"|In the request's Content-Type|Before the first part|Behind the closing boundary): [A-Z]"
+    r"|In the request's Content-Type|Before the first part|After the closing boundary): [A-Z]"
 )
 
 
