@@ -1,8 +1,8 @@
-"""CPU time of uploads, and of GETs, beside other proxies', in one run.
+"""CPU time of uploads and GETs, compared with that of other proxies, in one run.
 
 Each load goes through every side in turn, several times; the medians are compared. Seconds are of
-the proxy's own processes, alone on one core, and mean little on another machine; ratios do. Load
-and sink have the other core, and carry more than any proxy: see the rates.
+the proxy's own processes, alone on one core. They mean little on another machine; ratios do. Load
+and sink have the other core, and handle more than any proxy: see the rates.
 """
 
 import argparse
@@ -30,7 +30,7 @@ LOADS = {
     "GET 10 MiB": Load(10 * 1024**2, 80, 4, gets=True),
 }
 SMALL = 1024**2
-"""From here on a body's cost is told per GiB, below per request."""
+"""The cost of larger bodies is printed per GiB, that of smaller ones per request."""
 
 BASELINE = "nginx"
 TITLE = f"CPU of the proxy for one relayed upload ({BASELINE} = 1)"
@@ -38,7 +38,7 @@ TITLE = f"CPU of the proxy for one relayed upload ({BASELINE} = 1)"
 
 @dataclass
 class Cost:
-    """What one side cost under one load, once for each round."""
+    """The cost of one side under one load, once for each round."""
 
     cpu: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)

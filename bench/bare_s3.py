@@ -1,7 +1,7 @@
-"""What a Python program would write to put bytes on S3: parts of 8 MiB, two at a time.
+"""What a Python program would do to put bytes on S3: parts of 8 MiB, two at a time.
 
 `python -m bench.bare_s3 ENDPOINT BUCKET SIZE COUNT MODE` prints the CPU seconds of COUNT objects.
-With MODE `default` botocore is left as it comes, with `ours` it is set as the gateway sets it.
+With MODE `default` botocore has its default settings, with `ours` the gateway's.
 """
 
 import asyncio

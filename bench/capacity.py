@@ -1,4 +1,4 @@
-"""What the parts of a deployment use while nothing happens, and what an open upload holds.
+"""What the parts of a deployment use while idle, and what an open upload holds.
 
 Figures of docs/capacity.md; `python -m bench.price` has those of an upload.
 """
@@ -18,7 +18,7 @@ from bench.load import around
 
 DELIVERIES = ("relay", "external")
 OPEN = 16
-"""So few that one subject may hold all that comes of them: beyond that, uploads are refused."""
+"""Few enough for one subject's share of memory: beyond that, uploads are refused."""
 
 SENT = 4 * 1024**2
 _MIB = 1024**2
@@ -44,7 +44,7 @@ def _print_idle(deployment: Deployment) -> None:
 
 
 def _print_open(deployment: Deployment) -> None:
-    # Nothing ran before: the heap has no room of others that these could use.
+    # First, so that the heap has no freed memory that these uploads could use.
     before, _ = deployment.held("gateway")
     with _open_uploads(deployment):
         held = deployment.held("gateway")[0] - before

@@ -1,4 +1,4 @@
-"""The figures of a run as a picture."""
+"""Draws the figures of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path

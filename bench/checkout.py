@@ -1,4 +1,4 @@
-"""States of the source that are compared: this one, and others next to it."""
+"""States of the source that are compared: this one, and others in other directories."""
 
 import argparse
 import sys

@@ -1,8 +1,8 @@
-"""What thousands of clients wait for a small GET, each with a connection that is mostly idle.
+"""Latency of small GETs from thousands of clients, on connections that are mostly idle.
 
-`python -m bench.crowd [CONNECTIONS]` opens 2,000 of them, on each of which one GET of 400 bytes is
-sent a second. A connection costs what the proxy's resident memory has grown by for each, with what
-it keeps open to the sink.
+`python -m bench.crowd [CONNECTIONS]` opens 2,000, and sends one GET of 400 bytes a second on each.
+The memory of a connection is the growth of the proxy's resident memory, divided by the number of
+connections; it includes the proxy's connections to the sink.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ SECONDS = 10
 SIZE = 400
 _BODY = bytes(SIZE)
 BATCH = 40
-"""Requests that are sent at once, before the next ones are due."""
+"""This many requests are sent at once, before the next ones are due."""
 
 SETTINGS = {"GATEWAY_MAX_CONNECTIONS": "10000", "GATEWAY_MAX_CONNECTIONS_PER_ADDRESS": "0"}
 
@@ -45,7 +45,7 @@ class Client(asyncio.Protocol):
         self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """An answer, whose body is so small that it arrives in one piece."""
+        """Handle an answer; its body is small enough to arrive in one piece."""
         assert data.startswith((b"HTTP/1.1 200 ", _BODY)), data
         if data.endswith(_BODY):
             self._taken.append(time.perf_counter() - self._started)

@@ -1,4 +1,4 @@
-"""A whole deployment as `chatkitty-gateway up` starts it, and what each part of it uses."""
+"""A whole deployment as `chatkitty-gateway up` starts it, and the resources that each part uses."""
 
 import json
 import time
@@ -20,20 +20,20 @@ from gateway.stack.part import Command, Part
 from gateway.stack.probes import says
 
 SETTLE = 3.0
-"""Seconds in which beat, which reports no readiness, starts: they do not count as idle."""
+"""Seconds in which beat starts, which does not report readiness: they do not count as idle."""
 
 IDLE = 5.0
-"""Seconds in which idle parts are measured."""
+"""Seconds for which idle parts are measured."""
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 60.0
 _TOLD = '{"gateway"'
-"""How the line begins in which `up --json` describes what it has started."""
+"""The beginning of the line in which `up --json` describes what it has started."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What was used at `seconds`: CPU seconds by part, and commands that Redis received."""
+    """What was used in `seconds`: CPU seconds by part, and commands that Redis received."""
 
     seconds: float
     cpu: Mapping[str, float]
@@ -44,7 +44,7 @@ class Usage:
         return Usage(self.seconds - before.seconds, cpu, self.commands - before.commands)
 
     def beyond(self, idle: "Usage") -> "Usage":
-        """Without what idle parts use in as many seconds."""
+        """What was used beyond what idle parts use in the same time."""
         share = self.seconds / idle.seconds
         cpu = {part: max(0.0, used - share * idle.cpu[part]) for part, used in self.cpu.items()}
         return Usage(self.seconds, cpu, self.commands - share * idle.commands)
@@ -72,7 +72,7 @@ class Deployment:
             _START_SECONDS,
             _STOP_SECONDS,
         )
-        with chdir(checkout.directory):  # Celery imports from where it is started
+        with chdir(checkout.directory):  # Celery imports from its working directory
             stack.enter_context(Part(command, directory))
         told = json.loads(next(line for line in log.read_text().splitlines() if _TOLD in line))
         self.url: str = told["gateway"]
@@ -95,7 +95,7 @@ class Deployment:
         return self.usage() - before
 
     def run(self, load: Load) -> Usage:
-        """Upload all of it, and return what was used until the last upload had finished."""
+        """Upload everything, and return what was used until the last upload had finished."""
         ended, before = self.ended(), self.usage()
         run_load(self.url, load, self.token)
         while self.ended() < ended + load.uploads:

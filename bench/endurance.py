@@ -1,10 +1,10 @@
-"""Very many small uploads through a whole deployment: what grows that should not.
+"""Very many small uploads through a whole deployment: does anything grow that should not?
 
-`python -m bench.endurance [UPLOADS]` sends 100,000 of 2 KiB, of which one in 25 is hosted, no
-faster than the workers see their ends. It exits with 1 where the resident memory of gateway or
-worker is over 5 % above what it was after a tenth of them, their file descriptors are more than
-pools of connections explain, or the p99 of either delivery in the last tenth is over 1.5 times that
-of the second.
+`python -m bench.endurance [UPLOADS]` sends 100,000 uploads of 2 KiB, one in 25 of them hosted, no
+faster than the workers finish them. It exits with 1 if the resident memory of the gateway or a
+worker is more than 5 % above that after the first tenth, if their file descriptors grow by more
+than pools of connections explain, or if the p99 of either delivery in the last tenth is more than
+1.5 times that of the second tenth.
 """
 
 import sys
@@ -20,7 +20,7 @@ from bench.load import Load, p99, time_load
 UPLOADS = 100_000
 TENTHS = 10
 BLOCK = 2000
-"""Uploads before the workers are waited for."""
+"""After this many uploads, the workers are waited for."""
 
 LOADS = {
     "relays": Load(2048, 1920, 8),
@@ -30,7 +30,7 @@ PARTS = ("gateway", "worker")
 MOST_MEMORY = 1.05
 MOST_P99 = 1.5
 MOST_DESCRIPTORS = 64
-"""By how many they may grow: pools of connections fill up as more is done at a time."""
+"""Descriptors may grow by this many: pools of connections fill up as more happens at a time."""
 
 _ROUTES = """
 [[routes]]
@@ -41,7 +41,7 @@ delivery = "external"
 
 @dataclass(frozen=True)
 class Look:
-    """What is held after so many uploads, and what the last of them took, in seconds."""
+    """What is held after `uploads` uploads, and how long the last of them took, in seconds."""
 
     uploads: int
     held: dict[str, tuple[int, int]]
@@ -57,7 +57,7 @@ class Look:
 
 
 def main() -> None:
-    """Send, and tell what was held after each tenth."""
+    """Send, and print what is held after each tenth."""
     uploads = int(sys.argv[1]) if len(sys.argv) > 1 else UPLOADS
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         directory = Path(name)

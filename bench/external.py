@@ -1,6 +1,6 @@
-"""CPU time of `external` beside a bare aiobotocore upload of as many bytes, in one run.
+"""CPU time of `external`, compared with a bare aiobotocore upload of the same size, in one run.
 
-The bare upload has its bytes in memory; the gateway receives, scans and checks them as well.
+The bare upload has its bytes in memory; the gateway also receives, scans and checks them.
 """
 
 import os

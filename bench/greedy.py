@@ -1,8 +1,8 @@
-"""A greedy subject beside a modest one, whose quotas are the same: what the modest one notices.
+"""A greedy subject and a modest one, with the same quotas: does the modest one notice?
 
-`python -m bench.greedy` has the modest one upload alone, then beside a greedy one that sends 10,000
-requests a minute, whatever it is answered. It exits with 1 where an upload of the modest one fails,
-or its p99 more than doubles.
+`python -m bench.greedy` has the modest one upload alone, then together with a greedy one, which
+sends 10,000 requests a minute, whatever it is answered. It exits with 1 if an upload of the modest
+one fails, or if its p99 more than doubles.
 """
 
 import argparse
@@ -27,18 +27,18 @@ GREEDY = "greedy-token"
 PER_MINUTE = 10_000
 MODEST_PER_MINUTE = 600
 QUOTA = 1_200
-"""Requests a minute that each of the two may make."""
+"""The requests a minute that each of the two may make."""
 
 SIZE = 100 * 1024
 CONNECTIONS = 16
-"""Over which the greedy one spreads its requests."""
+"""The greedy one spreads its requests over this many connections."""
 
 LARGEST_RATIO = 2.0
 
 
 @dataclass
 class Answers:
-    """What one subject was answered, and after how many seconds."""
+    """The statuses of one subject's answers, and the seconds until each."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Answers:
 
 
 def main() -> None:
-    """Measure, print, and tell whether the modest one was left in peace."""
+    """Measure, print, and report whether the modest one was disturbed."""
     options = _options()
     good = True
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
@@ -85,15 +85,15 @@ def _options() -> argparse.Namespace:
 
 
 async def _compare(side: Side, rounds: int, seconds: float) -> bool:
-    """Turn about alone and beside the greedy one, so that the machine's moods are the same."""
-    await _send(side.url, TOKEN, MODEST_PER_MINUTE, 1, 2.0)  # caches, pools and scripts are filled
+    """Alternate between alone and together, so that the machine's state is the same for both."""
+    await _send(side.url, TOKEN, MODEST_PER_MINUTE, 1, 2.0)  # fills caches, pools and scripts
     alone, beside, greedy = Answers(), Answers(), Answers()
     used = 0.0
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         for _ in range(rounds):
             alone += await _send(side.url, TOKEN, MODEST_PER_MINUTE, 1, seconds)
             before = side.cpu_seconds()
-            # A process of its own: what the modest one waits for must not be our own work.
+            # A separate process: the modest one must not wait for the work of this one.
             sending = asyncio.wrap_future(pool.submit(_be_greedy, side.url, seconds))
             beside += await _send(side.url, TOKEN, MODEST_PER_MINUTE, 1, seconds)
             greedy += await sending
@@ -110,7 +110,7 @@ def _be_greedy(url: str, seconds: float) -> Answers:
 
 
 async def _send(url: str, token: str, per_minute: int, connections: int, seconds: float) -> Answers:
-    """Uploads at a steady rate, over so many connections, each waiting for its answers."""
+    """Send uploads at a steady rate over `connections`, each of which waits for its answers."""
     answers = Answers()
     pause = 60 / per_minute * connections
     async with asyncio.TaskGroup() as group:
@@ -139,7 +139,7 @@ async def _client(
 
 
 async def _status(reader: asyncio.StreamReader) -> int:
-    """The status of an answer that was read to its end."""
+    """The status of an answer, which is read to its end."""
     head = await reader.readuntil(b"\r\n\r\n")
     _, _, rest = head.lower().partition(b"content-length:")
     await reader.readexactly(int(rest.partition(b"\r\n")[0]))

@@ -1,10 +1,11 @@
-"""Instructions of the gateway for each request, counted by valgrind: nearly the same at any time.
+"""Instructions of the gateway for each request, counted by valgrind: nearly the same every time.
 
 `python -m bench.instructions [--kinds KIND ... --] [PYTHON ...]` counts them for the gateways that
-the interpreters import, else for this one: that of another work tree tells what has changed since
-then. Whatever the gateway, it is sent the same bytes over one connection; boundaries and file names
-are new for each upload. Only the thread of the event loop counts: others work by the clock. So does
-the loop now and then, the more the slower it runs; of all rounds the one with the fewest counts.
+the given interpreters import, or for this one. An interpreter of another work tree shows what has
+changed since. Every gateway receives the same bytes over one connection; boundaries and file names
+are new for each upload. Only the event loop's thread counts, since other threads work by the clock.
+The loop has some such work too, and does more of it the slower it runs: so the round with the
+fewest instructions counts.
 """
 
 import argparse
@@ -24,21 +25,21 @@ from bench.load import PATH, around, read_answer
 from bench.sides import TOKEN, Bench, Side
 
 REQUESTS = 60
-"""In each round; a first one, which fills caches and pools, does not count."""
+"""In each round; the first one fills caches and pools, and does not count."""
 
 ROUNDS = 8
 KIB = 1024
 _BYTES = bytes(range(256)) * 400
 _VALGRIND = ("valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes")
 _LOOP = "-01"
-"""How the names of the counts of the first thread end."""
+"""The ending of the names of the first thread's counts."""
 
 _START_SECONDS = 600.0
 _LIMITS = ("UPSTREAM", "BODY", "HEAD", "IDLE", "ANSWER")
 _SETTINGS = {
     "PYTHONHASHSEED": "0",
-    "GATEWAY_HASH": "crc32c",  # whatever the gateway's own default
-    "PYTHONSAFEPATH": "1",  # the interpreter's gateway, not that of this directory
+    "GATEWAY_HASH": "crc32c",  # whatever the gateway's default is
+    "PYTHONSAFEPATH": "1",  # import the interpreter's gateway, not this directory's
     **{f"GATEWAY_{limit}_TIMEOUT": "600" for limit in _LIMITS},  # all takes fifty times as long
 }
 _TOTAL = re.compile(r"^totals: (\d+)$", re.MULTILINE)
@@ -46,13 +47,13 @@ _TOTAL = re.compile(r"^totals: (\d+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of request: an upload of so many bytes, relayed or hosted, or a GET."""
+    """One kind of request: an upload of `size` bytes, relayed or hosted, or a GET."""
 
     size: int | None
     hosted: bool = False
 
     def requests(self, host: str) -> Iterator[bytes]:
-        """One after the other, always the same ones."""
+        """The requests, always the same ones."""
         for number in count():
             if self.size is None:
                 lines = f"Host: {host}\r\nAuthorization: Bearer {TOKEN}"
@@ -101,7 +102,7 @@ def _count(kind: Kind, python: str, stack: ExitStack, directory: Path) -> list[i
 
 
 def _rounds(side: Side, kind: Kind) -> Iterator[None]:
-    """Yields after each."""
+    """Yields after each round."""
     address = urlsplit(side.url)
     requests = kind.requests(str(address.hostname))
     with socket.create_connection((address.hostname, address.port)) as connection:

@@ -1,4 +1,4 @@
-"""Uploads and GETs over kept connections, by blocking sockets: as cheap as Python can be."""
+"""Uploads and GETs over kept connections, with blocking sockets: as cheap as Python can be."""
 
 import secrets
 import socket
@@ -14,7 +14,7 @@ _PIECE = memoryview(bytes(range(256)) * 4096)
 
 @dataclass(frozen=True)
 class Load:
-    """So many uploads of `size` bytes each, over `connections`; `status` answers each.
+    """`uploads` uploads of `size` bytes each, over `connections`; each is answered with `status`.
 
     `gets`: GETs instead, each with an answer of that size.
     """
@@ -32,14 +32,14 @@ class Load:
 
 
 def run_load(url: str, load: Load, token: str) -> float:
-    """Upload all of it; the seconds it took. Raises AssertionError for any other answer."""
+    """Upload everything; returns the seconds. Raises AssertionError for any other answer."""
     started = time.perf_counter()
     time_load(url, load, token)
     return time.perf_counter() - started
 
 
 def time_load(url: str, load: Load, token: str) -> list[float]:
-    """As `run_load`; the seconds that each upload took."""
+    """As `run_load`, but returns the seconds that each upload took."""
     with ThreadPoolExecutor(load.connections) as pool:
         share = load.uploads // load.connections
         work = _gets if load.gets else _uploads
@@ -48,17 +48,17 @@ def time_load(url: str, load: Load, token: str) -> list[float]:
 
 
 def p99(taken: list[float]) -> float:
-    """The 99th percentile, in the unit of what was taken."""
+    """The 99th percentile, in the unit of `taken`."""
     return statistics.quantiles(taken, n=100)[-1]
 
 
 def around(
     host: str, token: str, size: int, path: str = PATH, number: int | None = None
 ) -> tuple[bytes, bytes]:
-    """What comes before the bytes of a file and what comes after them.
+    """The bytes of a request before a file's bytes, and those after them.
 
-    Boundary and name are new for each upload, as curl and browsers have them: nothing that is
-    remembered of one helps with the next. With a number, they are the same for the same number.
+    Boundary and name are new for each upload, as with curl and browsers, so that no cache helps.
+    With a number, they are the same for the same number.
     """
     unique = secrets.token_hex(8) if number is None else f"{number:016x}"
     boundary = f"------------------------{unique}"
@@ -138,7 +138,7 @@ def read_answer(connection: socket.socket, status: int) -> None:
         missing = int(rest.partition(b"\r\n")[0]) - (len(data) - end - 4)
         while missing > 0:
             missing -= len(_received(connection))
-    else:  # chunked, as a proxy may make of it
+    else:  # chunked, since a proxy may change the framing
         while not data.endswith(b"0\r\n\r\n"):
             data += _received(connection)
 

@@ -1,10 +1,10 @@
-"""Slow clients beside honest ones: who is harmed, what they hold, and when they are gone.
+"""Slow clients next to honest ones: who is harmed, what they hold, and when they are cut off.
 
-`python -m bench.loris [CONNECTIONS]` opens so many (1,200) connections to each engine, in four
-equal kinds: heads that come byte by byte, heads as large as are kept that then do, bodies that do,
-and clients that ask and never read.
-Beside them honest uploads go on, which are counted and timed, as they were before. It exits with 1
-where their p99 more than doubles.
+`python -m bench.loris [CONNECTIONS]` opens 1,200 connections (or CONNECTIONS) to each engine, in
+four equal kinds: heads that come byte by byte; the largest heads, of which the last bytes come like
+that; bodies that do; and clients that send requests and never read. Meanwhile honest uploads
+continue, which are counted and timed before and during that. It exits with 1 if their p99 more than
+doubles.
 """
 
 import asyncio
@@ -34,10 +34,10 @@ SETTINGS = {
     "GATEWAY_BODY_RATE_PERIOD": str(GRACE),
     "GATEWAY_LOG_LEVEL": "warning",
 }
-"""The limits of the defaults, sooner."""
+"""The default limits, with shorter times."""
 
 OPENING = 3.0
-"""Seconds in which the slow ones come."""
+"""Seconds in which the slow clients connect."""
 
 ALONE = 10.0
 LARGEST_RATIO = 2.0
@@ -65,7 +65,7 @@ async def _measure(side: Side, count: int) -> bool:
     await _honest(side.url, asyncio.create_task(asyncio.sleep(1)))  # fills caches and pools
     alone = await _honest(side.url, asyncio.create_task(asyncio.sleep(ALONE)))
     before = side.memory
-    # A process of its own: what the honest ones wait for must not be our own work.
+    # A separate process: the honest clients must not wait for the work of this one.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         slow = asyncio.wrap_future(pool.submit(_be_slow, side.url, count))
         largest = asyncio.create_task(_largest(side, slow))
@@ -98,7 +98,7 @@ async def _largest(side: Side, until: asyncio.Future[dict[str, float]]) -> int:
 
 
 async def _honest(url: str, until: asyncio.Future[Any]) -> list[float]:
-    """The seconds that each upload took. Raises AssertionError for any that is not answered 200."""
+    """The seconds that each upload took. Raises AssertionError for any answer but 200."""
     taken: list[float] = []
     await asyncio.gather(*(_upload_while(url, until, taken) for _ in range(CLIENTS)))
     return taken
@@ -121,7 +121,7 @@ async def _upload_while(url: str, until: asyncio.Future[Any], taken: list[float]
 
 
 async def _all_slow(url: str, count: int) -> dict[str, float]:
-    """By kind, for how many seconds the gateway bore one at most; they come one by one."""
+    """By kind, the longest time that the gateway kept a slow client; they connect one by one."""
     kinds = {"heads": _head, "large heads": _large_head, "bodies": _body, "deaf ones": _deaf}
     lasted = dict.fromkeys(kinds, 0.0)
 
@@ -166,7 +166,7 @@ async def _dribble(url: str, opening: bytes) -> None:
 
 
 async def _deaf(url: str) -> None:
-    """Ask, and read nothing; that the gateway has closed shows without it."""
+    """Send a request, and read nothing; the close is visible without reading."""
     address = urlsplit(url)
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

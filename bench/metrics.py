@@ -1,8 +1,8 @@
 """Counting and scraping by our metrics and by prometheus_client's multiprocess mode, in one run.
 
-Both count the metrics of the catalogue in `--processes` processes, on files in memory. Each process
-is killed and started again `--restarts` times; what a scrape costs, and what it finds, is measured
-before and after. Times are of CPU, per call or per scrape; the lowest of several rounds.
+Both count the metrics of the catalogue in `--processes` processes, in files in memory. Each process
+is killed and started again `--restarts` times; the cost and the content of a scrape are measured
+before and after. Times are CPU times, per call or per scrape; the lowest of several rounds counts.
 """
 
 import argparse
@@ -27,7 +27,7 @@ CALLS = 100_000
 ROUNDS = 5
 SCRAPES = 20
 VALUES = ("relay", "external", "other")
-"""Of each label whose values are not all known from the start."""
+"""This many values for each label that has no fixed values."""
 
 Call = Callable[[], object]
 _OF_CLIENT = "PROMETHEUS_MULTIPROC_DIR"
@@ -86,7 +86,7 @@ def _measure(
 
 @contextmanager
 def _process(side: str, directory: Path, *flags: str) -> Iterator[str]:
-    """One that counts, and what it says of that; it is killed in the end."""
+    """A process that counts, and its output; it is killed at the end."""
     command = [sys.executable, "-m", "bench.metrics", "--be", side, "--directory", str(directory)]
     command += flags
     environ = {**os.environ, _OF_CLIENT: str(directory)} if side == "client" else None
@@ -140,7 +140,7 @@ def _scrape_ours(directory: Path) -> bytes:
 
 
 def _clients(directory: Path) -> tuple[Call, Call]:
-    # It asks the environment as it is imported.
+    # It reads the environment when it is imported.
     from prometheus_client import Counter, Gauge, Histogram  # noqa: PLC0415
 
     del directory

@@ -1,7 +1,7 @@
-"""ChatKitty away for a while, with clients that wait: what they are told, and what comes after.
+"""ChatKitty is down for a while: what do waiting clients receive, and what follows?
 
-Prints the requests per second that ChatKitty gets once it is back: those of its workers at their
-pace, not all that waited at once.
+Prints the requests per second that ChatKitty gets once it is back: they should come at the workers'
+pace, instead of all at once.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ ENDS = {"registered", "rejected", "failed"}
 
 
 def main() -> None:
-    """Arguments: seconds of the outage, and how many uploads come within it."""
+    """Arguments: the seconds of the outage, and the number of uploads during it."""
     seconds, uploads = [int(text) for text in [*sys.argv[1:], "180", "600"][:2]]
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         directory = Path(name)
@@ -50,7 +50,7 @@ def _sandbox(directory: Path, port: int) -> Command:
 
 
 def _up(stack: ExitStack, directory: Path, upstream: str) -> dict[str, Any]:
-    """The stack, whose ChatKitty is somebody else's to start and stop."""
+    """The stack, with a ChatKitty that is started and stopped elsewhere."""
     environ = {
         "GATEWAY_UPSTREAM_URL": upstream,
         "GATEWAY_UPSTREAM_TOKEN_URL": f"{upstream}/oauth/token",
@@ -106,7 +106,7 @@ async def _upload(session: aiohttp.ClientSession, number: int) -> tuple[int, str
 
 
 async def _ends(session: aiohttp.ClientSession, upload_ids: list[str]) -> list[str]:
-    """The state of each upload, once all are at their ends; says how long that took."""
+    """The state of each upload, once all have ended; prints how long that took."""
     started = time.monotonic()
     waiting, ends = list(upload_ids), []
     while waiting:
@@ -122,7 +122,7 @@ async def _ends(session: aiohttp.ClientSession, upload_ids: list[str]) -> list[s
 
 
 async def _watch(sandbox: str) -> None:
-    """Print what ChatKitty is asked in each second."""
+    """Print the requests that ChatKitty receives in each second."""
     seen = 0
     second = 0
     async with aiohttp.ClientSession() as session:

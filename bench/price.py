@@ -1,9 +1,9 @@
-"""What an upload costs until the workers have finished it, in multiples of one request to nginx.
+"""The cost of an upload until the workers have finished it, in multiples of a request to nginx.
 
-Whole deployments run on this machine. Counted is the CPU of the gateway, of the worker with its
-children, and of Redis; that of the store is printed as well. What idle parts use is subtracted.
-Each load goes through nginx and every deployment in turn, over connections that are kept; the
-medians of the rounds are compared.
+Whole deployments run on this machine. The cost is the CPU of the gateway, of the worker with its
+children, and of Redis; the store's is printed as well. What idle parts use is subtracted. Each load
+goes through nginx and every deployment in turn, over connections that are kept; the medians of the
+rounds are compared.
 """
 
 import argparse
@@ -44,7 +44,7 @@ PARTS = {"gateway": "gateway", "worker": "worker", "redis": "Redis"}
 
 @dataclass(frozen=True)
 class Price:
-    """What one upload used, in CPU milliseconds of each part, and the uploads ended a second."""
+    """CPU milliseconds that one upload costs each part, and the uploads finished a second."""
 
     parts: Mapping[str, float]
     store: float
@@ -135,7 +135,7 @@ def _compare(
 
 
 def _request(nginx: Side, load: Load) -> float:
-    """The CPU milliseconds of nginx for one request of that size."""
+    """The CPU milliseconds that nginx needs for one request of that size."""
     before = nginx.cpu_seconds()
     run_load(nginx.url, replace(load, status=200), TOKEN)
     return 1000 * (nginx.cpu_seconds() - before) / load.uploads
@@ -152,7 +152,7 @@ def _price(used: Usage, load: Load) -> Price:
 
 
 def _median(prices: list[Price]) -> Price:
-    """Each figure's own median."""
+    """The median of each figure."""
 
     def of(figure: Callable[[Price], float]) -> float:
         return statistics.median(map(figure, prices))

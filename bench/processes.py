@@ -1,9 +1,9 @@
-"""How the gateway grows with its processes, and what it costs them to share ports and counts.
+"""How the gateway scales with its processes, and what sharing ports and counts costs.
 
 Sharing: CPU for each request of one process, and of several on the same core. Growth: requests a
-second of several processes on all cores, where load and upstream need their part of the cores too;
-so what counts is how many each second of the gateway's own CPU brings, beside one process alone.
-Metrics, records and quotas are shared in all of them.
+second of several processes on all cores. Load and upstream need a part of the cores too, so what
+counts is the number of requests for each second of the gateway's own CPU, compared with one
+process. In all of them, metrics, records and quotas are shared.
 """
 
 import argparse
@@ -21,12 +21,13 @@ from bench.sides import TOKEN, Bench, Side, use_all_cores
 SIZE = 100 * 1024
 UPLOADS = 1600
 CONNECTIONS = 4
-"""To each process, if the kernel were fair: the more a process has, the less one request costs."""
+"""For each process, if the kernel is fair: with more connections, a process needs less per request.
+"""
 
 
 @dataclass
 class Turns:
-    """What the rounds of one side came to."""
+    """The results of one side's rounds."""
 
     cost: list[float] = field(default_factory=list)
     """CPU milliseconds for each request."""

@@ -1,8 +1,8 @@
-"""One quota decision in each way that was weighed: CPU of the gateway and of Redis, and tries.
+"""A quota decision in each design that was considered: CPU of the gateway and Redis, and tries.
 
-`alone` is one caller, who waits for each answer; `crowd` are eight of one subject at once. The
-script counts atomically; rules in Python must watch what they have read, and try again if another
-gateway wrote meanwhile. Times are of CPU, microseconds for each decision.
+`alone` is one caller, who waits for each answer; `crowd` are eight callers of one subject at once.
+The script counts atomically. Rules in Python must watch the keys that they have read, and try again
+if another gateway has written them. Times are CPU times, in microseconds for each decision.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ LENGTH = slice_length(POLICY.window)
 ARGUMENTS = ("ask", LENGTH, POLICY.requests, POLICY.bytes, 0, DEMAND.need, DEMAND.declared, "", 0)
 
 Decide = Callable[[str], Awaitable[int]]
-"""Decides once for a subject; returns how many tries that took."""
+"""Decides once for a subject; returns the number of tries."""
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ async def _one_way(redis: Redis, name: str, decide: Decide, crowd: int) -> None:
 
 
 async def _watched(redis: Redis, subject: str) -> int:
-    """The same rules by what Redis holds, without a script."""
+    """The same rules, applied to Redis' values without a script."""
     requests, sizes, _ = keys.quota(subject)
     tries = 0
     while True:

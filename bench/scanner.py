@@ -1,7 +1,7 @@
-"""What finding the parts costs, beside one bare `bytes.find` and two libraries, in one run.
+"""The cost of finding parts, compared with one bare `bytes.find` and two libraries, in one run.
 
-`python -m bench.scanner [--mib N]` prints CPU-seconds per GiB and the scanner's ratio to the bare
-search. Ratios travel between machines, seconds do not.
+`python -m bench.scanner [--mib N]` prints CPU seconds per GiB, and the scanner's ratio to the bare
+search. Ratios are the same on other machines, seconds are not.
 """
 
 import argparse
@@ -66,7 +66,7 @@ CONTENDERS: Final[dict[str, Feed]] = {
 
 
 def patterns() -> Iterator[tuple[str, bytes]]:
-    """One MiB of content by name; the hostile kinds resemble delimiters as far as they can."""
+    """One MiB of content by name; the hostile kinds resemble delimiters as closely as possible."""
     size = 1 << 20
     yield "random", os.urandom(size)
     for name, unit in {
@@ -113,7 +113,7 @@ def report(name: str, size: int, content: bytes, repeats: int) -> None:
 
 
 def report_fixed(name: str, body: bytes, count: int, repeats: int) -> None:
-    """CPU-microseconds for each of `count` things in the body, which is fed by 64 KiB."""
+    """CPU microseconds for each of `count` things in the body, which is fed in pieces of 64 KiB."""
     chunks = cut(body, 64 * KIB)
     for contender, feed in CONTENDERS.items():
         seconds = per_gib(feed, chunks, repeats) / GIB * len(body)

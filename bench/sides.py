@@ -1,4 +1,4 @@
-"""The proxies that are compared, each a process of its own on the first core."""
+"""The proxies that are compared, each a process on the first core."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -45,9 +45,9 @@ http {{
 
 @dataclass(frozen=True)
 class Side:
-    """One way to the sink; `pid` is the proxy's, None where there is none.
+    """One way to the sink; `pid` is the proxy's, None if there is none.
 
-    `passes`: it takes other requests than uploads.
+    `passes`: it also accepts requests other than uploads.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Side:
     passes: bool = True
 
     def cpu_seconds(self) -> float:
-        """What the proxy's processes have used so far, to the nanosecond."""
+        """The CPU seconds of the proxy's processes so far, to the nanosecond."""
         if self.pid is None:
             return 0.0
         process = psutil.Process(self.pid)
@@ -78,12 +78,12 @@ def _cpu_seconds(pid: int) -> float:
 
 
 class Bench:
-    """The sink and a Valkey on the second core, and whatever proxies are asked for."""
+    """The sink and a Valkey on the second core, and the proxies that are asked for."""
 
     def __init__(self, stack: ExitStack, directory: Path) -> None:
         self._stack = stack
         self._directory = directory
-        directory.chmod(0o755)  # nginx's worker is another user
+        directory.chmod(0o755)  # nginx's worker runs as another user
         self._sink = free_port()
         ready = f"http://{HOST}:{self._sink}/"
         self._module("bench.sink", str(self._sink), ready=ready, core=1)
@@ -96,13 +96,13 @@ class Bench:
         return f"http://{HOST}:{self._sink}"
 
     def seaweedfs(self) -> SeaweedFS:
-        """A store beside the sink."""
+        """A store next to the sink."""
         store = SeaweedFS(self._directory / "s3", free_port(), "bench-key", "bench-secret")
         pin(self._stack.enter_context(Part(store.command(), self._directory)).pid, 1)
         return store
 
     def direct(self) -> Side:
-        """No proxy at all: what load and sink can do at most."""
+        """No proxy at all: the most that load and sink can do."""
         return Side("no proxy", self.sink_url, None)
 
     def nginx(self, name: str, buffers: str = "") -> Side:
@@ -123,7 +123,7 @@ class Bench:
         return Side(name, url, part.pid)
 
     def python(self, name: str, module: str, *, passes: bool = True) -> Side:
-        """One of the proxies beside this module."""
+        """One of the proxies in `bench.proxies`."""
         port = free_port()
         url = f"http://{HOST}:{port}"
         module = f"bench.proxies.{module}"
@@ -138,7 +138,7 @@ class Bench:
         program: Sequence[str] = (sys.executable, "-m", "gateway.cli"),
         patience: float = 30.0,
     ) -> Side:
-        """The gateway, relaying, as so many processes; `program` is the command line it is of."""
+        """The gateway, relaying, with `processes` processes; `program` is its command line."""
         port, admin_port, nowhere = free_ports(3)
         url = f"http://{HOST}:{port}"
         environ = {
@@ -169,7 +169,7 @@ class Bench:
 
 
 def pin(pid: int, core: int) -> None:
-    """Have the process and its children run on that core, where there is one."""
+    """Run the process and its children on that core, if it exists."""
     if (psutil.cpu_count() or 1) > core:
         process = psutil.Process(pid)
         for each in (process, *process.children(recursive=True)):
@@ -177,6 +177,6 @@ def pin(pid: int, core: int) -> None:
 
 
 def use_all_cores() -> None:
-    """Have this process and all below it run on any core again, as those that it starts later."""
+    """Let this process, its children and those that it starts later run on any core again."""
     for each in (psutil.Process(), *psutil.Process().children(recursive=True)):
         each.cpu_affinity(list(range(psutil.cpu_count() or 1)))

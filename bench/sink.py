@@ -1,4 +1,4 @@
-"""An upstream that takes everything and answers with a file message; as cheap as Python can be.
+"""An upstream that accepts everything and answers with a file message, as cheaply as Python can.
 
 A GET of `/v1/bytes/{size}` is answered with that many bytes.
 """
@@ -21,7 +21,7 @@ _BUFFER = memoryview(bytearray(1024 * 1024))
 
 
 class Sink(asyncio.BufferedProtocol):
-    """Reads requests one after the other, by length or in chunks; their bodies are not kept."""
+    """Reads one request after the other, by length or in chunks; drops their bodies."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -36,7 +36,7 @@ class Sink(asyncio.BufferedProtocol):
         return _BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._missing >= nbytes:  # nothing but body
+        if self._missing >= nbytes:  # only bytes of the body
             self._missing -= nbytes
             self._end_if_done()
         elif self._chunked:
@@ -63,7 +63,7 @@ class Sink(asyncio.BufferedProtocol):
         self._end_if_done()
 
     def _read_chunks(self, data: bytes) -> None:
-        """The last chunk ends a body; nobody here sends another request with it."""
+        """Read to the last chunk; no client here sends its next request together with it."""
         self._tail = (self._tail + data)[-5:]
         if self._tail == b"0\r\n\r\n":
             self._chunked = False

@@ -1,7 +1,7 @@
-"""A thousand slow uploads in one process: their memory, and what others notice of them.
+"""A thousand slow uploads in one process: their memory, and what other clients notice of them.
 
-`python -m bench.slow` prints the resident bytes that each open upload adds, how long the event loop
-lets a trivial request wait, and how long fast uploads take beside the slow ones.
+`python -m bench.slow` prints the resident bytes that each open upload adds, how long a trivial
+request waits for the event loop, and how long fast uploads take meanwhile.
 """
 
 import asyncio

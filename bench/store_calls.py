@@ -1,7 +1,8 @@
-"""CPU of the calls of S3 that every upload makes: our own requests beside aiobotocore's.
+"""CPU of the S3 calls that every upload makes: our own requests compared with aiobotocore's.
 
-`python -m bench.store_calls` has either client make the same calls in turn, eight at a time, to a
-SeaweedFS. It prints the CPU of this process for a call, medians over all rounds, and their ratio.
+`python -m bench.store_calls` makes the same calls with each client in turn, eight at a time, to a
+SeaweedFS. It prints the CPU of this process for a call, the medians over all rounds, and their
+ratio.
 """
 
 import asyncio
@@ -49,7 +50,7 @@ LINES: dict[str, Call] = {
     "HEAD": lambda store, key: store.head(key),
     "DELETE": lambda store, key: store.delete(key),
 }
-"""In an order in which each call finds what it needs."""
+"""In an order in which each call finds the objects that it needs."""
 
 
 async def _measure(server: SeaweedFS) -> None:
@@ -85,7 +86,7 @@ def _open(server: SeaweedFS, name: S3ClientName) -> AbstractAsyncContextManager[
 
 
 async def _round(store: S3Store, name: S3ClientName, call: Call) -> float:
-    """CPU seconds of this process for all calls of a round."""
+    """The CPU seconds of this process for all calls of a round."""
     left = iter(range(CALLS))
 
     async def caller() -> None:

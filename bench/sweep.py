@@ -1,4 +1,4 @@
-"""What one pass of the sweeper costs, by how many uploads are pending and how many have ended."""
+"""The cost of one pass of the sweeper, by the number of pending and of finished uploads."""
 
 import asyncio
 import resource
@@ -29,7 +29,7 @@ AT_A_TIME = 64
 
 
 def main() -> None:
-    """Measure and print; the numbers of pending uploads may be given."""
+    """Measure and print; the arguments are numbers of pending uploads."""
     steps = [int(text) for text in sys.argv[1:]] or [0, 1_000, 10_000, 100_000]
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         valkey = Valkey(Path(directory) / "valkey", free_port())
@@ -55,7 +55,7 @@ async def _measure(steps: list[int], settings: Settings) -> None:
 
 
 async def _fill(backends: Backends, count: int) -> None:
-    """More pending records, as they are when an upload was accepted."""
+    """Add pending records, as they are after the acceptance."""
     left = iter(range(count))
 
     async def writer() -> None:
@@ -82,7 +82,7 @@ def _stored() -> Upload:
 
 
 async def _pass(backends: Backends, name: str) -> None:
-    """One pass of a sweeper that finds nothing overdue yet, and one that sends what it may."""
+    """Run a pass that finds nothing overdue, and one that sends as many tasks as it may."""
     written = await backends.store.put(keys.SWEEP, b"{}")
     lease = leases.Lease(backends.store, leases.Memory(holder="bench", seconds=3600.0), written)
     wall, cpu = time.perf_counter(), time.process_time()

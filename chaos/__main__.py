@@ -34,7 +34,7 @@ _TELL_SECONDS = 5.0
 
 
 def main() -> int:
-    """Run it; returns 0 if no flaw was found, 1 if any was, 2 if that could not be found out."""
+    """Run it; returns 0 if it found no flaw, 1 if it found any, 2 if there was no verdict."""
     options = _options()
     faults = plan(options.seed, options.seconds, options.faults)
     _say(f"seed {options.seed}: {options.uploads} uploads in {options.seconds:.0f} s; faults:")

@@ -1,4 +1,4 @@
-"""What a client does after an answer, or after none: it is done, or repeats the request. Pure."""
+"""What a client does after an answer, or without one: it is done, or repeats the request. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -63,7 +63,7 @@ class Outcome:
 
 
 def ending_of(mode: Mode, answer: Answer | None) -> Ending | None:
-    """How the upload ended, if that answer (None: there was none) ends it."""
+    """How the upload ended, if this answer (None: there was none) ends it."""
     if answer is None:
         return None
     if 200 <= answer.status < 300:

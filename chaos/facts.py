@@ -56,10 +56,10 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that the audit is about.
+    """All facts that the audit needs.
 
-    `messages` by the name of their file, `resources` by upload id, `fetched` by message id; the
-    latter is None before the files are fetched, which happens last.
+    `messages` are by the name of their file, `resources` by upload id, `fetched` by message id.
+    `fetched` is None until the files are fetched, which happens last.
     """
 
     messages: Mapping[str, tuple[Message, ...]]

@@ -68,7 +68,7 @@ class Lookout:
         )
 
     async def fetch(self, messages: Iterable[Message]) -> Mapping[int, Fetched]:
-        """The results of fetching the messages' files, by message id."""
+        """The digests or statuses of the messages' files, by message id."""
         missing = [message for message in messages if message.id not in self._fetched]
         found = await _each(missing, self._file)
         self._fetched |= {message.id: fetched for message, fetched in found.items()}

@@ -12,7 +12,7 @@ from chaos.facts import Facts
 from chaos.look import UNAVAILABLE, Lookout
 
 PATIENCE: Final = 240.0
-"""Seconds after which nothing settles any more: twice as long as the sweeper waits for parts."""
+"""After this many seconds nothing changes any more: twice the sweeper's wait for parts."""
 
 _PAUSE = 1.0
 _LOOKED_UP: Final = frozenset({Ending.ACKNOWLEDGED, Ending.UNKNOWN})
@@ -59,7 +59,7 @@ async def settle(
         message for outcome in outcomes for message in facts.messages.get(outcome.upload.name, ())
     )
     fetched = await lookout.fetch(ours)
-    # Facts that changed while files were fetched changed after all seemed to be settled.
+    # If facts changed while files were fetched, everything had only seemed to be settled.
     last = await _look(lookout, wanted, redis_forgot=redis_forgot)
     final = audit(outcomes, replace(last, fetched=fetched))
     return Settled(final, seconds if verdict.is_settled else None)

@@ -37,7 +37,7 @@ delivery = "external"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the stack prints once it serves."""
+    """What the stack prints once it is ready."""
 
     gateway: str
     sandbox: str
@@ -74,9 +74,9 @@ class Told:
 
 
 class Stack:
-    """A running `chatkitty-gateway up`. It ends with this process, however this ends.
+    """A running `chatkitty-gateway up`. It ends with this process, in any case.
 
-    Its store is started and supervised here, behind the `front` through which requests reach it.
+    Its store is started and supervised here, behind the `front`, which forwards requests to it.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -118,7 +118,7 @@ class Stack:
         return self._part.exit_status is None
 
     def told(self) -> Told:
-        """Where everything serves."""
+        """The addresses of all parts."""
         return Told.parse(self._part.log.read_text())
 
     def processes(self, part: str) -> list[psutil.Process]:

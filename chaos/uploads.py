@@ -22,7 +22,7 @@ class Mode(StrEnum):
     EXTERNAL = "external"
     EXTERNAL_KEYED = "external-keyed"
     PHONE = "phone"
-    """By tus, in several requests, of which the client cuts some off."""
+    """By tus, in several requests; the client breaks some of them off."""
     RELAY = "relay"
     RELAY_KEYED = "relay-keyed"
 

@@ -1,7 +1,7 @@
-"""Gives each target ever new bytes, by what they reach in it: `python -m fuzz [TARGET …]`.
+"""Gives each target new bytes, guided by the code they reach: `python -m fuzz [TARGET …]`.
 
-What breaks a promise is written to var/fuzz, and the command fails: then it belongs into the
-corpus, which tests/fuzz goes through. Needs Atheris, which runs on Linux.
+If bytes break a promise, they are written to var/fuzz, and the command fails: add them to the
+corpus, which tests/fuzz runs. Needs Atheris, which runs on Linux.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Final
 CORPUS: Final = Path(__file__).parent / "corpus"
 WORK: Final = Path("var/fuzz")
 LONGEST: Final = 2048
-"""Bytes of an input: enough for every rule, and few enough to try many."""
+"""The longest input, in bytes: enough for every rule, and short enough to try many."""
 
 TARGETS: Final = ("scanner", "headers", "content_type", "archive", "media")
 
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _holds(name: str, seconds: int) -> bool:
-    """Whether nothing broke. What reaches more than the corpus does is kept for the next time."""
+    """Whether nothing broke. Keeps inputs that reach more code than the corpus does."""
     found = WORK / name
     found.mkdir(parents=True, exist_ok=True)
     limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=10"]

@@ -1,4 +1,4 @@
-"""Bodies into the scanner, cut in every way; what came out, in a form that can be compared."""
+"""Feeds bodies to the scanner, cut in every way; the results can be compared."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class Scanned:
 def scan(
     chunks: Iterable[bytes], declared: Declared | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Scanned:
-    """Scan a body to its end; `declared` is BOUNDARY unless told otherwise."""
+    """Scan a body to its end; `declared` is BOUNDARY by default."""
     scanner = Scanner(declared or Declared((BOUNDARY,)), limits)
     scanned = Scanned()
     for chunk in chunks:
@@ -75,7 +75,7 @@ def scan(
 def outcome(
     chunks: Iterable[bytes], declared: Declared | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Scanned | type[MultipartError]:
-    """What scanning gives, or the type of the error that it raises."""
+    """The result of a scan, or the type of the error that it raises."""
     try:
         return scan(chunks, declared, limits)
     except MultipartError as error:
@@ -94,7 +94,7 @@ def bytewise(body: bytes) -> list[bytes]:
 
 
 def every_cut(body: bytes) -> Iterator[list[bytes]]:
-    """Whole, byte by byte, at every single place, and at every place with its neighbour alone."""
+    """The body whole, byte by byte, cut at every single place, and with every single byte alone."""
     yield [body]
     yield bytewise(body)
     for place in range(1, len(body)):
@@ -105,7 +105,7 @@ def every_cut(body: bytes) -> Iterator[list[bytes]]:
 def scan_every_way(
     body: bytes, declared: Declared | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Scanned | type[MultipartError]:
-    """The outcome, which has to be the same however the body is cut."""
+    """The outcome, which must be the same however the body is cut."""
     whole = outcome([body], declared, limits)
     for chunks in every_cut(body):
         assert outcome(chunks, declared, limits) == whole, chunks

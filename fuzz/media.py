@@ -6,7 +6,7 @@ HEAD_BYTES = 16_384
 
 
 def told(data: bytes, known: int = HEAD_BYTES, requests: int = MOST_REQUESTS) -> Medium | None:
-    """What a reader says of a file of which `known` bytes are read in advance."""
+    """The reader's verdict on a file of which `known` bytes are read in advance."""
     pieces = [(0, data[:known])]
     steps = 0
     reading = read_medium(data[:known], len(data))

@@ -9,7 +9,7 @@ with atheris.instrument_imports(include=["gateway.multipart", "gateway.uploads",
 
 
 def main() -> None:
-    """Run it by libFuzzer's rules, which ends the process."""
+    """Run the target by libFuzzer's rules; libFuzzer ends the process."""
     name, *options = sys.argv[1:]
     atheris.Setup([sys.argv[0], *options], TARGETS[name])
     atheris.Fuzz()

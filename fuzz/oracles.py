@@ -1,4 +1,4 @@
-"""How other parsers read a body: their parts, or None where they refuse it or find no end."""
+"""How other parsers read a body: its parts, or None if they refuse it or find no end."""
 
 from collections.abc import Callable
 from email import policy
@@ -100,13 +100,13 @@ def werkzeug(body: bytes, boundary: bytes) -> Reading | None:
                     data += event.data
                     if not event.more_data:
                         parts.append((*head, data))
-    except (ValueError, AttributeError):  # Some broken bodies trip its own code.
+    except (ValueError, AttributeError):  # some broken bodies make its own code fail
         return None
     return parts
 
 
 def email(body: bytes, boundary: bytes) -> Reading | None:
-    """By the rules for mail, as many servers read forms once."""
+    """By the rules for mail, by which many servers once read forms."""
     head = b'Content-Type: multipart/form-data; boundary="' + boundary + b'"\r\n\r\n'
     message = BytesParser(policy=policy.HTTP).parsebytes(head + body)
     if message.defects or not message.is_multipart():
@@ -126,4 +126,6 @@ def email(body: bytes, boundary: bytes) -> Reading | None:
 ORACLES = {"python-multipart": python_multipart, "multipart": push_multipart, "Werkzeug": werkzeug}
 
 LENIENT = {"email": email}
-"""Made for mail: it takes blanks off names, and no empty form, where those made for forms agree."""
+"""It is made for mail: it strips blanks off names, and accepts no empty form. Parsers made for
+forms agree with each other there.
+"""

@@ -1,7 +1,7 @@
-"""What must hold of the readers, whatever bytes they are given.
+"""The promises of the parsers, for any bytes.
 
-Each target takes any bytes and raises AssertionError where something does not hold. What ours is
-certain of, other libraries may refuse, but not see otherwise.
+Each target takes any bytes and raises AssertionError if a promise is broken. If our parser has no
+doubt, other libraries may refuse the input, but may not read it differently.
 """
 
 import io
@@ -36,15 +36,15 @@ DECLARATIONS: Final = (
     Declared((BOUNDARY,), other_type=True),
 )
 _ESCAPED: Final = frozenset('%\\/"\r\n')
-"""Quotes and paths, which some undo and some cut off."""
+"""Quotes and paths, which some libraries unescape and some cut off."""
 
 Part = tuple[str | None, str | None, bytes]
 
 
 def scanner(data: bytes) -> None:
-    """How a body is cut changes nothing, and nobody sees what ours does not and does not doubt.
+    """Cuts change nothing; no library sees more than ours does, unless ours reports a doubt.
 
-    The first byte tells what is declared, the second how long the chunks are.
+    The first byte says which boundaries are declared, the second how long the chunks are.
     """
     if len(data) < 2:
         return
@@ -58,7 +58,7 @@ def scanner(data: bytes) -> None:
 
 
 def headers(data: bytes) -> None:
-    """A part's headers are read without an error, and what is certain of them by all alike."""
+    """A part's headers are read without an error; all libraries agree on undoubted ones."""
     head = parse_head(data)
     assert head == parse_head_fully(data)
     _is_served_safely(head)
@@ -69,7 +69,7 @@ def headers(data: bytes) -> None:
 
 
 def content_type(data: bytes) -> None:
-    """Of a Content-Type come boundaries that may be such, or InvalidBoundary."""
+    """A Content-Type gives valid boundaries, or InvalidBoundary."""
     value = data.decode("latin-1")
     with suppress(InvalidBoundary):
         declared = declared_boundaries(value)
@@ -81,7 +81,7 @@ def content_type(data: bytes) -> None:
 
 
 def archive(data: bytes) -> None:
-    """An archive is judged within its limits; where no reader could err, `zipfile` does not."""
+    """An archive is judged within its limits; if it is not ambiguous, `zipfile` agrees."""
     found = _judged(data)
     if found is None or found.ambiguous:
         return
@@ -101,9 +101,9 @@ def archive(data: bytes) -> None:
 
 
 def media(data: bytes) -> None:
-    """A reader of media asks for little, raises nothing, and is certain only of what stays so.
+    """A reader of media asks for little, raises nothing, and its certain verdicts do not change.
 
-    The first byte tells how much of the file is read in advance.
+    The first byte says how much of the file is read in advance.
     """
     known, file = 16 * (data[0] if data else 0), data[1:]
     whole = told(file, known)
@@ -136,7 +136,7 @@ def _same(theirs: Part, ours: Part) -> bool:
 
 
 def _same_text(theirs: str | None, ours: str | None) -> bool:
-    """Whether they are the same, but for what each library spells in its own way."""
+    """Whether they are the same, apart from what each library spells in its own way."""
     text, own_text = theirs or "", ours or ""
     return text == own_text or bool(_ESCAPED & {*text, *own_text})
 

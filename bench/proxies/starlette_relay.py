@@ -1,4 +1,4 @@
-"""What a Python team would write: a form that Starlette parses to a temporary file, then httpx."""
+"""What a Python team would write: Starlette parses the form to a temporary file, httpx sends it."""
 
 import sys
 from collections.abc import AsyncIterator

@@ -1,7 +1,7 @@
 """Uploads while the broker restarts, dies, is full or frozen, and no supervisor restarts workers.
 
-A worker and a beat are started once. At the end the same processes must run, and no acknowledged
-upload may be lost, doubled or wrong.
+A worker and a beat are started once. At the end the same processes must still run, and no
+acknowledged upload may be lost, doubled or wrong.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The brokers that are struck: a pair of Valkeys behind one address, and a RabbitMQ."""
+"""The brokers that faults strike: a pair of Valkeys behind one address, and a RabbitMQ."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ _BETWEEN: Final = 0.5
 
 
 class Engine(Protocol):
-    """A broker that can be struck."""
+    """A broker that faults can strike."""
 
     redis_url: str
     broker_url: str
@@ -31,11 +31,11 @@ class Engine(Protocol):
     settings: Mapping[str, str]
 
     def strike(self, fault: Fault) -> None:
-        """Do it, and undo it again. Takes as long as it takes."""
+        """Cause the fault, and end it; returns after that."""
 
 
 class _Server:
-    """A server that comes back at the same address."""
+    """A server that restarts at the same address."""
 
     def __init__(self, command: Callable[[], Command], directory: Path) -> None:
         self._command = command
@@ -43,18 +43,18 @@ class _Server:
         self._part = self._started()
 
     def restart(self) -> None:
-        """As an operator does."""
+        """Restart it as an operator does."""
         self._part.stop()
         self._again()
 
     def kill(self) -> None:
-        """As the kernel does that wants its memory."""
+        """Kill it as the kernel does when memory is short."""
         self._part.kill()
         self._again()
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """While it stands still: its connections stand, and nothing is answered."""
+        """Freeze it meanwhile: its connections stay open, and nothing is answered."""
         os.kill(self._part.pid, signal.SIGSTOP)
         try:
             yield
@@ -62,7 +62,7 @@ class _Server:
             os.kill(self._part.pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        """For good."""
+        """Stop it for good."""
         self._part.stop()
 
     def _again(self) -> None:
@@ -74,7 +74,7 @@ class _Server:
 
 
 class RedisPair:
-    """Broker, cache and records at once: a master and its replica, behind one address."""
+    """Broker, cache and records in one: a primary and its replica, behind one address."""
 
     kinds = frozenset({Kind.RESTART, Kind.KILL, Kind.MEMORY, Kind.FREEZE, Kind.FAILOVER})
     settings: Mapping[str, str] = {}
@@ -91,7 +91,7 @@ class RedisPair:
         self.redis_url = self.broker_url = self._address.url
 
     def strike(self, fault: Fault) -> None:
-        """Do it, and undo it again."""
+        """Cause the fault, and end it."""
         server = self._servers[self._master]
         match fault.kind:
             case Kind.RESTART:
@@ -122,7 +122,7 @@ class RedisPair:
 
 
 class RabbitMQNode:
-    """A broker alone; cache and records are in a Redis that nothing happens to."""
+    """Only a broker; cache and records are in a Redis without faults."""
 
     kinds = frozenset({Kind.RESTART, Kind.KILL, Kind.MEMORY, Kind.DISK, Kind.FREEZE})
     settings: Mapping[str, str] = {"GATEWAY_BROKER_QUEUE_TYPE": "classic"}
@@ -138,7 +138,7 @@ class RabbitMQNode:
         self.redis_url, self.broker_url = redis.url, self._node.url
 
     def strike(self, fault: Fault) -> None:
-        """Do it, and undo it again."""
+        """Cause the fault, and end it."""
         alarms: dict[Kind, Callable[[], AbstractContextManager[None]]] = {
             Kind.MEMORY: self._node.memory_alarm,
             Kind.DISK: self._node.disk_alarm,
@@ -157,7 +157,7 @@ class RabbitMQNode:
 
 
 class QuorumNode(RabbitMQNode):
-    """The same with queues that are copied to all nodes of a cluster, of which there is one."""
+    """The same with quorum queues, in a cluster with one node."""
 
     settings: Mapping[str, str] = {"GATEWAY_BROKER_QUEUE_TYPE": "quorum"}
 

@@ -1,4 +1,4 @@
-"""Which faults strike the broker, in which order: decided beforehand by the seed. Pure."""
+"""Which faults strike the broker, and in which order: the seed decides in advance. Pure."""
 
 import random
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Kind(StrEnum):
-    """What is done to the broker."""
+    """The kind of a fault."""
 
     RESTART = "restart"
     KILL = "kill"
@@ -19,12 +19,12 @@ class Kind(StrEnum):
 
 
 LOSES_REDIS: Final = frozenset({Kind.KILL, Kind.FAILOVER})
-"""Faults after which a Redis need not know any more what it knew."""
+"""After these faults, Redis may have lost its data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault; `seconds` is how long the broker is full or stands still."""
+    """One fault; `seconds` is how long the broker is full or frozen."""
 
     kind: Kind
     seconds: float = 0.0
@@ -35,7 +35,7 @@ class Fault:
 
 
 def shuffled(counts: Mapping[Kind, int], seconds: Mapping[Kind, float], seed: int) -> list[Fault]:
-    """The faults of a run: a number of each kind, with their durations, in an order by the seed."""
+    """The faults of a run: `counts` of each kind, with durations, in an order by the seed."""
     faults = [
         Fault(kind, seconds.get(kind, 0.0)) for kind, count in counts.items() for _ in range(count)
     ]

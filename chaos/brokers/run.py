@@ -1,4 +1,4 @@
-"""One run: uploads by two gateways while the broker is struck, then the audit of all of them."""
+"""One run: uploads by two gateways while faults strike the broker, then an audit of all."""
 
 import asyncio
 import time
@@ -23,10 +23,10 @@ from gateway.stack.part import Command, Part
 from gateway.stack.plan import CHANNEL, make_plan
 
 _STRETCH: Final = 5.0
-"""Seconds for which uploads are planned at a time."""
+"""Uploads are planned for this many seconds at a time."""
 
 _STRETCHES: Final = 10_000
-"""More than there can be."""
+"""More than any run needs."""
 
 _EDGE: Final = 3.0
 """Seconds of uploads before the first fault and after the last one."""
@@ -34,7 +34,7 @@ _EDGE: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: `pause` seconds lie between two faults, `rate` is uploads a second."""
+    """The plan of a run: `pause` seconds lie between two faults, `rate` is uploads a second."""
 
     broker: str
     pool: str
@@ -47,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of it. `lived`: the exit status of worker and beat, None where they still run."""
+    """The result. `lived`: exit statuses of worker and beat, None if they ran to the end."""
 
     plan: Plan
     seconds: float
@@ -55,17 +55,17 @@ class Result:
     settled: Settled
     lived: Mapping[str, int | None]
     ended: Mapping[str, float]
-    """Seconds that worker and beat took to end when they were told to."""
+    """The seconds that worker and beat took to end when they were asked to."""
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was lost, doubled or wrong, and worker and beat are what they were."""
+        """Whether nothing was lost, doubled or wrong, and the same worker and beat still ran."""
         alive = all(status is None for status in self.lived.values())
         return alive and not self.settled.verdict.findings and self.acknowledged > 0
 
     @property
     def acknowledged(self) -> int:
-        """How many uploads were."""
+        """The number of acknowledged uploads."""
         return sum(each.ending is Ending.ACKNOWLEDGED for each in self.outcomes)
 
     def as_json(self) -> dict[str, object]:
@@ -94,9 +94,9 @@ class Result:
 
 
 def run(plan: Plan, directory: Path, say: Callable[[str], None]) -> Result:
-    """Do it in that directory, with processes of its own, which end with it."""
+    """Run it in that directory, with new processes, which end with the run."""
     with ExitStack() as stack:
-        # What is started by a thread ends with it.
+        # Processes that a thread starts end with that thread.
         thread = stack.enter_context(ThreadPoolExecutor(max_workers=1))
         engine = ENGINES[plan.broker](directory, stack)
         told, workers = _start(plan, engine, directory, stack)
@@ -165,14 +165,14 @@ def _with_pool(command: Command, pool: str) -> Command:
 async def _torment(
     plan: Plan, engine: Engine, thread: Executor, told: Told, say: Callable[[str], None]
 ) -> list[Outcome]:
-    """Upload until the last fault is over; `thread` is the one that strikes."""
+    """Upload until the last fault is over; the faults happen in `thread`."""
     outcomes: list[Outcome] = []
     over = asyncio.Event()
     started = time.monotonic()
     count = max(1, round(plan.rate * _STRETCH))
 
     async def upload(group: asyncio.TaskGroup) -> None:
-        """Upload in stretches that overlap, since the faults take an unknown time."""
+        """Upload in overlapping stretches, since faults take an unknown time."""
         number = 0
         while not over.is_set():
             uploads = plan_uploads(plan.seed * _STRETCHES + number, count, _STRETCH)

@@ -1,4 +1,4 @@
-"""One address of Redis, behind which servers take turns; connections stay where they began."""
+"""One address of Redis that can lead to another server; open connections stay where they are."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -16,14 +16,14 @@ from gateway.stack.valkey import Valkey
 
 
 class Address:
-    """Forwards each connection to the server that the address led to when it was made."""
+    """Forwards each connection to the server that was the target when the connection was made."""
 
     def __init__(self, port: int) -> None:
         self.url = ""
         self.made = 0
-        """Connections that came."""
+        """The number of connections."""
         self.denied = 0
-        """Commands that came on connections of before the last `deny`."""
+        """The number of commands that `deny` has answered."""
         self._port = port
         self._denial = b""
         self._era = 0
@@ -38,17 +38,17 @@ class Address:
             yield address
 
     def lead_to(self, server: Valkey) -> None:
-        """From now on, for new connections."""
+        """Forward new connections to this server from now on."""
         self._port = server.port
 
     def deny(self, reply: str) -> None:
-        """Answer whatever the connections of until now ask with that error."""
+        """Answer every command on the connections that are open now with that error."""
         self._denial = f"-{reply}\r\n".encode()
         self._era += 1
         self.denied = 0
 
     async def has_denied(self) -> bool:
-        """Whether any of them has asked."""
+        """Whether a command was answered like that."""
         return self.denied > 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,7 +56,7 @@ class Address:
         self.made += 1
         try:
             from_server, to_server = await asyncio.open_connection(HOST, self._port)
-        except OSError:  # nobody is there: so it goes for the client
+        except OSError:  # the server is down, which the client must see
             writer.close()
             return
         answers = asyncio.create_task(_copy(from_server, writer))
@@ -87,7 +87,7 @@ async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 async def follow(replica: Valkey, master: Valkey) -> None:
-    """Make one the other's replica, and wait until it is up to date with it."""
+    """Make one the other's replica, and wait until it is up to date."""
     async with Redis.from_url(replica.url) as redis:
         await redis.replicaof(HOST, master.port)
         while (await redis.info("replication"))["master_link_status"] != "up":
@@ -95,7 +95,7 @@ async def follow(replica: Valkey, master: Valkey) -> None:
 
 
 async def promote(replica: Valkey, master: Valkey) -> None:
-    """Have them change their roles, as a failover does: no connection ends."""
+    """Exchange their roles, as a failover does: no connection ends."""
     async with Redis.from_url(replica.url) as redis:
         await redis.replicaof("NO", "ONE")
     async with Redis.from_url(master.url) as redis:
@@ -104,7 +104,7 @@ async def promote(replica: Valkey, master: Valkey) -> None:
 
 @contextmanager
 def address_of(server: Valkey) -> Iterator[Address]:
-    """An address that a thread of its own looks after, whatever the test waits for."""
+    """An address served by its own thread, so that it works while the test blocks."""
     opened: Queue[tuple[Address, asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
 
     async def serve() -> None:

@@ -1,4 +1,4 @@
-"""A server within the test, whose connections end with it."""
+"""A server in the test's event loop; its connections end with it."""
 
 import asyncio
 import ssl
@@ -12,7 +12,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def listening(
     serve: Serve, port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[str]:
-    """The URL at which `serve` is given each connection; at a free port, unless one is given."""
+    """Serve each connection with `serve`, at `port` or a free one; yields the URL."""
     connections: set[asyncio.Task[None]] = set()
     writers: list[asyncio.StreamWriter] = []
 
@@ -22,7 +22,7 @@ async def listening(
         connections.add(connection)
         connection.add_done_callback(connections.discard)
         writers.append(writer)
-        with suppress(asyncio.CancelledError):  # by the end below, of which asyncio would complain
+        with suppress(asyncio.CancelledError):  # from below; asyncio would log it
             await serve(reader, writer)
 
     server = await asyncio.start_server(accept, "127.0.0.1", port, ssl=tls)
@@ -36,4 +36,4 @@ async def listening(
         await asyncio.gather(*connections, return_exceptions=True)
         for writer in writers:
             writer.transport.abort()
-        await asyncio.sleep(0)  # transports are closed by the loop's next turn
+        await asyncio.sleep(0)  # the loop's next turn closes the transports

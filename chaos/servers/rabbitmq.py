@@ -1,4 +1,4 @@
-"""A node of RabbitMQ. No other node shares its ports, home and data."""
+"""A node of RabbitMQ, with its own ports, home and data."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import listens
 
 _DEBIANS = "/usr/lib/rabbitmq/bin"
-"""What is on Debian's PATH changes to another user, who may not write where tests do."""
+"""The programs on Debian's PATH change to another user, who may not write to a test's directory."""
 
 _START_SECONDS = 120.0
 _CONTROL_SECONDS = 120.0
@@ -28,7 +28,7 @@ _NOTHING = 0.0000001
 
 @dataclass(frozen=True)
 class RabbitMQ:
-    """A node, as it is started and controlled; `url` leads to its first virtual host."""
+    """A node, and how it is started and controlled; `url` leads to its first virtual host."""
 
     directory: Path
     port: int
@@ -38,27 +38,27 @@ class RabbitMQ:
 
     @classmethod
     def below(cls, directory: Path) -> "RabbitMQ":
-        """A node that keeps all that it writes in that directory."""
+        """A node that writes only below that directory."""
         return cls(directory, *free_ports(4))
 
     @property
     def url(self) -> str:
-        """What clients connect to that have no virtual host of their own."""
+        """The URL of the first virtual host."""
         return self.url_of("/")
 
     def url_of(self, vhost: str) -> str:
-        """What clients connect to."""
+        """The URL of a virtual host."""
         path = "%2F" if vhost == "/" else vhost
         return f"amqp://guest:guest@{HOST}:{self.port}/{path}"
 
     def epmd(self) -> Command:
-        """The register of names that a node needs; left to itself, it starts one that stays."""
+        """The register of names that a node needs; a node would start one that outlives it."""
         ready = lambda: listens(HOST, self.epmd_port)  # noqa: E731 - as other commands have it
         argv = [_found("epmd"), "-port", str(self.epmd_port), "-address", HOST]
         return Command("epmd", argv, ready, self._environ())
 
     def command(self) -> Command:
-        """How the node is started; the process is the node itself, and not a script around it."""
+        """The command that starts the node: its process is the node itself instead of a script."""
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "plugins").write_text("[rabbitmq_management].\n")
         (self.directory / "rabbitmq.conf").write_text(
@@ -74,7 +74,7 @@ class RabbitMQ:
             lambda: listens(HOST, self.port) and listens(HOST, self.management_port),
             {
                 **self._environ(),
-                # The script becomes the node where it may read; there is nothing to be read.
+                # The script becomes the node if it may read this file, which is empty.
                 "RABBITMQ_ALLOW_INPUT": "1",
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput",
             },
@@ -83,7 +83,7 @@ class RabbitMQ:
         )
 
     def control(self, *arguments: str) -> str:
-        """What `rabbitmqctl` with these arguments says. Takes some seconds."""
+        """The output of `rabbitmqctl` with these arguments. Takes some seconds."""
         done = subprocess.run(
             [_found("rabbitmqctl"), "--quiet", *arguments],
             env={**os.environ, **self._environ()},
@@ -97,12 +97,12 @@ class RabbitMQ:
         return done.stdout
 
     def put(self, path: str, **settings: str) -> None:
-        """Change it by its HTTP API, in much less time than `rabbitmqctl` takes to start."""
+        """Change a setting by the HTTP API, which is much faster than `rabbitmqctl`."""
         self._ask("PUT", path, json.dumps(settings).encode())
 
     @contextmanager
     def memory_alarm(self) -> Iterator[None]:
-        """While it lasts, what publishers send is not taken, and not answered."""
+        """Have a memory alarm meanwhile: the node accepts and answers no message."""
         self.control("set_vm_memory_high_watermark", f"{_NOTHING:.7f}")
         try:
             yield
@@ -111,7 +111,7 @@ class RabbitMQ:
 
     @contextmanager
     def disk_alarm(self) -> Iterator[None]:
-        """The same for want of room on the disk."""
+        """Have a disk alarm meanwhile."""
         self.control("set_disk_free_limit", "100000GB")
         try:
             yield
@@ -120,7 +120,7 @@ class RabbitMQ:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Its connections stand, and nothing is answered."""
+        """Freeze the node meanwhile: connections stay open, and nothing is answered."""
         pid = int((self.directory / "pid").read_text())
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -130,7 +130,7 @@ class RabbitMQ:
 
     @contextmanager
     def lend_vhost(self) -> Iterator[str]:
-        """The URL of a virtual host that is empty, and goes at the end with all that is in it."""
+        """The URL of an empty virtual host, which is deleted at the end with everything in it."""
         name = f"test-{uuid4().hex}"
         self.put(f"vhosts/{name}")
         self.put(f"permissions/{name}/guest", configure=".*", write=".*", read=".*")
@@ -145,7 +145,7 @@ class RabbitMQ:
         headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
         request = Request(url, body, headers, method=method)
         with urlopen(request, timeout=_CONTROL_SECONDS):
-            pass  # it raises where the answer is a refusal
+            pass  # raises if the answer is a refusal
 
     def _environ(self) -> dict[str, str]:
         return {
@@ -167,7 +167,7 @@ class RabbitMQ:
 
 
 def is_installed() -> bool:
-    """Whether all programs that a node needs are there."""
+    """Whether all programs that a node needs are installed."""
     return all(which(name, path=_path()) for name in ("rabbitmq-server", "rabbitmqctl", "epmd"))
 
 
