@@ -223,6 +223,13 @@ class SessionEnded(ClientError):
     """The upload was cancelled, has expired, or cannot be completed (RFC 9110 section 15.5.11)."""
 
 
+class SessionUnreadable(Unavailable):
+    """What is known of an upload in several requests is damaged, or of another version of ours.
+
+    Its bytes are kept: an operator can repair or cancel it, or finish an upgrade.
+    """
+
+
 class InconsistentUploadLength(ClientError):
     """The requests of an upload disagree on its length, or one brings more than it announced."""
 

@@ -107,6 +107,9 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.ChecksumFailed: Kind(460, "checksum-failed", "The content does not match its checksum"),
     errors.SessionTaken: Kind(409, "upload-continued", "Another request has continued the upload"),
     errors.SessionEnded: Kind(410, "upload-ended", "The upload accepts no more bytes"),
+    errors.SessionUnreadable: Kind(
+        503, "upload-unreadable", "The state of the upload cannot be read"
+    ),
     errors.InconsistentUploadLength: Kind(
         400,
         "inconsistent-upload-length",

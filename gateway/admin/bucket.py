@@ -191,8 +191,10 @@ async def read_session(store: ObjectStore, upload_id: str) -> Found | None:
         document = await store.get(key)
     except ObjectNotFound:
         return None
+    except ObjectTooLarge:
+        return Found(key, 0.0)
     try:
-        session = sessions.from_json(document.content)
+        session = sessions.from_json(document.content, upload_id)
     except msgspec.MsgspecError:
         return Found(key, document.age)
     return Found(key, document.age, session.upload, session.offset, session.length)

@@ -212,9 +212,10 @@ SWEEP_SECONDS = Histogram(
 SWEPT = Counter(
     f"{PREFIX}swept_total",
     "What the sweeper found: overdue uploads, files past their retention, abandoned parts, "
-    "orphaned files, expired records, sessions at their end, tails without a session.",
+    "orphaned files, expired records, sessions at their end, sessions that cannot be read, tails "
+    "without a session.",
     ("kind",),
-    (("overdue", "due", "parts", "orphans", "expired", "sessions", "tails"),),
+    (("overdue", "due", "parts", "orphans", "expired", "sessions", "unreadable", "tails"),),
 )
 REMOVALS = Counter(
     f"{PREFIX}removals_total",

@@ -7,7 +7,7 @@ session at its end can finish it: the request with the last byte, a repeated req
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace as changed
-from datetime import UTC, datetime
+from datetime import datetime
 from io import BytesIO
 from typing import Final
 
@@ -29,13 +29,14 @@ from gateway.errors import (
 from gateway.metrics.catalogue import SESSION_ENDS
 from gateway.records.spare import spare_of
 from gateway.resumable.appending import read_tails
+from gateway.resumable.clearing import clear
 from gateway.resumable.session import Parts, Phase, Session, move
 from gateway.resumable.sessions import Kept, Sessions
 from gateway.store.objects import Multipart, ObjectStore, Part, StoredPart
 from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import advance
-from gateway.uploads.record import File, State, Upload, abandoned
+from gateway.uploads.record import File, State, Upload
 
 log = get_logger(__name__)
 
@@ -116,18 +117,7 @@ async def give_up(backends: Backends, sessions: Sessions, kept: Kept, phase: Pha
 
     Raises SessionTaken if another request has changed the session, StoreUnavailable.
     """
-    session = kept.session
-    if session.phase is not phase:
-        session = (await sessions.change(kept, move(session, phase))).session
-    if session.parts is not None:
-        key = keys.incoming(session.id)
-        await backends.store.abort_multipart(key, session.parts.upload_id)
-    dead = abandoned(session.id, datetime.now(UTC))
-    dead = replace(dead, subject=session.upload.subject, target=session.upload.target)
-    await backends.ledger.fence(dead)
-    await sessions.remove(session.id)
-    SESSION_ENDS.add(phase)
-    log.info("session.ended", upload_id=session.id, phase=session.phase, offset=session.offset)
+    await clear(backends.store, backends.ledger, sessions, kept, phase)
 
 
 async def _assemble(backends: Backends, session: Session) -> None:

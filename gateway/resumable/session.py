@@ -193,6 +193,12 @@ def to_json(session: Session) -> bytes:
         return _encoder.encode(cleaned(session))
 
 
-def from_json(document: bytes) -> Session:
-    """The session in a document. Raises msgspec.DecodeError for any other document."""
-    return kept.read(_decoder, document)
+def from_json(document: bytes, upload_id: str) -> Session:
+    """The session of that upload in a document.
+
+    Raises msgspec.DecodeError for any other document, also if it is another upload's.
+    """
+    session = kept.read(_decoder, document)
+    if session.id != upload_id:
+        raise msgspec.ValidationError("it is another upload's")
+    return session

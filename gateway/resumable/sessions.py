@@ -5,12 +5,27 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final, NamedTuple
 
-from gateway.errors import ObjectNotFound, PreconditionFailed, SessionTaken, UploadNotFound
+import msgspec
+
+from gateway.errors import (
+    ObjectNotFound,
+    ObjectTooLarge,
+    PreconditionFailed,
+    SessionTaken,
+    SessionUnreadable,
+    UploadNotFound,
+)
 from gateway.resumable.session import Session, from_json, to_json
 from gateway.store.objects import ObjectInfo, ObjectStore
+from gateway.telemetry import get_logger
 from gateway.uploads import keys
 
+log = get_logger(__name__)
+
 _REMEMBERED: Final = 256
+
+_REPAIRED_AFTER: Final = 60.0
+"""Seconds after which to ask again for a session that cannot be read: it needs an operator."""
 
 
 class Kept(NamedTuple):
@@ -38,13 +53,25 @@ class Sessions:
         return Kept(session, (await self._store.put(key, document, if_none_match=True)).etag)
 
     async def read(self, upload_id: str) -> Kept:
-        """The session as it is now. Raises UploadNotFound, StoreUnavailable."""
+        """The session as it is now.
+
+        Raises UploadNotFound, SessionUnreadable, StoreUnavailable.
+        """
         self.forget(upload_id)
         try:
             document = await self._store.get(keys.session(upload_id))
+            session = from_json(document.content, upload_id)
         except ObjectNotFound:
             raise UploadNotFound("no such upload") from None
-        return Kept(from_json(document.content), document.etag, document.age)
+        except (msgspec.DecodeError, ObjectTooLarge) as error:
+            log.error(  # noqa: TRY400 - it is no fault of ours, and needs no traceback
+                "session.unreadable", upload_id=upload_id, error=repr(error)
+            )
+            raise SessionUnreadable(
+                "the state of the upload cannot be read at the moment; its bytes are kept",
+                _REPAIRED_AFTER,
+            ) from error
+        return Kept(session, document.etag, document.age)
 
     async def change(self, kept: Kept, session: Session) -> Kept:
         """Write the session, if it has not changed since it was read.

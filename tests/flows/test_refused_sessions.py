@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from gateway.store.s3 import S3Store
+from gateway.uploads import keys
 from tests.flows import files
 from tests.flows.client import PATIENCE, Answer, Client
 from tests.flows.raw import FORM_TYPE, exchange, form, head
@@ -97,6 +99,31 @@ async def test_another_subjects_upload_is_told_from_none_by_nothing(
     ]
     assert foreign == unknown == malformed
     assert foreign[0] == 404
+
+
+@pytest.mark.parametrize("dialect", [DRAFT, TUS], ids=["draft", "tus"])
+async def test_an_upload_whose_state_cannot_be_read_is_kept_until_it_can(
+    client: Client, store: S3Store, dialect: Mapping[str, str]
+) -> None:
+    begun = await (create(client, {"Upload-Length": "9"}) if dialect is TUS else begin(client))
+    place = begun.headers["Location"]
+    kind = {**dialect, **(CONTENT if dialect is TUS else PART)}
+    first = {**kind, "Upload-Offset": "0"}
+    assert (await client.request("PATCH", place, data=b"four", headers=first)).status == 204
+    key = keys.session(begun.upload_id)
+    written = (await store.get(key)).content
+    another = written.replace(begun.upload_id.encode(), UNKNOWN.rpartition("/")[2].encode())
+    for unreadable in (written[:-1], another, b'{"of": "another version"}'):
+        await store.put(key, unreadable)
+        for method in ("HEAD", "GET", "PATCH", "DELETE"):
+            lines = {**kind, "Upload-Offset": "2"} if method == "PATCH" else dialect
+            answer = await client.request(method, place, headers=lines)
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+            if method != "HEAD":
+                assert answer.json()["type"].endswith(":upload-unreadable")
+    await store.put(key, written)
+    head = await client.request("HEAD", place, headers=dialect)
+    assert head.headers["Upload-Offset"] == "4"
 
 
 async def test_only_tus_names_another_method(client: Client) -> None:

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.backends import Backends
-from gateway.resumable.session import Phase, Session
+from gateway.resumable.session import Phase, Session, to_json
 from gateway.resumable.sessions import Sessions
 from gateway.settings import load
 from gateway.uploads import keys
@@ -49,7 +49,7 @@ async def test_all_sessions_are_read_in_some_passes(
     lease = await own_lease(own_backends)
     with later(own_backends, HOUR):
         found = [await end_sessions(own_backends, lease) for _ in range(4)]
-    assert found == [2, 2, 1, 2]
+    assert found == [(2, 0), (2, 0), (1, 0), (2, 0)]
 
 
 @pytest.mark.slow
@@ -60,7 +60,7 @@ async def test_sessions_that_were_given_up_are_removed_and_open_ones_are_not(
     given_up = [await begun(own_backends, phase) for phase in (Phase.CANCELLED, Phase.INVALID)]
     lease = await own_lease(own_backends)
     with later(own_backends, 60.0):
-        assert await end_sessions(own_backends, lease) == 2
+        assert await end_sessions(own_backends, lease) == (2, 0)
     left = [keys.id_of(info.key) async for info in own_backends.store.list(keys.SESSIONS)]
     assert left == [open_one.id]
     for session in given_up:
@@ -83,16 +83,23 @@ async def test_tails_without_a_session_are_removed_after_an_hour(own_backends: B
 
 
 @pytest.mark.slow
-async def test_a_session_that_cannot_be_read_keeps_its_tails_and_stops_no_sweep(
-    own_backends: Backends,
+@pytest.mark.parametrize(
+    "document",
+    [b"of another version", to_json(SESSION), bytes(9 * 1024**2)],
+    ids=["no document", "another upload's", "too large"],
+)
+async def test_a_session_that_cannot_be_read_is_left_and_counted(
+    own_backends: Backends, document: bytes
 ) -> None:
     unreadable, lost = new_id(), keys.tail(new_id(), "one")
-    await own_backends.store.put(keys.session(unreadable), b"of another version")
+    place = keys.session(unreadable)
+    await own_backends.store.put(place, document)
     kept = keys.tail(unreadable, "one")
     for key in (kept, lost):
         await own_backends.store.put(key, b"bytes")
     lease = await own_lease(own_backends)
     with later(own_backends, HOUR + 1):
-        assert await end_sessions(own_backends, lease) == 0
+        assert await end_sessions(own_backends, lease) == (0, 1)
         assert await forget_tails(own_backends, lease) == 1
     assert [info.key async for info in own_backends.store.list(keys.TAILS)] == [kept]
+    assert [info.key async for info in own_backends.store.list(keys.SESSIONS)] == [place]

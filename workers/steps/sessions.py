@@ -1,7 +1,14 @@
 """Finishes an upload in several requests that its gateway has left, or that a purge has found."""
 
 from gateway.backends import Backends
-from gateway.errors import SessionEnded, SessionTaken, UploadNotFound, UploadSuperseded
+from gateway.errors import (
+    SessionEnded,
+    SessionTaken,
+    SessionUnreadable,
+    UploadNotFound,
+    UploadSuperseded,
+)
+from gateway.resumable.clearing import clear_unreadable
 from gateway.resumable.finishing import give_up, settle
 from gateway.resumable.session import Phase
 from gateway.resumable.sessions import Sessions
@@ -11,14 +18,14 @@ log = get_logger(__name__)
 
 
 async def end_session(backends: Backends, upload_id: str) -> None:
-    """Make the file of a complete session; remove an abandoned one; leave an open one alone.
+    """Make the file of a complete session; remove an abandoned one; leave any other alone.
 
     Raises StoreUnavailable.
     """
     sessions = Sessions(backends.store)
     try:
         kept = await sessions.read(upload_id)
-    except UploadNotFound:
+    except (UploadNotFound, SessionUnreadable):
         return
     try:
         if kept.session.phase is Phase.COMPLETE:
@@ -30,7 +37,7 @@ async def end_session(backends: Backends, upload_id: str) -> None:
 
 
 async def cancel_session(backends: Backends, upload_id: str) -> bool:
-    """Cancel an open session, and have a complete one finished first.
+    """Cancel a session that is open or unreadable, and have a complete one finished first.
 
     Returns whether no session is left. If not, a request is using it: call this again. Raises
     StoreUnavailable.
@@ -39,6 +46,9 @@ async def cancel_session(backends: Backends, upload_id: str) -> bool:
     try:
         kept = await sessions.read(upload_id)
     except UploadNotFound:
+        return True
+    except SessionUnreadable:
+        await clear_unreadable(backends.store, backends.ledger, sessions, upload_id)
         return True
     phase = kept.session.phase
     try:

@@ -47,7 +47,7 @@ async def sweep_once(backends: Backends, lease: Lease) -> None:
     """
     started = time.monotonic()
     sent = await resend(backends, lease)
-    ended = await end_sessions(backends, lease)
+    ended, unreadable = await end_sessions(backends, lease)
     due = await expire(backends, lease)
     aborted = await abort_abandoned(backends)
     removed, forgotten = await clear(backends, lease)
@@ -56,6 +56,7 @@ async def sweep_once(backends: Backends, lease: Lease) -> None:
     found = {
         "overdue": sent,
         "sessions": ended,
+        "unreadable": unreadable,
         "tails": tails,
         "due": due,
         "parts": aborted,
@@ -71,6 +72,7 @@ async def sweep_once(backends: Backends, lease: Lease) -> None:
             "sweep.done",
             sent=sent,
             ended=ended,
+            unreadable=unreadable,
             tails=tails,
             due=due,
             aborted=aborted,

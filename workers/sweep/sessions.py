@@ -1,28 +1,25 @@
 """Uploads that come in several requests: those that were left behind, and what they left.
 
-An open session is left alone until it expires, and so are its parts and tails.
+An open session is left alone until it expires, and one that cannot be read for good; so are their
+parts and tails.
 """
 
 from contextlib import aclosing
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from gateway.backends import Backends
-from gateway.errors import ObjectNotFound, SessionTaken, UploadNotFound
+from gateway.errors import ObjectNotFound, SessionTaken, SessionUnreadable, UploadNotFound
 from gateway.records.bucket import OVERDUE
 from gateway.resumable.finishing import give_up
 from gateway.resumable.session import Phase
 from gateway.resumable.sessions import Kept, Sessions
 from gateway.settings import Settings
 from gateway.store.objects import ObjectInfo
-from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step
 from workers.sweep.lease import Lease
-
-log = get_logger(__name__)
 
 _ANYWAY: Final = 50
 """Sessions that one pass reads although nothing suggests that they are at their end.
@@ -40,14 +37,15 @@ _TAIL_GRACE: Final = 3_600.0
 """Seconds for which a tail without a session is kept: no stopped process needs it later."""
 
 
-async def end_sessions(backends: Backends, lease: Lease) -> int:
-    """Have what is complete finished, and give up what has expired; returns how many.
+async def end_sessions(backends: Backends, lease: Lease) -> tuple[int, int]:
+    """Have what is complete finished, and give up what has expired.
 
-    Of the sessions that were not written lately, each pass reads some, and the next one goes on
-    behind the last of them. Raises LeaseLost, StoreUnavailable.
+    Returns how many that were, and how many of those that were looked at could not be read. Of the
+    sessions that were not written lately, each pass reads some, and the next one goes on behind the
+    last of them. Raises LeaseLost, StoreUnavailable.
     """
     sessions = Sessions(backends.store)
-    ended, anyway = 0, 0
+    ended, unreadable, anyway = 0, 0, 0
     last: str | None = None
     async with aclosing(sessions.list()) as listing:
         async for info in listing:
@@ -57,10 +55,13 @@ async def end_sessions(backends: Backends, lease: Lease) -> int:
                     continue
                 last, anyway = upload_id, anyway + 1
             if info.age >= OVERDUE:
-                ended += await _end(backends, sessions, info)
+                try:
+                    ended += await _end(backends, sessions, info)
+                except SessionUnreadable:
+                    unreadable += 1
             await lease.renew()
     lease.memory = replace(lease.memory, sessions=last if anyway >= _ANYWAY else None)
-    return ended
+    return ended, unreadable
 
 
 def _may_be_ended(age: float, settings: Settings) -> bool:
@@ -76,13 +77,11 @@ async def ids_of_sessions(backends: Backends) -> set[str]:
 
 
 async def _end(backends: Backends, sessions: Sessions, info: ObjectInfo) -> int:
+    """Raises SessionUnreadable, StoreUnavailable."""
     upload_id = keys.id_of(info.key)
     try:
         kept = await sessions.read(upload_id)
     except UploadNotFound:
-        return 0
-    except msgspec.DecodeError as error:
-        log.warning("session.unreadable", upload_id=upload_id, error=repr(error))
         return 0
     if kept.session.phase is Phase.COMPLETE:
         backends.queue.send(Step.RESUME, upload_id)

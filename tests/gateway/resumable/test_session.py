@@ -58,17 +58,29 @@ sessions = st.builds(
 
 @given(sessions)
 def test_a_session_is_kept_as_it_is(session: Session) -> None:
-    assert from_json(to_json(session)) == session
+    assert from_json(to_json(session), ID) == session
 
 
 def test_text_that_cannot_be_encoded_is_cleaned() -> None:
-    assert from_json(to_json(replace(SESSION, name="\ud800"))).name == "\ufffd"
+    assert from_json(to_json(replace(SESSION, name="\ud800")), ID).name == "\ufffd"
 
 
-@pytest.mark.parametrize("document", [b"", b"{}", b"[]", b"\xff", b'{"upload": {}}'])
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"\xff",
+        b'{"upload": {}}',
+        to_json(SESSION)[:-1],
+        to_json(SESSION).replace(b'"phase":"open"', b'"phase":"of-another-version"'),
+        to_json(replace(SESSION, upload=replace(UPLOAD, id=ID[:-1] + "1"))),
+    ],
+)
 def test_another_document_is_no_session(document: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        from_json(document)
+        from_json(document, ID)
 
 
 @given(sessions)
