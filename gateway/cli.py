@@ -262,9 +262,16 @@ def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool) -> None:
 
 @uploads.command("cancel")
 @click.argument("upload_ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--force", is_flag=True, help="even if ChatKitty may already have the message")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="even if ChatKitty may already have the message, or the upload's state cannot be read",
+)
 def cancel_uploads(upload_ids: tuple[str, ...], force: bool) -> None:
-    """End pending hosted uploads as failed, and delete their files."""
+    """End pending hosted uploads as failed, and delete their files.
+
+    Uploads of which only a part has come end as aborted; their clients are told that they ended.
+    """
     from gateway import admin
 
     _operate(lambda session: admin.cancel(session, upload_ids, force=force))

@@ -7,17 +7,38 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from math import ceil
+from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.admin.bucket import NoSuchUpload, NotDone, Session, Tally, act_on, file_of
+from gateway.admin.bucket import (
+    NoSuchUpload,
+    NotDone,
+    Session,
+    Tally,
+    act_on,
+    file_of,
+    read_session,
+)
 from gateway.admin.search import Query, search
 from gateway.choices import Delivery
-from gateway.errors import ObjectNotFound, PreconditionFailed
+from gateway.errors import (
+    ObjectNotFound,
+    PreconditionFailed,
+    SessionTaken,
+    SessionUnreadable,
+    UploadNotFound,
+)
 from gateway.records.bucket import Entry
+from gateway.resumable.clearing import clear, clear_unreadable
+from gateway.resumable.session import Phase
+from gateway.resumable.sessions import Sessions
 from gateway.uploads.attempts import carried_over, under_way_for
 from gateway.uploads.lifecycle import advance, is_end, reopen, supersedes
 from gateway.uploads.record import CANCELLED, State, Upload
+
+_TRIES: Final = 10
+"""How often a session is read again that its client has continued in the meantime."""
 
 
 class FileGone(NotDone):
@@ -45,9 +66,10 @@ async def retry_all(session: Session) -> bool:
 
 
 async def cancel(session: Session, upload_ids: Sequence[str], *, force: bool) -> bool:
-    """End pending uploads as failed; returns whether all of them could be.
+    """End pending uploads as failed, and those that are still received as aborted.
 
-    `force`: also those for which ChatKitty may have a message.
+    Returns whether all of them could be. `force`: also those for which ChatKitty may have a
+    message, and those whose session cannot be read.
     """
 
     async def act(session: Session, upload_id: str) -> str:
@@ -118,8 +140,17 @@ async def _open_ended(session: Session, upload_id: str) -> Entry:
     try:
         return await session.records.open_ended(upload_id)
     except ObjectNotFound:
-        pending = await _open_pending(session, upload_id)
+        pending = await _pending_or_session(session, upload_id)
         raise NotDone(f"it is {pending.upload.state}, and has not failed") from None
+
+
+async def _pending_or_session(session: Session, upload_id: str) -> Entry:
+    try:
+        return await _open_pending(session, upload_id)
+    except NoSuchUpload:
+        if await read_session(session.store, upload_id) is None:
+            raise
+        raise NotDone("it has not been received as a whole: only its client can continue") from None
 
 
 async def _open_pending(session: Session, upload_id: str) -> Entry:
@@ -130,7 +161,10 @@ async def _open_pending(session: Session, upload_id: str) -> Entry:
 
 
 async def _cancel(session: Session, upload_id: str, *, force: bool) -> str:
-    entry = await _open_to_cancel(session, upload_id)
+    try:
+        entry = await _open_to_cancel(session, upload_id)
+    except NoSuchUpload:
+        return await _cancel_session(session, upload_id, force=force)
     if reason := why_not_cancel(entry, force=force):
         raise NotDone(reason)
     entry = await _mark(session, entry)
@@ -144,6 +178,30 @@ async def _cancel(session: Session, upload_id: str, *, force: bool) -> str:
     if saved.upload.fault != CANCELLED:
         raise NotDone(f"it has ended as {saved.upload.state}")
     return "cancelled"
+
+
+async def _cancel_session(session: Session, upload_id: str, *, force: bool) -> str:
+    """Give up an upload of which only a part has come. Raises NoSuchUpload, NotDone."""
+    store, records, sessions = session.store, session.records, Sessions(session.store)
+    for _ in range(_TRIES):
+        try:
+            kept = await sessions.read(upload_id)
+            if kept.session.phase is Phase.COMPLETE:
+                raise NotDone("it is complete, and about to be accepted: try again in a moment")
+            phase = Phase.CANCELLED if kept.session.phase is Phase.OPEN else kept.session.phase
+            await clear(store, records, sessions, kept, phase)
+        except UploadNotFound:
+            raise NoSuchUpload from None
+        except SessionUnreadable:
+            if not force:
+                raise NotDone(
+                    "what is known of it cannot be read: --force removes it, and all that has come"
+                ) from None
+            await clear_unreadable(store, records, sessions, upload_id)
+        except SessionTaken:
+            continue
+        return "cancelled"
+    raise NotDone("its client keeps sending: try again in a moment")
 
 
 async def _open_to_cancel(session: Session, upload_id: str) -> Entry:

@@ -4,16 +4,18 @@ import asyncio
 import json
 import time
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
 from click.testing import Result
+from google_crc32c import value
 from msgspec.structs import replace
 
 from gateway.admin.search import Query, search
 from gateway.backends import Backends
 from gateway.choices import Delivery
-from gateway.resumable.session import Tail
+from gateway.resumable.session import Parts, Phase, Tail
 from gateway.resumable.sessions import Sessions
 from gateway.uploads import keys
 from gateway.uploads.ids import created_at, first_id_at, new_id
@@ -161,6 +163,74 @@ async def test_uploads_of_which_a_part_has_come_are_listed(
     (row,) = rows(await run("list", "--json", "--subject", subject))
     assert (row["state"], "offset" in row) == ("stored", False)
     await Sessions(backends.store).remove(receiving.id)
+
+
+async def begun(backends: Backends, subject: str, **members: Any) -> str:
+    """A session with a part in the store and a tail; returns its id."""
+    began = (Change(State.RECEIVING, datetime.now(UTC)),)
+    upload = upload_of(subject, history=began, files=())
+    multipart = await backends.store.create_multipart(keys.incoming(upload.id))
+    await backends.store.upload_part(multipart, 1, BytesIO(files.PNG), value(files.PNG))
+    await backends.store.put(keys.tail(upload.id, "0"), b"tail")
+    session = replace(
+        SESSION,
+        upload=upload,
+        parts=Parts(upload_id=multipart.upload_id, whole_checksum=multipart.whole_checksum),
+        tails=(Tail("0", 4, 0),),
+    )
+    await Sessions(backends.store).create(replace(session, **members))
+    return upload.id
+
+
+async def left_of(backends: Backends, upload_id: str) -> list[str]:
+    store = backends.store
+    found = [info.key async for info in store.list(keys.tails(upload_id))]
+    found += [each.key async for each in store.list_multipart_uploads(keys.incoming(upload_id))]
+    found += [keys.session(upload_id)] if await has(backends, keys.SESSIONS, upload_id) else []
+    return found
+
+
+async def test_an_upload_that_is_still_received_is_cancelled_with_all_that_has_come(
+    run: Run, backends: Backends, subject: str
+) -> None:
+    upload_id = await begun(backends, subject)
+    assert len(await left_of(backends, upload_id)) == 3
+    retried = await run("retry", upload_id)
+    assert (retried.exit_code, "only its client can continue" in retried.stderr) == (1, True)
+    assert (await run("cancel", upload_id)).stdout.endswith(f"{upload_id}: cancelled\n")
+    assert await left_of(backends, upload_id) == []
+    dead = await backends.ledger.ended(upload_id)
+    assert dead is not None
+    assert (dead.state, dead.subject) == (State.ABORTED, subject)
+    again = await run("cancel", upload_id)
+    assert (again.exit_code, "it has ended as aborted" in again.stderr) == (1, True)
+
+
+async def test_a_complete_session_is_left_to_the_workers(
+    run: Run, backends: Backends, subject: str
+) -> None:
+    upload_id = await begun(backends, subject, phase=Phase.COMPLETE)
+    refused = await run("cancel", "--force", upload_id)
+    assert (refused.exit_code, "about to be accepted" in refused.stderr) == (1, True)
+    assert len(await left_of(backends, upload_id)) == 3
+    await Sessions(backends.store).remove(upload_id)
+
+
+@pytest.mark.parametrize("document", [b"{", bytes(9 * 1024**2)], ids=["broken", "too large"])
+async def test_a_session_that_cannot_be_read_is_removed_by_force_only(
+    run: Run, backends: Backends, subject: str, document: bytes
+) -> None:
+    upload_id = await begun(backends, subject)
+    await backends.store.put(keys.session(upload_id), document)
+    assert "state: unreadable" in (await run("show", upload_id)).stdout
+    refused = await run("cancel", upload_id)
+    assert (refused.exit_code, "cannot be read: --force" in refused.stderr) == (1, True)
+    assert len(await left_of(backends, upload_id)) == 3
+    assert (await run("cancel", "--force", upload_id)).stdout.endswith(": cancelled\n")
+    assert await left_of(backends, upload_id) == []
+    dead = await backends.ledger.ended(upload_id)
+    assert dead is not None
+    assert dead.state is State.ABORTED
 
 
 async def test_a_list_begins_and_ends_as_requested(
