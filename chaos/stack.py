@@ -19,6 +19,7 @@ from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import says
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.supervisor import Supervisor
+from gateway.terminal import Console
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 90.0
@@ -90,7 +91,7 @@ class Stack:
         keys = secrets.token_hex(), secrets.token_hex()
         store = SeaweedFS(data_dir / "s3", store_port, *keys)
         self._store = store.command()
-        self._supervisor = Supervisor(data_dir / "logs", restart=True)
+        self._supervisor = Supervisor(data_dir / "logs", Console(), restart=True)
         self._stopped = threading.Event()
         self._watch = threading.Thread(target=self._look_after_store, daemon=True)
         options = ["--json", "--port", "0", "--data-dir", str(data_dir), "--processes", "2"]

@@ -1,6 +1,7 @@
 """The command line: arguments only."""
 
 import asyncio
+import json
 import os
 import re
 import sys
@@ -13,6 +14,7 @@ import click
 
 from gateway.doctor.parts import Part
 from gateway.errors import ConfigurationError
+from gateway.terminal import Console, painted, use_colours
 from gateway.uploads.record import State
 
 if TYPE_CHECKING:
@@ -31,16 +33,52 @@ _STATES: Final = (*(state.value for state in State), "dead")
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
+_processes = click.option(
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="gateways that share the port",
+)
+_json_object = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+_json_lines = click.option("--json", "as_json", is_flag=True, help="print one JSON object a line")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="chatkitty-gateway")
-def main() -> None:
-    """An upload gateway for the ChatKitty chat API."""
+@click.pass_context
+def main(context: click.Context) -> None:
+    """An upload gateway for the ChatKitty chat API.
+
+    Clients send it the uploads that they would send to ChatKitty. It checks them, then passes them
+    on, or keeps the files in a bucket of yours and gives ChatKitty their URLs.
+
+    \b
+    Try it, without any settings:  chatkitty-gateway up
+    Run it, with your settings:    chatkitty-gateway config check
+                                   chatkitty-gateway doctor
+                                   chatkitty-gateway serve
+                                   celery -A workers worker
+                                   celery -A workers beat
+
+    Settings are environment variables (GATEWAY_...), or the TOML file that GATEWAY_CONFIG names.
+    Each command's own help says more: chatkitty-gateway COMMAND --help.
+
+    The exit status is 0 if everything was done, 1 if something was not, and 2 if settings or
+    arguments cannot be used.
+    """  # noqa: D301 - click wants the character
+    use_colours(context)
 
 
 @main.command()
-@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256))
+@_processes
 def serve(processes: int) -> None:
-    """Run the gateway, as the GATEWAY_* variables or the file in GATEWAY_CONFIG set it."""
+    """Run the gateway with your settings.
+
+    It listens for clients on GATEWAY_PORT and for operators on GATEWAY_ADMIN_PORT, and logs JSON to
+    standard output. SIGTERM makes it finish what it has begun, and end. Uploads also need workers:
+    `celery -A workers worker`.
+    """
     settings = _load_settings()
     if processes > 1:
         from gateway.server.supervisor import serve_processes
@@ -55,9 +93,15 @@ def serve(processes: int) -> None:
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on")
 @click.option("--port", default=9001, show_default=True, help="0: any free one")
-@click.option("--data-dir", default=Path("var/sandbox"), type=click.Path(path_type=Path))
+@click.option(
+    "--data-dir",
+    default=Path("var/sandbox"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="where it keeps its messages and files",
+)
 @click.option(
     "--token",
     "tokens",
@@ -76,7 +120,7 @@ def serve(processes: int) -> None:
     metavar="ID:SECRET",
     envvar="SANDBOX_CLIENTS",
     show_envvar=True,
-    help="default: any",
+    help="client credentials that it accepts; default: any",
 )
 @click.option(
     "--stranger",
@@ -88,15 +132,20 @@ def serve(processes: int) -> None:
     show_envvar=True,
     help="a token of another application, which is empty",
 )
-def sandbox(
+@_json_object
+def sandbox(  # noqa: PLR0913, PLR0917 - click passes options by name
     host: str,
     port: int,
     data_dir: Path,
     tokens: tuple[str, ...],
     clients: tuple[str, ...],
     strangers: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Serve a stand-in for ChatKitty, for development and tests."""
+    """Serve a stand-in for ChatKitty.
+
+    It is for development and tests. It keeps messages and files, and fails on demand.
+    """
     try:
         from gateway.sandbox import run
         from gateway.sandbox.tokens import Accounts
@@ -111,15 +160,25 @@ def sandbox(
         clients=dict(_pair(client, ":") for client in clients),
         strangers={token: _number(id_) for token, id_ in (_pair(s, "=") for s in strangers)},
     )
-    run.serve(host, port, data_dir, accounts, ready=lambda url: click.echo(f"READY {url}"))
+
+    def ready(url: str) -> None:
+        click.echo(json.dumps({"sandbox": url}) if as_json else f"READY {url}")
+
+    run.serve(host, port, data_dir, accounts, ready=ready)
 
 
 @main.command()
 @click.option(
     "--port", default=8080, show_default=True, envvar="GATEWAY_PORT", help="0: any free one"
 )
-@click.option("--data-dir", default=Path("var/up"), type=click.Path(path_type=Path))
-@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256))
+@click.option(
+    "--data-dir",
+    default=Path("var/up"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="where all parts keep their data, their secrets and their logs",
+)
+@_processes
 @click.option("--no-sample", is_flag=True, help="upload no sample files")
 @click.option("--no-restart", is_flag=True, help="stop everything when a part dies")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object when all is ready")
@@ -131,7 +190,12 @@ def up(
     no_restart: bool,
     as_json: bool,
 ) -> None:
-    """Start everything that the gateway needs, and the gateway, on this machine."""
+    """Start a gateway and all that it needs, here.
+
+    These are Valkey, SeaweedFS, a stand-in for ChatKitty, a worker and a beat. It needs no settings
+    and no root; GATEWAY_* variables that are set win. When everything is ready, it prints
+    `READY URL`, and examples to copy. Ctrl-C stops everything; the next start finds the same data.
+    """
     from gateway.stack import up as stack
 
     options = stack.UpOptions(
@@ -153,9 +217,12 @@ def up(
     type=click.Choice(Part, case_sensitive=False),
     help="check only this part; can be repeated (`settings` needs no network)",
 )
-@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+@_json_object
 def doctor(parts: tuple[Part, ...], as_json: bool) -> None:
-    """Check the settings and every part that the gateway depends on.
+    """Check that every part works with your settings.
+
+    It uses the store, Redis, the broker, ChatKitty and the identity provider as gateways and
+    workers do, and says for each in one line what is wrong and what to do.
 
     The exit status is 0 if nothing is wrong, 1 if a part is at fault, and 2 if the settings or
     arguments cannot be used.
@@ -165,17 +232,44 @@ def doctor(parts: tuple[Part, ...], as_json: bool) -> None:
     from gateway.telemetry import discard_logs
 
     discard_logs()
+    say = click.echo if as_json else _say_of_parts
     unknown = configuration.unknown_names(os.environ)
     try:
         settings = configuration.load()
-        status = asyncio.run(
-            examine(settings, click.echo, unknown=unknown, only=parts, as_json=as_json)
-        )
+        status = asyncio.run(examine(settings, say, unknown=unknown, only=parts, as_json=as_json))
     except ConfigurationError as error:
         if as_json:
             sys.exit(refused(error, click.echo))
         _refuse(error)
     sys.exit(status)
+
+
+def _say_of_parts(line: str) -> None:
+    part, _, said = line.partition(": ")
+    if part in set(Part):
+        sound = said == "ok" or said.startswith("ok, ")
+        click.echo(f"{part}: {click.style(said, fg='green' if sound else 'red')}")
+    else:
+        click.echo(painted(line))
+
+
+@main.group()
+def config() -> None:
+    """Show and check the settings, without a network."""
+
+
+@config.command("check")
+@_json_object
+def check_config(*, as_json: bool) -> None:
+    """Print every setting as it would be in force, and where it comes from.
+
+    That is the default, a variable, or a file and its line. Secrets are hidden. If the settings
+    cannot be used, each fault is printed in one line instead, and the exit status is 2. It connects
+    to nothing: `doctor` finds out whether what they name works.
+    """
+    from gateway.doctor.configuration import check
+
+    sys.exit(check(os.environ, Console(as_json=as_json)))
 
 
 def _ago(text: str) -> float:
@@ -188,10 +282,11 @@ def _ago(text: str) -> float:
 
 @main.group()
 def uploads() -> None:
-    """Inspect and manage uploads, using only the bucket.
+    """Show uploads, and retry, cancel or erase them.
 
-    This works while Redis, the broker and ChatKitty are unavailable. Relayed uploads that wait for
-    their audit are usually in Redis, and are not listed here.
+    All that it needs is the bucket: this works while Redis, the broker and ChatKitty are
+    unavailable. Relayed uploads that wait for their audit are usually in Redis, and are not listed
+    here.
     """
 
 
@@ -205,15 +300,23 @@ _older_than = click.option(
 
 
 @uploads.command("list")
-@click.option("--state", "states", multiple=True, type=click.Choice(_STATES))
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(_STATES),
+    help="only those in this state; can be repeated",
+)
 @click.option("--all", "everything", is_flag=True, help="include uploads that have ended")
 @_older_than
 @click.option(
     "--newer-than", "since", type=_ago, metavar="AGE", help="started within this time (2h, 1d)"
 )
 @click.option("--subject", help="only this subject's uploads")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1))
-@click.option("--json", "as_json", is_flag=True, help="print one JSON object a line")
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(1), help="at most this many"
+)
+@_json_lines
 def list_uploads(  # noqa: PLR0913, PLR0917 - click passes options by name
     states: tuple[str, ...],
     everything: bool,
@@ -235,7 +338,7 @@ def list_uploads(  # noqa: PLR0913, PLR0917 - click passes options by name
 
 @uploads.command("show")
 @click.argument("upload_id", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+@_json_object
 def show_upload(upload_id: str, as_json: bool) -> None:
     """Show what the bucket knows about an upload."""
     from gateway import admin
@@ -246,7 +349,8 @@ def show_upload(upload_id: str, as_json: bool) -> None:
 @uploads.command("retry")
 @click.argument("upload_ids", metavar="[ID]...", nargs=-1)
 @click.option("--all-failed", is_flag=True, help="all failed uploads that still have their file")
-def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool) -> None:
+@_json_lines
+def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool, as_json: bool) -> None:
     """Resume failed hosted uploads from the step at which they failed.
 
     The sweeper resumes them within GATEWAY_SWEEP_INTERVAL seconds.
@@ -256,7 +360,10 @@ def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool) -> None:
     if all_failed == bool(upload_ids):
         raise click.UsageError("give either ids or --all-failed")
     _operate(
-        lambda session: admin.retry_all(session) if all_failed else admin.retry(session, upload_ids)
+        lambda session: (
+            admin.retry_all(session) if all_failed else admin.retry(session, upload_ids)
+        ),
+        as_json=as_json,
     )
 
 
@@ -267,18 +374,19 @@ def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool) -> None:
     is_flag=True,
     help="even if ChatKitty may already have the message, or the upload's state cannot be read",
 )
-def cancel_uploads(upload_ids: tuple[str, ...], force: bool) -> None:
+@_json_lines
+def cancel_uploads(upload_ids: tuple[str, ...], force: bool, as_json: bool) -> None:
     """End pending hosted uploads as failed, and delete their files.
 
     Uploads of which only a part has come end as aborted; their clients are told that they ended.
     """
     from gateway import admin
 
-    _operate(lambda session: admin.cancel(session, upload_ids, force=force))
+    _operate(lambda session: admin.cancel(session, upload_ids, force=force), as_json=as_json)
 
 
 @uploads.command("orphans")
-@click.option("--json", "as_json", is_flag=True, help="print one JSON object a line")
+@_json_lines
 def list_orphans(*, as_json: bool) -> None:
     """List complete files that have no record, the oldest first.
 
@@ -296,13 +404,15 @@ def list_orphans(*, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="all files that `uploads orphans` lists")
 @click.option("--accepted", "accepted", is_flag=True, help="those that were accepted")
 @click.option("--dry-run", is_flag=True, help="only print what would be done")
+@_json_lines
 def recover_uploads(
-    upload_ids: tuple[str, ...], *, everything: bool, accepted: bool, dry_run: bool
+    upload_ids: tuple[str, ...], *, everything: bool, accepted: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Recover complete files without a record, from the copies of their records.
+    """Recover complete files that have no record.
 
-    Before they register a file, the workers search ChatKitty for its message. If a client received
-    a 503 and repeated its upload without an idempotency key, the file may then exist twice.
+    A copy of the record is next to the file. Before they register a file, the workers search
+    ChatKitty for its message. If a client received a 503 and repeated its upload without an
+    idempotency key, the file may then exist twice.
     """
     from gateway import admin
 
@@ -313,7 +423,8 @@ def recover_uploads(
             admin.recover(session, upload_ids, dry_run=dry_run)
             if upload_ids
             else admin.recover_all(session, only_accepted=accepted, dry_run=dry_run)
-        )
+        ),
+        as_json=as_json,
     )
 
 
@@ -323,7 +434,10 @@ def recover_uploads(
     "--all", "everything", is_flag=True, help="all files that are not known to be accepted"
 )
 @click.option("--force", is_flag=True, help="even if an upload was accepted")
-def discard_uploads(upload_ids: tuple[str, ...], *, everything: bool, force: bool) -> None:
+@_json_lines
+def discard_uploads(
+    upload_ids: tuple[str, ...], *, everything: bool, force: bool, as_json: bool
+) -> None:
     """Delete complete files without a record now.
 
     They cannot be recovered. A client that repeats such a request with its idempotency key has to
@@ -338,7 +452,8 @@ def discard_uploads(upload_ids: tuple[str, ...], *, everything: bool, force: boo
             admin.discard_all(session)
             if everything
             else admin.discard(session, upload_ids, force=force)
-        )
+        ),
+        as_json=as_json,
     )
 
 
@@ -346,7 +461,8 @@ def discard_uploads(upload_ids: tuple[str, ...], *, everything: bool, force: boo
 @click.option("--subject", help="only this subject's uploads")
 @_older_than
 @click.option("--yes", is_flag=True, help="erase them; without it, they are only listed")
-def purge_uploads(subject: str | None, until: float | None, yes: bool) -> None:
+@_json_lines
+def purge_uploads(subject: str | None, until: float | None, yes: bool, as_json: bool) -> None:
     """Erase uploads: their files, records and idempotency keys.
 
     Messages that name such a file stay in ChatKitty, and their URLs no longer work.
@@ -356,16 +472,13 @@ def purge_uploads(subject: str | None, until: float | None, yes: bool) -> None:
     if subject is None and until is None:
         raise click.UsageError("give --subject, --older-than or both")
     query = admin.Query(everything=True, subject=subject, until=until)
-    _operate(lambda session: admin.purge(session, query, yes=yes))
+    _operate(lambda session: admin.purge(session, query, yes=yes), as_json=as_json)
 
 
-def _operate(work: "Callable[[Session], Awaitable[bool]]") -> NoReturn:
+def _operate(work: "Callable[[Session], Awaitable[bool]]", *, as_json: bool = False) -> NoReturn:
     from gateway import admin
 
-    def err(line: str) -> None:
-        click.echo(line, err=True)
-
-    sys.exit(asyncio.run(admin.run(_load_settings(), work, click.echo, err)))
+    sys.exit(asyncio.run(admin.run(_load_settings(), work, Console(as_json=as_json))))
 
 
 def _load_settings() -> "Settings":
@@ -384,7 +497,7 @@ def _load_settings() -> "Settings":
 
 def _refuse(error: ConfigurationError) -> NoReturn:
     for line in str(error).splitlines():
-        click.echo(f"error: {line}", err=True)
+        click.echo(painted(f"error: {line}"), err=True)
     sys.exit(2)
 
 

@@ -8,7 +8,7 @@ A relayed upload that waits for its audit is usually in Redis, so it cannot be s
 
 from collections.abc import Awaitable, Callable
 
-from gateway.admin.bucket import Out, Session
+from gateway.admin.bucket import Session
 from gateway.admin.commands import cancel, retry, retry_all
 from gateway.admin.purging import purge
 from gateway.admin.queries import list_uploads, show
@@ -24,6 +24,7 @@ from gateway.backends import open_store
 from gateway.errors import GatewayError
 from gateway.records.bucket import BucketRecords
 from gateway.settings import Settings
+from gateway.terminal import Console
 
 __all__ = [
     "Query",
@@ -43,13 +44,15 @@ __all__ = [
 
 
 async def run(
-    settings: Settings, work: Callable[[Session], Awaitable[bool]], out: Out, err: Out
+    settings: Settings, work: Callable[[Session], Awaitable[bool]], console: Console
 ) -> int:
     """Do the work on the bucket; returns the exit status, 0 if all of it was done."""
     try:
         async with open_store(settings) as store:
-            session = Session(settings, store, BucketRecords(store), out, err)
+            session = Session(settings, store, BucketRecords(store), console)
             return 0 if await work(session) else 1
     except GatewayError as error:
-        err(f"error: {error}")
+        console.err(f"error: {error}")
         return 1
+    finally:
+        console.status("")

@@ -1,5 +1,6 @@
 """The bucket as an operator opens it, and what it holds of one upload."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,7 @@ from gateway.records.orphans import was_accepted
 from gateway.resumable import session as sessions
 from gateway.settings import Settings
 from gateway.store.objects import ObjectInfo, ObjectStore
+from gateway.terminal import Console
 from gateway.uploads import keys
 from gateway.uploads.ids import parse_id
 from gateway.uploads.lifecycle import supersedes
@@ -21,9 +23,6 @@ DEAD: Final = "dead"
 """What replaces the state of a record that was set aside."""
 
 UNREADABLE: Final = "unreadable"
-
-Out = Callable[[str], None]
-"""Prints one line."""
 
 Act = Callable[["Session", str], Awaitable[str]]
 """Acts on one upload; returns what was done, or raises NotDone."""
@@ -35,13 +34,29 @@ class NotDone(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the commands work with; `out` prints results, and `err` everything else."""
+    """What the commands work with."""
 
     settings: Settings
     store: ObjectStore
     records: BucketRecords
-    out: Out
-    err: Out
+    console: Console
+
+    def out(self, line: str) -> None:
+        """Print a result."""
+        self.console.out(line)
+
+    def err(self, line: str) -> None:
+        """Print anything else."""
+        self.console.err(line)
+
+    def report(self, upload_id: str, said: str, *, done: bool) -> None:
+        """Print what was done to an upload, or why nothing was."""
+        if self.console.as_json:
+            self.out(json.dumps({"id": upload_id, "done": done, "text": said}))
+        elif done:
+            self.out(f"{upload_id}: {said}")
+        else:
+            self.err(f"error: {upload_id}: {said}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +140,14 @@ async def act_on(
     try:
         said = await act(session, checked_id(upload_id))
     except msgspec.MsgspecError:
-        session.err(f"error: {upload_id}: its record cannot be read")
+        session.report(upload_id, "its record cannot be read", done=False)
         return False
     except (NotDone, IllegalTransition) as error:
         if but is not None and isinstance(error, but):
             raise
-        session.err(f"error: {upload_id}: {error}")
+        session.report(upload_id, str(error), done=False)
         return False
-    session.out(f"{upload_id}: {said}")
+    session.report(upload_id, said, done=True)
     return True
 
 
@@ -153,8 +168,10 @@ class Tally:
             done = await act_on(session, upload_id, act, but)
         except NotDone:
             self.left += 1
+            session.console.count("skipped")
         else:
             self.done = self.done and done
+            session.console.count("done" if done else "refused")
 
 
 async def find(store: ObjectStore, upload_id: str) -> Found:

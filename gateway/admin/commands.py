@@ -53,7 +53,8 @@ async def retry(session: Session, upload_ids: Sequence[str]) -> bool:
 async def retry_all(session: Session) -> bool:
     """Resume all failed uploads that can be resumed; returns whether that succeeded."""
     tally = Tally()
-    async with aclosing(search(session.store, Query(states=frozenset({State.FAILED})))) as failed:
+    query = Query(states=frozenset({State.FAILED}))
+    async with aclosing(search(session.store, query, session.console.count)) as failed:
         async for found in failed:
             upload = found.upload
             if upload is not None and upload.delivery is Delivery.EXTERNAL:

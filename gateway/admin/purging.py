@@ -1,5 +1,6 @@
 """`uploads purge`: orders to erase uploads, files and records, for workers to carry out."""
 
+import json
 import time
 from collections.abc import Collection
 from contextlib import aclosing
@@ -23,13 +24,16 @@ async def purge(session: Session, query: Query, *, yes: bool) -> bool:
     """
     found: dict[str, str] = {}
     size = 0
-    async with aclosing(search(session.store, query)) as uploads:
+    async with aclosing(search(session.store, query, session.console.count)) as uploads:
         async for each in uploads:
             if each.upload is None or is_erased(each.upload):
                 continue
-            if not found:
-                session.out(report.HEADINGS)
-            session.out(report.line_of(each, time.time()))
+            if session.console.as_json:
+                session.out(json.dumps(report.members_of(each)))
+            else:
+                if not found:
+                    session.out(report.HEADINGS)
+                session.out(report.line_of(each, time.time()))
             found[each.upload_id] = each.upload.subject
             size += each.size
     if not found:
@@ -43,6 +47,7 @@ async def purge(session: Session, query: Query, *, yes: bool) -> bool:
     removals = Removals(session.store)
     for upload_id, subject in found.items():
         await removals.place(Order(upload_id=upload_id, cause=Cause.OPERATOR, subject=subject))
+        session.console.count("ordered")
     log.warning("purge.ordered", uploads=len(found), bytes=size, claims=claims)
     period = session.settings.sweep_interval
     session.err(f"{total}: workers erase them after the next sweep, in at most {period:g} s")

@@ -12,7 +12,7 @@ from gateway.admin.search import Query, search
 async def list_uploads(session: Session, query: Query, limit: int, *, as_json: bool) -> bool:
     """Print at most `limit` uploads, each as soon as it is found."""
     shown = 0
-    async with aclosing(search(session.store, query)) as uploads:
+    async with aclosing(search(session.store, query, session.console.count)) as uploads:
         async for found in uploads:
             if as_json:
                 session.out(json.dumps(report.members_of(found)))

@@ -12,6 +12,7 @@ from typing import Final
 from gateway.admin.bucket import DEAD, Found, read, read_session
 from gateway.records.listing import merged
 from gateway.store.objects import ObjectInfo, ObjectStore
+from gateway.terminal import Count
 from gateway.uploads import keys
 from gateway.uploads.ids import first_id_at, parse_id
 from gateway.uploads.lifecycle import is_end
@@ -80,13 +81,20 @@ class Query:
         return all(map(is_end, self._known_states))
 
 
-async def search(store: ObjectStore, query: Query) -> AsyncGenerator[Found, None]:
-    """The uploads that match. Raises StoreUnavailable."""
+async def search(
+    store: ObjectStore, query: Query, count: Count | None = None
+) -> AsyncGenerator[Found, None]:
+    """The uploads that match; `count` is called for those that were read.
+
+    Raises StoreUnavailable.
+    """
     async with aclosing(_places(store, query)) as places:
         batch: list[Place] = []
         async for place in places:
             batch.append(place)
             if len(batch) == _AT_A_TIME:
+                if count is not None:
+                    count("read", len(batch))
                 for found in await _read_all(store, query, batch):
                     yield found
                 batch.clear()

@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,38 @@ PREFIX = "GATEWAY_"
 _ROUTES = "; routes belong in the file that GATEWAY_CONFIG names"
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The settings that were given, before they are validated, and where they stand."""
+
+    values: Mapping[str, Any] = field(repr=False)
+    written: Written
+
+    def validated(self) -> Settings:
+        """The settings. Raises ConfigurationError with one line for each fault."""
+        try:
+            return Settings.model_validate(self.values)
+        except ValidationError as error:
+            raise ConfigurationError("\n".join(_fault_lines(error, self.written))) from None
+
+
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings from their sources.
 
     Raises ConfigurationError with one line for each fault.
     """
+    return read(environ).validated()
+
+
+def read(environ: Mapping[str, str]) -> Given:
+    """What the sources give. Raises ConfigurationError if a file cannot be read."""
     path = environ.get("GATEWAY_CONFIG", "")
     text, values = _from_file(path)
     variables = {}
     for name in Settings.model_fields:
         if name != "routes" and (found := _from_environment(environ, name)) is not None:
             variables[name], values[name] = found
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        written = Written(variables, path, text)
-        raise ConfigurationError("\n".join(_fault_lines(error, written))) from None
+    return Given(values, Written(variables, path, text))
 
 
 def unknown_names(environ: Mapping[str, str]) -> dict[str, str]:

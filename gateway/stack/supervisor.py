@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.revival import Place
 from gateway.stack.part import Command, Part, PartError
+from gateway.terminal import Console
 
 _BETWEEN_SIGNALS = 0.5
 """Seconds between two equal signals: a process sees two at the same time as one."""
@@ -33,7 +34,8 @@ class Supervised(Place[Part]):
 class Supervisor:
     """The running parts, in the order in which they were started."""
 
-    def __init__(self, log_dir: Path, *, restart: bool) -> None:
+    def __init__(self, log_dir: Path, console: Console, *, restart: bool) -> None:
+        self._console = console
         self._log_dir = log_dir
         self._restart = restart
         self._parts: list[Supervised] = []
@@ -45,7 +47,9 @@ class Supervisor:
         started = [Supervised(command, self._log_dir) for command in commands]
         self._parts += started
         for supervised in started:
+            self._console.status(f"starting {supervised.command.name} ...")
             supervised.process.wait_ready()
+        self._console.status("")
 
     def pids(self, name: str) -> list[int]:
         """The processes of the parts with that name, or with that name and a number."""

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from gateway.stack.part import PartError
 from gateway.stack.plan import CHANNEL, LOGS, Plan, make_plan
 from gateway.stack.sample import upload_samples
 from gateway.stack.supervisor import Supervisor
+from gateway.terminal import Console
 
 _LOOK_SECONDS = 0.2
 _PARTS = ("gateway", "worker", "beat", "redis", "s3", "sandbox")
@@ -40,7 +40,8 @@ def up(options: UpOptions) -> int:
     restarted.
     """
     stopped = threading.Event()
-    supervisor = Supervisor(options.data_dir / LOGS, restart=options.restart)
+    console = Console(as_json=options.as_json)
+    supervisor = Supervisor(options.data_dir / LOGS, console, restart=options.restart)
 
     def stop(*_: object) -> None:
         if stopped.is_set():
@@ -57,7 +58,8 @@ def up(options: UpOptions) -> int:
             while not stopped.wait(_LOOK_SECONDS):
                 supervisor.look_after()
         except PartError as error:
-            print(f"error: {error}", file=sys.stderr)
+            console.status("")
+            console.err(f"error: {error}")
             return 1
         finally:
             supervisor.stop()

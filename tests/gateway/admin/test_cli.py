@@ -314,6 +314,13 @@ async def test_failed_uploads_are_resumed_and_registered(
     assert failed.id not in rest.output
     assert lost.id not in rest.output
     assert "no longer in the bucket" in (await run("retry", lost.id)).stderr
+    told = await run("retry", failed.id, lost.id, "--json")
+    assert told.exit_code == 1
+    assert [(each["id"], each["done"]) for each in map(json.loads, told.stdout.splitlines())] == [
+        (failed.id, False),
+        (lost.id, False),
+    ]
+    assert not told.stderr
     listed = rows(await run("list", "--json", "--state", "failed", "--subject", subject))
     assert [row["id"] for row in listed] == [lost.id]
     await sweep(backends)

@@ -1,0 +1,172 @@
+"""The settings in force, as operators may read them: without secrets, with their sources. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from pydantic import ByteSize, HttpUrl, SecretStr
+
+from gateway.settings.faults import Location, line_of
+from gateway.settings.model import Settings
+from gateway.settings.sources import PREFIX, Given
+
+HIDDEN: Final = "**********"
+"""Replaces a secret. Its length is no secret's length."""
+
+_URLS: Final = {"redis_url", "broker_url"}
+"""Settings with URLs that may have a password, but whose rest is no secret."""
+
+_FILE: Final = "_FILE"
+_UNITS: Final = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
+
+Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
+"""A value as JSON has it."""
+
+
+class Source(StrEnum):
+    """Where the value of a setting comes from."""
+
+    DEFAULT = "default"
+    ENVIRONMENT = "environment"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One setting in force; `where` is its variable, its file or its line, if it has any."""
+
+    name: str
+    value: Value
+    text: str
+    source: Source
+    where: str = ""
+
+    def members(self) -> dict[str, Value]:
+        """The members for programs."""
+        return {
+            "name": self.name,
+            "value": self.value,
+            "source": self.source.value,
+            "where": self.where or None,
+        }
+
+
+def in_force(settings: Settings, given: Given, environ: Mapping[str, str]) -> Iterator[Shown]:
+    """Every setting, in the order of the documentation, then the options of every route."""
+    for name in Settings.model_fields:
+        if name != "routes":
+            value = getattr(settings, name)
+            source, where = _source(name, given, environ)
+            yield Shown(
+                PREFIX + name.upper(), _json(name, value), _text(name, value), source, where
+            )
+    for index, route in enumerate(settings.routes):
+        for name in type(route).model_fields:
+            source, where = _in_file(("routes", index, name), given)
+            value = getattr(route, name)
+            if name not in route.model_fields_set:
+                source, where = Source.DEFAULT, ""
+            yield Shown(
+                f"routes[{index}].{name}", _json(name, value), _text(name, value), source, where
+            )
+
+
+def lines(shown: Sequence[Shown]) -> Iterator[str]:
+    """A table, which is empty without settings."""
+    if not shown:
+        return
+    rows = [("SETTING", "VALUE", "FROM")]
+    rows += [(each.name, each.text or "-", _from(each)) for each in shown]
+    names, values = (max(len(row[column]) for row in rows) for column in (0, 1))
+    widest = min(values, 60)
+    for name, value, source in rows:
+        yield f"{name:{names}}  {value:{widest}}  {source}"
+
+
+def _from(shown: Shown) -> str:
+    return f"{shown.source}: {shown.where}" if shown.where else shown.source
+
+
+def _source(name: str, given: Given, environ: Mapping[str, str]) -> tuple[Source, str]:
+    variable = given.written.variables.get(name)
+    if variable is not None and variable.endswith(_FILE) and variable != PREFIX + name.upper():
+        return Source.FILE, f"{environ[variable]} ({variable})"
+    if variable is not None:
+        return Source.ENVIRONMENT, variable
+    if name in given.values:
+        return _in_file((name,), given)
+    return Source.DEFAULT, ""
+
+
+def _in_file(location: Location, given: Given) -> tuple[Source, str]:
+    line = line_of(given.written.text, location)
+    return Source.FILE, given.written.path + (f", line {line}" if line is not None else "")
+
+
+def _json(name: str, value: object) -> Value:
+    match value:
+        case None | bool() | float():
+            return value
+        case int():
+            return int(value)  # a size is one as well
+        case tuple():
+            return [_json(name, each) for each in value]
+        case Mapping() if name == "auth_static_tokens":
+            return dict.fromkeys(value.values(), HIDDEN)
+        case Mapping():
+            return {str(key): _json(name, each) for key, each in value.items()}
+        case _:
+            return _plain(name, value)
+
+
+def _text(name: str, value: object) -> str:
+    """The value as its variable would have it."""
+    return _size(value) if isinstance(value, ByteSize) else _written(_json(name, value))
+
+
+def _written(value: Value) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"{value:g}" if value < 1e6 else str(int(value))
+        case list():
+            return ",".join(map(_written, value))
+        case dict():
+            return ",".join(f"{key}:{_written(each)}" for key, each in value.items())
+        case _:
+            return value
+
+
+def _plain(name: str, value: object) -> str:
+    if name in _URLS:
+        return _without_secrets(
+            value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        )
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    return _without_secrets(str(value)) if isinstance(value, HttpUrl) else str(value)
+
+
+def _without_secrets(url: str) -> str:
+    """The URL without its password, and without the values of its options.
+
+    Whatever precedes the last @ counts as user and password.
+    """
+    scheme, separator, rest = url.partition("://")
+    login, at, place = rest.rpartition("@")
+    user, colon, _ = login.partition(":")
+    place, mark, query = place.partition("?")
+    names = [option.partition("=")[0] for option in query.split("&")] if query else []
+    options = "&".join(f"{option}={HIDDEN}" for option in names)
+    return f"{scheme}{separator}{user}{colon}{HIDDEN if colon else ''}{at}{place}{mark}{options}"
+
+
+def _size(value: int) -> str:
+    for unit, size in _UNITS:
+        if value and value % size == 0:
+            return f"{value // size}{unit}"
+    return str(value)
