@@ -14,6 +14,7 @@ from gateway.server.connection.linger import close_behind_bodies
 from gateway.server.fields.head import head_of
 from gateway.server.fields.hosts import is_files_host
 from gateway.server.handlers.beginning import RAW, TUS_DOOR, begin_raw, begin_tus, tell_limits
+from gateway.server.handlers.description import get_description
 from gateway.server.handlers.files import get_file
 from gateway.server.handlers.health import READINESS, Readiness, healthz, readiness, readyz
 from gateway.server.handlers.passthrough import pass_through
@@ -29,6 +30,7 @@ from gateway.settings import Settings
 _OWN = {
     "/gateway/healthz": healthz,
     "/gateway/readyz": readyz,
+    "/gateway/openapi.json": get_description,
     "/gateway/uploads": list_uploads,
     r"/gateway/files/{token:[^/]+}/{name:[^/]+}": get_file,
 }
