@@ -286,7 +286,7 @@ class Settings(BaseModel):
     """Delivery of endpoints that support both: `relay` or `external`."""
 
     engine: Engine = Engine.FAST
-    """Implementation of relays and of what passes through: `fast`, or `plain` (aiohttp only)."""
+    """Implementation for requests to ChatKitty: `fast`, or `plain` (aiohttp only)."""
 
     hash: Hash = Hash.CRC32C
     """Digests of uploads: `crc32c`, `sha256` too (up to 2.5 times the CPU), or `off` (relays)."""
@@ -355,16 +355,16 @@ class Settings(BaseModel):
     """Seconds for which an `Idempotency-Key` is remembered."""
 
     resumable: bool = True
-    """Accept hosted uploads that come in several requests."""
+    """Accept hosted uploads in several requests."""
 
     interim_responses: bool = False
     """Send `104` to clients of the IETF draft. nginx in front breaks it (docs/resumable.md)."""
 
     resume_for: Annotated[float, Field(ge=60)] = 86400.0
-    """Seconds for which such an upload is kept while nothing more of it comes."""
+    """Seconds without a request after which such an upload expires."""
 
     sweep_interval: Annotated[float, Field(ge=1, le=3600)] = 30.0
-    """Seconds between two searches for uploads that were left behind."""
+    """Seconds between two passes of the sweeper, which resumes unfinished uploads."""
 
     routes: tuple[RouteSettings, ...] = ()
     """Table of routes; only in the configuration file."""
