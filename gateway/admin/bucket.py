@@ -1,4 +1,4 @@
-"""The bucket as an operator opens it, and what it holds of one upload."""
+"""The bucket as an operator's command opens it, and what it has of an upload."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -188,7 +188,7 @@ async def find(store: ObjectStore, upload_id: str) -> Found:
 
 
 async def read(store: ObjectStore, *places: str) -> Found | None:
-    """The record that counts among those under the keys, of which the first is the pending one."""
+    """The record that counts among those under the keys; the first key is the pending one's."""
     found = [each for key in places if (each := await _read(store, key)) is not None]
     if len(found) < 2:
         return found[0] if found else None

@@ -153,7 +153,7 @@ def _attempt(attempt: Attempt, state: str) -> dict[str, object]:
 
 
 def _duration(seconds: float) -> str:
-    """The duration in the largest unit of which it has at least two."""
+    """The duration, in the largest unit that gives at least 2."""
     for size, unit in _UNITS:
         if seconds >= 2 * size:
             return f"{int(seconds // size)}{unit}"

@@ -14,10 +14,10 @@ class ChatUser(msgspec.Struct, frozen=True):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """The subject of a token, what it may do, and until when (epoch seconds).
+    """The subject of a token, its rights, and their end (epoch seconds).
 
-    No two verifiers give the same subject to different people: see docs/identity.md. `acts_as`
-    limits what is done for it with the gateway's own credentials; None is no limit.
+    No two verifiers give the same subject to different people: see docs/identity.md. `acts_as` is
+    the only ChatKitty user as whom the gateway's own credentials may act for it; None is no limit.
     """
 
     subject: str

@@ -1,16 +1,18 @@
-"""How many offers a gateway makes: few or none while no worker takes them. Pure.
+"""How many offers a gateway makes: few or none while no worker accepts them. Pure.
 
-What is offered waits at the broker, where a record takes room that an id does not; and the upload
-is accepted later than it could be if nobody takes it. See `gateway.records.offers`.
+An offer waits at the broker, where a record takes more room than an id; and the upload is accepted
+later than otherwise if no worker accepts the offer. See `gateway.records.offers`.
 """
 
 from typing import Final
 
 MOST_OPEN: Final = 64
-"""Offers of one process that nobody has taken yet, while workers are known to take them."""
+"""Offers of one process that no worker has accepted yet, while workers are known to accept them."""
 
 PAUSE: Final = 10.0
-"""Seconds without an offer after one that nobody took; then one at a time, until one is taken."""
+"""Seconds without offers after one that no worker accepted; then one at a time, until one is
+accepted.
+"""
 
 
 class Offering:

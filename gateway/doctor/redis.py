@@ -1,4 +1,4 @@
-"""Redis or Valkey: used as gateways use it, and what it does when it is full or stops."""
+"""Redis or Valkey: used as gateways use it; also its behaviour when it is full or stops."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

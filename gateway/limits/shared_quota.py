@@ -51,7 +51,7 @@ class Ticket:
         self._end: Callable[[int], None] | None = end
 
     def end(self, received: int) -> None:
-        """End the request, of which `received` bytes arrived; only the first call counts."""
+        """End the request, after `received` bytes of it; only the first call counts."""
         if self._end is not None:
             self._end(received)
             self._end = None

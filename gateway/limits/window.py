@@ -16,7 +16,7 @@ SLICES: Final = 50
 class Use(msgspec.Struct, frozen=True):
     """How much is used, and the milliseconds until some of it is free (`back`) and until more fits.
 
-    `back` is 0 if nothing is used, `wait` if what was asked for fits now.
+    `back` is 0 if nothing is used; `wait` is 0 if the demand fits now.
     """
 
     used: int = 0

@@ -61,4 +61,5 @@ HARMLESS: Final = frozenset(
 whether a server accepts the form."""
 
 TOLERATED: Final = frozenset({Ambiguity.HEADER_FOLDED, Ambiguity.PARAMETER_EXTENDED})
-"""What only other readers could see differently. A form that nobody else reads is accepted."""
+"""What only other readers could see differently. The gateway is the only reader of a hosted form.
+"""

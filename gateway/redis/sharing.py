@@ -42,7 +42,7 @@ class SharedCalls(Generic[Request, Answer]):
             self._calling = None
 
     def _next(self) -> list[tuple[Request, asyncio.Future[Answer]]]:
-        """Those that share a call; none if nobody waits."""
+        """The requests that share a call; none if no request waits."""
         sharing = self._waiting[: self._largest]
         del self._waiting[: self._largest]
         return sharing

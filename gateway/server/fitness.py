@@ -45,7 +45,7 @@ class Fitness:
             raise StoreUnavailable(self._why_unknown)
 
     async def reject_unfit(self) -> None:
-        """The same, but of a store that could not be tried nothing is said."""
+        """Raises StoreUnfit if the store was tried, now or before, and is unfit."""
         if self._fit is None:
             await self._next_try()
         if self._fit is False:

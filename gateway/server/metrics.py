@@ -45,7 +45,7 @@ async def shared_metrics(directory: Path | None) -> AsyncIterator[CollectorRegis
 
 
 async def _write(shared: Shared) -> None:
-    """Measure how late the loop is, and write down what was counted."""
+    """Measure how late the loop is, and write the counters down."""
     lag = catalogue.LOOP_LAG.of()
     while True:
         for _ in range(_TICKS_A_WRITE):
@@ -56,7 +56,7 @@ async def _write(shared: Shared) -> None:
 
 
 async def watch(backends: Backends, budget: Budget) -> None:
-    """See what is used of the budget, and now and then what all processes share; never returns."""
+    """Publish the use of the budget, and now and then what all processes share; never returns."""
     catalogue.BUDGET.set(to=budget.total)
     while True:
         await _look(backends)

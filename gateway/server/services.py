@@ -215,7 +215,7 @@ async def at_work(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 
 
 async def _for_good(work: Callable[[], Awaitable[None]]) -> None:
-    """Begin the work again if it fails: requests wait for what it does."""
+    """Run the work, and again if it fails: requests wait for its results."""
     while True:
         try:
             await work()

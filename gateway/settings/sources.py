@@ -1,4 +1,4 @@
-"""Where settings come from, and what is said of those that are wrong."""
+"""Where settings come from, and the messages about wrong ones."""
 
 import os
 import tomllib

@@ -75,7 +75,7 @@ def _lower_case(value: object) -> object:
 
 
 def _matching(pattern: str, words: str) -> AfterValidator:
-    """Texts that the pattern matches wholly; of others it is said what they must be."""
+    """Accepts texts that match the pattern; the error for others says what they must be."""
     matches = re.compile(pattern).fullmatch
 
     def check(text: str) -> str:

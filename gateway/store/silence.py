@@ -18,7 +18,7 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 SECONDS: Final = 20.0
-"""How long the store may be silent: this process sees nothing of what it does."""
+"""How long the store may be silent, as far as this process sees."""
 
 _CALLS: Final = 64
 """Concurrent calls, each on its own connection: more would cost memory and not be faster."""

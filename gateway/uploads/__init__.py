@@ -1,9 +1,9 @@
 """What an upload is, and what may become of it: the domain. It does no I/O.
 
-`record` is all that is known of an upload, `lifecycle` which state follows which, `policy` which
-content may pass, `mismatch` whether ChatKitty took it for the same, `keys` under which names it
-is kept.
+`record` is all that is known of an upload, `lifecycle` says which state follows which, `policy`
+which content may pass, and `mismatch` whether ChatKitty read it differently. `keys` has the names
+of all objects and keys; `names`, `links` and `ids` are those of files, URLs and uploads.
 
-In come values, out go values or errors of ours. No module here waits, logs, reads settings, or
-knows a store, Redis, a queue or HTTP: `gateway.records` keeps what is described here.
+The input is values, the output values or our own errors. No module here waits, logs, reads
+settings, or knows a store, Redis, a queue or HTTP: `gateway.records` keeps what is described here.
 """

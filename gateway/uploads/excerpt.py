@@ -131,7 +131,7 @@ class Picker:
         self.start = NEVER
 
     def _answer(self) -> tuple[int, int] | None:
-        """Give the walk its stretch, and note what it wants next."""
+        """Give the walk the bytes that it asked for, and note which ones it wants next."""
         piece = Piece(self._wanted[0], bytes(self._got))
         self._got.clear()
         self._keep(piece)

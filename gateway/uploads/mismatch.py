@@ -53,7 +53,7 @@ class Seen:
 
 
 def compare(seen: Seen, reported: Reported) -> tuple[Mismatch, ...]:
-    """What the upstream reports differently; what it leaves out is no mismatch."""
+    """Where the upstream's report differs; missing values are no mismatch."""
     found = []
     if reported.size is not None and reported.size != seen.size:
         found.append(

@@ -208,7 +208,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_erased(upload: Upload) -> bool:
-    """Whether its record is as a purge leaves it: of an upload that never ended, and of nobody."""
+    """Whether its record is the one that a purge leaves: an upload without an end or a subject."""
     return upload.state is State.ABORTED and not upload.subject
 
 

@@ -1,8 +1,8 @@
 """Whether an idle connection can be used again, and the answer in the last bytes of a broken one.
 
-If the other end has closed a connection, a request that is sent on it is lost, and nobody knows
-whether it was read. The loop reports the end only in its next turn; the socket shows it at once. An
-answer that arrived before a connection broke is still an answer (RFC 9112 section 9.6).
+If the other end has closed a connection, a request on it is lost, and it is unknown whether it was
+read. The loop reports the close only in its next turn; the socket shows it at once. An answer that
+arrived before a connection broke is still an answer (RFC 9112 section 9.6).
 """
 
 import asyncio
@@ -136,8 +136,8 @@ def _decrypt(tls: asyncio.BufferedProtocol, data: bytes) -> None:
 def ends_after(status: int) -> bool:
     """Whether a connection is not used again after a request with a body got such an answer.
 
-    A server that refuses a body may close the connection without reading it, and without saying so.
-    The next request would meet the reset, and nobody would know whether it was read.
+    A server that refuses a body may close the connection without reading it, and without announcing
+    that. Then the next request would meet the reset, and it would be unknown whether it was read.
     """
     return status >= _REFUSED
 

@@ -20,7 +20,7 @@ from chaos.uploads import Mode, plan_uploads
         (503, None),
     ],
 )
-def test_what_an_answer_means(mode: Mode, status: int, ending: Ending | None) -> None:
+def test_the_meaning_of_each_answer(mode: Mode, status: int, ending: Ending | None) -> None:
     assert ending_of(mode, Answer(status)) is ending
 
 
@@ -31,7 +31,7 @@ def test_only_a_relay_with_a_key_can_have_an_unknown_outcome() -> None:
 
 
 @given(mode=st.sampled_from(Mode))
-def test_no_answer_ends_nothing(mode: Mode) -> None:
+def test_a_missing_answer_ends_nothing(mode: Mode) -> None:
     assert ending_of(mode, None) is None
 
 

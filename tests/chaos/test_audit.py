@@ -52,7 +52,7 @@ def test_nothing_is_found_if_all_is_right(mode: Mode) -> None:
 
 
 @given(mode=MODES, ending=st.sampled_from(Ending))
-def test_two_messages_are_one_too_many_however_it_ended(mode: Mode, ending: Ending) -> None:
+def test_two_messages_are_a_flaw_however_the_upload_ended(mode: Mode, ending: Ending) -> None:
     first = message_of(mode)
     facts = replace(
         facts_of(mode),
@@ -68,7 +68,7 @@ def test_an_acknowledged_upload_without_a_message_is_lost(mode: Mode) -> None:
 
 
 @given(mode=MODES)
-def test_what_was_never_acknowledged_need_not_be_there(mode: Mode) -> None:
+def test_an_unacknowledged_upload_may_be_missing(mode: Mode) -> None:
     facts = replace(facts_of(mode), messages={}, resources={})
     assert flaws(outcome_of(mode, Ending.UNACKNOWLEDGED), facts) == set()
 
@@ -108,7 +108,7 @@ def test_the_resource_of_a_relayed_upload_is_audited(
     assert flaws(outcome_of(mode), facts) == {flaw}
 
 
-def test_an_audit_may_go_with_redis_but_is_counted() -> None:
+def test_an_audit_lost_with_redis_is_counted_but_no_flaw() -> None:
     facts = replace(facts_of(Mode.RELAY), resources={ID: Resource(404)}, redis_forgot=True)
     verdict = audit([outcome_of(Mode.RELAY)], facts)
     assert verdict.findings == ()
@@ -132,7 +132,7 @@ def test_a_message_shows_the_file_that_was_sent(mode: Mode, ending: Ending) -> N
 
 
 @given(mode=MODES)
-def test_a_client_gets_the_message_that_exists_already(mode: Mode) -> None:
+def test_an_answer_names_the_message_that_exists(mode: Mode) -> None:
     outcome = outcome_of(mode, answer=Answer(200, ID, message_id=9))
     assert flaws(outcome, facts_of(mode)) == {Flaw.WRONG}
 
@@ -179,13 +179,13 @@ def test_an_upload_with_an_unknown_outcome_has_a_final_state(
         (Bucket(records=frozenset({ID})), 0),
     ],
 )
-def test_the_bucket_holds_nothing_but_ended_uploads(bucket: Bucket, count: int) -> None:
+def test_the_bucket_has_only_ended_uploads(bucket: Bucket, count: int) -> None:
     verdict = audit([], Facts({}, {}, bucket, redis_forgot=False))
     assert verdict.count(Flaw.LEFTOVER) == count == len(verdict.findings)
     assert verdict.is_settled is (count == 0)
 
 
 @given(mode=MODES)
-def test_a_fault_of_the_gateways_own_is_found_though_a_repetition_went_well(mode: Mode) -> None:
+def test_an_internal_error_is_found_even_if_a_repetition_succeeded(mode: Mode) -> None:
     outcome = replace(outcome_of(mode), statuses=(503, 500, 200))
     assert flaws(outcome, facts_of(mode)) == {Flaw.WRONG}

@@ -21,7 +21,7 @@ def test_a_seed_makes_one_plan_within_the_load(
 
 
 @given(seed=st.integers())
-def test_every_kind_comes_up_once_before_any_comes_up_again(seed: int) -> None:
+def test_every_kind_happens_once_before_any_happens_again(seed: int) -> None:
     faults = [fault.kind for _, fault in plan(seed, 5.0 * len(Kind))]
     assert sorted(faults) == sorted(Kind)
 
@@ -31,7 +31,7 @@ def test_without_kinds_nothing_is_planned() -> None:
 
 
 @given(seed=st.integers())
-def test_a_fault_lasts_as_long_as_its_kind_has_it(seed: int) -> None:
+def test_a_fault_has_the_duration_of_its_kind(seed: int) -> None:
     for _, fault in plan(seed, 5.0 * len(Kind)):
         match fault.kind:
             case Kind.UPSTREAM_LATE:
@@ -48,7 +48,7 @@ def test_a_fault_lasts_as_long_as_its_kind_has_it(seed: int) -> None:
                 assert fault.seconds == 0
 
 
-def test_kinds_are_chosen_singly_and_by_their_action() -> None:
+def test_kinds_are_chosen_by_name_or_action() -> None:
     assert chosen("flushall,kill-s3,flushall") == (Kind.FLUSHALL, Kind.KILL_S3)
     assert {kind.action for kind in chosen("kill, stop")} == {"kill", "stop"}
     assert chosen("none") == ()

@@ -17,7 +17,7 @@ from chaos.stack import Told, part_of
         ("", None),
     ],
 )
-def test_a_part_is_known_by_its_command_line(line: str, part: str | None) -> None:
+def test_a_part_is_recognised_by_its_command_line(line: str, part: str | None) -> None:
     assert part_of(line.split()) == part
 
 
@@ -25,7 +25,7 @@ def test_a_server_may_put_its_address_after_its_name() -> None:
     assert part_of(["/opt/valkey-server 127.0.0.1:6379", "", ""]) == "redis"
 
 
-def test_what_the_stack_tells_is_found_among_other_output() -> None:
+def test_the_stacks_description_is_found_among_other_output() -> None:
     line = (
         '{"gateway": "http://g", "sandbox": "http://s", "token": "t", "channel": 702,'
         ' "redis": "redis://r", "s3": {"endpoint": "http://b", "bucket": "uploads",'

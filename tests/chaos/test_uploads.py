@@ -20,7 +20,7 @@ def test_a_seed_makes_the_same_uploads_in_their_order(
     assert all(0 <= each <= seconds for each in due)
 
 
-def test_a_key_and_a_preference_are_for_the_modes_that_have_them() -> None:
+def test_only_some_modes_have_a_key_or_a_preference() -> None:
     uploads = plan_uploads(1, 1000, 60)
     assert {upload.mode for upload in uploads} == set(Mode)
     assert all((upload.key is not None) is upload.mode.is_keyed for upload in uploads)
@@ -36,7 +36,7 @@ async def sniffer() -> AsyncIterator[Sniffer]:
         yield opened
 
 
-async def test_the_bytes_are_their_own_and_of_the_type_that_is_declared(sniffer: Sniffer) -> None:
+async def test_each_file_is_unique_and_has_its_declared_type(sniffer: Sniffer) -> None:
     uploads = plan_uploads(3, 60, 60)
     seen = set()
     for upload in uploads:

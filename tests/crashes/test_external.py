@@ -57,7 +57,9 @@ async def test_a_record_without_a_task_is_registered(stage: Stage) -> None:
         ("end.recorded", 1),
     ],
 )
-async def test_what_a_worker_left_is_registered_once(stage: Stage, point: str, before: int) -> None:
+async def test_an_upload_that_a_worker_left_is_registered_once(
+    stage: Stage, point: str, before: int
+) -> None:
     gateway = stage.gateway()
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         headers = {"Prefer": "respond-async"}
@@ -101,7 +103,7 @@ async def all_resumed_by(worker: ForkedPart, stage: Stage) -> None:
     await dying
 
 
-async def test_a_message_of_many_of_a_worker_that_died_is_finished_by_another(
+async def test_another_worker_finishes_a_dead_workers_message_of_many(
     stage: Stage,
 ) -> None:
     uploads = await hosted(stage, *[files.PNG] * 6)
@@ -150,7 +152,7 @@ async def test_a_task_of_an_earlier_gateway_is_carried_out(stage: Stage) -> None
     assert worker.exit_status is None
 
 
-async def test_parts_of_a_file_are_given_up(stage: Stage) -> None:
+async def test_parts_of_an_abandoned_file_are_removed(stage: Stage) -> None:
     gateway = stage.gateway()
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
 
@@ -221,7 +223,7 @@ async def test_a_retry_by_hand_that_was_cut_short_is_carried_out_once(stage: Sta
     assert worker.exit_status is None
 
 
-async def test_a_request_whose_answer_and_sender_are_lost_is_not_repeated(stage: Stage) -> None:
+async def test_a_request_is_not_repeated_after_its_answer_and_sender_are_lost(stage: Stage) -> None:
     await stage.sandbox.fault("POST", PATH, cut="after")
     gateway = stage.gateway()
     async with Client.open(gateway.url, TOKENS["alice"]) as client:

@@ -58,7 +58,7 @@ async def test_a_record_that_the_store_takes_after_the_fence_is_not_acknowledged
     assert await stage.left(keys.PENDING) == []
 
 
-async def test_a_record_that_comes_after_the_fence_and_its_gateway_is_no_upload(
+async def test_a_record_that_arrives_after_the_fence_is_not_an_upload(
     stage: Stage, proxy: FaultProxy
 ) -> None:
     key = str(uuid4())
@@ -87,7 +87,7 @@ async def test_a_record_that_comes_after_the_fence_and_its_gateway_is_no_upload(
 
 
 @pytest.mark.parametrize("key", ["with a key", None])
-async def test_what_was_registered_while_its_gateway_stood_still_is_not_given_up(
+async def test_an_upload_registered_while_its_gateway_was_suspended_is_kept(
     stage: Stage, key: str | None
 ) -> None:
     frozen = stage.gateway(stop_at="accept.written")
@@ -128,7 +128,7 @@ async def test_a_record_that_is_written_again_after_its_end_is_registered_once(
     assert worker.exit_status is None
 
 
-async def test_a_record_that_is_refused_for_its_own_first_try_is_accepted(
+async def test_a_record_refused_because_of_its_own_first_try_is_accepted(
     stage: Stage, proxy: FaultProxy
 ) -> None:
     gateway = stage.gateway(store=proxy.url)

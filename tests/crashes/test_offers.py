@@ -86,7 +86,7 @@ async def test_an_answer_without_an_end_is_given_for_a_record(stage: Stage, pref
     assert worker.exit_status is None
 
 
-async def test_an_unanswered_offer_is_no_upload(stage: Stage) -> None:
+async def test_an_offer_without_an_answer_is_not_an_upload(stage: Stage) -> None:
     gateway = stage.gateway("external.offered")
     assert await stage.upload(gateway) is None
     await died(gateway.pid)
@@ -107,7 +107,9 @@ async def test_an_offer_outlives_its_gateway(stage: Stage, workers: Stage) -> No
     assert worker.exit_status is None
 
 
-async def test_what_a_worker_took_and_left_is_registered_once(stage: Stage, workers: Stage) -> None:
+async def test_an_offer_that_a_worker_accepted_and_left_is_registered_once(
+    stage: Stage, workers: Stage
+) -> None:
     gateway, sending = await offered(stage)
     await died(workers.worker("offer.taken").pid)
     assert len(await stage.left(keys.PENDING)) == 1
@@ -141,7 +143,7 @@ async def test_the_record_of_a_late_gateway_that_dies_is_removed(
 
 
 @pytest.mark.parametrize("point", ["inspect.passed", "offer.taken"])
-async def test_a_frozen_worker_with_an_offer_doubles_nothing(
+async def test_a_frozen_worker_with_an_offer_duplicates_nothing(
     stage: Stage, workers: Stage, point: str
 ) -> None:
     gateway, sending = await offered(stage)

@@ -78,7 +78,7 @@ async def test_a_key_whose_outcome_is_unknown_is_not_sent_again(
     assert len(await stage.messages()) == made
 
 
-async def test_a_key_that_was_claimed_and_no_more_is_free_again(stage: Stage) -> None:
+async def test_a_key_is_free_again_if_only_its_claim_was_written(stage: Stage) -> None:
     key = str(uuid4())
     assert await stage.upload(stage.gateway("claim.taken"), key) is None
     await stage.forget_presence()

@@ -71,7 +71,7 @@ async def test_a_gateway_that_dies_at_a_deletion(stage: Stage, point: str, stand
 
 
 @pytest.mark.parametrize("point", ["removal.recorded", "removal.file-removed"])
-async def test_what_a_worker_left_is_removed(stage: Stage, point: str) -> None:
+async def test_a_file_that_a_worker_left_is_removed(stage: Stage, point: str) -> None:
     gateway = stage.gateway()
     worker = stage.worker(point)
     assert await stage.upload(gateway) is not None
@@ -95,7 +95,7 @@ async def in_redis(stage: Stage, *words: bytes) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("point", ["", "removal.erased"])
-async def test_a_purge_leaves_nothing_of_a_subject(stage: Stage, point: str) -> None:
+async def test_a_purge_removes_all_data_of_a_subject(stage: Stage, point: str) -> None:
     gateway, worker = stage.gateway(), stage.worker(point)
     assert await stage.upload(gateway, key="a key") is not None
     async with Client.open(gateway.url, TOKENS["bob"]) as bob:
@@ -129,7 +129,7 @@ async def test_a_purge_leaves_nothing_of_a_subject(stage: Stage, point: str) -> 
     assert worker.exit_status is None
 
 
-async def test_a_purge_removes_what_a_dying_worker_left(stage: Stage) -> None:
+async def test_a_purge_removes_data_left_by_a_dead_worker(stage: Stage) -> None:
     gateway, dying = stage.gateway(), stage.worker("end.recorded")
     async with Client.open(gateway.url, TOKENS["alice"]) as alice:
         await alice.upload(PATH, files.PNG, name=stage.name, headers={"Prefer": "respond-async"})
@@ -145,7 +145,7 @@ async def test_a_purge_removes_what_a_dying_worker_left(stage: Stage) -> None:
     assert len(await stage.messages()) == 1
 
 
-async def test_a_purge_ends_what_has_come_in_part(stage: Stage) -> None:
+async def test_a_purge_ends_incomplete_uploads(stage: Stage) -> None:
     gateway, data = stage.gateway(), files.PNG.ljust(9 * 1024**2, b"\1")
     async with Client.open(gateway.url, TOKENS["alice"]) as alice:
         begun = await begin(alice, {"Idempotency-Key": "a key"}, name=stage.name)

@@ -59,7 +59,7 @@ async def nothing_is_left_but_the_file(stage: Stage, data: bytes) -> None:
     assert await stage.open_multiparts() == []
 
 
-async def test_a_session_that_its_client_never_heard_of_expires(stage: Stage) -> None:
+async def test_a_session_unknown_to_its_client_expires(stage: Stage) -> None:
     gateway = stage.gateway("session.created")
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         with pytest.raises(aiohttp.ClientError):
@@ -79,7 +79,7 @@ async def test_a_session_that_its_client_never_heard_of_expires(stage: Stage) ->
 
 
 @pytest.mark.parametrize(("point", "data"), [("session.part", LARGE), ("session.tail", SMALL)])
-async def test_what_was_not_committed_is_sent_again(stage: Stage, point: str, data: bytes) -> None:
+async def test_uncommitted_bytes_are_sent_again(stage: Stage, point: str, data: bytes) -> None:
     gateway, other = stage.gateway(point), stage.gateway()
     stage.worker()
     async with (
@@ -99,7 +99,7 @@ async def test_what_was_not_committed_is_sent_again(stage: Stage, point: str, da
 
 @pytest.mark.parametrize("point", ["session.complete", "session.assembled", "external.accepted"])
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
-async def test_a_complete_upload_is_registered_whoever_dies(
+async def test_a_complete_upload_is_registered_whichever_process_dies(
     stage: Stage, point: str, data: bytes
 ) -> None:
     gateway = stage.gateway(point)
@@ -136,7 +136,7 @@ async def test_a_repeated_request_finishes_what_another_gateway_left(stage: Stag
 
 
 @pytest.mark.parametrize(("point", "data"), [("session.part", LARGE), ("session.tail", SMALL)])
-async def test_a_request_that_stood_still_changes_nothing_any_more(
+async def test_a_suspended_request_no_longer_changes_anything(
     stage: Stage, point: str, data: bytes
 ) -> None:
     frozen, other = stage.gateway(stop_at=point), stage.gateway()
@@ -165,7 +165,7 @@ async def test_a_request_that_stood_still_changes_nothing_any_more(
 
 @pytest.mark.parametrize("point", ["session.complete", "session.assembled"])
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
-async def test_a_complete_upload_is_registered_once_whoever_comes_late(
+async def test_a_complete_upload_is_registered_once_whichever_process_is_late(
     stage: Stage, point: str, data: bytes
 ) -> None:
     frozen = stage.gateway(stop_at=point)
@@ -182,7 +182,7 @@ async def test_a_complete_upload_is_registered_once_whoever_comes_late(
     await nothing_is_left_but_the_file(stage, data)
 
 
-async def test_a_rejected_upload_stays_rejected_whoever_comes_late(stage: Stage) -> None:
+async def test_a_rejected_upload_stays_rejected_whichever_process_is_late(stage: Stage) -> None:
     frozen = stage.gateway(stop_at="session.complete")
     stage.worker()
     async with Client.open(frozen.url, TOKENS["alice"]) as client:
@@ -231,7 +231,7 @@ async def test_redis_is_wiped_in_the_middle(stage: Stage) -> None:
     await nothing_is_left_but_the_file(stage, LARGE)
 
 
-async def test_an_upload_by_tus_is_registered_whose_gateway_died(stage: Stage) -> None:
+async def test_a_tus_upload_is_registered_after_its_gateway_died(stage: Stage) -> None:
     gateway = stage.gateway("session.complete")
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         begun = await create(client, {"Upload-Length": str(len(SMALL))}, name=stage.name)
@@ -244,7 +244,7 @@ async def test_an_upload_by_tus_is_registered_whose_gateway_died(stage: Stage) -
     await nothing_is_left_but_the_file(stage, SMALL)
 
 
-async def test_an_upload_whose_parts_the_store_has_lost_is_begun_anew(stage: Stage) -> None:
+async def test_an_upload_begins_again_after_the_store_lost_its_parts(stage: Stage) -> None:
     async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
         begun = await begin(client, name=stage.name)
         path = urlsplit(begun.headers["Location"]).path
@@ -258,7 +258,7 @@ async def test_an_upload_whose_parts_the_store_has_lost_is_begun_anew(stage: Sta
 
 
 @pytest.mark.parametrize("found", [None, bytes(1000)], ids=["nothing", "other bytes"])
-async def test_an_upload_whose_tail_the_store_has_lost_is_begun_anew(
+async def test_an_upload_begins_again_after_the_store_lost_its_tail(
     stage: Stage, found: bytes | None
 ) -> None:
     store = stage.backends.store
@@ -311,7 +311,7 @@ async def test_a_key_stands_for_a_complete_upload_whichever_way_it_is_sent_again
 
 
 @pytest.mark.parametrize("way", ["raw", "form"])
-async def test_a_whole_file_takes_the_key_of_a_part_of_it(stage: Stage, way: str) -> None:
+async def test_a_whole_file_takes_over_the_key_of_a_part(stage: Stage, way: str) -> None:
     stage.worker()
     headers = {"Idempotency-Key": "one"}
     async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
@@ -359,7 +359,7 @@ async def sent_by_tus(client: Client, headers: dict[str, str], *, name: str) -> 
     return await tus_patch(client, path, 1000, SMALL[1000:])
 
 
-async def test_what_was_answered_is_registered_within_a_minute(stage: Stage) -> None:
+async def test_answered_uploads_are_registered_within_a_minute(stage: Stage) -> None:
     """By the real clock: gateways are killed at the last answer, and Redis loses all tasks."""
     at_once = {"Prefer": "respond-async"}
     answers: list[Answer] = []

@@ -15,7 +15,7 @@ from workers.steps.audit import reported_in
     st.text(st.characters(codec=None, exclude_categories=[]) | st.sampled_from("\ud800\udfff")),
     st.booleans(),
 )
-def test_whatever_an_answer_says_can_be_kept(text: str, ascii_only: bool) -> None:
+def test_any_answer_can_be_recorded(text: str, ascii_only: bool) -> None:
     document = {"file": {"contentType": text, "name": text, "size": 1}, text: text}
     body = json.dumps(document, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     reported = reported_in(Answer(200, (), body))
@@ -27,5 +27,5 @@ def test_whatever_an_answer_says_can_be_kept(text: str, ascii_only: bool) -> Non
     "body",
     [b"[" * 100_000, b'{"a":' * 100_000, b'{"a": ' + b"9" * 5000 + b"}", b"\xff", b"[]", b""],
 )
-def test_what_is_no_object_is_none(body: bytes) -> None:
+def test_an_answer_that_is_not_an_object_is_none(body: bytes) -> None:
     assert Answer(200, (), body).json_object() is None

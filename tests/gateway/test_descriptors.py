@@ -93,7 +93,7 @@ def _verifier(cause: Exception) -> VerifierUnavailable:
     return error
 
 
-def test_an_unresolvable_name_is_no_want_of_descriptors() -> None:
+def test_an_unresolvable_name_is_not_a_lack_of_descriptors() -> None:
     async def resolve() -> None:
         await asyncio.get_running_loop().getaddrinfo("nobody.invalid", 80)
 

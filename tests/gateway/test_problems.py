@@ -65,7 +65,7 @@ def test_temporary_refusals_have_retry_after(cls: type[Exception]) -> None:
     assert int(problem_of(cls("away")).headers["Retry-After"]) >= 1
 
 
-def test_a_fault_of_ours_tells_nothing_of_itself() -> None:
+def test_an_internal_error_reveals_nothing() -> None:
     problem = problem_of(RuntimeError("the password is hunter2"))
     assert problem.kind.status == 500
     assert "hunter2" not in problem.detail

@@ -54,7 +54,7 @@ def test_gathered_tasks_share_messages(own_redis_url: str, broker: Redis) -> Non
     assert {name for name, _ in sent} == {"many"}
 
 
-def test_celerys_tools_are_shown_ids_alone(own_redis_url: str, broker: Redis) -> None:
+def test_celerys_tools_see_only_ids(own_redis_url: str, broker: Redis) -> None:
     queue = TaskQueue(own_redis_url, {"many": Gathering(seconds=60, largest=LARGEST)})
     queue.send("one", "a")
     queue.send("many", "b", "a sealed record")
@@ -108,7 +108,7 @@ def test_waiting_tasks_are_sent_at_the_end(own_redis_url: str, broker: Redis) ->
     assert messages(broker) == [("many", ["a"])]
 
 
-def test_the_broker_is_left_at_the_end(module_valkey: Valkey) -> None:
+def test_the_connection_to_the_broker_is_closed_at_the_end(module_valkey: Valkey) -> None:
     def connected() -> int:
         return len(watching.client_list())
 

@@ -206,6 +206,6 @@ def test_an_external_default_relays_no_other_spelling_of_an_id(tmp_path: Path, s
 
 
 @pytest.mark.parametrize("channel", ["abc", "7.0", "-7", "9223372036854775808", "%D9%A7", "7,8"])
-def test_what_a_route_wants_hosted_is_not_relayed(tmp_path: Path, channel: str) -> None:
+def test_files_of_a_hosted_route_are_never_relayed(tmp_path: Path, channel: str) -> None:
     with pytest.raises(RouteNotFound, match="contains no id of a channel"):
         table(tmp_path, HOSTED).match(f"/v1/channels/{channel}/messages")

@@ -74,7 +74,7 @@ def test_every_fault_has_its_own_line_that_names_the_variable() -> None:
 @pytest.mark.parametrize(
     "key", ["short", KEY + ",short", KEY[:-2]], ids=["short", "one of two", "cut"]
 )
-def test_a_key_that_is_none_is_refused_without_being_shown(key: str) -> None:
+def test_an_invalid_key_is_refused_without_being_shown(key: str) -> None:
     with pytest.raises(ConfigurationError, match="32 bytes") as caught:
         load({"GATEWAY_SECRET_KEY": key})
     assert key not in str(caught.value)

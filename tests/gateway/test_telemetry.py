@@ -35,7 +35,7 @@ def test_what_libraries_log_is_freed_of_secrets(around: str, token: str) -> None
 
 
 @pytest.mark.parametrize("text", ["", "connected to redis://host:6379/0", "3 tasks, 2 retries"])
-def test_the_rest_of_it_stays(text: str) -> None:
+def test_all_other_text_in_a_log_line_stays(text: str) -> None:
     assert redact(text) == text
 
 

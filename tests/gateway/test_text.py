@@ -85,12 +85,12 @@ def broken(value: Any) -> Any:
 
 
 @given(st.binary())
-def test_what_was_decoded_becomes_the_same_bytes_again(data: bytes) -> None:
+def test_decoded_text_becomes_the_same_bytes_again(data: bytes) -> None:
     assert as_received(data.decode("utf-8", "surrogateescape")) == data
 
 
 @given(ANY_TEXT)
-def test_clean_text_can_be_encoded_and_what_can_be_stays(text: str) -> None:
+def test_clean_text_can_be_encoded_and_valid_text_is_unchanged(text: str) -> None:
     assert clean(text).encode().decode() == clean(text)
     assert len(clean(text)) == len(text)
     for before, after in zip(text, clean(text), strict=True):

@@ -141,7 +141,7 @@ def _tags(lines: Sequence[str]) -> set[tuple[str, str]]:
 
 
 def _date(lines: Sequence[str]) -> datetime | None:
-    """The date of a header that has one, None for what is none, and for several."""
+    """The date in a header; None if it has no date, or several."""
     text = lines[0].strip() if len(lines) == 1 else ""
     parts = parsedate(text) if _DATE.fullmatch(text) else None
     if parts is None:

@@ -97,10 +97,10 @@ async def begin_tus(request: web.Request) -> web.StreamResponse:
 
 
 async def tell_limits(request: web.Request) -> web.StreamResponse:
-    """`OPTIONS` of either: what is spoken there, and how large a file may be.
+    """`OPTIONS` of either: the versions that are supported, and how large a file may be.
 
-    Who names a version of the draft gets an interim response as well, and so learns whether it
-    passes what is in between.
+    A client that names a version of the draft also gets an interim response, and so learns whether
+    the proxies between them pass it on.
     """
     services = _services_of(request)
     door, dialect = (TUS_DOOR, TUS) if _is_tus(request) else (RAW, UNVERSIONED)

@@ -52,7 +52,7 @@ _PATIENCE: Final = 1.0
 """Seconds for which a request waits for memory before its body is read."""
 
 _LET_GO_SECONDS: Final = 2.0
-"""How long a request in progress may take to commit what it has, once another one asks for it."""
+"""How long a request in progress may take to commit its bytes, after another one asks for it."""
 
 _LOOK_SECONDS: Final = 0.1
 _ERROR: Final = 400
@@ -71,10 +71,10 @@ class Receiving(NamedTuple):
 
 
 async def take_over(services: Services, kept: Kept) -> Kept:
-    """The session as it is now, with no other request's write to it accepted any more.
+    """The session, after a change that refuses any other request's later writes.
 
-    `kept` is how it was read last. A request in progress is asked to commit what it has. Raises
-    UploadNotFound, SessionTaken, StoreUnavailable.
+    `kept` is the session as it was read last. If a request is in progress, it is asked to commit
+    its bytes. Raises UploadNotFound, SessionTaken, StoreUnavailable.
     """
     upload_id = kept.session.id
     clock = asyncio.get_running_loop().time
@@ -146,7 +146,7 @@ async def _invalidate(services: Services, upload_id: str) -> None:
 
 
 async def _without_parts(services: Services, upload_id: str, error: PartsLost) -> ClientError:
-    """What it means that the store has not what it had of an upload; no more of it can come."""
+    """The error for a client, if the store has lost bytes of its upload; it cannot be continued."""
     try:
         kept = await services.sessions.read(upload_id)
     except UploadNotFound:
@@ -187,7 +187,7 @@ async def _append(
 async def _read(
     receiving: Receiving, appender: Appender, session: Session, asked: Append, told: asyncio.Event
 ) -> BaseException | None:
-    """Have the appender take the body; returns what broke it off."""
+    """Have the appender read the body; returns the error that stopped it."""
     hashed = hashlib.new(asked.checksum.algorithm) if asked.checksum is not None else None
     try:
         await ask_for_body(receiving.request)
@@ -227,7 +227,7 @@ async def _body(
 ) -> AsyncGenerator[bytes, None]:
     """The chunks of the body, until another request wants to continue the session.
 
-    Raises SessionTaken then, and what `read_body` raises; first comes all that has arrived.
+    Then raises SessionTaken, after the bytes that have arrived; raises what `read_body` raises.
     """
     request, services, principal, _ = receiving
     known = with_length(session, asked.length).length

@@ -90,10 +90,10 @@ def _method_refused(services: Services) -> MethodNotAllowed:
 
 
 def _method_of(request: web.Request, services: Services) -> str:
-    """The method; clients of tus whose runtime knows no PATCH name it in a header.
+    """The method; tus clients that cannot send PATCH or DELETE name it in a header.
 
-    That header means nothing in any other request: what is in front of the gateway may allow POST
-    where it allows no DELETE.
+    That header means nothing in other requests: a proxy in front of the gateway may allow POST but
+    not DELETE.
     """
     override = request.headers.get(_OVERRIDE, "").upper()
     by_tus = services.settings.resumable and RESUMABLE in request.headers
@@ -196,7 +196,7 @@ async def _continue(
 async def _charge(receiving: Receiving) -> None:
     """Charge a part to its subject's quota.
 
-    Clients of tus give up after a 429, so they are told to come later in another way.
+    tus clients give up after a 429, so they get another status.
     """
     try:
         await charge(receiving.request, receiving.principal, _id_of(receiving.request))
@@ -244,7 +244,7 @@ async def _answer_again(receiving: Receiving, asked: Append, upload: Upload) -> 
 
 
 def _check_repeats(request: web.Request, asked: Append, length: int) -> None:
-    """Refuse what is not the end of a complete upload once more.
+    """Refuse a request to a complete upload, unless it repeats the last one.
 
     Raises OffsetMismatch, InconsistentUploadLength.
     """
@@ -292,7 +292,7 @@ async def _receiving(request: web.Request, services: Services, dialect: Dialect)
 
 
 def _id_of(request: web.Request) -> str:
-    """Raises UploadNotFound for what is no id."""
+    """The id in the path. Raises UploadNotFound if it is not one."""
     if (upload_id := parse_id(request.match_info["id"])) is None:
         raise UploadNotFound("no such upload")
     bind_ids(upload_id=upload_id)

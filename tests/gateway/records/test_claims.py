@@ -29,7 +29,7 @@ def key() -> str:
     return keys.claim("alice", str(uuid4()))
 
 
-async def test_one_of_many_gets_the_claim_and_the_others_see_whose_it_is(
+async def test_one_of_many_gets_the_claim_and_the_others_see_its_holder(
     claims: Claims, key: str
 ) -> None:
     ways = await asyncio.gather(*(claims.take(key, claim_of(str(n))) for n in range(8)))

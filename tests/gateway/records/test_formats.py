@@ -52,7 +52,7 @@ def test_what_an_earlier_version_wrote_is_read_and_written_again(kind: str) -> N
     assert not lost(EARLIER[kind], json.loads(msgspec.json.encode(read)))
 
 
-def test_a_packed_record_says_the_same() -> None:
+def test_packing_a_record_changes_nothing() -> None:
     upload = from_json(json.dumps(EARLIER["upload"]).encode())
     assert unpack(pack(upload)) == upload
 

@@ -6,7 +6,7 @@ from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 
 
-async def test_copies_of_a_prefix_in_itself_are_no_uploads(store: S3Store) -> None:
+async def test_copies_of_a_prefix_inside_itself_are_not_uploads(store: S3Store) -> None:
     upload_id = new_id()
     ours = [keys.incoming(upload_id), keys.record(upload_id)]
     foreign = [keys.RECORDS, f"{keys.RECORDS}old/{upload_id}", f"{keys.INCOMING}a/b/{upload_id}"]

@@ -102,7 +102,7 @@ async def test_a_record_that_comes_later_is_kept_too(redis: Redis, records: Rela
         assert await redis.exists(keys.relayed(upload.id))
 
 
-async def test_what_redis_does_not_take_is_kept_elsewhere(elsewhere: Elsewhere) -> None:
+async def test_a_record_that_redis_refuses_is_kept_elsewhere(elsewhere: Elsewhere) -> None:
     async with Redis.from_url("redis://127.0.0.1:1/0") as nowhere:
         with closing(RelayedRecords(nowhere, 60, elsewhere.keep)) as records:
             many = uploads(3)
@@ -190,7 +190,7 @@ async def test_every_caller_gets_its_reply_whatever_redis_answers(
 
 
 @pytest.mark.parametrize("fault", ["the script is forgotten", "the connection is cut"])
-async def test_after_a_fault_of_redis_the_next_goes_there_again(
+async def test_the_next_record_goes_to_redis_again_after_a_fault(
     redis: Redis, records: RelayedRecords, elsewhere: Elsewhere, fault: str
 ) -> None:
     await keep(records, uploads(1)[0])

@@ -44,7 +44,7 @@ async def test_an_order_that_is_placed_again_stays_one(removals: Removals) -> No
     assert await orders_of(removals) == []
 
 
-async def test_one_that_is_placed_again_while_it_is_carried_out_is_carried_out_again(
+async def test_an_order_placed_again_during_its_execution_is_carried_out_again(
     removals: Removals, store: S3Store
 ) -> None:
     opened = await removals.open(await removals.place_once(by_subject()))
@@ -62,7 +62,7 @@ async def test_one_that_is_placed_again_while_it_is_carried_out_is_carried_out_a
     await removals.drop(other_id)
 
 
-async def test_no_order_takes_the_place_of_another_cause(removals: Removals) -> None:
+async def test_an_order_never_replaces_one_with_another_cause(removals: Removals) -> None:
     purge = Order(upload_id=ID, cause=Cause.OPERATOR)
     await removals.place(purge, ID)
     other_id = await removals.place_once(by_subject())
@@ -102,7 +102,7 @@ def test_a_file_is_known_in_every_spelling_of_its_url(spelling: str) -> None:
     assert uploads_in(URLS[spelling], RING) == {ID}
 
 
-def test_a_url_may_name_two() -> None:
+def test_a_url_may_name_two_files() -> None:
     other = new_id()
     more = file_token(FileLink(other), RING)
     assert uploads_in(f"https://gw/{more}/../gateway/files/{TOKEN}/a", RING) == {ID, other}

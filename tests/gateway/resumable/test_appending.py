@@ -185,7 +185,7 @@ def test_many_small_requests_leave_few_tails(
 
 
 @pytest.mark.parametrize("size", [10, PART - 40])
-def test_tails_that_are_read_again_are_in_memory_that_was_taken_for_them(
+def test_memory_is_reserved_for_tails_that_are_read_again(
     ground: Ground, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr(appending, "MOST_TAILS", 4)
@@ -232,7 +232,7 @@ async def _has_ended(backends: Backends, upload_id: str) -> bool:
 
 
 @pytest.mark.parametrize("found", [bytes(PART), None], ids=["other bytes", "none"])
-def test_an_upload_ends_whose_part_is_another_one_now(ground: Ground, found: bytes | None) -> None:
+def test_an_upload_ends_if_a_part_has_changed(ground: Ground, found: bytes | None) -> None:
     async def upload() -> None:
         backends = ground.backends
         sessions, kept = await begun(backends, len(DATA))
@@ -276,7 +276,7 @@ def test_a_tail_that_was_replaced_by_other_bytes_ends_the_upload(ground: Ground)
     ground.runner.run(upload())
 
 
-def test_what_did_not_have_its_checksum_leaves_no_trace_in_the_session(ground: Ground) -> None:
+def test_content_with_a_wrong_checksum_leaves_no_trace_in_the_session(ground: Ground) -> None:
     async def upload() -> None:
         backends = ground.backends
         sessions, kept = await begun(backends, len(DATA))

@@ -15,7 +15,7 @@ FIRST, SECOND = Part(1, '"a"', 7), Part(2, '"b"', 8)
         ([], [FIRST, SECOND]),
     ],
 )
-def test_a_part_is_completed_as_it_is_now_if_it_is_the_same(
+def test_a_resent_part_is_completed_with_its_new_etag(
     stored: list[StoredPart], expected: list[Part]
 ) -> None:
     assert _as_stored([FIRST, SECOND], stored) == expected

@@ -78,13 +78,13 @@ def test_text_that_cannot_be_encoded_is_cleaned() -> None:
         to_json(replace(SESSION, upload=replace(UPLOAD, id=ID[:-1] + "1"))),
     ],
 )
-def test_another_document_is_no_session(document: bytes) -> None:
+def test_another_document_is_not_a_session(document: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         from_json(document, ID)
 
 
 @given(sessions)
-def test_the_offset_is_what_parts_and_tails_have(session: Session) -> None:
+def test_the_offset_counts_parts_and_tails(session: Session) -> None:
     in_tails = sum(tail.size for tail in session.tails)
     assert session.offset == len(session.sent) * FIRST_PART + in_tails
 
@@ -123,7 +123,7 @@ def test_a_fence_changes_what_is_kept() -> None:
     assert fenced(held).holder is None
 
 
-def test_a_length_is_told_once() -> None:
+def test_a_length_never_changes() -> None:
     told = with_length(SESSION, 100)
     assert told.length == 100
     assert with_length(told, 100) == with_length(told, None) == told
@@ -132,7 +132,7 @@ def test_a_length_is_told_once() -> None:
 
 
 @given(sessions, st.integers(0, 10**8))
-def test_no_length_is_less_than_what_has_come(session: Session, length: int) -> None:
+def test_a_length_is_never_less_than_the_offset(session: Session, length: int) -> None:
     session = replace(session, length=None)
     if length < session.offset:
         with pytest.raises(InconsistentUploadLength):

@@ -17,12 +17,12 @@ def test_an_age_is_between_two_times_of_the_store() -> None:
     assert answers.age({"last-modified": "Sun, 29 Nov 2026 07:00:00 -0000", "date": LATER}) == 30
 
 
-def test_an_answer_without_a_date_is_of_now() -> None:
+def test_an_answer_without_a_date_is_dated_now() -> None:
     assert answers.age({"last-modified": DATE}) > 0 or answers.age({"last-modified": LATER}) == 0
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "2026-11-29T07:00:00Z", "Sun, 99 Nov 2026"])
-def test_what_is_no_date_is_not_of_s3(date: str) -> None:
+def test_an_invalid_date_is_not_an_s3_answer(date: str) -> None:
     with pytest.raises(ResponseParserError):
         answers.age({"last-modified": date, "date": DATE})
 
@@ -42,7 +42,7 @@ def test_a_size_is_a_number(length: str) -> None:
 
 
 @given(st.integers(0, 2**40), st.integers(1, 2**30), st.integers(0, 2**30))
-def test_a_range_has_as_many_bytes_as_it_says(start: int, asked: int, more: int) -> None:
+def test_a_range_has_its_announced_length(start: int, asked: int, more: int) -> None:
     sent = min(asked, more + 1)
     headers = {"content-range": f"bytes {start}-{start + sent - 1}/*"}
     assert answers.range_length(206, headers, start, start + asked) == sent

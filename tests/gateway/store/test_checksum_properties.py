@@ -25,5 +25,5 @@ def test_a_checksum_of_checksums_is_not_taken_for_one_of_the_object(
 
 
 @pytest.mark.parametrize("value", [None, "", "AAAA", "AAAAAAAA", "not base64!", "ü==="])
-def test_what_is_no_checksum_reads_as_none(value: str | None) -> None:
+def test_an_invalid_checksum_is_read_as_none(value: str | None) -> None:
     assert from_header(value) is None

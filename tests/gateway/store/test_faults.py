@@ -41,7 +41,7 @@ def error(code: Any) -> ClientError:
         (None, StoreUnavailable),
     ],
 )
-def test_a_code_means_something_to_callers_or_nothing(code: Any, ours: type[Exception]) -> None:
+def test_each_code_has_its_error(code: Any, ours: type[Exception]) -> None:
     assert type(faults.translated(error(code))) is ours
 
 
@@ -76,7 +76,7 @@ def test_a_cause_other_than_the_network_is_named(
         OverflowError(),
     ],
 )
-def test_an_answer_that_breaks_its_reader_is_not_of_s3(broken: Exception) -> None:
+def test_an_answer_that_breaks_its_parser_is_not_an_s3_answer(broken: Exception) -> None:
     with pytest.raises(ResponseParserError), faults.readable():
         raise broken
 

@@ -61,9 +61,7 @@ async def test_deleting_twice_is_no_error(store: S3Store, prefix: str) -> None:
         await store.head(prefix + "a")
 
 
-async def test_head_tells_size_time_and_the_stores_own_checksum(
-    store: S3Store, prefix: str
-) -> None:
+async def test_head_returns_size_time_and_the_stores_checksum(store: S3Store, prefix: str) -> None:
     etag = (await store.put(prefix + "a", PNG, crc32c=google_crc32c.value(PNG))).etag
     info = await store.head(prefix + "a")
     assert (info.key, info.size, info.etag) == (prefix + "a", len(PNG), etag)
@@ -233,7 +231,7 @@ async def listed(store: S3Store, prefix: str) -> UnfinishedMultipart:
     return upload
 
 
-async def test_what_is_verified_is_size_and_checksum(store: S3Store, prefix: str) -> None:
+async def test_size_and_checksum_are_verified(store: S3Store, prefix: str) -> None:
     crc32c = google_crc32c.value(PNG)
     await store.put(prefix + "a", PNG, crc32c=crc32c)
     assert await verify(store, prefix + "a", len(PNG), crc32c) is Verification.SAME
@@ -243,7 +241,7 @@ async def test_what_is_verified_is_size_and_checksum(store: S3Store, prefix: str
         await verify(store, prefix + "missing", len(PNG), crc32c)
 
 
-async def test_a_store_that_knows_checksums_of_parts_only_cannot_tell(
+async def test_a_store_with_checksums_of_parts_only_leaves_the_result_unknown(
     store: S3Store, bucket: str, prefix: str
 ) -> None:
     key, crc32c = prefix + "a", google_crc32c.value(PNG)
@@ -429,7 +427,7 @@ async def test_a_conditional_write_that_met_another_one_is_tried_again(
     assert (await store.get(key))[:2] == (b"ours", written.etag)
 
 
-async def test_conditional_writes_that_meet_others_for_good_are_given_up(
+async def test_conditional_writes_that_keep_meeting_others_are_abandoned(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.store.s3._DISTURBED_PAUSE", 0.001)

@@ -74,7 +74,7 @@ async def test_a_store_that_answers_others_is_not_silent() -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_quick_failure_is_no_silence() -> None:
+async def test_a_quick_failure_is_not_silence() -> None:
     seen = Silence()
     await _ask(seen, 0.0, TimeoutError())
     assert seen.patience == silence.SECONDS
@@ -114,7 +114,7 @@ async def test_a_body_may_take_longer_while_the_store_reads_it(
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_cancelled_call_is_no_silence_while_the_store_reads_its_body() -> None:
+async def test_a_cancelled_call_is_not_silence_while_the_store_reads_its_body() -> None:
     async def take_slowly(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         while await reader.read(PIECE):
             await asyncio.sleep(0.02)
@@ -128,7 +128,7 @@ async def test_a_cancelled_call_is_no_silence_while_the_store_reads_its_body() -
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
-async def test_a_process_that_stood_still_hears_what_came_meanwhile() -> None:
+async def test_a_suspended_process_reads_what_arrived_meanwhile() -> None:
     async def answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             while await reader.readuntil(b"\r\n\r\n"):

@@ -90,7 +90,7 @@ async def test_an_object_is_stored_whole_and_in_as_many_parts_as_it_needs(
     assert await unfinished(store, prefix) == []
 
 
-async def test_what_fits_in_the_first_part_is_no_multipart_upload(
+async def test_a_file_that_fits_in_the_first_part_is_one_put(
     shaky_store: S3Store, proxy: FaultProxy, prefix: str
 ) -> None:
     multipart = proxy.fail(CREATE, Fault.SLOW_DOWN)
@@ -149,7 +149,7 @@ class Counted:
         self.held -= size
 
 
-async def test_memory_stays_at_what_is_held(store: S3Store, prefix: str) -> None:
+async def test_memory_does_not_grow_beyond_the_parts_held(store: S3Store, prefix: str) -> None:
     size = 200 * MIB
     chunk = some_bytes(CHUNK)
     room = Counted()
@@ -290,7 +290,7 @@ async def test_an_older_object_is_not_taken_for_the_one_that_failed(
     await writer.abort()
 
 
-async def test_an_abort_that_the_store_does_not_take_is_no_error(
+async def test_an_abort_that_the_store_refuses_is_not_an_error(
     shaky_store: S3Store, proxy: FaultProxy, store: S3Store, prefix: str
 ) -> None:
     proxy.fail(ABORT, Fault.REFUSE)

@@ -170,7 +170,7 @@ def test_an_answer_that_breaks_off_leaves_the_outcome_unknown(stage: Stage) -> N
     assert not stage.book.asked
 
 
-def test_an_answer_that_is_no_success_is_kept_nowhere(stage: Stage) -> None:
+def test_an_error_from_the_upstream_is_not_recorded(stage: Stage) -> None:
     send(stage)
     stage.answer(403)
     assert stage.client.answers == [(403, b"{}", True)]
@@ -340,7 +340,7 @@ def test_a_record_that_cannot_be_kept_is_no_success(stage: Stage) -> None:
     assert not stage.workers.tasks
 
 
-def test_a_record_in_the_place_of_another_is_waited_for_by_the_store_alone(staged: Staged) -> None:
+def test_a_record_that_replaces_another_has_no_time_limit(staged: Staged) -> None:
     stage = staged(keyed=True)
     stage.do(stage.exchange.begin)
     send(stage)
@@ -384,7 +384,7 @@ def test_a_clients_fault_after_an_early_answer_does_not_affect_its_record(
     assert len(stage.workers.tasks) == 1
 
 
-def test_a_body_that_is_whole_needs_its_client_no_more(stage: Stage) -> None:
+def test_a_complete_body_no_longer_needs_its_client(stage: Stage) -> None:
     send(stage)
     stage.do(stage.exchange.client_lost)
     stage.answer(200)
@@ -436,7 +436,7 @@ def test_a_fault_of_the_gateway_reaches_the_front(
     assert isinstance(stage.client.refusals[0], ZeroDivisionError)
 
 
-def test_what_cannot_happen_changes_nothing(stage: Stage) -> None:
+def test_impossible_events_change_nothing(stage: Stage) -> None:
     for impossible in (stage.exchange.begin, stage.exchange.upstream_drained):
         with pytest.raises(IllegalMoveError, match="while RECEIVING"):
             stage.do(impossible)

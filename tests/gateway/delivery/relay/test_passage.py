@@ -181,7 +181,7 @@ def test_a_body_is_passed_on_while_its_answer_arrives(staged: Staged) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 403])
-def test_an_early_answer_costs_the_connection(staged: Staged, status: int) -> None:
+def test_an_early_answer_closes_the_connection(staged: Staged, status: int) -> None:
     stage = staged(method="POST", length=4)
     stage.begin()
     stage.do(lambda: stage.passage.client_sends(b"ab"))
@@ -191,7 +191,7 @@ def test_an_early_answer_costs_the_connection(staged: Staged, status: int) -> No
     assert stage.line.written == HEAD + b"ab"
 
 
-def test_a_refused_body_costs_the_connection_even_if_it_was_sent(staged: Staged) -> None:
+def test_a_refused_body_closes_the_connection_even_if_it_was_sent(staged: Staged) -> None:
     stage = staged(method="POST", length=2)
     stage.begin()
     stage.do(lambda: stage.passage.client_sends(b"ab"))
@@ -291,7 +291,7 @@ def test_a_second_try_that_cannot_begin_leaves_the_first_in_doubt(staged: Staged
     assert error.outcome_unknown
 
 
-def test_its_last_word_is_no_answer(staged: Staged) -> None:
+def test_a_farewell_on_an_idle_connection_is_not_an_answer(staged: Staged) -> None:
     """RFC 9110 section 15.5.9: the 408 of a connection that was idle for too long."""
     stage = staged()
     stage.begin()
@@ -353,7 +353,7 @@ def test_a_body_must_keep_up_with_the_floor(staged: Staged) -> None:
     assert isinstance(problem(stage), BodyTimeout)
 
 
-def test_a_silent_upstream_is_given_up(staged: Staged) -> None:
+def test_a_silent_upstream_is_abandoned(staged: Staged) -> None:
     stage = staged()
     stage.begin()
     stage.do(lambda: stage.passage.look(time.monotonic() + TIMEOUT - 1))

@@ -38,7 +38,7 @@ def test_more_files_than_any_client_sends_are_not_described_singly() -> None:
     assert len(watch(encode(*parts), limits=Limits(max_parts=100)).files) == MAX_FILES
 
 
-def test_a_body_that_cannot_be_read_is_given_up_with_a_reason() -> None:
+def test_an_unreadable_body_is_reported_with_a_reason() -> None:
     seen = watch(
         encode(*[Part(f"f{n}", b"x") for n in range(30)], FILE), limits=Limits(max_parts=5)
     )
@@ -54,7 +54,7 @@ def test_a_cut_body_is_ambiguous() -> None:
     assert watch(encode(FILE)[:500]).ambiguities
 
 
-def test_of_many_files_no_more_than_a_fixed_amount_is_kept() -> None:
+def test_the_bytes_kept_of_many_files_are_limited() -> None:
     archive = b"PK\x03\x04" + bytes(50_000)
     seen = watch(encode(*[Part("file", archive, f"{n}.zip") for n in range(20)]))
     kept = [sum(len(piece.data) for piece in file.pieces) for file in seen.files]

@@ -83,7 +83,7 @@ async def test_an_idle_connection_is_used_again(listener: socket.socket) -> None
 
 
 @pytest.mark.parametrize("left", LEFT)
-async def test_one_on_which_more_came_than_the_answer_is_not(
+async def test_a_connection_with_bytes_after_the_answer_is_not_used_again(
     left: str, listener: socket.socket
 ) -> None:
     pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
@@ -129,7 +129,7 @@ async def test_a_connection_that_has_ended_is_forgotten(listener: socket.socket)
 
 
 @pytest.mark.parametrize("last", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
-async def test_one_that_was_closed_a_moment_ago_is_not(
+async def test_a_connection_that_was_just_closed_is_not_used_again(
     last: bytes, listener: socket.socket
 ) -> None:
     pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
@@ -142,7 +142,7 @@ async def test_one_that_was_closed_a_moment_ago_is_not(
 @pytest.mark.parametrize(
     "last", [b"", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"]
 )
-async def test_its_last_word_is_no_answer_to_what_was_not_asked_yet(
+async def test_a_farewell_is_not_an_answer_to_the_next_request(
     last: bytes, listener: socket.socket
 ) -> None:
     """A request with a body is sent when its first bytes arrive, which may be a while."""
@@ -159,7 +159,9 @@ async def test_its_last_word_is_no_answer_to_what_was_not_asked_yet(
     pool.close()
 
 
-async def test_what_a_peer_does_not_read_keeps_no_aborted_request(listener: socket.socket) -> None:
+async def test_an_unread_write_buffer_does_not_keep_an_aborted_request(
+    listener: socket.socket,
+) -> None:
     """Its descriptor would be kept until the peer reads, or for ever."""
     pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
     connection = await pool.connect()
@@ -290,7 +292,7 @@ async def test_a_body_without_an_end_breaks(end: str, listener: socket.socket) -
     pool.close()
 
 
-async def test_a_reset_is_no_end_of_a_body(listener: socket.socket) -> None:
+async def test_a_reset_does_not_end_a_body(listener: socket.socket) -> None:
     """What had been sent before it may be lost."""
     pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")
     passage, other = await taking(pool, listener, b"HTTP/1.1 200 OK\r\n\r\nbegun", 1000)
@@ -330,7 +332,7 @@ async def test_nothing_is_read_while_it_is_paused(framing: str, listener: socket
 
 
 @pytest.mark.parametrize("body", [b"H", b"\r\nHTTP/1.1 418 Left over\r\nX-Left: over"])
-async def test_what_stands_behind_an_answer_to_head_is_no_body(
+async def test_bytes_after_an_answer_to_head_are_not_its_body(
     body: bytes, listener: socket.socket
 ) -> None:
     pool = UpstreamPool(f"http://{HOST}:{listener.getsockname()[1]}")

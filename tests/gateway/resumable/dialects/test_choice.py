@@ -28,7 +28,7 @@ def test_a_door_has_its_own_dialects() -> None:
 
 
 @pytest.mark.parametrize("version", [(), ("1.0.1",), ("0.2.2",), ("1.0.0", "1.0.0")])
-def test_another_version_of_tus_is_refused_with_the_one_that_is_spoken(
+def test_another_version_of_tus_is_refused_with_the_supported_one(
     version: tuple[str, ...],
 ) -> None:
     headers = fields(*(("Tus-Resumable", each) for each in version))
@@ -57,7 +57,7 @@ RESOURCE = {
 
 
 @pytest.mark.parametrize(("method", "lines"), RESOURCE)
-def test_an_upload_is_spoken_to_in_the_dialect_of_the_request(
+def test_an_answer_is_in_the_dialect_of_its_request(
     method: str, lines: tuple[tuple[str, str], ...]
 ) -> None:
     found = of_resource(method, fields(*lines))
@@ -65,6 +65,6 @@ def test_an_upload_is_spoken_to_in_the_dialect_of_the_request(
 
 
 @pytest.mark.parametrize("name", ["Upload-Offset", "Upload-Complete", "Upload-Incomplete"])
-def test_a_question_for_the_state_says_nothing_itself(name: str) -> None:
+def test_a_head_request_must_not_have_the_drafts_fields(name: str) -> None:
     with pytest.raises(MalformedRequest, match=name):
         of_resource("HEAD", fields(_IOS, (name, "?1")))

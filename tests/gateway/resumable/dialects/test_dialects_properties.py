@@ -56,7 +56,7 @@ def test_metadata_is_read_as_it_was_meant(meant: dict[str, str]) -> None:
 
 
 @given(DIALECTS, st.lists(st.tuples(NAMES, VALUES), max_size=6), st.integers(0, 9))
-def test_whatever_comes_is_read_or_refused(
+def test_any_request_is_read_or_refused(
     dialect: Dialect, lines: list[tuple[str, str]], content: int
 ) -> None:
     for read in (dialect.creation, dialect.append):

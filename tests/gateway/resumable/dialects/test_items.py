@@ -27,7 +27,7 @@ def test_an_item_is_read_by_the_grammar(value: str) -> None:
     assert items.flag(headers, "x") is FLAGS.get(value)
 
 
-def test_none_and_several_lines_are_no_item() -> None:
+def test_missing_and_repeated_lines_are_not_items() -> None:
     assert items.size(fields(), "X") is None
     assert items.size(fields(("X", "1"), ("X", "1")), "X") is None
     assert items.flag(fields(("X", "?1"), ("X", "?1")), "X") is None

@@ -59,7 +59,7 @@ def test_other_answers_have_the_version_and_what_is_known() -> None:
     assert TUS.marks(report()) == {**_SPOKEN, "Upload-Offset": "40"}
 
 
-def test_options_name_what_is_there() -> None:
+def test_options_name_the_supported_features() -> None:
     options = TUS.options(LIMITS)
     assert options.status == 204
     assert options.headers == {

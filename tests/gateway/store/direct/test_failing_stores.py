@@ -274,7 +274,7 @@ def opened(url: str, name: S3ClientName) -> AbstractAsyncContextManager[S3Store]
     [*REFUSALS, *ODD_ERRORS, *CUT_ANSWERS, *ODD_ANSWERS, *ELSEWHERE],
     ids=lambda case: case.name,
 )
-async def test_either_client_ends_a_call_alike(
+async def test_both_clients_end_a_call_alike(
     scripted: Scripted, stores: dict[S3ClientName, S3Store], case: Case
 ) -> None:
     for name, store in stores.items():

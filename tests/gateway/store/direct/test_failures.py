@@ -55,6 +55,6 @@ def test_the_clock_is_wrong_if_the_store_says_so(
     assert failures.clock_error(parsed, NOW) == off
 
 
-def test_a_date_that_is_none_corrects_no_clock() -> None:
+def test_an_invalid_date_corrects_no_clock() -> None:
     with pytest.raises(ResponseParserError):
         failures.clock_error(read(403, b"", date="soon"), NOW)

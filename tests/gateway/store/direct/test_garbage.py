@@ -142,7 +142,7 @@ STUCK: Final = {
 
 
 @pytest.mark.parametrize("page", STUCK.values(), ids=STUCK)
-async def test_a_listing_that_does_not_go_on_is_given_up(scripted: Scripted, page: str) -> None:
+async def test_a_listing_that_does_not_advance_is_abandoned(scripted: Scripted, page: str) -> None:
     body = f"<Result><IsTruncated>true</IsTruncated>{page}</Result>"
     scripted.script([answer("200 OK", body.encode())])
     async with opened(scripted, S3ClientName.DIRECT) as store:
