@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.http import StreamWriter
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from gateway.internals.aiohttp import stop_read_timer
 from gateway.text import as_received
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class ExactRequest(aiohttp.ClientRequest):
     async def send(self, conn: "Connection") -> aiohttp.ClientResponse:
         """Send the request as aiohttp does, but by a writer that loses no byte."""
         protocol: Any = conn.protocol
+        # A reader that empties a paused buffer after its answer's end starts the clock once more.
+        stop_read_timer(protocol)
         protocol.sends_body = bool(self._body)
         writer = ExactWriter(protocol, self.loop)
         if self.chunked is not None:

@@ -18,6 +18,7 @@ __all__ = [
     "body_parser",
     "make_connections_by",
     "request_parser",
+    "stop_read_timer",
     "unread",
 ]
 
@@ -44,6 +45,11 @@ def body_parser(handler: BaseProtocol) -> HttpRequestParser:
 def answer_in_1_1(request: BaseRequest) -> None:
     """Make the answer an HTTP/1.1 one, whatever version aiohttp took the request for."""
     request._version = HttpVersion11
+
+
+def stop_read_timer(protocol: ResponseHandler) -> None:
+    """Stop the clock of `sock_read`, if it runs."""
+    protocol._drop_timeout()
 
 
 def unread(body: aiohttp.StreamReader) -> bytes:

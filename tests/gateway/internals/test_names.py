@@ -55,7 +55,7 @@ async def test_objects_have_the_private_names_that_are_used() -> None:
     async with aiohttp.TCPConnector() as connector:
         for owner, names in (
             (connector, ["_factory"]),
-            (protocol, ["_parser", "_should_close"]),
+            (protocol, ["_drop_timeout", "_parser", "_should_close"]),
             (StreamWriter(protocol, loop), ["_headers_buf", "_headers_written"]),
             (make_mocked_request("GET", "/"), ["_version"]),
             (aiohttp.StreamReader(protocol, PARSER_BUFFER), ["_read_nowait"]),

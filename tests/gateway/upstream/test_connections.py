@@ -13,6 +13,7 @@ from gateway.stack.ports import HOST
 from gateway.upstream.connections import connector
 from tests.gateway.delivery.relay.test_upstream import LEFT
 
+LAST_CHUNK = b"\r\n0\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -66,6 +67,36 @@ async def test_bytes_after_an_answer_do_not_belong_to_the_next(left: str, while_
                     status, last = await asyncio.gather(post(session, listener), accepted(listener))
                 last.close()
     assert status == 200
+
+
+async def test_the_clock_of_an_answer_that_was_read_slowly_does_not_end_the_next_request() -> None:
+    size = 600 * 1024  # as it arrives, its last bytes fill what the reader holds
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(large)
+            await reader.readuntil(LAST_CHUNK)
+            writer.write(ANSWER)
+        finally:
+            writer.close()
+
+    async def slow() -> AsyncIterator[bytes]:
+        for _ in range(4):
+            yield b"piece"
+            await asyncio.sleep(0.5)
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}/"
+    async with server, upstream_session(1.0) as session, asyncio.timeout(30):
+        async with session.get(url) as response:
+            read = 0
+            while read < size:
+                await asyncio.sleep(0.1)
+                read += len(await response.content.readany())
+        async with session.post(url, data=slow()) as response:
+            assert await response.read() == b"{}"
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 3])
