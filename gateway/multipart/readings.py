@@ -1,7 +1,7 @@
 """The names that different servers read from the same Content-Disposition. Pure.
 
 A relayed file has another name only if the upstream reports none of these. The readings are those
-of Tomcat, Spring, Go, PHP, Rack, Werkzeug, busboy (multer) and formidable.
+of Tomcat, Spring, Go, PHP, Rack, Werkzeug, python-multipart, busboy (multer) and formidable.
 """
 
 import re
@@ -136,6 +136,7 @@ def _read(value: str) -> Iterator[str]:
     if "\\" in value:
         yield _QUOTE_PAIR.sub(r"\1", value)
         yield _PAIR.sub(r"\1", value)
+        yield value.replace("\\\\", "\\").replace('\\"', '"')  # python-multipart, in two steps
         yield value.rpartition("\\")[2]
     if "/" in value:
         yield value.rpartition("/")[2]

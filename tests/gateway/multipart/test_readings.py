@@ -102,6 +102,7 @@ def test_another_name_is_none(parameters: str) -> None:
         (b'filename="../x/y.pdf"', "y.pdf"),
         (b'filename="a', "a"),
         (b'filename="a;b"c; x=y', 'a;b"c'),
+        (rb'filename="\\\"\\""', r'\""'),
         (b'filename="a"; FILENAME="b"', "b"),
     ],
 )
