@@ -46,9 +46,12 @@ async def test_a_record_that_the_store_takes_after_the_fence_is_not_acknowledged
     sending = asyncio.create_task(stage.upload(gateway))
     async with asyncio.timeout(PATIENCE):
         await held.met.wait()
+    os.kill(gateway.pid, signal.SIGSTOP)  # else it marks its presence again
+    await stopped(gateway.pid)
     await stage.forget_presence()
     await stage.take_up()  # the sweeper takes the file for an orphan
     assert await stage.left(keys.INCOMING) == []
+    os.kill(gateway.pid, signal.SIGCONT)
     proxy.ahead = LATER
     proxy.mend()
     answer = await sending

@@ -11,7 +11,7 @@ import aiohttp
 
 from tests.servers import secrets
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 ENDS = {"registered", "audited", "flagged", "rejected", "failed", "aborted"}
 
 
