@@ -1,4 +1,4 @@
-"""The state machine of a body whose boundary is known: preamble, headers, data, epilogue."""
+"""The state machine of a body with a known boundary: preamble, headers, data, epilogue."""
 
 from enum import Enum, auto
 from typing import Final

@@ -1,4 +1,4 @@
-"""Which headers go on, in either direction. Pure."""
+"""Which headers are passed on, in either direction. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

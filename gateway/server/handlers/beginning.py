@@ -1,4 +1,4 @@
-"""Where uploads begin whose body is the file itself, in one request or in several."""
+"""The beginning of uploads with the file as their body, in one request or in several."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -216,7 +216,7 @@ async def _host(
 
 
 def _may_be_continued(receiving: Receiving, creation: Creation) -> bool:
-    """Whether the client of a whole file is to learn, while it sends, where it can go on."""
+    """Whether the client of a whole file learns, while it sends, where it can resume."""
     request, services, _, dialect = receiving
     return (
         _sends_interim(request, services)
@@ -254,7 +254,7 @@ async def _host_promised(
         try:
             kept = await append(receiving, kept, Append(0, complete=True, length=creation.length))
         except (Unavailable, BodyTimeout):
-            # iOS goes on after a connection that is cut, and gives up after an answer.
+            # iOS resumes after a closed connection, and stops after an answer.
             request[ENDED] = CUT
             if request.transport is not None:
                 request.transport.close()
