@@ -22,7 +22,13 @@ from gateway.server.handlers.resources import list_uploads
 from gateway.server.handlers.sessions import answer_upload
 from gateway.server.handlers.uploads import take_upload
 from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
-from gateway.server.middleware import add_ids, answer_errors, identify
+from gateway.server.middleware import (
+    add_ids,
+    allow_origin,
+    answer_errors,
+    answer_preflights,
+    identify,
+)
 from gateway.server.services import SERVICES, open_services
 from gateway.server.tracing import trace
 from gateway.settings import Settings
@@ -51,7 +57,13 @@ def create_app(settings: Settings) -> web.Application:
     """The application for clients. Raises ConfigurationError for an invalid route table."""
     routes = RouteTable(settings)
     app = web.Application(
-        middlewares=[*_tracing(settings), identify, answer_errors, keep_files_apart]
+        middlewares=[
+            *_tracing(settings),
+            identify,
+            *([answer_preflights] if settings.cors_origins else []),
+            answer_errors,
+            keep_files_apart,
+        ]
     )
 
     async def services(app: web.Application) -> AsyncIterator[None]:
@@ -71,6 +83,8 @@ def create_app(settings: Settings) -> web.Application:
 
     app.cleanup_ctx.extend([metrics, traces, services])
     app.on_response_prepare.extend([add_ids, close_behind_bodies])
+    if settings.cors_origins:
+        app.on_response_prepare.append(allow_origin)
     app[READINESS] = Readiness()
     for path, answer in _OWN.items():
         app.router.add_get(path, answer, expect_handler=_expect_nothing_yet)

@@ -31,6 +31,7 @@ from gateway.records.heartbeats import Heartbeats
 from gateway.resumable.sessions import Sessions
 from gateway.routes import Route, RouteTable
 from gateway.server.connection.drain import Drain
+from gateway.server.fields.cors import Cors, cors_of
 from gateway.server.fields.peers import ClientOf, client_finder
 from gateway.server.fields.target import upstream_path
 from gateway.server.fitness import Fitness
@@ -52,6 +53,8 @@ class Services:
     forwarder: Forwarder
     quotas: Quotas | None
     """None if no subject has a limit: then nothing is counted."""
+    cors: Cors | None
+    """None if ChatKitty decides which origins may read answers."""
     connections: Watch
     connection_limit: ConnectionLimit
     bodies: Watch
@@ -125,6 +128,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             authenticator=authenticator,
             forwarder=forwarder,
             quotas=quotas,
+            cors=cors_of(settings.cors_origins),
             connections=Watch(
                 min(settings.head_timeout, settings.idle_timeout, settings.answer_timeout)
             ),

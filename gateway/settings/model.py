@@ -46,6 +46,7 @@ from gateway.settings.values import (
     KeyPrefix,
     LogLevel,
     ModuleName,
+    Origin,
     RoutePath,
     Scope,
     SqsQueues,
@@ -113,6 +114,9 @@ class Settings(BaseModel):
 
     trusted_proxies: CommaSeparated[IPvAnyNetwork] = ()
     """Networks whose `X-Forwarded-For` or `Forwarded` header is believed."""
+
+    cors_origins: CommaSeparated[Origin] = ()
+    """Origins of web pages that may read answers, or `*` for all. Default: ChatKitty decides."""
 
     drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds from SIGTERM, when readiness fails, until the gateway stops listening."""
@@ -403,6 +407,13 @@ class Settings(BaseModel):
 
     log_levels: Annotated[Mapping[ModuleName, LogLevel], BeforeValidator(levels_by_module)] = {}
     """Other levels by module or package: `gateway.delivery:debug,workers:warning`."""
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _all_origins_stand_alone(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in origins and len(origins) > 1:
+            raise ValueError("`*` stands for all origins: name no other next to it")
+        return origins
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:

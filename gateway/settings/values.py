@@ -13,6 +13,10 @@ from gateway.brokers.kinds import SQS_QUEUES
 Item = TypeVar("Item")
 
 _SHORTEST_SECRET: Final = 32
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::(?P<port>[1-9][0-9]*))?"
+)
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
 def _split(value: object) -> object:
@@ -86,6 +90,21 @@ def _matching(pattern: str, words: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _origin(text: str) -> str:
+    """An origin as browsers send it (RFC 6454 section 6.2), or `*`."""
+    if text == "*":
+        return text
+    match = _ORIGIN.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            "must be `*`, or an origin as browsers send it, such as https://app.example.com:"
+            " lower case, without a path and without a `/` at its end"
+        )
+    if match["port"] and match["port"] == _DEFAULT_PORTS.get(match["scheme"]):
+        raise ValueError("must be without the port, since browsers leave a scheme's usual port out")
+    return text
+
+
 def _without_login(url: HttpUrl) -> HttpUrl:
     if url.username or url.password:
         raise ValueError("must be a URL without user and password")
@@ -100,6 +119,7 @@ def _without_query(url: HttpUrl) -> HttpUrl:
     return url
 
 
+Origin = Annotated[str, AfterValidator(_origin)]
 EndpointUrl = Annotated[HttpUrl, AfterValidator(_without_login)]
 BaseUrl = Annotated[EndpointUrl, AfterValidator(_without_query)]
 """One to which paths are added."""

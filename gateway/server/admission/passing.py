@@ -10,12 +10,12 @@ from multidict import CIMultiDictProxy
 
 from gateway.errors import FileTooLarge, WebSocketRefused
 from gateway.server.admission.admit import check_expectation
+from gateway.server.fields.cors import is_preflight
 from gateway.server.fields.head import Head
 from gateway.server.fields.resumption import check_passed
 from gateway.server.fields.target import upstream_path
 from gateway.server.services import Services
 
-_NOT_OF_PREFLIGHTS: Final = ("Authorization", "Content-Type")
 _NO_SCOPES: Final[frozenset[str]] = frozenset()
 
 
@@ -54,7 +54,7 @@ def settle_passing(head: Head, services: Services) -> Passing:
     length = head.content_length if head.has_body else 0
     if length is not None and length > settings.max_file_size:
         raise FileTooLarge(f"the body exceeds the limit of {settings.max_file_size} bytes")
-    if not head.has_body and _is_preflight(head.method, head.headers):
+    if not head.has_body and is_preflight(head.method, head.headers):
         return Passing(path, length, _NO_SCOPES, counts=False)
     scopes = services.routes.scopes_of_passed(path)
     return Passing(path, length, scopes, counts=services.quotas is not None)
@@ -66,16 +66,3 @@ def _asks_for_websocket(method: str, received: CIMultiDictProxy[str]) -> bool:
         return False
     protocols = ",".join(received.getall("Upgrade")).split(",")
     return any(each.strip().lower() == "websocket" for each in protocols)
-
-
-def _is_preflight(method: str, received: CIMultiDictProxy[str]) -> bool:
-    """Whether the request is a browser's CORS preflight, which has no token. Pure.
-
-    Fetch standard, "CORS-preflight fetch": it has no credentials, and no sign of a body.
-    """
-    return (
-        method == "OPTIONS"
-        and "Origin" in received
-        and "Access-Control-Request-Method" in received
-        and not any(name in received for name in _NOT_OF_PREFLIGHTS)
-    )

@@ -12,6 +12,7 @@ from gateway.problems import Problem
 from gateway.server.connection.answers import document_of
 from gateway.server.connection.context import SERVER
 from gateway.server.fields import headers
+from gateway.server.fields.cors import Cors, without_raw_cors
 
 _NO_BODY: Final = frozenset({204, 304})
 _HEAD: Final = "HEAD"
@@ -22,7 +23,12 @@ _SERVER: Final = SERVER.encode()
 
 
 def opening_of(
-    head: RawResponseMessage, whole: bytes | None, own: wire.Lines, now: float, method: str
+    head: RawResponseMessage,
+    whole: bytes | None,
+    own: wire.Lines,
+    now: float,
+    method: str,
+    cors: Cors | None,
 ) -> tuple[bytes, bool]:
     """The head of the upstream's answer for the client, with our `own` lines at its end.
 
@@ -32,6 +38,8 @@ def opening_of(
     """
     answered = head.headers
     lines = headers.raw_to_client(head.raw_headers, answered)
+    if cors is not None:
+        lines = without_raw_cors(lines)
     length = answered.get("Content-Length")
     if head.code in _NO_BODY and length is not None:  # RFC 9110 section 8.6
         lines = [line for line in lines if line[0].lower() != b"content-length"]

@@ -86,7 +86,12 @@ class PassingFront(SocketFront[Passage]):
         body = begun if whole else None
         try:
             opening, self._chunked = answer.opening_of(
-                head, body, self._own_lines(), time.time(), self._head.method
+                head,
+                body,
+                self._own_lines(),
+                time.time(),
+                self._head.method,
+                self._services.cors,
             )
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
             self.way.close()

@@ -96,7 +96,12 @@ class UploadFront(SocketFront[Exchange]):
         whole = held if rest is None else None
         try:
             opening, chunked = answer.opening_of(
-                head, whole, self._own_lines(), time.time(), self._head.method
+                head,
+                whole,
+                self._own_lines(),
+                time.time(),
+                self._head.method,
+                self._services.cors,
             )
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
             self.way.close()

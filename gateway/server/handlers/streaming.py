@@ -8,6 +8,7 @@ from multidict import CIMultiDictProxy
 
 from gateway.delivery.forward import read_on
 from gateway.server.fields import headers
+from gateway.server.fields.cors import without_cors
 from gateway.server.services import SERVICES
 
 
@@ -28,10 +29,11 @@ async def stream_answer(
     has disconnected.
     """
     reason = head.reason or ""
+    passed = headers.to_client(head.headers)
     answer = web.StreamResponse(
         status=head.status,
         reason=reason if reason.isprintable() else None,
-        headers=headers.to_client(head.headers),
+        headers=passed if request.app[SERVICES].cors is None else without_cors(passed),
     )
     await answer.prepare(request)
     if held:
