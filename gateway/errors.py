@@ -204,6 +204,10 @@ class ChecksumFailed(ClientError):
     """The content of a request does not have the checksum that came with it."""
 
 
+class DigestMismatch(ClientError):
+    """The content of a request does not have the digest that came with it (RFC 9530)."""
+
+
 class SessionTaken(ClientError):
     """Another request has continued the upload in the meantime."""
 

@@ -105,6 +105,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     # The status is that of tus' extension for checksums.
     errors.ChecksumFailed: Kind(460, "checksum-failed", "The content does not match its checksum"),
+    errors.DigestMismatch: Kind(400, "digest-mismatch", "The content does not match its digest"),
     errors.SessionTaken: Kind(409, "upload-continued", "Another request has continued the upload"),
     errors.SessionEnded: Kind(410, "upload-ended", "The upload accepts no more bytes"),
     errors.SessionUnreadable: Kind(

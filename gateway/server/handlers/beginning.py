@@ -222,6 +222,8 @@ def _may_be_continued(receiving: Receiving, creation: Creation) -> bool:
         _sends_interim(request, services)
         and dialect.interim(_whole(0)) is not None
         and (creation.length is None or creation.length >= _WORTH_IT)
+        # With a digest, nothing would count before all has come, and been compared.
+        and creation.checksum is None
     )
 
 

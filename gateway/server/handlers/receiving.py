@@ -15,7 +15,6 @@ from gateway.auth.principal import Principal
 from gateway.delivery.ending import end_session
 from gateway.errors import (
     BudgetExhausted,
-    ChecksumFailed,
     ClientError,
     FileTooLarge,
     InconsistentUploadLength,
@@ -36,7 +35,7 @@ from gateway.resumable.finishing import completed, give_up
 from gateway.resumable.protocol import Append, Dialect, Limits, Report
 from gateway.resumable.session import Phase, Session, check_open, fenced, with_length
 from gateway.resumable.sessions import Kept
-from gateway.server.admission.body import read_body
+from gateway.server.admission.body import check_digest, read_body
 from gateway.server.connection.context import MARKS, PARTIAL
 from gateway.server.handlers.uploads import answer_hosted, answer_to, ask_for_body
 from gateway.server.services import Services
@@ -110,7 +109,8 @@ async def append(receiving: Receiving, kept: Kept, asked: Append) -> Kept:
     Whatever ends the body, all that was read of it is durable before this returns or raises; with
     a checksum, or if it is too long, all or nothing. Raises OffsetMismatch,
     InconsistentUploadLength and FileTooLarge (after which the session is at its end),
-    ChecksumFailed, SessionTaken, SessionEnded, and what the body, the memory and the store refuse.
+    ChecksumFailed, DigestMismatch, SessionTaken, SessionEnded, and what the body, the memory and
+    the store refuse.
     """
     request, services, principal, _ = receiving
     session = kept.session
@@ -197,7 +197,7 @@ async def _read(
                     hashed.update(chunk)
                 await appender.write(chunk)
         if asked.checksum is not None and hashed is not None:
-            _check_digest(asked.checksum.digest, hashed.digest())
+            check_digest(asked.checksum, hashed.digest())
     except BaseException as error:  # noqa: BLE001 - it is raised once what came is durable
         return error
     return None
@@ -282,11 +282,6 @@ def _check_room(session: Session, length: int | None) -> None:
         )
     if end > session.limit:
         raise FileTooLarge(f"a file may have at most {session.limit} bytes here")
-
-
-def _check_digest(expected: bytes, found: bytes) -> None:
-    if expected != found:
-        raise ChecksumFailed("the content does not match its checksum")
 
 
 def _renewed(session: Session, receiving: Receiving) -> Session:

@@ -17,8 +17,9 @@ from gateway.errors import TooManyUploads
 from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
 from gateway.records.claims import Held
+from gateway.resumable.dialects.digests import digests_of_whole
 from gateway.server.admission.admit import authenticate_upload, grant_of, settle
-from gateway.server.admission.body import read_body, send_continue
+from gateway.server.admission.body import read_body, send_continue, verified
 from gateway.server.admission.charge import charge
 from gateway.server.admission.deletions import hand_over, order_removal
 from gateway.server.admission.pictures import check_picture
@@ -152,12 +153,15 @@ async def host_once(
 async def _receive(
     request: web.Request, services: Services, admitted: Admitted, reader: Reader
 ) -> Received:
+    digests = digests_of_whole(request.headers)
     with services.slots.hold():
         async with services.external.reserve(admitted) as memory:
             await ask_for_body(request)
             body = read_body(
                 request, services, limit=admitted.body_limit, until=admitted.body_until
             )
+            if digests:
+                body = verified(body, digests)
             return await services.external.receive(admitted, reader, body, memory)
 
 
