@@ -89,9 +89,9 @@ def _fields_in(query: str) -> tuple[tuple[str, str], ...]:
 
 
 async def begin_tus(request: web.Request) -> web.StreamResponse:
-    """`POST /gateway/tus{path}`: the creation of an upload by tus."""
+    """`POST /gateway/tus{path}`: the creation of an upload by tus; the query is the upstream's."""
     services = _services_of(request)
-    target = request.raw_path.removeprefix(TUS_DOOR).partition("?")[0]
+    target = request.raw_path.removeprefix(TUS_DOOR)
     dialect = of_creation(request.headers, Door.TUS)
     return await _begin(request, services, dialect, target, ())
 
