@@ -15,7 +15,7 @@ import pytest
 from gateway.stack.seaweedfs import SeaweedFS
 from tests.flows import files
 from tests.flows.client import Client
-from tests.flows.resuming import begin, create, offset_of, patch, tus_patch
+from tests.flows.resuming import DRAFT, TUS, begin, create, offset_of, patch, tus_patch
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS
 from tests.servers.store_proxy import Fault, FaultProxy
@@ -161,15 +161,21 @@ async def test_a_store_that_fails_for_a_while_costs_no_more_than_what_it_lost(
 async def test_a_quota_does_not_end_an_upload_by_tus(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    own = {**settings, "GATEWAY_SUBJECT_REQUESTS": "2", "GATEWAY_SUBJECT_WINDOW": "3600"}
+    own = {**settings, "GATEWAY_SUBJECT_REQUESTS": "3", "GATEWAY_SUBJECT_WINDOW": "3600"}
     with Gateway.start(own, tmp_path) as gateway:
         async with Client.open(gateway.url, TOKENS["bob"]) as client:
             begun = await create(client, {"Upload-Length": "100"})
             path = urlsplit(begun.headers["Location"]).path
             assert (await tus_patch(client, path, 0, b"x")).status == 204
-            answer = await tus_patch(client, path, 1, b"x")
-            assert answer.status == 503
-            assert int(answer.headers["Retry-After"]) > 0
+            assert (await client.request("HEAD", path, headers=TUS)).status == 200
+            for answer in (
+                await tus_patch(client, path, 1, b"x"),
+                await client.request("HEAD", path, headers=TUS),
+                await client.request("DELETE", path, headers=TUS),
+            ):
+                assert answer.status == 503
+                assert int(answer.headers["Retry-After"]) > 0
+            assert (await client.request("HEAD", path, headers=DRAFT)).status == 429
 
 
 @pytest.mark.parametrize("seed", [1, 2])

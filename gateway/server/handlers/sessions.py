@@ -137,17 +137,21 @@ async def _get(request: web.Request, services: Services, dialect: Dialect) -> we
 async def _tell_state(
     request: web.Request, services: Services, dialect: Dialect
 ) -> web.StreamResponse:
-    """`HEAD`: how far the upload is; the next request may continue it from there."""
+    """`HEAD`: how far the upload is; the next request may continue it from there.
+
+    It counts as a request, and as no upload.
+    """
     receiving = await _receiving(request, services, dialect)
+    await _charge(receiving)
     try:
         kept = await _own_session(request, services, receiving.principal)
         _check_scopes_of(kept.session.upload, receiving)
         kept = await take_over(services, kept)
     except UploadNotFound:
         upload = await _own_upload(receiving)
-        if upload.delivery is Delivery.RELAY:
-            return await get_upload(request)
         _check_scopes_of(upload, receiving)
+        if upload.delivery is Delivery.RELAY:
+            return web.json_response(resource_of(upload))
         reply = dialect.state(report_of_upload(receiving, upload))
         return web.Response(status=reply.status, headers=reply.headers)
     session = kept.session
@@ -169,7 +173,7 @@ async def _continue(
     check_encoding(request.headers)
     asked = dialect.append(head_of(request))
     receiving = await _receiving(request, services, dialect)
-    await _charge(receiving)
+    await _charge(receiving, _id_of(request))
     try:
         kept = await _to_continue(receiving, asked)
     except UploadNotFound:
@@ -193,13 +197,14 @@ async def _continue(
         still_open.value -= 1
 
 
-async def _charge(receiving: Receiving) -> None:
-    """Charge a part to its subject's quota.
+async def _charge(receiving: Receiving, upload_id: str | None = None) -> None:
+    """Charge the request to its subject's quota, as one of an upload in progress if it has an id.
 
-    tus clients give up after a 429, so they get another status.
+    tus clients give up after a 429, and begin another upload if a HEAD gets one, so they get
+    another status.
     """
     try:
-        await charge(receiving.request, receiving.principal, _id_of(receiving.request))
+        await charge(receiving.request, receiving.principal, upload_id)
     except QuotaExceeded as error:
         if receiving.dialect.name != TUS.name:
             raise
@@ -261,7 +266,7 @@ def _has_content(request: web.Request) -> bool:
 async def _cancel(request: web.Request, services: Services, dialect: Dialect) -> web.StreamResponse:
     """`DELETE`: give the upload up. Raises NotRemovable once it was accepted."""
     receiving = await _receiving(request, services, dialect)
-    await charge(request, receiving.principal)
+    await _charge(receiving)
     try:
         kept = await _own_session(request, services, receiving.principal)
         _check_scopes_of(kept.session.upload, receiving)
