@@ -6,6 +6,7 @@ parts, and those that it has sent within the last seconds.
 """
 
 import asyncio
+import hashlib
 import secrets
 import time
 from collections import deque
@@ -62,11 +63,19 @@ class Appender:
     """
 
     def __init__(
-        self, store: ObjectStore, sessions: Sessions, kept: Kept, room: Room, *, whole: bool = False
+        self,
+        store: ObjectStore,
+        sessions: Sessions,
+        kept: Kept,
+        room: Room,
+        *,
+        whole: bool = False,
+        sha256: bool = False,
     ) -> None:
         """Continue the session as it was read; `room` accounts for the memory of parts.
 
-        `whole`: the request's bytes count only after `commit`; `abandon` drops them.
+        `whole`: the request's bytes count only after `commit`; `abandon` drops them. `sha256`: hash
+        the file, if this request brings it from its first byte on.
         """
         self._whole = whole
         self._store = store
@@ -81,6 +90,7 @@ class Appender:
         self._missing = part_size(self._number) - session.in_tails
         self._buffer = BytesIO()
         self._crc32c = session.crc32c
+        self._sha256 = hashlib.sha256() if sha256 and session.offset == 0 else None
         self._multipart: asyncio.Task[Multipart] | None = None
         self._in_flight: deque[_Outgoing] = deque()
         self._failure: BaseException | None = None
@@ -94,6 +104,11 @@ class Appender:
     def offset(self) -> int:
         """The number of bytes of the file so far."""
         return border(self._number) - self._missing
+
+    @property
+    def sha256(self) -> str | None:
+        """The hash of the file up to `offset`, if this request has brought all of it."""
+        return self._sha256.hexdigest() if self._sha256 is not None else None
 
     async def begin(self) -> None:
         """Note in the session that a request is sending parts, so that the next one can end it.
@@ -117,6 +132,8 @@ class Appender:
             await self._room.take(len(piece))
             self._buffer.write(piece)
             self._crc32c = google_crc32c.extend(self._crc32c, piece)
+            if self._sha256 is not None:
+                self._sha256.update(piece)
             self._missing -= len(piece)
             if not self._missing:
                 await self._send_part()

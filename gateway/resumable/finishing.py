@@ -44,7 +44,9 @@ _PIECE: Final = 8 * 1024 * 1024
 """An object is read in pieces of this many bytes."""
 
 
-def completed(session: Session, backends: Backends, at: datetime) -> Session:
+def completed(
+    session: Session, backends: Backends, at: datetime, *, sha256: str | None = None
+) -> Session:
     """The session in its complete phase, with the record of its upload. Raises EmptyFile."""
     if session.offset == 0:
         raise EmptyFile("the file has no bytes; send a file with content")
@@ -54,6 +56,7 @@ def completed(session: Session, backends: Backends, at: datetime) -> Session:
         declared_type=session.declared_type,
         size=session.offset,
         crc32c=session.crc32c,
+        sha256=sha256,
     )
     upload = replace(
         advance(session.upload, State.STORED, at),

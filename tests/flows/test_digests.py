@@ -4,6 +4,7 @@ import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import google_crc32c
@@ -14,7 +15,7 @@ from gateway.uploads import keys
 from tests.flows import files
 from tests.flows.client import Client
 from tests.flows.raw import FORM_TYPE, form
-from tests.flows.resuming import DRAFT, PATH, begin, offset_of
+from tests.flows.resuming import DRAFT, PATH, begin, offset_of, patch
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS
 
@@ -92,6 +93,26 @@ async def test_a_part_without_its_digest_does_not_count(client: Client) -> None:
     assert (answer.status, answer.json()["type"].rpartition(":")[2]) == (400, "malformed-request")
     right = lines | {"Content-Digest": digest(files.PNG), "Repr-Digest": digest(b"ignored here")}
     assert (await client.request("PATCH", url, data=files.PNG, headers=right)).status == 200
+
+
+@pytest.mark.parametrize("content", [files.PNG, LARGE], ids=["small", "large"])
+async def test_a_file_that_comes_in_one_request_of_several_has_its_sha256(
+    client: Client, content: bytes
+) -> None:
+    async def sha256_after(*offsets: int) -> str | None:
+        url = (await begin(client)).headers["Location"]
+        for start, end in pairwise((0, *offsets, len(content))):
+            last = end == len(content)
+            answer = await patch(client, url, start, content[start:end], last=last)
+        assert answer.status == 200, answer.body
+        resource = await client.resource(answer.upload_id)
+        assert resource["file"]["digests"]["crc32c"] == f"{google_crc32c.value(content):08x}"
+        found: str | None = resource["file"]["digests"].get("sha256")
+        return found
+
+    assert await sha256_after() == hashlib.sha256(content).hexdigest()
+    assert await sha256_after(0) == hashlib.sha256(content).hexdigest()
+    assert await sha256_after(1) is None
 
 
 async def test_readers_of_a_hosted_file_get_its_digests(client: Client) -> None:

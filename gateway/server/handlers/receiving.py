@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from gateway import crash
 from gateway.auth.principal import Principal
+from gateway.choices import Hash
 from gateway.delivery.ending import end_session
 from gateway.errors import (
     BudgetExhausted,
@@ -168,7 +169,12 @@ async def _append(
 ) -> Kept:
     services = receiving.services
     appender = Appender(
-        services.backends.store, services.sessions, kept, memory, whole=asked.checksum is not None
+        services.backends.store,
+        services.sessions,
+        kept,
+        memory,
+        whole=asked.checksum is not None,
+        sha256=services.settings.hash is Hash.SHA256,
     )
     if length is None or length > UNMARKED:
         await appender.begin()
@@ -176,7 +182,7 @@ async def _append(
     if broken is not None and (asked.checksum is not None or isinstance(broken, FileTooLarge)):
         ending = appender.abandon()
     else:
-        ending = appender.commit(_conclusion(receiving, asked, whole=broken is None))
+        ending = appender.commit(_conclusion(receiving, asked, appender, whole=broken is None))
     kept = await asyncio.shield(asyncio.create_task(ending))
     mark(receiving, kept.session)
     if broken is not None:
@@ -204,7 +210,7 @@ async def _read(
 
 
 def _conclusion(
-    receiving: Receiving, asked: Append, *, whole: bool
+    receiving: Receiving, asked: Append, appender: Appender, *, whole: bool
 ) -> Callable[[Session], Session]:
     """What the session is when all that came is in it; `whole`: the body came to its end."""
     services = receiving.services
@@ -217,7 +223,8 @@ def _conclusion(
                 session = with_length(session, session.offset)
         if not session.is_whole:
             return session
-        return completed(session, services.backends, datetime.now(UTC))
+        at, sha256 = datetime.now(UTC), appender.sha256
+        return completed(session, services.backends, at, sha256=sha256)
 
     return conclude
 
