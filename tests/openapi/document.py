@@ -101,7 +101,7 @@ def document() -> JSON:
             "title": "ChatKitty upload gateway",
             "version": version("chatkitty-gateway"),
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
-            "description": "The gateway's own resources. Every other request is one to ChatKitty's API, which the gateway checks and passes on.",
+            "description": "The gateway's own resources. Every other request is one to ChatKitty's API, which the gateway checks and passes on. Pages of the origins in GATEWAY_CORS_ORIGINS may read every answer, and every path answers their preflights.",
         },
         "servers": _PUBLIC,
         "tags": TAGS,
@@ -389,7 +389,8 @@ def _upload() -> JSON:
         "description": "By tus with `Tus-Resumable`, otherwise by the IETF draft. Every byte that came counts, also if the connection breaks.",
         "parameters": [
             *dialects,
-            *_named("UploadOffset", "UploadComplete", "UploadLength", "UploadChecksum", "Prefer"),
+            *_named("UploadOffset", "UploadComplete", "UploadLength", "UploadChecksum"),
+            *_named("ContentDigest", "Prefer"),
         ],
         "requestBody": {
             "required": True,
@@ -427,7 +428,7 @@ def _upload() -> JSON:
         "summary": "PATCH or DELETE, for clients of tus whose runtime knows neither",
         "parameters": _named(
             *("MethodOverride", "TusResumable", "UploadOffset", "UploadLength"),
-            *("UploadChecksum", "Prefer"),
+            *("UploadChecksum", "ContentDigest", "Prefer"),
         ),
         "requestBody": {"content": {tus.CONTENT: BINARY}},
         "responses": {
@@ -448,7 +449,14 @@ def _upload() -> JSON:
 
 def _hosted_file() -> JSON:
     content = {"*/*": BINARY}
-    file = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition", "Cache-Control")
+    file = (
+        "Repr-Digest",
+        "ETag",
+        "Last-Modified",
+        "Accept-Ranges",
+        "Content-Disposition",
+        "Cache-Control",
+    )
     return _with_head(
         {
             "operationId": "getFile",
@@ -497,7 +505,8 @@ def _beginnings() -> JSON:
 
 def _begun() -> JSON:
     return _answer(
-        "More of the file is to come, at `Location`", "Upload-Id", "Location", *_STANDING
+        "The upload is at `Location`. By tus, it may be complete already.",
+        *("Upload-Id", "Location", *_STANDING),
     )
 
 
@@ -512,7 +521,8 @@ def _raw(kind: str, what: str) -> JSON:
             "description": "`Content-Type` is the type of the file, and `Content-Disposition` has its name. With `Upload-Complete: ?0`, more of it follows by PATCH.",
             "parameters": _named(
                 *("ContentDisposition", "IdempotencyKey", "Prefer", "DraftVersion"),
-                *("UploadCompleteAtFirst", "UploadLengthOptional", *fields),
+                *("UploadCompleteAtFirst", "UploadLengthOptional", "ContentDigest", "ReprDigest"),
+                *fields,
             ),
             "requestBody": {"required": True, "content": {"*/*": BINARY}},
             "responses": {
@@ -547,16 +557,11 @@ def _tus(kind: str, what: str) -> JSON:
             "description": "The first bytes may come with the creation.",
             "parameters": _named(
                 *("TusResumable", "UploadLengthOfCreation", "UploadDeferLength"),
-                *("UploadMetadata", "UploadChecksum", "IdempotencyKey", "Prefer"),
+                *("UploadMetadata", "UploadChecksum", "ContentDigest", "IdempotencyKey", "Prefer"),
             ),
             "requestBody": {"content": {tus.CONTENT: BINARY}},
             "responses": {
-                "200": _complete()["200"],
                 "201": _begun(),
-                "204": _answer(
-                    "The whole file came with the creation, and is accepted",
-                    *("Upload-Id", "Location", *_STANDING),
-                ),
                 **_faults(*_ALWAYS, *_TOKEN, *_CONTINUING),
             },
         },

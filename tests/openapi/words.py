@@ -155,6 +155,16 @@ PARAMETERS: Final[JSON] = {
         "Upload-Checksum",
         "By tus: `sha1` or `sha256`, a space, and the digest of this content in Base64",
     ),
+    "ContentDigest": _parameter(
+        "header",
+        "Content-Digest",
+        "The digest of this content (RFC 9530), by `sha-256` or `sha-512`; other algorithms are ignored",
+    ),
+    "ReprDigest": _parameter(
+        "header",
+        "Repr-Digest",
+        "The digest of the file, if it comes in one request (RFC 9530)",
+    ),
     "TusResumable": _parameter(
         "header",
         "Tus-Resumable",
@@ -215,6 +225,7 @@ HEADERS: Final[JSON] = {
     ),
     "WWW-Authenticate": _header("Which token is needed (RFC 6750)"),
     "Allow": _header("The methods of this path"),
+    "Repr-Digest": _header("The digests of the file, as far as they are known (RFC 9530)"),
     "ETag": _header("Identifies the content"),
     "Last-Modified": _header("When the file was stored"),
     "Accept-Ranges": _header("`bytes`"),
