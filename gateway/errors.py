@@ -251,7 +251,7 @@ class UnsupportedTusVersion(ClientError):
 
 
 class WebSocketRefused(ClientError):
-    """A handshake for a WebSocket, which the gateway cannot pass on (RFC 9110 section 15.6.2)."""
+    """A handshake for a WebSocket, and these are switched off (RFC 9110 section 15.6.2)."""
 
 
 # --- the body -----------------------------------------------------------------------------------
@@ -306,6 +306,10 @@ class TooManyUploads(Unavailable):
 
 class TooManyConnections(Unavailable):
     """This process, or the client's address, has as many connections as it may have."""
+
+
+class TooManyWebSockets(Unavailable):
+    """This process, or the client's address, has as many WebSockets open as it may have."""
 
 
 class BudgetExhausted(Unavailable):

@@ -141,6 +141,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.BodyTimeout: Kind(408, "body-timeout", "The body did not arrive in time"),
     # our own parts
     errors.TooManyConnections: Kind(503, "busy", "There is no room for another client right now"),
+    errors.TooManyWebSockets: Kind(503, "busy", "There is no room for another WebSocket right now"),
     errors.TooManyUploads: Kind(503, "busy", "There is no room for another upload right now"),
     errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload right now"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),

@@ -80,6 +80,19 @@ CONNECTIONS_CLOSED = Counter(
     ("reason",),
     (("idle", "full", "address"),),
 )
+WEBSOCKETS = Gauge(f"{PREFIX}websockets", "Open WebSockets.", start=0.0)
+WEBSOCKETS_CLOSED = Counter(
+    f"{PREFIX}websockets_closed_total",
+    "Closed WebSockets, by who or what ended them.",
+    ("reason",),
+    (("client", "chatkitty", "idle", "lifetime", "stuck", "drain"),),
+)
+WEBSOCKET_BYTES = Counter(
+    f"{PREFIX}websocket_bytes_total",
+    "Bytes that WebSockets have carried.",
+    ("direction",),
+    (("from-client", "to-client"),),
+)
 BUDGET = Gauge(f"{PREFIX}upload_memory_bytes", "Memory for parts of hosted uploads, in bytes.")
 BUDGET_USED = Gauge(
     f"{PREFIX}upload_memory_used_bytes", "Memory for parts that is reserved, in bytes."
@@ -230,7 +243,8 @@ LOST_MESSAGES = Counter(
 ALL: Final[tuple[Metric[Any], ...]] = (
     REQUESTS, UPLOADS, PROBLEMS, RECEIVED, SENT, REQUEST_SECONDS, PHASE_SECONDS,
     PROCESSES, OPEN_UPLOADS, RESUMED, BYTES_NOT_RESENT, SESSION_ENDS,
-    CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
+    CONNECTIONS, CONNECTIONS_CLOSED, WEBSOCKETS, WEBSOCKETS_CLOSED, WEBSOCKET_BYTES,
+    BUDGET, BUDGET_USED, LOOP_LAG,
     PENDING, OLDEST_PENDING, OPEN_SESSIONS, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES,
     BUCKET_COUNT_BEGAN, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
     STEPS, ENDS, UPLOAD_SECONDS, ATTEMPTS, RETRIES, DEAD_LETTERS, MISMATCHES, CIRCUIT_CHANGES,

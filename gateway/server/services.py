@@ -18,6 +18,7 @@ from gateway.delivery.forward import Forwarder, upstream_session
 from gateway.delivery.idempotency import Once
 from gateway.delivery.relay import Passages, Relays
 from gateway.delivery.relay.upstream import UpstreamPool
+from gateway.delivery.tunnel import Patience, Tunnels
 from gateway.limits.budget import Budget
 from gateway.limits.connections import ConnectionLimit
 from gateway.limits.minimum_rate import Floor
@@ -67,6 +68,8 @@ class Services:
 
     relays: Relays
     passages: Passages
+    tunnels: Tunnels
+    """WebSockets."""
     external: ExternalDelivery
     once: Once
     sessions: Sessions
@@ -116,6 +119,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         forwarder = Forwarder(session, str(settings.upstream_url), settings.upstream_timeout)
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
+        tunnels = _tunnels(settings)
+        stack.callback(tunnels.cut)
         floor = Floor(settings.body_min_rate, settings.body_rate_period)
         shortest = min(settings.body_timeout, settings.body_rate_period, settings.upstream_timeout)
         budget = Budget(settings.upload_memory)
@@ -158,6 +163,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
                 upstream_timeout=settings.upstream_timeout,
                 floor=floor,
             ),
+            tunnels=tunnels,
             routes=routes,
             route_of=_router(settings, routes),
             client_of=client_finder(settings.trusted_proxies),
@@ -167,8 +173,18 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             let_go=let_go,
             presence=presence,
             fitness=fitness,
-            drain=Drain(at_closing=[let_go.wake_all]),
+            drain=Drain(at_closing=[let_go.wake_all, tunnels.end], others=tunnels),
         )
+
+
+def _tunnels(settings: Settings) -> Tunnels:
+    patience = Patience(
+        idle=settings.websocket_idle_timeout,
+        lifetime=settings.websocket_lifetime,
+        client=settings.answer_timeout,
+        upstream=settings.upstream_timeout,
+    )
+    return Tunnels(settings.max_websockets, settings.max_websockets_per_address, patience)
 
 
 def _router(settings: Settings, routes: RouteTable) -> Callable[[str], Route]:

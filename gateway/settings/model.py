@@ -316,6 +316,21 @@ class Settings(BaseModel):
     max_connections_per_address: Annotated[int, Field(ge=0)] = 0
     """Connections per client address, trusted proxies excepted. 0: no limit."""
 
+    websockets: bool = True
+    """Whether WebSockets pass through to ChatKitty; without them a handshake gets a 501."""
+
+    max_websockets: Annotated[int, Field(ge=1)] = 2000
+    """WebSockets per process; further ones get a 503. Each takes two descriptors."""
+
+    max_websockets_per_address: Annotated[int, Field(ge=0)] = 0
+    """WebSockets per client address, as trusted proxies tell it. 0: no limit."""
+
+    websocket_idle_timeout: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    """Seconds after which a WebSocket without a byte in either direction is closed."""
+
+    websocket_lifetime: Annotated[float, Field(gt=0, le=2_592_000)] = 86_400.0
+    """Seconds after which a WebSocket is closed; its client connects again."""
+
     max_head_size: Annotated[ByteSize, Field(ge=4096, le=MIB)] = ByteSize(32 * 1024)
     """Largest head of a request: the request line and all headers."""
 

@@ -5,6 +5,7 @@ sees it: a client without a verified token uses no more memory than that. Bytes 
 until it was answered, and reading from the client pauses.
 """
 
+import asyncio
 import time
 from typing import Any, Final
 
@@ -163,6 +164,17 @@ class TurnHandler(Handler):
     def awaits_head(self) -> bool:
         """Whether there is nothing to do but to wait for a head, or for the rest of one."""
         return not self._returning and super().awaits_head
+
+    def hand_over(self) -> tuple[asyncio.Transport, bytes] | None:
+        """Leave the connection to another protocol.
+
+        Returns the transport, and the bytes behind the request that is being answered; None if the
+        client has disconnected.
+        """
+        transport, self.transport = self.transport, None
+        later, self._later = self._later, b""
+        self.connection_lost(None)  # for all who know this connection, it has ended
+        return (transport, later) if transport is not None else None
 
     # --- what the limit on connections asks ------------------------------------------------------
 
