@@ -16,6 +16,7 @@ from gateway.backends import Backends, open_backends
 from gateway.delivery.external import ExternalDelivery
 from gateway.delivery.forward import Forwarder, upstream_session
 from gateway.delivery.idempotency import Once
+from gateway.delivery.links import Rewriter
 from gateway.delivery.relay import Passages, Relays
 from gateway.delivery.relay.upstream import UpstreamPool
 from gateway.delivery.tunnel import Patience, Tunnels
@@ -68,6 +69,9 @@ class Services:
 
     relays: Relays
     passages: Passages
+    links: Rewriter | None
+    """None if the links of ChatKitty's answers are left as they are."""
+
     tunnels: Tunnels
     """WebSockets."""
     external: ExternalDelivery
@@ -163,6 +167,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
                 upstream_timeout=settings.upstream_timeout,
                 floor=floor,
             ),
+            links=_rewriter(settings),
             tunnels=tunnels,
             routes=routes,
             route_of=_router(settings, routes),
@@ -175,6 +180,12 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             fitness=fitness,
             drain=Drain(at_closing=[let_go.wake_all, tunnels.end], others=tunnels),
         )
+
+
+def _rewriter(settings: Settings) -> Rewriter | None:
+    if not settings.rewrite_links:
+        return None
+    return Rewriter(str(settings.upstream_url), str(settings.public_url))
 
 
 def _tunnels(settings: Settings) -> Tunnels:

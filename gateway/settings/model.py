@@ -316,6 +316,9 @@ class Settings(BaseModel):
     max_connections_per_address: Annotated[int, Field(ge=0)] = 0
     """Connections per client address, trusted proxies excepted. 0: no limit."""
 
+    rewrite_links: bool = False
+    """Whether `_links` of ChatKitty's JSON answers lead to `GATEWAY_PUBLIC_URL`."""
+
     websockets: bool = True
     """Whether WebSockets pass through to ChatKitty; without them a handshake gets a 501."""
 

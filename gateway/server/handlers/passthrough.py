@@ -47,7 +47,9 @@ async def _pass(
     request: web.Request, path: str, body: AsyncIterator[bytes] | None
 ) -> web.StreamResponse:
     services = request.app[SERVICES]
-    outgoing = Outgoing(request.method, path, headers.to_upstream(request.headers), body)
+    # What is compressed has no links that could be changed.
+    kept = headers.to_upstream if services.links is None else headers.of_relay
+    outgoing = Outgoing(request.method, path, kept(request.headers), body)
     placed = await order_removal(request, services, path)
     async with services.forwarder.send(outgoing) as response:
         await hand_over(services, placed, response.status)
