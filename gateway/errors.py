@@ -115,6 +115,14 @@ class RouteNotFound(ClientError):
     """The path is neither the upstream's nor the gateway's own."""
 
 
+class WrongHost(ClientError):
+    """The request to the operator's page names a host that is not the admin port's own."""
+
+
+class CrossSiteRequest(ClientError):
+    """A page of another site had a browser ask for an action of an operator."""
+
+
 class UploadNotFound(ClientError):
     """No upload of that id exists for this subject."""
 

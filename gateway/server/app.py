@@ -8,6 +8,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway import tracing
 from gateway.errors import MethodNotAllowed, RouteNotFound
+from gateway.metrics.exposition import registry_of
 from gateway.routes import RouteTable
 from gateway.server.admission.admit import is_upload
 from gateway.server.connection.linger import close_behind_bodies
@@ -21,7 +22,7 @@ from gateway.server.handlers.passthrough import pass_through
 from gateway.server.handlers.resources import list_uploads
 from gateway.server.handlers.sessions import answer_upload
 from gateway.server.handlers.uploads import take_upload
-from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
+from gateway.server.metrics import REGISTRY, SHARED, answer_metrics, shared_metrics
 from gateway.server.middleware import (
     add_ids,
     allow_origin,
@@ -29,6 +30,7 @@ from gateway.server.middleware import (
     answer_preflights,
     identify,
 )
+from gateway.server.pages import install
 from gateway.server.services import SERVICES, open_services
 from gateway.server.tracing import trace
 from gateway.settings import Settings
@@ -72,7 +74,8 @@ def create_app(settings: Settings) -> web.Application:
             yield
 
     async def metrics(app: web.Application) -> AsyncIterator[None]:
-        async with shared_metrics(settings.metrics_dir) as app[REGISTRY]:
+        async with shared_metrics(settings.metrics_dir) as shared:
+            app[SHARED], app[REGISTRY] = shared, registry_of(shared.read)
             yield
 
     async def traces(_: web.Application) -> AsyncIterator[None]:
@@ -99,8 +102,8 @@ def _tracing(settings: Settings) -> Sequence[Middleware]:
     return [trace] if settings.tracing else []
 
 
-def create_admin_app(public: web.Application) -> web.Application:
-    """The application for operators."""
+def create_admin_app(public: web.Application, settings: Settings) -> web.Application:
+    """The application for operators, about the one that clients reach."""
 
     async def ready(_: web.Request) -> web.Response:
         return await readiness(public)
@@ -112,6 +115,7 @@ def create_admin_app(public: web.Application) -> web.Application:
     app.router.add_get("/gateway/healthz", healthz)
     app.router.add_get("/gateway/readyz", ready)
     app.router.add_get("/metrics", metrics)
+    install(app, public, settings)
     return app
 
 

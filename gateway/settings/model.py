@@ -40,6 +40,7 @@ from gateway.settings.brokers import (
     check_redis_url,
 )
 from gateway.settings.values import (
+    AdminToken,
     BaseUrl,
     CommaSeparated,
     EndpointUrl,
@@ -104,7 +105,13 @@ class Settings(BaseModel):
     """Port for clients."""
 
     admin_port: Annotated[int, Field(ge=1, le=65535)] = 8081
-    """Port for operators (metrics, readiness); do not expose it."""
+    """Port for operators (metrics, readiness, their page); do not expose it."""
+
+    admin_token: AdminToken | None = None
+    """Token that opens the operator's page on that port (docs/pages.md). Without one, it is off."""
+
+    admin_show_subjects: bool = False
+    """Show subjects on the operator's page; by default, only digests of them."""
 
     public_url: BaseUrl = HttpUrl("http://127.0.0.1:8080")
     """URL by which clients reach the gateway. Hosted files are registered under it."""

@@ -17,6 +17,8 @@ _ORIGIN: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::(?P<port>[1-9][0-9]*))?"
 )
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+_ADMIN_TOKEN: Final = re.compile(r"[\w.~+/=-]{16,}", re.ASCII)
+"""RFC 6750 section 2.1."""
 
 
 def _split(value: object) -> object:
@@ -50,6 +52,13 @@ def shared_secret(value: SecretStr) -> SecretStr:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
     except InvalidKeyError:
         raise ValueError("is a key or a certificate, not a shared secret") from None
+    return value
+
+
+def _admin_token(value: SecretStr) -> SecretStr:
+    """A token that a header can carry, and that cannot be guessed."""
+    if _ADMIN_TOKEN.fullmatch(value.get_secret_value()) is None:
+        raise ValueError("must be at least 16 letters, digits or any of - . _ ~ + / =")
     return value
 
 
@@ -119,6 +128,7 @@ def _without_query(url: HttpUrl) -> HttpUrl:
     return url
 
 
+AdminToken = Annotated[SecretStr, AfterValidator(_admin_token)]
 Origin = Annotated[str, AfterValidator(_origin)]
 EndpointUrl = Annotated[HttpUrl, AfterValidator(_without_login)]
 BaseUrl = Annotated[EndpointUrl, AfterValidator(_without_query)]
