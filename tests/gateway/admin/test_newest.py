@@ -70,11 +70,11 @@ async def store(
 
 
 def spread() -> Sequence[str]:
-    """Ids of 2,600 uploads: a burst of some seconds, a day's, and a few of years ago."""
+    """Ids of 1,250 uploads: a burst of a second, a day's, and a few of years ago."""
     now = time.time()
-    burst = [id_at(now - 7_000 - number / 1_000) for number in range(1_500)]
-    day = [id_at(now - 90 * number) for number in range(1_000)]
-    old = [id_at(now - 3e7 * number / 10) for number in range(1, 100)]
+    burst = [id_at(now - 7_000 - number / 1_000) for number in range(1_050)]
+    day = [id_at(now - 600 * number) for number in range(150)]
+    old = [id_at(now - 3e7 * number / 10) for number in range(1, 51)]
     return sorted([*burst, *day, *old], reverse=True)
 
 
@@ -90,11 +90,11 @@ async def test_page_by_page_every_upload_is_found_once(store: CountingStore) -> 
     while not found or before is not None:
         CountingStore.listings = CountingStore.most_shown = 0
         batch = await newest(
-            store, query, lambda _: True, Bound(rows=200, reads=200), earlier_than=before
+            store, query, lambda _: True, Bound(rows=400, reads=400), earlier_than=before
         )
         assert CountingStore.listings <= 64 * len(query.prefixes)
         assert CountingStore.most_shown <= LISTED
-        assert batch.read <= 200
+        assert batch.read <= 400
         found += [each.upload_id for each in batch.found]
         before = batch.before
     assert found == list(ids)
