@@ -320,6 +320,14 @@ class TooManyWebSockets(Unavailable):
     """This process, or the client's address, has as many WebSockets open as it may have."""
 
 
+class TooManyListeners(Unavailable):
+    """This process has as many open event streams and long polls as it may have."""
+
+
+class TooManyListenersOfSubject(Unavailable):
+    """The subject has as many open event streams and long polls as it may have."""
+
+
 class BudgetExhausted(Unavailable):
     """No memory is free for another upload."""
 

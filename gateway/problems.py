@@ -145,6 +145,12 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.TooManyConnections: Kind(503, "busy", "There is no room for another client right now"),
     errors.TooManyWebSockets: Kind(503, "busy", "There is no room for another WebSocket right now"),
     errors.TooManyUploads: Kind(503, "busy", "There is no room for another upload right now"),
+    errors.TooManyListeners: Kind(
+        503, "busy", "There is no room for another event stream or long poll right now"
+    ),
+    errors.TooManyListenersOfSubject: Kind(
+        429, "too-many-listeners", "Too many event streams and long polls are open"
+    ),
     errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload right now"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.ObjectNotFound: Kind(503, "store-unavailable", "The file cannot be stored now"),

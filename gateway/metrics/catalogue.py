@@ -74,6 +74,13 @@ SESSION_ENDS = Counter(
     (("complete", "cancelled", "invalid", "expired", "lost"),),
 )
 CONNECTIONS = Gauge(f"{PREFIX}connections", "Open connections of clients.", start=0.0)
+LISTENERS = Gauge(
+    f"{PREFIX}listeners",
+    "Open event streams and long polls.",
+    ("kind",),
+    start=0.0,
+    known=(("stream", "poll"),),
+)
 CONNECTIONS_CLOSED = Counter(
     f"{PREFIX}connections_closed_total",
     "Connections closed because there were too many: idle ones to make room, or new ones.",
@@ -242,7 +249,7 @@ LOST_MESSAGES = Counter(
 
 ALL: Final[tuple[Metric[Any], ...]] = (
     REQUESTS, UPLOADS, PROBLEMS, RECEIVED, SENT, REQUEST_SECONDS, PHASE_SECONDS,
-    PROCESSES, OPEN_UPLOADS, RESUMED, BYTES_NOT_RESENT, SESSION_ENDS,
+    PROCESSES, OPEN_UPLOADS, RESUMED, BYTES_NOT_RESENT, SESSION_ENDS, LISTENERS,
     CONNECTIONS, CONNECTIONS_CLOSED, WEBSOCKETS, WEBSOCKETS_CLOSED, WEBSOCKET_BYTES,
     BUDGET, BUDGET_USED, LOOP_LAG,
     PENDING, OLDEST_PENDING, OPEN_SESSIONS, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES,

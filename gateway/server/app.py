@@ -16,6 +16,7 @@ from gateway.server.fields.head import head_of
 from gateway.server.fields.hosts import is_files_host
 from gateway.server.handlers.beginning import RAW, TUS_DOOR, begin_raw, begin_tus, tell_limits
 from gateway.server.handlers.description import get_description
+from gateway.server.handlers.events import stream_upload, stream_uploads
 from gateway.server.handlers.files import get_file
 from gateway.server.handlers.health import READINESS, Readiness, healthz, readiness, readyz
 from gateway.server.handlers.passthrough import pass_through
@@ -41,6 +42,10 @@ _OWN = {
     "/gateway/openapi.json": get_description,
     "/gateway/uploads": list_uploads,
     r"/gateway/files/{token:[^/]+}/{name:[^/]+}": get_file,
+}
+_STREAMS = {
+    "/gateway/uploads/{id}/events": stream_upload,
+    "/gateway/events": stream_uploads,
 }
 _OWN_METHODS = ("GET", "HEAD")
 _REST = r"/{path:[\s\S]*}"
@@ -89,13 +94,20 @@ def create_app(settings: Settings) -> web.Application:
     if settings.cors_origins:
         app.on_response_prepare.append(allow_origin)
     app[READINESS] = Readiness()
+    _add_routes(app)
+    return app
+
+
+def _add_routes(app: web.Application) -> None:
     for path, answer in _OWN.items():
         app.router.add_get(path, answer, expect_handler=_expect_nothing_yet)
+        app.router.add_route("*", path, _refuse_method, expect_handler=_expect_nothing_yet)
+    for path, stream in _STREAMS.items():
+        app.router.add_route("GET", path, stream, expect_handler=_expect_nothing_yet)
         app.router.add_route("*", path, _refuse_method, expect_handler=_expect_nothing_yet)
     for method, path, answer in _DOORS:
         app.router.add_route(method, path, answer, expect_handler=_expect_nothing_yet)
     app.router.add_route("*", _REST, _upstream, expect_handler=_expect_nothing_yet)
-    return app
 
 
 def _tracing(settings: Settings) -> Sequence[Middleware]:

@@ -22,11 +22,13 @@ from gateway.delivery.relay.upstream import UpstreamPool
 from gateway.delivery.tunnel import Patience, Tunnels
 from gateway.limits.budget import Budget
 from gateway.limits.connections import ConnectionLimit
+from gateway.limits.listeners import Listeners
 from gateway.limits.minimum_rate import Floor
 from gateway.limits.quota import Policy
 from gateway.limits.shared_quota import Quotas
 from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
+from gateway.records.changes import Changes
 from gateway.records.claims import Claims
 from gateway.records.completion_events import CompletionEvents
 from gateway.records.heartbeats import Heartbeats
@@ -78,6 +80,9 @@ class Services:
     once: Once
     sessions: Sessions
     """Uploads that come in several requests."""
+    listeners: Listeners
+    changes: Changes
+    """Tells event streams and long polls what to look at."""
     let_go: CompletionEvents
     """Tells a request that another one continues its upload."""
     presence: Heartbeats
@@ -110,6 +115,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         let_go = await stack.enter_async_context(
             _listening(CompletionEvents(backends.redis, LET_GO_CHANNEL))
         )
+        changes = Changes(backends.redis)
+        await stack.enter_async_context(at_work(changes.listen))
         presence = await stack.enter_async_context(
             _beating(Heartbeats(backends.redis, backends.store))
         )
@@ -175,10 +182,14 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             external=ExternalDelivery(backends, notices, budget),
             once=Once(backends, claims, sessions, budget),
             sessions=sessions,
+            listeners=Listeners(settings.max_listeners, settings.max_listeners_per_subject),
+            changes=changes,
             let_go=let_go,
             presence=presence,
             fitness=fitness,
-            drain=Drain(at_closing=[let_go.wake_all, tunnels.end], others=tunnels),
+            drain=Drain(
+                at_closing=[let_go.wake_all, changes.wake_all, tunnels.end], others=tunnels
+            ),
         )
 
 

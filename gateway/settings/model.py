@@ -340,6 +340,11 @@ class Settings(BaseModel):
 
     websocket_lifetime: Annotated[float, Field(gt=0, le=2_592_000)] = 86_400.0
     """Seconds after which a WebSocket is closed; its client connects again."""
+    max_listeners: Annotated[int, Field(ge=0)] = 2000
+    """Event streams and long polls per process; further ones get a 503."""
+
+    max_listeners_per_subject: Annotated[int, Field(ge=0)] = 0
+    """Event streams and long polls of one subject per process. 0: no limit of its own."""
 
     max_head_size: Annotated[ByteSize, Field(ge=4096, le=MIB)] = ByteSize(32 * 1024)
     """Largest head of a request: the request line and all headers."""

@@ -140,7 +140,7 @@ WRITTEN: Final = "gateway:written"
 
 @lru_cache(1000)
 def of_subject(subject: str) -> str:
-    """The Redis sorted set of a subject's uploads, by time."""
+    """The Redis sorted set of a subject's uploads, by time; and the channel for their changes."""
     return f"uploads:of:{digest(subject)}"
 
 

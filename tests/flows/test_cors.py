@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
+from tests.flows.client import Client
 from tests.flows.raw import FORM_TYPE, chunked, form, head
 from tests.flows.scripted import AUTHORIZATION, Pair, Script, open_pair
 from tests.hostile.talk import Line, Reply
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
+from tests.servers.sandbox import CHANNEL, TOKENS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -201,3 +203,28 @@ async def test_the_refusal_of_one_connection_too_many_can_be_read(
             pass
     assert (refused.status, said(refused, "allow-origin")) == (503, [APP])
     busy.transport.abort()
+
+
+@pytest.mark.usefixtures("everything")
+async def test_hosted_uploads_and_files_can_be_read(start_gateway: StartGateway) -> None:
+    gateway = start_gateway(delivery="external", cors_origins="*")
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        path = f"/v1/channels/{CHANNEL}/messages"
+        origin = {"Origin": OTHER}
+        uploaded = await client.upload(path, b"hosted", headers=origin)
+        resource = await client.request(
+            "GET", f"/gateway/uploads/{uploaded.upload_id}", headers=origin
+        )
+        served = await client.request(
+            "GET", resource.json()["url"], headers=origin, allow_redirects=False
+        )
+        created = await client.request(
+            "POST",
+            f"/gateway/tus{path}",
+            headers={**origin, "Tus-Resumable": "1.0.0", "Upload-Length": "9"},
+        )
+    answers = (uploaded, resource, served, created)
+    assert [answer.status for answer in answers] == [200, 200, 302, 201]
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Location" in answer.headers["Access-Control-Expose-Headers"]

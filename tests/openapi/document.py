@@ -110,6 +110,8 @@ def document() -> JSON:
             **_about_the_process(),
             "/gateway/uploads": _list(),
             "/gateway/uploads/{id}": _upload(),
+            "/gateway/uploads/{id}/events": _events_of_one(),
+            "/gateway/events": _events_of_all(),
             "/gateway/files/{token}/{name}": _hosted_file(),
             **_beginnings(),
         },
@@ -335,6 +337,40 @@ def _complete() -> JSON:
     return {"200": registered, "202": accepted}
 
 
+def _events_of_one() -> JSON:
+    return {
+        "parameters": _named("UploadId"),
+        "get": {
+            "operationId": "streamUpload",
+            "tags": ["Uploads"],
+            "summary": "Each state of an upload until it has ended, as server-sent events",
+            "parameters": _named("LastEventId"),
+            "responses": {
+                "200": _stream(),
+                "204": _answer("The upload has ended, and the client has its last event"),
+                **_faults(*_ALWAYS, *_TOKEN, 404),
+            },
+        },
+    }
+
+
+def _events_of_all() -> JSON:
+    return {
+        "get": {
+            "operationId": "streamUploads",
+            "tags": ["Uploads"],
+            "summary": "The states of all uploads of the caller, as server-sent events",
+            "parameters": _named("LastEventId"),
+            "responses": {"200": _stream(), **_faults(*_ALWAYS, *_TOKEN)},
+        }
+    }
+
+
+def _stream() -> JSON:
+    answer = _answer("Events of the kinds `state` and `end`, as docs/events.md says")
+    return {**answer, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+
 def _upload() -> JSON:
     kept = _answer(
         "The bytes are kept. By tus, also if the upload is complete.", "Upload-Id", *_STANDING
@@ -349,17 +385,22 @@ def _upload() -> JSON:
         "operationId": "getUpload",
         "tags": ["Uploads"],
         "summary": "One upload of the caller",
-        "description": "An upload of another subject reads as if it did not exist. While more of an upload is to come, `offset`, `length` and `expires` say how far it is, and the headers say it in the dialect of the request.",
-        "parameters": dialects,
+        "description": "An upload of another subject reads as if it did not exist. With `If-None-Match` and `Prefer: wait=N`, the answer comes when the upload has another `ETag`, or after N seconds. While more of an upload is to come, `offset`, `length` and `expires` say how far it is, and the headers say it in the dialect of the request.",
+        "parameters": [*dialects, *_named("IfNoneMatch", "Prefer")],
         "responses": {
             "200": _answer(
                 "The upload",
+                "ETag",
+                "Preference-Applied",
                 *_STANDING,
                 "Upload-Length",
                 "Upload-Defer-Length",
                 "Upload-Metadata",
                 schema=ref("schemas", "Upload"),
                 examples={"ended": {"value": _REGISTERED}, "receiving": {"value": _RECEIVING}},
+            ),
+            "304": _answer(
+                "The client has this version of the upload", "ETag", "Preference-Applied"
             ),
             **_faults(*_ALWAYS, *_TOKEN, 404, 412),
         },

@@ -77,6 +77,9 @@ PARAMETERS: Final[JSON] = {
     "FileName": _parameter("path", "name", "A name for the reader", example="cat.png"),
     "Range": _parameter("header", "Range", "One range of bytes"),
     "IfNoneMatch": _parameter("header", "If-None-Match", "The `ETag` that the client has"),
+    "LastEventId": _parameter(
+        "header", "Last-Event-ID", "The `id` of the last event that the client has"
+    ),
     "State": _parameter("query", "state", "Only uploads in this state", ref("schemas", "State")),
     "Size": _parameter(
         "query",
@@ -95,7 +98,7 @@ PARAMETERS: Final[JSON] = {
     "Prefer": _parameter(
         "header",
         "Prefer",
-        "`respond-async`, or `wait=N`: how long the client waits for the registration. Anything else is ignored.",
+        "`respond-async`, or `wait=N`: how many seconds the client waits for the registration; by GET with `If-None-Match`, for a change. Anything else is ignored.",
         example="wait=25",
     ),
     "ContentDisposition": _parameter(

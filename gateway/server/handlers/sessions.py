@@ -1,6 +1,8 @@
 """An upload that comes in several requests: where it stands, more of it, its end by its client."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -48,7 +50,8 @@ from gateway.server.handlers.receiving import (
     report_of_upload,
     take_over,
 )
-from gateway.server.handlers.resources import delete_upload, get_upload
+from gateway.server.handlers.resources import delete_upload, head_upload
+from gateway.server.handlers.seeing import id_in_path, poll, reader, see
 from gateway.server.services import SERVICES, Services
 from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads.ids import parse_id
@@ -70,7 +73,7 @@ async def answer_upload(request: web.Request) -> web.StreamResponse:
         case "GET":
             return await _get(request, services, dialect or UNVERSIONED)
         case "HEAD" if dialect is None:
-            return await get_upload(request)
+            return await head_upload(request)
         case "HEAD" if dialect is not None:
             return await _tell_state(request, services, dialect)
         case "PATCH" if dialect is not None:
@@ -114,24 +117,43 @@ async def _is_session(request: web.Request, services: Services) -> bool:
 
 
 async def _get(request: web.Request, services: Services, dialect: Dialect) -> web.Response:
-    """The resource of an upload, also while more of it is to come."""
+    """The resource of an upload, also while more of it is to come; or its next version."""
+    principal = await reader(request)
+    upload_id = id_in_path(request)
+    look = partial(see, services, principal.subject, upload_id)
     try:
-        return await get_upload(request)
+        found = await poll(request, principal.subject, upload_id, look)
     except UploadNotFound:
-        if not services.settings.resumable:
-            raise
-        receiving = await _receiving(request, services, dialect)
-        kept = await _own_session(request, services, receiving.principal)
-    session, settings = kept.session, services.settings
+        request[MARKS], request[PARTIAL] = dialect.marks(None), True
+        raise
+    seen = found.seen
+    headers = {"ETag": seen.etag, "Cache-Control": "private, no-cache"}
+    if found.applied is not None:
+        headers["Preference-Applied"] = found.applied
+    if seen.kept is not None:
+        receiving = Receiving(request, services, principal, dialect)
+        headers |= _describe_session(receiving, seen.kept, seen.members)
+    if found.is_known:
+        return web.Response(status=304, headers=headers)
+    return web.json_response(seen.members, headers=headers)
+
+
+def _describe_session(
+    receiving: Receiving, kept: Kept, members: dict[str, object]
+) -> Mapping[str, str]:
+    """Add how far the upload is to its members; returns the headers that say it too."""
+    request, services, _, dialect = receiving
+    session = kept.session
+    request[MARKS], request[PARTIAL] = dialect.marks(None), True
+    request[UPLOAD_ID] = session.id
     if session.phase is Phase.COMPLETE:
-        return web.json_response(resource_of(session.upload))
+        return {}
     until = datetime.fromtimestamp(
-        datetime.now(UTC).timestamp() + max(0.0, settings.resume_for - kept.age), UTC
+        datetime.now(UTC).timestamp() + max(0.0, services.settings.resume_for - kept.age), UTC
     )
     more = {"offset": session.offset, "length": session.length, "expires": timestamp(until)}
-    members = resource_of(session.upload) | {n: v for n, v in more.items() if v is not None}
-    headers = dialect.state(report_of(receiving, session)).headers
-    return web.json_response(members, headers=headers)
+    members |= {name: value for name, value in more.items() if value is not None}
+    return dialect.state(report_of(receiving, session)).headers
 
 
 async def _tell_state(
