@@ -129,6 +129,11 @@ OPEN_SESSIONS = Gauge(
     "10,000.",
     kind=MetricType.MOST,
 )
+OUTBOX_OLDEST = Gauge(
+    f"{PREFIX}outbox_oldest_seconds",
+    "Seconds for which the oldest message to a webhook has waited, at the last sweep.",
+    kind=MetricType.MOST,
+)
 ORPHANS = Gauge(
     f"{PREFIX}orphans",
     "Complete files without a record, by whether they were accepted, at the last sweep.",
@@ -243,6 +248,18 @@ REMOVALS = Counter(
     ("cause", "outcome"),
     (("message", "subject", "picture", "retention", "operator"), ("removed", "kept")),
 )
+WEBHOOK_DELIVERIES = Counter(
+    f"{PREFIX}webhook_deliveries_total",
+    "Messages sent to endpoints of webhooks: delivered, failed (and tried again), gone (410), or "
+    "dead (given up).",
+    ("endpoint", "outcome"),
+)
+WEBHOOK_LAG = Histogram(
+    f"{PREFIX}webhook_lag_seconds",
+    "Seconds from the end of an upload until an endpoint has accepted the message about it.",
+    ("endpoint",),
+    _SECONDS,
+)
 LOST_MESSAGES = Counter(
     f"{PREFIX}lost_messages_total", "Tasks that could not be sent; the sweeper sends them again."
 )
@@ -252,8 +269,8 @@ ALL: Final[tuple[Metric[Any], ...]] = (
     PROCESSES, OPEN_UPLOADS, RESUMED, BYTES_NOT_RESENT, SESSION_ENDS, LISTENERS,
     CONNECTIONS, CONNECTIONS_CLOSED, WEBSOCKETS, WEBSOCKETS_CLOSED, WEBSOCKET_BYTES,
     BUDGET, BUDGET_USED, LOOP_LAG,
-    PENDING, OLDEST_PENDING, OPEN_SESSIONS, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES,
+    PENDING, OLDEST_PENDING, OPEN_SESSIONS, OUTBOX_OLDEST, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES,
     BUCKET_COUNT_BEGAN, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
     STEPS, ENDS, UPLOAD_SECONDS, ATTEMPTS, RETRIES, DEAD_LETTERS, MISMATCHES, CIRCUIT_CHANGES,
-    SWEEPS, SWEEP_SECONDS, SWEPT, REMOVALS, LOST_MESSAGES,
+    SWEEPS, SWEEP_SECONDS, SWEPT, REMOVALS, WEBHOOK_DELIVERIES, WEBHOOK_LAG, LOST_MESSAGES,
 )  # fmt: skip

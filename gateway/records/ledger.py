@@ -22,6 +22,7 @@ from gateway.errors import (
     UploadSuperseded,
 )
 from gateway.records.bucket import BucketRecords, Entry
+from gateway.records.outbox import Outbox
 from gateway.records.relay_batch import INDEX_LIMIT, KEPT_SECONDS, OnKept, RelayedRecords, not_kept
 from gateway.redis.sharing import SharedCalls
 from gateway.store.objects import ObjectStore
@@ -60,9 +61,9 @@ _GIVEN_UP: Final = "the upload was abandoned in the meantime; please send it aga
 class Ledger(BucketRecords):
     """Writes and finds records of uploads, from their acceptance to their end."""
 
-    def __init__(self, store: ObjectStore, redis: Redis, retention: float) -> None:
+    def __init__(self, store: ObjectStore, redis: Redis, retention: float, outbox: Outbox) -> None:
         """Keep relayed uploads in Redis for at most `retention` seconds."""
-        super().__init__(store)
+        super().__init__(store, outbox)
         self._redis = redis
         self._retention = int(retention)
         self._relayed_records = RelayedRecords(redis, self._retention, self._keep_relayed)

@@ -70,6 +70,7 @@ async def _look(backends: Backends) -> None:
     found = await backlog_snapshot.look(backends.redis)
     catalogue.PENDING.set(to=found.pending if found is not None else None)
     catalogue.OPEN_SESSIONS.set(to=found.sessions if found is not None else None)
+    catalogue.OUTBOX_OLDEST.set(to=found.outbox_oldest if found is not None else None)
     catalogue.OLDEST_PENDING.set(to=found.oldest if found is not None else None)
     orphans = found.orphans if found is not None else None
     catalogue.ORPHANS.set("yes", to=orphans.accepted if orphans is not None else None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -56,6 +56,15 @@ from gateway.settings.values import (
     shared_secret,
     static_tokens,
 )
+from gateway.settings.webhooks import (
+    OF_VARIABLES,
+    EventPattern,
+    WebhookSecret,
+    WebhookSettings,
+    fault_of,
+)
+from gateway.webhooks.addresses import Allowed
+from gateway.webhooks.endpoints import Endpoint
 
 GIB = 1024**3
 MIB = 1024**2
@@ -417,6 +426,26 @@ class Settings(BaseModel):
     subject_window: Annotated[int, Field(ge=1, le=86400)] = 60
     """Length of that sliding window, in seconds."""
 
+    # --- webhooks --------------------------------------------------------------------------------
+
+    webhook_url: EndpointUrl | None = None
+    """URL that is sent a message when an upload finishes (docs/webhooks.md). Default: none."""
+
+    webhook_secret: CommaSeparated[WebhookSecret] = ()
+    """Secrets (`whsec_…`) that sign each message, all of them: several while they are changed."""
+
+    webhook_events: Annotated[CommaSeparated[EventPattern], Field(min_length=1)] = ("upload.*",)
+    """Types of the messages that the URL wants, or patterns of them."""
+
+    webhook_allow_http: bool = False
+    """For development: webhooks may use plain HTTP, and reach the loopback."""
+
+    webhook_networks: CommaSeparated[IPvAnyNetwork] = ()
+    """Networks in which receivers must be. Default: any."""
+
+    webhooks: tuple[WebhookSettings, ...] = ()
+    """Table of further webhooks; only in the configuration file."""
+
     # --- metrics ---------------------------------------------------------------------------------
 
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
@@ -546,6 +575,37 @@ class Settings(BaseModel):
             raise ValueError(f"GATEWAY_SECRET_KEY: {error}") from None
         return self
 
+    @model_validator(mode="after")
+    def _webhooks_can_be_sent(self) -> Self:
+        names = [webhook.name for webhook in self._all_webhooks]
+        for webhook in self._all_webhooks:
+            # What an operator set is named as it was.
+            where = "GATEWAY_WEBHOOK_URL" if webhook.name == OF_VARIABLES else "webhooks"
+            if names.count(webhook.name) > 1:
+                raise ValueError(f"webhooks: the name {webhook.name} is used twice")
+            if fault := fault_of(webhook.url, self.webhook_allowed):
+                raise ValueError(f"{where}: {fault}")
+            if not (webhook.secrets or self.webhook_secret):
+                raise ValueError(f"{where}: set GATEWAY_WEBHOOK_SECRET, or secrets in its table")
+        return self
+
+    @property
+    def webhook_allowed(self) -> Allowed:
+        """The addresses that webhooks may be sent to."""
+        return Allowed(self.webhook_allow_http, self.webhook_networks)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The webhooks."""
+        return tuple(webhook.endpoint(self.webhook_secret) for webhook in self._all_webhooks)
+
+    @property
+    def _all_webhooks(self) -> tuple[WebhookSettings, ...]:
+        if self.webhook_url is None:
+            return self.webhooks
+        ours = WebhookSettings(name=OF_VARIABLES, url=self.webhook_url, events=self.webhook_events)
+        return (ours, *self.webhooks)
+
     def key_ring(self) -> KeyRing:
         """The keys that encrypt and sign."""
         return KeyRing([key.get_secret_value() for key in self.secret_key])
@@ -598,3 +658,10 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 def _together(one: str, other: str) -> str:
     return f"GATEWAY_{one} needs GATEWAY_{other}, and the other way round: set both or neither"
+
+
+TABLES: Final[Mapping[str, type[BaseModel]]] = {
+    "routes": RouteSettings,
+    "webhooks": WebhookSettings,
+}
+"""Settings that are tables in the configuration file, and the options of an entry."""

@@ -87,7 +87,7 @@ def _lower_case(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _matching(pattern: str, words: str) -> AfterValidator:
+def matching(pattern: str, words: str) -> AfterValidator:
     """Accepts texts that match the pattern; the error for others says what they must be."""
     matches = re.compile(pattern).fullmatch
 
@@ -135,13 +135,13 @@ BaseUrl = Annotated[EndpointUrl, AfterValidator(_without_query)]
 """One to which paths are added."""
 
 CommaSeparated = Annotated[tuple[Item, ...], BeforeValidator(_split)]
-Scope = Annotated[str, _matching(r"[!#-\[\]-~]+", "a scope: without spaces, quotes, backslashes")]
+Scope = Annotated[str, matching(r"[!#-\[\]-~]+", "a scope: without spaces, quotes, backslashes")]
 """RFC 6749 section 3.3."""
 
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower_case)]
 ModuleName = Annotated[
-    str, _matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "the name of a module, such as gateway.auth")
+    str, matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "the name of a module, such as gateway.auth")
 ]
-RoutePath = Annotated[str, _matching(r"/.*", "a path that begins with /")]
-KeyPrefix = Annotated[str, _matching(r"([\w.-]+:)*", "words that each end in `:`, such as chat:")]
-SqsQueues = Annotated[str, _matching(SQS_QUEUES, "the beginning of the queues' names, or a URL")]
+RoutePath = Annotated[str, matching(r"/.*", "a path that begins with /")]
+KeyPrefix = Annotated[str, matching(r"([\w.-]+:)*", "words that each end in `:`, such as chat:")]
+SqsQueues = Annotated[str, matching(SQS_QUEUES, "the beginning of the queues' names, or a URL")]
