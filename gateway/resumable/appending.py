@@ -22,6 +22,7 @@ from gateway import crash
 from gateway.errors import GatewayError, ObjectNotFound, PartsLost
 from gateway.resumable.session import (
     MOST_TAILS,
+    FormAround,
     Parts,
     SentPart,
     Session,
@@ -78,6 +79,8 @@ class Appender:
         the file, if this request brings it from its first byte on.
         """
         self._whole = whole
+        self.around: Callable[[int], FormAround] | None = None
+        """What the session contains of a form, once that many bytes of its file are durable."""
         self._store = store
         self._sessions = sessions
         self._room = room
@@ -90,7 +93,7 @@ class Appender:
         self._missing = part_size(self._number) - session.in_tails
         self._buffer = BytesIO()
         self._crc32c = session.crc32c
-        self._sha256 = hashlib.sha256() if sha256 and session.offset == 0 else None
+        self._sha256 = hashlib.sha256() if sha256 and session.stored == 0 else None
         self._multipart: asyncio.Task[Multipart] | None = None
         self._in_flight: deque[_Outgoing] = deque()
         self._failure: BaseException | None = None
@@ -151,7 +154,7 @@ class Appender:
         if self._failure is None:
             if self._buffer.tell():
                 session = await self._with_tail(session)
-            session = conclude(session)
+            session = conclude(self._in_form(session))
         session = replace(session, holder=None)
         if session != self._kept.session:
             await self._change(session)
@@ -257,7 +260,14 @@ class Appender:
         session = self._kept.session
         if self._parts is None or len(self._parts.sent) == len(session.sent):
             return session
-        return replace(session, parts=self._parts, tails=(), crc32c=self._crc32c_of_parts)
+        parts, crc32c = self._parts, self._crc32c_of_parts
+        return self._in_form(replace(session, parts=parts, tails=(), crc32c=crc32c))
+
+    def _in_form(self, session: Session) -> Session:
+        """The session with what is around as much of its file as it has."""
+        if self.around is None:
+            return session
+        return replace(session, form=self.around(session.stored))
 
     async def _with_tail(self, session: Session) -> Session:
         """The session with the rest after the last whole part, which this makes durable."""

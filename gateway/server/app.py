@@ -18,11 +18,11 @@ from gateway.server.handlers.beginning import RAW, TUS_DOOR, begin_raw, begin_tu
 from gateway.server.handlers.description import get_description
 from gateway.server.handlers.events import stream_upload, stream_uploads
 from gateway.server.handlers.files import get_file
+from gateway.server.handlers.forms import take_form
 from gateway.server.handlers.health import READINESS, Readiness, healthz, readiness, readyz
 from gateway.server.handlers.passthrough import pass_through
 from gateway.server.handlers.resources import list_uploads
 from gateway.server.handlers.sessions import answer_upload
-from gateway.server.handlers.uploads import take_upload
 from gateway.server.metrics import REGISTRY, SHARED, answer_metrics, shared_metrics
 from gateway.server.middleware import (
     add_ids,
@@ -142,7 +142,7 @@ async def keep_files_apart(request: web.Request, handler: Handler) -> web.Stream
 
 async def _upstream(request: web.Request) -> web.StreamResponse:
     if is_upload(head_of(request)):
-        return await take_upload(request)
+        return await take_form(request)
     return await pass_through(request)
 
 
