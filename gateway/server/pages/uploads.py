@@ -125,7 +125,13 @@ class Uploads:
         backends = self._services.backends
         store = backends.store
         # Nothing is printed: the page has everything from the outcomes.
-        return Session(backends.settings, store, BucketRecords(store), Console())
+        return Session(
+            backends.settings,
+            store,
+            BucketRecords(store, backends.outbox),
+            backends.outbox,
+            Console(),
+        )
 
     async def _batch(self, wanted: Filter, bound: Bound) -> Batch:
         name = self._subject_name()
