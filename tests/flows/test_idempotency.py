@@ -280,5 +280,6 @@ async def by_grant(gateway: Gateway, key: str, *grants: str) -> raw.RawAnswer:
         f"Idempotency-Key: {key}",
         raw.FORM_TYPE,
         f"Content-Length: {len(body)}",
+        "Connection: close",
     )
-    return await raw.exchange(gateway.url, request + body, until=b"}}}")
+    return await raw.exchange(gateway.url, request + body)

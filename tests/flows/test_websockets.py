@@ -145,9 +145,26 @@ async def upstream(upstream_port: int) -> AsyncIterator[Upstream]:
         yield listening
 
 
+CLIENTS: list[Peer] = []
+
+
+@pytest.fixture(autouse=True)
+async def _hung_up() -> AsyncIterator[None]:
+    """Closes the clients of the test at its end."""
+    yield
+    while CLIENTS:
+        CLIENTS.pop().close()
+
+
+async def connect(gateway: Gateway) -> Peer:
+    client = Peer(*await asyncio.open_connection(HOST, gateway.port))
+    CLIENTS.append(client)
+    return client
+
+
 async def ask(gateway: Gateway, *more: str, early: bytes = b"") -> Peer:
     """A client that has sent its handshake."""
-    client = Peer(*await asyncio.open_connection(HOST, gateway.port))
+    client = await connect(gateway)
     await client.send(head(PATH, *HANDSHAKE, *more, method="GET") + early)
     return client
 
@@ -239,7 +256,7 @@ async def test_only_what_was_asked_for_is_switched_to(
 async def test_what_is_no_handshake_passes_without_its_upgrade(
     gateway: Gateway, upstream: Upstream, request_line: str, lines: tuple[str, ...]
 ) -> None:
-    client = Peer(*await asyncio.open_connection(HOST, gateway.port))
+    client = await connect(gateway)
     await client.send("\r\n".join([request_line, "Host: x", *lines, "", "{}"]).encode())
     server = await upstream.accept()
     assert not {"upgrade", "connection"} & set(fields(await server.head()))
@@ -314,7 +331,7 @@ async def test_a_streamed_answer_is_not_held_back(gateway: Gateway, upstream: Up
         b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     )
     for method, kind in (("GET", "eventsource"), ("POST", "xhr_streaming"), ("POST", "xhr")):
-        client = Peer(*await asyncio.open_connection(HOST, gateway.port))
+        client = await connect(gateway)
         path = f"/rtm/123/session/{kind}?api-key=k"
         await client.send(head(path, "Content-Length: 0", method=method))
         server = await upstream.accept()

@@ -1,6 +1,8 @@
 """WebSockets on their way to ChatKitty and back: bytes, as they come.
 
-`frames` knows where a frame ends, `tunnel` carries the bytes, `tunnels` limits and ends them all.
+`frames` knows where a frame ends. `tunnel` carries the bytes of one WebSocket, both ways, and ends
+it when it is idle or too old. `tunnels` limits how many are open, and ends them all in a drain.
+What comes in is the client's connection, after ChatKitty has switched protocols.
 """
 
 from gateway.delivery.tunnel.tunnel import End, Patience
