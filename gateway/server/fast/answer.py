@@ -12,7 +12,6 @@ from gateway.delivery.relay import wire
 from gateway.problems import Problem
 from gateway.server.connection.answers import document_of
 from gateway.server.connection.context import SERVER
-from gateway.server.fields import headers
 from gateway.server.fields.cors import Cors, without_raw_cors
 
 _NO_BODY: Final = frozenset({204, 304})
@@ -26,7 +25,7 @@ _SERVER: Final = SERVER.encode()
 
 def opening_of(
     head: RawResponseMessage,
-    passed: Sequence[tuple[bytes, bytes]],
+    passed: tuple[Sequence[tuple[bytes, bytes]], str | None],
     whole: bytes | None,
     own: wire.Lines,
     now: float,
@@ -34,13 +33,12 @@ def opening_of(
 ) -> tuple[bytes, bool]:
     """The head of the upstream's answer for the client, with our `own` lines at its end.
 
-    `passed` are its own lines, as `passed_lines` returns them. `whole` is its body, if all of it
-    has arrived; `method` is the request's. Also returns whether the body must be sent in chunks,
-    because its length is not known. `now` is in seconds since the epoch.
+    `passed` are its own lines that the client gets, and their Content-Length. `whole` is its body,
+    if all of it has arrived; `method` is the request's. Also returns whether the body must be sent
+    in chunks, because its length is not known. `now` is in seconds since the epoch.
     """
     answered = head.headers
-    lines = list(passed)
-    length = next((value for name, value in lines if name.lower() == _LENGTH), None)
+    lines, length = list(passed[0]), passed[1]
     if head.code in _NO_BODY and length is not None:  # RFC 9110 section 8.6
         lines = [line for line in lines if line[0].lower() != _LENGTH]
     if "Server" not in answered:
@@ -50,7 +48,7 @@ def opening_of(
     lines += own
     chunked = False
     if head.code not in _NO_BODY and method != _HEAD:
-        if length != b"0" and "Content-Type" not in answered:
+        if length != "0" and "Content-Type" not in answered:
             lines.append((b"Content-Type", b"application/octet-stream"))
         if length is None:
             chunked = whole is None
@@ -59,14 +57,13 @@ def opening_of(
     return wire.answer_head(head.code, reason, lines), chunked
 
 
-def passed_lines(
-    head: RawResponseMessage, cors: Cors | None, *, changed: bool
+def changed_lines(
+    lines: list[tuple[bytes, bytes]], cors: Cors | None, *, changed: bool
 ) -> list[tuple[bytes, bytes]]:
-    """The headers of the upstream's answer that the client gets.
+    """The headers of the upstream's answer without those that our own replace.
 
     `changed`: the body has other links than ChatKitty's.
     """
-    lines = headers.raw_to_client(head.raw_headers, head.headers)
     if cors is not None:
         lines = without_raw_cors(lines)
     if changed:

@@ -94,9 +94,12 @@ class PassingFront(SocketFront[Passage]):
             begun = links.whole(begun)
         body = begun if whole else None
         try:
-            lines = answer.passed_lines(head, self._services.cors, changed=links is not None)
+            lines = headers.raw_to_client(head.raw_headers, head.headers)
+            length = head.headers.get("Content-Length") if links is None else None
+            if (cors := self._services.cors) is not None or links is not None:
+                lines = answer.changed_lines(lines, cors, changed=links is not None)
             opening, self._chunked = answer.opening_of(
-                head, lines, body, self._own_lines(), time.time(), self._head.method
+                head, (lines, length), body, self._own_lines(), time.time(), self._head.method
             )
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
             self.way.close()

@@ -100,9 +100,12 @@ class UploadFront(SocketFront[Exchange]):
             held = links.feed(held) if rest is not None else links.whole(held)
         whole = held if rest is None else None
         try:
-            lines = answer.passed_lines(head, self._services.cors, changed=links is not None)
+            lines = headers.raw_to_client(head.raw_headers, head.headers)
+            length = head.headers.get("Content-Length") if links is None else None
+            if (cors := self._services.cors) is not None or links is not None:
+                lines = answer.changed_lines(lines, cors, changed=links is not None)
             opening, chunked = answer.opening_of(
-                head, lines, whole, self._own_lines(), time.time(), self._head.method
+                head, (lines, length), whole, self._own_lines(), time.time(), self._head.method
             )
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
             self.way.close()

@@ -26,9 +26,11 @@ def check_whole(headers: CIMultiDictProxy[str]) -> None:
 
     Invalid values of such a header are ignored, as the draft says.
     """
-    if (name := _says_more(headers)) is not None:
+    named = "Upload-Complete" in headers or "Upload-Incomplete" in headers
+    if named and (name := _says_more(headers)) is not None:
         raise ResumableUpload(_REFUSED.format(f"{name} says that more parts follow"))
-    check_first(headers)
+    if "Upload-Offset" in headers:
+        check_first(headers)
 
 
 def is_whole(headers: CIMultiDictProxy[str]) -> bool:
@@ -38,7 +40,8 @@ def is_whole(headers: CIMultiDictProxy[str]) -> bool:
 
 def check_first(headers: CIMultiDictProxy[str]) -> None:
     """Raises ResumableUpload for a request that says that earlier parts were sent."""
-    if "Upload-Offset" in headers and any(map(_SOME.fullmatch, _items(headers, "Upload-Offset"))):
+    offsets = _items(headers, "Upload-Offset") if "Upload-Offset" in headers else ()
+    if any(map(_SOME.fullmatch, offsets)):
         raise ResumableUpload(_REFUSED.format("Upload-Offset says that earlier parts were sent"))
 
 
