@@ -119,12 +119,13 @@ async def _is_session(request: web.Request, services: Services) -> bool:
 async def _get(request: web.Request, services: Services, dialect: Dialect) -> web.Response:
     """The resource of an upload, also while more of it is to come; or its next version."""
     principal = await reader(request)
-    upload_id = id_in_path(request)
-    look = partial(see, services, principal.subject, upload_id)
     try:
+        upload_id = id_in_path(request)
+        look = partial(see, services, principal.subject, upload_id)
         found = await poll(request, principal.subject, upload_id, look)
     except UploadNotFound:
-        request[MARKS], request[PARTIAL] = dialect.marks(None), True
+        if services.settings.resumable:
+            request[MARKS], request[PARTIAL] = dialect.marks(None), True
         raise
     seen = found.seen
     headers = {"ETag": seen.etag, "Cache-Control": "private, no-cache"}
