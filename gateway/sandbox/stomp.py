@@ -10,6 +10,7 @@ from typing import Final
 
 HEART_BEAT: Final = "\n"
 
+_BLANK_LINE: Final = re.compile(r"\r?\n\r?\n")
 _UNESCAPED: Final = frozenset({"CONNECT", "STOMP", "CONNECTED"})
 """Frames with headers as they are, for clients of STOMP 1.0."""
 
@@ -43,11 +44,11 @@ def frame_of(message: str) -> Frame | None:
     message = message.lstrip("\r\n")
     if not message:
         return None
-    head, blank, rest = message.replace("\r\n", "\n").partition("\n\n")
-    body, end, _ = rest.rpartition("\0")
+    blank = _BLANK_LINE.search(message)
+    body, end, _ = message[blank.end() :].rpartition("\0") if blank else ("", "", "")
     if not blank or not end:
         raise InvalidFrame("the frame has no end")
-    command, *lines = head.split("\n")
+    command, *lines = message[: blank.start()].replace("\r\n", "\n").split("\n")
     read = _as_it_is if command in _UNESCAPED else _unescaped
     headers: dict[str, str] = {}
     for line in lines:

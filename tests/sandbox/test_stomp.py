@@ -1,7 +1,7 @@
 """The frames of the runtime, without a connection."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.sandbox.stomp import Frame, InvalidFrame, frame_of
@@ -10,6 +10,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
 @given(st.dictionaries(TEXT, TEXT), TEXT)
+@example({}, "\r\n")
 def test_what_is_encoded_reads_the_same(headers: dict[str, str], body: str) -> None:
     frame = Frame("MESSAGE", headers, body)
     assert frame_of(frame.encoded()) == frame
