@@ -34,7 +34,7 @@ async def go_on(client: Client, place: str, version: str) -> Answer:
     state = await client.request("HEAD", place, headers=said)
     assert state.status == 204, state.headers
     offset = int(state.headers["Upload-Offset"])
-    assert offset == HALF
+    assert offset <= HALF  # less, if this came before the first task's body was read
     field, _, value = TASKS[version][0].partition(": ")
     part = {"Content-Type": "application/partial-upload", "Upload-Offset": str(offset)}
     rest = {**said, **part, field: value}
