@@ -17,12 +17,14 @@ from gateway.errors import (
     EmptyFile,
     FileTooLarge,
     MalformedRequest,
+    QuotaExceeded,
     RouteNotFound,
     Unavailable,
 )
 from gateway.metrics.catalogue import OPEN_UPLOADS
 from gateway.metrics.requests import CUT
 from gateway.multipart import PartBegin
+from gateway.records.claims import Held
 from gateway.resumable.dialects import by_name, of_creation
 from gateway.resumable.dialects.draft import UNVERSIONED, VERSION
 from gateway.resumable.dialects.tus import TUS
@@ -243,6 +245,7 @@ async def _host_promised(
     """
     request, services, _, dialect = receiving
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
+    held: Held | None = None
     async with services.presence.of(admitted.upload_id, at_once=key is not None):
         if key is not None:
             patience = services.settings.registration_wait
@@ -250,7 +253,8 @@ async def _host_promised(
             if isinstance(claimed, Upload):
                 request[PARTIAL] = False
                 return await repeat(request, services, claimed)
-        kept = await _created_session(receiving, admitted, creation, fields)
+            held = claimed
+        kept = await _created_session(receiving, admitted, creation, fields, held)
         promise = dialect.interim(report_of(receiving, kept.session)) or {}
         await send_interim(request, _PROMISE, promise)
         try:
@@ -317,7 +321,7 @@ async def _session_of(
             return claimed
         if isinstance(claimed, Kept):
             return claimed, False
-        return await _created_session(receiving, admitted, creation, fields), True
+        return await _created_session(receiving, admitted, creation, fields, claimed), True
 
 
 async def _created_session(
@@ -325,9 +329,30 @@ async def _created_session(
     admitted: Admitted,
     creation: Creation,
     fields: tuple[tuple[str, str], ...],
+    held: Held | None = None,
+) -> Kept:
+    """Begin a session; `held` is the claim under which it stands. Raises QuotaExceeded."""
+    try:
+        return await _begun(receiving, admitted, creation, fields)
+    except QuotaExceeded:
+        if held is not None:
+            await receiving.services.once.release(held)
+        raise
+
+
+async def _begun(
+    receiving: Receiving,
+    admitted: Admitted,
+    creation: Creation,
+    fields: tuple[tuple[str, str], ...],
 ) -> Kept:
     session = _new_session(receiving, admitted, creation, fields)
+    subject, counted = session.upload.subject, receiving.services.open_sessions
+    if counted is not None:
+        await counted.check(subject)
     kept = await receiving.services.sessions.create(session)
+    if counted is not None:
+        await counted.admit(subject, session.id)
     crash.point(crash.Point.SESSION_CREATED)
     log.info("session.created", dialect=session.dialect, length=session.length)
     return kept
