@@ -18,7 +18,6 @@ _WITH_SERVERS: Final = (
     "doctor",
     "identity",
     "clients",
-    "pages",
     "workers",
     "sandbox",
     "servers",

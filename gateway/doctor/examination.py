@@ -50,10 +50,12 @@ async def examine(
     only the settings needs no network. Raises ConfigurationError for a part that the settings do
     not use.
     """
-    if unused := sorted(set(only) - used(settings)):
+    if unused := sorted(set(only) - _used(settings)):
         raise ConfigurationError(f"nothing to check: {_why_unused(unused[0])}")
     found: list[Finding] = []
-    async with aclosing(look_at(settings, unknown or {}, set(only) or used(settings))) as findings:
+    async with aclosing(
+        _findings(settings, unknown or {}, set(only) or _used(settings))
+    ) as findings:
         async for finding in findings:
             found.append(finding)
             if not as_json:
@@ -80,9 +82,9 @@ def _say_the_rest(found: Sequence[Finding], say: Say) -> None:
         say(f"advice: {line}")
 
 
-def document_of(found: Sequence[Finding]) -> dict[str, object]:
-    """All findings as one object; docs/doctor.md promises its shape."""
-    return {
+def _as_json(found: Sequence[Finding]) -> str:
+    """One object, on one line; docs/doctor.md promises its shape."""
+    document = {
         "ok": not any(finding.fault for finding in found),
         "parts": {
             finding.part: {
@@ -95,14 +97,10 @@ def document_of(found: Sequence[Finding]) -> dict[str, object]:
         },
         "let_in": [note for finding in found for note in finding.notes],
     }
+    return msgspec.json.encode(document).decode()
 
 
-def _as_json(found: Sequence[Finding]) -> str:
-    return msgspec.json.encode(document_of(found)).decode()
-
-
-def used(settings: Settings) -> set[Part]:
-    """The parts that these settings use."""
+def _used(settings: Settings) -> set[Part]:
     always = set(Part) - {Part.JWT, Part.INTROSPECTION, Part.FRONT}
     return always | set(verifier_checks(settings)) | set(_front_check(settings))
 
@@ -113,10 +111,9 @@ def _why_unused(part: Part) -> str:
     return f"GATEWAY_AUTH does not name {part}"
 
 
-async def look_at(
+async def _findings(
     settings: Settings, unknown: Mapping[str, str], parts: Collection[Part]
 ) -> AsyncGenerator[Finding, None]:
-    """Try the parts, one after the other; `unknown` is as in `examine`."""
     if Part.SETTINGS in parts:
 
         async def by_themselves() -> Sequence[str]:

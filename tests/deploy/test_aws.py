@@ -46,8 +46,6 @@ PREFIXES = {
     keys.SPARES,
     keys.ORPHANS,
     keys.EXPIRIES,
-    keys.OUTBOX,
-    keys.STOPPED,
     keys.SESSIONS,
     keys.TAILS,
     "doctor/",

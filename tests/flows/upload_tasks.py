@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -51,26 +51,22 @@ class Task:
         await self.writer.drain()
 
 
-def begun(
+@asynccontextmanager
+async def begun(
     client: Client, channel: int, *lines: str, size: int = len(CONTENT)
-) -> AbstractAsyncContextManager[Task]:
-    """An upload task that sends a file as it is."""
+) -> AsyncIterator[Task]:
+    """An upload task that has sent its head; it is cut at the end."""
+    address = urlsplit(client.url)
+    task = Task(*await asyncio.open_connection(address.hostname, address.port))
     own = (
+        f"Authorization: Bearer {client.token}",
         f"Content-Length: {size}",
         "Content-Type: video/mp4",
         'Content-Disposition: inline; filename="clip.mp4"',
     )
     path = f"/gateway/raw/v1/channels/{channel}/messages?groupTag=cats"
-    return begun_at(client, path, *own, *lines)
-
-
-@asynccontextmanager
-async def begun_at(client: Client, path: str, *lines: str) -> AsyncIterator[Task]:
-    """An upload task that has sent its head; it is cut at the end."""
-    address = urlsplit(client.url)
-    task = Task(*await asyncio.open_connection(address.hostname, address.port))
     try:
-        await task.send(head(path, f"Authorization: Bearer {client.token}", *lines))
+        await task.send(head(path, *own, *lines))
         yield task
     finally:
         task.writer.close()
