@@ -137,7 +137,8 @@ async def in_queues(broker: Redis) -> set[str]:
     """The ids of all uploads for which a task waits; none is in a worker's hand."""
     assert await broker.hlen("unacked") == 0
     texts = [text for step in Step for text in await broker.lrange(step, 0, -1)]
-    return {json.loads(base64.b64decode(json.loads(text)["body"]))[0][0] for text in texts}
+    firsts = [json.loads(base64.b64decode(json.loads(text)["body"]))[0][0] for text in texts]
+    return {each for first in firsts for each in ([first] if isinstance(first, str) else first)}
 
 
 @pytest.mark.slow
