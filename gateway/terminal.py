@@ -15,7 +15,7 @@ _COLOURS: Final = {"error": "red", "advice": "yellow", "warning": "yellow"}
 _CLEAR: Final = "\r\x1b[K"
 
 Count = Callable[[str, int], None]
-"""Notes that so many more of something are done."""
+"""Adds a number to the count of something."""
 
 
 def use_colours(context: click.Context) -> None:
@@ -61,6 +61,8 @@ class Console:
 
     def count(self, what: str, more: int = 1) -> None:
         """Show how many there are of something."""
+        if not self._watched:
+            return
         self._counts[what] += more
         self.status(", ".join(f"{number:,} {each}" for each, number in self._counts.items()))
 

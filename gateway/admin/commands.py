@@ -182,7 +182,7 @@ async def _cancel(session: Session, upload_id: str, *, force: bool) -> str:
 
 
 async def _cancel_session(session: Session, upload_id: str, *, force: bool) -> str:
-    """Give up an upload of which only a part has come. Raises NoSuchUpload, NotDone."""
+    """Give up an upload that has arrived only in part. Raises NoSuchUpload, NotDone."""
     store, records, sessions = session.store, session.records, Sessions(session.store)
     for _ in range(_TRIES):
         try:
@@ -196,7 +196,7 @@ async def _cancel_session(session: Session, upload_id: str, *, force: bool) -> s
         except SessionUnreadable:
             if not force:
                 raise NotDone(
-                    "what is known of it cannot be read: --force removes it, and all that has come"
+                    "its state cannot be read: --force removes it, with all bytes that have arrived"
                 ) from None
             await clear_unreadable(store, records, sessions, upload_id)
         except SessionTaken:

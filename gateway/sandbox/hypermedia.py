@@ -25,7 +25,7 @@ def topic(kind: str, number: int, name: str) -> str:
 
 
 def current_user(document: Document, base: str) -> Document:
-    """The user whose session it is."""
+    """The session's own user."""
     number = document["id"]
     return _bare(shapes.user(document, base)) | {
         "_relays": {

@@ -134,7 +134,7 @@ async def _from_form(call: Call, *, runtime: bool) -> Document:
 
 
 def _granted(call: Call) -> Document | None:
-    """The user whose session was given the grant of a runtime upload."""
+    """The user to whom the grant of a runtime upload was given."""
     user = call.runtime.owner_of(call.request.headers.get("Grant", ""))
     return {"id": user["id"]} if user is not None else None
 

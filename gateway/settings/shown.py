@@ -15,7 +15,7 @@ HIDDEN: Final = "**********"
 """Replaces a secret. Its length is no secret's length."""
 
 _URLS: Final = {"redis_url", "broker_url"}
-"""Settings with URLs that may have a password, but whose rest is no secret."""
+"""Settings with URLs that may contain a password; the rest of them is no secret."""
 
 _FILE: Final = "_FILE"
 _UNITS: Final = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))

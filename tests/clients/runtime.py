@@ -1,4 +1,4 @@
-"""ChatKitty's end-user SDK in a process of its own, which does what it is told, step by step."""
+"""Runs ChatKitty's end-user SDK in its own process, one call at a time."""
 
 import asyncio
 import json

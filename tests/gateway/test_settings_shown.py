@@ -47,7 +47,7 @@ class Told(Console):
 
 
 def checked(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The JSON, whose `ok` is the exit status."""
+    """The JSON document; the exit status has to agree with its `ok`."""
     told = Told(as_json=True)
     status = check(environ, told)
     (line,) = told.results

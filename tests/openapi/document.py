@@ -424,7 +424,7 @@ def _upload() -> JSON:
     post = {
         "operationId": "overrideUpload",
         "tags": ["Continuing uploads"],
-        "summary": "PATCH or DELETE, for clients of tus whose runtime knows neither",
+        "summary": "PATCH or DELETE, for tus clients that cannot send these methods",
         "parameters": _named(
             *("MethodOverride", "TusResumable", "UploadOffset", "UploadLength"),
             *("UploadChecksum", "Prefer"),
