@@ -4,13 +4,14 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTHON ?= python3
 
-.PHONY: install run test test-slow check coverage format bench bench-price bench-greedy bench-loris \
+.PHONY: install run test test-slow check coverage docs format bench bench-price bench-greedy bench-loris \
 	bench-capacity bench-endurance chaos brokers fuzz hostile corpus lock clean
 
 # The packages for running, testing and developing: each set contains the one before, at the same versions.
 RUN := $(VENV)/.run
 TEST := $(VENV)/.test
 DEV := $(VENV)/.dev
+DOCS := $(VENV)/docs
 
 install: $(RUN)
 
@@ -63,6 +64,17 @@ coverage: $(DEV)
 	$(BIN)/coverage report
 	@echo "Of gateway and workers by these tests alone: \
 		$$($(BIN)/coverage report --include='gateway/*,workers/*' --fail-under=0 --format=total) %"
+
+# The pages of docs/ and others as a site, in site/. Warnings are errors: a link or an anchor that leads
+# nowhere, a page that is in no menu, or one that loads something from elsewhere.
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build
+
+# Of its own, since no other environment needs these packages.
+$(DOCS): locks/docs.lock
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
 
 format: $(DEV)
 	$(BIN)/ruff format .
@@ -126,9 +138,10 @@ lock: | $(TEST)
 		--output-file locks/run.lock
 	$(LOCK) locks/build.in pyproject.toml --extra test --constraints locks/dev.lock \
 		--output-file locks/test.lock
+	$(LOCK) locks/docs.in --output-file locks/docs.lock
 
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --quiet
 
 clean:
-	rm -rf $(VENV) var
+	rm -rf $(VENV) var site

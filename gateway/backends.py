@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from gateway.brokers.gathering import Gathering
 from gateway.crypto import KeyRing
 from gateway.queue import TaskQueue
 from gateway.records.ledger import Ledger
+from gateway.records.outbox import Outbox
 from gateway.redis.client import open_client
 from gateway.settings import Settings
 from gateway.store.objects import ObjectStore
@@ -28,6 +30,7 @@ from gateway.upstream.client import ChatKitty
 from gateway.upstream.credentials import CallersOwn, Credentials
 from gateway.upstream.shared_token import Seal
 from gateway.upstream.token import ClientCredentials, OwnToken
+from gateway.webhooks.endpoints import names_of_wanting
 
 log = get_logger(__name__)
 
@@ -35,6 +38,7 @@ GATHERINGS: Final[Mapping[str, Gathering]] = {
     # Clients wait for it; a small message leaves other workers something to do.
     Step.INSPECT: Gathering(seconds=0.005, largest=8),
     Step.AUDIT: Gathering(seconds=0.5, largest=500),
+    Step.NOTIFY: Gathering(seconds=0.05, largest=50),
 }
 """The steps for which one message names many uploads."""
 
@@ -51,6 +55,7 @@ class Backends:
     store: ObjectStore
     redis: Redis
     ledger: Ledger
+    outbox: Outbox
     queue: TaskQueue
     chatkitty: ChatKitty
     exchange_seconds: float
@@ -119,7 +124,12 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
         if (client := _client_credentials(settings)) is not None:
             seal = Seal(ring.encrypt, ring.decrypt)
             own_token = await stack.enter_async_context(OwnToken.open(client, redis, seal))
-        ledger = Ledger(store, redis, settings.record_retention)
+        outbox = Outbox(
+            store,
+            partial(names_of_wanting, settings.endpoints),
+            partial(queue.send, Step.NOTIFY),
+        )
+        ledger = Ledger(store, redis, settings.record_retention, outbox)
         stack.callback(ledger.close)
         yield Backends(
             settings=settings,
@@ -127,6 +137,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
             store=store,
             redis=redis,
             ledger=ledger,
+            outbox=outbox,
             queue=queue,
             chatkitty=chatkitty,
             exchange_seconds=exchange_seconds,

@@ -62,6 +62,13 @@ class VerifierName(StrEnum):
     STATIC = "static"
 
 
+class WebhookFormat(StrEnum):
+    """The bodies of webhooks; headers and signatures are the same."""
+
+    STANDARD = "standard"
+    CLOUDEVENTS = "cloudevents"
+
+
 class SignatureAlgorithm(StrEnum):
     """The algorithms of JWTs; none is symmetric, so no public key can be used as a secret."""
 

@@ -475,6 +475,51 @@ def purge_uploads(subject: str | None, until: float | None, yes: bool, as_json: 
     _operate(lambda session: admin.purge(session, query, yes=yes), as_json=as_json)
 
 
+@main.group()
+def webhooks() -> None:
+    """Show messages to webhooks, send them again, and try endpoints."""
+
+
+@webhooks.command("list")
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(1), help="at most this many"
+)
+@_json_lines
+def list_messages(limit: int, as_json: bool) -> None:
+    """List messages that wait, then those that were given up.
+
+    Each has a line for each of its endpoints.
+    """
+    from gateway import admin
+
+    _operate(lambda session: admin.list_messages(session, limit, as_json=as_json))
+
+
+@webhooks.command("retry")
+@click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1)
+@click.option("--since", type=_ago, metavar="AGE", help="given up within this time (2h, 1d)")
+def retry_messages(endpoints: tuple[str, ...], since: float | None) -> None:
+    """Send again what was given up, to all endpoints or to these.
+
+    Endpoints that were stopped, because they have answered 410, are sent messages again.
+    """
+    from gateway import admin
+
+    _operate(lambda session: admin.retry_messages(session, endpoints, since))
+
+
+@webhooks.command("test")
+@click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1)
+def test_endpoints(endpoints: tuple[str, ...]) -> None:
+    """Send a signed message of the type `webhook.test`, from here.
+
+    The exit status is 0 if each endpoint has accepted it.
+    """
+    from gateway import admin
+
+    _operate(lambda session: admin.try_endpoints(session, endpoints))
+
+
 def _operate(work: "Callable[[Session], Awaitable[bool]]", *, as_json: bool = False) -> NoReturn:
     from gateway import admin
 

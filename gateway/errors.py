@@ -115,6 +115,14 @@ class RouteNotFound(ClientError):
     """The path is neither the upstream's nor the gateway's own."""
 
 
+class WrongHost(ClientError):
+    """The request to the operator's page names a host that is not the admin port's own."""
+
+
+class CrossSiteRequest(ClientError):
+    """A page of another site had a browser ask for an action of an operator."""
+
+
 class UploadNotFound(ClientError):
     """No upload of that id exists for this subject."""
 
@@ -204,6 +212,10 @@ class ChecksumFailed(ClientError):
     """The content of a request does not have the checksum that came with it."""
 
 
+class DigestMismatch(ClientError):
+    """The content of a request does not have the digest that came with it (RFC 9530)."""
+
+
 class SessionTaken(ClientError):
     """Another request has continued the upload in the meantime."""
 
@@ -247,7 +259,7 @@ class UnsupportedTusVersion(ClientError):
 
 
 class WebSocketRefused(ClientError):
-    """A handshake for a WebSocket, which the gateway cannot pass on (RFC 9110 section 15.6.2)."""
+    """A handshake for a WebSocket, and these are switched off (RFC 9110 section 15.6.2)."""
 
 
 # --- the body -----------------------------------------------------------------------------------
@@ -302,6 +314,18 @@ class TooManyUploads(Unavailable):
 
 class TooManyConnections(Unavailable):
     """This process, or the client's address, has as many connections as it may have."""
+
+
+class TooManyWebSockets(Unavailable):
+    """This process, or the client's address, has as many WebSockets open as it may have."""
+
+
+class TooManyListeners(Unavailable):
+    """This process has as many open event streams and long polls as it may have."""
+
+
+class TooManyListenersOfSubject(Unavailable):
+    """The subject has as many open event streams and long polls as it may have."""
 
 
 class BudgetExhausted(Unavailable):

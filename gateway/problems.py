@@ -72,6 +72,8 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     # what is asked for
     errors.RouteNotFound: Kind(404, "not-found", "There is nothing under this path"),
+    errors.WrongHost: Kind(421, "wrong-host", "The admin port has another name"),
+    errors.CrossSiteRequest: Kind(403, "cross-site", "Another site may not ask for this"),
     errors.UploadNotFound: Kind(404, "upload-not-found", "There is no such upload"),
     errors.HostedFileNotFound: Kind(404, "file-not-found", "There is no such file"),
     errors.HostedFileGone: Kind(410, "file-gone", "The file was removed"),
@@ -105,6 +107,7 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     # The status is that of tus' extension for checksums.
     errors.ChecksumFailed: Kind(460, "checksum-failed", "The content does not match its checksum"),
+    errors.DigestMismatch: Kind(400, "digest-mismatch", "The content does not match its digest"),
     errors.SessionTaken: Kind(409, "upload-continued", "Another request has continued the upload"),
     errors.SessionEnded: Kind(410, "upload-ended", "The upload accepts no more bytes"),
     errors.SessionUnreadable: Kind(
@@ -140,7 +143,14 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     errors.BodyTimeout: Kind(408, "body-timeout", "The body did not arrive in time"),
     # our own parts
     errors.TooManyConnections: Kind(503, "busy", "There is no room for another client right now"),
+    errors.TooManyWebSockets: Kind(503, "busy", "There is no room for another WebSocket right now"),
     errors.TooManyUploads: Kind(503, "busy", "There is no room for another upload right now"),
+    errors.TooManyListeners: Kind(
+        503, "busy", "There is no room for another event stream or long poll right now"
+    ),
+    errors.TooManyListenersOfSubject: Kind(
+        429, "too-many-listeners", "Too many event streams and long polls are open"
+    ),
     errors.BudgetExhausted: Kind(503, "busy", "There is no room for another upload right now"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The file cannot be stored now"),
     errors.ObjectNotFound: Kind(503, "store-unavailable", "The file cannot be stored now"),

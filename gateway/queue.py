@@ -38,7 +38,8 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 QUEUES: Final = tuple(
-    f"uploads.{step}" for step in ("inspect", "register", "audit", "resume", "remove", "sweep")
+    f"uploads.{step}"
+    for step in ("inspect", "register", "audit", "resume", "remove", "notify", "sweep")
 )
 """One queue for each task, with the task's name: a backlog in one does not block the others."""
 

@@ -18,6 +18,7 @@ _WITH_SERVERS: Final = (
     "doctor",
     "identity",
     "clients",
+    "pages",
     "workers",
     "sandbox",
     "servers",

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import ByteSize
+from pydantic import BaseModel, ByteSize
 from pydantic_core import PydanticUndefined
 
-from gateway.settings import RouteSettings, Settings, model
+from gateway.settings import TABLES, Settings, model, webhooks
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,21 @@ class Setting:
 
 
 def sections() -> Iterator[tuple[str, list[Setting]]]:
-    """The settings below each heading of the model, without the routes."""
+    """The settings below each heading of the model, without the tables."""
     settings = _SOURCE.partition("class Settings")[2]
     _, *parts = re.split(r"^    # --- (.*?) -*$", settings, flags=re.MULTILINE)
     for heading, fields in zip(parts[::2], parts[1::2], strict=True):
         names = re.findall(r"^    (\w+):", fields, re.MULTILINE)
-        yield heading, [_setting(Settings, name) for name in names if name != "routes"]
+        yield heading, [_setting(Settings, name) for name in names if name not in TABLES]
 
 
-def of_routes() -> list[Setting]:
-    """The options of a route."""
-    return [_setting(RouteSettings, name) for name in RouteSettings.model_fields]
+def of_table(table: str) -> list[Setting]:
+    """The options of an entry of a table."""
+    scope = TABLES[table]
+    return [_setting(scope, name) for name in scope.model_fields]
 
 
-def _setting(scope: type[Settings | RouteSettings], name: str) -> Setting:
+def _setting(scope: type[BaseModel], name: str) -> Setting:
     return Setting(name, _default(scope, name), _MEANINGS[scope.__name__, name])
 
 
@@ -56,7 +57,7 @@ def _docstrings(source: str) -> dict[tuple[str, str], str]:
     }
 
 
-def _default(scope: type[Settings | RouteSettings], name: str) -> str:
+def _default(scope: type[BaseModel], name: str) -> str:
     value = scope.model_fields[name].default
     if value is None or value is PydanticUndefined:
         return ""
@@ -85,4 +86,4 @@ def _size(value: int) -> str:
 
 
 _SOURCE: Final = inspect.getsource(model)
-_MEANINGS: Final = _docstrings(_SOURCE)
+_MEANINGS: Final = {**_docstrings(_SOURCE), **_docstrings(inspect.getsource(webhooks))}

@@ -16,6 +16,7 @@ from gateway.crash import Point
 from gateway.metrics import catalogue
 from gateway.queue import QUEUES
 from gateway.settings import PREFIX, Settings
+from gateway.webhooks.messages import EVENTS
 from tests.test_problems_page import titles
 
 ROOT = Path(__file__).parent.parent
@@ -60,6 +61,7 @@ FIGURE: Final = re.compile(
 COMMAND: Final = re.compile(r"make [a-z-]+|python\s-m\s(?:bench|chaos)|tests/[\w/]+\.py")
 
 UPLOADS: Final = cast("click.Group", main.commands["uploads"])
+WEBHOOKS: Final = cast("click.Group", main.commands["webhooks"])
 OF_OTHERS: Final = {
     "--b",  # a boundary
     "--pdb",  # pytest's
@@ -90,7 +92,7 @@ def test_a_page_names_no_command_or_option_that_is_not(page: Path) -> None:
 
 @pytest.mark.parametrize("page", NOW, ids=lambda page: page.name)
 def test_an_option_alone_is_that_of_some_command(page: Path) -> None:
-    ours = {option for group in (main, UPLOADS, celery) for option in _all_options(group)}
+    ours = {option for group in (main, UPLOADS, WEBHOOKS, celery) for option in _all_options(group)}
     for option in re.findall(r"`(--[a-z][\w-]*\w)[^`]*`", page.read_text()):
         assert option in ours | OF_OTHERS, option
 
@@ -99,7 +101,7 @@ def test_an_option_alone_is_that_of_some_command(page: Path) -> None:
 def test_a_page_names_no_event_or_metric_or_problem_that_is_not(page: Path) -> None:
     text = page.read_text()
     events = set(re.findall(r"(?m)^\| `([a-z]+\.[a-z_]+)` \|", LOGS))
-    known = {*events, *QUEUES, *Point}
+    known = {*events, *QUEUES, *Point, *EVENTS, "webhook.test"}
     families = {name.partition(".")[0] for name in events}
     for name in re.findall(r"`([a-z]+\.[a-z_-]+)`", text):
         assert name in known or name.partition(".")[0] not in families, name

@@ -25,8 +25,9 @@ def rendered() -> str:
     for heading, settings in settings_text.sections():
         rows = [(f"{PREFIX}{each.name.upper()}", each) for each in settings]
         parts.append(f"\n## {heading[0].upper()}{heading[1:]}\n\n{TABLE}{_rows(rows)}")
-    routes = [(each.name, each) for each in settings_text.of_routes()]
-    parts.append(f"\n## Options of a route\n\n{TABLE}{_rows(routes)}")
+    for table, heading in (("routes", "a route"), ("webhooks", "a webhook")):
+        rows = [(each.name, each) for each in settings_text.of_table(table)]
+        parts.append(f"\n## Options of {heading}\n\n{TABLE}{_rows(rows)}")
     return "".join(parts)
 
 
@@ -37,7 +38,7 @@ def _rows(settings: Iterable[tuple[str, Setting]]) -> str:
 
 
 def _default(setting: Setting) -> str:
-    if setting.name in ("secret_key", "path"):
+    if setting.name in ("secret_key", "path", "name", "url"):
         return "required"
     shown = ",".join(_plain(setting.default)).replace("{}", "")
     return f"`{shown}`" if shown else ""

@@ -16,6 +16,7 @@ from gateway.settings import Settings, load
 from gateway.telemetry import get_logger
 from gateway.uploads.lifecycle import Step
 from workers.due import Due
+from workers.lanes import Lane, open_lanes
 from workers.sniff import Sniffer
 
 log = get_logger(__name__)
@@ -37,7 +38,8 @@ class WorkerServices:
     """What all steps share.
 
     `turns` are for inspections that register at once; other inspections leave that to another task.
-    `places` bound how many steps are in progress if their messages have many uploads, and
+    `places` bound how many steps are in progress if their messages have many uploads, `lanes` are
+    the ways to the endpoints of webhooks, and
     `sessions` how many sessions are ended. `suspects` is for uploads that may kill their process:
     one at a time, so that its death shows which it was.
     """
@@ -47,6 +49,7 @@ class WorkerServices:
     due: Due
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_turns))
     places: Mapping[Step, asyncio.Semaphore] = field(default_factory=_places)
+    lanes: Mapping[str, Lane] = field(default_factory=dict)
     sessions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SESSIONS))
     suspects: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
@@ -118,7 +121,8 @@ class Runtime:
         due = Due(backends.redis, backends.queue)
         watching = asyncio.create_task(due.watch())
         self._stack.push_async_callback(cancellation.end, watching)
-        return WorkerServices(backends, sniffer, due)
+        lanes = await self._stack.enter_async_context(open_lanes(backends))
+        return WorkerServices(backends, sniffer, due, lanes=lanes)
 
     def _call(self, coroutine: Coroutine[None, None, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

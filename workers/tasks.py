@@ -6,7 +6,15 @@ from gateway.records.offers import Offers
 from gateway.uploads.lifecycle import Step
 from workers import runtime, sweep
 from workers.celery import app
-from workers.steps import audit, offering, poison, registration, removal, resumption
+from workers.steps import (
+    audit,
+    notification,
+    offering,
+    poison,
+    registration,
+    removal,
+    resumption,
+)
 
 
 @app.task(name=Step.INSPECT.value)
@@ -41,6 +49,12 @@ def resume_upload(upload_id: str) -> None:
 def remove_file(order_id: str) -> None:
     """Carry out an order to remove a hosted file."""
     _run(poison.one(Step.REMOVE, order_id, removal.remove))
+
+
+@app.task(name=Step.NOTIFY.value)
+def send_messages(names: list[str]) -> None:
+    """Send messages about the ends of uploads to the endpoints of webhooks."""
+    _run(poison.several(Step.NOTIFY, names, notification.notify))
 
 
 @app.task(name=Step.SWEEP.value)

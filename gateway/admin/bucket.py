@@ -10,6 +10,7 @@ import msgspec
 from gateway.errors import GatewayError, IllegalTransition, ObjectNotFound, ObjectTooLarge
 from gateway.records.bucket import BucketRecords
 from gateway.records.orphans import was_accepted
+from gateway.records.outbox import Outbox
 from gateway.resumable import session as sessions
 from gateway.settings import Settings
 from gateway.store.objects import ObjectInfo, ObjectStore
@@ -39,6 +40,7 @@ class Session:
     settings: Settings
     store: ObjectStore
     records: BucketRecords
+    outbox: Outbox
     console: Console
 
     def out(self, line: str) -> None:

@@ -37,6 +37,8 @@ from gateway.uploads.attempts import carried_over, under_way_for
 from gateway.uploads.lifecycle import advance, is_end, reopen, supersedes
 from gateway.uploads.record import CANCELLED, State, Upload
 
+FILE_GONE: Final = "its file is no longer in the bucket"
+
 _TRIES: Final = 10
 """How often a session is read again that its client has continued in the meantime."""
 
@@ -47,7 +49,7 @@ class FileGone(NotDone):
 
 async def retry(session: Session, upload_ids: Sequence[str]) -> bool:
     """Resume failed uploads; returns whether all of them could be."""
-    return all([await act_on(session, upload_id, _retry) for upload_id in upload_ids])
+    return all([await act_on(session, upload_id, resume) for upload_id in upload_ids])
 
 
 async def retry_all(session: Session) -> bool:
@@ -58,7 +60,7 @@ async def retry_all(session: Session) -> bool:
         async for found in failed:
             upload = found.upload
             if upload is not None and upload.delivery is Delivery.EXTERNAL:
-                await tally.act_on(session, upload.id, _retry, but=FileGone)
+                await tally.act_on(session, upload.id, resume, but=FileGone)
     if tally.tried == 0:
         session.err("no hosted upload has failed")
     if tally.left:
@@ -74,7 +76,7 @@ async def cancel(session: Session, upload_ids: Sequence[str], *, force: bool) ->
     """
 
     async def act(session: Session, upload_id: str) -> str:
-        return await _cancel(session, upload_id, force=force)
+        return await end(session, upload_id, force=force)
 
     return all([await act_on(session, upload_id, act) for upload_id in upload_ids])
 
@@ -111,7 +113,11 @@ def why_not_cancel(entry: Entry, *, force: bool) -> str | None:
     return None
 
 
-async def _retry(session: Session, upload_id: str) -> str:
+async def resume(session: Session, upload_id: str) -> str:
+    """Resume one failed upload; returns what was done.
+
+    Raises NotDone, IllegalTransition, StoreUnavailable, and MsgspecError for an unreadable record.
+    """
     ended = await _open_ended(session, upload_id)
     has_credentials = session.settings.upstream_client_id is not None
     reason = why_not_retry(ended.upload, has_credentials=has_credentials)
@@ -119,7 +125,7 @@ async def _retry(session: Session, upload_id: str) -> str:
         raise NotDone(reason)
     again = reopen(ended.upload, datetime.now(UTC))
     if await file_of(session.store, upload_id) is None:
-        raise FileGone("its file is no longer in the bucket")
+        raise FileGone(FILE_GONE)
     if again.attempt is not None:
         again = replace(again, attempt=carried_over(again.attempt, ended.age))
     try:
@@ -161,7 +167,11 @@ async def _open_pending(session: Session, upload_id: str) -> Entry:
         raise NoSuchUpload from None
 
 
-async def _cancel(session: Session, upload_id: str, *, force: bool) -> str:
+async def end(session: Session, upload_id: str, *, force: bool) -> str:
+    """End one pending upload as failed, or one that is still received as aborted.
+
+    Returns what was done. Raises what `resume` raises.
+    """
     try:
         entry = await _open_to_cancel(session, upload_id)
     except NoSuchUpload:

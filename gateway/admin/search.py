@@ -4,7 +4,7 @@ Up to four listings are merged page by page; records are read a few at a time.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -95,10 +95,10 @@ async def search(
             if len(batch) == _AT_A_TIME:
                 if count is not None:
                     count("read", len(batch))
-                for found in await _read_all(store, query, batch):
+                for found in await read_places(store, query, batch):
                     yield found
                 batch.clear()
-        for found in await _read_all(store, query, batch):
+        for found in await read_places(store, query, batch):
             yield found
 
 
@@ -114,7 +114,8 @@ async def _places(store: ObjectStore, query: Query) -> AsyncGenerator[Place, Non
                 yield place
 
 
-async def _read_all(store: ObjectStore, query: Query, places: list[Place]) -> list[Found]:
+async def read_places(store: ObjectStore, query: Query, places: Sequence[Place]) -> list[Found]:
+    """The uploads at these places that match, read at the same time. Raises StoreUnavailable."""
     rows = await asyncio.gather(*(_read_place(store, place) for place in places))
     return [found for row in rows for found in row if query.wants(found)]
 

@@ -52,7 +52,7 @@ class PrincipalCache(_Cache[Principal]):
     """The principals of accepted tokens; `now` is in epoch seconds."""
 
     def put(self, token: str, principal: Principal, now: float) -> None:
-        """Remember whose the token is, until it expires at the latest."""
+        """Remember the token's subject, at most until the token expires."""
         until = now + self._lifetime
         if principal.expires is not None:
             until = min(until, principal.expires)

@@ -1,4 +1,4 @@
-"""ChatKitty's own opaque tokens: ChatKitty says whose they are, the settings which are accepted."""
+"""ChatKitty's own opaque tokens: ChatKitty names their subject, settings say which are accepted."""
 
 from typing import Final
 

@@ -20,12 +20,33 @@ from gateway.errors import (
     MissingFile,
     SeveralFiles,
 )
-from gateway.multipart import TOLERATED, Event, PartBegin, PartData, PartEnd, Scanner, shown
+from gateway.multipart import (
+    TOLERATED,
+    Event,
+    MultipartError,
+    PartBegin,
+    PartData,
+    PartEnd,
+    Scanner,
+    shown,
+)
 from gateway.uploads.record import File
 
 _LISTED: Final = 5
 """How many parts the error lists if a form has no file."""
 
+
+REFUSALS: Final = (
+    EmptyFile,
+    FileTooLarge,
+    FormTooLarge,
+    InvalidField,
+    MalformedUpload,
+    MissingFile,
+    MultipartError,
+    SeveralFiles,
+)
+"""What a form is refused for, by its content alone."""
 
 _TOO_LARGE: Final = "a file may have at most {} bytes here"
 
@@ -97,6 +118,18 @@ class FormReader:
         self._names: list[str | None] = []
         self._text = bytearray()
         self._fields: list[tuple[str, str]] = []
+        self.file_begin: int | None = None
+        """The index of the file's first byte in the chunk in which the part's headers ended."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file so far."""
+        return self._meter.size
+
+    def skip(self, size: int) -> None:
+        """Go on behind the file's first bytes, when its part has just begun: see `Scanner.skip`."""
+        self._scanner.skip(size)
+        self._meter.skip(size)
 
     def receive_data(self, chunk: bytes) -> Iterator[bytes]:
         """The file's bytes in this chunk; a chunk that is all file is not copied.
@@ -154,6 +187,7 @@ class FormReader:
                 " SDK sends several if a message has several attachments"
             )
         self._file_part = part
+        self.file_begin = self._scanner.begin_of(len(self._names))
 
     def _data(self, event: PartData) -> bytes | None:
         data = event.data

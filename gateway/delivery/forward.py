@@ -18,7 +18,7 @@ CONNECT_SECONDS = 10.0
 UNREACHABLE = "ChatKitty cannot be reached"
 NOT_HTTP = "ChatKitty's answer is not valid HTTP"
 
-_SWITCHING = 101
+SWITCHING = 101
 _STATUSES = range(100, 600)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _CODINGS = (["chunked"], ["identity"])
@@ -36,6 +36,8 @@ class Outgoing:
     path: str
     headers: CIMultiDict[str]
     body: AsyncIterator[bytes] | None
+    websocket: bool = False
+    """Whether it asks for a WebSocket."""
 
 
 def upstream_session(timeout: float) -> aiohttp.ClientSession:
@@ -74,17 +76,21 @@ def may_act(method: str) -> bool:
     return method not in _SAFE
 
 
-def answer_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
+def answer_fault(
+    status: int, headers: CIMultiDictProxy[str], *, switches: bool = False
+) -> str | None:
     """Why an answer cannot be passed on, though it could be parsed; None if it can.
 
-    RFC 9110 section 15 (a status beyond 599 or below 100), section 15.2.2 (to switch protocols,
-    which is never requested); RFC 9112 section 6.1 (a coding that was not requested) and 6.3 (a
+    `switches`: a WebSocket was asked for, and nothing else.
+
+    RFC 9110 section 15 (a status beyond 599 or below 100), section 15.2.2 (to switch to a protocol
+    that was not requested); RFC 9112 section 6.1 (a coding that was not requested) and 6.3 (a
     length too large to count). Section 5.1: no blank follows a header's name. aiohttp's compiled
     parser takes it, but only for the headers that frame an answer, and obeys these.
     """
     if " " in "".join(headers):
         return NOT_HTTP
-    if status == _SWITCHING:
+    if status == SWITCHING and not (switches and headers.get("Upgrade", "").lower() == "websocket"):
         return "ChatKitty switched to another protocol"
     if status not in _STATUSES or not has_fit_length(headers):
         return NOT_HTTP
@@ -92,6 +98,10 @@ def answer_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
         codings = [each.lower() for each in headers.getall("Transfer-Encoding")]
         return None if codings in _CODINGS else NOT_HTTP
     return None
+
+
+def _fault_of(outgoing: Outgoing, response: aiohttp.ClientResponse) -> str | None:
+    return answer_fault(response.status, response.headers, switches=outgoing.websocket)
 
 
 class Forwarder:
@@ -127,7 +137,7 @@ class Forwarder:
             raise UpstreamUnavailable(
                 why, outcome_unknown=sent and may_act(outgoing.method)
             ) from error
-        if (fault := answer_fault(response.status, response.headers)) is not None:
+        if (fault := _fault_of(outgoing, response)) is not None:
             response.close()
             raise UpstreamUnavailable(fault, outcome_unknown=may_act(outgoing.method))
         try:

@@ -65,6 +65,11 @@ class FileMeter:
             if self._picker is not None and self._picker.start < self.size:
                 self._picker.see(self.size - (end - start), memoryview(chunk)[start:end])
 
+    def skip(self, size: int) -> None:
+        """Count the file's first bytes, which do not come: no digest of it can be computed."""
+        self.size += size
+        self._crc32c = self._sha256 = None
+
     def describe(self, part: PartBegin, pieces: tuple[Piece, ...] = ()) -> File:
         """The file's record: what was counted, and what the client said about it."""
         return File(

@@ -50,12 +50,10 @@ async def examine(
     only the settings needs no network. Raises ConfigurationError for a part that the settings do
     not use.
     """
-    if unused := sorted(set(only) - _used(settings)):
+    if unused := sorted(set(only) - used(settings)):
         raise ConfigurationError(f"nothing to check: {_why_unused(unused[0])}")
     found: list[Finding] = []
-    async with aclosing(
-        _findings(settings, unknown or {}, set(only) or _used(settings))
-    ) as findings:
+    async with aclosing(look_at(settings, unknown or {}, set(only) or used(settings))) as findings:
         async for finding in findings:
             found.append(finding)
             if not as_json:
@@ -82,9 +80,9 @@ def _say_the_rest(found: Sequence[Finding], say: Say) -> None:
         say(f"advice: {line}")
 
 
-def _as_json(found: Sequence[Finding]) -> str:
-    """One object, on one line; docs/doctor.md promises its shape."""
-    document = {
+def document_of(found: Sequence[Finding]) -> dict[str, object]:
+    """All findings as one object; docs/doctor.md promises its shape."""
+    return {
         "ok": not any(finding.fault for finding in found),
         "parts": {
             finding.part: {
@@ -97,10 +95,14 @@ def _as_json(found: Sequence[Finding]) -> str:
         },
         "let_in": [note for finding in found for note in finding.notes],
     }
-    return msgspec.json.encode(document).decode()
 
 
-def _used(settings: Settings) -> set[Part]:
+def _as_json(found: Sequence[Finding]) -> str:
+    return msgspec.json.encode(document_of(found)).decode()
+
+
+def used(settings: Settings) -> set[Part]:
+    """The parts that these settings use."""
     always = set(Part) - {Part.JWT, Part.INTROSPECTION, Part.FRONT}
     return always | set(verifier_checks(settings)) | set(_front_check(settings))
 
@@ -111,9 +113,10 @@ def _why_unused(part: Part) -> str:
     return f"GATEWAY_AUTH does not name {part}"
 
 
-async def _findings(
+async def look_at(
     settings: Settings, unknown: Mapping[str, str], parts: Collection[Part]
 ) -> AsyncGenerator[Finding, None]:
+    """Try the parts, one after the other; `unknown` is as in `examine`."""
     if Part.SETTINGS in parts:
 
         async def by_themselves() -> Sequence[str]:

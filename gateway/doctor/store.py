@@ -112,7 +112,7 @@ async def _ping(store: ObjectStore, key: str) -> None:
 
 
 async def _find_bucket(store: ObjectStore, key: str) -> None:
-    """Ask by GET, whose answer shows whether the bucket or all of S3 is missing."""
+    """Send a GET: its answer shows whether the bucket or all of S3 is missing."""
     try:
         async for _ in store.list(key):
             return

@@ -1,5 +1,6 @@
 """The private names of aiohttp that are used."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -19,6 +20,7 @@ __all__ = [
     "make_connections_by",
     "request_parser",
     "stop_read_timer",
+    "take_over",
     "unread",
 ]
 
@@ -62,3 +64,18 @@ def make_connections_by(
 ) -> None:
     """Have the pool make its connections with our own class."""
     pool._factory = handlers  # type: ignore[assignment]
+
+
+def take_over(response: aiohttp.ClientResponse) -> tuple[asyncio.Transport, bytes] | None:
+    """The connection of a response that has switched protocols, and what has come behind its head.
+
+    aiohttp forgets the connection without closing it. None if it is closed, or has not switched.
+    """
+    connection = response.connection
+    protocol = connection.protocol if connection is not None else None
+    if protocol is None or protocol.transport is None or not protocol.upgraded:
+        return None
+    transport, tail = protocol.transport, protocol._tail
+    protocol._tail = b""
+    protocol.connection_lost(None)
+    return transport, tail

@@ -277,7 +277,7 @@ class Budget:
             raise BudgetExhausted("no memory is free for this upload", _RETRY_AFTER)
 
     def next_turn(self, holding: Holding) -> None:
-        """Pass the turn on if it is this holding's, whose part is full."""
+        """Pass the turn on if this holding has it: its part is full."""
         if self._turn is holding:
             self._turn, self._last = None, 0
             self._serve()

@@ -106,14 +106,27 @@ class ConnectionLimit:
         """The client's address or IPv6 site; None if it has no limit of its own."""
         if not isinstance(peername, tuple):
             return None
-        address = ip_address(str(peername[0]).partition("%")[0])
-        if isinstance(address, IPv6Address):
-            if address.ipv4_mapped is None:
-                if self._is_trusted(address):
-                    return None
-                return str(IPv6Network((address, _SITE), strict=False))
-            address = address.ipv4_mapped
-        return None if self._is_trusted(address) else str(address)
+        address = _plain(ip_address(str(peername[0]).partition("%")[0]))
+        return None if self._is_trusted(address) else _site(address)
 
     def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
+
+
+def site_of(address: str) -> str:
+    """What stands for a client: its IPv4 address or its IPv6 site; any other text is its own."""
+    try:
+        return _site(_plain(ip_address(address.partition("%")[0])))
+    except ValueError:
+        return address
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _site(address: IPv4Address | IPv6Address) -> str:
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, _SITE), strict=False))
+    return str(address)

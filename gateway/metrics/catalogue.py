@@ -74,11 +74,31 @@ SESSION_ENDS = Counter(
     (("complete", "cancelled", "invalid", "expired", "lost"),),
 )
 CONNECTIONS = Gauge(f"{PREFIX}connections", "Open connections of clients.", start=0.0)
+LISTENERS = Gauge(
+    f"{PREFIX}listeners",
+    "Open event streams and long polls.",
+    ("kind",),
+    start=0.0,
+    known=(("stream", "poll"),),
+)
 CONNECTIONS_CLOSED = Counter(
     f"{PREFIX}connections_closed_total",
     "Connections closed because there were too many: idle ones to make room, or new ones.",
     ("reason",),
     (("idle", "full", "address"),),
+)
+WEBSOCKETS = Gauge(f"{PREFIX}websockets", "Open WebSockets.", start=0.0)
+WEBSOCKETS_CLOSED = Counter(
+    f"{PREFIX}websockets_closed_total",
+    "Closed WebSockets, by who or what ended them.",
+    ("reason",),
+    (("client", "chatkitty", "idle", "lifetime", "stuck", "drain"),),
+)
+WEBSOCKET_BYTES = Counter(
+    f"{PREFIX}websocket_bytes_total",
+    "Bytes that WebSockets have carried.",
+    ("direction",),
+    (("from-client", "to-client"),),
 )
 BUDGET = Gauge(f"{PREFIX}upload_memory_bytes", "Memory for parts of hosted uploads, in bytes.")
 BUDGET_USED = Gauge(
@@ -107,6 +127,11 @@ OPEN_SESSIONS = Gauge(
     f"{PREFIX}open_sessions",
     "Uploads in several requests that have not finished, at the last sweep; counting stops at "
     "10,000.",
+    kind=MetricType.MOST,
+)
+OUTBOX_OLDEST = Gauge(
+    f"{PREFIX}outbox_oldest_seconds",
+    "Seconds for which the oldest message to a webhook has waited, at the last sweep.",
     kind=MetricType.MOST,
 )
 ORPHANS = Gauge(
@@ -223,16 +248,29 @@ REMOVALS = Counter(
     ("cause", "outcome"),
     (("message", "subject", "picture", "retention", "operator"), ("removed", "kept")),
 )
+WEBHOOK_DELIVERIES = Counter(
+    f"{PREFIX}webhook_deliveries_total",
+    "Messages sent to endpoints of webhooks: delivered, failed (and tried again), gone (410), or "
+    "dead (given up).",
+    ("endpoint", "outcome"),
+)
+WEBHOOK_LAG = Histogram(
+    f"{PREFIX}webhook_lag_seconds",
+    "Seconds from the end of an upload until an endpoint has accepted the message about it.",
+    ("endpoint",),
+    _SECONDS,
+)
 LOST_MESSAGES = Counter(
     f"{PREFIX}lost_messages_total", "Tasks that could not be sent; the sweeper sends them again."
 )
 
 ALL: Final[tuple[Metric[Any], ...]] = (
     REQUESTS, UPLOADS, PROBLEMS, RECEIVED, SENT, REQUEST_SECONDS, PHASE_SECONDS,
-    PROCESSES, OPEN_UPLOADS, RESUMED, BYTES_NOT_RESENT, SESSION_ENDS,
-    CONNECTIONS, CONNECTIONS_CLOSED, BUDGET, BUDGET_USED, LOOP_LAG,
-    PENDING, OLDEST_PENDING, OPEN_SESSIONS, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES,
+    PROCESSES, OPEN_UPLOADS, RESUMED, BYTES_NOT_RESENT, SESSION_ENDS, LISTENERS,
+    CONNECTIONS, CONNECTIONS_CLOSED, WEBSOCKETS, WEBSOCKETS_CLOSED, WEBSOCKET_BYTES,
+    BUDGET, BUDGET_USED, LOOP_LAG,
+    PENDING, OLDEST_PENDING, OPEN_SESSIONS, OUTBOX_OLDEST, ORPHANS, BUCKET_OBJECTS, BUCKET_BYTES,
     BUCKET_COUNT_BEGAN, QUEUE_DEPTH, LAST_SWEEP, CIRCUIT_OPEN, BROKER_REFUSES,
     STEPS, ENDS, UPLOAD_SECONDS, ATTEMPTS, RETRIES, DEAD_LETTERS, MISMATCHES, CIRCUIT_CHANGES,
-    SWEEPS, SWEEP_SECONDS, SWEPT, REMOVALS, LOST_MESSAGES,
+    SWEEPS, SWEEP_SECONDS, SWEPT, REMOVALS, WEBHOOK_DELIVERIES, WEBHOOK_LAG, LOST_MESSAGES,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The state machine of a body whose boundary is known: preamble, headers, data, epilogue."""
+"""The state machine of a body with a known boundary: preamble, headers, data, epilogue."""
 
 from enum import Enum, auto
 from typing import Final
@@ -59,6 +59,8 @@ class Body:
         self._closing = b""
         self._boundary = boundary
         self._epilogue: LineWatch | None = None
+        self.begins: list[int] = []
+        """Of each part, the index of its first byte in the chunk in which its headers ended."""
 
     @property
     def complete(self) -> bool:
@@ -103,6 +105,12 @@ class Body:
         if self._state is _DATA:
             self._take(self._held, 0, len(self._held))
         return events
+
+    def skip(self, size: int) -> None:
+        """Take `size` bytes of the part's data as scanned, which precede all that comes."""
+        self._held = b""
+        self._uncounted = 0
+        self._size += size
 
     def _opened(self, chunk: bytes) -> int:
         """Where to begin: after the first delimiter if, as usual, the body begins with it."""
@@ -192,13 +200,13 @@ class Body:
         if self._block:
             return self._scan_cut_headers(chunk, position)
         if chunk.startswith(CRLF, position):
-            self._begin_part(b"")
+            self._begin_part(b"", position + len(CRLF))
             return position
         longest = self._limits.max_header_bytes + len(_BLANK_LINE)
         end = chunk.find(_BLANK_LINE, position, position + longest)
         if end == -1:
             return self._scan_cut_headers(chunk, position)
-        self._begin_part(chunk[position:end])
+        self._begin_part(chunk[position:end], end + len(_BLANK_LINE))
         return end + len(CRLF)
 
     def _scan_cut_headers(self, chunk: bytes, position: int) -> int:
@@ -210,7 +218,8 @@ class Body:
             raise HeadersTooLong(self._too_long())
         if end == -1:
             return len(chunk)
-        self._begin_part(bytes(self._block[: max(0, end - len(_BLANK_LINE))]))
+        block = bytes(self._block[: max(0, end - len(_BLANK_LINE))])
+        self._begin_part(block, position + end - seen)
         self._block.clear()
         self._held = CRLF
         return position + end - seen
@@ -222,8 +231,9 @@ class Body:
             f" {self._limits.max_header_bytes} bytes, or no empty line of CRLF follows them."
         )
 
-    def _begin_part(self, block: bytes) -> None:
+    def _begin_part(self, block: bytes, begin: int) -> None:
         self._parts += 1
+        self.begins.append(begin)
         if self._parts > self._limits.max_parts:
             raise TooManyParts(f"The form has more than {self._limits.max_parts} parts.")
         if block.count(CRLF) >= self._limits.max_header_count:

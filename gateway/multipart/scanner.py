@@ -56,6 +56,22 @@ class Scanner:
         """Whether the closing delimiter was found."""
         return self._body is not None and self._body.complete
 
+    def begin_of(self, part: int) -> int:
+        """The index of a part's first byte in the chunk in which its headers ended.
+
+        `part` counts from 1, and has begun.
+        """
+        return self._body.begins[part - 1] if self._body is not None else 0
+
+    def skip(self, size: int) -> None:
+        """Go on behind `size` bytes, which belong to the part whose headers came last.
+
+        They were read by another scanner, which was certain of them, and nothing of the part was
+        read by this one. Not for a body with several declared boundaries, all of which are watched.
+        """
+        if self._body is not None:
+            self._body.skip(size)
+
     def receive_data(self, chunk: bytes) -> list[Event]:
         """The events of the body's next bytes.
 

@@ -37,6 +37,7 @@ class BacklogSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """`at` is in seconds since the epoch, `oldest` in seconds.
 
     `sessions` is the number of uploads that come in several requests, None if it was not counted.
+    `outbox_oldest`: seconds for which the oldest message to a webhook has waited, 0 if none waits.
     `queued` has the number of messages in each queue, and is empty if the broker is unavailable.
     `counted` is None until the sweeper has listed the whole bucket once.
     """
@@ -47,6 +48,7 @@ class BacklogSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     queued: dict[str, int]
     orphans: Orphans = Orphans()
     sessions: int | None = None
+    outbox_oldest: float | None = None
     counted: Count | None = None
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from gateway import crash
 from gateway.errors import ObjectNotFound, OfferLapsed, PreconditionFailed
 from gateway.records import orphans
+from gateway.records.outbox import Outbox
 from gateway.store.objects import ObjectStore, Written
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import is_end, supersedes
@@ -66,9 +67,10 @@ class Pending:
 class BucketRecords:
     """Records in the bucket alone; Redis may be down."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        """Keep records in this bucket."""
+    def __init__(self, store: ObjectStore, outbox: Outbox) -> None:
+        """Keep records in this bucket; `outbox` gets the message about an end before the end."""
         self._store = store
+        self._outbox = outbox
 
     async def fence(self, upload: Upload) -> bool:
         """Keep an unaccepted upload from ever being accepted; returns whether that worked.
@@ -86,8 +88,12 @@ class BucketRecords:
 
     async def bury(self, upload: Upload) -> bool:
         """Do the second half of `fence`, also after a crash during it."""
+        placed = await self._outbox.place(upload)
         try:
-            await self._store.put(keys.record(upload.id), to_json(upload), if_none_match=True)
+            written = await self._store.put(
+                keys.record(upload.id), to_json(upload), if_none_match=True
+            )
+            await self._outbox.follow(placed, written)
         except PreconditionFailed:
             ended = await self.ended(upload.id)
             if ended is None or ended.state is not State.ABORTED:
@@ -233,18 +239,21 @@ class BucketRecords:
     async def _record_end(self, upload: Upload) -> Upload:
         """Write the record of an end; returns the end that counts, which may be an earlier one."""
         key, document = keys.record(upload.id), to_json(upload)
+        placed = await self._outbox.place(upload)
         try:
-            await self._store.put(key, document, if_none_match=True)
+            written = await self._store.put(key, document, if_none_match=True)
         except PreconditionFailed:
             before = await self.open_ended(upload.id)
         else:
+            await self._outbox.follow(placed, written)
             return upload
         if upload.state in _FACTS and before.upload.state is not State.ABORTED:
             # What has become of the file since remains true.
             document = to_json(replace(upload, removed=before.upload.removed))
         elif not supersedes(upload, before.upload):
             return before.upload
-        await self._store.put(key, document, if_match=before.version)
+        written = await self._store.put(key, document, if_match=before.version)
+        await self._outbox.follow(placed, written)
         return upload
 
     async def _keep_in_store(self, upload: Upload) -> Written:

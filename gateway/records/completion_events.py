@@ -16,7 +16,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.telemetry import get_logger
-from gateway.uploads.keys import ENDED_CHANNEL
+from gateway.uploads.keys import ENDED_CHANNEL, of_subject
+from gateway.uploads.record import Upload
 
 log = get_logger(__name__)
 
@@ -30,13 +31,22 @@ class Notice(asyncio.Event):
     sealed: str | None = None
 
 
-async def announce(
-    redis: Redis, upload_id: str, sealed: str | None = None, channel: str = ENDED_CHANNEL
-) -> None:
+async def announce(redis: Redis, upload_id: str, channel: str = ENDED_CHANNEL) -> None:
     """Notify every gateway process about the upload; the notice may be lost."""
-    message = upload_id if sealed is None else f"{upload_id} {sealed}"
     try:
-        await redis.publish(channel, message)
+        await redis.publish(channel, upload_id)
+    except (RedisError, OSError) as error:
+        log.warning("notice.redis_unavailable", error=repr(error))
+
+
+async def announce_end(redis: Redis, upload: Upload, sealed: str | None) -> None:
+    """Notify those who wait for the upload's end, or for its subject's changes; may be lost."""
+    message = upload.id if sealed is None else f"{upload.id} {sealed}"
+    try:
+        async with redis.pipeline(transaction=False) as pipeline:
+            pipeline.publish(ENDED_CHANNEL, message)
+            pipeline.publish(of_subject(upload.subject), upload.id)
+            await pipeline.execute()
     except (RedisError, OSError) as error:
         log.warning("notice.redis_unavailable", error=repr(error))
 

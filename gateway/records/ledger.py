@@ -22,6 +22,7 @@ from gateway.errors import (
     UploadSuperseded,
 )
 from gateway.records.bucket import BucketRecords, Entry
+from gateway.records.outbox import Outbox
 from gateway.records.relay_batch import INDEX_LIMIT, KEPT_SECONDS, OnKept, RelayedRecords, not_kept
 from gateway.redis.sharing import SharedCalls
 from gateway.store.objects import ObjectStore
@@ -42,13 +43,15 @@ local records = {}
 for each, key in ipairs(KEYS) do records[each] = redis.call('GET', key) end
 return records
 """
-# All members have the same score, so Redis sorts them by id, which is by time.
+# All members have the same score, so Redis sorts them by id, which is by time. The channel for a
+# subject's changes has the name of its index.
 _REMEMBER: Final = """
 local retention, limit = %d, %d
 for each, key in ipairs(KEYS) do
     redis.call('ZADD', key, 0, ARGV[each])
     redis.call('ZREMRANGEBYRANK', key, 0, -limit - 1)
     redis.call('EXPIRE', key, retention)
+    redis.call('PUBLISH', key, ARGV[each])
 end
 """
 
@@ -58,9 +61,9 @@ _GIVEN_UP: Final = "the upload was abandoned in the meantime; please send it aga
 class Ledger(BucketRecords):
     """Writes and finds records of uploads, from their acceptance to their end."""
 
-    def __init__(self, store: ObjectStore, redis: Redis, retention: float) -> None:
+    def __init__(self, store: ObjectStore, redis: Redis, retention: float, outbox: Outbox) -> None:
         """Keep relayed uploads in Redis for at most `retention` seconds."""
-        super().__init__(store)
+        super().__init__(store, outbox)
         self._redis = redis
         self._retention = int(retention)
         self._relayed_records = RelayedRecords(redis, self._retention, self._keep_relayed)
@@ -168,7 +171,7 @@ class Ledger(BucketRecords):
         else:
             saved = await super().save(entry, upload)
         if is_end(upload.state) and upload.delivery is Delivery.RELAY:
-            await self._forget_relayed(upload.id)
+            await self._forget_relayed(upload.id, upload.subject)
         return saved
 
     async def find(self, upload_id: str) -> Upload:
@@ -332,17 +335,24 @@ class Ledger(BucketRecords):
             return [cast(bytes | None, await self._redis.get(names[0]))]
         return cast(list[bytes | None], await self._redis.eval(_READ, len(names), *names))
 
-    async def _forget_relayed(self, upload_id: str) -> None:
-        """Remove the record from Redis; if that fails, a second audit has the same result."""
+    async def _forget_relayed(self, upload_id: str, subject: str | None = None) -> None:
+        """Remove the record from Redis, and notify those who wait for the subject's changes.
+
+        If that fails, a second audit has the same result.
+        """
         try:
-            await self._forgetting.ask(upload_id)
+            await self._forgetting.ask((upload_id, subject))
         except (RedisError, OSError) as error:
             log.warning("record.redis_unavailable", error=repr(error))
 
-    async def _forget_all_relayed(self, upload_ids: Sequence[str]) -> list[None]:
+    async def _forget_all_relayed(self, ended: Sequence[tuple[str, str | None]]) -> list[None]:
+        upload_ids = [upload_id for upload_id, _ in ended]
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.delete(*map(keys.relayed, upload_ids))
             pipeline.zrem(keys.RELAYED_SET, *upload_ids)
+            for upload_id, subject in ended:
+                if subject is not None:
+                    pipeline.publish(keys.of_subject(subject), upload_id)
             await pipeline.execute()
         return [None] * len(upload_ids)
 

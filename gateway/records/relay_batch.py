@@ -46,6 +46,7 @@ for upload = 1, (#KEYS - 1) / 2 do
     redis.call('ZADD', index, 0, id)
     redis.call('ZREMRANGEBYRANK', index, 0, -limit - 1)
     redis.call('EXPIRE', index, retention)
+    redis.call('PUBLISH', index, id)
 end
 """
 

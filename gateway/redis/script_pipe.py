@@ -1,4 +1,4 @@
-"""One Redis script on a connection of its own, at the cost of one write and one read a call.
+"""One Redis script on a separate connection: a call costs one write and one read.
 
 redis-py connects, with TLS, authentication and database. A call through its client would cost three
 times as much.

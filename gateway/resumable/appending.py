@@ -6,6 +6,7 @@ parts, and those that it has sent within the last seconds.
 """
 
 import asyncio
+import hashlib
 import secrets
 import time
 from collections import deque
@@ -21,6 +22,7 @@ from gateway import crash
 from gateway.errors import GatewayError, ObjectNotFound, PartsLost
 from gateway.resumable.session import (
     MOST_TAILS,
+    FormAround,
     Parts,
     SentPart,
     Session,
@@ -62,13 +64,23 @@ class Appender:
     """
 
     def __init__(
-        self, store: ObjectStore, sessions: Sessions, kept: Kept, room: Room, *, whole: bool = False
+        self,
+        store: ObjectStore,
+        sessions: Sessions,
+        kept: Kept,
+        room: Room,
+        *,
+        whole: bool = False,
+        sha256: bool = False,
     ) -> None:
         """Continue the session as it was read; `room` accounts for the memory of parts.
 
-        `whole`: the request's bytes count only after `commit`; `abandon` drops them.
+        `whole`: the request's bytes count only after `commit`; `abandon` drops them. `sha256`: hash
+        the file, if this request brings it from its first byte on.
         """
         self._whole = whole
+        self.around: Callable[[int], FormAround] | None = None
+        """What the session contains of a form, once that many bytes of its file are durable."""
         self._store = store
         self._sessions = sessions
         self._room = room
@@ -81,6 +93,7 @@ class Appender:
         self._missing = part_size(self._number) - session.in_tails
         self._buffer = BytesIO()
         self._crc32c = session.crc32c
+        self._sha256 = hashlib.sha256() if sha256 and session.stored == 0 else None
         self._multipart: asyncio.Task[Multipart] | None = None
         self._in_flight: deque[_Outgoing] = deque()
         self._failure: BaseException | None = None
@@ -94,6 +107,11 @@ class Appender:
     def offset(self) -> int:
         """The number of bytes of the file so far."""
         return border(self._number) - self._missing
+
+    @property
+    def sha256(self) -> str | None:
+        """The hash of the file up to `offset`, if this request has brought all of it."""
+        return self._sha256.hexdigest() if self._sha256 is not None else None
 
     async def begin(self) -> None:
         """Note in the session that a request is sending parts, so that the next one can end it.
@@ -117,6 +135,8 @@ class Appender:
             await self._room.take(len(piece))
             self._buffer.write(piece)
             self._crc32c = google_crc32c.extend(self._crc32c, piece)
+            if self._sha256 is not None:
+                self._sha256.update(piece)
             self._missing -= len(piece)
             if not self._missing:
                 await self._send_part()
@@ -134,7 +154,7 @@ class Appender:
         if self._failure is None:
             if self._buffer.tell():
                 session = await self._with_tail(session)
-            session = conclude(session)
+            session = conclude(self._in_form(session))
         session = replace(session, holder=None)
         if session != self._kept.session:
             await self._change(session)
@@ -240,7 +260,14 @@ class Appender:
         session = self._kept.session
         if self._parts is None or len(self._parts.sent) == len(session.sent):
             return session
-        return replace(session, parts=self._parts, tails=(), crc32c=self._crc32c_of_parts)
+        parts, crc32c = self._parts, self._crc32c_of_parts
+        return self._in_form(replace(session, parts=parts, tails=(), crc32c=crc32c))
+
+    def _in_form(self, session: Session) -> Session:
+        """The session with what is around as much of its file as it has."""
+        if self.around is None:
+            return session
+        return replace(session, form=self.around(session.stored))
 
     async def _with_tail(self, session: Session) -> Session:
         """The session with the rest after the last whole part, which this makes durable."""

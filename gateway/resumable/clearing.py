@@ -1,6 +1,6 @@
-"""Gives a session up: what has come of its file goes, and its upload will never be accepted.
+"""Ends a session without a file: removes all that has come, and has its upload never accepted.
 
-Needs only the bucket, so an operator can do the same while every other part is down.
+It needs only the bucket, so an operator can do the same while every other part is down.
 """
 
 from collections.abc import AsyncIterator
@@ -42,10 +42,10 @@ async def clear(
 async def clear_unreadable(
     store: ObjectStore, records: BucketRecords, sessions: Sessions, upload_id: str
 ) -> None:
-    """Do the same for a session that cannot be read; an upload that it has become stays.
+    """Do the same for a session that cannot be read; if it has become an upload, that stays.
 
-    A gateway of another version may be able to read it, so first it is made sure that no end of it
-    is accepted. Raises StoreUnavailable.
+    The fence comes first: a gateway of another version may be able to read and finish the session.
+    Raises StoreUnavailable.
     """
     await records.fence(abandoned(upload_id, datetime.now(UTC)))
     async for multipart in _multiparts_of(store, upload_id):

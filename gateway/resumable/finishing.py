@@ -44,23 +44,28 @@ _PIECE: Final = 8 * 1024 * 1024
 """An object is read in pieces of this many bytes."""
 
 
-def completed(session: Session, backends: Backends, at: datetime) -> Session:
-    """The session in its complete phase, with the record of its upload. Raises EmptyFile."""
-    if session.offset == 0:
+def described(session: Session, *, sha256: str | None = None) -> File:
+    """The file of a session, as its client described it at the creation. Raises EmptyFile."""
+    if session.stored == 0:
         raise EmptyFile("the file has no bytes; send a file with content")
-    file = File(
+    return File(
         name=session.name,
         original_name=session.original_name,
         declared_type=session.declared_type,
-        size=session.offset,
-        crc32c=session.crc32c,
+        size=session.stored,
+        sha256=sha256,
     )
+
+
+def completed(session: Session, file: File, backends: Backends, at: datetime) -> Session:
+    """The session with all of its bytes, and the record of its upload."""
     upload = replace(
         advance(session.upload, State.STORED, at),
-        files=(file,),
+        files=(replace(file, crc32c=session.crc32c),),
         url=backends.file_url(session.id, file.name, at),
+        came_as=session.offset if session.form is not None else None,
     )
-    return move(replace(session, upload=upload, length=file.size), Phase.COMPLETE)
+    return move(replace(session, upload=upload, length=session.offset), Phase.COMPLETE)
 
 
 async def finish(backends: Backends, sessions: Sessions, kept: Kept) -> Upload:

@@ -40,10 +40,14 @@ def content_size(head: HeadLike) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """The hash that one request's content must have; `algorithm` is hashlib's name."""
+    """The hash that one request's content must have; `algorithm` is hashlib's name.
+
+    `field` is the header that asks for it; None for that of tus, which has an own status as well.
+    """
 
     algorithm: str
     digest: bytes
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

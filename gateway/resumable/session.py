@@ -3,9 +3,10 @@
 A session is one document in the bucket, which every request changes by a conditional write. So any
 gateway can continue it, and if two try at the same time, one of them is refused.
 
-The file's bytes up to the session's offset are in two places. Whole parts are in a multipart upload
-of the store; part *n* always covers the same bytes of the file, whichever gateway sends it. The
-bytes after the last whole part are in tail objects, one for each request, which never change.
+The bytes of the file that have arrived are in two places. Whole parts are in a multipart upload of
+the store; part *n* always covers the same bytes of the file, whichever gateway sends it. The bytes
+after the last whole part are in tail objects, one for each request, which never change. If the file
+is in a form, the session itself contains the bytes around it.
 """
 
 from collections.abc import Mapping
@@ -74,12 +75,27 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sent: tuple[SentPart, ...] = ()
 
 
+class FormAround(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes of a form around its file; those of the file are stored as for any session.
+
+    `content_type` declares the boundary. `opening` is the form up to the file's first byte. `rest`
+    follows the stored bytes of the file: the last parts of the form, or bytes that may belong to
+    the file or to a delimiter. The limits of forms apply to both.
+    """
+
+    content_type: str
+    max_file_size: int
+    opening: bytes = b""
+    rest: bytes = b""
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """An upload in several requests; `upload` is its record, and will be that of the file.
 
-    `dialect` is its client's protocol; `metadata` is the client's, unchanged. `length` is the
-    file's, None if it is not known yet; `limit` is the most that is allowed. `wait`: seconds for
-    which the last request waits for the registration. `crc32c` covers all bytes before the offset.
+    `dialect` is its client's protocol; `metadata` is the client's, unchanged. `length` is that of
+    the whole body, None if it is not known yet; `limit` is the most that is allowed. If there is a
+    `form`, that is the body, and describes the file; else the file is. `wait`: seconds for which
+    the last request waits for the registration. `crc32c` covers all durable bytes of the file.
     `holder` is the request that is sending parts, and `generation` counts such requests.
     """
 
@@ -98,6 +114,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     crc32c: int = 0
     generation: int = 0
     holder: str | None = None
+    form: FormAround | None = None
 
     @property
     def id(self) -> str:
@@ -115,9 +132,19 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return sum(tail.size for tail in self.tails)
 
     @property
-    def offset(self) -> int:
+    def stored(self) -> int:
         """The number of durable bytes of the file."""
         return border(len(self.sent)) + self.in_tails
+
+    @property
+    def around(self) -> int:
+        """The number of bytes of a form in the session itself."""
+        return len(self.form.opening) + len(self.form.rest) if self.form is not None else 0
+
+    @property
+    def offset(self) -> int:
+        """The number of durable bytes of the whole body."""
+        return self.stored + self.around
 
     def relies_on(self, name: str) -> bool:
         """Whether the session has bytes in the multipart upload, or the tail, with that name."""

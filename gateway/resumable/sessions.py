@@ -23,6 +23,8 @@ from gateway.uploads import keys
 log = get_logger(__name__)
 
 _REMEMBERED: Final = 256
+_MOST_AROUND: Final = 16 * 1024
+"""Bytes of a form in a session that is remembered: memory for all of them is not counted."""
 
 _REPAIRED_AFTER: Final = 60.0
 """Seconds after which to ask again for a session that cannot be read: it needs an operator."""
@@ -108,6 +110,8 @@ class Sessions:
 
         A remembered session may be out of date: the store refuses a write that relies on it.
         """
+        if kept.session.around > _MOST_AROUND:
+            return
         self._last[kept.session.id] = kept
         if len(self._last) > _REMEMBERED:
             self._last.popitem(last=False)

@@ -8,6 +8,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway import tracing
 from gateway.errors import MethodNotAllowed, RouteNotFound
+from gateway.metrics.exposition import registry_of
 from gateway.routes import RouteTable
 from gateway.server.admission.admit import is_upload
 from gateway.server.connection.linger import close_behind_bodies
@@ -15,14 +16,22 @@ from gateway.server.fields.head import head_of
 from gateway.server.fields.hosts import is_files_host
 from gateway.server.handlers.beginning import RAW, TUS_DOOR, begin_raw, begin_tus, tell_limits
 from gateway.server.handlers.description import get_description
+from gateway.server.handlers.events import stream_upload, stream_uploads
 from gateway.server.handlers.files import get_file
+from gateway.server.handlers.forms import take_form
 from gateway.server.handlers.health import READINESS, Readiness, healthz, readiness, readyz
 from gateway.server.handlers.passthrough import pass_through
 from gateway.server.handlers.resources import list_uploads
 from gateway.server.handlers.sessions import answer_upload
-from gateway.server.handlers.uploads import take_upload
-from gateway.server.metrics import REGISTRY, answer_metrics, shared_metrics
-from gateway.server.middleware import add_ids, answer_errors, identify
+from gateway.server.metrics import REGISTRY, SHARED, answer_metrics, shared_metrics
+from gateway.server.middleware import (
+    add_ids,
+    allow_origin,
+    answer_errors,
+    answer_preflights,
+    identify,
+)
+from gateway.server.pages import install
 from gateway.server.services import SERVICES, open_services
 from gateway.server.tracing import trace
 from gateway.settings import Settings
@@ -33,6 +42,10 @@ _OWN = {
     "/gateway/openapi.json": get_description,
     "/gateway/uploads": list_uploads,
     r"/gateway/files/{token:[^/]+}/{name:[^/]+}": get_file,
+}
+_STREAMS = {
+    "/gateway/uploads/{id}/events": stream_upload,
+    "/gateway/events": stream_uploads,
 }
 _OWN_METHODS = ("GET", "HEAD")
 _REST = r"/{path:[\s\S]*}"
@@ -51,7 +64,13 @@ def create_app(settings: Settings) -> web.Application:
     """The application for clients. Raises ConfigurationError for an invalid route table."""
     routes = RouteTable(settings)
     app = web.Application(
-        middlewares=[*_tracing(settings), identify, answer_errors, keep_files_apart]
+        middlewares=[
+            *_tracing(settings),
+            identify,
+            *([answer_preflights] if settings.cors_origins else []),
+            answer_errors,
+            keep_files_apart,
+        ]
     )
 
     async def services(app: web.Application) -> AsyncIterator[None]:
@@ -60,7 +79,8 @@ def create_app(settings: Settings) -> web.Application:
             yield
 
     async def metrics(app: web.Application) -> AsyncIterator[None]:
-        async with shared_metrics(settings.metrics_dir) as app[REGISTRY]:
+        async with shared_metrics(settings.metrics_dir) as shared:
+            app[SHARED], app[REGISTRY] = shared, registry_of(shared.read)
             yield
 
     async def traces(_: web.Application) -> AsyncIterator[None]:
@@ -71,22 +91,31 @@ def create_app(settings: Settings) -> web.Application:
 
     app.cleanup_ctx.extend([metrics, traces, services])
     app.on_response_prepare.extend([add_ids, close_behind_bodies])
+    if settings.cors_origins:
+        app.on_response_prepare.append(allow_origin)
     app[READINESS] = Readiness()
+    _add_routes(app)
+    return app
+
+
+def _add_routes(app: web.Application) -> None:
     for path, answer in _OWN.items():
         app.router.add_get(path, answer, expect_handler=_expect_nothing_yet)
+        app.router.add_route("*", path, _refuse_method, expect_handler=_expect_nothing_yet)
+    for path, stream in _STREAMS.items():
+        app.router.add_route("GET", path, stream, expect_handler=_expect_nothing_yet)
         app.router.add_route("*", path, _refuse_method, expect_handler=_expect_nothing_yet)
     for method, path, answer in _DOORS:
         app.router.add_route(method, path, answer, expect_handler=_expect_nothing_yet)
     app.router.add_route("*", _REST, _upstream, expect_handler=_expect_nothing_yet)
-    return app
 
 
 def _tracing(settings: Settings) -> Sequence[Middleware]:
     return [trace] if settings.tracing else []
 
 
-def create_admin_app(public: web.Application) -> web.Application:
-    """The application for operators."""
+def create_admin_app(public: web.Application, settings: Settings) -> web.Application:
+    """The application for operators, about the one that clients reach."""
 
     async def ready(_: web.Request) -> web.Response:
         return await readiness(public)
@@ -98,6 +127,7 @@ def create_admin_app(public: web.Application) -> web.Application:
     app.router.add_get("/gateway/healthz", healthz)
     app.router.add_get("/gateway/readyz", ready)
     app.router.add_get("/metrics", metrics)
+    install(app, public, settings)
     return app
 
 
@@ -112,7 +142,7 @@ async def keep_files_apart(request: web.Request, handler: Handler) -> web.Stream
 
 async def _upstream(request: web.Request) -> web.StreamResponse:
     if is_upload(head_of(request)):
-        return await take_upload(request)
+        return await take_form(request)
     return await pass_through(request)
 
 

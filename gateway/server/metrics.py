@@ -14,7 +14,7 @@ from gateway.backends import Backends
 from gateway.errors import ConfigurationError
 from gateway.limits.budget import Budget
 from gateway.metrics import catalogue
-from gateway.metrics.exposition import expose, registry_of
+from gateway.metrics.exposition import expose
 from gateway.metrics.shared import Shared
 from gateway.queue import QUEUES
 from gateway.records import backlog_snapshot
@@ -24,10 +24,11 @@ _TICKS_A_WRITE: Final = 2
 _TICKS_A_LOOK: Final = 10
 
 REGISTRY = web.AppKey("registry", CollectorRegistry)
+SHARED = web.AppKey("shared", Shared)
 
 
 @asynccontextmanager
-async def shared_metrics(directory: Path | None) -> AsyncIterator[CollectorRegistry]:
+async def shared_metrics(directory: Path | None) -> AsyncIterator[Shared]:
     """The metrics of all processes of this host, as long as this one serves.
 
     Raises ConfigurationError if the directory cannot be used.
@@ -40,7 +41,7 @@ async def shared_metrics(directory: Path | None) -> AsyncIterator[CollectorRegis
         catalogue.PROCESSES.set(to=1)
         async with asyncio.TaskGroup() as group:
             task = group.create_task(_write(shared))
-            yield registry_of(shared.read)
+            yield shared
             task.cancel()
 
 
@@ -69,6 +70,7 @@ async def _look(backends: Backends) -> None:
     found = await backlog_snapshot.look(backends.redis)
     catalogue.PENDING.set(to=found.pending if found is not None else None)
     catalogue.OPEN_SESSIONS.set(to=found.sessions if found is not None else None)
+    catalogue.OUTBOX_OLDEST.set(to=found.outbox_oldest if found is not None else None)
     catalogue.OLDEST_PENDING.set(to=found.oldest if found is not None else None)
     orphans = found.orphans if found is not None else None
     catalogue.ORPHANS.set("yes", to=orphans.accepted if orphans is not None else None)

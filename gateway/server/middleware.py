@@ -39,6 +39,7 @@ from gateway.server.connection.context import (
     UPLOAD_ID,
     request_id_of,
 )
+from gateway.server.fields.cors import PREFLIGHT, is_preflight
 from gateway.server.fields.target import logged_path
 from gateway.server.services import SERVICES
 from gateway.telemetry import bind_ids, clear_ids, get_logger, log_request
@@ -70,6 +71,24 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     )
     _count(request, response, seconds)
     return response
+
+
+@web.middleware
+async def answer_preflights(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a browser that asks what pages of an origin may send, whatever the path."""
+    if request.body_exists or not is_preflight(request.method, request.headers):
+        return await handler(request)
+    response = web.Response(status=204)
+    cors = request.app[SERVICES].cors
+    if cors is not None and cors.allows(request.headers["Origin"]):
+        response.headers.extend(PREFLIGHT)
+    return response
+
+
+async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """Before an answer's head is sent: say whether the page that asked may read it."""
+    if (cors := request.app[SERVICES].cors) is not None:
+        response.headers.extend(cors.fields(request.headers.get("Origin")))
 
 
 @web.middleware

@@ -16,21 +16,26 @@ from gateway.backends import Backends, open_backends
 from gateway.delivery.external import ExternalDelivery
 from gateway.delivery.forward import Forwarder, upstream_session
 from gateway.delivery.idempotency import Once
+from gateway.delivery.links import Rewriter
 from gateway.delivery.relay import Passages, Relays
 from gateway.delivery.relay.upstream import UpstreamPool
+from gateway.delivery.tunnel import Patience, Tunnels
 from gateway.limits.budget import Budget
 from gateway.limits.connections import ConnectionLimit
+from gateway.limits.listeners import Listeners
 from gateway.limits.minimum_rate import Floor
 from gateway.limits.quota import Policy
 from gateway.limits.shared_quota import Quotas
 from gateway.limits.slots import Slots
 from gateway.limits.watch import Watch
+from gateway.records.changes import Changes
 from gateway.records.claims import Claims
 from gateway.records.completion_events import CompletionEvents
 from gateway.records.heartbeats import Heartbeats
 from gateway.resumable.sessions import Sessions
 from gateway.routes import Route, RouteTable
 from gateway.server.connection.drain import Drain
+from gateway.server.fields.cors import Cors, cors_of
 from gateway.server.fields.peers import ClientOf, client_finder
 from gateway.server.fields.target import upstream_path
 from gateway.server.fitness import Fitness
@@ -52,6 +57,8 @@ class Services:
     forwarder: Forwarder
     quotas: Quotas | None
     """None if no subject has a limit: then nothing is counted."""
+    cors: Cors | None
+    """None if ChatKitty decides which origins may read answers."""
     connections: Watch
     connection_limit: ConnectionLimit
     bodies: Watch
@@ -64,10 +71,18 @@ class Services:
 
     relays: Relays
     passages: Passages
+    links: Rewriter | None
+    """None if the links of ChatKitty's answers are left as they are."""
+
+    tunnels: Tunnels
+    """WebSockets."""
     external: ExternalDelivery
     once: Once
     sessions: Sessions
     """Uploads that come in several requests."""
+    listeners: Listeners
+    changes: Changes
+    """Tells event streams and long polls what to look at."""
     let_go: CompletionEvents
     """Tells a request that another one continues its upload."""
     presence: Heartbeats
@@ -100,6 +115,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         let_go = await stack.enter_async_context(
             _listening(CompletionEvents(backends.redis, LET_GO_CHANNEL))
         )
+        changes = Changes(backends.redis)
+        await stack.enter_async_context(at_work(changes.listen))
         presence = await stack.enter_async_context(
             _beating(Heartbeats(backends.redis, backends.store))
         )
@@ -113,6 +130,8 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
         forwarder = Forwarder(session, str(settings.upstream_url), settings.upstream_timeout)
         pool = UpstreamPool(str(settings.upstream_url))
         stack.callback(pool.close)
+        tunnels = _tunnels(settings)
+        stack.callback(tunnels.cut)
         floor = Floor(settings.body_min_rate, settings.body_rate_period)
         shortest = min(settings.body_timeout, settings.body_rate_period, settings.upstream_timeout)
         budget = Budget(settings.upload_memory)
@@ -125,6 +144,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             authenticator=authenticator,
             forwarder=forwarder,
             quotas=quotas,
+            cors=cors_of(settings.cors_origins),
             connections=Watch(
                 min(settings.head_timeout, settings.idle_timeout, settings.answer_timeout)
             ),
@@ -154,17 +174,39 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
                 upstream_timeout=settings.upstream_timeout,
                 floor=floor,
             ),
+            links=_rewriter(settings),
+            tunnels=tunnels,
             routes=routes,
             route_of=_router(settings, routes),
             client_of=client_finder(settings.trusted_proxies),
             external=ExternalDelivery(backends, notices, budget),
             once=Once(backends, claims, sessions, budget),
             sessions=sessions,
+            listeners=Listeners(settings.max_listeners, settings.max_listeners_per_subject),
+            changes=changes,
             let_go=let_go,
             presence=presence,
             fitness=fitness,
-            drain=Drain(at_closing=[let_go.wake_all]),
+            drain=Drain(
+                at_closing=[let_go.wake_all, changes.wake_all, tunnels.end], others=tunnels
+            ),
         )
+
+
+def _rewriter(settings: Settings) -> Rewriter | None:
+    if not settings.rewrite_links:
+        return None
+    return Rewriter(str(settings.upstream_url), str(settings.public_url))
+
+
+def _tunnels(settings: Settings) -> Tunnels:
+    patience = Patience(
+        idle=settings.websocket_idle_timeout,
+        lifetime=settings.websocket_lifetime,
+        client=settings.answer_timeout,
+        upstream=settings.upstream_timeout,
+    )
+    return Tunnels(settings.max_websockets, settings.max_websockets_per_address, patience)
 
 
 def _router(settings: Settings, routes: RouteTable) -> Callable[[str], Route]:

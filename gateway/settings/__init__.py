@@ -4,11 +4,12 @@ Sources, the first wins: environment variables `GATEWAY_<NAME>`, files named by
 `GATEWAY_<NAME>_FILE` (for secrets), the TOML file named by `GATEWAY_CONFIG`, the defaults.
 """
 
-from gateway.settings.model import RouteSettings, Settings
+from gateway.settings.model import TABLES, RouteSettings, Settings
 from gateway.settings.sources import PREFIX, load, unknown_names
 
 __all__ = [
     "PREFIX",
+    "TABLES",
     "RouteSettings",
     "Settings",
     "load",

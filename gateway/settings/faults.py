@@ -48,7 +48,7 @@ _TEXTS: Final = {
 }
 """By pydantic's types of errors, in our words."""
 
-_ROUTES: Final = "must be tables that each begin with [[routes]]"
+_TABLES: Final = "must be tables that each begin with [[{}]]"
 
 _TABLE: Final = re.compile(r"\s*\[{1,2}\s*([\w-]+)\s*\]")
 _KEY: Final = re.compile(r"""\s*["']?([\w-]+)["']?\s*[.=]""")
@@ -87,7 +87,9 @@ def described(fault: ErrorDetails, written: Written, known: Iterable[str]) -> st
     if fault["type"] == "extra_forbidden":
         place = written.place(location).removesuffix(": ").rpartition(": ")[0]
         return f"{place}: {_unknown(str(location[-1]), fault.get('input'), known)}"
-    words = _ROUTES if [*location] == ["routes"] else _TEXTS.get(fault["type"])
+    words = _TEXTS.get(fault["type"])
+    if location in {("routes",), ("webhooks",)}:
+        words = _TABLES.format(location[0])
     context: Mapping[str, Any] = fault.get("ctx", {})
     text = words.format(**context) if words else fault["msg"].removeprefix("Value error, ")
     return written.place(location) + text

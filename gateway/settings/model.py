@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -40,12 +40,14 @@ from gateway.settings.brokers import (
     check_redis_url,
 )
 from gateway.settings.values import (
+    AdminToken,
     BaseUrl,
     CommaSeparated,
     EndpointUrl,
     KeyPrefix,
     LogLevel,
     ModuleName,
+    Origin,
     RoutePath,
     Scope,
     SqsQueues,
@@ -54,6 +56,15 @@ from gateway.settings.values import (
     shared_secret,
     static_tokens,
 )
+from gateway.settings.webhooks import (
+    OF_VARIABLES,
+    EventPattern,
+    WebhookSecret,
+    WebhookSettings,
+    fault_of,
+)
+from gateway.webhooks.addresses import Allowed
+from gateway.webhooks.endpoints import Endpoint
 
 GIB = 1024**3
 MIB = 1024**2
@@ -103,7 +114,13 @@ class Settings(BaseModel):
     """Port for clients."""
 
     admin_port: Annotated[int, Field(ge=1, le=65535)] = 8081
-    """Port for operators (metrics, readiness); do not expose it."""
+    """Port for operators (metrics, readiness, their page); do not expose it."""
+
+    admin_token: AdminToken | None = None
+    """Token that opens the operator's page on that port (docs/pages.md). Without one, it is off."""
+
+    admin_show_subjects: bool = False
+    """Show subjects on the operator's page; by default, only digests of them."""
 
     public_url: BaseUrl = HttpUrl("http://127.0.0.1:8080")
     """URL by which clients reach the gateway. Hosted files are registered under it."""
@@ -113,6 +130,9 @@ class Settings(BaseModel):
 
     trusted_proxies: CommaSeparated[IPvAnyNetwork] = ()
     """Networks whose `X-Forwarded-For` or `Forwarded` header is believed."""
+
+    cors_origins: CommaSeparated[Origin] = ()
+    """Origins of web pages that may read answers, or `*` for all. Default: ChatKitty decides."""
 
     drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds from SIGTERM, when readiness fails, until the gateway stops listening."""
@@ -312,6 +332,29 @@ class Settings(BaseModel):
     max_connections_per_address: Annotated[int, Field(ge=0)] = 0
     """Connections per client address, trusted proxies excepted. 0: no limit."""
 
+    rewrite_links: bool = False
+    """Whether `_links` of ChatKitty's JSON answers lead to `GATEWAY_PUBLIC_URL`."""
+
+    websockets: bool = True
+    """Whether WebSockets pass through to ChatKitty; without them a handshake gets a 501."""
+
+    max_websockets: Annotated[int, Field(ge=1)] = 2000
+    """WebSockets per process; further ones get a 503. Each takes two descriptors."""
+
+    max_websockets_per_address: Annotated[int, Field(ge=0)] = 0
+    """WebSockets per client address, as trusted proxies tell it. 0: no limit."""
+
+    websocket_idle_timeout: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    """Seconds after which a WebSocket without a byte in either direction is closed."""
+
+    websocket_lifetime: Annotated[float, Field(gt=0, le=2_592_000)] = 86_400.0
+    """Seconds after which a WebSocket is closed; its client connects again."""
+    max_listeners: Annotated[int, Field(ge=0)] = 2000
+    """Event streams and long polls per process; further ones get a 503."""
+
+    max_listeners_per_subject: Annotated[int, Field(ge=0)] = 0
+    """Event streams and long polls of one subject per process. 0: no limit of its own."""
+
     max_head_size: Annotated[ByteSize, Field(ge=4096, le=MIB)] = ByteSize(32 * 1024)
     """Largest head of a request: the request line and all headers."""
 
@@ -383,6 +426,26 @@ class Settings(BaseModel):
     subject_window: Annotated[int, Field(ge=1, le=86400)] = 60
     """Length of that sliding window, in seconds."""
 
+    # --- webhooks --------------------------------------------------------------------------------
+
+    webhook_url: EndpointUrl | None = None
+    """URL that is sent a message when an upload finishes (docs/webhooks.md). Default: none."""
+
+    webhook_secret: CommaSeparated[WebhookSecret] = ()
+    """Secrets (`whsec_…`) that sign each message, all of them: several while they are changed."""
+
+    webhook_events: Annotated[CommaSeparated[EventPattern], Field(min_length=1)] = ("upload.*",)
+    """Types of the messages that the URL wants, or patterns of them."""
+
+    webhook_allow_http: bool = False
+    """For development: webhooks may use plain HTTP, and reach the loopback."""
+
+    webhook_networks: CommaSeparated[IPvAnyNetwork] = ()
+    """Networks in which receivers must be. Default: any."""
+
+    webhooks: tuple[WebhookSettings, ...] = ()
+    """Table of further webhooks; only in the configuration file."""
+
     # --- metrics ---------------------------------------------------------------------------------
 
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
@@ -403,6 +466,13 @@ class Settings(BaseModel):
 
     log_levels: Annotated[Mapping[ModuleName, LogLevel], BeforeValidator(levels_by_module)] = {}
     """Other levels by module or package: `gateway.delivery:debug,workers:warning`."""
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _all_origins_stand_alone(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in origins and len(origins) > 1:
+            raise ValueError("`*` stands for all origins: name no other next to it")
+        return origins
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
@@ -505,6 +575,37 @@ class Settings(BaseModel):
             raise ValueError(f"GATEWAY_SECRET_KEY: {error}") from None
         return self
 
+    @model_validator(mode="after")
+    def _webhooks_can_be_sent(self) -> Self:
+        names = [webhook.name for webhook in self._all_webhooks]
+        for webhook in self._all_webhooks:
+            # What an operator set is named as it was.
+            where = "GATEWAY_WEBHOOK_URL" if webhook.name == OF_VARIABLES else "webhooks"
+            if names.count(webhook.name) > 1:
+                raise ValueError(f"webhooks: the name {webhook.name} is used twice")
+            if fault := fault_of(webhook.url, self.webhook_allowed):
+                raise ValueError(f"{where}: {fault}")
+            if not (webhook.secrets or self.webhook_secret):
+                raise ValueError(f"{where}: set GATEWAY_WEBHOOK_SECRET, or secrets in its table")
+        return self
+
+    @property
+    def webhook_allowed(self) -> Allowed:
+        """The addresses that webhooks may be sent to."""
+        return Allowed(self.webhook_allow_http, self.webhook_networks)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The webhooks."""
+        return tuple(webhook.endpoint(self.webhook_secret) for webhook in self._all_webhooks)
+
+    @property
+    def _all_webhooks(self) -> tuple[WebhookSettings, ...]:
+        if self.webhook_url is None:
+            return self.webhooks
+        ours = WebhookSettings(name=OF_VARIABLES, url=self.webhook_url, events=self.webhook_events)
+        return (ours, *self.webhooks)
+
     def key_ring(self) -> KeyRing:
         """The keys that encrypt and sign."""
         return KeyRing([key.get_secret_value() for key in self.secret_key])
@@ -557,3 +658,10 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 def _together(one: str, other: str) -> str:
     return f"GATEWAY_{one} needs GATEWAY_{other}, and the other way round: set both or neither"
+
+
+TABLES: Final[Mapping[str, type[BaseModel]]] = {
+    "routes": RouteSettings,
+    "webhooks": WebhookSettings,
+}
+"""Settings that are tables in the configuration file, and the options of an entry."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from pydantic import ByteSize, HttpUrl, SecretStr
+from pydantic import BaseModel, ByteSize, HttpUrl, SecretStr
 
 from gateway.settings.faults import Location, line_of
-from gateway.settings.model import Settings
+from gateway.settings.model import TABLES, Settings
 from gateway.settings.sources import PREFIX, Given
 
 HIDDEN: Final = "**********"
@@ -53,23 +53,28 @@ class Shown:
 
 
 def in_force(settings: Settings, given: Given, environ: Mapping[str, str]) -> Iterator[Shown]:
-    """Every setting, in the order of the documentation, then the options of every route."""
+    """Every setting, in the order of the documentation, then the options of every table."""
     for name in Settings.model_fields:
-        if name != "routes":
+        if name not in TABLES:
             value = getattr(settings, name)
             source, where = _source(name, given, environ)
             yield Shown(
                 PREFIX + name.upper(), _json(name, value), _text(name, value), source, where
             )
-    for index, route in enumerate(settings.routes):
-        for name in type(route).model_fields:
-            source, where = _in_file(("routes", index, name), given)
-            value = getattr(route, name)
-            if name not in route.model_fields_set:
-                source, where = Source.DEFAULT, ""
-            yield Shown(
-                f"routes[{index}].{name}", _json(name, value), _text(name, value), source, where
-            )
+    for table in TABLES:
+        for index, entry in enumerate(getattr(settings, table)):
+            yield from _of_entry(table, index, entry, given)
+
+
+def _of_entry(table: str, index: int, entry: BaseModel, given: Given) -> Iterator[Shown]:
+    for name in type(entry).model_fields:
+        source, where = _in_file((table, index, name), given)
+        value = getattr(entry, name)
+        if name not in entry.model_fields_set:
+            source, where = Source.DEFAULT, ""
+        yield Shown(
+            f"{table}[{index}].{name}", _json(name, value), _text(name, value), source, where
+        )
 
 
 def lines(shown: Sequence[Shown]) -> Iterator[str]:

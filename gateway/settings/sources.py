@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from gateway.errors import ConfigurationError
-from gateway.settings.faults import Written, described, hint
-from gateway.settings.model import RouteSettings, Settings
+from gateway.settings.faults import Location, Written, described, hint
+from gateway.settings.model import TABLES, Settings
 
 PREFIX = "GATEWAY_"
 
-_ROUTES = "; routes belong in the file that GATEWAY_CONFIG names"
+_IN_FILE = "; {} belong in the file that GATEWAY_CONFIG names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,20 @@ def read(environ: Mapping[str, str]) -> Given:
     text, values = _from_file(path)
     variables = {}
     for name in Settings.model_fields:
-        if name != "routes" and (found := _from_environment(environ, name)) is not None:
+        if name not in TABLES and (found := _from_environment(environ, name)) is not None:
             variables[name], values[name] = found
     return Given(values, Written(variables, path, text))
 
 
 def unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
     """The `GATEWAY_*` variables that mean nothing here, each with what it may have meant."""
-    settings = {name.upper() for name in Settings.model_fields if name != "routes"}
+    settings = {name.upper() for name in Settings.model_fields if name not in TABLES}
     known = settings | {f"{name}_FILE" for name in settings} | {"CONFIG"}
     names = [name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX)]
     return {
-        PREFIX + name: _ROUTES if name == "ROUTES" else hint(name, known, PREFIX)
+        PREFIX + name: (
+            _IN_FILE.format(name.lower()) if name.lower() in TABLES else hint(name, known, PREFIX)
+        )
         for name in sorted({*names} - known)
     }
 
@@ -88,8 +90,11 @@ def _from_file(path: str) -> tuple[str, dict[str, Any]]:
 
 def _fault_lines(error: ValidationError, written: Written) -> list[str]:
     return [
-        described(
-            fault, written, (RouteSettings if "routes" in fault["loc"] else Settings).model_fields
-        )
+        described(fault, written, _scope_of(fault["loc"]).model_fields)
         for fault in error.errors(include_url=False)
     ]
+
+
+def _scope_of(location: Location) -> type[BaseModel]:
+    """The model that a fault is in."""
+    return TABLES.get(str(location[0]), Settings) if len(location) > 1 else Settings

@@ -13,6 +13,12 @@ from gateway.brokers.kinds import SQS_QUEUES
 Item = TypeVar("Item")
 
 _SHORTEST_SECRET: Final = 32
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::(?P<port>[1-9][0-9]*))?"
+)
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+_ADMIN_TOKEN: Final = re.compile(r"[\w.~+/=-]{16,}", re.ASCII)
+"""RFC 6750 section 2.1."""
 
 
 def _split(value: object) -> object:
@@ -49,6 +55,13 @@ def shared_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _admin_token(value: SecretStr) -> SecretStr:
+    """A token that a header can carry, and that cannot be guessed."""
+    if _ADMIN_TOKEN.fullmatch(value.get_secret_value()) is None:
+        raise ValueError("must be at least 16 letters, digits or any of - . _ ~ + / =")
+    return value
+
+
 def levels_by_module(value: object) -> object:
     """`module:level, …` as {module: level}."""
     if not isinstance(value, str):
@@ -74,7 +87,7 @@ def _lower_case(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _matching(pattern: str, words: str) -> AfterValidator:
+def matching(pattern: str, words: str) -> AfterValidator:
     """Accepts texts that match the pattern; the error for others says what they must be."""
     matches = re.compile(pattern).fullmatch
 
@@ -84,6 +97,21 @@ def _matching(pattern: str, words: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers send it (RFC 6454 section 6.2), or `*`."""
+    if text == "*":
+        return text
+    match = _ORIGIN.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            "must be `*`, or an origin as browsers send it, such as https://app.example.com:"
+            " lower case, without a path and without a `/` at its end"
+        )
+    if match["port"] and match["port"] == _DEFAULT_PORTS.get(match["scheme"]):
+        raise ValueError("must be without the port, since browsers leave a scheme's usual port out")
+    return text
 
 
 def _without_login(url: HttpUrl) -> HttpUrl:
@@ -100,18 +128,20 @@ def _without_query(url: HttpUrl) -> HttpUrl:
     return url
 
 
+AdminToken = Annotated[SecretStr, AfterValidator(_admin_token)]
+Origin = Annotated[str, AfterValidator(_origin)]
 EndpointUrl = Annotated[HttpUrl, AfterValidator(_without_login)]
 BaseUrl = Annotated[EndpointUrl, AfterValidator(_without_query)]
 """One to which paths are added."""
 
 CommaSeparated = Annotated[tuple[Item, ...], BeforeValidator(_split)]
-Scope = Annotated[str, _matching(r"[!#-\[\]-~]+", "a scope: without spaces, quotes, backslashes")]
+Scope = Annotated[str, matching(r"[!#-\[\]-~]+", "a scope: without spaces, quotes, backslashes")]
 """RFC 6749 section 3.3."""
 
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower_case)]
 ModuleName = Annotated[
-    str, _matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "the name of a module, such as gateway.auth")
+    str, matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "the name of a module, such as gateway.auth")
 ]
-RoutePath = Annotated[str, _matching(r"/.*", "a path that begins with /")]
-KeyPrefix = Annotated[str, _matching(r"([\w.-]+:)*", "words that each end in `:`, such as chat:")]
-SqsQueues = Annotated[str, _matching(SQS_QUEUES, "the beginning of the queues' names, or a URL")]
+RoutePath = Annotated[str, matching(r"/.*", "a path that begins with /")]
+KeyPrefix = Annotated[str, matching(r"([\w.-]+:)*", "words that each end in `:`, such as chat:")]
+SqsQueues = Annotated[str, matching(SQS_QUEUES, "the beginning of the queues' names, or a URL")]

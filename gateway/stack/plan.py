@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from gateway.stack.part import Command
 from gateway.stack.ports import HOST, free_ports
@@ -51,6 +52,11 @@ class Plan:
         return f"http://{HOST}:{self.environ['GATEWAY_ADMIN_PORT']}"
 
     @property
+    def operators_page(self) -> str:
+        """The address of the operator's page, with the token that it asks for."""
+        return f"{self.admin_url}/#token={quote(self.environ['GATEWAY_ADMIN_TOKEN'])}"
+
+    @property
     def worker_metrics_url(self) -> str | None:
         """The URL of the worker's metrics; None if the environment sets the port to 0."""
         port = self.environ["GATEWAY_WORKER_METRICS_PORT"]
@@ -74,6 +80,7 @@ def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str
         "GATEWAY_HOST": HOST,
         "GATEWAY_DRAIN_DELAY": "0",  # no balancer checks its readiness
         "GATEWAY_ADMIN_PORT": str(admin_port),
+        "GATEWAY_ADMIN_TOKEN": secrets.admin_token,
         "GATEWAY_WORKER_METRICS_PORT": str(worker_port),
         "GATEWAY_PUBLIC_URL": f"http://{HOST}:{port}",
         "GATEWAY_SECRET_KEY": secrets.secret_key,

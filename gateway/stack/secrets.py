@@ -10,21 +10,24 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class StackSecrets:
-    """The gateway's key, the store's keys, and the bearer tokens of two subjects."""
+    """The gateway's key, the store's keys, the tokens of two subjects, and the operator's."""
 
     secret_key: str
     s3_access_key_id: str
     s3_secret_access_key: str
     token: str
     other_token: str
+    admin_token: str
 
     @classmethod
     def of(cls, data_dir: Path) -> "StackSecrets":
         """The secrets in the directory, or new ones."""
         file = data_dir / "secrets.json"
-        if not file.exists():
-            _write_privately(file, json.dumps(asdict(cls._new())))
-        kept = json.loads(file.read_text())
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        if missing := {field.name for field in fields(cls)} - kept.keys():  # of an earlier version
+            new = asdict(cls._new())
+            kept |= {name: new[name] for name in missing}
+            _write_privately(file, json.dumps(kept))
         return cls(**{field.name: kept[field.name] for field in fields(cls)})
 
     @classmethod
@@ -35,6 +38,7 @@ class StackSecrets:
             s3_secret_access_key=secrets.token_urlsafe(24),
             token=secrets.token_urlsafe(24),
             other_token=secrets.token_urlsafe(24),
+            admin_token=secrets.token_urlsafe(24),
         )
 
 

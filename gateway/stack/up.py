@@ -76,6 +76,7 @@ def _announce(options: UpOptions, plan: Plan, supervisor: Supervisor) -> None:
         print(json.dumps(_description(plan, supervisor)), flush=True)
         return
     print(f"READY {plan.gateway_url}", flush=True)
+    print(f"operator's page: {plan.operators_page}", flush=True)
     if options.sample and not plan.tokens:
         print("no sample upload: GATEWAY_AUTH accepts none of the tokens that `up` knows")
     elif options.sample:
@@ -88,6 +89,7 @@ def _description(plan: Plan, supervisor: Supervisor) -> dict[str, object]:
     return {
         "gateway": plan.gateway_url,
         "admin": plan.admin_url,
+        "admin_token": environ["GATEWAY_ADMIN_TOKEN"],
         "worker_metrics": plan.worker_metrics_url,
         "sandbox": plan.sandbox_url,
         "token": tokens[0][1],

@@ -17,6 +17,8 @@ ORPHANS: Final = "orphans/"
 EXPIRIES: Final = "expiry/"
 SESSIONS: Final = "sessions/"
 TAILS: Final = "tails/"
+OUTBOX: Final = "outbox/"
+STOPPED: Final = "stopped/"
 
 SWEEP: Final = "sweep"
 """The object with the sweepers' lease and memory."""
@@ -85,6 +87,26 @@ def expiry(until: float, upload_id: str) -> str:
     return f"{EXPIRIES}{max(0, int(until)):012}/{upload_id}"
 
 
+def message(name: str) -> str:
+    """A message for webhooks that is still to be sent; its name begins with the upload's id."""
+    return OUTBOX + name
+
+
+def dead_message(name: str) -> str:
+    """The place for a message that was given up."""
+    return dead_messages() + name
+
+
+def dead_messages() -> str:
+    """What the keys of messages that were given up begin with."""
+    return f"{DEAD}webhooks/"
+
+
+def stopped(endpoint: str) -> str:
+    """The mark of an endpoint that is sent nothing more; named as in the settings."""
+    return STOPPED + endpoint
+
+
 def session(upload_id: str) -> str:
     """The session of an upload that comes in several requests."""
     return SESSIONS + upload_id
@@ -140,7 +162,7 @@ WRITTEN: Final = "gateway:written"
 
 @lru_cache(1000)
 def of_subject(subject: str) -> str:
-    """The Redis sorted set of a subject's uploads, by time."""
+    """The Redis sorted set of a subject's uploads, by time; and the channel for their changes."""
     return f"uploads:of:{digest(subject)}"
 
 

@@ -19,6 +19,7 @@ class Step(StrEnum):
     AUDIT = "uploads.audit"
     RESUME = "uploads.resume"
     REMOVE = "uploads.remove"
+    NOTIFY = "uploads.notify"
     SWEEP = "uploads.sweep"
 
 

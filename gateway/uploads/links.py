@@ -20,7 +20,7 @@ class FileLink:
 
 
 def file_token(link: FileLink, keys: KeyRing) -> str:
-    """43 url-safe characters, or 50 with an expiry, signed: nobody can guess or change one."""
+    """43 url-safe characters, or 50 with an expiry; the signature prevents guesses and changes."""
     message = uuid.UUID(link.upload_id).bytes
     if link.expires is not None:
         message += link.expires.to_bytes(_EXPIRY_BYTES)

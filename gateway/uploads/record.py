@@ -142,7 +142,8 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
     `token_until` is when its token expires, None if unknown. `doubted`: one of its `ambiguities`
     may make other readers see another file than the one in `files`. `trace` is the W3C Trace
-    Context that workers continue, if traces are kept.
+    Context that workers continue, if traces are kept. `came_as` is the size in bytes of a form that
+    came in several requests, which is where its client finds it complete.
     """
 
     id: str
@@ -164,6 +165,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     result: Answer | None = None
     fault: Fault | None = None
     removed: Removed | None = None
+    came_as: int | None = None
 
     @property
     def state(self) -> State:

@@ -6,7 +6,7 @@ together; without Redis, each process keeps its own.
 
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Final, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -95,12 +95,25 @@ def _circuit(state: bytes | None) -> Circuit:
         return CLOSED
 
 
+def _count_change(*, tripped: bool) -> None:
+    CIRCUIT_CHANGES.add("open" if tripped else "closed")
+
+
+class OnChange(Protocol):
+    """Hears whether the breaker has tripped or closed."""
+
+    def __call__(self, *, tripped: bool) -> None:
+        """Count it, say."""
+
+
 class SharedBreaker:
     """The breaker of one upstream. Nothing here raises, whatever happens to Redis."""
 
-    def __init__(self, redis: Redis, name: str) -> None:
+    def __init__(self, redis: Redis, name: str, on_change: OnChange = _count_change) -> None:
         """Share the state of the upstream called `name`."""
         self._redis = redis
+        self._name = name
+        self._on_change = on_change
         self._key = f"breaker:{name}"
         self._local = CLOSED
         self._closed_at: float | None = None
@@ -173,8 +186,13 @@ class SharedBreaker:
                 pipeline.set(self._key, _encoder.encode(circuit), ex=_STATE_SECONDS)
             await pipeline.execute()
         if circuit.tripped != before.tripped:
-            CIRCUIT_CHANGES.add("open" if circuit.tripped else "closed")
-            log.warning("breaker.changed", tripped=circuit.tripped, failures=circuit.failures)
+            self._on_change(tripped=circuit.tripped)
+            log.warning(
+                "breaker.changed",
+                upstream=self._name,
+                tripped=circuit.tripped,
+                failures=circuit.failures,
+            )
         return outcome
 
     async def _read(self, pipeline: Pipeline) -> tuple[Circuit, float]:

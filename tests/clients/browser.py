@@ -27,22 +27,27 @@ class Page:
 
     async def go(self, url: str, script: str) -> None:
         """Open a page, and run a script in it."""
-        await self._ask("Page.enable")
-        await self._ask("Page.navigate", url=url)
+        await self.ask("Page.enable")
+        await self.ask("Page.navigate", url=url)
         while (await self._next()).get("method") != "Page.loadEventFired":
             pass
-        await self._ask("Runtime.evaluate", expression=script)
+        await self.ask("Runtime.evaluate", expression=script)
 
     async def call(self, function: str, **options: Any) -> Any:
         """What a global function of the page comes to."""
         expression = f"{function}({json.dumps(options)})"
-        answer = await self._ask(
+        return await self.evaluate(expression)
+
+    async def evaluate(self, expression: str) -> Any:
+        """What an expression comes to in the page, with promises awaited."""
+        answer = await self.ask(
             "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
         )
         assert "exceptionDetails" not in answer, answer
-        return answer["result"]["value"]
+        return answer["result"].get("value")
 
-    async def _ask(self, method: str, **parameters: Any) -> Any:
+    async def ask(self, method: str, **parameters: Any) -> Any:
+        """What the browser answers to a command of its protocol."""
         number = next(self.numbers)
         await self.socket.send_json({"id": number, "method": method, "params": parameters})
         while (message := await self._next()).get("id") != number:

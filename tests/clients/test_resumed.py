@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import random
+import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +124,51 @@ async def test_tus_js_client_goes_on_after_cuts(
     assert phone.line.cuts_left == 0
     assert phone.line.passed < SIZE + CUTS[-1] // 2  # what stood in the sockets is sent again
     await phone.assert_arrived(ended["url"])
+
+
+@pytest.fixture
+def dying(phone: Phone, start_gateway: StartGateway) -> Phone:
+    """A phone whose line leads to another gateway after each cut; the one before is killed."""
+    line = phone.line
+    gateways = [
+        start_gateway(delivery="external", public_url=line.url) for _ in range(len(CUTS) + 1)
+    ]
+
+    def die() -> None:
+        os.kill(gateways.pop().pid, signal.SIGKILL)
+        line.server = gateways[-1].url
+
+    line.server = gateways[-1].url
+    line.at_cut = die
+    return phone
+
+
+@pytest.mark.parametrize(
+    ("door", "protocol", "more"),
+    [
+        ("tus", "tus-v1", ("--with-creation",)),
+        ("tus", "tus-v1", (_IN_CHUNKS,)),
+        ("raw", "ietf-draft-03", ()),
+        ("raw", "ietf-draft-05", (_IN_CHUNKS,)),
+    ],
+    ids=["tus, with creation", "tus, in chunks", "draft 03", "draft 05, in chunks"],
+)
+async def test_tus_js_client_goes_on_after_gateways_are_killed(
+    node: Path, dying: Phone, door: str, protocol: str, more: Sequence[str]
+) -> None:
+    dying.line.cut_at(CUTS)
+    ended = await tus_js(node, dying, door, protocol, *more)
+    assert "error" not in ended, ended
+    assert dying.line.cuts_left == 0
+    await dying.assert_arrived(ended["url"])
+
+
+async def test_tuspy_goes_on_after_gateways_are_killed(python_sdk: Path, dying: Phone) -> None:
+    dying.line.cut_at(CUTS)
+    ended = await tuspy(python_sdk, dying, "--chunk-size=4000000")
+    assert ended["offset"] == SIZE
+    assert dying.line.cuts_left == 0
+    await dying.assert_arrived(ended["url"])
 
 
 STOPPED: Final = pytest.mark.parametrize(

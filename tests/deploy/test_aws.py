@@ -46,6 +46,8 @@ PREFIXES = {
     keys.SPARES,
     keys.ORPHANS,
     keys.EXPIRIES,
+    keys.OUTBOX,
+    keys.STOPPED,
     keys.SESSIONS,
     keys.TAILS,
     "doctor/",

@@ -13,7 +13,7 @@ from typing import Final
 
 from cryptography.fernet import Fernet
 
-from gateway.settings import RouteSettings, Settings, load
+from gateway.settings import TABLES, Settings, load
 from tests import settings_text
 
 EXAMPLES: Final = Path(__file__).parents[2] / "deploy" / "examples"
@@ -25,9 +25,10 @@ HEAD: Final = """\
 # has nothing behind its `=`. A setting is also an environment variable: GATEWAY_ and its name in
 # capitals, or with _FILE at the end the name of a file that holds it: the place for secrets.
 """
-ROUTES: Final = """
-# --- routes: the first whose path matches wins; `*` is one path element, `**` any number ---
-"""
+HEADINGS: Final = {
+    "routes": "routes: the first whose path matches wins; `*` is one path element, `**` any number",
+    "webhooks": "webhooks: each is sent its messages",
+}
 
 
 def rendered() -> str:
@@ -38,10 +39,11 @@ def rendered() -> str:
         for each in settings:
             lines.append(f"# {each.meaning}")
             lines.append(f"{_line(each)}\n")
-    lines.append(f"{ROUTES}\n#[[routes]]")
-    for each in settings_text.of_routes():
-        lines.append(f"# {each.meaning}")
-        lines.append(_line(each))
+    for table, heading in HEADINGS.items():
+        lines.append(f"\n# --- {heading} ---\n\n#[[{table}]]")
+        for each in settings_text.of_table(table):
+            lines.append(f"# {each.meaning}")
+            lines.append(_line(each))
     return "\n".join(lines) + "\n"
 
 
@@ -60,8 +62,8 @@ def test_the_full_example_is_what_the_settings_are() -> None:
     if os.environ.get("UPDATE_EXAMPLES"):
         FULL.write_text(text)
     assert FULL.read_text() == text
-    for name in chain(Settings.model_fields, RouteSettings.model_fields):
-        assert name == "routes" or f"\n#{name} =" in text
+    for name in chain(Settings.model_fields, *(TABLES[table].model_fields for table in TABLES)):
+        assert name in TABLES or f"\n#{name} =" in text
 
 
 def test_the_defaults_of_the_full_example_are_the_defaults(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 
 from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import answers
+from tests.clients.runtime import Runtime
+from tests.clients.samples import png
 from tests.deploy.fronts import DEBIAN, NEWEST, Front, front
 from tests.deploy.tools import Tools
 from tests.flows.client import Client
@@ -211,6 +213,32 @@ async def test_a_killed_gateway_costs_what_it_had_and_no_more(
     broken = {each.status.partition("(")[0] for each in lost if each.problem is None}
     closed = {"ServerDisconnectedError", "ClientOSError"} if served.kind == "haproxy" else set()
     assert broken <= closed, lost
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["nginx", "debian-nginx"])
+@pytest.mark.usefixtures("worker", "sandbox")
+async def test_the_sdk_keeps_its_session_over_a_rolling_restart(
+    kind: str, environ: dict[str, str], tools: Tools, node: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "f.png"
+    file.write_bytes(png())
+    with (
+        replicas(environ, tmp_path, GATEWAY_DRAIN_DELAY="0.5", GATEWAY_GRANTS="relay") as both,
+        front(kind, tools, tmp_path / "front", (both[0].port, both[1].port)) as served,
+    ):
+        async with Runtime.open(node, served.url, tmp_path / "sdk.log") as sdk:
+            await sdk.call("start", username="jane@chatkitty.com")
+            await sdk.call("open", id=CHANNEL)
+            for replica in both:
+                assert await replica.restart() == 0
+                await sdk.call("ready")
+                # With the grant and the subscriptions that it has had since its start.
+                sent = await sdk.call("upload", path=str(file))
+                while (await sdk.event("message"))["message"] != sent["message"]:
+                    pass
+            await sdk.event("offline")
 
 
 async def _until_more(outcomes: Sequence[Outcome], more: int) -> None:

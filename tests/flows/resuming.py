@@ -62,6 +62,30 @@ async def send_cut(client: Client, url: str, offset: int, data: bytes, announced
     writer.close()
 
 
+FORM_TYPE = "multipart/form-data; boundary=----cut"
+
+
+def form_of(data: bytes, *, name: str = "cat.png") -> bytes:
+    """A form with that file, and with a field on either side of it."""
+    line = b"\r\n------cut"
+    disposition = b'\r\nContent-Disposition: form-data; name="%b"'
+    before = line[2:] + disposition % b"groupTag" + b"\r\n\r\ncats"
+    filename = f'; filename="{name}"\r\nContent-Type: image/png\r\n\r\n'.encode()
+    file = line + disposition % b"file" + filename + data
+    after = line + disposition % b"properties" + b'\r\n\r\n{"a":1}'
+    return before + file + after + line + b"--\r\n"
+
+
+async def begin_form(
+    client: Client, headers: Mapping[str, str] = {}, data: bytes = b"", *, path: str = PATH
+) -> Answer:
+    own = DRAFT | {"Upload-Complete": "?0", "Content-Type": FORM_TYPE}
+    body = BytesIO(data) if data else None
+    answer = await client.request("POST", path, data=body, headers=own | dict(headers))
+    assert answer.status == 201, answer.body
+    return answer
+
+
 TUS = {"Tus-Resumable": "1.0.0"}
 CONTENT = {"Content-Type": "application/offset+octet-stream"}
 

@@ -15,7 +15,17 @@ import pytest
 from gateway.stack.seaweedfs import SeaweedFS
 from tests.flows import files
 from tests.flows.client import Client
-from tests.flows.resuming import begin, create, offset_of, patch, tus_patch
+from tests.flows.resuming import (
+    DRAFT,
+    TUS,
+    begin,
+    begin_form,
+    create,
+    form_of,
+    offset_of,
+    patch,
+    tus_patch,
+)
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import TOKENS
 from tests.servers.store_proxy import Fault, FaultProxy
@@ -24,6 +34,8 @@ pytestmark = pytest.mark.slow
 
 MIB = 1024**2
 DATA = files.PNG + random.Random(3).randbytes(30 * MIB)
+SENT = {"file": DATA, "form": form_of(DATA)}
+WAYS = pytest.mark.parametrize("way", SENT)
 
 
 @pytest.fixture(scope="module")
@@ -76,16 +88,18 @@ async def sending(
         writer.close()
 
 
-async def path_of(client: Client) -> str:
-    return urlsplit((await begin(client)).headers["Location"]).path
+async def path_of(client: Client, way: str = "file") -> str:
+    begun = await (begin_form(client) if way == "form" else begin(client))
+    return urlsplit(begun.headers["Location"]).path
 
 
 async def assert_complete(client: Client, path: str, data: bytes) -> None:
+    """Send what is missing of `data`."""
     offset = await offset_of(client, path)
     answer = await patch(client, path, offset, data[offset:], last=True)
     assert answer.status == 200, answer.body
     stored = await client.request("GET", answer.json()["file"]["url"])
-    assert stored.body == data
+    assert stored.body == DATA
 
 
 async def test_a_half_dead_connection_is_taken_over_by_another_gateway(
@@ -113,19 +127,21 @@ async def test_each_part_may_reach_another_gateway(clients: tuple[Client, Client
     assert stored.body == DATA
 
 
+@WAYS
 async def test_a_gateway_that_stops_commits_what_it_has(
-    settings: dict[str, str], clients: tuple[Client, Client], tmp_path: Path
+    settings: dict[str, str], clients: tuple[Client, Client], tmp_path: Path, way: str
 ) -> None:
+    data = SENT[way]
     with Gateway.start(settings, tmp_path) as gateway:
         async with Client.open(gateway.url, TOKENS["alice"]) as client:
-            path = await path_of(client)
-            async with sending(client, path, 0, DATA[: 9 * MIB], len(DATA)) as (reader, _):
+            path = await path_of(client, way)
+            async with sending(client, path, 0, data[: 9 * MIB], len(data)) as (reader, _):
                 await asyncio.sleep(1.0)
                 os.kill(gateway.pid, signal.SIGTERM)
                 with suppress(ConnectionError):
                     await reader.read()
         assert await offset_of(clients[0], path) == 9 * MIB
-    await assert_complete(clients[1], path, DATA)
+    await assert_complete(clients[1], path, data)
 
 
 async def test_a_client_that_falls_silent_loses_nothing(
@@ -142,69 +158,84 @@ async def test_a_client_that_falls_silent_loses_nothing(
     await assert_complete(clients[0], path, DATA)
 
 
+@WAYS
 async def test_a_store_that_fails_for_a_while_costs_no_more_than_what_it_lost(
-    settings: dict[str, str], clients: tuple[Client, Client], seaweedfs: SeaweedFS, tmp_path: Path
+    settings: dict[str, str],
+    clients: tuple[Client, Client],
+    seaweedfs: SeaweedFS,
+    tmp_path: Path,
+    way: str,
 ) -> None:
+    data = SENT[way]
     async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
         own = {**settings, "GATEWAY_S3_ENDPOINT_URL": proxy.url}
         with Gateway.start(own, tmp_path) as gateway:
             async with Client.open(gateway.url, TOKENS["alice"]) as client:
-                path = await path_of(client)
+                path = await path_of(client, way)
                 proxy.fail(rb"^PUT \S+partNumber=2", Fault.REFUSE)
-                answer = await patch(client, path, 0, DATA, last=True)
+                answer = await patch(client, path, 0, data, last=True)
                 assert answer.status == 503
                 proxy.mend()
-                assert await offset_of(client, path) == 8 * MIB
-    await assert_complete(clients[0], path, DATA)
+                assert await offset_of(client, path) == data.index(DATA) + 8 * MIB
+    await assert_complete(clients[0], path, data)
 
 
 async def test_a_quota_does_not_end_an_upload_by_tus(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    own = {**settings, "GATEWAY_SUBJECT_REQUESTS": "2", "GATEWAY_SUBJECT_WINDOW": "3600"}
+    own = {**settings, "GATEWAY_SUBJECT_REQUESTS": "3", "GATEWAY_SUBJECT_WINDOW": "3600"}
     with Gateway.start(own, tmp_path) as gateway:
         async with Client.open(gateway.url, TOKENS["bob"]) as client:
             begun = await create(client, {"Upload-Length": "100"})
             path = urlsplit(begun.headers["Location"]).path
             assert (await tus_patch(client, path, 0, b"x")).status == 204
-            answer = await tus_patch(client, path, 1, b"x")
-            assert answer.status == 503
-            assert int(answer.headers["Retry-After"]) > 0
+            assert (await client.request("HEAD", path, headers=TUS)).status == 200
+            for answer in (
+                await tus_patch(client, path, 1, b"x"),
+                await client.request("HEAD", path, headers=TUS),
+                await client.request("DELETE", path, headers=TUS),
+            ):
+                assert answer.status == 503
+                assert int(answer.headers["Retry-After"]) > 0
+            assert (await client.request("HEAD", path, headers=DRAFT)).status == 429
 
 
+@WAYS
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_cuts_and_kills_at_random(
-    settings: dict[str, str], clients: tuple[Client, Client], tmp_path: Path, seed: int
+    settings: dict[str, str], clients: tuple[Client, Client], tmp_path: Path, seed: int, way: str
 ) -> None:
     """Half of the requests are cut off; each fourth one's gateway is killed."""
     chance = random.Random(seed)
-    path = await path_of(clients[0])
+    data = SENT[way]
+    path = await path_of(clients[0], way)
     offset, cuts = 0, 0
     while cuts < 12:
-        announced = len(DATA) - offset
+        announced = len(data) - offset
         size = chance.randint(0, min(announced - 1, 5 * MIB))
         if chance.random() < 0.25:
-            await _killed(settings, tmp_path, path, offset, DATA[offset : offset + size])
+            piece = data[offset : offset + size]
+            await _killed(settings, tmp_path, path, offset, piece, announced)
             now = await offset_of(chance.choice(clients), path)
             assert offset <= now <= offset + size
         else:
             client = chance.choice(clients)
-            piece = DATA[offset : offset + size]
+            piece = data[offset : offset + size]
             async with sending(client, path, offset, piece, announced) as (reader, writer):
                 writer.write_eof()
                 await reader.read()
             now = await offset_of(chance.choice(clients), path)
             assert now == offset + size
         offset, cuts = now, cuts + 1
-    await assert_complete(clients[1], path, DATA)
+    await assert_complete(clients[1], path, data)
 
 
 async def _killed(
-    settings: dict[str, str], directory: Path, path: str, offset: int, data: bytes
+    settings: dict[str, str], directory: Path, path: str, offset: int, data: bytes, announced: int
 ) -> None:
     with Gateway.start(settings, directory) as gateway:
         async with Client.open(gateway.url, TOKENS["alice"]) as client:
-            async with sending(client, path, offset, data, len(DATA) - offset):
+            async with sending(client, path, offset, data, announced):
                 await asyncio.sleep(0.2)
                 os.kill(gateway.pid, signal.SIGKILL)
             with suppress(aiohttp.ClientError):

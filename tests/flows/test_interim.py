@@ -34,7 +34,7 @@ async def go_on(client: Client, place: str, version: str) -> Answer:
     state = await client.request("HEAD", place, headers=said)
     assert state.status == 204, state.headers
     offset = int(state.headers["Upload-Offset"])
-    assert offset == HALF
+    assert offset <= HALF  # less, if this came before the first task's body was read
     field, _, value = TASKS[version][0].partition(": ")
     part = {"Content-Type": "application/partial-upload", "Upload-Offset": str(offset)}
     rest = {**said, **part, field: value}
@@ -106,7 +106,8 @@ async def test_a_repeated_task_sends_one_message(client: Client, sandbox: Sandbo
     late = await client.request("HEAD", promise["Location"])
     assert late.status == 410, late.headers
     async with begun(client, channel, *lines) as third:
-        assert (await third.answer())[2] == message
+        _, fields, repeated = await third.answer()
+        assert (repeated, fields["Upload-Complete"]) == (message, "?1")
     assert [message] == await sandbox.messages(f"channels/{channel}")
 
 

@@ -1,6 +1,6 @@
-"""No multipart request is resumed: nothing promises it, and no part is taken for the whole.
+"""What is not resumed: nothing promises it, and no part is taken for the whole.
 
-What is resumed is in `test_sessions.py`.
+What is resumed is in `test_sessions.py`, and forms in `test_forms_in_parts.py`.
 """
 
 import json
@@ -123,9 +123,27 @@ async def test_a_complete_upload_is_accepted_whatever_it_offers(
 
 
 @pytest.mark.parametrize("lines", PARTIAL.values(), ids=PARTIAL)
-async def test_a_part_is_not_taken_for_the_whole(ways: Ways, lines: tuple[str]) -> None:
-    for gateway in ways.each:
+async def test_a_part_is_not_taken_for_the_whole(
+    ways: Ways, off: Gateway, lines: tuple[str]
+) -> None:
+    for gateway in (*ways.relays, off):
         assert_refused(await exchange(gateway.url, upload(*lines)), ways.upstream)
+
+
+async def test_no_form_is_continued_that_did_not_begin_here(ways: Ways) -> None:
+    lines = PARTIAL["earlier parts were sent"]
+    assert_refused(await exchange(ways.hosts.url, upload(*lines)), ways.upstream)
+
+
+@pytest.mark.parametrize(
+    "lines", [PARTIAL["on the second line"], ("Upload-Incomplete: ?1",)], ids=["two", "another's"]
+)
+async def test_who_says_two_things_is_not_believed_either(
+    ways: Ways, lines: tuple[str, ...]
+) -> None:
+    answer = await exchange(ways.hosts.url, upload(*lines))
+    assert answer.status == 400
+    assert ways.upstream.take() == []
 
 
 @pytest.mark.parametrize(("method", "lines", "body"), NO_FORMS.values(), ids=NO_FORMS)

@@ -244,6 +244,18 @@ async def test_a_file_by_tus_is_registered(client: Client) -> None:
     assert (state.status, state.headers["Upload-Offset"]) == (200, str(len(data)))
 
 
+async def test_a_query_of_a_creation_by_tus_is_the_upstreams(client: Client) -> None:
+    answer = await client.request(
+        "POST",
+        f"/gateway/tus{PATH}?grant=a%20b",
+        headers=TUS | {"Upload-Length": str(len(files.PNG))},
+    )
+    place = answer.headers["Location"]
+    assert (await tus_patch(client, place, 0, files.PNG)).status == 204
+    ended = await client.end_of(answer.upload_id)
+    assert (ended["state"], ended["target"]["path"]) == ("registered", f"{PATH}?grant=a%20b")
+
+
 async def test_a_creation_by_tus_may_bring_the_file(client: Client) -> None:
     begun = await create(client, {"Upload-Length": str(len(files.PNG))}, files.PNG)
     assert begun.status == 201, begun.body

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -51,22 +51,26 @@ class Task:
         await self.writer.drain()
 
 
-@asynccontextmanager
-async def begun(
+def begun(
     client: Client, channel: int, *lines: str, size: int = len(CONTENT)
-) -> AsyncIterator[Task]:
-    """An upload task that has sent its head; it is cut at the end."""
-    address = urlsplit(client.url)
-    task = Task(*await asyncio.open_connection(address.hostname, address.port))
+) -> AbstractAsyncContextManager[Task]:
+    """An upload task that sends a file as it is."""
     own = (
-        f"Authorization: Bearer {client.token}",
         f"Content-Length: {size}",
         "Content-Type: video/mp4",
         'Content-Disposition: inline; filename="clip.mp4"',
     )
     path = f"/gateway/raw/v1/channels/{channel}/messages?groupTag=cats"
+    return begun_at(client, path, *own, *lines)
+
+
+@asynccontextmanager
+async def begun_at(client: Client, path: str, *lines: str) -> AsyncIterator[Task]:
+    """An upload task that has sent its head; it is cut at the end."""
+    address = urlsplit(client.url)
+    task = Task(*await asyncio.open_connection(address.hostname, address.port))
     try:
-        await task.send(head(path, *own, *lines))
+        await task.send(head(path, f"Authorization: Bearer {client.token}", *lines))
         yield task
     finally:
         task.writer.close()

@@ -152,5 +152,5 @@ def test_each_step_has_a_queue_of_its_own(own_redis_url: str, broker: Redis) -> 
             queue.send(step, f"upload-{number}")
     queue.close()
     assert queue.depths() == {step: broker.llen(step) for step in Step}
-    assert list(queue.depths().values()) == [1, 2, 3, 4, 5, 6]
-    assert queue.depth() == 21
+    assert list(queue.depths().values()) == [1, 2, 3, 4, 5, 6, 7]
+    assert queue.depth() == 28

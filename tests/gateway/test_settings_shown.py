@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.doctor.configuration import check
-from gateway.settings import Settings
+from gateway.settings import TABLES, Settings
 from gateway.settings.shown import HIDDEN
 from gateway.terminal import Console
 
@@ -28,6 +28,9 @@ SECRETS = {
     "GATEWAY_AUTH_JWKS_URL": f"https://issuer.internal/keys?key={SECRET}",
     "GATEWAY_AUTH_INTROSPECTION_CLIENT_ID": "gateway",
     "GATEWAY_AUTH_INTROSPECTION_CLIENT_SECRET": SECRET,
+    "GATEWAY_ADMIN_TOKEN": SECRET * 5,
+    "GATEWAY_WEBHOOK_URL": "https://backend.internal/hook",
+    "GATEWAY_WEBHOOK_SECRET": f"whsec_{SECRET}{'A' * 36}",
 }
 
 
@@ -75,7 +78,7 @@ def lines(environ: Mapping[str, str]) -> Told:
 
 def test_every_setting_is_shown_with_its_default() -> None:
     found = shown({"GATEWAY_SECRET_KEY": KEY})
-    assert set(found) == {f"GATEWAY_{n.upper()}" for n in Settings.model_fields if n != "routes"}
+    assert set(found) == {f"GATEWAY_{n.upper()}" for n in Settings.model_fields if n not in TABLES}
     assert found["GATEWAY_PORT"] == (8080, "default", None)
     assert found["GATEWAY_MAX_FILE_SIZE"] == (10 * 1024**3, "default", None)
     assert found["GATEWAY_AUTH"] == (["upstream"], "default", None)

@@ -63,6 +63,7 @@ WHOLE = Upload(
     result=Answer(200, (("Content-Type", "v"),), b"\xff"),
     fault=Fault("s", "d"),
     removed=Removed(NOW, Cause.SUBJECT),
+    came_as=1,
 )  # fmt: skip
 """With something in every field."""
 

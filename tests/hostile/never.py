@@ -36,8 +36,8 @@ _MEMORY = 64 * 1024 * 1024
 """Bytes by which a gateway may grow in one look: buffers of all the uploads that come at once."""
 _MOMENT = 0.3
 """Seconds in which whatever has an answer at all gets it, as a rule."""
-_REFUSING = frozenset({501, 503})
-"""What is no fault of ours: WebSockets are refused, and too much at once."""
+_REFUSING = frozenset({503})
+"""What is no fault of ours: too much at once."""
 _FAULTS = (b"Traceback", b"request.failed", b"was never retrieved", b"was never awaited")
 _OF_WHOLE_UPLOADS = {State.REGISTERED, State.AUDITED, State.FLAGGED}
 _PREFIXES = (keys.INCOMING, keys.PENDING, keys.RECORDS, keys.DEAD)

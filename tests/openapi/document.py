@@ -101,7 +101,7 @@ def document() -> JSON:
             "title": "ChatKitty upload gateway",
             "version": version("chatkitty-gateway"),
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
-            "description": "The gateway's own resources. Every other request is one to ChatKitty's API, which the gateway checks and passes on.",
+            "description": "The gateway's own resources. Every other request is one to ChatKitty's API, which the gateway checks and passes on. Pages of the origins in GATEWAY_CORS_ORIGINS may read every answer, and every path answers their preflights.",
         },
         "servers": _PUBLIC,
         "tags": TAGS,
@@ -110,6 +110,8 @@ def document() -> JSON:
             **_about_the_process(),
             "/gateway/uploads": _list(),
             "/gateway/uploads/{id}": _upload(),
+            "/gateway/uploads/{id}/events": _events_of_one(),
+            "/gateway/events": _events_of_all(),
             "/gateway/files/{token}/{name}": _hosted_file(),
             **_beginnings(),
         },
@@ -335,6 +337,40 @@ def _complete() -> JSON:
     return {"200": registered, "202": accepted}
 
 
+def _events_of_one() -> JSON:
+    return {
+        "parameters": _named("UploadId"),
+        "get": {
+            "operationId": "streamUpload",
+            "tags": ["Uploads"],
+            "summary": "Each state of an upload until it has ended, as server-sent events",
+            "parameters": _named("LastEventId"),
+            "responses": {
+                "200": _stream(),
+                "204": _answer("The upload has ended, and the client has its last event"),
+                **_faults(*_ALWAYS, *_TOKEN, 404),
+            },
+        },
+    }
+
+
+def _events_of_all() -> JSON:
+    return {
+        "get": {
+            "operationId": "streamUploads",
+            "tags": ["Uploads"],
+            "summary": "The states of all uploads of the caller, as server-sent events",
+            "parameters": _named("LastEventId"),
+            "responses": {"200": _stream(), **_faults(*_ALWAYS, *_TOKEN)},
+        }
+    }
+
+
+def _stream() -> JSON:
+    answer = _answer("Events of the kinds `state` and `end`, as docs/events.md says")
+    return {**answer, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+
 def _upload() -> JSON:
     kept = _answer(
         "The bytes are kept. By tus, also if the upload is complete.", "Upload-Id", *_STANDING
@@ -349,17 +385,22 @@ def _upload() -> JSON:
         "operationId": "getUpload",
         "tags": ["Uploads"],
         "summary": "One upload of the caller",
-        "description": "An upload of another subject reads as if it did not exist. While more of an upload is to come, `offset`, `length` and `expires` say how far it is, and the headers say it in the dialect of the request.",
-        "parameters": dialects,
+        "description": "An upload of another subject reads as if it did not exist. With `If-None-Match` and `Prefer: wait=N`, the answer comes when the upload has another `ETag`, or after N seconds. While more of an upload is to come, `offset`, `length` and `expires` say how far it is, and the headers say it in the dialect of the request.",
+        "parameters": [*dialects, *_named("IfNoneMatch", "Prefer")],
         "responses": {
             "200": _answer(
                 "The upload",
+                "ETag",
+                "Preference-Applied",
                 *_STANDING,
                 "Upload-Length",
                 "Upload-Defer-Length",
                 "Upload-Metadata",
                 schema=ref("schemas", "Upload"),
                 examples={"ended": {"value": _REGISTERED}, "receiving": {"value": _RECEIVING}},
+            ),
+            "304": _answer(
+                "The client has this version of the upload", "ETag", "Preference-Applied"
             ),
             **_faults(*_ALWAYS, *_TOKEN, 404, 412),
         },
@@ -389,7 +430,8 @@ def _upload() -> JSON:
         "description": "By tus with `Tus-Resumable`, otherwise by the IETF draft. Every byte that came counts, also if the connection breaks.",
         "parameters": [
             *dialects,
-            *_named("UploadOffset", "UploadComplete", "UploadLength", "UploadChecksum", "Prefer"),
+            *_named("UploadOffset", "UploadComplete", "UploadLength", "UploadChecksum"),
+            *_named("ContentDigest", "Prefer"),
         ],
         "requestBody": {
             "required": True,
@@ -427,7 +469,7 @@ def _upload() -> JSON:
         "summary": "PATCH or DELETE, for tus clients that cannot send these methods",
         "parameters": _named(
             *("MethodOverride", "TusResumable", "UploadOffset", "UploadLength"),
-            *("UploadChecksum", "Prefer"),
+            *("UploadChecksum", "ContentDigest", "Prefer"),
         ),
         "requestBody": {"content": {tus.CONTENT: BINARY}},
         "responses": {
@@ -448,7 +490,14 @@ def _upload() -> JSON:
 
 def _hosted_file() -> JSON:
     content = {"*/*": BINARY}
-    file = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition", "Cache-Control")
+    file = (
+        "Repr-Digest",
+        "ETag",
+        "Last-Modified",
+        "Accept-Ranges",
+        "Content-Disposition",
+        "Cache-Control",
+    )
     return _with_head(
         {
             "operationId": "getFile",
@@ -497,7 +546,8 @@ def _beginnings() -> JSON:
 
 def _begun() -> JSON:
     return _answer(
-        "More of the file is to come, at `Location`", "Upload-Id", "Location", *_STANDING
+        "The upload is at `Location`. By tus, it may be complete already.",
+        *("Upload-Id", "Location", *_STANDING),
     )
 
 
@@ -512,7 +562,8 @@ def _raw(kind: str, what: str) -> JSON:
             "description": "`Content-Type` is the type of the file, and `Content-Disposition` has its name. With `Upload-Complete: ?0`, more of it follows by PATCH.",
             "parameters": _named(
                 *("ContentDisposition", "IdempotencyKey", "Prefer", "DraftVersion"),
-                *("UploadCompleteAtFirst", "UploadLengthOptional", *fields),
+                *("UploadCompleteAtFirst", "UploadLengthOptional", "ContentDigest", "ReprDigest"),
+                *fields,
             ),
             "requestBody": {"required": True, "content": {"*/*": BINARY}},
             "responses": {
@@ -547,16 +598,11 @@ def _tus(kind: str, what: str) -> JSON:
             "description": "The first bytes may come with the creation.",
             "parameters": _named(
                 *("TusResumable", "UploadLengthOfCreation", "UploadDeferLength"),
-                *("UploadMetadata", "UploadChecksum", "IdempotencyKey", "Prefer"),
+                *("UploadMetadata", "UploadChecksum", "ContentDigest", "IdempotencyKey", "Prefer"),
             ),
             "requestBody": {"content": {tus.CONTENT: BINARY}},
             "responses": {
-                "200": _complete()["200"],
                 "201": _begun(),
-                "204": _answer(
-                    "The whole file came with the creation, and is accepted",
-                    *("Upload-Id", "Location", *_STANDING),
-                ),
                 **_faults(*_ALWAYS, *_TOKEN, *_CONTINUING),
             },
         },

@@ -77,6 +77,9 @@ PARAMETERS: Final[JSON] = {
     "FileName": _parameter("path", "name", "A name for the reader", example="cat.png"),
     "Range": _parameter("header", "Range", "One range of bytes"),
     "IfNoneMatch": _parameter("header", "If-None-Match", "The `ETag` that the client has"),
+    "LastEventId": _parameter(
+        "header", "Last-Event-ID", "The `id` of the last event that the client has"
+    ),
     "State": _parameter("query", "state", "Only uploads in this state", ref("schemas", "State")),
     "Size": _parameter(
         "query",
@@ -95,7 +98,7 @@ PARAMETERS: Final[JSON] = {
     "Prefer": _parameter(
         "header",
         "Prefer",
-        "`respond-async`, or `wait=N`: how long the client waits for the registration. Anything else is ignored.",
+        "`respond-async`, or `wait=N`: how many seconds the client waits for the registration; by GET with `If-None-Match`, for a change. Anything else is ignored.",
         example="wait=25",
     ),
     "ContentDisposition": _parameter(
@@ -154,6 +157,16 @@ PARAMETERS: Final[JSON] = {
         "header",
         "Upload-Checksum",
         "By tus: `sha1` or `sha256`, a space, and the digest of this content in Base64",
+    ),
+    "ContentDigest": _parameter(
+        "header",
+        "Content-Digest",
+        "The digest of this content (RFC 9530), by `sha-256` or `sha-512`; other algorithms are ignored",
+    ),
+    "ReprDigest": _parameter(
+        "header",
+        "Repr-Digest",
+        "The digest of the file, if it comes in one request (RFC 9530)",
     ),
     "TusResumable": _parameter(
         "header",
@@ -215,6 +228,7 @@ HEADERS: Final[JSON] = {
     ),
     "WWW-Authenticate": _header("Which token is needed (RFC 6750)"),
     "Allow": _header("The methods of this path"),
+    "Repr-Digest": _header("The digests of the file, as far as they are known (RFC 9530)"),
     "ETag": _header("Identifies the content"),
     "Last-Modified": _header("When the file was stored"),
     "Accept-Ranges": _header("`bytes`"),

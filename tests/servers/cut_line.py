@@ -1,7 +1,7 @@
 """A line to a server that breaks after a number of bytes, as a phone's does on its way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Self
 from urllib.parse import urlsplit
@@ -20,6 +20,8 @@ class CutLine:
         """Where it leads to, once that is known: the server may have to know the line's URL."""
         self.passed = 0
         """Bytes that clients sent."""
+        self.at_cut: Callable[[], None] | None = None
+        """What is done where the line breaks, before its ends learn of that."""
         self._cuts: list[int] = []
 
     @classmethod
@@ -56,6 +58,8 @@ class CutLine:
                 data = data[: self._cuts.pop(0) - self.passed]
                 self.passed += len(data)
                 writer.write(data)
+                if self.at_cut is not None:
+                    self.at_cut()
                 return
             self.passed += len(data)
             writer.write(data)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-_NAMES = ("_SECRET", "_SECRET_KEY", "_SECRET_ACCESS_KEY")
+_NAMES = ("_SECRET", "_SECRET_KEY", "_SECRET_ACCESS_KEY", "_ADMIN_TOKEN")
 _LEAST = 8
 """Shorter secrets would be found by chance."""
 

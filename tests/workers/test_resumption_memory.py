@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gateway.backends import Backends, open_backends
 from gateway.resumable.appending import Appender
-from gateway.resumable.finishing import completed
+from gateway.resumable.finishing import completed, described
 from gateway.resumable.session import Session
 from gateway.resumable.sessions import Sessions
 from gateway.settings import load
@@ -44,7 +44,7 @@ async def complete(backends: Backends) -> str:
     await appender.write(bytes(SIZE))
 
     def conclude(session: Session) -> Session:
-        return completed(session, backends, datetime.now(UTC))
+        return completed(session, described(session), backends, datetime.now(UTC))
 
     await appender.commit(conclude)
     return upload.id

@@ -252,7 +252,7 @@ async def test_a_relayed_upload_is_kept_in_the_bucket_if_redis_is_down(
     backends: Backends,
 ) -> None:
     nowhere = Redis.from_url("redis://127.0.0.1:1/0")
-    ledger = Ledger(backends.store, nowhere, 60)
+    ledger = Ledger(backends.store, nowhere, 60, backends.outbox)
     upload = stored_upload(Delivery.RELAY)
     await ledger.accept_relayed(upload)
     assert await ledger.find(upload.id) == upload

@@ -108,7 +108,7 @@ class Child:
     async def answers(self, count: int, within: float | None = None) -> AsyncIterator[str]:
         """That many of libmagic's types, as they come; empty for what it does not know.
 
-        Each comes `within` so many seconds, else ANSWER_SECONDS. Raises NoAnswer; after that, or a
+        Each comes within `within` seconds, else ANSWER_SECONDS. Raises NoAnswer; after that, or a
         cancellation, the child cannot be used any more.
         """
         seconds = ANSWER_SECONDS if within is None else within
@@ -171,7 +171,7 @@ class _Exchange:
             self._left.popleft().is_answered(answer or None)
 
     def ended(self) -> None:
-        """The child has ended: for a reason of its own, or over the question that was next."""
+        """Note that the child has ended, perhaps because of the question that was next."""
         self._put_back_rest()
         if not self._left:
             return

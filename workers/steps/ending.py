@@ -10,7 +10,7 @@ from gateway.choices import Delivery
 from gateway.metrics.catalogue import ENDS, UPLOAD_SECONDS
 from gateway.records import offers, sealed
 from gateway.records.bucket import Entry
-from gateway.records.completion_events import announce
+from gateway.records.completion_events import announce_end
 from gateway.records.expiry import Expiries
 from gateway.records.spare import forget_token
 from gateway.telemetry import get_logger
@@ -56,8 +56,8 @@ async def end(
         ENDS.add(upload.delivery, state)
         UPLOAD_SECONDS.of(upload.delivery, state).observe(took)
         log.info("upload.ended", state=state, fault=ended.fault)
-    if upload.delivery is Delivery.EXTERNAL:  # no request waits for an audit
-        await announce(backends.redis, upload.id, told if entry.upload is ended else None)
+    if upload.delivery is Delivery.EXTERNAL:  # the ledger has announced the end of an audit
+        await announce_end(backends.redis, upload, told if entry.upload is ended else None)
     return entry
 
 

@@ -200,23 +200,37 @@ def _give_back(step: Step, upload_id: str, services: WorkerServices) -> None:
 
 
 def _again(step: Step) -> Step:
-    """The step to send for an unfinished one: an order has no record to resume from."""
-    return step if step is Step.REMOVE else Step.RESUME
+    """The step to send for one that did not finish: others than uploads have no record."""
+    return step if step in _UNREADABLE else Step.RESUME
 
 
 def _work_of(step: Step, work: StepWork, tries: int) -> StepWork:
     if tries <= MOST_TRIES:
         return work
-    return partial(_give_up_unreadable, work) if step is Step.REMOVE else _give_up
+    give_up = _UNREADABLE.get(step)
+    return partial(give_up, work) if give_up is not None else _give_up
 
 
-async def _give_up_unreadable(work: StepWork, order_id: str, services: WorkerServices) -> None:
+async def _give_up_order(work: StepWork, order_id: str, services: WorkerServices) -> None:
     """Set an order aside if it cannot be read. Others are harmless, and are carried out."""
     if await Removals(services.backends.store).set_aside_unreadable(order_id):
         DEAD_LETTERS.add()
         log.error("removal.dead_letter", order_id=order_id, tries=MOST_TRIES)
         return
     await work(order_id, services)
+
+
+async def _give_up_message(work: StepWork, name: str, services: WorkerServices) -> None:
+    """Set a message aside if it cannot be read. Others are harmless, and are sent."""
+    if await services.backends.outbox.set_aside_unreadable(name):
+        DEAD_LETTERS.add()
+        log.error("webhook.unreadable", message=name, tries=MOST_TRIES)
+        return
+    await work(name, services)
+
+
+_UNREADABLE: Final = {Step.REMOVE: _give_up_order, Step.NOTIFY: _give_up_message}
+"""Steps of what is no upload, and what is done if it cannot be read."""
 
 
 async def _give_up(upload_id: str, services: WorkerServices) -> None:

@@ -133,6 +133,7 @@ async def _erase(order: Order, entry: Entry | None, backends: Backends) -> None:
         crash.point(crash.Point.REMOVAL_ERASED)
     await backends.ledger.forget_file(order.upload_id)
     await backends.store.delete(keys.dead(order.upload_id))
+    await backends.outbox.forget_dead(order.upload_id)
     if order.subject is not None:
         await backends.redis.zrem(keys.of_subject(order.subject), order.upload_id)
         await backends.redis.delete(*keys.quota(order.subject))

@@ -22,7 +22,7 @@ MOST_WAITING: Final = 5_000
 
 
 async def resend(backends: Backends, lease: Lease) -> int:
-    """Send tasks for overdue uploads, then removals, the oldest first; returns how many.
+    """Send tasks for overdue uploads, removals, then messages, the oldest first; returns how many.
 
     Where there are more than may wait, the next pass goes on behind the last of them. Raises
     LeaseLost, StoreUnavailable.
@@ -30,7 +30,8 @@ async def resend(backends: Backends, lease: Lease) -> int:
     room = await _room(backends)
     sent = await _resend_relayed(backends, room)
     sent += await _resend_pending(backends, lease, room - sent)
-    return sent + await _resend_removals(backends, lease, room - sent)
+    sent += await _resend_removals(backends, lease, room - sent)
+    return sent + await _resend_messages(backends, lease, room - sent)
 
 
 async def _room(backends: Backends) -> int:
@@ -68,6 +69,15 @@ async def _resend_removals(backends: Backends, lease: Lease, room: int) -> int:
     orders = ((each.id, each.age) async for each in Removals(backends.store).all(after))
     sent, after = await _resend_overdue(backends, lease, _Walk(Step.REMOVE, orders, after), room)
     lease.memory = replace(lease.memory, removals=after)
+    return sent
+
+
+async def _resend_messages(backends: Backends, lease: Lease, room: int) -> int:
+    """They may wait for hours, so nothing else waits behind them."""
+    after = lease.memory.messages
+    walk = _Walk(Step.NOTIFY, backends.outbox.all(after), after)
+    sent, after = await _resend_overdue(backends, lease, walk, room)
+    lease.memory = replace(lease.memory, messages=after)
     return sent
 
 

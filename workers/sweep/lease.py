@@ -36,6 +36,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     pending: str | None = None
     removals: str | None = None
+    messages: str | None = None
     walk: str | None = None
     fresh: str | None = None
     claims: str | None = None

@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from contextlib import aclosing
 from typing import Final
 
+import msgspec
 from redis.exceptions import RedisError
 
 from gateway.backends import Backends
@@ -15,6 +17,9 @@ from gateway.uploads import keys
 from gateway.uploads.ids import created_at, parse_id
 
 log = get_logger(__name__)
+
+_READ: Final = 8
+"""Messages that are read: how long they have waited is not in the listing."""
 
 _MOST: Final = 10_000
 """The most pending uploads, orphans or sessions that are counted; a larger count is no use."""
@@ -46,6 +51,7 @@ async def survey(backends: Backends, counted: backlog_snapshot.Count | None) -> 
         queued=queued,
         orphans=await _orphans(backends),
         sessions=await _sessions(backends),
+        outbox_oldest=await _outbox_oldest(backends),
         counted=counted,
     )
     await backlog_snapshot.keep(backends.redis, found)
@@ -70,6 +76,32 @@ async def _sessions(backends: Backends) -> int:
         if number >= _MOST:
             break
     return number
+
+
+async def _outbox_oldest(backends: Backends) -> float:
+    """Seconds for which the oldest message has waited; 0 if none waits.
+
+    A listing says when each was last tried. How long they have waited is read of the first few,
+    which are those of the oldest uploads.
+    """
+    oldest, number = 0.0, 0
+    async with aclosing(backends.outbox.all()) as messages:
+        async for name, age in messages:
+            oldest = max(oldest, age)
+            if number < _READ:
+                oldest = max(oldest, await _waited(backends, name))
+            number += 1
+            if number >= _MOST:
+                break
+    return oldest
+
+
+async def _waited(backends: Backends, name: str) -> float:
+    try:
+        waiting = await backends.outbox.open(name)
+    except msgspec.DecodeError:
+        return 0.0
+    return waiting.progress.waited + waiting.age if waiting is not None else 0.0
 
 
 async def _relayed(backends: Backends) -> tuple[int, float]:

@@ -16,8 +16,10 @@ from gateway.errors import (
 )
 from gateway.multipart import Ambiguity, parse_disposition
 from gateway.resumable.dialects import items
+from gateway.resumable.dialects.digests import CONTENT_DIGEST, digest_in, digests_of_whole
 from gateway.resumable.protocol import (
     Append,
+    Checksum,
     Creation,
     HeadLike,
     Limits,
@@ -79,6 +81,7 @@ class Draft:
             type=head.headers.get("Content-Type"),
             has_content=content != 0,
             escaped=escaped,
+            checksum=_checksum(head.headers, complete=complete),
         )
 
     def append(self, head: HeadLike) -> Append:
@@ -97,7 +100,8 @@ class Draft:
         complete = self._is_complete(head.headers)
         if complete is None:
             raise MalformedRequest(f"{self._field} must say whether more parts follow")
-        return Append(offset, complete, _length(head, offset, complete=complete))
+        length = _length(head, offset, complete=complete)
+        return Append(offset, complete, length, digest_in(head.headers, CONTENT_DIGEST))
 
     def interim(self, report: Report) -> Mapping[str, str] | None:
         """The headers of `104 Upload Resumption Supported`: where to resume after a break.
@@ -213,6 +217,17 @@ def _length(head: HeadLike, offset: int, *, complete: bool) -> int | None:
     if told is not None and told != end:
         raise _inconsistent(told, end)
     return end
+
+
+def _checksum(headers: CIMultiDictProxy[str], *, complete: bool) -> Checksum | None:
+    """What the content of a creation has to hash to; the representation only if it is whole.
+
+    A Repr-Digest cannot be verified if the file comes in several requests: no hash of it can be
+    continued by another process.
+    """
+    if not complete:
+        return digest_in(headers, CONTENT_DIGEST)
+    return next(iter(digests_of_whole(headers)), None)
 
 
 def _inconsistent(length: int, end: int) -> InconsistentUploadLength:

@@ -1,9 +1,11 @@
-"""Structured items (RFC 9651) in the draft's headers: integers and booleans. Pure.
+"""Structured fields (RFC 9651) that are read: integers, booleans, and bytes in dictionaries. Pure.
 
-No library: only two kinds of items are read, and none of those written needs quoting.
+No library: only three kinds of items are read, and none of those written needs quoting.
 """
 
 import re
+from base64 import b64decode
+from binascii import Error
 from typing import Final
 
 from multidict import CIMultiDictProxy
@@ -17,6 +19,11 @@ _DISPLAY: Final = r'%"(?:[ !#$&-~]|%[0-9a-f]{2})*"'
 _BARE: Final = rf"(?:{_NUMBER}|{_STRING}|{_WORD}|{_BYTES}|\?[01]|@-?[0-9]{{1,15}}|{_DISPLAY})"
 _PARAMETERS: Final = rf"(?:; *{_KEY}(?:={_BARE})?)*"
 _ITEM: Final = re.compile(rf" *(?:(?P<integer>-?[0-9]{{1,15}})|\?(?P<boolean>[01])){_PARAMETERS} *")
+_INNER: Final = rf"\( *(?:{_BARE}{_PARAMETERS}(?: +{_BARE}{_PARAMETERS})*)? *\)"
+_MEMBER: Final = re.compile(
+    rf"(?P<key>{_KEY})(?:=(?:(?P<bytes>{_BYTES})|{_BARE}|{_INNER}))?{_PARAMETERS}[ \t]*"
+)
+_COMMA: Final = re.compile(r",[ \t]*")
 
 
 def size(headers: CIMultiDictProxy[str], name: str) -> int | None:
@@ -34,6 +41,39 @@ def flag(headers: CIMultiDictProxy[str], name: str) -> bool | None:
     if found is None or found["boolean"] is None:
         return None
     return found["boolean"] == "1"
+
+
+def dictionary(headers: CIMultiDictProxy[str], name: str) -> dict[str, bytes | None] | None:
+    """The members of a field, those that are bytes with their values; None if it is malformed.
+
+    Several lines of that name are one dictionary, and of members with one key the last counts.
+    """
+    text = ", ".join(headers.getall(name, ())).strip(" ")
+    members: dict[str, bytes | None] = {}
+    at = 0
+    while at < len(text):
+        if members:
+            comma = _COMMA.match(text, at)
+            if comma is None or comma.end() == len(text):
+                return None
+            at = comma.end()
+        member = _MEMBER.match(text, at)
+        if member is None:
+            return None
+        try:
+            members[member["key"]] = _decoded(member["bytes"])
+        except Error:
+            return None
+        at = member.end()
+    return members
+
+
+def _decoded(written: str | None) -> bytes | None:
+    """Bytes as they are written in a field; padding may be missing (RFC 9651 section 4.2.7)."""
+    if written is None:
+        return None
+    text = written.strip(":").rstrip("=")
+    return b64decode(text + "=" * (-len(text) % 4))
 
 
 def written(*, value: bool) -> str:

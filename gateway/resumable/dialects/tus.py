@@ -17,6 +17,7 @@ from gateway.errors import (
     UnsupportedContentType,
     UnsupportedTusVersion,
 )
+from gateway.resumable.dialects.digests import CONTENT_DIGEST, digest_in
 from gateway.resumable.dialects.metadata import read_metadata
 from gateway.resumable.protocol import (
     Append,
@@ -171,9 +172,10 @@ def _length(headers: CIMultiDictProxy[str], *, required: bool) -> int | None:
 
 
 def _checksum(headers: CIMultiDictProxy[str]) -> Checksum | None:
+    """The checksum of tus, or else the one that any request may have."""
     values = headers.getall(_CHECKSUM, ())
     if not values:
-        return None
+        return digest_in(headers, CONTENT_DIGEST)
     algorithm, _, encoded = values[0].partition(" ")
     if len(values) > 1 or algorithm not in ALGORITHMS:
         raise MalformedRequest(f"{_CHECKSUM} must be one of {', '.join(ALGORITHMS)}")

@@ -70,13 +70,34 @@ def settle(
     """
     check_expectation(head.headers)
     check_whole(head.headers)
+    admitted = _settle_form(_Asked(head, principal, upload_id, request_id), services)
+    _check_length(head, admitted.body_limit)
+    return admitted
+
+
+def settle_parts(
+    head: Head, principal: Principal, services: Services, upload_id: str, request_id: str
+) -> Admitted:
+    """Decide on a form that may come in several requests, of which this is the first. Does no I/O.
+
+    Raises what `settle` raises but for its length, and MalformedUpload for several boundaries.
+    """
+    check_expectation(head.headers)
+    admitted = _settle_form(_Asked(head, principal, upload_id, request_id), services)
+    if len(admitted.boundaries.candidates) > 1:
+        raise MalformedUpload(
+            "the Content-Type declares several boundaries: declare one, or send the whole form in"
+            " one request"
+        )
+    return admitted
+
+
+def _settle_form(asked: "_Asked", services: Services) -> Admitted:
+    head = asked.head
     target = Target(head.method, head.target)
-    route = _route_of(head, target, principal, services)
+    route = _route_of(head, target, asked.principal, services)
     boundaries = declared_boundaries(_content_type(head.headers))
     check_encoding(head.headers)
-    body_limit = route.max_file_size + services.settings.max_form_size
-    _check_length(head, body_limit)
-    asked = _Asked(head, principal, upload_id, request_id)
     return _admitted(asked, services, route, target, boundaries)
 
 

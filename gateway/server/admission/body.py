@@ -1,8 +1,10 @@
 """A request's body as it comes in, its faults as our own errors."""
 
 import asyncio
+import hashlib
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 
 import aiohttp
 from aiohttp import HttpVersion11, web
@@ -13,12 +15,15 @@ from gateway.delivery.relay.body_clock import SILENT, TOO_SLOW
 from gateway.errors import (
     AuthorizationEnded,
     BodyTimeout,
+    ChecksumFailed,
+    DigestMismatch,
     FileTooLarge,
     MalformedRequest,
     UploadAborted,
 )
 from gateway.heads import head
 from gateway.limits.minimum_rate import Pace
+from gateway.resumable.protocol import Checksum
 from gateway.server.connection.context import CONTINUED
 from gateway.server.services import Services
 
@@ -96,6 +101,34 @@ async def read_body(
             yield chunk
     finally:
         services.bodies.discard(reader)
+
+
+async def verified(
+    body: AsyncGenerator[bytes, None], digests: Sequence[Checksum]
+) -> AsyncGenerator[bytes, None]:
+    """The chunks of the body, which is then known to have all the digests.
+
+    Raises DigestMismatch at its end if it has not.
+    """
+    hashed = {digest.algorithm: hashlib.new(digest.algorithm) for digest in digests}
+    async with aclosing(body):
+        async for chunk in body:
+            for each in hashed.values():
+                each.update(chunk)
+            yield chunk
+    for digest in digests:
+        check_digest(digest, hashed[digest.algorithm].digest())
+
+
+def check_digest(expected: Checksum, found: bytes) -> None:
+    """Raises DigestMismatch, or for a checksum of tus ChecksumFailed, unless they are equal."""
+    if expected.digest == found:
+        return
+    if expected.field is None:
+        raise ChecksumFailed("the content does not match its checksum")
+    raise DigestMismatch(
+        f"the content that arrived does not match the {expected.algorithm} in {expected.field}"
+    )
 
 
 async def next_of(content: aiohttp.StreamReader) -> bytes:

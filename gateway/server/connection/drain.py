@@ -10,7 +10,7 @@ import ctypes
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,12 +37,14 @@ _NO_SYN: Final = b"".join(
 class Drain:
     """How far the end has come: `draining` is for readiness, `closing` for every answer.
 
-    `at_closing` is called once no client can connect any more.
+    `at_closing` is called once no client can connect any more. `others` are the open connections
+    that the server does not know any more.
     """
 
     draining: bool = False
     closing: bool = False
     at_closing: list[Callable[[], None]] = field(default_factory=list)
+    others: Sized = ()
 
 
 async def drain(
@@ -66,12 +68,14 @@ async def drain(
         one.close()
     for call in state.at_closing:
         call()
-    await _until(lambda: not server.connections, hastened, min(_IDLE_SECONDS, limit))
+    await _until(
+        lambda: not (server.connections or state.others), hastened, min(_IDLE_SECONDS, limit)
+    )
     for connection in server.connections:
         if isinstance(connection, Handler) and connection.idle:
             connection.force_close()
-    await _until(lambda: not server.connections, hastened, limit)
-    log.info("gateway.drained", left=len(server.connections))
+    await _until(lambda: not (server.connections or state.others), hastened, limit)
+    log.info("gateway.drained", left=len(server.connections) + len(state.others))
 
 
 def _refuse_new(server: asyncio.Server) -> None:

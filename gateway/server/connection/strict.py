@@ -16,6 +16,7 @@ from gateway.server.connection.context import SERVER, new_request_id
 from gateway.server.connection.diagnosis import CODING_IN_1_0, NOT_CHUNKED, UNKNOWN
 from gateway.server.connection.timeouts import PatientHandler
 from gateway.server.fields import headers
+from gateway.server.fields.cors import cors_of
 from gateway.server.fields.target import with_read_target
 from gateway.telemetry import get_logger
 
@@ -27,9 +28,12 @@ _FOR_PROXIES: Final = frozenset({"CONNECT", "TRACE"})
 class Handler(PatientHandler):
     """One client's connection; invalid requests are answered with a problem."""
 
-    __slots__ = ("_newest_body",)
+    __slots__ = ("_newest_body", "_unread")
 
     _newest_body: aiohttp.StreamReader
+
+    _unread: bytes
+    """What had come of a head when it was refused."""
 
     def data_received(self, data: bytes) -> None:
         """Pass on what was sent, but refuse what the parser accepts or ignores by mistake."""
@@ -73,6 +77,8 @@ class Handler(PatientHandler):
             "Server": SERVER,
             "Connection": "close",
         }
+        if (cors := cors_of(self._settings.cors_origins)) is not None:
+            headers |= dict(cors.fields_of_unread(getattr(self, "_unread", b"")))
         # RFC 9110 section 2.5: the version is the server's own. aiohttp uses 1.0 for what it
         # could not read.
         answer_in_1_1(request)

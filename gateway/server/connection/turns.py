@@ -5,6 +5,7 @@ sees it: a client without a verified token uses no more memory than that. Bytes 
 until it was answered, and reading from the client pauses.
 """
 
+import asyncio
 import time
 from typing import Any, Final
 
@@ -90,7 +91,7 @@ class TurnHandler(Handler):
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - any that asyncio has
         """Accept a client; refuse one above the limit without creating anything for it."""
         if not self._limit.enter(self, transport.get_extra_info("peername")):
-            transport.write(refusal())
+            transport.write(refusal(self._settings, transport))
             transport.close()
             return
         transport.max_size = HEAD_READ
@@ -164,6 +165,17 @@ class TurnHandler(Handler):
         """Whether there is nothing to do but to wait for a head, or for the rest of one."""
         return not self._returning and super().awaits_head
 
+    def hand_over(self) -> tuple[asyncio.Transport, bytes] | None:
+        """Leave the connection to another protocol.
+
+        Returns the transport, and the bytes behind the request that is being answered; None if the
+        client has disconnected.
+        """
+        transport, self.transport = self.transport, None
+        later, self._later = self._later, b""
+        self.connection_lost(None)  # for all who know this connection, it has ended
+        return (transport, later) if transport is not None else None
+
     # --- what the limit on connections asks ------------------------------------------------------
 
     @property
@@ -201,7 +213,7 @@ class TurnHandler(Handler):
             end = data.find(BLANK_LINE)
         size = end + len(BLANK_LINE) if end >= 0 else known + len(data)
         if size > self._settings.max_head_size:
-            self._refuse_head()
+            self._refuse_head(data)
         elif end >= 0:
             self._begin(self._take_unfinished() if known else data, size)
         else:
@@ -228,7 +240,8 @@ class TurnHandler(Handler):
         except HttpProcessingError:
             self._begin_lending(self._take_unfinished(), size)
 
-    def _refuse_head(self) -> None:
+    def _refuse_head(self, data: bytes) -> None:
+        self._note_unread(bytes(self._unfinished) or data)
         limit = self._settings.max_head_size
         fault = HeadTooLarge(f"the head of the request is larger than {limit} bytes")
         self.answer_fault(_TOO_LARGE_STATUS, fault)
@@ -240,10 +253,17 @@ class TurnHandler(Handler):
 
     def answer_fault(self, status: int, fault: Exception) -> None:
         """Answer an error in a head."""
+        if self._unfinished:
+            self._note_unread(bytes(self._unfinished))
         self._unfinished.clear()
         self._lent = True
         super().answer_fault(status, fault)
         self._forget_rest()
+
+    def _note_unread(self, head: bytes) -> None:
+        """Keep a head that is refused, if its answer depends on what can be read in it."""
+        if self._settings.cors_origins:
+            self._unread = head
 
     def _forget_rest(self) -> None:
         """Accept no further request; later bytes are dropped while the client reads the answer."""
@@ -281,10 +301,12 @@ class TurnHandler(Handler):
             self._parser, self._had_chunks = body_parser(self), False
         super().data_received(data[:size])
         if not self._messages:  # HTTP/2 begins with what looks like a head, and is none
+            self._note_unread(data[:size])
             self.answer_fault(_UNREADABLE_STATUS, MalformedRequest(fault_of_head(data[:size])))
             return
         message, body = self._messages[-1]
         if isinstance(message, Unreadable):
+            self._note_unread(data[:size])
             if not isinstance(message.exc, GatewayError):
                 self._messages[-1] = (_explained(data[:size]), body)
             self._forget_rest()

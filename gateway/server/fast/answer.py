@@ -1,40 +1,46 @@
 """Makes the bytes of an answer: of the upstream's answer, or of a problem. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
 
 from aiohttp.http import RawResponseMessage
 
+from gateway.delivery.links import OF_THE_BYTES
 from gateway.delivery.relay import wire
 from gateway.problems import Problem
 from gateway.server.connection.answers import document_of
 from gateway.server.connection.context import SERVER
-from gateway.server.fields import headers
+from gateway.server.fields.cors import Cors, without_raw_cors
 
 _NO_BODY: Final = frozenset({204, 304})
 _HEAD: Final = "HEAD"
 """The method of requests whose answers have no body (RFC 9110 section 9.3.2)."""
 
+_LENGTH: Final = b"content-length"
 _CHUNKED: Final = (b"Transfer-Encoding", b"chunked")
 _SERVER: Final = SERVER.encode()
 
 
 def opening_of(
-    head: RawResponseMessage, whole: bytes | None, own: wire.Lines, now: float, method: str
+    head: RawResponseMessage,
+    passed: tuple[Sequence[tuple[bytes, bytes]], str | None],
+    whole: bytes | None,
+    own: wire.Lines,
+    now: float,
+    method: str,
 ) -> tuple[bytes, bool]:
     """The head of the upstream's answer for the client, with our `own` lines at its end.
 
-    `whole` is its body, if all of it has arrived; `method` is the request's. Also returns whether
-    the body must be sent in chunks, because its length is not known. `now` is in seconds since the
-    epoch.
+    `passed` are its own lines that the client gets, and their Content-Length. `whole` is its body,
+    if all of it has arrived; `method` is the request's. Also returns whether the body must be sent
+    in chunks, because its length is not known. `now` is in seconds since the epoch.
     """
     answered = head.headers
-    lines = headers.raw_to_client(head.raw_headers, answered)
-    length = answered.get("Content-Length")
+    lines, length = list(passed[0]), passed[1]
     if head.code in _NO_BODY and length is not None:  # RFC 9110 section 8.6
-        lines = [line for line in lines if line[0].lower() != b"content-length"]
+        lines = [line for line in lines if line[0].lower() != _LENGTH]
     if "Server" not in answered:
         lines.append((b"Server", _SERVER))
     if "Date" not in answered:
@@ -49,6 +55,20 @@ def opening_of(
             lines.append(_CHUNKED if whole is None else (b"Content-Length", b"%d" % len(whole)))
     reason = head.reason if head.reason.isprintable() else None
     return wire.answer_head(head.code, reason, lines), chunked
+
+
+def changed_lines(
+    lines: list[tuple[bytes, bytes]], cors: Cors | None, *, changed: bool
+) -> list[tuple[bytes, bytes]]:
+    """The headers of the upstream's answer without those that our own replace.
+
+    `changed`: the body has other links than ChatKitty's.
+    """
+    if cors is not None:
+        lines = without_raw_cors(lines)
+    if changed:
+        lines = [line for line in lines if line[0].lower() not in OF_THE_BYTES]
+    return lines
 
 
 def of_problem(

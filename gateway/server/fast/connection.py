@@ -27,6 +27,7 @@ from gateway.server.connection.strict import framing_fault
 from gateway.server.connection.turns import HEAD_READ, TurnHandler
 from gateway.server.fast.passing import PassingFront
 from gateway.server.fast.uploading import UploadFront
+from gateway.server.fields.cors import is_preflight
 from gateway.server.fields.head import Head
 from gateway.server.fields.hosts import is_files_host
 from gateway.server.fields.target import with_read_target
@@ -275,6 +276,8 @@ class Connection(TurnHandler):
         """The front of a request that is no upload. Raises GatewayError if it is refused."""
         services = self._services
         if is_files_host(services.settings, head.headers.get("Host", "")):
+            return None
+        if services.cors is not None and is_preflight(head.method, head.headers):
             return None
         passing = settle_passing(head, services)
         if takes_file(services.settings, head.method, head.target) is not None:

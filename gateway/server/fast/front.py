@@ -309,9 +309,11 @@ class SocketFront(ABC, Generic[_Way]):
 
     def _own_lines(self) -> list[tuple[bytes, bytes]]:
         """The gateway's own headers of an answer; decides if it is the connection's last one."""
-        own = self._own
+        own = [*self._own]
         if self._ticket is not None:
             own += wire.lines(self._ticket.fields.items())
+        if (cors := self._services.cors) is not None:
+            own += cors.lines(self._head.headers.get("Origin"))
         # If more is left than is discarded, the body would never end.
         self._last = self._last or self._services.drain.closing or self._left > LINGER_BYTES
         if self._last:

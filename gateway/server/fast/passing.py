@@ -9,6 +9,7 @@ import time
 from aiohttp.http import RawRequestMessage, RawResponseMessage
 
 from gateway.auth.principal import Principal
+from gateway.delivery.links import Links
 from gateway.delivery.relay import Passage, wire
 from gateway.delivery.relay.passage import Request
 from gateway.limits.quota import Demand
@@ -29,7 +30,7 @@ from gateway.server.services import Services
 class PassingFront(SocketFront[Passage]):
     """The front of one passed request."""
 
-    __slots__ = ("_caller", "_chunked", "_length", "_request_id")
+    __slots__ = ("_caller", "_chunked", "_length", "_links", "_request_id")
 
     def __init__(
         self,
@@ -51,7 +52,11 @@ class PassingFront(SocketFront[Passage]):
         self._length = length = passing.length or 0
         self._chunked = False
         """Whether the answer's body is sent in chunks."""
-        outgoing = headers.raw_to_upstream(head.raw_headers, head.headers)
+        self._links: Links | None = None
+        """What changes the links of the answer, if it has any."""
+        # What is compressed has no links that could be changed.
+        kept = headers.raw_to_upstream if services.links is None else headers.raw_of_relay
+        outgoing = kept(head.raw_headers, head.headers)
         if services.settings.tracing and (span := tracing.begin(head.headers)) is not None:
             self._span = span
             outgoing = headers.with_trace(outgoing, span.carrier)
@@ -83,10 +88,18 @@ class PassingFront(SocketFront[Passage]):
     def answer(self, head: RawResponseMessage, begun: bytes, *, whole: bool) -> None:
         """Send the head of the upstream's answer, and the bytes that its body begins with."""
         self._left = self.way.left
+        if (rewriter := self._services.links) is not None:
+            self._links = rewriter.of(head.code, head.headers)
+        if (links := self._links) is not None and whole:
+            begun = links.whole(begun)
         body = begun if whole else None
         try:
+            lines = headers.raw_to_client(head.raw_headers, head.headers)
+            length = head.headers.get("Content-Length") if links is None else None
+            if (cors := self._services.cors) is not None or links is not None:
+                lines = answer.changed_lines(lines, cors, changed=links is not None)
             opening, self._chunked = answer.opening_of(
-                head, body, self._own_lines(), time.time(), self._head.method
+                head, (lines, length), body, self._own_lines(), time.time(), self._head.method
             )
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
             self.way.close()
@@ -103,11 +116,12 @@ class PassingFront(SocketFront[Passage]):
 
     def send(self, data: bytes) -> None:
         """Send the next bytes of the answer's body."""
-        self._sent += len(data)
-        self._client.send(wire.chunk(data) if self._chunked else data)
+        self._pass_on(data if self._links is None else self._links.feed(data))
 
     def finish(self) -> None:
         """All of the answer was sent."""
+        if self._links is not None:
+            self._pass_on(self._links.end())
         if self._chunked:
             self._client.send(wire.chunk(b""))
         self._left = self.way.left
@@ -120,6 +134,11 @@ class PassingFront(SocketFront[Passage]):
         self._client.cut()
 
     # --- within ----------------------------------------------------------------------------------
+
+    def _pass_on(self, data: bytes) -> None:
+        if data:  # an empty chunk would be the last one
+            self._sent += len(data)
+            self._client.send(wire.chunk(data) if self._chunked else data)
 
     def _go_on(self) -> None:
         if "Expect" in self._head.headers:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.forward import read_on
+from gateway.delivery.links import Links
 from gateway.delivery.relay import Exchange, wire
 from gateway.delivery.relay.phase import Phase
 from gateway.limits.quota import Demand
@@ -93,10 +94,18 @@ class UploadFront(SocketFront[Exchange]):
     ) -> None:
         """Send the client the upstream's answer: the `held` part of its body, then the `rest`."""
         self._left = self.way.left
+        rewriter = self._services.links
+        links = rewriter.of(head.code, head.headers) if rewriter is not None else None
+        if links is not None:
+            held = links.feed(held) if rest is not None else links.whole(held)
         whole = held if rest is None else None
         try:
+            lines = headers.raw_to_client(head.raw_headers, head.headers)
+            length = head.headers.get("Content-Length") if links is None else None
+            if (cors := self._services.cors) is not None or links is not None:
+                lines = answer.changed_lines(lines, cors, changed=links is not None)
             opening, chunked = answer.opening_of(
-                head, whole, self._own_lines(), time.time(), self._head.method
+                head, (lines, length), whole, self._own_lines(), time.time(), self._head.method
             )
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
             self.way.close()
@@ -113,7 +122,7 @@ class UploadFront(SocketFront[Exchange]):
         else:
             self._stage = STREAMING
             self._client.give_to(self.let_pass)
-            work = self._stream(rest, chunked=chunked)
+            work = self._stream(rest, links, chunked=chunked)
             self._task = self._client.loop.create_task(work)
 
     # --- within ----------------------------------------------------------------------------------
@@ -124,21 +133,29 @@ class UploadFront(SocketFront[Exchange]):
         relay_phases().auth.observe(time.monotonic() - self._started)
         self.way.begin()
 
-    async def _stream(self, rest: aiohttp.StreamReader, *, chunked: bool) -> None:
+    async def _stream(
+        self, rest: aiohttp.StreamReader, links: Links | None, *, chunked: bool
+    ) -> None:
         patience = self._services.settings.upstream_timeout
         try:
             while data := await read_on(rest, patience):
-                self._sent += len(data)
-                self._client.send(wire.chunk(data) if chunked else data)
+                self._pass_on(data if links is None else links.feed(data), chunked=chunked)
                 await self._client.drained()
         except Exception as error:  # noqa: BLE001 - the answer has begun: it can only be cut
             self._break(str(error))
             self._client.cut()
             return
+        if links is not None:
+            self._pass_on(links.end(), chunked=chunked)
         if chunked:
             self._client.send(wire.chunk(b""))
         self.way.close()
         self._finish()
+
+    def _pass_on(self, data: bytes, *, chunked: bool) -> None:
+        if data:  # an empty chunk would be the last one
+            self._sent += len(data)
+            self._client.send(wire.chunk(data) if chunked else data)
 
     def _ids(self) -> dict[str, str]:
         return {"request_id": self._admitted.request_id, "upload_id": self._admitted.upload_id}

@@ -1,4 +1,4 @@
-"""Which headers go on, in either direction. Pure."""
+"""Which headers are passed on, in either direction. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,6 +50,9 @@ and without its Content-Type, a form would pass the gateway and arrive as someth
 _ONE_SPELLING: Final = _DECIDING | {"accept-encoding"}
 """Headers not forwarded with an underscore, since some servers read it as a hyphen."""
 
+_SWITCH: Final = {"Connection": "Upgrade", "Upgrade": "websocket"}
+"""For one connection only, so each side gets its own (RFC 9110 section 7.8)."""
+
 _TRACE: Final = frozenset({"traceparent", "tracestate"})
 _KNOWN_NAMES: Final = 256
 
@@ -85,6 +88,21 @@ def raw_to_upstream(
 ) -> list[tuple[bytes, bytes]]:
     """The result of `to_upstream` for the same headers, as bytes; `folded` are these as text."""
     return _passing_raw(received, folded, _reaches_upstream_raw)
+
+
+def of_handshake(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """The headers for the upstream of a request that asks for a WebSocket."""
+    outgoing = to_upstream(received)
+    outgoing.update(_SWITCH)
+    return outgoing
+
+
+def of_switch(answered: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """The headers for the client of an answer that switches to a WebSocket; it has no body."""
+    outgoing = to_client(answered)
+    outgoing.popall("Content-Length", None)
+    outgoing.update(_SWITCH)
+    return outgoing
 
 
 def to_client(answered: CIMultiDictProxy[str]) -> CIMultiDict[str]:

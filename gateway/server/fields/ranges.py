@@ -115,10 +115,14 @@ def _precondition_holds(headers: CIMultiDictProxy[str], validators: Validators) 
 def _is_known(headers: CIMultiDictProxy[str], validators: Validators) -> bool:
     """Steps 3 and 4: `If-None-Match`, by which they are compared weakly, or `If-Modified-Since`."""
     if "If-None-Match" in headers:
-        lines = headers.getall("If-None-Match")
-        return _is_any(lines) or validators.etag in {tag for _, tag in _tags(lines)}
+        return is_named(headers.getall("If-None-Match"), validators.etag)
     since = _date(headers.getall("If-Modified-Since", ()))
     return since is not None and validators.modified <= since
+
+
+def is_named(lines: Sequence[str], etag: str) -> bool:
+    """Whether these lines of `If-None-Match` name the entity tag, by weak comparison, or any."""
+    return _is_any(lines) or etag in {tag for _, tag in _tags(lines)}
 
 
 def _range_holds(headers: CIMultiDictProxy[str], validators: Validators) -> bool:

@@ -1,8 +1,8 @@
-"""Requests with only a part of an upload, which the gateway cannot put together. Pure.
+"""Requests with only a part of an upload. Pure.
 
-Such a part must not be taken for the whole: it would be registered, or relayed, as a truncated
-file. A request that could be resumed, but has all of its content (as every upload task of iOS), is
-an upload like any other.
+If the gateway cannot put it together with the rest, it must not be taken for the whole: it would be
+registered, or relayed, as a truncated file. A request that could be resumed, but has all of its
+content (as every upload task of iOS), is an upload like any other.
 
 Source: draft-ietf-httpbis-resumable-upload (from interop version 3 on), tus 1.0.0.
 """
@@ -16,6 +16,7 @@ from gateway.errors import ResumableUpload
 
 _PARTS: Final = frozenset({"application/partial-upload", "application/offset+octet-stream"})
 _SOME: Final = re.compile(r"0*[1-9][0-9]*", re.ASCII)
+_MORE: Final = {"Upload-Complete": "?0", "Upload-Incomplete": "?1"}
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSED: Final = "uploads cannot be resumed here, and {}: send the whole file in one request"
 
@@ -25,12 +26,31 @@ def check_whole(headers: CIMultiDictProxy[str]) -> None:
 
     Invalid values of such a header are ignored, as the draft says.
     """
-    if "Upload-Complete" in headers and "?0" in _items(headers, "Upload-Complete"):
-        raise ResumableUpload(_REFUSED.format("Upload-Complete says that more parts follow"))
-    if "Upload-Incomplete" in headers and "?1" in _items(headers, "Upload-Incomplete"):
-        raise ResumableUpload(_REFUSED.format("Upload-Incomplete says that more parts follow"))
-    if "Upload-Offset" in headers and any(map(_SOME.fullmatch, _items(headers, "Upload-Offset"))):
+    named = "Upload-Complete" in headers or "Upload-Incomplete" in headers
+    if named and (name := _says_more(headers)) is not None:
+        raise ResumableUpload(_REFUSED.format(f"{name} says that more parts follow"))
+    if "Upload-Offset" in headers:
+        check_first(headers)
+
+
+def is_whole(headers: CIMultiDictProxy[str]) -> bool:
+    """Whether nothing says that more of the content is to follow."""
+    return _says_more(headers) is None
+
+
+def check_first(headers: CIMultiDictProxy[str]) -> None:
+    """Raises ResumableUpload for a request that says that earlier parts were sent."""
+    offsets = _items(headers, "Upload-Offset") if "Upload-Offset" in headers else ()
+    if any(map(_SOME.fullmatch, offsets)):
         raise ResumableUpload(_REFUSED.format("Upload-Offset says that earlier parts were sent"))
+
+
+def _says_more(headers: CIMultiDictProxy[str]) -> str | None:
+    """The field that says that more is to follow, None if none does."""
+    for name, value in _MORE.items():
+        if name in headers and value in _items(headers, name):
+            return name
+    return None
 
 
 def check_passed(method: str, headers: CIMultiDictProxy[str]) -> None:

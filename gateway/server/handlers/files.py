@@ -4,6 +4,7 @@ The URL must allow an appended `?grant=…`, which ChatKitty's SDKs add to every
 """
 
 import time
+from base64 import b64encode
 from contextlib import aclosing
 from datetime import UTC
 from typing import Final
@@ -26,7 +27,7 @@ from gateway.uploads import keys
 from gateway.uploads.lifecycle import SERVED
 from gateway.uploads.links import FileLink, link_of_token
 from gateway.uploads.names import content_disposition
-from gateway.uploads.record import Upload
+from gateway.uploads.record import File, Upload
 
 _CLOCK_SLACK = 900
 """How far our clock may be behind the store's, which takes none that is off by more."""
@@ -84,6 +85,8 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     if redirects and request.method == "GET":
         return await _redirect(services, key, headers)
     size = upload.file.size
+    if (digest := repr_digest(upload.file)) is not None:
+        headers["Repr-Digest"] = digest
     headers["Accept-Ranges"] = "bytes"
     headers["Cache-Control"] = f"private, max-age={_seconds_left(link)}, immutable"
     wanted: ByteRange | Without = ByteRange(0, size, partial=False)
@@ -104,6 +107,16 @@ def validators_of(upload: Upload) -> Validators:
     """What identifies the content of a hosted file; it never changes. Pure."""
     stored = upload.history[0].at.astimezone(UTC).replace(microsecond=0)
     return Validators(f'"{upload.file.size:x}-{upload.file.crc32c or 0:08x}"', stored)
+
+
+def repr_digest(file: File) -> str | None:
+    """The digests that are known of a file, as `Repr-Digest` has them (RFC 9530). Pure."""
+    known = {
+        "sha-256": bytes.fromhex(file.sha256) if file.sha256 is not None else None,
+        "crc32c": file.crc32c.to_bytes(4, "big") if file.crc32c is not None else None,
+    }
+    members = [f"{key}=:{b64encode(digest).decode()}:" for key, digest in known.items() if digest]
+    return ", ".join(members) or None
 
 
 def is_inert(content_type: str) -> bool:

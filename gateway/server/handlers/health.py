@@ -49,17 +49,18 @@ async def readyz(request: web.Request) -> web.Response:
 
     Anyone may ask, so the answer does not say what is wrong.
     """
-    answer = await _state(request.app)
+    answer = await state_of(request.app)
     answer.pop("faults", None)
     return _response(answer)
 
 
 async def readiness(app: web.Application) -> web.Response:
     """The answer for operators about the application that clients reach: with what is wrong."""
-    return _response(await _state(app))
+    return _response(await state_of(app))
 
 
-async def _state(app: web.Application) -> dict[str, object]:
+async def state_of(app: web.Application) -> dict[str, object]:
+    """Whether the application that clients reach can serve, with what is wrong."""
     if app[SERVICES].drain.draining:
         return {"status": "draining"}
     if faults := await app[READINESS].look(app[SERVICES]):

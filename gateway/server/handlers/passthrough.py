@@ -5,7 +5,7 @@ These are the ones that the fast engine does not handle, as `gateway.server.fast
 
 from collections.abc import AsyncIterator
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from gateway.delivery.forward import Outgoing
 from gateway.errors import GatewayError
@@ -17,6 +17,7 @@ from gateway.server.admission.passing import Passing, settle_passing
 from gateway.server.fields import headers
 from gateway.server.fields.head import head_of
 from gateway.server.handlers.streaming import AnswerHead, stream_answer
+from gateway.server.handlers.tunnelling import open_websocket
 from gateway.server.services import SERVICES
 
 
@@ -31,6 +32,8 @@ async def pass_through(request: web.Request) -> web.StreamResponse:
     passing = settle_passing(head_of(request), services)
     if passing.asks_for_caller:
         await _identify(request, passing)
+    if passing.websocket and request.version >= HttpVersion11:
+        return await open_websocket(request, passing.path)
     if not request.body_exists:
         await send_continue(request)
         return await _pass(request, passing.path, None)
@@ -44,7 +47,9 @@ async def _pass(
     request: web.Request, path: str, body: AsyncIterator[bytes] | None
 ) -> web.StreamResponse:
     services = request.app[SERVICES]
-    outgoing = Outgoing(request.method, path, headers.to_upstream(request.headers), body)
+    # What is compressed has no links that could be changed.
+    kept = headers.to_upstream if services.links is None else headers.of_relay
+    outgoing = Outgoing(request.method, path, kept(request.headers), body)
     placed = await order_removal(request, services, path)
     async with services.forwarder.send(outgoing) as response:
         await hand_over(services, placed, response.status)

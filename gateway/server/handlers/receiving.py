@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -12,10 +13,14 @@ from msgspec.structs import replace
 
 from gateway import crash
 from gateway.auth.principal import Principal
+from gateway.choices import Hash
 from gateway.delivery.ending import end_session
+from gateway.delivery.external import fields_of
+from gateway.delivery.form import REFUSALS, Form
+from gateway.delivery.resumed_form import ResumedForm
 from gateway.errors import (
+    AnotherUser,
     BudgetExhausted,
-    ChecksumFailed,
     ClientError,
     FileTooLarge,
     InconsistentUploadLength,
@@ -32,18 +37,18 @@ from gateway.limits.budget import Holding
 from gateway.records.completion_events import announce
 from gateway.resumable.appending import UNMARKED, Appender
 from gateway.resumable.dialects.tus import TUS
-from gateway.resumable.finishing import completed, give_up
+from gateway.resumable.finishing import completed, described, give_up
 from gateway.resumable.protocol import Append, Dialect, Limits, Report
 from gateway.resumable.session import Phase, Session, check_open, fenced, with_length
 from gateway.resumable.sessions import Kept
-from gateway.server.admission.body import read_body
+from gateway.server.admission.body import check_digest, read_body
 from gateway.server.connection.context import MARKS, PARTIAL
 from gateway.server.handlers.uploads import answer_hosted, answer_to, ask_for_body
 from gateway.server.services import Services
 from gateway.telemetry import get_logger
 from gateway.uploads.keys import LET_GO_CHANNEL
 from gateway.uploads.lifecycle import Step
-from gateway.uploads.record import Upload
+from gateway.uploads.record import File, Upload
 from gateway.uploads.resource import resource_of
 
 log = get_logger(__name__)
@@ -59,6 +64,9 @@ _ERROR: Final = 400
 """The lowest status of an error."""
 
 _TRIES: Final = 10
+
+_REFUSED: Final = (*REFUSALS, AnotherUser)
+"""What a form is refused for once its content is known: nothing that follows can change that."""
 
 
 class Receiving(NamedTuple):
@@ -109,8 +117,9 @@ async def append(receiving: Receiving, kept: Kept, asked: Append) -> Kept:
 
     Whatever ends the body, all that was read of it is durable before this returns or raises; with
     a checksum, or if it is too long, all or nothing. Raises OffsetMismatch,
-    InconsistentUploadLength and FileTooLarge (after which the session is at its end),
-    ChecksumFailed, SessionTaken, SessionEnded, and what the body, the memory and the store refuse.
+    InconsistentUploadLength, FileTooLarge and what a form is refused for (after all of which the
+    session is at its end), ChecksumFailed, DigestMismatch, SessionTaken, SessionEnded, and what the
+    body, the memory and the store refuse.
     """
     request, services, principal, _ = receiving
     session = kept.session
@@ -139,10 +148,11 @@ async def append(receiving: Receiving, kept: Kept, asked: Append) -> Kept:
 
 
 async def _invalidate(services: Services, upload_id: str) -> None:
-    """End a session, unless it is complete: then its upload is accepted."""
-    kept = await services.sessions.read(upload_id)
-    if kept.session.phase is Phase.OPEN:
-        await give_up(services.backends, services.sessions, kept, Phase.INVALID)
+    """End a session, unless it has ended, or is complete: then its upload is accepted."""
+    with suppress(UploadNotFound):
+        kept = await services.sessions.read(upload_id)
+        if kept.session.phase is Phase.OPEN:
+            await give_up(services.backends, services.sessions, kept, Phase.INVALID)
 
 
 async def _without_parts(services: Services, upload_id: str, error: PartsLost) -> ClientError:
@@ -167,25 +177,43 @@ async def _append(
     memory: Holding,
 ) -> Kept:
     services = receiving.services
+    form = _form_of(kept.session)
     appender = Appender(
-        services.backends.store, services.sessions, kept, memory, whole=asked.checksum is not None
+        services.backends.store,
+        services.sessions,
+        kept,
+        memory,
+        whole=asked.checksum is not None,
+        sha256=services.settings.hash is Hash.SHA256,
     )
+    if form is not None:
+        appender.around = form.around
     if length is None or length > UNMARKED:
         await appender.begin()
-    broken = await _read(receiving, appender, kept.session, asked, told)
-    if broken is not None and (asked.checksum is not None or isinstance(broken, FileTooLarge)):
-        ending = appender.abandon()
-    else:
-        ending = appender.commit(_conclusion(receiving, asked, whole=broken is None))
-    kept = await asyncio.shield(asyncio.create_task(ending))
-    mark(receiving, kept.session)
+    broken = await _read(receiving, appender, kept.session, asked, told, form)
+    ending = _keep(receiving, appender, asked, form, broken)
+    kept, broken = await asyncio.shield(asyncio.create_task(ending))
+    is_answer = form is not None and isinstance(broken, _REFUSED)
+    mark(receiving, kept.session, is_answer=is_answer)
     if broken is not None:
         raise broken
     return kept
 
 
+def _form_of(session: Session) -> ResumedForm | None:
+    """What reads the form that the session's file is in, if it is in one."""
+    if session.form is None:
+        return None
+    return ResumedForm(session, session.form)
+
+
 async def _read(
-    receiving: Receiving, appender: Appender, session: Session, asked: Append, told: asyncio.Event
+    receiving: Receiving,
+    appender: Appender,
+    session: Session,
+    asked: Append,
+    told: asyncio.Event,
+    form: ResumedForm | None,
 ) -> BaseException | None:
     """Have the appender read the body; returns the error that stopped it."""
     hashed = hashlib.new(asked.checksum.algorithm) if asked.checksum is not None else None
@@ -195,16 +223,46 @@ async def _read(
             async for chunk in body:
                 if hashed is not None:
                     hashed.update(chunk)
-                await appender.write(chunk)
+                for data in (chunk,) if form is None else form.receive_data(chunk):
+                    await appender.write(data)
         if asked.checksum is not None and hashed is not None:
-            _check_digest(asked.checksum.digest, hashed.digest())
+            check_digest(asked.checksum, hashed.digest())
     except BaseException as error:  # noqa: BLE001 - it is raised once what came is durable
         return error
     return None
 
 
+async def _keep(
+    receiving: Receiving,
+    appender: Appender,
+    asked: Append,
+    form: ResumedForm | None,
+    broken: BaseException | None,
+) -> tuple[Kept, BaseException | None]:
+    """Make durable what came, unless none of it may count; returns what is to be raised after that.
+
+    A form that is refused by its content ends the session. Raises SessionTaken, StoreUnavailable.
+    """
+    if broken is None or not (asked.checksum is not None or isinstance(broken, _REFUSED)):
+        conclude = _conclusion(receiving, asked, appender, form, whole=broken is None)
+        try:
+            return await appender.commit(conclude), broken
+        except _REFUSED as error:
+            broken = error
+    kept = await appender.abandon()
+    if form is not None and isinstance(broken, _REFUSED):
+        services = receiving.services
+        await give_up(services.backends, services.sessions, kept, Phase.INVALID)
+    return kept, broken
+
+
 def _conclusion(
-    receiving: Receiving, asked: Append, *, whole: bool
+    receiving: Receiving,
+    asked: Append,
+    appender: Appender,
+    form: ResumedForm | None,
+    *,
+    whole: bool,
 ) -> Callable[[Session], Session]:
     """What the session is when all that came is in it; `whole`: the body came to its end."""
     services = receiving.services
@@ -217,9 +275,26 @@ def _conclusion(
                 session = with_length(session, session.offset)
         if not session.is_whole:
             return session
-        return completed(session, services.backends, datetime.now(UTC))
+        if form is None:
+            file = described(session, sha256=appender.sha256)
+        else:
+            session, file = _with_fields(session, receiving, form.finish())
+            file = replace(file, sha256=appender.sha256)
+        return completed(session, file, services.backends, datetime.now(UTC))
 
     return conclude
+
+
+def _with_fields(session: Session, receiving: Receiving, form: Form) -> tuple[Session, File]:
+    """The session with the parts next to its file, and the file.
+
+    Raises InvalidField, AnotherUser.
+    """
+    endpoint = receiving.services.route_of(session.upload.target.path).endpoint
+    fields = form.fields
+    if endpoint is not None:
+        fields = fields_of(endpoint, fields, receiving.principal)
+    return replace(session, upload=replace(session.upload, fields=fields)), form.file
 
 
 async def _body(
@@ -271,8 +346,9 @@ def _check_room(session: Session, length: int | None) -> None:
 
     Also any body of a file that will be too large, which its client may say only now.
     """
+    what = "a file" if session.form is None else "a form"
     if session.length is not None and session.length > session.limit:
-        raise FileTooLarge(f"a file may have at most {session.limit} bytes here")
+        raise FileTooLarge(f"{what} may have at most {session.limit} bytes here")
     if length is None:
         return
     end = session.offset + length
@@ -281,12 +357,7 @@ def _check_room(session: Session, length: int | None) -> None:
             f"the upload has {session.length} bytes, but this request ends at byte {end}"
         )
     if end > session.limit:
-        raise FileTooLarge(f"a file may have at most {session.limit} bytes here")
-
-
-def _check_digest(expected: bytes, found: bytes) -> None:
-    if expected != found:
-        raise ChecksumFailed("the content does not match its checksum")
+        raise FileTooLarge(f"{what} may have at most {session.limit} bytes here")
 
 
 def _renewed(session: Session, receiving: Receiving) -> Session:
@@ -370,7 +441,7 @@ def report_of(receiving: Receiving, session: Session) -> Report:
 
 def report_of_upload(receiving: Receiving, upload: Upload) -> Report:
     """What answers say of a session that became an accepted upload."""
-    size = upload.file.size
+    size = upload.file.size if upload.came_as is None else upload.came_as
     return Report(
         offset=size,
         length=size,
@@ -388,7 +459,12 @@ def _location(receiving: Receiving, upload_id: str) -> str:
     return f"{base}/gateway/uploads/{upload_id}"
 
 
-def mark(receiving: Receiving, session: Session) -> None:
-    """Have every answer to the request say where the session stands."""
+def mark(receiving: Receiving, session: Session, *, is_answer: bool = False) -> None:
+    """Have every answer to the request say where the session stands.
+
+    `is_answer`: what the upload was begun for is answered, however little of it came.
+    """
     report = report_of(receiving, session)
+    if is_answer:
+        report = changed(report, complete=True)
     receiving.request[MARKS] = receiving.dialect.marks(report)

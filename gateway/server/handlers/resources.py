@@ -6,24 +6,18 @@ from collections.abc import Sequence
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from gateway.auth.principal import Principal
 from gateway.choices import Delivery
 from gateway.errors import (
     MalformedRequest,
     NotRemovable,
-    ObjectNotFound,
     QueueUnavailable,
-    StoreUnavailable,
     UploadNotFound,
 )
 from gateway.records.ledger import Ledger
 from gateway.records.removals import Order, Removals
-from gateway.server.admission.admit import authenticate, check_scopes
-from gateway.server.admission.charge import charge
+from gateway.server.handlers.seeing import id_in_path, reader, see_upload
 from gateway.server.services import SERVICES
-from gateway.store.objects import ObjectStore
 from gateway.telemetry import get_logger
-from gateway.uploads import keys
 from gateway.uploads.ids import parse_id
 from gateway.uploads.lifecycle import Step, is_end
 from gateway.uploads.record import Cause, State, Upload
@@ -40,13 +34,12 @@ _LOOKUPS = 100
 _AT_ONCE = 10
 
 
-async def get_upload(request: web.Request) -> web.Response:
-    """`GET /gateway/uploads/{id}`: another subject's upload reads as if it did not exist."""
-    upload = await _own(request)
-    members = resource_of(upload)
-    if not await _has_file(upload, request.app[SERVICES].backends.store):
-        members["fileMissing"] = True
-    return web.json_response(members)
+async def head_upload(request: web.Request) -> web.Response:
+    """`HEAD /gateway/uploads/{id}`: another subject's upload reads as if it did not exist."""
+    principal = await reader(request)
+    services = request.app[SERVICES]
+    seen = await see_upload(services, principal.subject, id_in_path(request))
+    return web.json_response(seen.members, headers={"ETag": seen.etag})
 
 
 async def delete_upload(request: web.Request) -> web.Response:
@@ -72,19 +65,6 @@ async def delete_upload(request: web.Request) -> web.Response:
     return web.json_response(resource_of(upload), status=202, headers=location)
 
 
-async def _has_file(upload: Upload, store: ObjectStore) -> bool:
-    """Whether the file of a registered upload is there, or was removed on purpose."""
-    if upload.state is not State.REGISTERED or upload.removed is not None:
-        return True
-    try:
-        await store.head(keys.incoming(upload.id))
-    except ObjectNotFound:
-        return False
-    except StoreUnavailable as error:
-        log.warning("upload.not_seen", error=repr(error))
-    return True
-
-
 async def list_uploads(request: web.Request) -> web.Response:
     """`GET /gateway/uploads`: the subject's own, newest first.
 
@@ -93,7 +73,7 @@ async def list_uploads(request: web.Request) -> web.Response:
     none, and still have a `next`.
     """
     services = request.app[SERVICES]
-    principal = await _reader(request)
+    principal = await reader(request)
     state, size, before = _page_of(request)
     ledger = services.backends.ledger
     try:
@@ -130,22 +110,13 @@ async def _find(ledger: Ledger, upload_id: str) -> Upload | None:
 
 
 async def _own(request: web.Request) -> Upload:
-    principal = await _reader(request)
+    principal = await reader(request)
     upload_id = parse_id(request.match_info["id"])
     ledger = request.app[SERVICES].backends.ledger
     upload = await ledger.find(upload_id) if upload_id else None
     if upload is None or upload.subject != principal.subject:
         raise UploadNotFound("no such upload")
     return upload
-
-
-async def _reader(request: web.Request) -> Principal:
-    """The caller, if the token and the quota allow the request."""
-    services = request.app[SERVICES]
-    principal = await authenticate(request, services)
-    await charge(request, principal)
-    check_scopes(principal, services.routes.scopes_of_own(request.rel_url.raw_path))
-    return principal
 
 
 def upload_location(upload_id: str) -> str:

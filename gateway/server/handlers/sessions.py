@@ -1,6 +1,8 @@
 """An upload that comes in several requests: where it stands, more of it, its end by its client."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -48,7 +50,8 @@ from gateway.server.handlers.receiving import (
     report_of_upload,
     take_over,
 )
-from gateway.server.handlers.resources import delete_upload, get_upload
+from gateway.server.handlers.resources import delete_upload, head_upload
+from gateway.server.handlers.seeing import id_in_path, poll, reader, see
 from gateway.server.services import SERVICES, Services
 from gateway.telemetry import bind_ids, get_logger
 from gateway.uploads.ids import parse_id
@@ -70,7 +73,7 @@ async def answer_upload(request: web.Request) -> web.StreamResponse:
         case "GET":
             return await _get(request, services, dialect or UNVERSIONED)
         case "HEAD" if dialect is None:
-            return await get_upload(request)
+            return await head_upload(request)
         case "HEAD" if dialect is not None:
             return await _tell_state(request, services, dialect)
         case "PATCH" if dialect is not None:
@@ -114,40 +117,64 @@ async def _is_session(request: web.Request, services: Services) -> bool:
 
 
 async def _get(request: web.Request, services: Services, dialect: Dialect) -> web.Response:
-    """The resource of an upload, also while more of it is to come."""
+    """The resource of an upload, also while more of it is to come; or its next version."""
+    principal = await reader(request)
     try:
-        return await get_upload(request)
+        upload_id = id_in_path(request)
+        look = partial(see, services, principal.subject, upload_id)
+        found = await poll(request, principal.subject, upload_id, look)
     except UploadNotFound:
-        if not services.settings.resumable:
-            raise
-        receiving = await _receiving(request, services, dialect)
-        kept = await _own_session(request, services, receiving.principal)
-    session, settings = kept.session, services.settings
+        if services.settings.resumable:
+            request[MARKS], request[PARTIAL] = dialect.marks(None), True
+        raise
+    seen = found.seen
+    headers = {"ETag": seen.etag, "Cache-Control": "private, no-cache"}
+    if found.applied is not None:
+        headers["Preference-Applied"] = found.applied
+    if seen.kept is not None:
+        receiving = Receiving(request, services, principal, dialect)
+        headers |= _describe_session(receiving, seen.kept, seen.members)
+    if found.is_known:
+        return web.Response(status=304, headers=headers)
+    return web.json_response(seen.members, headers=headers)
+
+
+def _describe_session(
+    receiving: Receiving, kept: Kept, members: dict[str, object]
+) -> Mapping[str, str]:
+    """Add how far the upload is to its members; returns the headers that say it too."""
+    request, services, _, dialect = receiving
+    session = kept.session
+    request[MARKS], request[PARTIAL] = dialect.marks(None), True
+    request[UPLOAD_ID] = session.id
     if session.phase is Phase.COMPLETE:
-        return web.json_response(resource_of(session.upload))
+        return {}
     until = datetime.fromtimestamp(
-        datetime.now(UTC).timestamp() + max(0.0, settings.resume_for - kept.age), UTC
+        datetime.now(UTC).timestamp() + max(0.0, services.settings.resume_for - kept.age), UTC
     )
     more = {"offset": session.offset, "length": session.length, "expires": timestamp(until)}
-    members = resource_of(session.upload) | {n: v for n, v in more.items() if v is not None}
-    headers = dialect.state(report_of(receiving, session)).headers
-    return web.json_response(members, headers=headers)
+    members |= {name: value for name, value in more.items() if value is not None}
+    return dialect.state(report_of(receiving, session)).headers
 
 
 async def _tell_state(
     request: web.Request, services: Services, dialect: Dialect
 ) -> web.StreamResponse:
-    """`HEAD`: how far the upload is; the next request may continue it from there."""
+    """`HEAD`: how far the upload is; the next request may continue it from there.
+
+    It counts as a request, and as no upload.
+    """
     receiving = await _receiving(request, services, dialect)
+    await _charge(receiving)
     try:
         kept = await _own_session(request, services, receiving.principal)
         _check_scopes_of(kept.session.upload, receiving)
         kept = await take_over(services, kept)
     except UploadNotFound:
         upload = await _own_upload(receiving)
-        if upload.delivery is Delivery.RELAY:
-            return await get_upload(request)
         _check_scopes_of(upload, receiving)
+        if upload.delivery is Delivery.RELAY:
+            return web.json_response(resource_of(upload))
         reply = dialect.state(report_of_upload(receiving, upload))
         return web.Response(status=reply.status, headers=reply.headers)
     session = kept.session
@@ -169,7 +196,7 @@ async def _continue(
     check_encoding(request.headers)
     asked = dialect.append(head_of(request))
     receiving = await _receiving(request, services, dialect)
-    await _charge(receiving)
+    await _charge(receiving, _id_of(request))
     try:
         kept = await _to_continue(receiving, asked)
     except UploadNotFound:
@@ -193,13 +220,14 @@ async def _continue(
         still_open.value -= 1
 
 
-async def _charge(receiving: Receiving) -> None:
-    """Charge a part to its subject's quota.
+async def _charge(receiving: Receiving, upload_id: str | None = None) -> None:
+    """Charge the request to its subject's quota, as one of an upload in progress if it has an id.
 
-    tus clients give up after a 429, so they get another status.
+    tus clients give up after a 429, and begin another upload if a HEAD gets one, so they get
+    another status.
     """
     try:
-        await charge(receiving.request, receiving.principal, _id_of(receiving.request))
+        await charge(receiving.request, receiving.principal, upload_id)
     except QuotaExceeded as error:
         if receiving.dialect.name != TUS.name:
             raise
@@ -261,7 +289,7 @@ def _has_content(request: web.Request) -> bool:
 async def _cancel(request: web.Request, services: Services, dialect: Dialect) -> web.StreamResponse:
     """`DELETE`: give the upload up. Raises NotRemovable once it was accepted."""
     receiving = await _receiving(request, services, dialect)
-    await charge(request, receiving.principal)
+    await _charge(receiving)
     try:
         kept = await _own_session(request, services, receiving.principal)
         _check_scopes_of(kept.session.upload, receiving)

@@ -7,7 +7,9 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from gateway.delivery.forward import read_on
+from gateway.delivery.links import without_sums
 from gateway.server.fields import headers
+from gateway.server.fields.cors import without_cors
 from gateway.server.services import SERVICES
 
 
@@ -27,18 +29,24 @@ async def stream_answer(
     Raises UpstreamUnavailable if the upstream's body breaks off, ConnectionError if the client
     has disconnected.
     """
+    services = request.app[SERVICES]
+    fields = headers.to_client(head.headers)
+    links = services.links.of(head.status, head.headers) if services.links is not None else None
+    if links is not None:
+        fields = without_sums(fields)
+        held = links.feed(held)
     reason = head.reason or ""
     answer = web.StreamResponse(
         status=head.status,
         reason=reason if reason.isprintable() else None,
-        headers=headers.to_client(head.headers),
+        headers=fields if services.cors is None else without_cors(fields),
     )
     await answer.prepare(request)
     if held:
         await answer.write(held)
     if rest is not None:
-        patience = request.app[SERVICES].settings.upstream_timeout
+        patience = services.settings.upstream_timeout
         while chunk := await read_on(rest, patience):
-            await answer.write(chunk)
-    await answer.write_eof()
+            await answer.write(chunk if links is None else links.feed(chunk))
+    await answer.write_eof(b"" if links is None else links.end())
     return answer

@@ -6,19 +6,23 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 from msgspec.structs import replace
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway import tracing
+from gateway.answer import Answer
 from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.external import Received
 from gateway.delivery.form import Reader
 from gateway.delivery.idempotency import Unknown
+from gateway.delivery.links import without_sums
 from gateway.errors import TooManyUploads
 from gateway.metrics.catalogue import OPEN_UPLOADS, PHASE_SECONDS
 from gateway.problems import OUTCOME_UNKNOWN, Problem, failure, rejection
 from gateway.records.claims import Held
+from gateway.resumable.dialects.digests import digests_of_whole
 from gateway.server.admission.admit import authenticate_upload, grant_of, settle
-from gateway.server.admission.body import read_body, send_continue
+from gateway.server.admission.body import read_body, send_continue, verified
 from gateway.server.admission.charge import charge
 from gateway.server.admission.deletions import hand_over, order_removal
 from gateway.server.admission.pictures import check_picture
@@ -152,12 +156,15 @@ async def host_once(
 async def _receive(
     request: web.Request, services: Services, admitted: Admitted, reader: Reader
 ) -> Received:
+    digests = digests_of_whole(request.headers)
     with services.slots.hold():
         async with services.external.reserve(admitted) as memory:
             await ask_for_body(request)
             body = read_body(
                 request, services, limit=admitted.body_limit, until=admitted.body_until
             )
+            if digests:
+                body = verified(body, digests)
             return await services.external.receive(admitted, reader, body, memory)
 
 
@@ -214,9 +221,7 @@ def _unknown(request: web.Request, upload: Upload) -> web.Response:
 def answer_to(request: web.Request, upload: Upload) -> web.Response:
     """The answer to the client of a hosted upload, which depends on the upload's state."""
     if upload.result is not None:
-        return web.Response(
-            status=upload.result.status, headers=upload.result.headers, body=upload.result.body
-        )
+        return _answer_of_chatkitty(request, upload.result)
     if upload.fault is not None and is_end(upload.state):
         describe = rejection if upload.state is State.REJECTED else failure
         problem = describe(upload.fault.slug, upload.fault.detail)
@@ -224,6 +229,19 @@ def answer_to(request: web.Request, upload: Upload) -> web.Response:
     return web.json_response(
         resource_of(upload), status=202, headers={"Location": upload_location(upload.id)}
     )
+
+
+def _answer_of_chatkitty(request: web.Request, result: Answer) -> web.Response:
+    """ChatKitty's answer, as it was recorded."""
+    rewriter = request.app[SERVICES].links
+    fields = CIMultiDict(result.headers)
+    links = None
+    if rewriter is not None:
+        links = rewriter.of(result.status, CIMultiDictProxy(fields))
+    if links is None:
+        return web.Response(status=result.status, headers=fields, body=result.body)
+    body = links.whole(result.body)
+    return web.Response(status=result.status, headers=without_sums(fields), body=body)
 
 
 async def ask_for_body(request: web.Request) -> None:

@@ -60,6 +60,13 @@ const DO = {
     const { succeeded, error, channel: joined } = await client.joinChannel({ channel });
     return succeeded ? { channel: joined } : { error };
   },
+  // Connected for certain: what was sent by a connection that has ended gets no answer.
+  ready: async () => {
+    for (;;) {
+      const late = new Promise((done) => setTimeout(done, 1000));
+      if ((await Promise.race([client.retrieveCurrentUser(), late]))?.succeeded) return {};
+    }
+  },
   say: async ({ body }) => {
     const { message, error } = await client.sendMessage({ channel, body });
     return { message, error };

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from gateway.choices import Delivery
 from gateway.records.bucket import BucketRecords, Entry
+from gateway.records.outbox import Outbox
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
@@ -18,7 +19,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def records(store: S3Store) -> BucketRecords:
-    return BucketRecords(store)
+    return BucketRecords(store, Outbox(store, lambda _: ()))
 
 
 def registered() -> Upload:

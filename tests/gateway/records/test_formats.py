@@ -18,6 +18,7 @@ from gateway.records.removals import Order
 from gateway.resumable.session import Session
 from gateway.uploads.lifecycle import Step
 from gateway.uploads.record import Upload, from_json, pack, unpack
+from gateway.webhooks.progress import Progress
 from workers.sweep.lease import Memory
 
 EARLIER: dict[str, Any] = json.loads((Path(__file__).parent / "earlier.json").read_text())
@@ -26,6 +27,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "claim": Claim,
     "memory": Memory,
     "order": Order,
+    "progress": Progress,
     "session": Session,
     "snapshot": BacklogSnapshot,
     "upload": Upload,
@@ -59,6 +61,6 @@ def test_packing_a_record_changes_nothing() -> None:
 
 def test_tasks_have_the_names_by_which_earlier_versions_send_them() -> None:
     names = {"uploads.inspect", "uploads.register", "uploads.audit"}
-    names |= {"uploads.resume", "uploads.remove", "uploads.sweep"}
+    names |= {"uploads.resume", "uploads.remove", "uploads.notify", "uploads.sweep"}
     assert names <= {step.value for step in Step}
     assert names <= set(QUEUES)

@@ -16,16 +16,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.backends import Backends, open_backends
+from gateway.delivery.resumed_form import ResumedForm
 from gateway.errors import SessionEnded, SessionTaken, UploadNotFound
 from gateway.resumable import appending, session
 from gateway.resumable.appending import Appender
-from gateway.resumable.finishing import completed, finish
-from gateway.resumable.session import Parts, Phase, SentPart, Session, fenced
+from gateway.resumable.finishing import completed, described, finish
+from gateway.resumable.session import FormAround, Parts, Phase, SentPart, Session, fenced
 from gateway.resumable.sessions import Kept, Sessions
 from gateway.settings import load
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.record import State
+from tests.flows.resuming import FORM_TYPE, form_of
 from tests.gateway.resumable.test_session import SESSION, UPLOAD
 
 MIB = 1024**2
@@ -105,7 +107,7 @@ def concluding(backends: Backends) -> Callable[[Session], Session]:
     def conclude(session: Session) -> Session:
         if not session.is_whole:
             return session
-        return completed(session, backends, datetime.now(UTC))
+        return completed(session, described(session), backends, datetime.now(UTC))
 
     return conclude
 
@@ -159,6 +161,61 @@ def test_any_cuts_make_the_same_object(
         assert await backends.ledger.find_in_bucket(accepted.id) == accepted
         left = [each.key async for each in backends.store.list(keys.tails(accepted.id))]
         assert left == []
+
+    ground.runner.run(upload())
+
+
+BODY = form_of(DATA)
+AROUND = FormAround(content_type=FORM_TYPE, max_file_size=len(DATA))
+
+
+async def bring_of_form(
+    backends: Backends, sessions: Sessions, kept: Kept, data: bytes, ending: Ending
+) -> Kept:
+    """One request with a piece of a form; the session as it is then."""
+    assert kept.session.form is not None
+    form = ResumedForm(kept.session, kept.session.form)
+    appender = Appender(backends.store, sessions, kept, Room())
+    appender.around = form.around
+    if ending is not Ending.COMMITTED:
+        await appender.begin()
+    for start in range(0, len(data), CHUNK):
+        for piece in form.receive_data(data[start : start + CHUNK]):
+            await appender.write(piece)
+
+    def conclude(session: Session) -> Session:
+        if not session.is_whole:
+            return session
+        return completed(session, form.finish().file, backends, datetime.now(UTC))
+
+    if ending in {Ending.COMMITTED, Ending.MARKED}:
+        return await appender.commit(conclude)
+    return await sessions.read(kept.session.id)
+
+
+@settings(deadline=None, max_examples=12)
+@given(requests)
+def test_any_cuts_of_a_form_make_the_same_object(
+    ground: Ground, requests: Sequence[tuple[int, Ending]]
+) -> None:
+    async def upload() -> None:
+        backends, sessions = ground.backends, Sessions(ground.backends.store)
+        session = replace(
+            SESSION, upload=replace(UPLOAD, id=new_id()), length=len(BODY), form=AROUND
+        )
+        kept = await sessions.create(session)
+        for size, ending in [(60, Ending.COMMITTED), *requests, (len(BODY), Ending.COMMITTED)]:
+            offset = kept.session.offset
+            piece = BODY[offset : offset + size]
+            kept = await bring_of_form(backends, sessions, kept, piece, ending)
+            if ending in {Ending.COMMITTED, Ending.MARKED}:
+                assert kept.session.offset == offset + len(piece)
+            if kept.session.phase is Phase.COMPLETE:
+                break
+        accepted = await finish(backends, sessions, kept)
+        assert (accepted.file.crc32c, accepted.came_as) == (google_crc32c.value(DATA), len(BODY))
+        key = keys.incoming(accepted.id)
+        assert await backends.store.read_range(key, 0, len(BODY)) == DATA
 
     ground.runner.run(upload())
 
@@ -293,3 +350,13 @@ def test_content_with_a_wrong_checksum_leaves_no_trace_in_the_session(ground: Gr
         assert await backends.store.read_range(key, 0, len(DATA) + 1) == DATA
 
     ground.runner.run(upload())
+
+
+@pytest.mark.parametrize(("size", "remembered"), [(100, True), (100_000, False)])
+def test_a_session_is_remembered_if_its_form_is_small(
+    ground: Ground, size: int, remembered: bool
+) -> None:
+    sessions = Sessions(ground.backends.store)
+    kept = Kept(replace(SESSION, form=replace(AROUND, opening=bytes(size))), "version")
+    sessions.remember(kept)
+    assert sessions.recall(SESSION.id) == (kept if remembered else None)

@@ -10,6 +10,7 @@ from gateway.choices import Delivery
 from gateway.errors import IllegalTransition, InconsistentUploadLength, SessionEnded
 from gateway.resumable.session import (
     PHASES,
+    FormAround,
     Parts,
     Phase,
     SentPart,
@@ -140,3 +141,11 @@ def test_a_length_is_never_less_than_the_offset(session: Session, length: int) -
     else:
         told = with_length(session, length)
         assert told.is_whole is (length == session.offset)
+
+
+def test_what_is_around_a_file_counts_as_well() -> None:
+    form = FormAround(content_type="x", max_file_size=9, opening=b"--b", rest=b"\r\n")
+    session = replace(SESSION, tails=(Tail("tail", 7, 0),), form=form, length=12)
+    assert (session.stored, session.around, session.offset) == (7, 5, 12)
+    assert session.is_whole
+    assert from_json(to_json(session), ID) == session

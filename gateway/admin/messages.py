@@ -1,0 +1,149 @@
+"""`webhooks list`, `retry` and `test`: messages that wait or were given up, and their endpoints."""
+
+import json
+import time
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import msgspec
+
+from gateway.admin.bucket import Session
+from gateway.uploads import keys
+from gateway.uploads.ids import new_id
+from gateway.uploads.resource import timestamp
+from gateway.webhooks.messages import parse
+from gateway.webhooks.progress import Progress, Standing, reopened
+from gateway.webhooks.sender import Sender
+
+_COLUMNS: Final = "{:55}  {:>7}  {:16}  {:9}  {:>5}  {:>6}  {}"
+_HEADINGS: Final = _COLUMNS.format(
+    "MESSAGE", "AGE", "ENDPOINT", "STATE", "TRIES", "STATUS", "DETAIL"
+)
+_NONE: Final = "no messages wait, and none was given up"
+_TEST: Final = "webhook.test"
+
+
+class _Found(NamedTuple):
+    """A message, and seconds since it was placed, as far as that is known."""
+
+    name: str
+    progress: Progress
+    age: float
+
+
+async def list_messages(session: Session, limit: int, *, as_json: bool) -> bool:
+    """Print messages that wait, then those that were given up. Raises StoreUnavailable."""
+    shown = 0
+    async with aclosing(_all(session)) as messages:
+        async for found in messages:
+            if shown == limit:
+                session.err(f"only the first {limit} are shown: use --limit")
+                break
+            if shown == 0 and not as_json:
+                session.out(_HEADINGS)
+            shown += 1
+            for endpoint, standing in found.progress.endpoints.items():
+                session.out(_line(found, endpoint, standing, as_json=as_json))
+    if shown == 0 and not as_json:
+        session.err(_NONE)
+    return True
+
+
+async def retry_messages(session: Session, endpoints: Collection[str], since: float | None) -> bool:
+    """Have workers send again what was given up, and send to stopped endpoints again.
+
+    `endpoints`: only to these, if there are any. `since`: only what was given up after that time
+    (seconds since the epoch). Raises StoreUnavailable.
+    """
+    known = {endpoint.name for endpoint in session.settings.endpoints}
+    if unknown := sorted(set(endpoints) - known):
+        session.err(f"error: the settings have no webhook called {unknown[0]}")
+        return False
+    for name in endpoints or known:
+        await session.outbox.start(name)
+    again = 0
+    async for info in session.outbox.dead():
+        if since is not None and time.time() - info.age < since:
+            continue
+        name = info.key.removeprefix(keys.dead_messages())
+        try:
+            progress = await session.outbox.open_dead(name)
+        except msgspec.MsgspecError:
+            session.err(f"error: {name}: it cannot be read")
+            continue
+        fresh = reopened(progress, endpoints or None) if progress is not None else None
+        if fresh is not None:
+            await session.outbox.send_again(name, fresh)
+            again += 1
+    period = session.settings.sweep_interval
+    session.err(f"{again} messages: workers send them after the sweeper's period of {period:g} s")
+    return True
+
+
+async def try_endpoints(session: Session, names: Collection[str]) -> bool:
+    """Send each endpoint, or each of these, a test; returns whether all of them accepted it."""
+    chosen = [each for each in session.settings.endpoints if not names or each.name in names]
+    if missing := sorted(set(names) - {each.name for each in chosen}):
+        session.err(f"error: the settings have no webhook called {missing[0]}")
+        return False
+    if not chosen:
+        session.err("error: the settings have no webhook")
+        return False
+    at = timestamp(datetime.now(UTC))
+    body = msgspec.json.encode({"type": _TEST, "timestamp": at, "data": {}})
+    done = True
+    async with Sender.open(session.settings.webhook_allowed) as sender:
+        for endpoint in chosen:
+            report = await sender.send(endpoint, f"msg_{new_id().replace('-', '')}", body)
+            said = f"{report.status or 'no answer'} {report.detail}".strip()
+            if report.succeeded:
+                session.out(f"{endpoint.name}: ok, {said}")
+            else:
+                session.err(f"error: {endpoint.name}: {said}")
+            done = done and report.succeeded
+    return done
+
+
+async def _all(session: Session) -> AsyncGenerator[_Found, None]:
+    async for name, _ in session.outbox.all():
+        try:
+            waiting = await session.outbox.open(name)
+        except msgspec.MsgspecError:
+            session.err(f"error: {name}: it cannot be read")
+            continue
+        if waiting is not None:
+            yield _Found(name, waiting.progress, waiting.progress.waited + waiting.age)
+    async for info in session.outbox.dead():
+        name = info.key.removeprefix(keys.dead_messages())
+        try:
+            progress = await session.outbox.open_dead(name)
+        except msgspec.MsgspecError:
+            session.err(f"error: {name}: it cannot be read")
+            continue
+        if progress is not None:
+            yield _Found(name, progress, progress.waited + info.age)
+
+
+def _line(found: _Found, endpoint: str, standing: Standing, *, as_json: bool) -> str:
+    state = standing.over.value if standing.over is not None else "waiting"
+    if not as_json:
+        age, status = f"{found.age:.0f} s", standing.status or "-"
+        return _COLUMNS.format(
+            found.name, age, endpoint, state, standing.attempts, status, standing.detail
+        ).rstrip()
+    message = parse(found.name)
+    return json.dumps(
+        {
+            "name": found.name,
+            "id": message.id if message is not None else None,
+            "type": message.event if message is not None else None,
+            "age": found.age,
+            "endpoint": endpoint,
+            "state": state,
+            "attempts": standing.attempts,
+            "status": standing.status,
+            "detail": standing.detail,
+        }
+    )

@@ -1,0 +1,68 @@
+"""A form that comes in several requests, each of which may be cut anywhere. Pure.
+
+Each request has a reader of its own, to which the session gives what it needs of earlier ones: the
+form up to the file, how many bytes of the file came, and what came behind those. So the state of a
+reader is kept nowhere, and the form is read as if it had come in one request.
+"""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from gateway.delivery.form import Form, FormReader
+from gateway.multipart import Scanner, declared_boundaries
+from gateway.resumable.session import FormAround, Session
+
+
+class ResumedForm:
+    """Reads what one request brings of a session's form, and returns the bytes of its file."""
+
+    def __init__(self, session: Session, form: FormAround) -> None:
+        """Go on behind what the session has. Raises what the form's Content-Type is refused for."""
+        self._kept = form
+        self._stored = session.stored
+        self._reader = FormReader(
+            Scanner(declared_boundaries(form.content_type)),
+            max_file_size=form.max_file_size,
+            max_form_size=session.limit - form.max_file_size,
+            sha256=False,
+        )
+        self._opening = bytearray()
+        self._rest = bytearray()
+        self._behind = session.stored
+        """Bytes that came behind the opening."""
+        # Neither has bytes of the file: an earlier reader was not certain of them either.
+        self.receive_data(form.opening)
+        if session.stored:
+            self._reader.skip(session.stored)
+        self.receive_data(form.rest)
+
+    def receive_data(self, chunk: bytes) -> Sequence[bytes]:
+        """The file's bytes that are certain now. Raises what the form is refused for."""
+        is_opening = self._reader.file_begin is None
+        pieces = list(self._reader.receive_data(chunk))
+        if is_opening:
+            begin = self._reader.file_begin
+            self._opening += chunk[:begin]
+            chunk = b"" if begin is None else chunk[begin:]
+        self._behind += len(chunk)
+        uncertain = self._behind - self._reader.size
+        if uncertain <= len(chunk):
+            self._rest = bytearray(chunk[len(chunk) - uncertain :])
+        else:
+            self._rest += chunk
+            del self._rest[: len(self._rest) - uncertain]
+        return pieces
+
+    def around(self, stored: int) -> FormAround:
+        """What the session is to have of the form, if that many bytes of the file are durable.
+
+        They are at least those that were before, so what the client was told of remains.
+        """
+        earlier = self._kept.rest[stored - self._stored :]
+        rest = bytes(self._rest) if stored == self._reader.size else earlier
+        return replace(self._kept, opening=bytes(self._opening), rest=rest)
+
+    def finish(self) -> Form:
+        """The form, at its end. Raises what the form is refused for."""
+        return self._reader.finish()

@@ -1,0 +1,72 @@
+"""Requests that Schemathesis makes of the document: the gateway answers all of them as it says.
+
+They are the same in every run. To see one by itself, start `chatkitty-gateway up` and run
+`schemathesis run gateway/openapi.json` with the options of this module.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.openapi.test_document import FILE
+from tests.servers.fixtures import StartGateway
+from tests.servers.sandbox import TOKENS
+from tests.servers.zygote import ForkedPart
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+PATIENCE: Final = 800.0
+EXAMPLES: Final = 12
+"""For each operation, in addition to its examples and to the boundaries of every parameter."""
+
+OPTIONS: Final = (
+    *("--phases", "examples,coverage,fuzzing"),
+    *("--generation-deterministic", "--seed", "1", "--generation-database", "none"),
+    *("--max-examples", str(EXAMPLES), "--no-shrink", "--continue-on-failure"),
+    *("--no-color", "--warnings", "off", "--request-timeout", "60"),
+    *("--suppress-health-check", "all"),
+    *("--checks", "all", "--exclude-checks", "positive_data_acceptance"),
+)
+OF_OPERATORS: Final = ("/metrics", "/gateway/healthz", "/gateway/readyz")
+
+
+async def schemathesis(directory: Path, url: str, *options: str) -> tuple[int, str]:
+    """Its exit status, and what it says."""
+    program = await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).with_name("schemathesis")), "run", str(FILE), "--url", url),
+        *("--header", f"Authorization: Bearer {TOKENS['alice']}", *OPTIONS, *options),
+        cwd=directory,  # it writes there
+        env=os.environ | {"PYTHONUTF8": "1", "COLUMNS": "200"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            said, _ = await program.communicate()
+    finally:
+        if program.returncode is None:
+            program.kill()
+            await program.wait()
+    return program.returncode or 0, said.decode()
+
+
+async def test_the_public_listener_answers_as_described(
+    start_gateway: StartGateway, worker: ForkedPart, tmp_path: Path
+) -> None:
+    assert worker.exit_status is None
+    gateway = start_gateway(delivery="external", delete_files="true", serve_files="stream")
+    status, said = await schemathesis(tmp_path, gateway.url, "--exclude-path", "/metrics")
+    assert status == 0, said
+
+
+async def test_the_listener_of_operators_answers_as_described(
+    start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    gateway = start_gateway(delivery="external")
+    paths = [word for path in OF_OPERATORS for word in ("--include-path", path)]
+    status, said = await schemathesis(tmp_path, gateway.admin_url, *paths)
+    assert status == 0, said
