@@ -59,18 +59,18 @@ class Scanner:
     def begin_of(self, part: int) -> int:
         """The index of a part's first byte in the chunk in which its headers ended.
 
-        `part` counts from 1, and has begun.
+        `part` counts from 1, and has begun. Raises ValueError if no part can have begun.
         """
-        return self._body.begins[part - 1] if self._body is not None else 0
+        return self._settled().begins[part - 1]
 
     def skip(self, size: int) -> None:
         """Go on behind `size` bytes, which belong to the part whose headers came last.
 
         They were read by another scanner, which was certain of them, and nothing of the part was
         read by this one. Not for a body with several declared boundaries, all of which are watched.
+        Raises ValueError if no part can have begun.
         """
-        if self._body is not None:
-            self._body.skip(size)
+        self._settled().skip(size)
 
     def receive_data(self, chunk: bytes) -> list[Event]:
         """The events of the body's next bytes.
@@ -114,6 +114,11 @@ class Scanner:
         if not opened:
             raise InvalidBoundary("No boundary is declared, and the body does not begin with one.")
         return checked_boundary(opened.decode("latin-1"))
+
+    def _settled(self) -> Body:
+        if self._body is None:
+            raise ValueError("the boundary is not known yet")
+        return self._body
 
     def _settle(self, boundary: bytes) -> Body:
         if self._candidates != (boundary,):

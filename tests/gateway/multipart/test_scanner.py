@@ -259,3 +259,26 @@ def test_a_part_that_the_body_cuts_off_has_its_bytes_but_no_end() -> None:
         assert found.data == b"0123\r\n--" + BOUNDARY
         assert found.size is None
         assert not scanned.complete
+
+
+@pytest.mark.parametrize("size", range(len(PNG) + 1))
+def test_a_scanner_goes_on_behind_bytes_that_another_one_read(size: int) -> None:
+    body = form(part(PNG, filename="a.png"), part(b"g1", "groupTag"))
+    scanner = Scanner(Declared((BOUNDARY,)))
+    begin = body.index(PNG)
+    scanner.receive_data(body[:begin])
+    assert scanner.begin_of(1) == begin
+    scanner.skip(size)
+    events = scanner.receive_data(body[begin + size :])
+    data = b"".join(event.data for event in events if isinstance(event, PartData))
+    assert data == PNG[size:] + b"g1"
+    assert scanner.complete
+    assert scanner.ambiguities == ()
+
+
+def test_nothing_can_be_skipped_before_the_boundary_is_known() -> None:
+    scanner = Scanner(Declared((BOUNDARY, b"other")))
+    with pytest.raises(ValueError, match="not known yet"):
+        scanner.skip(1)
+    with pytest.raises(ValueError, match="not known yet"):
+        scanner.begin_of(1)
