@@ -31,14 +31,20 @@ class ResumedForm:
         self._rest = bytearray()
         self._behind = session.stored
         """Bytes that came behind the opening."""
-        # Neither has bytes of the file: an earlier reader was not certain of them either.
+        self._unread = b""
         self.receive_data(form.opening)
         if session.stored:
             self._reader.skip(session.stored)
-        self.receive_data(form.rest)
+        self._unread = form.rest
+        self._rest += form.rest
 
     def receive_data(self, chunk: bytes) -> Sequence[bytes]:
-        """The file's bytes that are certain now. Raises what the form is refused for."""
+        """The file's bytes that are certain now. Raises what the form is refused for.
+
+        The first call may return bytes that an earlier request brought: it was certain of them, but
+        the store did not keep them. So each request calls this at least once, if only with nothing.
+        """
+        chunk, self._unread = self._unread + chunk, b""
         is_opening = self._reader.file_begin is None
         pieces = list(self._reader.receive_data(chunk))
         if is_opening:

@@ -219,6 +219,8 @@ async def _read(
     hashed = hashlib.new(asked.checksum.algorithm) if asked.checksum is not None else None
     try:
         await ask_for_body(receiving.request)
+        for data in () if form is None else form.receive_data(b""):
+            await appender.write(data)
         async with aclosing(_body(receiving, session, asked, told)) as body:
             async for chunk in body:
                 if hashed is not None:

@@ -57,6 +57,22 @@ def test_what_was_durable_stays_so_if_nothing_more_is() -> None:
     assert reader.around(6).rest == b""
 
 
+@pytest.mark.parametrize("durable", range(7))
+def test_certain_bytes_that_the_store_did_not_keep_are_read_again(durable: int) -> None:
+    data = b"\r\n---x:"  # the delimiter goes on with "1"
+    form = replace(AROUND, content_type='multipart/form-data; boundary="-x:1"')
+    begin = b'---x:1\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+    first = reader_of(replace(FORM, form=form))
+    assert list(first.receive_data(begin + data)) == []
+    second = reader_of(having(0, first.around(0)))
+    assert b"".join(second.receive_data(b"\r")) == data
+    third = reader_of(having(durable, second.around(durable)))
+    end = b"\r\n---x:1--\r\n"
+    file = data[:durable] + b"".join([*third.receive_data(b""), *third.receive_data(end)])
+    assert file == data
+    assert third.finish().file.size == len(data)
+
+
 def test_another_multipart_type_is_refused_before_anything_comes() -> None:
     around = replace(AROUND, content_type="multipart/mixed; boundary=a")
     with pytest.raises(MalformedUpload):
