@@ -57,10 +57,12 @@ check: $(DEV)
 # are counts of work, which take minutes when they are traced.
 coverage: $(DEV)
 	$(BIN)/coverage run -m pytest -q --ignore-glob='*_properties.py' --ignore-glob='*_work.py' \
-		$(addprefix tests/gateway/,$(addprefix delivery/relay/test_,exchange.py passage.py phase.py) media_types \
-		multipart test_routes.py $(addprefix store/,test_answers.py test_faults.py \
+		$(addprefix tests/gateway/,$(addprefix delivery/relay/test_,exchange.py passage.py phase.py) \
+		delivery/test_links.py delivery/test_resumed_form.py delivery/tunnel media_types multipart \
+		test_routes.py $(addprefix store/,test_answers.py test_faults.py \
 		direct/test_failures.py direct/test_requests.py) uploads/test_lifecycle.py uploads/test_mismatch.py \
-		uploads/test_policy.py upstream/test_retry.py)
+		uploads/test_policy.py upstream/test_retry.py \
+		$(addprefix webhooks/test_,addresses.py messages.py progress.py))
 	$(BIN)/coverage report
 	@echo "Of gateway and workers by these tests alone: \
 		$$($(BIN)/coverage report --include='gateway/*,workers/*' --fail-under=0 --format=total) %"
