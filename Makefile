@@ -124,7 +124,7 @@ hostile: $(TEST)
 # Real files, from Debian's packages and made by encoders from PyPI, below var/corpus. `make test-slow`
 # includes this with fewer documents.
 corpus: $(TEST)
-	CORPUS_DOCUMENTS=20000 $(BIN)/pytest tests/corpus --timeout 1800
+	CORPUS_DOCUMENTS=20000 RANDOM_FILES=100000 $(BIN)/pytest tests/corpus tests/workers/signatures --timeout 1800
 
 # SECONDS can be set, for each target. Failing inputs and the learnt corpus are written to var/fuzz.
 fuzz: $(DEV)
