@@ -21,6 +21,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from aiohttp import connector
 
 from gateway.stack.part import PartError
+from tests.flows.client import PATIENCE
 from tests.servers import s3_api
 
 _PRELOADED = (
@@ -128,7 +129,7 @@ class ForkedPart:
 
     def __enter__(self) -> Self:
         """Wait until it serves."""
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + PATIENCE
         while not self._ready():
             if self.exit_status is not None or time.monotonic() > deadline:
                 self.kill()
