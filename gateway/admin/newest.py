@@ -24,7 +24,9 @@ LISTED: Final = 1_000
 _AT_A_TIME: Final = 16
 _FEW: Final = 100
 _GROWTH: Final = 8
-_STRETCHES: Final = 24
+_LISTINGS: Final = 24
+"""After this many listings a call begins no further stretch. Each is one request per prefix."""
+
 _MINUTE: Final = 60_000 << 80
 _PAST_ALL: Final = 1 << 128
 
@@ -47,9 +49,11 @@ class Stretch:
 def shrunk(stretch: Stretch, last: int) -> Stretch:
     """The end of a stretch of which one listing showed only the ids up to `last`.
 
-    Evenly spread ids fill it by half. It is at most half as wide as before.
+    Evenly spread ids fill it by half. It is at most half as wide as before, and holds none of the
+    ids that were shown: many uploads of one moment would be listed again with each half.
     """
-    return Stretch(stretch.high - max(1, (last - stretch.low) // 2), stretch.high)
+    half = stretch.high - max(1, (last - stretch.low) // 2)
+    return Stretch(max(half, last), stretch.high)
 
 
 def earlier(stretch: Stretch, width: int, low: int) -> Stretch:
@@ -125,8 +129,10 @@ async def newest(
     low = _number(query.first_id) - 1 if query.first_id is not None else 0
     reading = _Reading(store, query, wants, bound)
     stretch = _first(query, earlier_than, low)
-    for _ in range(_STRETCHES):
-        stretch, places = await _fitting(store, query, stretch)
+    listings = 0
+    while listings < _LISTINGS:
+        stretch, places, count = await _fitting(store, query, stretch)
+        listings += count
         if (stopped := await reading.take(places)) is not None:
             return Batch(reading.found, reading.read, stopped)
         if stretch.low <= low:
@@ -147,15 +153,17 @@ def _first(query: Query, earlier_than: str | None, low: int) -> Stretch:
 
 async def _fitting(
     store: ObjectStore, query: Query, stretch: Stretch
-) -> tuple[Stretch, Mapping[str, Place]]:
-    """The stretch, shrunk until one listing shows all of it, and what it holds."""
+) -> tuple[Stretch, Mapping[str, Place], int]:
+    """The stretch, shrunk until one listing shows all of it; what it holds; how many it took."""
+    count = 0
     while True:
+        count += 1
         listings = await asyncio.gather(
             *(_list(store, prefix, stretch) for prefix in query.prefixes)
         )
         cut = [list(listing)[-1] for listing in listings if len(listing) == LISTED]
         if not cut:
-            return stretch, _merged(query, listings)
+            return stretch, _merged(query, listings), count
         stretch = shrunk(stretch, min(map(_number, cut)))
 
 

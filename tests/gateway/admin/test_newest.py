@@ -16,7 +16,6 @@ from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from tests.pages.ground import id_at, own_bucket
 
-PATIENCE = 90.0
 ENDED = Query(states=frozenset({"failed"}))
 WIDEST = 1 << 128
 
@@ -24,11 +23,13 @@ numbers = st.integers(0, WIDEST)
 
 
 @given(st.lists(numbers, min_size=3, max_size=3, unique=True).map(sorted))
-def test_a_stretch_shrinks_by_half_at_least_and_keeps_its_end(three: list[int]) -> None:
+def test_a_stretch_shrinks_by_half_and_past_what_was_shown_and_keeps_its_end(
+    three: list[int],
+) -> None:
     low, last, high = three
     smaller = shrunk(Stretch(low, high), last)
     assert smaller.high == high
-    assert low <= smaller.low < high
+    assert last <= smaller.low < high
     assert 2 * (high - smaller.low) <= max(2, high - low)
 
 
@@ -64,7 +65,7 @@ async def store(
     seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[CountingStore]:
     monkeypatch.setattr("tests.servers.fixtures.S3Store", CountingStore)
-    async with own_bucket(seaweedfs) as (_, opened), asyncio.timeout(PATIENCE):
+    async with own_bucket(seaweedfs) as (_, opened):
         assert isinstance(opened, CountingStore)
         yield opened
 
@@ -92,7 +93,7 @@ async def test_page_by_page_every_upload_is_found_once(store: CountingStore) -> 
         batch = await newest(
             store, query, lambda _: True, Bound(rows=400, reads=400), earlier_than=before
         )
-        assert CountingStore.listings <= 64 * len(query.prefixes)
+        assert CountingStore.listings <= 24 * len(query.prefixes)
         assert CountingStore.most_shown <= LISTED
         assert batch.read <= 400
         found += [each.upload_id for each in batch.found]
