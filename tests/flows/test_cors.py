@@ -34,6 +34,11 @@ SETTINGS = {
     "GATEWAY_MAX_FILE_SIZE": "1MiB",
     "GATEWAY_HEAD_TIMEOUT": "1",
 }
+NOT_FOR_SCRIPTS = {
+    "cache-control", "connection", "content-length", "content-type", "keep-alive", "server",
+    "transfer-encoding", "vary", "x-content-type-options",
+}  # fmt: skip
+"""What scripts may always read (Fetch standard, "CORS-safelisted"), and what only browsers need."""
 LARGE = [f"X-{number}: {'x' * 7_000}" for number in range(6)]
 
 CASES = {
@@ -126,6 +131,8 @@ async def test_each_answer_can_be_read_by_pages_of_the_listed_origins_alone(
         assert said(reply, "allow-credentials") == ["true"]
         (exposed,) = said(reply, "expose-headers")
         assert {"X-Request-Id", "Retry-After", "Upload-Offset"} < set(exposed.split(", "))
+        answered = {name for name, _ in reply.headers if not name.startswith("access-control-")}
+        assert answered - NOT_FOR_SCRIPTS <= set(exposed.lower().split(", "))
     for reply in replies[2:]:
         assert not any(name.startswith("access-control") for name, _ in reply.headers)
 

@@ -188,6 +188,8 @@ def _problem(status: int, slugs: Mapping[str, str], registered: Mapping[str, str
         headers = (*headers, "WWW-Authenticate")
     if status in (429, 503):
         headers = (*headers, "Retry-After")
+    if status == 429:
+        headers = (*headers, "RateLimit", "RateLimit-Policy")
     if status == 405:
         headers = (*headers, "Allow")
     return {

@@ -226,6 +226,8 @@ HEADERS: Final[JSON] = {
         "The request may be repeated after that many seconds",
         {"type": "string", "pattern": "^[0-9]+$"},
     ),
+    "RateLimit": _header("What is left of each quota, and when more will be"),
+    "RateLimit-Policy": _header("The quotas of the caller"),
     "WWW-Authenticate": _header("Which token is needed (RFC 6750)"),
     "Allow": _header("The methods of this path"),
     "Repr-Digest": _header("The digests of the file, as far as they are known (RFC 9530)"),

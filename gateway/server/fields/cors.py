@@ -41,9 +41,9 @@ _ACCEPTED: Final = (
 
 _EXPOSED: Final = (
     "Accept-Ranges", "Allow", "Content-Digest", "Content-Disposition", "Content-Encoding",
-    "Content-Range", "Date", "ETag", "Location", "Preference-Applied", "RateLimit",
+    "Content-Range", "Date", "ETag", "Link", "Location", "Preference-Applied", "RateLimit",
     "RateLimit-Policy", "Repr-Digest", "Retry-After", "Tus-Checksum-Algorithm", "Tus-Extension",
-    "Tus-Max-Size", "Tus-Resumable", "Tus-Version", "Upload-Complete",
+    "Tus-Max-Size", "Tus-Resumable", "Tus-Version", "Upload-Complete", "Upload-Defer-Length",
     "Upload-Draft-Interop-Version", "Upload-Expires", "Upload-Id", "Upload-Incomplete",
     "Upload-Length", "Upload-Limit", "Upload-Metadata", "Upload-Offset", "WWW-Authenticate",
     "X-Api-Version", "X-Request-Id", "X-Response-Token",

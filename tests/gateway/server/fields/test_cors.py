@@ -1,11 +1,28 @@
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from gateway.server.fields.cors import Cors, cors_of, is_preflight, without_cors, without_raw_cors
+from gateway.server.fields.cors import (
+    PREFLIGHT,
+    Cors,
+    cors_of,
+    is_preflight,
+    without_cors,
+    without_raw_cors,
+)
 
 APP = "https://app.example.com"
 LOCAL = "capacitor://localhost"
 OTHER = "https://other.example.com"
+ALWAYS_EXPOSED = {
+    "cache-control", "content-language", "content-length", "content-type", "expires",
+    "last-modified", "pragma",
+}  # fmt: skip
+"""Fetch standard, "CORS-safelisted response-header name"."""
 
 
 def allowed(cors: Cors | None, origin: str | None) -> str | None:
@@ -78,18 +95,56 @@ def test_an_unread_head_is_searched_for_its_origin(
     assert said.get("Access-Control-Allow-Origin") == expected
 
 
-PREFLIGHT = {"Origin": APP, "Access-Control-Request-Method": "POST"}
+def parts_of(document: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a JSON document."""
+    if isinstance(document, dict):
+        yield document
+    for each in document.values() if isinstance(document, dict) else document:
+        if isinstance(each, dict | list):
+            yield from parts_of(each)
+
+
+def described() -> list[dict[str, Any]]:
+    """Every object of the gateway's own description."""
+    return list(parts_of(json.loads(files("gateway").joinpath("openapi.json").read_bytes())))
+
+
+def names_in(said: str) -> set[str]:
+    names = said.lower().split(", ")
+    assert len(set(names)) == len(names)
+    return set(names)
+
+
+def test_a_page_reads_every_header_that_an_answer_is_described_with() -> None:
+    cors = cors_of([APP])
+    assert cors is not None
+    exposed = names_in(dict(cors.fields(APP))["Access-Control-Expose-Headers"])
+    answered = {name.lower() for part in described() for name in part.get("headers", ())}
+    assert {"location", "ratelimit", "retry-after", "upload-offset"} < answered
+    assert answered - ALWAYS_EXPOSED <= exposed
+    # ChatKitty's answers pass through, with headers of their own.
+    assert {"content-digest", "link", "x-api-version", "x-response-token"} < exposed
+
+
+def test_a_page_sends_every_header_that_a_request_is_described_with() -> None:
+    accepted = names_in(dict(PREFLIGHT)["Access-Control-Allow-Headers"])
+    sent = {part["name"].lower() for part in described() if part.get("in") == "header"}
+    assert {"idempotency-key", "tus-resumable"} < sent
+    assert sent | {"authorization", "content-type", "grant"} <= accepted
+
+
+ASKED = {"Origin": APP, "Access-Control-Request-Method": "POST"}
 
 
 @pytest.mark.parametrize(
     ("method", "headers", "expected"),
     [
-        ("OPTIONS", PREFLIGHT, True),
-        ("GET", PREFLIGHT, False),
+        ("OPTIONS", ASKED, True),
+        ("GET", ASKED, False),
         ("OPTIONS", {"Origin": APP}, False),
         ("OPTIONS", {"Access-Control-Request-Method": "POST"}, False),
-        ("OPTIONS", {**PREFLIGHT, "Authorization": "Bearer t"}, False),
-        ("OPTIONS", {**PREFLIGHT, "Content-Type": "text/plain"}, False),
+        ("OPTIONS", {**ASKED, "Authorization": "Bearer t"}, False),
+        ("OPTIONS", {**ASKED, "Content-Type": "text/plain"}, False),
     ],
 )
 def test_preflights_are_recognised(method: str, headers: dict[str, str], expected: bool) -> None:
