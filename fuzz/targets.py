@@ -54,7 +54,8 @@ def scanner(data: bytes) -> None:
     assert outcome(chunks, declared) == whole
     if isinstance(whole, Scanned) and not whole.ambiguities:
         assert whole.complete
-        _seen_alike(body, BOUNDARY, whole.contents)
+        boundary = BOUNDARY if declared.candidates else _undeclared(body)
+        _seen_alike(body, boundary, whole.contents)
 
 
 def headers(data: bytes) -> None:
@@ -119,6 +120,11 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "archive": archive,
     "media": media,
 }
+
+
+def _undeclared(body: bytes) -> bytes:
+    """The boundary that is in the first line only."""
+    return body.partition(b"\r\n")[0].removeprefix(b"--")
 
 
 def _seen_alike(body: bytes, boundary: bytes, ours: Reading) -> None:

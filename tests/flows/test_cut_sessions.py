@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from gateway.stack.probes import says
 from gateway.stack.seaweedfs import SeaweedFS
 from tests.flows import files
-from tests.flows.client import Client
+from tests.flows.client import PATIENCE, Client
 from tests.flows.resuming import (
     DRAFT,
     TUS,
@@ -203,7 +204,12 @@ async def test_a_quota_does_not_end_an_upload_by_tus(
 @WAYS
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_cuts_and_kills_at_random(
-    settings: dict[str, str], clients: tuple[Client, Client], tmp_path: Path, seed: int, way: str
+    settings: dict[str, str],
+    replicas: tuple[Gateway, Gateway],
+    clients: tuple[Client, Client],
+    tmp_path: Path,
+    seed: int,
+    way: str,
 ) -> None:
     """Half of the requests are cut off; each fourth one's gateway is killed."""
     chance = random.Random(seed)
@@ -219,15 +225,23 @@ async def test_cuts_and_kills_at_random(
             now = await offset_of(chance.choice(clients), path)
             assert offset <= now <= offset + size
         else:
-            client = chance.choice(clients)
+            turn = chance.randrange(len(clients))
             piece = data[offset : offset + size]
-            async with sending(client, path, offset, piece, announced) as (reader, writer):
+            known = replicas[turn].log.stat().st_size
+            async with sending(clients[turn], path, offset, piece, announced) as (_, writer):
                 writer.write_eof()
-                await reader.read()
+                await ended(replicas[turn], known, path)  # else it might not have begun
             now = await offset_of(chance.choice(clients), path)
             assert now == offset + size
         offset, cuts = now, cuts + 1
     await assert_complete(clients[1], path, data)
+
+
+async def ended(gateway: Gateway, known: int, path: str) -> None:
+    """Wait until a PATCH of the path is logged, behind the log's `known` bytes."""
+    async with asyncio.timeout(PATIENCE):
+        while not says(gateway.log, known, f'"PATCH","path":"{path}"'):
+            await asyncio.sleep(0.02)
 
 
 async def _killed(
