@@ -49,17 +49,7 @@ class Documented:
         **places: object,
     ) -> Answer:
         """The answer to an operation; its required parameters have their examples as values."""
-        path, method, operation = next(
-            each for each in operations(self.document) if each[2]["operationId"] == name
-        )
-        shared = self.document["paths"][path].get("parameters", [])
-        sent = {}
-        for parameter in map(self._resolved, [*shared, *operation.get("parameters", [])]):
-            if parameter["in"] == "path":
-                value = places.get(parameter["name"], parameter.get("example"))
-                path = path.replace(f"{{{parameter['name']}}}", str(value))
-            elif parameter["required"]:
-                sent[parameter["name"]] = str(parameter["example"])
+        path, method, operation, sent = self._request_of(name, places)
         base = self.admin if at_admin else ""
         answer = await self.client.request(
             method,
@@ -72,6 +62,35 @@ class Documented:
         self._check(name, method, operation, answer)
         self.called.add(name)
         return answer
+
+    async def open(self, name: str, expected: int) -> None:
+        """Open an answer that does not end by itself, and check its head."""
+        path, method, operation, sent = self._request_of(name, {})
+        headers = {"Authorization": f"Bearer {self.client.token}", **sent}
+        url = self.client.url + path
+        async with self.client.session.request(method, url, headers=headers) as response:
+            assert response.status == expected, (name, response)
+            self._check(name, method, operation, Answer(response.status, response.headers, b""))
+            kind = response.headers["Content-Type"].partition(";")[0]
+            assert kind in operation["responses"][str(expected)]["content"]
+        self.called.add(name)
+
+    def _request_of(
+        self, name: str, places: Mapping[str, object]
+    ) -> tuple[str, str, Any, dict[str, str]]:
+        """The path, method, description and required headers of an operation."""
+        path, method, operation = next(
+            each for each in operations(self.document) if each[2]["operationId"] == name
+        )
+        shared = self.document["paths"][path].get("parameters", [])
+        sent = {}
+        for parameter in map(self._resolved, [*shared, *operation.get("parameters", [])]):
+            if parameter["in"] == "path":
+                value = places.get(parameter["name"], parameter.get("example"))
+                path = path.replace(f"{{{parameter['name']}}}", str(value))
+            elif parameter["required"]:
+                sent[parameter["name"]] = str(parameter["example"])
+        return path, method, operation, sent
 
     def _check(self, name: str, method: str, operation: Any, answer: Answer) -> None:
         response = self._resolved(operation["responses"][str(answer.status)])
@@ -153,6 +172,11 @@ async def _whole_files(documented: Documented) -> None:
     await call("listUploads", 200, query="?size=1")
     await call("listUploads", 200, query="?state=registered")
     await call("listUploadsHead", 200)
+    known = await call("streamUpload", 200, id=sent.upload_id)
+    last = next(line for line in known.body.splitlines() if line.startswith(b"id: "))
+    seen = {"Last-Event-ID": last.removeprefix(b"id: ").decode()}
+    assert (await call("streamUpload", 204, seen, id=sent.upload_id)).body == b""
+    await documented.open("streamUploads", 200)
     removed = await call("deleteUpload", 202, id=sent.upload_id)
     assert removed.json()["id"] == sent.upload_id
 
@@ -205,6 +229,8 @@ async def _refused(documented: Documented) -> None:
     await call("getUpload", 404, id=UNKNOWN)
     await call("getUpload", 412, {"Tus-Resumable": "0.2.2"}, id=UNKNOWN)
     await call("deleteUpload", 404, id=UNKNOWN)
+    await call("streamUpload", 404, id=UNKNOWN)
+    await call("streamUploads", 401, {"Authorization": "Bearer stranger"})
     await call("listUploads", 400, query="?state=none")
     await call("listUploads", 401, {"Authorization": "Bearer stranger"})
     await call("getFile", 404)
