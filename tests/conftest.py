@@ -9,7 +9,7 @@ from xdist.remote import Producer
 from gateway.brokers import known
 from gateway.redis import transport
 from tests.examples import are_many, register_profiles
-from tests.scheduling import ByServers, rank_of
+from tests.scheduling import OTHER_PYTHON, ByServers, group_of, rank_of
 
 # Tests start dozens of processes: what one of them has compiled is kept for the others.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -37,12 +37,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServe
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave whole stacks, parts that die or are away, and many examples to `make test-slow`."""
+    """Leave whole stacks, parts that die or are away, and many examples to `make test-slow`.
+
+    So are the gateways of another kind of Python.
+    """
     items.sort(key=lambda item: rank_of(item.nodeid))
     here = Path(__file__).parent
     for item in items:
         directory = item.path.relative_to(here).parts[0]
-        if directory in SLOW or (directory in PROPERTIES and _has_many_examples(item)):
+        is_slow = directory in SLOW or group_of(item.nodeid) == OTHER_PYTHON
+        if is_slow or (directory in PROPERTIES and _has_many_examples(item)):
             item.add_marker(pytest.mark.slow)
 
 

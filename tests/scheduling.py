@@ -6,8 +6,8 @@ from typing import Final
 from xdist.scheduler import LoadScopeScheduling
 
 _DOOR: Final = re.compile(r"\[(?:.*-)?((?:relay|external)-(?:fast|plain)-(?:c|python)-parser)\b")
-_OTHER_PYTHON: Final = "python-parser"
-"""Ends the names of the gateways that another kind of Python runs, which takes long to start."""
+OTHER_PYTHON: Final = "python-parser"
+"""The group of the gateways that another kind of Python runs, which takes long to start."""
 
 _FIRST_DOOR: Final = "relay-fast-c-parser"
 """Of the others; all of them at once would leave no other test a core."""
@@ -66,13 +66,13 @@ def group_of(nodeid: str) -> str:
     door = _DOOR.search(test) if module.startswith("tests/hostile/") else None
     if door is None:
         return module
-    return _OTHER_PYTHON if door[1].endswith(_OTHER_PYTHON) else door[1]
+    return OTHER_PYTHON if door[1].endswith(OTHER_PYTHON) else door[1]
 
 
 def rank_of(nodeid: str) -> int:
     """Where it comes: what takes long must not be the last that is begun."""
     group = group_of(nodeid)
-    if group == _OTHER_PYTHON:
+    if group == OTHER_PYTHON:
         return -len(LONGEST) - 1
     if group in LONGEST:
         return LONGEST.index(group) - len(LONGEST)
