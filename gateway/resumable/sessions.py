@@ -75,6 +75,14 @@ class Sessions:
             ) from error
         return Kept(session, document.etag, document.age)
 
+    async def has(self, upload_id: str) -> bool:
+        """Whether there is such a session, whatever it says. Raises StoreUnavailable."""
+        try:
+            await self._store.head(keys.session(upload_id))
+        except ObjectNotFound:
+            return False
+        return True
+
     async def change(self, kept: Kept, session: Session) -> Kept:
         """Write the session, if it has not changed since it was read.
 

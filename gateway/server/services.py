@@ -32,6 +32,7 @@ from gateway.records.changes import Changes
 from gateway.records.claims import Claims
 from gateway.records.completion_events import CompletionEvents
 from gateway.records.heartbeats import Heartbeats
+from gateway.resumable.open_sessions import OpenSessions
 from gateway.resumable.sessions import Sessions
 from gateway.routes import Route, RouteTable
 from gateway.server.connection.drain import Drain
@@ -80,6 +81,8 @@ class Services:
     once: Once
     sessions: Sessions
     """Uploads that come in several requests."""
+    open_sessions: OpenSessions | None
+    """Counts them, if a subject may have only so many."""
     listeners: Listeners
     changes: Changes
     """Tells event streams and long polls what to look at."""
@@ -182,6 +185,7 @@ async def open_services(settings: Settings, routes: RouteTable) -> AsyncIterator
             external=ExternalDelivery(backends, notices, budget),
             once=Once(backends, claims, sessions, budget),
             sessions=sessions,
+            open_sessions=_open_sessions(settings, backends, sessions),
             listeners=Listeners(settings.max_listeners, settings.max_listeners_per_subject),
             changes=changes,
             let_go=let_go,
@@ -234,6 +238,15 @@ async def _counting(settings: Settings, backends: Backends, stack: AsyncExitStac
     quotas = Quotas(backends.redis, policy)
     await stack.enter_async_context(at_work(quotas.keep))
     return quotas
+
+
+def _open_sessions(
+    settings: Settings, backends: Backends, sessions: Sessions
+) -> OpenSessions | None:
+    if not settings.subject_sessions:
+        return None
+    most, resume_for = settings.subject_sessions, settings.resume_for
+    return OpenSessions(backends.redis, sessions, most, resume_for)
 
 
 def _policy_of(settings: Settings) -> Policy:

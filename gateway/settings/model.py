@@ -417,6 +417,9 @@ class Settings(BaseModel):
     subject_uploads: Annotated[int, Field(ge=0)] = 0
     """Uploads in progress per subject, over all gateways. 0: no limit."""
 
+    subject_sessions: Annotated[int, Field(ge=0)] = 0
+    """Open uploads in several requests per subject, over all gateways. 0: no limit."""
+
     subject_requests: Annotated[int, Field(ge=0)] = 0
     """Requests per subject and window, uploads included. 0: no limit."""
 

@@ -167,6 +167,13 @@ def of_subject(subject: str) -> str:
 
 
 @lru_cache(1000)
+def sessions_of(subject: str) -> tuple[str, str]:
+    """The Redis sorted set of a subject's open sessions, and the mark that there are too many."""
+    place = f"uploads:sessions:{digest(subject)}"
+    return place, f"{place}:full"
+
+
+@lru_cache(1000)
 def quota(subject: str) -> tuple[str, str, str]:
     """The Redis keys of a subject's use: requests, bytes, and uploads in progress."""
     place = f"quota:{digest(subject)}"

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from gateway.uploads.lifecycle import Step
 from tests.degraded.conftest import IMPORTS, PATH, RESPOND_ASYNC, Scene, Server, eventually
 from tests.flows import files
+from tests.flows.resuming import begin, create
 from tests.servers.zygote import ForkedPart
 
 PREFIX = "chatkitty:"
@@ -78,6 +79,7 @@ async def test_the_whole_stack_needs_no_more_than_that(
         "subject_requests": "1000",
         "subject_bytes": "100000000",
         "subject_uploads": "50",
+        "subject_sessions": "1",
         "serve_files": "stream",
     }
     gateways = [scene.start_gateway(**quota), scene.start_gateway(delivery="relay", **quota)]
@@ -97,6 +99,8 @@ async def test_the_whole_stack_needs_no_more_than_that(
         assert (await relaying.end_of(relayed.upload_id))["state"] == "audited"
         listed = await hosting.request("GET", "/gateway/uploads")
         assert len(listed.json()["uploads"]) == 5
+        await begin(hosting)
+        assert (await create(hosting, {"Upload-Length": "9"})).status == 429
 
         # A ChatKitty that is away: the breaker, and steps that are tried again later.
         await scene.sandbox.fault("POST", PATH, times=1, status=503)

@@ -15,6 +15,7 @@ from tests.flows.client import PATIENCE, Answer, Client
 from tests.flows.raw import FORM_TYPE, exchange, form, head
 from tests.flows.resuming import CONTENT, DRAFT, PATH, TUS, begin, create, patch, tus_patch
 from tests.servers.gateway import Gateway, start_worker
+from tests.servers.metrics import until
 from tests.servers.sandbox import TOKENS
 
 LIMIT = 1024**2
@@ -49,6 +50,13 @@ def relay(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
 def strict(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
     """A gateway that asks for a scope which no token has."""
     with Gateway.start(settings | {"GATEWAY_AUTH_SCOPES": "uploads"}, servers_dir) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def limited(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
+    own = {"GATEWAY_SUBJECT_SESSIONS": "2", "GATEWAY_SUBJECT_UPLOADS": "1"}
+    with Gateway.start(settings | own, servers_dir) as gateway:
         yield gateway
 
 
@@ -126,6 +134,46 @@ async def test_an_upload_whose_state_cannot_be_read_is_kept_until_it_can(
     assert head.headers["Upload-Offset"] == "4"
 
 
+async def test_a_subject_may_have_only_so_many_open_uploads(limited: Gateway) -> None:
+    async with Client.open(limited.url, TOKENS["alice"]) as client:
+        first, second = [await begin(client), await create(client, {"Upload-Length": "9"})]
+        keyed = {"Upload-Length": "9", "Idempotency-Key": "third"}
+        for headers in (keyed, {"Upload-Length": "9"}):
+            answer = await create(client, headers)
+            assert answer.status == 429, answer.body
+            assert answer.json()["violated-policies"] == ["gateway-sessions"]
+            assert answer.headers["Retry-After"] == "2"
+        for each in (first, second):  # the refused one has taken the place of none
+            head = await client.request("HEAD", each.headers["Location"], headers=DRAFT)
+            assert head.status == 204
+        place = second.headers["Location"]
+        assert (await client.request("DELETE", place, headers=TUS)).status == 204
+        async with asyncio.timeout(PATIENCE):
+            while (answer := await create(client, keyed)).status == 429:
+                await asyncio.sleep(0.1)
+        assert answer.status == 201, answer.body
+        assert (await create(client, keyed)).headers["Location"] == answer.headers["Location"]
+
+
+async def test_who_asks_how_far_an_upload_is_needs_no_place_of_an_upload(limited: Gateway) -> None:
+    go_on = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield files.PNG
+        await go_on.wait()
+
+    async with Client.open(limited.url, TOKENS["bob"]) as client:
+        place = (await create(client, {"Upload-Length": "9"})).headers["Location"]
+        sending = asyncio.create_task(client.request("POST", f"/gateway/raw{PATH}", data=body()))
+        await until(
+            limited.admin_url, lambda it: it.value("open_uploads", delivery="external") == 1
+        )
+        assert (await tus_patch(client, place, 0, b"")).status == 503
+        assert (await client.request("HEAD", place, headers=TUS)).status == 200
+        go_on.set()
+        assert (await sending).status == 200
+
+
 async def test_only_tus_names_another_method(client: Client) -> None:
     upload = await client.upload(PATH, files.PNG, name="cat.png", content_type="image/png")
     await client.end_of(upload.upload_id)
@@ -167,6 +215,12 @@ async def test_a_client_of_http_1_0_is_never_asked_for_its_body(
     assert answer.data.startswith(b"HTTP/1.0 200 ")
 
 
+async def _relayed(client: Client) -> list[str]:
+    """The ids of the caller's relayed uploads."""
+    listed = (await client.request("GET", "/gateway/uploads")).json()["uploads"]
+    return [each["id"] for each in listed if each["delivery"] == "relay"]
+
+
 async def test_a_relayed_upload_is_not_continued_before_its_end_or_after(relay: Gateway) -> None:
     go_on = asyncio.Event()
     whole = form(files.PNG)
@@ -180,9 +234,9 @@ async def test_a_relayed_upload_is_not_continued_before_its_end_or_after(relay: 
     async with Client.open(relay.url, TOKENS["bob"]) as client:
         sending = asyncio.create_task(client.request("POST", PATH, data=body(), headers=lines))
         async with asyncio.timeout(PATIENCE):
-            while not (listed := await client.request("GET", "/gateway/uploads")).json()["uploads"]:
+            while not (ids := await _relayed(client)):
                 await asyncio.sleep(0.05)
-        place = f"/gateway/uploads/{listed.json()['uploads'][0]['id']}"
+        place = f"/gateway/uploads/{ids[0]}"
         early = [
             await patch(client, place, 0, b"", last=True),
             await tus_patch(client, place, 0, b""),

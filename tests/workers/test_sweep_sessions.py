@@ -1,9 +1,13 @@
 """Which sessions the sweeper reads, and what it does with them and their tails."""
 
+from dataclasses import replace as changed
+
 import pytest
 from msgspec.structs import replace
 
 from gateway.backends import Backends
+from gateway.errors import QuotaExceeded
+from gateway.resumable.open_sessions import OpenSessions
 from gateway.resumable.session import Phase, Session, to_json
 from gateway.resumable.sessions import Sessions
 from gateway.settings import load
@@ -67,6 +71,25 @@ async def test_sessions_that_were_given_up_are_removed_and_open_ones_are_not(
         ended = await own_backends.ledger.ended(session.id)
         assert ended is not None
         assert ended.subject == session.upload.subject
+
+
+@pytest.mark.slow
+async def test_open_sessions_that_redis_has_forgotten_count_again(own_backends: Backends) -> None:
+    limited = own_backends.settings.model_copy(update={"subject_sessions": 1})
+    backends = changed(own_backends, settings=limited)
+    sessions = Sessions(backends.store)
+    counted = OpenSessions(backends.redis, sessions, 1, limited.resume_for)
+    forgotten, subject = await begun(backends), SESSION.upload.subject
+    with later(backends, 60.0):
+        assert await end_sessions(backends, await own_lease(backends)) == (0, 0)
+    another = await begun(backends)
+    with pytest.raises(QuotaExceeded):
+        await counted.admit(subject, another.id)
+    assert (await sessions.has(forgotten.id), await sessions.has(another.id)) == (True, False)
+    with pytest.raises(QuotaExceeded):
+        await counted.check(subject)
+    await sessions.remove(forgotten.id)
+    await counted.admit(subject, (await begun(backends)).id)
 
 
 @pytest.mark.slow

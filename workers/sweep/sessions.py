@@ -8,18 +8,23 @@ from contextlib import aclosing
 from typing import Final
 
 from msgspec.structs import replace
+from redis.exceptions import RedisError
 
 from gateway.backends import Backends
-from gateway.errors import ObjectNotFound, SessionTaken, SessionUnreadable, UploadNotFound
+from gateway.errors import SessionTaken, SessionUnreadable, UploadNotFound
 from gateway.records.bucket import OVERDUE
 from gateway.resumable.finishing import give_up
+from gateway.resumable.open_sessions import OpenSessions
 from gateway.resumable.session import Phase
 from gateway.resumable.sessions import Kept, Sessions
 from gateway.settings import Settings
 from gateway.store.objects import ObjectInfo
+from gateway.telemetry import get_logger
 from gateway.uploads import keys
 from gateway.uploads.lifecycle import Step
 from workers.sweep.lease import Lease
+
+log = get_logger(__name__)
 
 _ANYWAY: Final = 50
 """Sessions that one pass reads although nothing suggests that they are at their end.
@@ -87,8 +92,21 @@ async def _end(backends: Backends, sessions: Sessions, info: ObjectInfo) -> int:
         backends.queue.send(Step.RESUME, upload_id)
         return 1
     if kept.session.phase is Phase.OPEN and info.age <= backends.settings.resume_for:
+        await _note(backends, sessions, kept)
         return 0
     return await _give_up(backends, sessions, kept)
+
+
+async def _note(backends: Backends, sessions: Sessions, kept: Kept) -> None:
+    """Have Redis count an open session that it has forgotten, if there is a limit."""
+    settings = backends.settings
+    if not settings.subject_sessions:
+        return
+    counted = OpenSessions(backends.redis, sessions, settings.subject_sessions, settings.resume_for)
+    try:
+        await counted.note(kept.session.upload.subject, kept.session.id)
+    except (RedisError, OSError) as error:
+        log.warning("sweep.redis_unavailable", error=repr(error))
 
 
 async def _give_up(backends: Backends, sessions: Sessions, kept: Kept) -> int:
@@ -105,6 +123,7 @@ async def forget_tails(backends: Backends, lease: Lease) -> int:
 
     Raises LeaseLost, StoreUnavailable.
     """
+    sessions = Sessions(backends.store)
     lost: list[str] = []
     known: dict[str, bool] = {}
     looked = 0
@@ -118,7 +137,7 @@ async def forget_tails(backends: Backends, lease: Lease) -> int:
                 continue
             upload_id = keys.owner_of_tail(tail.key)
             if upload_id not in known:
-                known[upload_id] = await _has_session(backends, upload_id)
+                known[upload_id] = await sessions.has(upload_id)
             if not known[upload_id]:
                 lost.append(tail.key)
             await lease.renew()
@@ -127,11 +146,3 @@ async def forget_tails(backends: Backends, lease: Lease) -> int:
     await backends.store.delete_all(lost)
     lease.memory = replace(lease.memory, tails=last)
     return len(lost)
-
-
-async def _has_session(backends: Backends, upload_id: str) -> bool:
-    try:
-        await backends.store.head(keys.session(upload_id))
-    except ObjectNotFound:
-        return False
-    return True

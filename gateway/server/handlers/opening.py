@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from gateway import crash
 from gateway.delivery.admitted import Admitted
-from gateway.errors import BodyTimeout, Unavailable
+from gateway.errors import BodyTimeout, QuotaExceeded, Unavailable
 from gateway.metrics.requests import CUT
+from gateway.records.claims import Held
 from gateway.resumable.dialects.tus import TUS
 from gateway.resumable.protocol import Append, Creation, Dialect, Limits, Report
 from gateway.resumable.session import FormAround, Phase, Session
@@ -91,6 +92,7 @@ async def take_promised(beginning: Beginning) -> web.Response:
     request, services, _, dialect = receiving
     request[PARTIAL] = beginning.form is None  # a form came by its route's own path
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
+    held: Held | None = None
     async with services.presence.of(admitted.upload_id, at_once=key is not None):
         if key is not None:
             patience = services.settings.registration_wait
@@ -99,7 +101,8 @@ async def take_promised(beginning: Beginning) -> web.Response:
                 request[PARTIAL] = False
                 request[MARKS] = dialect.marks(whole(beginning.creation.length or 0))
                 return await repeat(request, services, claimed)
-        kept = await _created_session(beginning)
+            held = claimed
+        kept = await _created_session(beginning, held)
         promise = dialect.interim(report_of(receiving, kept.session)) or {}
         await send_interim(request, PROMISE, promise)
         asked = Append(0, complete=True, length=beginning.creation.length)
@@ -160,12 +163,30 @@ async def _session_of(beginning: Beginning) -> tuple[Kept, bool] | Upload:
             return claimed
         if isinstance(claimed, Kept):
             return claimed, False
-        return await _created_session(beginning), True
+        return await _created_session(beginning, claimed), True
 
 
-async def _created_session(beginning: Beginning) -> Kept:
-    session = _new_session(beginning)
-    kept = await beginning.receiving.services.sessions.create(session)
+async def _created_session(beginning: Beginning, held: Held | None = None) -> Kept:
+    """Begin a session; `held` is the claim of its idempotency key.
+
+    Raises QuotaExceeded if its subject has too many open sessions; then nothing is left behind.
+    """
+    try:
+        return await _counted_session(beginning)
+    except QuotaExceeded:
+        if held is not None:
+            await beginning.receiving.services.once.release(held)
+        raise
+
+
+async def _counted_session(beginning: Beginning) -> Kept:
+    session, services = _new_session(beginning), beginning.receiving.services
+    subject, counted = session.upload.subject, services.open_sessions
+    if counted is not None:
+        await counted.check(subject)
+    kept = await services.sessions.create(session)
+    if counted is not None:
+        await counted.admit(subject, session.id)
     crash.point(crash.Point.SESSION_CREATED)
     log.info("session.created", dialect=session.dialect, length=session.length)
     return kept
