@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 PREFIX = "chatkitty_gateway_"
+
+_PATIENCE: Final = 60.0
+"""How long a machine may be busy with other tests, in seconds."""
 
 
 class Scrape:
@@ -37,7 +41,7 @@ async def scrape(admin_url: str) -> Scrape:
 
 async def until(admin_url: str, holds: Callable[[Scrape], bool]) -> Scrape:
     """The first scrape for which the condition is true."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(_PATIENCE):
         while not holds(found := await scrape(admin_url)):
             await asyncio.sleep(0.1)
     return found
