@@ -15,7 +15,8 @@ from tests.clients.drivers import ENVIRONMENT, run
 from tests.clients.install import NODE
 from tests.programs import need
 
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 120.0
+"""Seconds until the next message of the browser, on a busy machine."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any, Final
 from tests.clients.browser import Page, browsing
 from tests.clients.install import NODE
 
-PATIENCE_MS: Final = 50_000
+PATIENCE_MS: Final = 110_000
+"""Less than the browser is given for an answer, so that a failure says what the page shows."""
 
 # Before any script of the page: what it may not do, and what it asks of the operator.
 _WATCH: Final = """

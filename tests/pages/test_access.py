@@ -22,7 +22,7 @@ def gateway(start_gateway: StartGateway) -> Gateway:
 
 @pytest.fixture
 async def operator(gateway: Gateway) -> AsyncIterator[Operator]:
-    async with Operator.open(gateway.admin_url) as operator, asyncio.timeout(PATIENCE):
+    async with Operator.open(gateway.admin_url) as operator:
         yield operator
 
 

@@ -3,7 +3,6 @@
 `UPDATE_EXAMPLES=1 pytest tests/pages/test_browser.py -k screenshot` takes the picture of the docs.
 """
 
-import asyncio
 import os
 import struct
 import time
@@ -26,7 +25,6 @@ from tests.servers.gateway import Gateway
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("node")]
 
-PATIENCE: Final = 300.0
 PICTURE: Final = Path(__file__).parents[2] / "docs" / "operators-page.png"
 PHONE: Final = 320
 """Pixels: a small phone, and 1,280 pixels at 400 %."""
@@ -55,7 +53,7 @@ def gateway(start_gateway: StartGateway, bucket: tuple[str, S3Store]) -> Gateway
 
 @pytest.fixture
 async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
-    async with asyncio.timeout(PATIENCE), Tab.open(tmp_path / "profile") as tab:
+    async with Tab.open(tmp_path / "profile") as tab:
         yield tab
 
 
@@ -127,10 +125,10 @@ async def test_parts_that_are_away_are_named(tab: Tab, start_gateway: StartGatew
     await tab.assert_sound()
 
 
-async def test_thousands_of_uploads_are_shown_page_by_page_in_any_width(
+async def test_a_thousand_uploads_are_shown_page_by_page_in_any_width(
     tab: Tab, gateway: Gateway, kept: S3Store
 ) -> None:
-    await keep(kept, made(2_500))
+    await keep(kept, made(1_050, State.INSPECTED))
     await enter(tab, gateway)
     await tab.see("or more")
     await tab.click("Uploads")

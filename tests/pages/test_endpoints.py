@@ -40,7 +40,7 @@ def gateway(start_gateway: StartGateway, bucket: tuple[str, S3Store]) -> Gateway
 
 @pytest.fixture
 async def operator(gateway: Gateway) -> AsyncIterator[Operator]:
-    async with Operator.open(gateway.admin_url) as operator, asyncio.timeout(PATIENCE):
+    async with Operator.open(gateway.admin_url) as operator:
         yield operator
 
 
@@ -212,9 +212,10 @@ async def test_the_state_says_what_waits_and_since_when(operator: Operator, kept
     await keep(kept, [*made(3), old])
     status = await operator.get("status")
     # A part may take long to answer, and the gateway announces itself only then.
-    while status["status"] != "ready" or not status["backlog"] or not status["processes"]:
-        await asyncio.sleep(0.05)
-        status = await operator.get("status")
+    async with asyncio.timeout(PATIENCE):
+        while status["status"] != "ready" or not status["backlog"] or not status["processes"]:
+            await asyncio.sleep(0.05)
+            status = await operator.get("status")
     waiting = {each["kind"]: each for each in status["backlog"]}
     assert waiting["pending"]["count"] == 4
     assert status["at"] - waiting["pending"]["oldest"] >= 599
