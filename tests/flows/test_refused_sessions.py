@@ -195,6 +195,27 @@ async def test_a_repeated_end_by_tus_is_no_error_whatever_became_of_it(client: C
     assert again.json()["state"] == "rejected"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "lines"),
+    [
+        ("POST", f"/gateway/raw{PATH}", {"Upload-Offset": "9"}),
+        ("POST", f"/gateway/tus{PATH}", TUS),
+        ("PATCH", UNKNOWN, DRAFT),
+        ("PATCH", UNKNOWN, TUS | {"Content-Encoding": "gzip"}),
+        ("POST", PATH, DRAFT | {"Upload-Offset": "9", "Content-Type": FORM_TYPE.split(": ")[1]}),
+    ],
+    ids=["raw", "tus", "more by the draft", "more by tus", "form"],
+)
+async def test_who_asks_is_known_before_what_is_asked_is_judged(
+    client: Client, method: str, path: str, lines: Mapping[str, str]
+) -> None:
+    body = {"data": b"abc", "headers": dict(lines)}
+    known = await client.request(method, path, **body)
+    assert known.status in {400, 415, 422}, known.body
+    stranger = await client.as_another("nobody").request(method, path, **body)
+    assert (stranger.status, "WWW-Authenticate" in stranger.headers) == (401, True)
+
+
 async def test_a_query_that_is_no_text_is_refused(client: Client, gateway: Gateway) -> None:
     lines = (f"Authorization: Bearer {client.token}", "Connection: close", "Content-Length: 3")
     answer = await exchange(gateway.url, head(f"/gateway/raw{PATH}?groupTag=%FF", *lines) + b"abc")

@@ -108,11 +108,11 @@ async def _begin(
     fields: tuple[tuple[str, str], ...],
 ) -> web.StreamResponse:
     request[MARKS], request[TARGET] = dialect.marks(None), target
-    creation = dialect.creation(head_of(request))
     upload_id = request[UPLOAD_ID] = new_id()
     bind_ids(upload_id=upload_id)
     principal = await authenticate(request, services)
     await charge(request, principal, upload_id)
+    creation = dialect.creation(head_of(request))
     admitted = settle_file(
         head_of(request),
         Target("POST", target),

@@ -15,7 +15,11 @@ from gateway.multipart import InvalidBoundary, declared_boundaries
 from gateway.resumable.dialects.draft import VERSION, Draft, draft_of
 from gateway.resumable.protocol import Creation, Limits
 from gateway.resumable.session import FormAround
-from gateway.server.admission.admit import authenticate, settle_parts
+from gateway.server.admission.admit import (
+    authenticate,
+    authenticate_upload,
+    settle_parts,
+)
 from gateway.server.admission.charge import charge
 from gateway.server.admission.pictures import check_picture
 from gateway.server.connection.context import MARKS, REQUEST_ID, UPLOAD_ID
@@ -40,6 +44,7 @@ async def take_form(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     if not _may_begin(request, services):
         return await take_upload(request)
+    await authenticate_upload(request, services)
     dialect = draft_of(request.headers)
     check_first(request.headers)
     creation = dialect.creation(head_of(request))

@@ -192,11 +192,11 @@ async def _continue(
     request: web.Request, services: Services, dialect: Dialect
 ) -> web.StreamResponse:
     """`PATCH`: more of the file, from the offset on that the request names."""
+    receiving = await _receiving(request, services, dialect)
+    await _charge(receiving, _id_of(request))
     check_expectation(request.headers)
     check_encoding(request.headers)
     asked = dialect.append(head_of(request))
-    receiving = await _receiving(request, services, dialect)
-    await _charge(receiving, _id_of(request))
     try:
         kept = await _to_continue(receiving, asked)
     except UploadNotFound:
