@@ -14,7 +14,14 @@ from gateway.server.admission.admit import is_upload
 from gateway.server.connection.linger import close_behind_bodies
 from gateway.server.fields.head import head_of
 from gateway.server.fields.hosts import is_files_host
-from gateway.server.handlers.beginning import RAW, TUS_DOOR, begin_raw, begin_tus, tell_limits
+from gateway.server.handlers.beginning import (
+    RAW,
+    TUS_DOOR,
+    begin_raw,
+    begin_tus,
+    check_doors,
+    tell_limits,
+)
 from gateway.server.handlers.description import get_description
 from gateway.server.handlers.events import stream_upload, stream_uploads
 from gateway.server.handlers.files import get_file
@@ -47,16 +54,12 @@ _STREAMS = {
     "/gateway/uploads/{id}/events": stream_upload,
     "/gateway/events": stream_uploads,
 }
-_OWN_METHODS = ("GET", "HEAD")
+_OWN_METHODS = ("GET", "HEAD", "POST", "PUT", "OPTIONS")
 _REST = r"/{path:[\s\S]*}"
-_DOORS = (
-    ("POST", f"{RAW}{_REST}", begin_raw),
-    ("PUT", f"{RAW}{_REST}", begin_raw),
-    ("OPTIONS", f"{RAW}{_REST}", tell_limits),
-    ("POST", f"{TUS_DOOR}{_REST}", begin_tus),
-    ("OPTIONS", f"{TUS_DOOR}{_REST}", tell_limits),
-    ("*", "/gateway/uploads/{id}", answer_upload),
-)
+_DOORS = {
+    f"{RAW}{_REST}": {"POST": begin_raw, "PUT": begin_raw, "OPTIONS": tell_limits},
+    f"{TUS_DOOR}{_REST}": {"POST": begin_tus, "OPTIONS": tell_limits},
+}
 _AT_FILES_HOST = ("/gateway/files/", "/gateway/healthz", "/gateway/readyz")
 
 
@@ -105,8 +108,11 @@ def _add_routes(app: web.Application) -> None:
     for path, stream in _STREAMS.items():
         app.router.add_route("GET", path, stream, expect_handler=_expect_nothing_yet)
         app.router.add_route("*", path, _refuse_method, expect_handler=_expect_nothing_yet)
-    for method, path, answer in _DOORS:
-        app.router.add_route(method, path, answer, expect_handler=_expect_nothing_yet)
+    for path, answers in _DOORS.items():
+        for method, answer in {**answers, "*": _refuse_method_at_door}.items():
+            app.router.add_route(method, path, answer, expect_handler=_expect_nothing_yet)
+    resource = "/gateway/uploads/{id}"
+    app.router.add_route("*", resource, answer_upload, expect_handler=_expect_nothing_yet)
     app.router.add_route("*", _REST, _upstream, expect_handler=_expect_nothing_yet)
 
 
@@ -144,6 +150,11 @@ async def _upstream(request: web.Request) -> web.StreamResponse:
     if is_upload(head_of(request)):
         return await take_form(request)
     return await pass_through(request)
+
+
+async def _refuse_method_at_door(request: web.Request) -> web.StreamResponse:
+    check_doors(request.app[SERVICES])
+    return await _refuse_method(request)
 
 
 async def _refuse_method(request: web.Request) -> web.StreamResponse:

@@ -216,6 +216,18 @@ async def test_who_asks_is_known_before_what_is_asked_is_judged(
     assert (stranger.status, "WWW-Authenticate" in stranger.headers) == (401, True)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PATCH", "DELETE", "QUERY"])
+@pytest.mark.parametrize(
+    ("door", "supported"), [("raw", "POST, PUT, OPTIONS"), ("tus", "POST, OPTIONS")]
+)
+async def test_a_door_says_what_it_supports(
+    client: Client, door: str, supported: str, method: str
+) -> None:
+    lines = {} if method in {"GET", "HEAD"} else TUS | CONTENT
+    answer = await client.request(method, f"/gateway/{door}{PATH}", headers=lines)
+    assert (answer.status, answer.headers["Allow"]) == (405, supported)
+
+
 async def test_a_query_that_is_no_text_is_refused(client: Client, gateway: Gateway) -> None:
     lines = (f"Authorization: Bearer {client.token}", "Connection: close", "Content-Length: 3")
     answer = await exchange(gateway.url, head(f"/gateway/raw{PATH}?groupTag=%FF", *lines) + b"abc")

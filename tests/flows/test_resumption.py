@@ -179,7 +179,7 @@ async def test_the_gateways_own_paths_promise_nothing_if_that_is_off(
     assert promises(answer) == set()
 
 
-@pytest.mark.parametrize("method", ["OPTIONS", "POST"])
+@pytest.mark.parametrize("method", ["OPTIONS", "POST", "GET", "QUERY"])
 @pytest.mark.parametrize("door", ["raw", "tus"])
 async def test_the_doors_are_closed_if_that_is_off(off: Gateway, door: str, method: str) -> None:
     request = head(f"/gateway/{door}{PATH}", *ASKS, _TUS, "Upload-Length: 9", method=method)

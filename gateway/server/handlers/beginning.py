@@ -88,11 +88,16 @@ async def tell_limits(request: web.Request) -> web.StreamResponse:
     return web.Response(status=reply.status, headers=reply.headers)
 
 
+def check_doors(services: Services) -> None:
+    """Raises RouteNotFound if the doors are closed."""
+    if not services.settings.resumable:
+        raise RouteNotFound("there is nothing under this path")
+
+
 def _services_of(request: web.Request) -> Services:
     """Raises RouteNotFound if the doors are closed."""
     services = request.app[SERVICES]
-    if not services.settings.resumable:
-        raise RouteNotFound("there is nothing under this path")
+    check_doors(services)
     return services
 
 
