@@ -13,6 +13,7 @@ from typing import Any, Final
 from gateway.problems import PROBLEMS, REJECTION_STATUS
 from gateway.resumable.dialects import tus
 from gateway.uploads.record import State
+from gateway.upstream.retry import is_retryable
 from tests.openapi.words import (
     BINARY,
     HEADERS,
@@ -42,6 +43,7 @@ _TARGETS: Final = (
 _ALWAYS: Final = (400, 408, 417, 431, 500, 503)
 _TOKEN: Final = (401, 403, 429)
 _CONTINUING: Final = (404, 409, 410, 412, 413, 415, 422, 460, 502, 504)
+_COMPLETING: Final = (*_ALWAYS, *_TOKEN, *_CONTINUING)
 _SAYS_SO: Final = ("X-Request-Id",)
 _STANDING: Final = (
     *("Upload-Offset", "Upload-Complete", "Upload-Incomplete", "Upload-Limit"),
@@ -88,11 +90,17 @@ _RECEIVING: Final = {
     "length": 70000,
     "expires": "2026-01-03T03:04:05.006Z",
 }
+_EVENTS: Final = (
+    f"retry: 3000\n\nid: 4\nevent: state\ndata: {json.dumps(_REGISTERED)}\n\n"
+    f"id: 4\nevent: end\ndata: {json.dumps({'id': ID, 'state': 'registered'})}\n\n"
+)
+_REFUSED: Final = "ChatKitty has refused the message"
+_ANY_OBJECT: Final = {"schema": {"type": "object"}}
 
 
 def document() -> JSON:
     """The whole of it."""
-    schemas = copy.deepcopy(SCHEMAS)
+    schemas, problems = copy.deepcopy(SCHEMAS), _problems()
     schemas["State"]["enum"] = [state.value for state in State]
     schemas["End"]["properties"]["type"]["enum"] = sorted(_ends())
     return {
@@ -126,7 +134,7 @@ def document() -> JSON:
             "parameters": PARAMETERS,
             "headers": HEADERS,
             "schemas": schemas,
-            "responses": _problems(),
+            "responses": {**problems, **_refusals(problems)},
         },
     }
 
@@ -199,12 +207,37 @@ def _problem(status: int, slugs: Mapping[str, str], registered: Mapping[str, str
     }
 
 
+def _refusals(problems: JSON) -> JSON:
+    """The problems of requests that complete an upload, each also as an answer of ChatKitty."""
+    refusals = {}
+    for status in filter(_may_be_a_refusal, _COMPLETING):
+        refusal = copy.deepcopy(problems[f"Problem{status}"])
+        refusal["description"] += f"\n- {_REFUSED}: its own answer"
+        refusal["content"]["application/json"] = _ANY_OBJECT
+        refusals[f"Refusal{status}"] = refusal
+    return refusals
+
+
+def _may_be_a_refusal(status: int) -> bool:
+    return 400 <= status < 500 and not is_retryable(status)
+
+
 def _headers(names: Sequence[str]) -> JSON:
     return {name: ref("headers", name) for name in names}
 
 
 def _faults(*statuses: int) -> JSON:
     return {str(status): ref("responses", f"Problem{status}") for status in sorted(set(statuses))}
+
+
+def _faults_of_completion(*more: int) -> JSON:
+    """What a request may be answered that completes an upload, and does not succeed."""
+    refusals = {
+        str(status): ref("responses", f"Refusal{status}")
+        for status in filter(_may_be_a_refusal, _COMPLETING)
+    }
+    others = _answer(f"{_REFUSED} with another status: its own answer", **_ANY_OBJECT)
+    return {**_faults(*_COMPLETING, *more), **refusals, "4XX": others}
 
 
 def _answer(description: str, *headers: str, **content: Any) -> JSON:
@@ -370,7 +403,8 @@ def _events_of_all() -> JSON:
 
 def _stream() -> JSON:
     answer = _answer("Events of the kinds `state` and `end`, as docs/events.md says")
-    return {**answer, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    # No schema: before OpenAPI 3.2, readers disagree whether it is of the stream or of each event.
+    return {**answer, "content": {"text/event-stream": {"example": _EVENTS}}}
 
 
 def _upload() -> JSON:
@@ -443,7 +477,7 @@ def _upload() -> JSON:
             **_complete(),
             "201": more_to_come,
             "204": kept,
-            **_faults(*_ALWAYS, *_TOKEN, *_CONTINUING),
+            **_faults_of_completion(),
         },
     }
     delete = {
@@ -477,7 +511,7 @@ def _upload() -> JSON:
         "responses": {
             "200": _complete()["200"],
             "204": kept,
-            **_faults(*_ALWAYS, *_TOKEN, *_CONTINUING, 405),
+            **_faults_of_completion(405),
         },
     }
     return {
@@ -571,7 +605,7 @@ def _raw(kind: str, what: str) -> JSON:
             "responses": {
                 **_complete(),
                 "201": _begun(),
-                **_faults(*_ALWAYS, *_TOKEN, *_CONTINUING),
+                **_faults_of_completion(),
             },
         }
 

@@ -62,6 +62,7 @@ def _parameter(
 
 
 _TUS_VERSION: Final[JSON] = {"type": "string", "const": tus.VERSION}
+_NO_NUMBER: Final = "By the draft, a value that is no number is ignored (RFC 9651)."
 _VERSION_3: Final = "In version 3 the field is `Upload-Incomplete`, and means the opposite."
 PARAMETERS: Final[JSON] = {
     "UploadId": _parameter(
@@ -129,10 +130,12 @@ PARAMETERS: Final[JSON] = {
         example="0",
     ),
     "UploadLength": _parameter(
-        "header", "Upload-Length", "The length of the file, if it was not known yet", NUMBER
+        "header",
+        "Upload-Length",
+        f"The length of the file, if it was not known yet. {_NO_NUMBER}",
     ),
     "UploadLengthOptional": _parameter(
-        "header", "Upload-Length", "The length of the file, if it is known", NUMBER
+        "header", "Upload-Length", f"The length of the file, if it is known. {_NO_NUMBER}"
     ),
     "UploadLengthOfCreation": _parameter(
         "header",
