@@ -21,6 +21,7 @@ ORIGIN, OURS = "https://api.chatkitty.com", "https://uploads.example.com"
         ('{"properties":{"_links":{"href":"https://api.chatkitty.com/"}}}', False),
         ('{"_links":{"properties":{"href":"https://api.chatkitty.com/"}}}', False),
         ('{"a":"\\"_links\\":{\\"href\\":\\"https://api.chatkitty.com/\\"}"}', False),
+        ('{"a\\\\\\u00e9": "\\\\", "_links": {}}', False),
         ('{"_links":{"self":{"href":["https://api.chatkitty.com/"]}}}', False),
     ],
 )
@@ -62,6 +63,13 @@ def test_which_answers_have_links(status: int, fields: dict[str, str], has: bool
 def test_sums_of_the_original_are_left_out() -> None:
     fields = CIMultiDict({"Content-Length": "1", "Content-MD5": "x", "Digest": "y", "ETag": "z"})
     assert list(without_sums(fields)) == ["ETag"]
+
+
+@pytest.mark.parametrize("text", [b'{"_li\\"nks":"\\\\"}', b'{"a":"' + b"\\u00e9" * 30 + b'"} '])
+def test_a_text_without_links_is_passed_on_however_it_is_cut(text: bytes) -> None:
+    for cut in range(len(text) + 1):
+        links = Links(ORIGIN.encode(), OURS.encode())
+        assert links.feed(text[:cut]) + links.feed(text[cut:]) + links.end() == text
 
 
 @pytest.mark.parametrize("origin", ["https://api.chatkitty.com", "https:\\/\\/api.chatkitty.com"])
