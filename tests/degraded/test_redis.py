@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
 
 from gateway.uploads import keys
 from tests.degraded.conftest import (
@@ -48,11 +49,19 @@ async def test_uploads_without_redis_succeed_later(
         await eventually(is_ready)
 
 
+async def all_synced(redis: Redis) -> None:
+    """Wait until all that Redis has answered is on its disk, which may take it a second or two."""
+    async with redis.client() as connection:
+        await connection.set("last", "1")
+        assert (await connection.waitaof(1, 0, 0))[0] == 1
+
+
 async def test_upload_known_only_to_redis_is_not_denied(scene: Scene, redis_server: Server) -> None:
     gateway = scene.start_gateway()
     async with scene.alice(gateway) as client:
         relayed = await client.upload(IMPORTS, b"[]", name="users.json")
         place = f"/gateway/uploads/{relayed.upload_id}"
+        await all_synced(scene.backends.redis)
         with redis_server.away():
             assert told_to_return(await client.request("GET", place), "store-unavailable")
         assert (await client.resource(relayed.upload_id))["state"] == "relayed"
