@@ -87,7 +87,7 @@ def _answer(status: str, response: JSON) -> str:
     schemas = {
         each["schema"]["$ref"].rpartition("/")[2]
         for each in response.get("content", {}).values()
-        if "$ref" in each["schema"]
+        if "$ref" in each.get("schema", {})
     }
     links = ", ".join(f"[{name}](#{name.lower()})" for name in sorted(schemas))
     headers = ", ".join(f"`{name}`" for name in response.get("headers", {}))
