@@ -4,15 +4,20 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
 from gateway.uploads.ids import new_id
 from tests.flows.client import PATIENCE, Answer, Client
+from tests.flows.raw import head
+from tests.flows.scripted import AUTHORIZATION
 from tests.servers.fixtures import StartGateway
+from tests.servers.gateway import Gateway
 from tests.servers.metrics import scrape, until
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 
@@ -204,6 +209,33 @@ async def test_drain_ends_streams_and_answers_polls(
             async with asyncio.timeout(PATIENCE):
                 assert (await waiting).status == 304
                 assert [event async for event in events if event.kind == "end"] == []
+
+
+@contextmanager
+def deaf(gateway: Gateway, path: str) -> Iterator[None]:
+    """A client that asks for something, and reads nothing of it."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        connection.connect((urlsplit(gateway.url).hostname, gateway.port))
+        connection.sendall(head(path, AUTHORIZATION, method="GET"))
+        yield
+
+
+async def test_a_client_that_reads_nothing_is_cut_off_and_holds_up_no_other(
+    start_gateway: StartGateway,
+) -> None:
+    gateway = start_gateway(delivery="external", answer_timeout="1")
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        with deaf(gateway, "/gateway/events"):
+            async with stream(client, "/gateway/events") as events:
+                await until(
+                    gateway.admin_url, lambda now: now.value("listeners", kind="stream") == 2
+                )
+                for _ in range(20):  # far less than what a kernel would keep for the deaf one
+                    uploaded = await client.upload(PATH, b"x", name=f"{'x' * 200}.bin")
+                    await _until_registered(events, uploaded.upload_id)
+                while b"did not read its answer" not in gateway.log.read_bytes():
+                    await asyncio.sleep(0.05)
 
 
 @pytest.mark.slow

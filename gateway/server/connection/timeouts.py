@@ -3,8 +3,11 @@
 One task checks all connections from time to time, so a single connection needs no timer.
 """
 
+import asyncio
+import socket
 import time
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
@@ -24,6 +27,22 @@ from gateway.settings import Settings
 from gateway.telemetry import get_logger
 
 log = get_logger(__name__)
+
+_UNREAD: Final = 16 * 1024
+_UNSENT_LIMIT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+
+
+def notice_unread(transport: asyncio.Transport) -> None:
+    """Have it noticed that the client of a slow, endless answer does not read it.
+
+    A kernel accepts megabytes for a client that reads nothing, so that no byte of such an answer
+    would wait here.
+    """
+    transport.set_write_buffer_limits(high=0)
+    connection = transport.get_extra_info("socket")
+    if connection is not None and _UNSENT_LIMIT is not None:
+        with suppress(OSError):  # it is no TCP connection, or was lost
+            connection.setsockopt(socket.IPPROTO_TCP, _UNSENT_LIMIT, _UNREAD)
 
 
 class PatientHandler(web.RequestHandler):

@@ -14,6 +14,7 @@ from gateway.auth.principal import Principal
 from gateway.errors import QueueUnavailable, StoreUnavailable, UploadNotFound
 from gateway.limits.listeners import STREAM
 from gateway.records.changes import Watching
+from gateway.server.connection.timeouts import notice_unread
 from gateway.server.fields import server_sent
 from gateway.server.handlers.seeing import (
     Seen,
@@ -45,6 +46,12 @@ class _Over(Exception):
     """The stream has ended, and its client may connect again."""
 
 
+def ends_at(now: float, expires: float | None) -> float:
+    """When a stream that begins `now` ends at the latest (both in seconds since the epoch)."""
+    latest = now + _LONGEST
+    return latest if expires is None else min(latest, expires)
+
+
 class Stream:
     """An answer that consists of events."""
 
@@ -53,15 +60,15 @@ class Stream:
         self._request = request
         self._services = request.app[SERVICES]
         self._subject = principal.subject
-        until = time.time() + _LONGEST
-        if principal.expires is not None:
-            until = min(until, principal.expires)
-        self._until = until
+        self._until = ends_at(time.time(), principal.expires)
         self._written_at = 0.0
-        self._stuck_since: float | None = None
 
     async def open(self) -> None:
         """Send the head of the answer. Raises _Over if the client is gone."""
+        if (transport := self._request.transport) is None:
+            raise _Over
+        notice_unread(transport)
+        self.response.force_close()  # other answers may wait in larger buffers
         try:
             await self.response.prepare(self._request)
         except ConnectionError:
@@ -75,12 +82,11 @@ class Stream:
     async def wait(self, watching: Watching) -> set[str]:
         """The ids of uploads that have changed; none if the caller should look by itself.
 
-        Raises _Over if the process drains, the token has expired, or the client is gone or too
-        slow.
+        Raises _Over if the process drains, the token has expired, or the client is gone.
         """
         ids = await watching.wait(self._patience())
         now = time.monotonic()
-        if time.time() >= self._until or not waits(self._request) or self._is_stuck(now):
+        if time.time() >= self._until or not waits(self._request):
             raise _Over
         if now - self._written_at >= _HEARTBEAT_SECONDS:
             await self._write(server_sent.HEARTBEAT)
@@ -90,20 +96,6 @@ class Stream:
         to_heartbeat = self._written_at + _HEARTBEAT_SECONDS - time.monotonic()
         to_end = self._until - time.time()
         return max(0.0, min(look_seconds(self._services, self._subject), to_heartbeat, to_end))
-
-    def _is_stuck(self, now: float) -> bool:
-        """Cut off a client that has read nothing for too long."""
-        transport = self._request.transport
-        if transport is None or not transport.get_write_buffer_size():
-            self._stuck_since = None
-            return False
-        if self._stuck_since is None:
-            self._stuck_since = now
-        if now - self._stuck_since <= self._services.settings.answer_timeout:
-            return False
-        log.info("connection.cut", reason="the client did not read its answer")
-        transport.abort()
-        return True
 
     async def _write(self, data: bytes) -> None:
         self._written_at = time.monotonic()
