@@ -11,7 +11,7 @@ CANCEL_SECONDS: Final = 0.2
 """How long to wait for the end of a cancelled task before it is cancelled again."""
 
 
-async def end(task: asyncio.Task[None]) -> None:
+async def end(task: asyncio.Task[object]) -> None:
     """Cancel the task, as often as it takes, and return once it has ended. Raises nothing of it."""
     while not task.done():
         task.cancel()

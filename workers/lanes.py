@@ -5,12 +5,13 @@ Whatever one endpoint does, messages to the others are sent.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway import cancellation
 from gateway.backends import Backends
 from gateway.errors import StoreUnavailable
 from gateway.metrics.catalogue import WEBHOOK_DELIVERIES
@@ -76,6 +77,22 @@ class Lane:
             WEBHOOK_DELIVERIES.add(endpoint.name, outcome, amount=0)
         self._stopped = False
         self._looked_at: float | None = None
+        self._unfinished: dict[asyncio.Task[None], str] = {}
+        """Slow attempts, and the messages that they are about."""
+
+    def go_on(self, message_id: str, work: Coroutine[None, None, None]) -> None:
+        """Complete a slow attempt without a task of the broker that waits for it."""
+        task = asyncio.create_task(work)
+        self._unfinished[task] = message_id
+        task.add_done_callback(self._unfinished.pop)
+
+    def is_at(self, message_id: str) -> bool:
+        """Whether a slow attempt to send the message is in progress."""
+        return message_id in self._unfinished.values()
+
+    async def close(self) -> None:
+        """Cancel the slow attempts."""
+        await asyncio.gather(*map(cancellation.end, self._unfinished))
 
     async def send(self, message_id: str, body: bytes) -> Tried:
         """Send a message. Raises Stopped, Busy."""
@@ -131,7 +148,7 @@ class Lane:
 async def open_lanes(backends: Backends) -> AsyncIterator[Mapping[str, Lane]]:
     """The ways to all endpoints, by their names."""
     async with Sender.open(backends.settings.webhook_allowed) as sender:
-        yield {
+        lanes = {
             endpoint.name: Lane(
                 endpoint,
                 sender,
@@ -140,6 +157,10 @@ async def open_lanes(backends: Backends) -> AsyncIterator[Mapping[str, Lane]]:
             )
             for endpoint in backends.settings.endpoints
         }
+        try:
+            yield lanes
+        finally:
+            await asyncio.gather(*(lane.close() for lane in lanes.values()))
 
 
 def _count_nothing(*, tripped: bool) -> None:

@@ -75,6 +75,20 @@ def changed(progress: Progress, standings: Mapping[str, Standing]) -> Progress:
     return replace(progress, endpoints={**progress.endpoints, **standings})
 
 
+def not_over(progress: Progress, standings: Mapping[str, Standing]) -> dict[str, Standing]:
+    """The standings that still count, if the progress is newer than the one they came from.
+
+    Another worker may have brought the message further in the meantime. Only a delivery replaces
+    what is over.
+    """
+    return {
+        name: standing
+        for name, standing in standings.items()
+        if (newer := progress.endpoints.get(name)) is not None
+        and (newer.over is None or standing.over is Over.DELIVERED)
+    }
+
+
 def without(progress: Progress, known: Iterable[str]) -> dict[str, Standing]:
     """The endpoints that are unknown for so long that they were removed: given up.
 

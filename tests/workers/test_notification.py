@@ -265,15 +265,38 @@ async def test_a_slow_receiver_holds_up_no_other_task(
 
     receiver.answer = slow
     uploads = [await failed(services) for _ in range(20)]
-    tasks = [asyncio.create_task(notify(message_of(each).name, services)) for each in uploads]
-    await receiver.wait_for(16)
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    while len(done) < 4:
-        done, _ = await asyncio.wait(tasks, timeout=0.1)
-    assert len(receiver.received) == 16
+    names = [message_of(each).name for each in uploads]
+    for _ in range(2):  # it is sent nothing for a second time meanwhile
+        await asyncio.gather(*(notify(name, services) for name in names))
+    assert len(receiver.received) == len(receiver.ids) == 16
+    assert len(await in_outbox(services)) == 20
     go_on.set()
-    await asyncio.gather(*tasks)
-    assert len(await in_outbox(services)) == 4
+    async with asyncio.timeout(PATIENCE):
+        while len(await in_outbox(services)) > 4:
+            await asyncio.sleep(0.05)
+    assert len(receiver.received) == 16
+
+
+async def test_a_slow_attempt_of_a_worker_that_stops_is_left_to_another(
+    services: WorkerServices, receiver: Receiver
+) -> None:
+    async def slow(_: Received) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        return web.Response()
+
+    receiver.answer = slow
+    name = message_of(await failed(services)).name
+    async with open_lanes(services.backends) as lanes:
+        stopping = WorkerServices(services.backends, services.sniffer, services.due, lanes=lanes)
+        await notify(name, stopping)
+        waiting = await asyncio.to_thread(services.backends.queue.depth)
+    async with asyncio.timeout(PATIENCE):
+        while await asyncio.to_thread(services.backends.queue.depth) == waiting:
+            await asyncio.sleep(0.05)
+    receiver.answer = accepted
+    await notify(name, services)
+    assert len(receiver.ids) == 1
+    assert await in_outbox(services) == []
 
 
 async def test_an_endpoint_that_this_worker_does_not_know_keeps_its_messages(

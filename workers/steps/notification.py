@@ -8,10 +8,13 @@ are allowed: receivers recognise it by its id.
 import asyncio
 import random
 import time
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from gateway import crash
+from gateway import cancellation, crash
+from gateway.errors import PreconditionFailed, StoreUnavailable
 from gateway.metrics.catalogue import WEBHOOK_DELIVERIES, WEBHOOK_LAG
 from gateway.records.outbox import DROPPED_AFTER, Waiting
 from gateway.telemetry import get_logger
@@ -25,6 +28,7 @@ from gateway.webhooks.progress import (
     carried_over,
     changed,
     is_due,
+    not_over,
     without,
 )
 from gateway.webhooks.schedule import pause_after
@@ -36,6 +40,12 @@ log = get_logger(__name__)
 
 _SPREAD = 5.0
 """Seconds over which messages that wait for an endpoint come back to it."""
+
+_MOMENT = 1.0
+"""Seconds for which a task waits for the answers of endpoints."""
+
+_WRITES = 5
+"""How often progress is written, if other tasks write it at the same time."""
 
 
 async def notify(name: str, services: WorkerServices) -> None:
@@ -73,6 +83,16 @@ async def _will_not_end(message: Message, services: WorkerServices) -> bool:
     return await _ended(message, services) is None
 
 
+class _Outcome(NamedTuple):
+    """What follows for one endpoint; `standing` is None if nothing was sent.
+
+    `again`: seconds after which the message may be sent there; None if it is over.
+    """
+
+    standing: Standing | None
+    again: float | None = None
+
+
 class _Round:
     """One task of a message: at most one attempt at each endpoint."""
 
@@ -82,38 +102,77 @@ class _Round:
         self._upload = upload
         self._message = message_of(upload)
         self._waited = waiting.progress.waited + waiting.age
-        self._next: list[float] = []
-        """Seconds after which this message may be sent to one of its endpoints."""
 
     async def run(self) -> None:
-        """Send it where it is due, and keep what came of that."""
-        progress = carried_over(self._waiting.progress, self._waiting.age)
-        due = {
-            name: standing
+        """Send it where it is due, and keep what came of that.
+
+        Attempts that take longer than a moment are completed without the task: otherwise a slow
+        endpoint would occupy all tasks that a worker has for messages, those to others too.
+        """
+        lanes = self._services.lanes
+        attempts = {
+            name: asyncio.create_task(self._attempt(name, standing))
             for name, standing in self._waiting.progress.endpoints.items()
-            if is_due(standing, self._waiting.age) and name in self._services.lanes
+            if is_due(standing, self._waiting.age)
+            and name in lanes
+            and not lanes[name].is_at(self._message.id)
         }
-        standings = await asyncio.gather(*(self._attempt(*each) for each in due.items()))
-        after = {
-            **without(progress, self._services.lanes),
-            **{
-                name: standing
-                for name, standing in zip(due, standings, strict=True)
-                if standing is not None
-            },
-        }
+        try:
+            if attempts:
+                await asyncio.wait(attempts.values(), timeout=_MOMENT)
+        except asyncio.CancelledError:
+            await asyncio.gather(*map(cancellation.end, attempts.values()))
+            raise
+        for name, attempt in attempts.items():
+            if not attempt.done():
+                lanes[name].go_on(self._message.id, self._complete(name, attempt))
+        answered = {name: each.result() for name, each in attempts.items() if each.done()}
+        await self._keep(self._waiting, answered)
+
+    async def _complete(self, name: str, attempt: "asyncio.Task[_Outcome]") -> None:
+        """Keep what comes of a slow attempt; the sweeper notices if that fails."""
+        try:
+            outcome = await attempt
+            waiting = await self._services.backends.outbox.open(self._waiting.name)
+            await self._keep(waiting, {name: outcome})
+        except StoreUnavailable as error:
+            log.warning("webhook.store_unavailable", error=repr(error))
+        except asyncio.CancelledError:
+            await cancellation.end(attempt)
+            self._services.backends.queue.send(Step.NOTIFY, self._waiting.name)
+            raise
+
+    async def _keep(self, waiting: Waiting | None, outcomes: Mapping[str, _Outcome]) -> None:
+        """Write what came of the attempts, also if another task has written meanwhile."""
         outbox, name = self._services.backends.outbox, self._waiting.name
+        for _ in range(_WRITES):
+            if waiting is None:
+                return
+            try:
+                await self._write(waiting, outcomes)
+                break
+            except PreconditionFailed:
+                waiting = await outbox.open(name)
+        if pauses := [each.again for each in outcomes.values() if each.again is not None]:
+            await later(self._services, Step.NOTIFY, name, min(pauses) + CLOCK_STEP)
+
+    async def _write(self, waiting: Waiting, outcomes: Mapping[str, _Outcome]) -> None:
+        """Raises PreconditionFailed if `waiting` is not the newest."""
+        progress = carried_over(waiting.progress, waiting.age)
+        standings = {
+            name: outcome.standing
+            for name, outcome in outcomes.items()
+            if outcome.standing is not None
+        }
+        after = {**without(progress, self._services.lanes), **not_over(progress, standings)}
         progress = changed(progress, after)
         if progress.is_over:
             crash.point(crash.Point.OUTBOX_SENT)
-            await outbox.finish(name, progress)
+            await self._services.backends.outbox.finish(waiting.name, progress)
         elif after:
-            await outbox.amend(self._waiting, progress)
-        if self._next:
-            await later(self._services, Step.NOTIFY, name, min(self._next) + CLOCK_STEP)
+            await self._services.backends.outbox.amend(waiting, progress)
 
-    async def _attempt(self, name: str, before: Standing) -> Standing | None:
-        """What follows for one endpoint; None if nothing was sent."""
+    async def _attempt(self, name: str, before: Standing) -> _Outcome:
         lane = self._services.lanes[name]
         try:
             tried = await lane.send(self._message.id, self._body(lane))
@@ -124,8 +183,7 @@ class _Round:
             if pause_after(0, self._waited, 0.0, 0.0) is None:
                 return self._dead(name, before)
             spread = random.uniform(0, _SPREAD)  # noqa: S311 - jitter
-            self._next.append(busy.seconds + spread)
-            return None
+            return _Outcome(None, busy.seconds + spread)
         attempts = before.attempts + tried.counts
         report = tried.report
         standing = replace(
@@ -135,21 +193,20 @@ class _Round:
             lag = max(0.0, time.time() - self._upload.since.timestamp())
             WEBHOOK_LAG.of(name).observe(lag)
             log.info("webhook.delivered", endpoint=name, message=self._message.id)
-            return replace(standing, detail="", over=Over.DELIVERED)
+            return _Outcome(replace(standing, detail="", over=Over.DELIVERED))
         jitter = random.random()  # noqa: S311 - jitter
         pause = pause_after(attempts, self._waited, tried.asked, jitter)
         if pause is None:
             return self._dead(name, standing)
         if not tried.counts:  # all messages wait for the endpoint: its breaker says when
             pause = tried.asked * (1 + jitter)
-        self._next.append(pause)
-        return replace(standing, pause=pause)
+        return _Outcome(replace(standing, pause=pause), pause)
 
     def _body(self, lane: Lane) -> bytes:
         source = str(self._services.backends.settings.public_url).rstrip("/")
         return body_of(self._upload, lane.endpoint.format, source)
 
-    def _dead(self, name: str, standing: Standing) -> Standing:
+    def _dead(self, name: str, standing: Standing) -> _Outcome:
         WEBHOOK_DELIVERIES.add(name, "dead")
         log.error(
             "webhook.dead_letter",
@@ -158,4 +215,4 @@ class _Round:
             status=standing.status,
             detail=standing.detail,
         )
-        return replace(standing, over=Over.DEAD)
+        return _Outcome(replace(standing, over=Over.DEAD))

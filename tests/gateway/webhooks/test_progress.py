@@ -10,6 +10,7 @@ from gateway.webhooks.progress import (
     carried_over,
     changed,
     is_due,
+    not_over,
     reopened,
     without,
 )
@@ -51,6 +52,22 @@ def test_an_endpoint_that_was_removed_is_given_up_after_a_day() -> None:
     given_up = without(old, [])
     assert given_up.keys() == {"a"}
     assert changed(old, given_up).is_over
+
+
+@pytest.mark.parametrize(
+    ("newer", "standing", "counts"),
+    [
+        (WAITING, DEAD, True),
+        (SENT, WAITING, False),
+        (SENT, DEAD, False),
+        (DEAD, SENT, True),
+    ],
+)
+def test_what_another_worker_has_brought_further_stays(
+    newer: Standing, standing: Standing, counts: bool
+) -> None:
+    progress = Progress(endpoints={"a": newer})
+    assert not_over(progress, {"a": standing, "b": SENT}) == ({"a": standing} if counts else {})
 
 
 def test_a_dead_letter_is_sent_again() -> None:
