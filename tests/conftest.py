@@ -31,6 +31,13 @@ PROPERTIES = {"chaos", "gateway", "workers"}
 """Whose properties run again in `make test-slow`, with many examples."""
 
 
+INSTALLED = {"node", "python_sdk"}
+"""Fixtures whose packages come over the network, while the first test that needs them waits."""
+
+WITH_INSTALLATION = 300
+"""Seconds that each of their tests may take: any of them may be the first."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServers:
     return ByServers(config, log)
@@ -39,7 +46,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServe
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave whole stacks, parts that die or are away, and many examples to `make test-slow`.
 
-    So are the gateways of another kind of Python.
+    So are the gateways of another kind of Python. Tests that may have to install packages first
+    have more time.
     """
     items.sort(key=lambda item: rank_of(item.nodeid))
     here = Path(__file__).parent
@@ -48,6 +56,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_slow = directory in SLOW or group_of(item.nodeid) == OTHER_PYTHON
         if is_slow or (directory in PROPERTIES and _has_many_examples(item)):
             item.add_marker(pytest.mark.slow)
+        if _may_install(item) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(WITH_INSTALLATION))
+
+
+def _may_install(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and not INSTALLED.isdisjoint(item.fixturenames)
 
 
 def _has_many_examples(item: pytest.Item) -> bool:

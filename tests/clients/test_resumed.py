@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("everything")]
 
 PATH: Final = f"/v1/channels/{CHANNEL}/messages"
 SIZE: Final = 20 * 1024 * 1024
-_PATIENCE: Final = 90.0
+_PATIENCE: Final = 200.0
 _HEADS: Final = 2048
 """More bytes than the head of a request has."""
 
