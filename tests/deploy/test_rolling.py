@@ -114,10 +114,6 @@ async def load(url: str) -> AsyncIterator[list[Outcome]]:
             stopped.set()
 
 
-def _seen(served: Front) -> int:
-    return served.logged().count(" is UP")
-
-
 async def _until_it_is(served: Front, replica: Replica, state: str) -> None:
     """HAProxy checks for itself whether a gateway is `UP` or `DOWN`, and tells each change."""
     async with asyncio.timeout(PATIENCE):
@@ -129,11 +125,9 @@ async def _until_it_is(served: Front, replica: Replica, state: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _until_seen_again(served: Front, before: int) -> None:
-    """HAProxy looks for itself whether a gateway is there again."""
-    async with asyncio.timeout(PATIENCE):
-        while served.kind == "haproxy" and _seen(served) <= before:
-            await asyncio.sleep(0.05)
+def delay_for(kind: str) -> str:
+    """The drain's delay: nginx looks at no readiness, and needs only that closing loses nothing."""
+    return "5" if kind in ("haproxy", "debian-haproxy") else "0.5"
 
 
 @contextmanager
@@ -154,24 +148,21 @@ def replicas(environ: dict[str, str], directory: Path, **more: str) -> Iterator[
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", NEWEST)
+@pytest.mark.parametrize("kind", [*NEWEST, *DEBIAN])
 @pytest.mark.usefixtures("worker", "sandbox")
 async def test_a_rolling_restart_fails_no_request(
     kind: str, environ: dict[str, str], tools: Tools, tmp_path: Path
 ) -> None:
-    # nginx looks at no readiness: what it needs is that closing loses nothing.
-    delay = "5" if kind == "haproxy" else "0.5"
     statuses = []
     with (
-        replicas(environ, tmp_path, GATEWAY_DRAIN_DELAY=delay) as (one, other),
+        replicas(environ, tmp_path, GATEWAY_DRAIN_DELAY=delay_for(kind)) as (one, other),
         front(kind, tools, tmp_path / "front", (one.port, other.port)) as served,
     ):
         async with load(served.url) as outcomes:
             for _ in range(RESTARTS):
-                for replica in (one, other):
-                    before = _seen(served)
-                    statuses.append(await replica.restart())
-                    await _until_seen_again(served, before)
+                # Not even HAProxy is waited for: it knows that one is back before the next is away.
+                statuses += [await replica.restart() for replica in (one, other)]
+        assert "no server available" not in served.logged()
     assert statuses == [0] * (2 * RESTARTS)
     assert len(outcomes) > 100
     assert {outcome.status for outcome in outcomes} <= {"200", "202"}
@@ -217,7 +208,7 @@ async def test_a_killed_gateway_costs_what_it_had_and_no_more(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", ["nginx", "debian-nginx"])
+@pytest.mark.parametrize("kind", [*NEWEST, *DEBIAN])
 @pytest.mark.usefixtures("worker", "sandbox")
 async def test_the_sdk_keeps_its_session_over_a_rolling_restart(
     kind: str, environ: dict[str, str], tools: Tools, node: Path, tmp_path: Path
@@ -225,7 +216,9 @@ async def test_the_sdk_keeps_its_session_over_a_rolling_restart(
     file = tmp_path / "f.png"
     file.write_bytes(png())
     with (
-        replicas(environ, tmp_path, GATEWAY_DRAIN_DELAY="0.5", GATEWAY_GRANTS="relay") as both,
+        replicas(
+            environ, tmp_path, GATEWAY_DRAIN_DELAY=delay_for(kind), GATEWAY_GRANTS="relay"
+        ) as both,
         front(kind, tools, tmp_path / "front", (both[0].port, both[1].port)) as served,
     ):
         async with Runtime.open(node, served.url, tmp_path / "sdk.log") as sdk:
