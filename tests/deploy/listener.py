@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, suppress
 
 from gateway.stack.ports import HOST, free_port
 
+PATIENCE = 60.0
+
 READY = b"GET /gateway/readyz "
 """How a balancer's look at the readiness begins; it is answered, and not kept."""
 
@@ -48,7 +50,7 @@ class Listener:
 
     async def until(self, bytes_received: int) -> None:
         """Wait until so many bytes have come in altogether."""
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(PATIENCE), self._changed:
             await self._changed.wait_for(lambda: sum(map(len, self.requests)) >= bytes_received)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -24,6 +24,7 @@ from tests.deploy.listener import Listener, break_off
 from tests.deploy.tools import DEPLOY, Tools
 from tests.flows import files
 from tests.flows.client import Client
+from tests.flows.test_events import stream
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS
@@ -31,6 +32,8 @@ from tests.servers.sandbox import CHANNEL, TOKENS
 MESSAGES = f"/v1/channels/{CHANNEL}/messages"
 LARGE = bytes(range(256)) * 4 * 3072  # 3 MiB
 HALF = b"x" * 100_000
+ORIGIN = "https://app.example.com"
+PATIENCE = 60.0
 
 StartFront = Callable[..., Front]
 
@@ -75,6 +78,57 @@ async def test_a_large_file_arrives_whole(start_front: StartFront, relay_gateway
         assert answer.json()["file"]["size"] == len(LARGE)
 
 
+async def test_a_websocket_passes_in_both_directions(
+    start_front: StartFront, relay_gateway: Gateway
+) -> None:
+    served = start_front(relay_gateway.port, relay_gateway.port)
+    async with (
+        asyncio.timeout(PATIENCE),
+        aiohttp.ClientSession() as session,
+        session.ws_connect(
+            f"{served.url}/rtm/websocket?api-key=k", protocols=("v12.stomp",), origin=ORIGIN
+        ) as socket,
+    ):
+        assert socket.protocol == "v12.stomp"
+        await socket.send_str("CONNECT\nStompX-User:jane@chatkitty.com\n\n\0")
+        assert (await socket.receive_str()).startswith("CONNECTED\n")
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_event_passes_while_its_stream_is_open(
+    start_front: StartFront, external_gateway: Gateway
+) -> None:
+    served = start_front(external_gateway.port, external_gateway.port)
+    async with (
+        Client.open(served.url, TOKENS["alice"]) as client,
+        stream(client, "/gateway/events") as events,
+    ):
+        sent = await client.upload(MESSAGES, files.PNG)
+        assert sent.status == 200, sent.body
+        while (event := await anext(events)).data["state"] != "registered":
+            pass
+        assert event.data["id"] == sent.upload_id
+
+
+async def test_a_page_of_another_origin_may_ask_and_read(
+    start_front: StartFront, start_gateway: StartGateway
+) -> None:
+    allowing = start_gateway(delivery="relay", cors_origins=ORIGIN)
+    served = start_front(allowing.port, allowing.port)
+    asked = {
+        "Origin": ORIGIN,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    async with aiohttp.ClientSession() as session:
+        async with session.options(served.url + MESSAGES, headers=asked) as answer:
+            assert answer.status == 204
+            assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+        async with session.get(served.url + MESSAGES, headers={"Origin": ORIGIN}) as answer:
+            assert answer.status == 401
+            assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+
+
 async def test_a_refusal_reaches_the_client_before_its_body_is_read(
     start_front: StartFront, relay_gateway: Gateway
 ) -> None:
@@ -82,7 +136,7 @@ async def test_a_refusal_reaches_the_client_before_its_body_is_read(
     reader, writer = await asyncio.open_connection(HOST, served.port)
     head = _head(len(HALF), 'Content-Type: multipart/form-data; boundary="b"\r\n')
     writer.write(head + HALF[:1000])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         answer = await reader.readuntil(b"\r\n")
     writer.close()
     assert b" 401 " in answer
@@ -177,7 +231,7 @@ async def test_nothing_secret_is_logged(start_front: StartFront) -> None:
 
 
 async def _until_logged(served: Front, words: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while words not in served.logged():
             await asyncio.sleep(0.05)
 
@@ -203,7 +257,7 @@ async def _asked(served: Front, request: bytes) -> bytes:
     """The whole answer to these bytes."""
     reader, writer = await asyncio.open_connection(HOST, served.port)
     writer.write(request.replace(b"Host:", b"Connection: close\r\nHost:", 1))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         answer = await reader.read()
     writer.close()
     return answer
@@ -241,7 +295,7 @@ async def test_which_front_sends_100_continue_for_a_body_that_will_be_refused(
     more = 'Expect: 100-continue\r\nContent-Type: multipart/form-data; boundary="b"\r\n'
     reader, writer = await asyncio.open_connection(HOST, served.port)
     writer.write(_head(len(HALF), more))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         answer = await reader.readuntil(b"\r\n")
     writer.close()
     assert (b" 100 " if served.kind == "nginx" else b" 401 ") in answer
