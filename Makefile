@@ -128,7 +128,7 @@ corpus: $(TEST)
 
 # SECONDS can be set, for each target. Failing inputs and the learnt corpus are written to var/fuzz.
 fuzz: $(DEV)
-	$(BIN)/python -m fuzz $(if $(SECONDS),--seconds $(SECONDS))
+	$(BIN)/python -m fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 # The locks have versions and hashes for every platform and Python that we support. dev.lock is made first,
 # and sets the versions of all.

@@ -23,17 +23,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="for the same inputs; 0: others each time"
+    )
     asked = parser.parse_args()
-    broken = [name for name in asked.targets or TARGETS if not _holds(name, asked.seconds)]
+    targets = asked.targets or TARGETS
+    broken = [name for name in targets if not _holds(name, asked.seconds, asked.seed)]
     if broken:
         sys.exit(f"broken: {', '.join(broken)}; see {WORK}")
 
 
-def _holds(name: str, seconds: int) -> bool:
+def _holds(name: str, seconds: int, seed: int) -> bool:
     """Whether nothing broke. Keeps inputs that reach more code than the corpus does."""
     found = WORK / name
     found.mkdir(parents=True, exist_ok=True)
-    limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=10"]
+    limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=10", f"-seed={seed}"]
     crashes = f"-artifact_prefix={WORK}/{name}-"
     command = [
         sys.executable,

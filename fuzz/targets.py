@@ -21,6 +21,7 @@ from gateway.multipart import (
     declared_boundaries,
     is_multipart_form,
 )
+from gateway.multipart.filenames import stands_for
 from gateway.multipart.headers import PartHead, parse_head, parse_head_fully
 from gateway.uploads.excerpt import Piece
 from gateway.uploads.names import LONGEST, content_disposition, safe_name
@@ -138,13 +139,20 @@ def _seen_alike(body: bytes, boundary: bytes, ours: Reading) -> None:
 
 def _same(theirs: Part, ours: Part) -> bool:
     (name, filename, data), (own_name, own_filename, own_data) = theirs, ours
-    return data == own_data and _same_text(name, own_name) and _same_text(filename, own_filename)
+    if data != own_data or not _same_text(name, own_name):
+        return False
+    return _same_text(filename, own_filename) or _stands_for(filename, own_filename)
 
 
 def _same_text(theirs: str | None, ours: str | None) -> bool:
     """Whether they are the same, apart from what each library spells in its own way."""
     text, own_text = theirs or "", ours or ""
     return text == own_text or bool(_ESCAPED & {*text, *own_text})
+
+
+def _stands_for(theirs: str | None, ours: str | None) -> bool:
+    """Whether a library reads only the plain `filename`, which stands for that of `filename*`."""
+    return bool(theirs and ours) and stands_for(theirs or "", ours or "")
 
 
 def _is_served_safely(head: PartHead) -> None:
