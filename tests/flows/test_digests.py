@@ -32,6 +32,8 @@ def settings(environ: dict[str, str], module_redis_url: str) -> dict[str, str]:
         "GATEWAY_HASH": "sha256",
         "GATEWAY_SERVE_FILES": "stream",
         "GATEWAY_INTERIM_RESPONSES": "true",
+        # On a busy machine the worker may take longer than the default, after which a 202 comes.
+        "GATEWAY_REGISTRATION_WAIT": "100",
     }
 
 
