@@ -57,26 +57,17 @@ async def retry_messages(session: Session, endpoints: Collection[str], since: fl
     `endpoints`: only to these, if there are any. `since`: only what was given up after that time
     (seconds since the epoch). Raises StoreUnavailable.
     """
-    known = {endpoint.name for endpoint in session.settings.endpoints}
-    if unknown := sorted(set(endpoints) - known):
-        session.err(f"error: the settings have no webhook called {unknown[0]}")
+    if not _are_known(session, endpoints):
         return False
-    for name in endpoints or known:
+    for name in endpoints or {endpoint.name for endpoint in session.settings.endpoints}:
         await session.outbox.start(name)
     again = 0
-    async for info in session.outbox.dead():
-        if since is not None and time.time() - info.age < since:
-            continue
-        name = info.key.removeprefix(keys.dead_messages())
-        try:
-            progress = await session.outbox.open_dead(name)
-        except msgspec.MsgspecError:
-            session.err(f"error: {name}: it cannot be read")
-            continue
-        fresh = reopened(progress, endpoints or None) if progress is not None else None
-        if fresh is not None:
-            await session.outbox.send_again(name, fresh)
-            again += 1
+    async with aclosing(_dead(session, since)) as messages:
+        async for found in messages:
+            fresh = reopened(found.progress, endpoints or None)
+            if fresh is not None:
+                await session.outbox.send_again(found.name, fresh)
+                again += 1
     period = session.settings.sweep_interval
     session.err(f"{again} messages: workers send them after the sweeper's period of {period:g} s")
     return True
@@ -84,10 +75,9 @@ async def retry_messages(session: Session, endpoints: Collection[str], since: fl
 
 async def try_endpoints(session: Session, names: Collection[str]) -> bool:
     """Send each endpoint, or each of these, a test; returns whether all of them accepted it."""
-    chosen = [each for each in session.settings.endpoints if not names or each.name in names]
-    if missing := sorted(set(names) - {each.name for each in chosen}):
-        session.err(f"error: the settings have no webhook called {missing[0]}")
+    if not _are_known(session, names):
         return False
+    chosen = [each for each in session.settings.endpoints if not names or each.name in names]
     if not chosen:
         session.err("error: the settings have no webhook")
         return False
@@ -106,6 +96,14 @@ async def try_endpoints(session: Session, names: Collection[str]) -> bool:
     return done
 
 
+def _are_known(session: Session, names: Collection[str]) -> bool:
+    """Whether the settings have each of these endpoints; reports one that they have not."""
+    unknown = sorted(set(names) - {endpoint.name for endpoint in session.settings.endpoints})
+    if unknown:
+        session.err(f"error: the settings have no webhook called {unknown[0]}")
+    return not unknown
+
+
 async def _all(session: Session) -> AsyncGenerator[_Found, None]:
     async for name, _ in session.outbox.all():
         try:
@@ -115,7 +113,16 @@ async def _all(session: Session) -> AsyncGenerator[_Found, None]:
             continue
         if waiting is not None:
             yield _Found(name, waiting.progress, waiting.progress.waited + waiting.age)
+    async with aclosing(_dead(session)) as messages:
+        async for found in messages:
+            yield found
+
+
+async def _dead(session: Session, since: float | None = None) -> AsyncGenerator[_Found, None]:
+    """The messages that were given up, if `since` is given those that were after that time."""
     async for info in session.outbox.dead():
+        if since is not None and time.time() - info.age < since:
+            continue
         name = info.key.removeprefix(keys.dead_messages())
         try:
             progress = await session.outbox.open_dead(name)
