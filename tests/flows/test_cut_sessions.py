@@ -5,7 +5,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,7 +27,8 @@ from tests.flows.resuming import (
     patch,
     tus_patch,
 )
-from tests.servers.gateway import Gateway, start_worker
+from tests.flows.two_gateways import Pair, clients_of, two_gateways
+from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS
 from tests.servers.store_proxy import Fault, FaultProxy
 
@@ -49,23 +50,15 @@ def settings(environ: dict[str, str], module_redis_url: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def replicas(settings: dict[str, str], servers_dir: Path) -> Iterator[tuple[Gateway, Gateway]]:
-    with ExitStack() as stack:
-        stack.enter_context(start_worker(settings, servers_dir))
-        first, second = (
-            stack.enter_context(Gateway.start(settings, servers_dir)) for _ in range(2)
-        )
-        yield first, second
+def replicas(settings: dict[str, str], servers_dir: Path) -> Iterator[Pair]:
+    with two_gateways(settings, servers_dir) as started:
+        yield started
 
 
 @pytest.fixture
-async def clients(replicas: tuple[Gateway, Gateway]) -> AsyncIterator[tuple[Client, Client]]:
-    async with AsyncExitStack() as stack:
-        first, second = [
-            await stack.enter_async_context(Client.open(each.url, TOKENS["alice"]))
-            for each in replicas
-        ]
-        yield first, second
+async def clients(replicas: Pair) -> AsyncIterator[tuple[Client, Client]]:
+    async with clients_of(replicas) as opened:
+        yield opened
 
 
 @asynccontextmanager
@@ -205,7 +198,7 @@ async def test_a_quota_does_not_end_an_upload_by_tus(
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_cuts_and_kills_at_random(
     settings: dict[str, str],
-    replicas: tuple[Gateway, Gateway],
+    replicas: Pair,
     clients: tuple[Client, Client],
     tmp_path: Path,
     seed: int,

@@ -1,7 +1,6 @@
 """Forms that come in several requests on ChatKitty's own path, as if they came in one."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from tests.flows.resuming import (
     patch,
     send_cut,
 )
-from tests.servers.gateway import Gateway, start_worker
-from tests.servers.sandbox import TOKENS
+from tests.flows.two_gateways import Pair, clients_of, two_gateways
 
 MIB = 1024**2
 SMALL = files.PNG.ljust(100_000, b"\1")
@@ -51,23 +49,15 @@ def settings(environ: dict[str, str], module_redis_url: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def gateways(settings: dict[str, str], servers_dir: Path) -> Iterator[tuple[Gateway, Gateway]]:
-    with ExitStack() as stack:
-        stack.enter_context(start_worker(settings, servers_dir))
-        first, second = (
-            stack.enter_context(Gateway.start(settings, servers_dir)) for _ in range(2)
-        )
-        yield first, second
+def gateways(settings: dict[str, str], servers_dir: Path) -> Iterator[Pair]:
+    with two_gateways(settings, servers_dir) as started:
+        yield started
 
 
 @pytest.fixture
-async def clients(gateways: tuple[Gateway, Gateway]) -> AsyncIterator[tuple[Client, Client]]:
-    async with AsyncExitStack() as stack:
-        first, second = [
-            await stack.enter_async_context(Client.open(each.url, TOKENS["alice"]))
-            for each in gateways
-        ]
-        yield first, second
+async def clients(gateways: Pair) -> AsyncIterator[tuple[Client, Client]]:
+    async with clients_of(gateways) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
+from tests.flows.client import PATIENCE
 from tests.pages.ground import ADMIN_TOKEN, Operator
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 
-PATIENCE = 60.0
 READS = ("status", "rates", "uploads", "matches?action=retry")
 ACTIONS = ("actions", "doctor")
 

@@ -14,11 +14,10 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.stack.ports import HOST, free_port
-from gateway.stack.seaweedfs import SeaweedFS
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.record import Attempt, Fault, State, Target, Upload, from_json
-from tests.pages.ground import ADMIN_TOKEN, ATTACK, id_at, keep, own_bucket, upload
+from tests.pages.ground import ADMIN_TOKEN, ATTACK, id_at, keep, upload
 from tests.pages.tab import Tab
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
@@ -28,17 +27,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("node")]
 PICTURE: Final = Path(__file__).parents[2] / "docs" / "operators-page.png"
 PHONE: Final = 320
 """Pixels: a small phone, and 1,280 pixels at 400 %."""
-
-
-@pytest.fixture
-async def bucket(seaweedfs: SeaweedFS) -> AsyncIterator[tuple[str, S3Store]]:
-    async with own_bucket(seaweedfs) as opened:
-        yield opened
-
-
-@pytest.fixture
-def kept(bucket: tuple[str, S3Store]) -> S3Store:
-    return bucket[1]
 
 
 @pytest.fixture

@@ -11,26 +11,13 @@ from msgspec.structs import replace
 
 from gateway.choices import Delivery
 from gateway.stack.ports import HOST, free_port
-from gateway.stack.seaweedfs import SeaweedFS
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.record import Attempt, Fault, State, Target, Upload, from_json
-from tests.pages.ground import ADMIN_TOKEN, ATTACK, Operator, id_at, keep, own_bucket, upload
+from tests.flows.client import PATIENCE
+from tests.pages.ground import ADMIN_TOKEN, ATTACK, Operator, id_at, keep, upload
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
-
-PATIENCE = 60.0
-
-
-@pytest.fixture
-async def bucket(seaweedfs: SeaweedFS) -> AsyncIterator[tuple[str, S3Store]]:
-    async with own_bucket(seaweedfs) as opened:
-        yield opened
-
-
-@pytest.fixture
-def kept(bucket: tuple[str, S3Store]) -> S3Store:
-    return bucket[1]
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.links import Links
-
-ORIGIN, OURS = "https://api.chatkitty.com", "https://uploads.example.com"
+from tests.gateway.delivery.test_links import ORIGIN, OURS
 
 NAMES = st.sampled_from(("_links", "href", "properties", "url", "self", 'a"\\', "é"))
 URLS = st.builds(
