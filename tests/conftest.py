@@ -32,7 +32,7 @@ PROPERTIES = {"chaos", "gateway", "workers"}
 
 
 INSTALLED = {"node", "python_sdk"}
-"""Fixtures whose packages come over the network, while the first test that needs them waits."""
+"""Fixtures that install packages from the network while their first test waits."""
 
 WITH_INSTALLATION = 300
 """Seconds that each of their tests may take: any of them may be the first."""

@@ -64,7 +64,7 @@ class Scanner:
         return self._settled().begins[part - 1]
 
     def skip(self, size: int) -> None:
-        """Go on behind `size` bytes, which belong to the part whose headers came last.
+        """Go on behind `size` bytes, which belong to the part that began last.
 
         They were read by another scanner, which was certain of them, and nothing of the part was
         read by this one. Not for a body with several declared boundaries, all of which are watched.

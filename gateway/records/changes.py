@@ -73,7 +73,7 @@ class Changes:
         self._left: dict[str, float] = {}
         """Channels for which no request waits any more, and since when."""
         self._heard: set[str] = set()
-        """Channels whose subscription Redis has confirmed."""
+        """Channels to which Redis has confirmed the subscription."""
         self._wanted = asyncio.Event()
         """Set while there are channels to subscribe to."""
         self._is_new = False

@@ -82,7 +82,7 @@ class Services:
     sessions: Sessions
     """Uploads that come in several requests."""
     open_sessions: OpenSessions | None
-    """Counts them, if a subject may have only so many."""
+    """Limits them for each subject, if there is a limit."""
     listeners: Listeners
     changes: Changes
     """Tells event streams and long polls what to look at."""

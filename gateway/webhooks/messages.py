@@ -72,7 +72,7 @@ def body_of(upload: Upload, chosen: WebhookFormat, source: str) -> bytes:
     message = message_of(upload)
     at = timestamp(upload.since)
     data = {
-        # Of some uploads that never finished, nobody knows more than the id.
+        # Only the id is known of some uploads that never finished.
         "subject": upload.subject or None,
         "sequence": message.sequence,
         "upload": resource_of(upload),

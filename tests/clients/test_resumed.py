@@ -128,7 +128,7 @@ async def test_tus_js_client_goes_on_after_cuts(
 
 @pytest.fixture
 def dying(phone: Phone, start_gateway: StartGateway) -> Phone:
-    """A phone whose line leads to another gateway after each cut; the one before is killed."""
+    """A phone that reaches another gateway after each cut; the previous gateway is killed."""
     line = phone.line
     gateways = [
         start_gateway(delivery="external", public_url=line.url) for _ in range(len(CUTS) + 1)

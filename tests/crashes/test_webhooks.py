@@ -27,7 +27,7 @@ async def receiver(lonely_environ: dict[str, str]) -> AsyncIterator[Receiver]:
 
 
 async def send(stage: Stage) -> str:
-    """The id of an upload whose client does not wait for its end."""
+    """The id of an upload; its client does not wait for its end."""
     async with Client.open(stage.gateway().url, TOKENS["alice"]) as client:
         headers = {"Prefer": "respond-async"}
         return (await client.upload(PATH, files.PNG, name=stage.name, headers=headers)).upload_id

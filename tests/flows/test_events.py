@@ -1,4 +1,4 @@
-"""Clients that are told when an upload changes: by long polls, and by server-sent events."""
+"""Clients hear of changes to an upload, by long polls and by server-sent events."""
 
 import asyncio
 import json

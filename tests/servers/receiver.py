@@ -67,7 +67,7 @@ class Receiver:
         return await self.answer(found)
 
     async def wait_for(self, count: int, patience: float = PATIENCE) -> list[Received]:
-        """What came, once there are so many requests."""
+        """All requests so far, once at least `count` have come."""
         async with asyncio.timeout(patience), self._changed:
             await self._changed.wait_for(lambda: len(self.received) >= count)
         return self.received

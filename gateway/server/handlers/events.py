@@ -179,7 +179,7 @@ class _Feed:
         """Uploads that have not ended."""
 
     async def begin(self, last: str | None) -> list[Seen]:
-        """What a client is told first: the uploads in progress, and what it missed since `last`.
+        """What a client is sent first: the uploads in progress, and the changes since `last`.
 
         Raises RedisError.
         """

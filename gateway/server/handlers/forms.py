@@ -1,4 +1,4 @@
-"""A form on a path of ChatKitty's own whose file is hosted: it may come in several requests.
+"""A form with a hosted file on one of ChatKitty's paths, in one request or in several.
 
 What comes is the form as the client wrote it, with its boundaries. If nothing in its head speaks of
 that, or if it is relayed, it is an upload like any other.
