@@ -17,10 +17,6 @@ from gateway.uploads.excerpt import (
 from gateway.uploads.names import safe_name
 from gateway.uploads.record import File
 
-_LONGEST_TAIL: Final = 2 * TAIL_BYTES
-"""The tail is cut at this length, so that each byte of small chunks is moved at most twice."""
-
-
 MAX_DISPOSITION: Final = 4096
 """Longer than any header with a name that a file system accepts, even if it is in there twice."""
 
@@ -35,35 +31,35 @@ class FileMeter:
         self._sha256 = hashlib.sha256() if sha256 else None
         self._excerpt = excerpt
         self._head = b""
-        self._tail = bytearray()
-        """The last bytes after the head."""
-        self._looked = False
+        self._tail = b""
+        """The last bytes after the head, at most TAIL_BYTES."""
         self._picker: Picker | None = None
 
     def update(self, data: PartData) -> None:
         """Process the next bytes of the file; only the excerpt is kept."""
-        self.size += data.end - data.start
+        chunk, start, end = data.chunk, data.start, data.end
+        before = self.size
+        self.size = before + end - start
         if self._crc32c is not None:
             self._crc32c = google_crc32c.extend(self._crc32c, data.data)
         if self._sha256 is not None:
-            self._sha256.update(memoryview(data.chunk)[data.start : data.end])
-        if self._excerpt:
-            # Inlined, without a call for each chunk: this is the hot path.
-            chunk, start, end = data.chunk, data.start, data.end
-            behind = start
-            if not self._looked:
-                behind = min(end, start + HEAD_BYTES - len(self._head))
-                self._head += chunk[start:behind]
-                if len(self._head) < HEAD_BYTES:
-                    return
-                self._looked = True
-                self._picker = picker_of(self._head)
-            tail = self._tail
-            tail += chunk[max(behind, end - TAIL_BYTES) : end]
-            if len(tail) > _LONGEST_TAIL:
-                del tail[:-TAIL_BYTES]
-            if self._picker is not None and self._picker.start < self.size:
-                self._picker.see(self.size - (end - start), memoryview(chunk)[start:end])
+            self._sha256.update(memoryview(chunk)[start:end])
+        if not self._excerpt:
+            return
+        # Inlined, without a call for each chunk: this is the hot path.
+        behind = start
+        if before < HEAD_BYTES:
+            behind += HEAD_BYTES - before
+            self._head += chunk[start : min(behind, end)]
+            if end < behind:
+                return
+            self._picker = picker_of(self._head)
+        if end - behind >= TAIL_BYTES:
+            self._tail = chunk[end - TAIL_BYTES : end]
+        else:
+            self._tail = (self._tail + chunk[behind:end])[-TAIL_BYTES:]
+        if self._picker is not None and self._picker.start < self.size:
+            self._picker.see(before, memoryview(chunk)[start:end])
 
     def skip(self, size: int) -> None:
         """Count the file's first bytes, which do not come: no digest of it can be computed."""
@@ -89,7 +85,9 @@ class FileMeter:
         if self.size == len(self._head):
             return ()
         pieces = self._picker.finish() if self._picker is not None else []
-        tail = (self._head + self._tail)[-TAIL_BYTES:]
+        tail = self._tail
+        if len(tail) < TAIL_BYTES:
+            tail = (self._head + tail)[-TAIL_BYTES:]
         if tells_by_tail(self._head, tail):
             seen = pieces[-1].end if pieces else len(self._head)
             start = max(self.size - len(tail), seen)

@@ -59,6 +59,9 @@ _PHAR: Final = b"__HALT_COMPILER"
 _DISK_IMAGE: Final = b"koly"
 _DISK_IMAGE_SIZE: Final = 512
 
+_WALKED: Final = frozenset(each[:2] for each in (COMPOUND, *_LONG_HEADS, _ASF, _ID3, _MZ))
+"""How the files begin that are walked, but for those that begin with a box."""
+
 NEVER: Final = 2**63
 
 Walk: TypeAlias = Generator[tuple[int, int], bytes, None]
@@ -149,6 +152,8 @@ class Picker:
 
 def picker_of(head: bytes) -> Picker | None:
     """A picker for a file with this head of HEAD_BYTES; None if the head is all that matters."""
+    if head[:2] not in _WALKED and head[4:8] not in _FIRST_BOXES:  # nearly always true
+        return None
     walk = _walk_of(head)
     return Picker(walk, head) if walk is not None else None
 
@@ -232,7 +237,7 @@ def new_header_at(head: bytes) -> int | None:
 
 def tells_by_tail(head: bytes, tail: bytes) -> bool:
     """Whether the last bytes of the file may help to identify it."""
-    if head.startswith(_TAIL_HEADS) or tail[-_DISK_IMAGE_SIZE:].startswith(_DISK_IMAGE):
+    if head.startswith(_TAIL_HEADS) or tail.startswith(_DISK_IMAGE, -_DISK_IMAGE_SIZE):
         return True
     # StringZilla is ten times as fast as `in`, which would be most of an excerpt's cost.
     found: bool = stringzilla.find(tail, _ARCHIVE_END) >= 0 or stringzilla.find(tail, _PHAR) >= 0
