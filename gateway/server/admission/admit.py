@@ -5,8 +5,9 @@ Nothing here reads the body, and `100 Continue` is sent only after it.
 
 import time
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
@@ -122,7 +123,7 @@ def settle_file(
     return _admitted(asked, services, route, target, Declared(()))
 
 
-class _Asked(NamedTuple):
+class _Asked(msgspec.Struct, frozen=True):
     """A request for an upload, and its caller."""
 
     head: Head

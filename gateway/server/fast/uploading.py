@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp.http import RawRequestMessage, RawResponseMessage
 from msgspec.structs import replace
 
+from gateway.choices import Delivery
 from gateway.delivery.admitted import Admitted
 from gateway.delivery.forward import read_on
 from gateway.delivery.links import Links
@@ -31,7 +32,8 @@ from gateway.server.fast.front import (
 from gateway.server.fields import headers
 from gateway.server.services import Services
 
-_OPEN: Final = OPEN_UPLOADS.of("relay")
+_DELIVERY: Final = Delivery.RELAY.value
+_OPEN: Final = OPEN_UPLOADS.of(_DELIVERY)
 _CONNECTING: Final = Phase.CONNECTING
 
 
@@ -161,12 +163,12 @@ class UploadFront(SocketFront[Exchange]):
         return {"request_id": self._admitted.request_id, "upload_id": self._admitted.upload_id}
 
     def _count(self, ended: int | str, seconds: float) -> None:
-        route, delivery = self._admitted.route.name, self._admitted.route.delivery.value
+        route = self._admitted.route.name
         received = (self._admitted.content_length or 0) - self._left
-        tally_of(route, delivery, ended).count(seconds, received, self._sent)
+        tally_of(route, _DELIVERY, ended).count(seconds, received, self._sent)
         if self._span is not None:
             method = self._head.method
-            tracing.end(self._span, method, route, delivery, self._status, **self._ids())
+            tracing.end(self._span, method, route, _DELIVERY, self._status, **self._ids())
             self._span = None
 
     def _release(self) -> None:
