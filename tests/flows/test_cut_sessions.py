@@ -31,6 +31,7 @@ from tests.flows.two_gateways import Pair, clients_of, two_gateways
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS
 from tests.servers.store_proxy import Fault, FaultProxy
+from tests.servers.unread import all_is_read
 
 pytestmark = pytest.mark.slow
 
@@ -101,8 +102,8 @@ async def test_a_half_dead_connection_is_taken_over_by_another_gateway(
 ) -> None:
     first, second = clients
     path = await path_of(first)
-    async with sending(first, path, 0, DATA[: 11 * MIB], len(DATA)) as (reader, _):
-        await asyncio.sleep(1.0)  # it has read all that came
+    async with sending(first, path, 0, DATA[: 11 * MIB], len(DATA)) as (reader, writer):
+        await all_is_read(writer)
         assert await offset_of(second, path) == 11 * MIB
         assert b" 409 " in await reader.readuntil(b"\r\n")
     await assert_complete(second, path, DATA)
@@ -129,8 +130,8 @@ async def test_a_gateway_that_stops_commits_what_it_has(
     with Gateway.start(settings, tmp_path) as gateway:
         async with Client.open(gateway.url, TOKENS["alice"]) as client:
             path = await path_of(client, way)
-            async with sending(client, path, 0, data[: 9 * MIB], len(data)) as (reader, _):
-                await asyncio.sleep(1.0)
+            async with sending(client, path, 0, data[: 9 * MIB], len(data)) as (reader, writer):
+                await all_is_read(writer)
                 os.kill(gateway.pid, signal.SIGTERM)
                 with suppress(ConnectionError):
                     await reader.read()
