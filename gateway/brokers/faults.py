@@ -121,7 +121,7 @@ def _of_another_type(queue: str, vhost: str, type_: str) -> str:
     return (
         f"queue {queue} exists as a {type_} queue: {setting}stop gateways and workers, and delete"
         f" the queue (rabbitmqctl delete_queue -p {vhost} {queue}); the sweeper resumes the uploads"
-        " whose tasks are in it"
+        " with tasks in it"
     )
 
 

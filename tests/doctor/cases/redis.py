@@ -97,7 +97,7 @@ REDIS: Final = [
         settings(REDIS_URL=f"redis://{NOWHERE}"),
     ),
     Case(
-        "it stands still, or a firewall swallows what is sent",
+        "it hangs, or a firewall drops packets",
         "redis",
         "Redis does not answer in time",
         "restart it if it hangs, allow this machine to connect to it, or correct GATEWAY_REDIS_URL"
@@ -120,7 +120,7 @@ REDIS: Final = [
         own("--requirepass", "right", user=":wrong@"),
     ),
     Case(
-        "no password where it wants one",
+        "no password, but Redis requires one",
         "redis",
         "requires a password",
         "set GATEWAY_REDIS_PASSWORD",
@@ -162,7 +162,7 @@ REDIS: Final = [
         replica,
     ),
     Case(
-        "it throws queues away where it is full",
+        "it evicts queues when it is full",
         "redis",
         "maxmemory-policy is allkeys-lru, which evicts queues and locks",
         "set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in its configuration)",
@@ -176,7 +176,7 @@ REDIS: Final = [
         old_redis,
     ),
     Case(
-        "a sentinel by the URL of a server",
+        "the URL of a server, but a sentinel is there",
         "redis",
         "is a sentinel, which keeps no data",
         "write redis+sentinel://HOST:PORT,…/MASTER for it, or name the primary",

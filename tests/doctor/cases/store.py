@@ -92,7 +92,7 @@ STORE: Final = [
         slow=True,
     ),
     Case(
-        "it stands still, or a firewall swallows what is sent",
+        "it hangs, or a firewall drops packets",
         "store",
         "the store does not answer in time",
         "restart it if it hangs, allow this machine to connect to it, or correct"
@@ -160,7 +160,7 @@ STORE: Final = [
         ),
     ),
     Case(
-        "a session token that has ended",
+        "a session token that has expired",
         "store",
         "the store answered ExpiredToken",
         "renew GATEWAY_S3_SESSION_TOKEN and the key that it belongs to",
@@ -196,7 +196,7 @@ STORE: Final = [
         slow=True,
     ),
     Case(
-        "it has too much to do",
+        "it is overloaded",
         "store",
         "the store answered SlowDown",
         "the store is overloaded: try again, and raise its limits",
@@ -218,7 +218,7 @@ STORE: Final = [
         store_ignorant_of_conditions,
     ),
     Case(
-        "it does not know a HEAD with checksums",
+        "it does not support a HEAD with checksums",
         "store",
         "the store answered 501 to a HEAD that asks for checksums (x-amz-checksum-mode)",
         "use a newer version of the store, or another one",

@@ -78,7 +78,7 @@ UPSTREAM: Final = [
         upstream_by_tls_to_http,
     ),
     Case(
-        "a certificate of an unknown authority (a proxy that reads along)",
+        "a certificate of an unknown authority (a proxy that intercepts TLS)",
         "upstream",
         "the certificate of ChatKitty cannot be verified (…)",
         "name the file of its CA in SSL_CERT_FILE, and use the certificate's host name in"
@@ -86,21 +86,21 @@ UPSTREAM: Final = [
         upstream_behind_tls,
     ),
     Case(
-        "a wrong URL, where something else answers HTML",
+        "a wrong URL, at which something else answers HTML",
         "upstream",
         "ChatKitty's answer is not a JSON object",
         "correct GATEWAY_UPSTREAM_URL",
         upstream_is(),
     ),
     Case(
-        "a wrong URL, where nothing is found",
+        "a wrong URL, at which nothing is found",
         "upstream",
         "ChatKitty answered 404, so this is probably not ChatKitty",
         "correct GATEWAY_UPSTREAM_URL",
         upstream_is(b"404 Not Found"),
     ),
     Case(
-        "http:// where there is https://",
+        "http:// instead of https://",
         "upstream",
         "ChatKitty answered 301, which is a redirect",
         "correct GATEWAY_UPSTREAM_URL, most likely to https://",

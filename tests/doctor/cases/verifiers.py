@@ -57,14 +57,14 @@ VERIFIERS: Final = [
         keys_are(b'{"keys": []}'),
     ),
     Case(
-        "a wrong URL, where nothing is found",
+        "a wrong URL, at which nothing is found",
         "jwt",
         f"{_NO_KEYS}: answer 404",
         "correct GATEWAY_AUTH_JWKS_URL",
         keys_are(b"{}", b"404 Not Found"),
     ),
     Case(
-        "a wrong URL, where something else answers",
+        "a wrong URL, at which something else answers",
         "jwt",
         f"{_NO_KEYS}: the answer is not a key set",
         "correct GATEWAY_AUTH_JWKS_URL",
@@ -92,7 +92,7 @@ VERIFIERS: Final = [
         introspection_is(b"<html>"),
     ),
     Case(
-        "it calls any token good",
+        "it accepts any token",
         "introspection",
         "an invented token was reported as active",
         "do not trust GATEWAY_AUTH_INTROSPECTION_URL",
