@@ -72,8 +72,8 @@ PROBLEMS: Final[Mapping[type[Exception], Kind]] = {
     ),
     # what is asked for
     errors.RouteNotFound: Kind(404, "not-found", "There is nothing under this path"),
-    errors.WrongHost: Kind(421, "wrong-host", "The admin port has another name"),
-    errors.CrossSiteRequest: Kind(403, "cross-site", "Another site may not ask for this"),
+    errors.WrongHost: Kind(421, "wrong-host", "This is not a name of the admin port"),
+    errors.CrossSiteRequest: Kind(403, "cross-site", "Another site must not send this request"),
     errors.UploadNotFound: Kind(404, "upload-not-found", "There is no such upload"),
     errors.HostedFileNotFound: Kind(404, "file-not-found", "There is no such file"),
     errors.HostedFileGone: Kind(410, "file-gone", "The file was removed"),

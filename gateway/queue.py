@@ -162,7 +162,7 @@ class TaskQueue:
                 connection.ensure_connection(max_retries=1, timeout=_SOCKET_SECONDS)
                 return {name: _waiting(connection, name) for name in QUEUES}
         except Exception as error:  # each kind of broker has its own errors
-            raise QueueUnavailable(f"the broker cannot be asked: {explained(error)}") from error
+            raise QueueUnavailable(f"the broker cannot be checked: {explained(error)}") from error
 
     def check(self) -> None:
         """Raises QueueUnavailable if the broker accepts no messages. Blocks for some seconds.

@@ -107,7 +107,7 @@ def why_not_cancel(entry: Entry, *, force: bool) -> str | None:
         return f"it is being registered right now: try again in {ceil(seconds)} seconds"
     if attempt is not None and attempt.unknown and not force:
         return (
-            "an earlier attempt may have reached ChatKitty, whose message would then link to a"
+            "an earlier attempt may have reached ChatKitty, and its message would then link to a"
             " removed file: --force cancels anyway"
         )
     return None

@@ -24,7 +24,7 @@ _NONE_ARRIVES: Final = (
     "switch GATEWAY_INTERIM_RESPONSES off, or have the proxy in front of the gateways pass interim"
     " responses on: none arrived (gateways that run without that setting send none)"
 )
-_NOT_FOUND_OUT: Final = "doctor could not find out from here whether interim responses pass"
+_NOT_FOUND_OUT: Final = "doctor could not find out from here whether interim responses pass through"
 
 
 async def check_front(url: HttpUrl) -> Sequence[str]:
@@ -48,8 +48,8 @@ async def check_front(url: HttpUrl) -> Sequence[str]:
     if found == _WITHOUT:
         return [_NONE_ARRIVES]
     raise ConfigurationError(
-        "the proxy in front of the gateways takes an interim response for the final answer, which"
-        " breaks uploads: switch GATEWAY_INTERIM_RESPONSES off, or replace the proxy"
+        "the proxy in front of the gateways mistakes an interim response for the final answer,"
+        " which breaks uploads: switch GATEWAY_INTERIM_RESPONSES off, or replace the proxy"
         " (docs/resumable.md)"
     )
 

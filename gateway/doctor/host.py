@@ -40,7 +40,7 @@ async def check_libmagic() -> Sequence[str]:
     process = await asyncio.create_subprocess_exec(*_LIBMAGIC, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
     if process.returncode != 0:
-        fault = said.decode(errors="replace").strip() or "it cannot be tried"
+        fault = said.decode(errors="replace").strip() or "libmagic cannot be tried"
         raise ConfigurationError(
             f"{fault}: install libmagic (Debian: libmagic1) or the Python package pylibmagic"
         )

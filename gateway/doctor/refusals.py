@@ -57,7 +57,7 @@ _REFUSALS: Final = (
         "has too few replicas to accept writes: start them, or lower min-replicas-to-write",
     ),
     ("READONLY", "is a replica, which accepts no writes: name the primary in {url}"),
-    ("LOADING", "is still loading its data: wait until it has, and look again"),
+    ("LOADING", "is still loading its data: wait until it has finished, and run doctor again"),
     ("MASTERDOWN", "is a replica that has lost its primary: name the primary in {url}"),
     (
         "Connection closed by server",
@@ -73,8 +73,8 @@ _REFUSALS: Final = (
     (
         "unknown command",
         (
-            "does not know a command that gateways need: name a Redis or Valkey itself in {url},"
-            " and no proxy"
+            "does not know a command that gateways need: name Redis or Valkey itself in {url},"
+            " not a proxy"
         ),
     ),
     (

@@ -66,7 +66,7 @@ async def _ask(address: RedisAddress, host: Host) -> Host | str:
         except NoPermissionError:
             return "denies SENTINEL MASTERS: its user needs +sentinel|masters"
         except (RedisError, OSError) as error:
-            return f"cannot be asked: {error}"
+            return f"cannot be queried: {error}"
     if (state := masters.get(address.master or "")) is None:
         return f"knows no {address.master}: it knows {', '.join(sorted(masters)) or 'none'}"
     return Host(state["ip"], int(state["port"]))

@@ -227,5 +227,5 @@ def from_json(document: bytes, upload_id: str) -> Session:
     """
     session = kept.read(_decoder, document)
     if session.id != upload_id:
-        raise msgspec.ValidationError("it is another upload's")
+        raise msgspec.ValidationError("it belongs to another upload")
     return session

@@ -71,7 +71,7 @@ MIB = 1024**2
 
 
 class RouteSettings(BaseModel):
-    """One `[[routes]]` entry of the configuration file; the first whose path matches wins."""
+    """One `[[routes]]` entry of the configuration file; the first with a matching path wins."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -129,7 +129,7 @@ class Settings(BaseModel):
     """Separate host name that serves only hosted files. Default: the public URL."""
 
     trusted_proxies: CommaSeparated[IPvAnyNetwork] = ()
-    """Networks whose `X-Forwarded-For` or `Forwarded` header is believed."""
+    """Networks from which the headers `X-Forwarded-For` and `Forwarded` are trusted."""
 
     cors_origins: CommaSeparated[Origin] = ()
     """Origins of web pages that may read answers, or `*` for all. Default: ChatKitty decides."""
@@ -228,7 +228,7 @@ class Settings(BaseModel):
     """Verifiers of bearer tokens, in the order in which they are tried (docs/identity.md)."""
 
     auth_applications: CommaSeparated[Annotated[int, Field(ge=1)]] = ()
-    """ChatKitty applications whose tokens `upstream` accepts. Default: the own client id's."""
+    """ChatKitty applications with tokens that `upstream` accepts. Default: the gateway's own."""
 
     auth_static_tokens: Annotated[
         Mapping[str, str], BeforeValidator(static_tokens), Field(repr=False)
@@ -248,7 +248,7 @@ class Settings(BaseModel):
     """Accepted audiences: a token's `aud` must contain at least one of them."""
 
     auth_clients: CommaSeparated[str] = ()
-    """Clients whose tokens may lack an `aud`: their `client_id` must be one of these."""
+    """Clients that may send tokens without `aud`: their `client_id` must be one of these."""
 
     auth_algorithms: Annotated[CommaSeparated[SignatureAlgorithm], Field(min_length=1)] = (
         SignatureAlgorithm.RS256,
@@ -342,7 +342,7 @@ class Settings(BaseModel):
     """WebSockets per process; further ones get a 503. Each takes two descriptors."""
 
     max_websockets_per_address: Annotated[int, Field(ge=0)] = 0
-    """WebSockets per client address, as trusted proxies tell it. 0: no limit."""
+    """WebSockets per client address, as trusted proxies report it. 0: no limit."""
 
     websocket_idle_timeout: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     """Seconds after which a WebSocket without a byte in either direction is closed."""
@@ -432,7 +432,7 @@ class Settings(BaseModel):
     # --- webhooks --------------------------------------------------------------------------------
 
     webhook_url: EndpointUrl | None = None
-    """URL that is sent a message when an upload finishes (docs/webhooks.md). Default: none."""
+    """URL that gets a message when an upload finishes (docs/webhooks.md). Default: none."""
 
     webhook_secret: CommaSeparated[WebhookSecret] = ()
     """Secrets (`whsec_…`) that sign each message, all of them: several while they are changed."""
@@ -517,7 +517,7 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _verifiers_are_told_whom_to_ask(self) -> Self:
+    def _verifiers_have_their_settings(self) -> Self:
         if VerifierName.JWT in self.auth and not (
             (self.auth_jwks_url or self.auth_hs256_secret)
             and self.auth_issuer
@@ -660,7 +660,7 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 
 def _together(one: str, other: str) -> str:
-    return f"GATEWAY_{one} needs GATEWAY_{other}, and the other way round: set both or neither"
+    return f"GATEWAY_{one} and GATEWAY_{other} belong together: set both or neither"
 
 
 TABLES: Final[Mapping[str, type[BaseModel]]] = {

@@ -110,7 +110,7 @@ def _origin(text: str) -> str:
             " lower case, without a path and without a `/` at its end"
         )
     if match["port"] and match["port"] == _DEFAULT_PORTS.get(match["scheme"]):
-        raise ValueError("must be without the port, since browsers leave a scheme's usual port out")
+        raise ValueError("must have no port: browsers leave out a scheme's usual port")
     return text
 
 

@@ -37,16 +37,16 @@ class WebhookSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: Annotated[str, matching(r"[\w-]{1,40}", "a name of letters, digits, `-` and `_`")]
-    """What metrics, logs and commands call it. Unique."""
+    """Unique name of the webhook in metrics, logs and commands."""
 
     url: EndpointUrl
-    """URL that messages are sent to."""
+    """URL that gets the messages."""
 
     events: Annotated[tuple[EventPattern, ...], Field(min_length=1)] = ("upload.*",)
-    """Types of the messages that it wants, or patterns of them."""
+    """Types of the messages that the URL wants, or patterns of them."""
 
     secrets: tuple[WebhookSecret, ...] = ()
-    """Secrets that sign each message, all of them. Default: `webhook_secret`."""
+    """Secrets; each message is signed with all of them. Default: `webhook_secret`."""
 
     format: WebhookFormat = WebhookFormat.STANDARD
     """Body of the messages: `standard`, or `cloudevents` (structured mode)."""

@@ -66,7 +66,7 @@ def compare(seen: Seen, reported: Reported) -> tuple[Mismatch, ...]:
         found.append(
             Mismatch(
                 MismatchKind.TYPE,
-                f"the file is {seen.sniffed.content_type}, but was taken for"
+                f"the file is {seen.sniffed.content_type}, but ChatKitty reports"
                 f" {canonical(reported.content_type)}",
             )
         )

@@ -70,7 +70,7 @@ def why_refused(text: str, allowed: Allowed) -> str | None:
     address = ip_address(text.partition("%")[0])
     inner = _embedded(address)
     if any(_is_in(each, _NEVER) for each in inner):
-        return f"{text} is link-local, metadata of a cloud, or no address of a receiver"
+        return f"{text} is link-local, metadata of a cloud, or an address that no receiver can have"
     if not allowed.loopback and any(_is_in(each, _LOOPBACK) for each in inner):
         return f"{text} is the loopback"
     if allowed.networks and not any(_is_in(each, allowed.networks) for each in inner):

@@ -142,7 +142,7 @@ async def test_what_is_wrong_with_sentinels_is_named(sentinels: Fleet) -> None:
     assert left is not None
     assert left.host == primary.host
     silent, few = left.advice
-    assert silent.startswith(f"sentinel {HOST}:{first} cannot be asked: ")
+    assert silent.startswith(f"sentinel {HOST}:{first} cannot be queried: ")
     assert few.startswith("run 3 sentinels or more")
     for url, remedy in (
         (

@@ -180,7 +180,7 @@ async def _why_kept(placed: Placed, upload: Upload, backends: Backends) -> str |
     if path is not None and path.rpartition("/")[2] != str(_own(placed.order, upload, backends)):
         return f"the request named a {placed.order.cause} other than the file's own"
     if (credentials := backends.credentials(placed.order.authorization)) is None:
-        return "there is no token with which to ask ChatKitty"
+        return "there is no token for requests to ChatKitty"
     if (wait := await backends.breaker.permit()) > 0:
         raise NotYet(wait)
     try:
@@ -203,7 +203,7 @@ async def _who_names(
     order = placed.order
     settled = placed.age >= backends.settings.upstream_timeout + _SETTLING
     if await _stands(order, backends, credentials):
-        reason: str | None = f"its own {order.cause} still names it"
+        reason: str | None = f"its own {order.cause} still names the file"
     else:
         own_picture = order.cause is Cause.SUBJECT
         reason = await Search(upload, backends, credentials, own_picture=own_picture).find()

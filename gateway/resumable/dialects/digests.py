@@ -27,11 +27,11 @@ def digest_in(headers: CIMultiDictProxy[str], name: str) -> Checksum | None:
     """
     members = items.dictionary(headers, name)
     if members is None:
-        raise MalformedRequest(f"{name} is not a dictionary as of RFC 9651, such as sha-256=:…:")
+        raise MalformedRequest(f"{name} is not a dictionary (RFC 9651), such as sha-256=:…:")
     for key, algorithm in _ALGORITHMS.items():
         if key in members:
             if (digest := members[key]) is None:
-                raise MalformedRequest(f"{name} has to have {key} as bytes: {key}=:…:, in Base64")
+                raise MalformedRequest(f"{name} must have {key} as bytes: {key}=:…:, in Base64")
             return Checksum(algorithm, digest, field=name)
     return None
 

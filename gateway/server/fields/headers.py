@@ -30,9 +30,12 @@ _NOT_FOR_THE_UPSTREAM = frozenset(
     {"host", "expect", "forwarded", "x-real-ip", "x-request-id", "idempotency-key"}
 )
 _NOT_FROM_THE_UPSTREAM = frozenset({"x-request-id"})
-_OURS_OR_NOBODYS: Final = ("upload-", "tus-")
-"""Beginnings of our own Upload-Id, and of the headers by which uploads are resumed (tus, IETF
-draft), which the gateway does not support: passing them on would promise what it cannot do."""
+_NEVER_PASSED_ON: Final = ("upload-", "tus-")
+"""Beginnings of our own Upload-Id, and of the headers that resume uploads (tus, IETF draft).
+
+The gateway resumes uploads itself: ChatKitty would take a part for the whole file, and a client
+would believe that ChatKitty can continue an upload.
+"""
 
 _DECIDING: Final = frozenset(
     {
@@ -188,7 +191,7 @@ def _reaches_upstream(name: str) -> bool:
     return (
         _is_end_to_end(folded, plain)
         and plain not in _NOT_FOR_THE_UPSTREAM
-        and not plain.startswith(("x-forwarded-", *_OURS_OR_NOBODYS))
+        and not plain.startswith(("x-forwarded-", *_NEVER_PASSED_ON))
     )
 
 
@@ -210,7 +213,7 @@ def _reaches_client(name: str) -> bool:
     return (
         _is_end_to_end(folded, plain)
         and plain not in _NOT_FROM_THE_UPSTREAM
-        and not plain.startswith(_OURS_OR_NOBODYS)
+        and not plain.startswith(_NEVER_PASSED_ON)
     )
 
 

@@ -96,7 +96,7 @@ async def take_over(services: Services, kept: Kept) -> Kept:
             return await services.sessions.change(kept, fenced(kept.session))
         except SessionTaken:
             kept = await services.sessions.read(upload_id)
-    raise SessionTaken("other requests keep continuing the upload")
+    raise SessionTaken("other requests are still continuing the upload")
 
 
 async def _let_go(services: Services, kept: Kept, deadline: float) -> Kept:

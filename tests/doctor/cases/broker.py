@@ -113,8 +113,8 @@ BROKER: Final = [
         "broker",
         "queue uploads.inspect exists as a classic queue",
         "set GATEWAY_BROKER_QUEUE_TYPE=classic, or stop gateways and workers, and delete the queue"
-        " (rabbitmqctl delete_queue -p … uploads.inspect); the sweeper resumes the uploads whose"
-        " tasks are in it",
+        " (rabbitmqctl delete_queue -p … uploads.inspect); the sweeper resumes the uploads with"
+        " tasks in it",
         queues_of_another_type,
         slow=True,
     ),
