@@ -7,5 +7,5 @@ from tests.corpus.prepare import Corpus, prepare
 
 @pytest.fixture(scope="session")
 def corpus() -> Corpus:
-    """Real files; where they cannot be had, the tests fail and say what is missing."""
+    """Real files; if they are not available, the tests fail and say what is missing."""
     return prepare()

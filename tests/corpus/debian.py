@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Final
 
 NICE: Final = ("nice", "--adjustment=19")
-"""Tests that go on meanwhile have time-outs."""
+"""Tests that run at the same time have time-outs."""
 
 _TRIES: Final = 3
 _ETC: Final = Path("/etc/apt")
 
 
 class Missing(Exception):
-    """Something that the corpus is made of cannot be had on this machine; says what."""
+    """Something that the corpus needs is not available on this machine; the text says what."""
 
 
 class Debian:
     """apt, with all that it writes below `root`.
 
-    Raises Missing where there is no apt or no Debian to ask.
+    Raises Missing if there is no apt or no Debian.
     """
 
     def __init__(self, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""What clients say of a file by its name."""
+"""What clients declare a file to be, by its name."""
 
 from collections import defaultdict
 from functools import cache

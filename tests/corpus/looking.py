@@ -1,4 +1,4 @@
-"""What the product says of a file: as the workers of hosted files read it, and of relayed ones."""
+"""What workers say about a file: about a hosted one, and about a relayed one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _CHUNK = 65_536
 
 @dataclass(frozen=True)
 class Looked:
-    """One file, and what is said of it by all of its bytes, and by those that a relay keeps."""
+    """One file, with the verdict on all of its bytes, and on those that a relay keeps."""
 
     specimen: Specimen
     hosted: Sniffed
@@ -44,7 +44,7 @@ async def hosted(sniffer: Sniffer, data: bytes) -> Sniffed:
 
 
 async def relayed(sniffer: Sniffer, data: bytes) -> Sniffed:
-    """As a worker sees what a relay kept of a file that passed by."""
+    """As a worker sees what a relay kept of a file."""
     head = b'--corpus\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     body = head + data + b"\r\n--corpus--\r\n"
     tap = Tap(declared_boundaries(_FORM), Hash.OFF)
@@ -56,7 +56,7 @@ async def relayed(sniffer: Sniffer, data: bytes) -> Sniffed:
 
 
 def complaints(looked: Looked) -> Iterator[str]:
-    """What is held against a file, whatever a client declares it to be."""
+    """What is wrong with a file, whatever a client declares it to be."""
     for way, sniffed in (("hosted", looked.hosted), ("relayed", looked.relayed)):
         verdict = judge(Terms(), sniffed, None)
         if verdict != Accepted():

@@ -12,10 +12,10 @@ from tests.corpus import declared
 from tests.corpus.prepare import Corpus
 
 EACH: Final = 8
-"""So many files of one extension are taken out of one package."""
+"""The number of files of one extension that one package contributes."""
 
 SOME: Final = 2
-"""So many made files of one extension go over the wire."""
+"""The number of made files of one extension that are uploaded."""
 
 _FOLDERS: Final = {
     "eyed3": "*/tests/**/*",
@@ -36,7 +36,7 @@ _BROKEN: Final = re.compile(
     r"|garbage|negative|fli_oob|unexpected|unknown|excessive|zerodiv|is-really|CVE|Bomb|lolz",
     re.IGNORECASE,
 )
-"""What its authors made to be refused by a reader."""
+"""Files that their authors made so that readers refuse them."""
 
 PROGRAMS: Final = frozenset(
     {"appimage", "apk", "class", "deb", "dll", "exe", "jar", "lnk", "msi", "rpm", "so", "wasm",
@@ -102,7 +102,7 @@ def honest(corpus: Corpus) -> list[Specimen]:
 
 
 def few(corpus: Corpus) -> list[Specimen]:
-    """Of the honest files some made ones of each family, and one of each other extension."""
+    """Some of the honest made files of each family, and one of each other extension."""
     found: dict[tuple[str, str], list[Specimen]] = defaultdict(list)
     for specimen in honest(corpus):
         made = specimen.path.is_relative_to(corpus.made)
@@ -121,7 +121,7 @@ def programs(corpus: Corpus) -> list[Specimen]:
 
 
 def starts_a_program(path: Path) -> bool:
-    """Whether a kernel or an interpreter would run it: told without our own signatures."""
+    """Whether a kernel or an interpreter would run it, decided without our own signatures."""
     with path.open("rb") as file:
         head = file.read(4096).removeprefix(b"\xef\xbb\xbf")
     return (

@@ -1,4 +1,4 @@
-"""What is not what it is declared to be is caught, and so are programs."""
+"""Files that are not what they are declared to be are caught, and so are programs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ FAMILIES: dict[str, frozenset[str]] = {
          "usdz", "xlsx", "xltx", "zip"}
     ),
 }  # fmt: skip
-"""Types that everybody tells by their first bytes, and the extensions of files that have those."""
+"""Types that every reader knows by their first bytes, and the extensions of such files."""
 
 FAMILIES_MADE = frozenset({"archives", "fonts", "media", "office", "pictures"})
 TEXTUAL = frozenset({"ass", "eps", "lrc", "ps", "rtf", "srt", "svg", "ttml", "vtt", "xbm"})
@@ -58,7 +58,7 @@ async def test_a_file_of_another_kind_is_caught(corpus: Corpus, sniffer: Sniffer
 
 
 def wrong_claims(looked: Looked) -> Iterator[str]:
-    """Types that contradict the file's bytes; of what nobody knows, none does."""
+    """Types that contradict the file's bytes; no type contradicts those of an unknown file."""
     if looked.hosted.content_type != UNKNOWN_TYPE:
         for claimed, extensions in FAMILIES.items():
             textual = claimed.startswith("text/") and looked.specimen.extension in TEXTUAL | PACKED
@@ -67,7 +67,7 @@ def wrong_claims(looked: Looked) -> Iterator[str]:
 
 
 def passes(looked: Looked, claimed: str) -> Iterator[str]:
-    """The ways in which a file passes for what it is not."""
+    """The declared types with which the file is accepted although they are wrong."""
     verdict = judge(Terms(require_match=True), looked.hosted, claimed)
     if not isinstance(verdict, Rejected):
         yield f"hosted as {claimed}: {looked.hosted}"

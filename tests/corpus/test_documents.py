@@ -1,4 +1,4 @@
-"""None of thousands of documents and sources from Debian and Python is taken for a program."""
+"""None of thousands of documents and sources from Debian and Python is mistaken for a program."""
 
 import os
 import sysconfig
@@ -33,7 +33,7 @@ async def test_no_document_or_source_is_denied(corpus: Corpus, sniffer: Sniffer)
 
 
 def documents(corpus: Corpus) -> list[Path]:
-    """Of what Debian ships, and of Python's library and the makers' packages, but programs."""
+    """Files of Debian, of Python's library and of the makers' packages, without the programs."""
     library = Path(sysconfig.get_path("stdlib"))
     of_debian = found_in(corpus.sources, corpus.installed)
     of_python = found_in(library, corpus.environment)

@@ -1,4 +1,4 @@
-"""Honest files are let through, by whatever of their names a client declares them."""
+"""Honest files are accepted, whichever of their types' names a client declares."""
 
 import pytest
 
@@ -27,6 +27,6 @@ async def test_no_honest_file_is_refused_or_flagged(corpus: Corpus, sniffer: Sni
         for names in types.values()
         for client in names
     }
-    # That so much was looked at is a part of what is shown.
+    # The test also shows that this many files were looked at.
     assert (len(specimens) >= 1_500, len(kinds) >= 150, pairs >= 2_000) == (True, True, True)
     assert clients >= FAMILIES

@@ -27,7 +27,7 @@ def declared_type(specimen: Specimen) -> str:
 
 
 def called(specimen: Specimen) -> str:
-    """Its own name; but no secret of the servers, which must stand in no log."""
+    """Its own name; but no secret of the servers, since logs must not contain one."""
     return specimen.path.name.replace("secret", "private")
 
 
@@ -56,7 +56,7 @@ async def test_every_honest_file_is_registered_and_served(external: Client, corp
         resource = await external.end_of(answer.upload_id)
         if resource["state"] != "registered":
             return json.dumps(resource)
-        # Not by the client, which would look for links in what it gets.
+        # Not with the client: it would look for links in the answer.
         async with external.session.get(resource["url"]) as served:
             same = await served.read() == data
         return None if same else "served with other bytes"

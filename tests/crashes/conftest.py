@@ -1,4 +1,4 @@
-"""A gateway and a worker that die where they are told to, and the hand that takes up the rest."""
+"""A gateway and a worker that die at a given point, and others that resume the rest."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ LATER = 3600.0
 
 @dataclass
 class Stage:
-    """What a test of a crash plays on: processes of its own, and servers that all share."""
+    """The stage of a crash test: processes of its own, and servers that all tests share."""
 
     environ: dict[str, str]
     directory: Path
@@ -42,7 +42,7 @@ class Stage:
     name: str = field(default_factory=lambda: f"{uuid4()}.png")
 
     def gateway(self, crash_at: str = "", stop_at: str = "", store: str | None = None) -> Gateway:
-        """A gateway, which finds the store at the URL `store`, where one is given."""
+        """A gateway; it uses the store at the URL `store`, if there is one."""
         environ = {**self.environ, "CRASH_AT": crash_at, "STOP_AT": stop_at}
         if store is not None:
             environ["GATEWAY_S3_ENDPOINT_URL"] = store
@@ -53,7 +53,7 @@ class Stage:
         return self.stack.enter_context(start_worker(environ, self.directory))
 
     async def upload(self, gateway: Gateway, key: str | None = None, **more: Any) -> Answer | None:
-        """The answer to an upload of the test's file; None where the connection was cut."""
+        """The answer to an upload of the test's file; None if the connection was cut."""
         headers = {"Idempotency-Key": key} if key is not None else {}
         async with Client.open(gateway.url, TOKENS["alice"]) as client:
             with suppress(aiohttp.ClientError):
@@ -68,7 +68,7 @@ class Stage:
         return [message for message in found if message.get("file", {}).get("name") == self.name]
 
     async def ours(self) -> Upload | None:
-        """The upload of the test's file, at whatever point it stands in the bucket."""
+        """The upload of the test's file, wherever it is in the bucket."""
         for prefix in (keys.PENDING, keys.RECORDS):
             async for info in self.backends.store.list(prefix):
                 upload = await self.backends.ledger.find(keys.id_of(info.key))
@@ -77,7 +77,7 @@ class Stage:
         return None
 
     async def take_up(self) -> None:
-        """What sweepers and workers do later, all that is old enough by then."""
+        """What sweepers and workers do later, when everything is old enough."""
         with later(self.backends, LATER):
             async with Sniffer.open() as sniffer:
                 services = WorkerServices(
@@ -86,10 +86,10 @@ class Stage:
                 async for pending in self.backends.ledger.list_pending():
                     await resume(pending.upload_id, services)
         await sweep_later(self.backends, LATER)  # marks what has no record
-        await sweep_later(self.backends, LATER)  # and gives it up, after its retention
+        await sweep_later(self.backends, LATER)  # and abandons it, after its retention
 
     async def lose_copies(self) -> None:
-        """As if a gateway had stored the files that kept no copies of records beside them."""
+        """As if a gateway without copies of records had stored the files."""
         for upload_id in await self.left(keys.INCOMING):
             await self.backends.store.put(keys.incoming(upload_id), files.PNG)
 
@@ -108,13 +108,13 @@ class Stage:
                 await asyncio.sleep(0.02)
 
     async def end_of_steps(self, upload_id: str) -> None:
-        """Wait until no worker is at a step of the upload."""
+        """Wait until no worker is processing the upload."""
         async with asyncio.timeout(PATIENCE):
             while await self.backends.redis.exists(keys.tries(upload_id)):
                 await asyncio.sleep(0.02)
 
     async def forget_presence(self) -> None:
-        """As if the marks of processes that died had faded."""
+        """As if the marks of processes that died had expired."""
         redis = self.backends.redis
         async for key in redis.scan_iter(match=keys.presence("*")):
             await redis.delete(key)
@@ -137,7 +137,7 @@ class Stage:
 
 @pytest.fixture
 def lonely_environ(environ: dict[str, str], own_redis_url: str) -> dict[str, str]:
-    """Settings of a stack whose tasks no other worker takes, and whose bucket no other fills."""
+    """Settings of a stack with a broker and a bucket that no other stack uses."""
     bucket = f"crash-{uuid4()}"
     return {
         **environ,
@@ -157,7 +157,7 @@ async def stage(
 
 
 async def stopped(pid: int) -> None:
-    """Wait until a process stands still."""
+    """Wait until a process is suspended."""
     async with asyncio.timeout(PATIENCE):
         while _state(pid) != "T":
             await asyncio.sleep(0.01)
@@ -171,7 +171,7 @@ async def died(pid: int) -> None:
 
 
 def _state(pid: int) -> str:
-    """The kernel's letter for it, Z also where it has gone altogether."""
+    """The kernel's letter for its state; Z also if the process no longer exists."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (ProcessLookupError, FileNotFoundError):

@@ -1,4 +1,4 @@
-"""`external`: a process dies at each line of it, and the file is registered once, or not at all."""
+"""`external`: a process dies at each step, and the file is registered once, or not at all."""
 
 import asyncio
 import os
@@ -86,7 +86,7 @@ async def hosted(stage: Stage, *datas: bytes) -> list[str]:
 
 
 async def all_ended(stage: Stage) -> None:
-    """Resume what is pending until nothing is: a message that a dying worker takes is lost."""
+    """Resume pending uploads until there are none: a dying worker loses its messages."""
     async with asyncio.timeout(PATIENCE):
         while await stage.left(keys.PENDING):
             await stage.send_pending()
@@ -94,7 +94,7 @@ async def all_ended(stage: Stage) -> None:
 
 
 async def tries_of(stage: Stage, upload_id: str) -> int:
-    """How many steps of the upload were begun and not ended; one worker may begin two."""
+    """How many steps of the upload have begun and not ended; one worker may begin two."""
     return int(await stage.backends.redis.get(keys.tries(upload_id)) or 0)
 
 
@@ -176,14 +176,14 @@ async def test_process_suspended_during_takeover_is_not_also_accepted(
     stage: Stage, key: str | None
 ) -> None:
     frozen = stage.gateway(stop_at="external.stored")
-    # Of several parts, whose age at the store tells nothing: the gateway has to look.
+    # Of several parts: their age at the store says nothing, so the gateway has to look.
     data = files.PNG.ljust(9_000_000, b"\0")
     first = asyncio.create_task(stage.upload(frozen, key, data=data))
     await stopped(frozen.pid)
     worker = stage.worker("")
     await stage.forget_presence()
     if key is None:
-        await stage.take_up()  # the sweeper takes the file for an orphan
+        await stage.take_up()  # the sweeper treats the file as an orphan
     else:
         again = await stage.upload(stage.gateway(), key, data=data)
         assert again is not None
@@ -191,7 +191,7 @@ async def test_process_suspended_during_takeover_is_not_also_accepted(
     os.kill(frozen.pid, signal.SIGCONT)
     late = await first
     assert late is not None
-    # The repetition went on with the file that was there, and both are answered alike.
+    # The repetition continued with the file that was there, and both get the same answer.
     assert late.status == (503 if key is None else 200)
     await stage.take_up()
     assert len(await stage.messages()) == (0 if key is None else 1)
@@ -206,7 +206,7 @@ async def test_a_retry_by_hand_that_was_cut_short_is_carried_out_once(stage: Sta
     answer = await stage.upload(gateway)
     assert answer is not None
     failed = await stage.backends.ledger.find(answer.upload_id)
-    # A rejected upload is the client's to mend: make it one that an operator may retry.
+    # Only the client can fix a rejected upload: make it one that an operator may retry.
     changes = (*failed.history[:-1], Change(State.FAILED, failed.since))
     again = replace(failed, history=changes, result=None)
     await stage.backends.store.put(keys.incoming(again.id), files.PNG)
@@ -279,7 +279,7 @@ async def test_a_fence_that_was_begun_is_finished(stage: Stage, point: str) -> N
     key = str(uuid4())
     assert await stage.upload(stage.gateway("external.stored"), key) is None
     await stage.forget_presence()
-    await stage.lose_copies()  # else the repetition goes on with the file
+    await stage.lose_copies()  # otherwise the repetition continues with the file
     assert await stage.upload(stage.gateway(point), key) is None
     await stage.forget_presence()
     await stage.take_up()

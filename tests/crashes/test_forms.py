@@ -1,4 +1,4 @@
-"""Forms in several requests: a process dies at each line, and another one goes on."""
+"""Forms in several requests: a process dies at each step, and another one continues."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ async def begun(client: Client, data: bytes = b"") -> str:
     return urlsplit(answer.headers["Location"]).path
 
 
-async def test_a_session_that_its_client_never_heard_of_expires(stage: Stage) -> None:
+async def test_a_session_unknown_to_its_client_expires(stage: Stage) -> None:
     gateway = stage.gateway("session.created")
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         with pytest.raises(aiohttp.ClientError):
@@ -56,7 +56,7 @@ async def test_a_session_that_its_client_never_heard_of_expires(stage: Stage) ->
 
 @pytest.mark.parametrize(("point", "data"), [("session.part", LARGE), ("session.tail", SMALL)])
 @pytest.mark.parametrize("before", ["nothing", "half of a head", "a piece of the file"])
-async def test_what_was_not_committed_is_sent_again(
+async def test_uncommitted_bytes_are_sent_again(
     stage: Stage, point: str, data: bytes, before: str
 ) -> None:
     body = form_of(data, name=stage.name)
@@ -79,7 +79,7 @@ async def test_what_was_not_committed_is_sent_again(
 
 @pytest.mark.parametrize("point", ["session.complete", "session.assembled", "external.accepted"])
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
-async def test_a_complete_form_is_registered_whoever_dies(
+async def test_a_complete_form_is_registered_whichever_process_dies(
     stage: Stage, point: str, data: bytes
 ) -> None:
     body = form_of(data, name=stage.name)
@@ -103,7 +103,7 @@ async def test_a_complete_form_is_registered_whoever_dies(
 
 
 @pytest.mark.parametrize(("point", "data"), [("session.part", LARGE), ("session.tail", SMALL)])
-async def test_a_request_that_stood_still_changes_nothing_any_more(
+async def test_a_suspended_request_no_longer_changes_anything(
     stage: Stage, point: str, data: bytes
 ) -> None:
     body = form_of(data, name=stage.name)
@@ -119,7 +119,7 @@ async def test_a_request_that_stood_still_changes_nothing_any_more(
         assert await offset_of(second, path) == 0
         answer = await patch(second, path, 0, body, last=True)
         async with asyncio.timeout(60.0):
-            while not first.done():  # it stops behind each of several parts
+            while not first.done():  # it stops after each of several parts
                 os.kill(frozen.pid, signal.SIGCONT)
                 await asyncio.sleep(0.05)
         assert answer.status == 200, answer.body
@@ -127,8 +127,8 @@ async def test_a_request_that_stood_still_changes_nothing_any_more(
     await nothing_is_left_but_the_file(stage, data)
 
 
-async def test_a_refusal_that_comes_late_ends_nothing_that_went_on(stage: Stage) -> None:
-    """A gateway stands still, and then sees what it refuses; meanwhile, another form went on."""
+async def test_a_late_refusal_does_not_end_a_continued_upload(stage: Stage) -> None:
+    """A gateway is suspended before it refuses a form, which continues at another gateway."""
     body = form_of(LARGE, name=stage.name)
     bad = body.replace(b'name="properties"', b'name="file"; filename="b"')
     seen = asyncio.Event()
@@ -164,7 +164,7 @@ async def test_a_refusal_that_comes_late_ends_nothing_that_went_on(stage: Stage)
 
 
 @pytest.mark.parametrize("point", ["session.created", "session.part", "session.complete"])
-async def test_an_upload_task_goes_on_when_its_gateway_was_killed(
+async def test_an_upload_task_continues_after_its_gateway_was_killed(
     stage: Stage, lonely_environ: dict[str, str], point: str
 ) -> None:
     lonely_environ["GATEWAY_INTERIM_RESPONSES"] = "true"
@@ -182,7 +182,7 @@ async def test_an_upload_task_goes_on_when_its_gateway_was_killed(
             await task.send(body)
             await task.head()
     await died(gateway.pid)
-    if promised is None:  # it was killed before: its client begins anew
+    if promised is None:  # it was killed earlier: its client begins again
         assert point == "session.created"
         async with Client.open(other.url, TOKENS["alice"]) as second:
             whole = await second.request(

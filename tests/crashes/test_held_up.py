@@ -24,7 +24,7 @@ from tests.servers.store_proxy import Fault, FaultProxy
 
 A_RECORD = rb"^PUT \S+/pending/"
 IN_PARTS = files.PNG.ljust(9_000_000, b"\0")
-"""Of several parts, whose age at the store tells nothing."""
+"""Of several parts: their age at the store says nothing."""
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ async def proxy(seaweedfs: SeaweedFS) -> AsyncIterator[FaultProxy]:
         yield proxy
 
 
-async def test_a_record_that_the_store_takes_after_the_fence_is_not_acknowledged(
+async def test_a_record_that_the_store_accepts_after_the_fence_is_not_acknowledged(
     stage: Stage, proxy: FaultProxy
 ) -> None:
     gateway = stage.gateway(store=proxy.url)
@@ -46,10 +46,10 @@ async def test_a_record_that_the_store_takes_after_the_fence_is_not_acknowledged
     sending = asyncio.create_task(stage.upload(gateway))
     async with asyncio.timeout(PATIENCE):
         await held.met.wait()
-    os.kill(gateway.pid, signal.SIGSTOP)  # else it marks its presence again
+    os.kill(gateway.pid, signal.SIGSTOP)  # otherwise it marks its presence again
     await stopped(gateway.pid)
     await stage.forget_presence()
-    await stage.take_up()  # the sweeper takes the file for an orphan
+    await stage.take_up()  # the sweeper treats the file as an orphan
     assert await stage.left(keys.INCOMING) == []
     os.kill(gateway.pid, signal.SIGCONT)
     proxy.ahead = LATER
@@ -160,7 +160,7 @@ async def test_fence_on_a_registered_upload_frees_no_key(stage: Stage, proxy: Fa
     sending = asyncio.create_task(stage.upload(first, key))
     await stopped(first.pid)
     await stage.forget_presence()
-    await stage.lose_copies()  # else the repetition goes on with the file
+    await stage.lose_copies()  # otherwise the repetition continues with the file
     second = stage.gateway(stop_at="fence.placed", store=proxy.url)
     fence = proxy.fail(A_RECORD, Fault.WAIT, times=1)
     repeating = asyncio.create_task(stage.upload(second, key))
@@ -239,7 +239,7 @@ async def test_a_verdict_that_another_worker_carries_out_ends_once(stage: Stage)
 async def test_a_file_that_arrives_after_its_fence_is_removed(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The test does not wait until file and record are so far apart as listings can tell.
+    # The test does not wait until listings show different ages for file and record.
     monkeypatch.setattr("workers.sweep.leftovers._APART", -2.0)
     key = str(uuid4())
     first = stage.gateway(crash_at="external.stored", stop_at="claim.taken")

@@ -49,7 +49,7 @@ SUCCESS = range(200, 300)
 
 @dataclass
 class Row:
-    """A line of docs/durability.md: which process stands still, and where."""
+    """A row of docs/durability.md: which process is suspended, and where."""
 
     point: str
     by: str = "gateway"
@@ -102,7 +102,7 @@ BY_WORKER = [
 
 @dataclass
 class Case:
-    """One upload, and who is to go on after its minute."""
+    """One upload, and which process continues after its minute."""
 
     stage: Stage
     row: Row
@@ -112,7 +112,7 @@ class Case:
 
 @pytest.fixture
 def brokers(databases: Databases) -> Iterator[Iterator[str]]:
-    """Databases of Redis, so that no worker takes the task of another one's upload."""
+    """Databases of Redis, so that no worker receives tasks for another one's upload."""
     count = sum(row.by == "worker" for row in STILL)
     with ExitStack() as stack:
         yield iter([stack.enter_context(databases.lend()) for _ in range(count)])
@@ -120,7 +120,7 @@ def brokers(databases: Databases) -> Iterator[Iterator[str]]:
 
 @asynccontextmanager
 async def sweeping(stage: Stage) -> AsyncIterator[None]:
-    """What workers and sweepers do meanwhile, by the store's own clock."""
+    """What workers and sweepers do during that time, by the store's own clock."""
     over = asyncio.Event()
 
     async def go_on() -> None:
@@ -146,7 +146,7 @@ async def sweeping(stage: Stage) -> AsyncIterator[None]:
 
 
 async def begin(stage: Stage, row: Row, brokers: Iterator[str]) -> Case:
-    """Have the upload come to the point where its process stands still."""
+    """Bring the upload to the point at which its process is suspended."""
     stage = replace(stage, name=f"{uuid4()}.png", environ=dict(stage.environ))
     stage.environ["GATEWAY_DELIVERY"] = row.delivery
     if row.by == "worker":
@@ -155,7 +155,7 @@ async def begin(stage: Stage, row: Row, brokers: Iterator[str]) -> Case:
     if row.by == "repetition":
         await stage.upload(stage.gateway("external.stored"), key)
         await stage.forget_presence()
-        await stage.lose_copies()  # else the repetition goes on with the file
+        await stage.lose_copies()  # otherwise the repetition continues with the file
     gateway = stage.gateway(stop_at="" if row.by == "worker" else row.point)
     sending = asyncio.create_task(stage.upload(gateway, key, data=row.data))
     pid = stage.worker(stop_at=row.point).pid if row.by == "worker" else gateway.pid
@@ -170,7 +170,7 @@ async def settled(stage: Stage) -> None:
 
 
 async def check(case: Case, answer: Answer | None) -> None:
-    """Whether all came as it was told to the client."""
+    """Assert that ChatKitty has what the client's answer said."""
     told = (case.row, answer.status if answer else None, answer.body if answer else b"")
     made = len(await case.stage.messages())
     if case.row.data == files.EXE:
@@ -182,7 +182,7 @@ async def check(case: Case, answer: Answer | None) -> None:
 
 
 async def check_bucket(stage: Stage) -> None:
-    """Files are there for what is registered, and for nothing else."""
+    """Assert that files exist for registered uploads only."""
     for upload_id in await stage.left(keys.RECORDS):
         upload = await stage.backends.ledger.find(upload_id)
         if upload.files and upload.url is not None:
@@ -191,7 +191,7 @@ async def check_bucket(stage: Stage) -> None:
 
 
 async def begin_delayed(stage: Stage, gateway: FaultProxy, worker: FaultProxy) -> list[Case]:
-    """Have an upload meet each kind of request that the store is slow to take, or to answer."""
+    """Send an upload for each kind of request that the store delays, before it acts or answers."""
     stage = replace(stage, environ=stage.environ | {"GATEWAY_DELIVERY": "external"})
     url = stage.gateway(store=gateway.url).url
     behind = replace(stage, environ=stage.environ | {"GATEWAY_S3_ENDPOINT_URL": worker.url})
@@ -217,7 +217,7 @@ async def _upload_async(stage: Stage, url: str, data: bytes) -> Answer:
 
 
 async def repeat(cases: list[Case]) -> None:
-    """Send the requests with a key once more: each has its upload, or nobody knows of one."""
+    """Send the requests with a key once more: each gets its upload, or its key is free."""
     gateways: dict[str, Gateway] = {}
     for case in cases:
         if case.row.delivery not in gateways:

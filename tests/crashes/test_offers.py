@@ -27,14 +27,14 @@ def _external(lonely_environ: dict[str, str]) -> None:
 
 @pytest.fixture
 async def workers(stage: Stage, seaweedfs: SeaweedFS) -> AsyncIterator[Stage]:
-    """For workers, to whom each file is new: however long one takes to start, offers are good."""
+    """For workers to which each file is new: offers stay valid while a worker starts."""
     async with FaultProxy.start(seaweedfs.endpoint_url) as proxy:
         proxy.ahead = -3600.0
         yield replace(stage, environ=stage.environ | {"GATEWAY_S3_ENDPOINT_URL": proxy.url})
 
 
 async def offered(stage: Stage, crash_at: str = "") -> tuple[Gateway, asyncio.Task[Answer | None]]:
-    """A gateway that stands still with an offer that nobody has taken yet."""
+    """A gateway that is suspended with an offer that no worker has accepted yet."""
     gateway = stage.gateway(crash_at=crash_at, stop_at="external.offered")
     sending = asyncio.create_task(stage.upload(gateway))
     await stopped(gateway.pid)
@@ -60,7 +60,7 @@ async def registered(stage: Stage) -> None:
 
 
 async def check_once(stage: Stage, sending: asyncio.Task[Answer | None]) -> None:
-    """Whether the client got its message, and nothing else is there."""
+    """Assert that the client got its message, and that nothing else is there."""
     answer = await sending
     assert answer is not None
     assert answer.status == 200, answer.body
@@ -72,7 +72,9 @@ async def check_once(stage: Stage, sending: asyncio.Task[Answer | None]) -> None
 
 
 @pytest.mark.parametrize("prefer", ["respond-async", "wait=1", "wait=3"])
-async def test_an_answer_without_an_end_is_given_for_a_record(stage: Stage, prefer: str) -> None:
+async def test_an_upload_without_an_end_is_acknowledged_once_its_record_is_there(
+    stage: Stage, prefer: str
+) -> None:
     gateway = stage.gateway()
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         answer = await client.upload(PATH, files.PNG, name=stage.name, headers={"Prefer": prefer})
@@ -179,5 +181,5 @@ async def test_a_repetition_of_an_offered_upload_gets_its_message(
         async with asyncio.timeout(60):
             while not await stage.left(keys.PENDING):
                 await asyncio.sleep(0.02)
-        stage.worker()  # who has to see that the record is getting older
+        stage.worker()  # which must see that the record is getting older
     await check_once(stage, sending)

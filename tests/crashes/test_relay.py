@@ -19,14 +19,14 @@ def _relay(lonely_environ: dict[str, str]) -> None:
 
 @pytest.fixture(params=["fast", "plain"])
 def engine(lonely_environ: dict[str, str], request: pytest.FixtureRequest) -> str:
-    """Whoever has the client of an upload without a key; with one it is always aiohttp."""
+    """The engine that serves an upload without a key; with one it is always aiohttp's."""
     name = str(request.param)
     lonely_environ["GATEWAY_ENGINE"] = name
     return name
 
 
 async def dying(stage: Stage, point: str) -> Gateway:
-    """A gateway that dies at the point, and knows the token: else the fast engine takes nothing."""
+    """A gateway that dies at the point and knows the token, as the fast engine needs it."""
     gateway = stage.gateway(point)
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         assert (await client.request("GET", "/gateway/uploads")).status == 200
@@ -54,7 +54,7 @@ async def test_a_record_without_a_task_is_audited(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("point", "made"), [("relay.begun", 0), ("relay.answered", 1)])
-async def test_a_key_whose_outcome_is_unknown_is_not_sent_again(
+async def test_a_key_with_an_unknown_outcome_is_not_sent_again(
     stage: Stage, point: str, made: int
 ) -> None:
     key = str(uuid4())
@@ -88,7 +88,7 @@ async def test_a_key_is_free_again_if_only_its_claim_was_written(stage: Stage) -
     assert len(await stage.messages()) == 1
 
 
-async def test_an_answer_that_was_kept_is_given_again(stage: Stage) -> None:
+async def test_a_kept_answer_is_returned_again(stage: Stage) -> None:
     key = str(uuid4())
     assert await stage.upload(stage.gateway("relay.kept"), key) is None
     await stage.forget_presence()

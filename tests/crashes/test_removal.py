@@ -43,7 +43,7 @@ async def all_ordered(stage: Stage) -> None:
 
 
 async def all_carried_out(stage: Stage) -> None:
-    """As a sweeper sees to it, that finds what is overdue at once."""
+    """Send tasks as a sweeper that treats everything as overdue."""
     async with asyncio.timeout(PATIENCE):
         while await stage.left(keys.REMOVALS):
             await all_ordered(stage)
@@ -51,7 +51,9 @@ async def all_carried_out(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("point", "stands"), [("removal.ordered", True), ("removal.acted", False)])
-async def test_a_gateway_that_dies_at_a_deletion(stage: Stage, point: str, stands: bool) -> None:
+async def test_a_deletion_is_finished_although_its_gateway_died(
+    stage: Stage, point: str, stands: bool
+) -> None:
     worker = stage.worker()
     assert await stage.upload(stage.gateway()) is not None
     (message,) = await stage.messages()
@@ -86,7 +88,7 @@ async def test_a_file_that_a_worker_left_is_removed(stage: Stage, point: str) ->
 
 
 async def in_redis(stage: Stage, *words: bytes) -> AsyncIterator[bytes]:
-    """The keys of which the name or the value has one of the words."""
+    """The keys with one of the words in their name or value."""
     redis = stage.backends.redis
     async for key in redis.scan_iter():
         value = await redis.dump(key) or b""
@@ -174,7 +176,9 @@ PICTURE = "/v1/users/2/display-picture"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["removal.ordered", "register.acted"])
-async def test_a_worker_that_dies_at_a_replaced_picture(stage: Stage, point: str) -> None:
+async def test_a_replaced_picture_is_removed_although_its_worker_died(
+    stage: Stage, point: str
+) -> None:
     gateway, first = stage.gateway(), stage.worker()
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         before = await client.upload(PICTURE, files.PNG, name=stage.name)
@@ -196,7 +200,7 @@ async def test_a_worker_that_dies_at_a_replaced_picture(stage: Stage, point: str
 
 
 async def is_past_its_time(stage: Stage) -> None:
-    """As if the time of all that is marked had come."""
+    """As if the time of all marks had come."""
     async for info in stage.backends.store.list(keys.EXPIRIES):
         await stage.backends.store.put(keys.expiry(1, keys.id_of(info.key)), b"")
         await stage.backends.store.delete(info.key)
@@ -300,7 +304,7 @@ async def test_a_pending_upload_is_cancelled_by_its_subject_alone(stage: Stage) 
 
 
 @pytest.mark.slow
-async def test_an_upload_that_is_received_is_not_cancelled(stage: Stage) -> None:
+async def test_an_upload_that_is_being_received_is_not_cancelled(stage: Stage) -> None:
     gateway = stage.gateway(stop_at="external.stored")
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         sending = asyncio.create_task(client.upload(PATH, files.PNG, name=stage.name))
@@ -317,7 +321,7 @@ async def test_an_upload_that_is_received_is_not_cancelled(stage: Stage) -> None
 
 
 @pytest.mark.slow
-async def test_files_of_deleted_messages_go_and_no_others(
+async def test_only_files_of_deleted_messages_are_removed(
     stage: Stage,
 ) -> None:
     gateway, workers = stage.gateway(), [stage.worker(), stage.worker()]
@@ -337,14 +341,14 @@ async def test_files_of_deleted_messages_go_and_no_others(
 
         sent = await asyncio.gather(*map(send, range(MESSAGES + OTHERS)))
         deleting = asyncio.gather(*(delete(message_id) for _, message_id in sent[:MESSAGES]))
-        for _ in range(4):  # each with what it has in hand
+        for _ in range(4):  # each with what it is processing
             await asyncio.sleep(1)
             os.kill(workers.pop(0).pid, signal.SIGKILL)
             workers.append(stage.worker())
         await deleting
     kept = {upload_id for upload_id, _ in sent[MESSAGES:]}
     async with asyncio.timeout(WITHIN):
-        # An order goes after the file that it names.
+        # An order is removed after the file that it names.
         while set(await stage.left(keys.INCOMING)) != kept or await stage.left(keys.REMOVALS):
             await asyncio.sleep(5)
             await sweep_later(stage.backends, 0.0)

@@ -1,4 +1,4 @@
-"""Uploads in several requests: a process dies at each line, and another one goes on."""
+"""Uploads in several requests: a process dies at each step, and another one continues."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ async def ended(stage: Stage, upload_id: str) -> None:
 
 
 async def nothing_is_left_but_the_file(stage: Stage, data: bytes) -> None:
-    """What a process that died or came too late has written is removed by sweepers."""
+    """Have sweepers remove what a process wrote that died or was too late."""
     (message,) = await stage.messages()
     assert message["file"]["size"] == len(data)
     await stage.forget_presence()
@@ -154,7 +154,7 @@ async def test_a_suspended_request_no_longer_changes_anything(
         for start, end in pairwise([offset, middle, len(data)]):
             answer = await patch(second, path, start, data[start:end], last=end == len(data))
         async with asyncio.timeout(PATIENCE):
-            while not first.done():  # it stops behind each of several parts
+            while not first.done():  # it stops after each of several parts
                 os.kill(frozen.pid, signal.SIGCONT)
                 await asyncio.sleep(0.05)
         late = await first
@@ -211,7 +211,7 @@ async def test_a_file_that_comes_after_its_rejection_is_removed(stage: Stage) ->
     assert await stage.left(keys.INCOMING) == []
 
 
-async def test_redis_is_wiped_in_the_middle(stage: Stage) -> None:
+async def test_an_upload_continues_although_redis_was_wiped(stage: Stage) -> None:
     gateway, other = stage.gateway(), stage.gateway()
     stage.worker()
     async with (

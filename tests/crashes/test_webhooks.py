@@ -1,4 +1,4 @@
-"""A process dies at each line of the way of a message, and its endpoint gets the message."""
+"""A process dies at each step of a message, and the endpoint gets the message."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -55,7 +55,7 @@ async def ended(stage: Stage) -> Upload:
 
 @pytest.mark.parametrize("delivery", ["relay", "external"])
 @pytest.mark.parametrize("point", ["outbox.placed", "end.recorded"])
-async def test_a_worker_that_dies_at_the_end_of_an_upload(
+async def test_the_message_of_an_end_is_sent_although_its_worker_died(
     stage: Stage, receiver: Receiver, delivery: str, point: str
 ) -> None:
     stage.environ["GATEWAY_DELIVERY"] = delivery
@@ -111,10 +111,10 @@ async def test_a_worker_that_dies_as_it_gives_up_leaves_a_dead_letter(
     assert len(receiver.received) == 1
 
 
-async def test_a_gateway_that_dies_at_a_fence_has_told_of_it(
+async def test_the_message_of_a_fence_is_sent_although_its_gateway_died(
     stage: Stage, receiver: Receiver
 ) -> None:
-    """The upload that is given up is the first of a key, of a process that has died."""
+    """The abandoned upload is the first one of a key, and its process has died."""
     stage.environ["GATEWAY_DELIVERY"] = "external"
     dying = stage.gateway("claim.taken")
     assert await stage.upload(dying, key="a key") is None

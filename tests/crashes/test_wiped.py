@@ -32,7 +32,7 @@ SECONDS: Final = 120.0
 
 @pytest.fixture(autouse=True)
 def _acknowledged_at_once(lonely_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hosted uploads are acknowledged at once, and what has no record is kept for days."""
+    """Hosted uploads are acknowledged at once, and files without a record are kept for days."""
     lonely_environ["GATEWAY_DELIVERY"] = "external"
     lonely_environ["GATEWAY_REGISTRATION_WAIT"] = "0"
     lonely_environ["GATEWAY_ORPHAN_RETENTION"] = str(7 * 86_400)
@@ -60,8 +60,8 @@ async def wipe(stage: Stage, prefix: str) -> None:
 
 
 async def orphans(stage: Stage) -> backlog_snapshot.Orphans:
-    """As metrics tell, after a pass of the sweeper."""
-    await stage.forget_presence()  # which fades a while after the answer
+    """As metrics report it, after a pass of the sweeper."""
+    await stage.forget_presence()  # which expires a while after the answer
     await sweep_later(stage.backends, LATER)
     found = await backlog_snapshot.look(stage.backends.redis)
     assert found is not None
@@ -89,7 +89,7 @@ async def registered(stage: Stage, ids: Sequence[str]) -> list[dict[str, Any]]:
     return await stage.messages()
 
 
-async def test_a_wiped_pending_is_registered_by_one_command_once(stage: Stage) -> None:
+async def test_uploads_with_wiped_records_are_registered_once_by_one_command(stage: Stage) -> None:
     ids = await upload_all(stage, stage.gateway(), SMALL, LARGE)
     await wipe(stage, keys.PENDING)
     assert await orphans(stage) == backlog_snapshot.Orphans(accepted=len(ids))
@@ -101,7 +101,7 @@ async def test_a_wiped_pending_is_registered_by_one_command_once(stage: Stage) -
     result = await command(stage, "recover", "--accepted")
     assert result.exit_code == 0, result.output
     await registered(stage, sorted(set(ids) - set(begun)))
-    await stage.take_up()  # those that waited for an attempt that might have been under way
+    await stage.take_up()  # those that waited for an attempt that might have been in progress
     messages = await registered(stage, ids)
     assert len({message["file"]["url"] for message in messages}) == len(messages) == len(ids)
     assert await orphans(stage) == backlog_snapshot.Orphans()
@@ -158,7 +158,7 @@ async def test_a_repetition_after_a_wipe_is_the_first_request(stage: Stage, pref
 
 
 async def copy(stage: Stage, source: str, target: str, keys_wanted: Sequence[str]) -> None:
-    """As `aws s3 cp` copies from bucket to bucket: metadata go with the bytes."""
+    """Copy as `aws s3 cp` does from bucket to bucket: with the metadata."""
     client = stage.backends.store._client  # type: ignore[attr-defined]
     for key in keys_wanted:
         await client.copy_object(Bucket=target, Key=key, CopySource={"Bucket": source, "Key": key})

@@ -1,4 +1,4 @@
-"""A stack of the test's own, whose parts it takes away, freezes, wipes and brings back."""
+"""A stack of the test's own: the test stops, freezes, wipes and restarts its parts."""
 
 import asyncio
 import os
@@ -63,7 +63,7 @@ class Server:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Its connections stand, and nothing is answered."""
+        """Its connections stay open, and nothing is answered."""
         os.kill(self._part.pid, signal.SIGSTOP)
         try:
             yield
@@ -73,7 +73,7 @@ class Server:
 
 @dataclass
 class Scene(Stage):
-    """The stage of a test in which parts are away, and processes go on."""
+    """The stage of a test in which parts are down, and processes continue."""
 
     def start_gateway(self, **settings: str) -> Gateway:
         changed = {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
@@ -87,17 +87,17 @@ class Scene(Stage):
         return Client.open(gateway.url, TOKENS["alice"])
 
     async def sweep(self) -> None:
-        """One pass of a sweeper later, which leaves the work to the workers."""
+        """Run one pass of a sweeper; workers do the work."""
         await sweep_later(self.backends, LATER)
 
     async def is_registered_once(self, client: Client, answer: Answer) -> bool:
-        """Whether the upload comes to its good end, and ChatKitty has its file once."""
+        """Whether the upload is registered, and ChatKitty has its file once."""
         resource = await client.end_of(answer.upload_id)
         urls = [message["file"]["url"] for message in await self.messages()]
         return resource["state"] == "registered" and urls.count(resource["url"]) == 1
 
     async def is_in_doubt(self, answer: Answer) -> bool:
-        """Whether it is unknown what ChatKitty did with the file, and nobody is at it now."""
+        """Whether the outcome at ChatKitty is unknown, and no worker is processing the upload."""
         attempt = (await self.backends.ledger.find(answer.upload_id)).attempt
         return attempt is not None and attempt.unknown and not attempt.lease
 
@@ -118,7 +118,7 @@ def redis_server(own_redis: tuple[Server, str]) -> Server:
 
 @pytest.fixture
 def own_environ(environ: dict[str, str], own_redis: tuple[Server, str]) -> dict[str, str]:
-    """Settings of a stack whose Redis, broker and bucket are the test's; it may change them."""
+    """Settings of a stack with its own Redis, broker and bucket; the test may change them."""
     return {
         **environ,
         "GATEWAY_DELIVERY": "external",
@@ -137,20 +137,20 @@ async def scene(
 
 
 async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
-    """Look again and again, until it is so."""
+    """Check again and again, until it is true."""
     async with asyncio.timeout(PATIENCE):
         while not await look():
             await asyncio.sleep(0.05)
 
 
 def told_to_return(answer: Answer, slug: str) -> bool:
-    """Whether the answer is a 503 of that kind which says when to come back."""
+    """Whether the answer is a 503 of that kind with a `Retry-After`."""
     assert answer.status == 503, answer.body
     return answer.json()["type"].endswith(f":{slug}") and int(answer.headers["Retry-After"]) >= 1
 
 
 async def told_unready(client: Client, gateway: Gateway, part: str) -> None:
-    """Wait until the gateway says that it cannot serve, to operators also for want of what."""
+    """Wait until the gateway is not ready, and reports the missing part to operators."""
 
     async def told() -> bool:
         ready = await client.request("GET", f"{gateway.admin_url}/gateway/readyz")

@@ -47,7 +47,7 @@ async def test_uploads_without_a_broker_succeed_later(broker: Server, scene: Sce
         assert (await client.upload(PATH, files.PNG, name=scene.name)).status == 200
 
 
-async def test_a_worker_with_steps_in_hand_outlives_its_broker(
+async def test_a_worker_with_steps_in_progress_survives_its_broker(
     broker: Server, scene: Scene
 ) -> None:
     gateway = scene.start_gateway()

@@ -20,10 +20,10 @@ from tests.servers.zygote import ForkedPart
 
 FAST, SLOW = 600, -600
 IN_PARTS = files.PNG.ljust(9_000_000, b"\0")
-"""Is never offered: the gateway writes the record before a worker hears of the upload."""
+"""Such an upload is never offered: the gateway writes the record before it sends a task."""
 
 PAGE = 100
-"""Messages that are asked for at a time where one is looked for."""
+"""Messages that a worker requests at a time when it looks for one."""
 
 either = pytest.mark.parametrize("off_by", [FAST, SLOW])
 
@@ -55,12 +55,12 @@ async def test_a_stack_with_a_wrong_clock_registers_files_all_the_same(
         assert await scene.is_registered_once(client, answer)
         url = (await client.resource(answer.upload_id))["url"]
     async with aiohttp.ClientSession() as session, session.get(url) as file:
-        assert file.status == 200, await file.text()  # by a link that the store takes
+        assert file.status == 200, await file.text()  # by a link that the store accepts
         assert await file.read() == files.PNG
 
 
 @either
-async def test_what_a_worker_with_a_wrong_clock_left_in_doubt_is_found(
+async def test_a_message_that_a_worker_with_a_wrong_clock_sent_is_found(
     scene: Scene, off_by: int
 ) -> None:
     await scene.sandbox.fault("POST", PATH, cut="after")
@@ -71,7 +71,7 @@ async def test_what_a_worker_with_a_wrong_clock_left_in_doubt_is_found(
         assert answer.status == 202
         await eventually(lambda: scene.is_in_doubt(answer))
         wrong.stop()
-        # The message is not among the newest any more: times tell how far to look for it.
+        # The message is no longer among the newest: its time says how far to look back.
         await _fill_a_page(scene)
         scene.start_worker()
 
@@ -126,7 +126,7 @@ def _start_beat(scene: Scene) -> None:
 
 
 async def _two_passes(scene: Scene) -> None:
-    """Return when a sweep that began from now on has come to its end: each writes twice."""
+    """Return when a sweep that began after this call has finished: each writes twice."""
     seen: set[str] = set()
 
     async def have_passed() -> bool:

@@ -21,7 +21,8 @@ from tests.servers.zygote import ForkedPart
 
 STEPS = 6
 STEP_SECONDS = 0.6
-"""A worker tries to reconnect some five times in it; the more, the likelier is each kind of end."""
+"""A worker tries to reconnect some five times in it; more tries make each kind of failure likelier.
+"""
 
 
 def open_files(part: ForkedPart) -> set[int]:
@@ -30,7 +31,7 @@ def open_files(part: ForkedPart) -> set[int]:
 
 @contextmanager
 def none_left(part: ForkedPart) -> Iterator[Callable[[], None]]:
-    """Let a process open nothing more but one file each time that it is allowed to."""
+    """Stop a process from opening files, except for one each time that the test allows it."""
     usual = resource.prlimit(part.pid, resource.RLIMIT_NOFILE)
 
     def limit(number: int) -> None:

@@ -22,7 +22,7 @@ OF_REDIS = (Fault(Kind.FAILOVER), Fault(Kind.RESTART), Fault(Kind.KILL), Fault(K
         ("quorum", "threads", ALIKE),
     ],
 )
-def test_nothing_ends_and_nothing_is_lost(
+def test_worker_and_beat_survive_each_failure_and_lose_nothing(
     tmp_path: Path, broker: str, pool: str, faults: tuple[Fault, ...]
 ) -> None:
     if broker != "redis":

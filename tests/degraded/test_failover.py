@@ -35,7 +35,7 @@ class Pair:
     replica: Valkey
 
     async def fail_over(self) -> None:
-        """No connection ends; new ones are led to the new master."""
+        """No connection ends; new ones reach the new master."""
         await promote(self.replica, self.master)
         self.address.lead_to(self.replica)
 
@@ -63,7 +63,7 @@ async def new_master(pair: Pair) -> AsyncIterator[Redis]:
 
 @dataclass
 class SlowUpload:
-    """A hosted file, the rest of whose bytes come when they are told to."""
+    """A hosted file; the rest of its bytes are sent when the test says so."""
 
     rest: asyncio.Event
     answer: asyncio.Task[Answer]
@@ -84,7 +84,7 @@ class SlowUpload:
 
 
 async def in_parts(scene: Scene) -> str:
-    """The id of the upload of which a part is in the store."""
+    """The id of the upload that has a part in the store."""
     async with asyncio.timeout(30):
         while True:
             async for upload in scene.backends.store.list_multipart_uploads(keys.INCOMING):
@@ -161,7 +161,7 @@ async def test_a_worker_recovers_from_every_error_of_the_broker(
             for reply in WHATEVER:
                 address.deny(reply)
                 await eventually(address.has_denied)
-                # A message that it had in hand may be lost: that is the sweeper's to make up for.
+                # A message in progress may be lost: the sweeper sends it again.
                 await eventually(partial(_is_registered, scene, client))
         assert worker.exit_status is None
 

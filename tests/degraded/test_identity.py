@@ -29,7 +29,7 @@ async def test_an_unknown_token_gets_503_while_its_verifier_is_down(scene: Scene
         assert await _is_served(bob)
 
 
-async def test_a_token_is_believed_for_no_longer_than_it_may_be(scene: Scene) -> None:
+async def test_a_cached_token_is_accepted_no_longer_than_configured(scene: Scene) -> None:
     gateway = scene.start_gateway(auth="upstream", auth_cache_seconds="0")
     async with scene.alice(gateway) as alice:
         assert await _is_served(alice)

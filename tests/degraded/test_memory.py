@@ -164,7 +164,7 @@ async def test_a_hundred_uploads_at_once_hold_no_more_than_they_may(
     assert largest - before < 2 * 32 * MIB + UPLOADS * MIB // 2
 
 
-async def test_sessions_that_end_at_once_hold_no_more_than_they_may(
+async def test_sessions_that_end_together_hold_no_more_than_they_may(
     start_gateway: StartGateway,
 ) -> None:
     gateway = start_gateway(**HOSTING)

@@ -69,7 +69,7 @@ def clerk(node: RabbitMQ, vhost: str) -> Clerk:
 
 
 def said_of(url: str, options: BrokerOptions = DEFAULTS) -> str:
-    """What is said of a broker that cannot be used, at the start and by `doctor`."""
+    """What is said about a broker that cannot be used, at the start and by `doctor`."""
     queue = TaskQueue(url, {}, options)
     with pytest.raises(QueueUnavailable) as by_doctor:
         queue.probe()
@@ -95,7 +95,7 @@ def test_failed_login_reports_the_reason(node: RabbitMQ, clerk: Clerk) -> None:
     assert "does not speak TLS at this port" in said_of(f"amqps://guest:guest@{at}/%2F")
 
 
-def test_a_right_that_is_missing_is_named(clerk: Clerk) -> None:
+def test_a_missing_right_is_named(clerk: Clerk) -> None:
     for names, what in (
         ("^$", "queue 'uploads.probe."),
         ("^uploads.*", "exchange 'amq.default'"),
@@ -110,7 +110,7 @@ def test_a_right_that_is_missing_is_named(clerk: Clerk) -> None:
 
 
 @pytest.mark.parametrize("queue_type", QueueType)
-def test_doctor_makes_no_queue_and_looks_at_each(
+def test_doctor_creates_no_queue_and_checks_each(
     node: RabbitMQ, vhost: str, clerk: Clerk, queue_type: QueueType
 ) -> None:
     options = BrokerOptions(queue_type=queue_type)
@@ -144,7 +144,7 @@ def _cut(wire: socket.socket) -> None:
 
 
 def _forget(wire: socket.socket) -> None:
-    """As a firewall does that forgets quiet connections: nothing comes, neither answer nor end."""
+    """As a firewall that forgets quiet connections: neither an answer nor an end arrives."""
     ours, theirs = socket.socketpair()
     os.dup2(ours.fileno(), wire.fileno())
     ours.close()
@@ -181,7 +181,7 @@ def _wait_until(so: Callable[[], bool]) -> None:
 
 
 def declare(vhost: str, queue_type: QueueType = QueueType.CLASSIC) -> None:
-    """As a gateway does that looks whether the broker takes tasks."""
+    """As a gateway that checks whether the broker accepts tasks."""
     with closing(TaskQueue(vhost, {}, BrokerOptions(queue_type=queue_type))) as queue:
         queue.check()
 

@@ -50,13 +50,15 @@ async def test_uploads_without_redis_succeed_later(
 
 
 async def all_synced(redis: Redis) -> None:
-    """Wait until all that Redis has answered is on its disk, which may take it a second or two."""
+    """Wait until all that Redis has answered is on its disk, which may take a second or two."""
     async with redis.client() as connection:
         await connection.set("last", "1")
         assert (await connection.waitaof(1, 0, 0))[0] == 1
 
 
-async def test_upload_known_only_to_redis_is_not_denied(scene: Scene, redis_server: Server) -> None:
+async def test_an_upload_that_only_redis_knows_gets_503_while_redis_is_down(
+    scene: Scene, redis_server: Server
+) -> None:
     gateway = scene.start_gateway()
     async with scene.alice(gateway) as client:
         relayed = await client.upload(IMPORTS, b"[]", name="users.json")
@@ -67,7 +69,7 @@ async def test_upload_known_only_to_redis_is_not_denied(scene: Scene, redis_serv
         assert (await client.resource(relayed.upload_id))["state"] == "relayed"
 
 
-async def test_a_wiped_redis_forgets_no_upload(scene: Scene) -> None:
+async def test_a_wiped_redis_loses_no_upload(scene: Scene) -> None:
     gateway, relaying = scene.start_gateway(), scene.start_gateway(delivery="relay")
     async with scene.alice(gateway) as client, scene.alice(relaying) as relay:
         hosted = [
@@ -85,7 +87,7 @@ async def test_a_wiped_redis_forgets_no_upload(scene: Scene) -> None:
         for answer in hosted:
             assert await scene.is_registered_once(client, answer)
         assert (await relay.end_of(with_key.upload_id))["state"] == "audited"
-        # The audit of the other one is lost, not what was relayed.
+        # The audit of the other upload is lost, but not the upload.
         lost = await relay.request("GET", f"/gateway/uploads/{relayed.upload_id}")
         assert lost.status == 404
         assert len(await scene.messages()) == 5
@@ -105,7 +107,7 @@ async def test_no_client_notices_that_redis_is_wiped(scene: Scene) -> None:
             await scene.backends.redis.flushall()
 
 
-async def test_without_redis_each_gateway_holds_the_quota_by_itself(
+async def test_without_redis_each_gateway_enforces_the_quota_by_itself(
     scene: Scene, redis_server: Server
 ) -> None:
     gateway = scene.start_gateway(delivery="relay", subject_requests="3")

@@ -1,4 +1,4 @@
-"""A fleet that moves to another prefix in Redis, with work under way under the old one."""
+"""A fleet that moves to another prefix in Redis, with work in progress under the old one."""
 
 from gateway.uploads import keys
 from tests.degraded.conftest import IMPORTS, PATH, RESPOND_ASYNC, Scene, eventually

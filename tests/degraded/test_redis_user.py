@@ -1,4 +1,4 @@
-"""A user of Redis who may touch one prefix alone, by the rule in docs/redis.md."""
+"""A Redis user with rights to one prefix only, by the rule in docs/redis.md."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "redis.md"
 
 
 def rule() -> list[str]:
-    """As ACL SETUSER takes it, with that password."""
+    """As ACL SETUSER accepts it, with that password."""
     (line,) = re.findall(rf"^user {USER} (.*~{PREFIX}\*.*)$", PAGE.read_text(), re.MULTILINE)
     return [f">{PASSWORD}" if word == ">PASSWORD" else word for word in line.split()]
 
@@ -71,7 +71,7 @@ async def doctor(scene: Scene, tmp_path: Path) -> str:
     return log.read_text()
 
 
-async def test_the_whole_stack_needs_no_more_than_that(
+async def test_the_whole_stack_works_as_the_documented_redis_user(
     as_that_user: Redis, scene: Scene, tmp_path: Path
 ) -> None:
     administrator = as_that_user
@@ -102,11 +102,11 @@ async def test_the_whole_stack_needs_no_more_than_that(
         await begin(hosting)
         assert (await create(hosting, {"Upload-Length": "9"})).status == 429
 
-        # A ChatKitty that is away: the breaker, and steps that are tried again later.
+        # ChatKitty is down: the breaker opens, and steps are tried again later.
         await scene.sandbox.fault("POST", PATH, times=1, status=503)
         retried = await hosting.upload(PATH, files.PNG, name=scene.name, headers=RESPOND_ASYNC)
         assert await scene.is_registered_once(hosting, retried)
-        # A worker that is stopped with a task in hand, and one that goes on.
+        # One worker is stopped with a task in progress, and another one continues.
         scene.backends.queue.send(Step.RESUME, retried.upload_id)
         worker.stop()
         scene.start_worker()
@@ -127,7 +127,7 @@ async def test_the_whole_stack_needs_no_more_than_that(
     assert [name for name in names if not name.startswith(PREFIX)] == []
 
 
-async def test_that_user_reaches_nothing_else(administrator: Redis) -> None:
+async def test_the_documented_redis_user_can_reach_nothing_else(administrator: Redis) -> None:
     pool = administrator.connection_pool.connection_kwargs
     user = Redis(host=pool["host"], port=pool["port"], username=USER, password=PASSWORD)
     async with user:

@@ -1,4 +1,4 @@
-"""Redis by its sentinels, without another address: its primary dies or freezes under load."""
+"""Redis behind sentinels only: its primary dies or freezes under load."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ class Load:
         return await self.hosting.upload(PATH, files.PNG, name=self.name, headers=headers)
 
     async def goes_well(self) -> bool:
-        """Whether a worker does what a gateway asks for while its client waits."""
+        """Whether a worker registers an upload while its client waits."""
         return (await self.host(3)).status == 200
 
     async def has(self, relayed: int) -> None:
@@ -86,7 +86,7 @@ class Load:
 
 @pytest.mark.usefixtures("by_sentinel")
 @pytest.mark.parametrize("how", [Fleet.kill_primary, Fleet.freeze_primary])
-async def test_a_primary_that_goes_costs_no_upload(
+async def test_the_loss_of_a_primary_loses_no_upload(
     scene: Scene, sentinels: Fleet, how: Callable[[Fleet], int]
 ) -> None:
     gateways = [scene.start_gateway(), scene.start_gateway(delivery="relay")]
@@ -107,7 +107,7 @@ async def test_a_primary_that_goes_costs_no_upload(
         await scene.sweep()
         for answer in load.hosted:
             assert await scene.is_registered_once(hosting, answer)
-        # What a sweeper does with those whose message was lost, once they are overdue.
+        # What a sweeper does once uploads with a lost message are overdue.
         for upload_id in await scene.backends.ledger.list_relayed(0, 1000):
             scene.backends.queue.send(Step.AUDIT, upload_id)
         for answered, answer in load.relayed:
@@ -131,7 +131,7 @@ def assert_goes_on_at_once(worker: ForkedPart, decided: datetime) -> None:
     assert len(late) <= 1, late  # it was begun before
 
 
-async def test_what_is_wrong_with_sentinels_is_named(sentinels: Fleet) -> None:
+async def test_doctor_names_what_is_wrong_with_sentinels(sentinels: Fleet) -> None:
     primary = await find_primary(sentinels.url)
     assert primary is not None
     first = sentinels.sentinel_ports[0]

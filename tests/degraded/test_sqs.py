@@ -38,7 +38,7 @@ def sqs(servers_dir: Path) -> Iterator[SQS]:
 
 @pytest.fixture
 def aws(sqs: SQS) -> Any:
-    """What an operator's own tools speak to."""
+    """The client that an operator's own tools use."""
     return boto3.client(
         "sqs",
         endpoint_url=sqs.endpoint_url,
@@ -50,7 +50,7 @@ def aws(sqs: SQS) -> Any:
 
 @pytest.fixture
 def made(sqs: SQS, aws: Any) -> str:
-    """What the URLs of queues begin with that were made by hand, with all that is needed."""
+    """The beginning of the URLs of queues that were made by hand, with all that they need."""
     prefix = f"made-{uuid4().hex}-"
     attributes = {"VisibilityTimeout": str(2 * STEP_LIMIT)}
     for queue in QUEUES:
@@ -92,7 +92,7 @@ def test_queues_are_made_with_a_prefix(sqs: SQS, aws: Any) -> None:
         assert found["Attributes"] == {"VisibilityTimeout": str(2 * STEP_LIMIT)}
 
 
-def test_what_cannot_be_reached_is_named() -> None:
+def test_an_unreachable_service_is_named() -> None:
     away = TaskQueue(SQS(free_port()).url, {})
     with pytest.raises(QueueUnavailable, match="SQS cannot be reached"):
         away.check()
@@ -128,5 +128,5 @@ async def test_a_worker_takes_its_share_and_returns_what_it_leaves(
         async def all_wait() -> bool:
             return sum((await asyncio.to_thread(queue.depths)).values()) >= len(ids)
 
-        # Those in hand come back as tasks to resume, the others as they were.
+        # Those in progress come back as tasks to resume, the others as they were.
         await eventually(all_wait)

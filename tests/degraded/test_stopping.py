@@ -34,7 +34,7 @@ PATIENCE = 90.0
 
 @pytest.fixture(scope="module")
 def node(servers_dir: Path) -> Iterator[RabbitMQ]:
-    """A node that may be stopped, and have alarms."""
+    """A node that tests may stop, and give alarms."""
     with rabbitmq.started(servers_dir / f"rabbitmq-{uuid4()}") as started:
         yield started
 
@@ -56,13 +56,13 @@ def start_beat(scene: Scene) -> ForkedPart:
 
 
 def another(scene: Scene) -> ForkedPart:
-    """A worker beside others of this host, of which each has to have a name of its own."""
+    """Another worker on this host; each must have a name of its own."""
     name = f"{uuid4().hex}@%h"
     return scene.stack.enter_context(start_worker(scene.environ, scene.directory, "-n", name))
 
 
 async def ended(part: ForkedPart) -> int:
-    """Tell it to end; the status with which it does."""
+    """Stop it; returns its exit status."""
     os.kill(part.pid, signal.SIGTERM)
     async with asyncio.timeout(PATIENCE):
         while part.exit_status is None:
@@ -71,7 +71,7 @@ async def ended(part: ForkedPart) -> int:
 
 
 async def end_well(*parts: ForkedPart) -> None:
-    """Have them end, side by side."""
+    """Stop them at the same time."""
     assert await asyncio.gather(*map(ended, parts)) == [0] * len(parts)
 
 
@@ -97,7 +97,7 @@ def full(valkey: Valkey) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("how", ["frozen", "away", "full"])
-async def test_redis(
+async def test_worker_and_beat_stop_while_redis_fails(
     scene: Scene, redis_server: Server, own_redis: tuple[Server, str], how: str, tmp_path: Path
 ) -> None:
     port = int(own_redis[1].rpartition(":")[2].partition("/")[0])
@@ -115,7 +115,9 @@ async def test_redis(
 
 
 @pytest.mark.usefixtures("by_rabbitmq")
-async def test_rabbitmq_with_an_alarm(scene: Scene, node: RabbitMQ) -> None:
+async def test_worker_and_beat_stop_while_rabbitmq_has_an_alarm(
+    scene: Scene, node: RabbitMQ
+) -> None:
     gateway = scene.start_gateway()
     staying, leaving, beat = scene.start_worker(), another(scene), start_beat(scene)
     async with scene.alice(gateway) as client:
@@ -134,7 +136,7 @@ async def test_rabbitmq_with_an_alarm(scene: Scene, node: RabbitMQ) -> None:
                 async with asyncio.timeout(PATIENCE):
                     await asyncio.to_thread(queue.probe)
             queue.close()
-            late = another(scene)  # it takes what is there all the same
+            late = another(scene)  # it processes what is there nevertheless
             await end_well(leaving, beat, late)
         await scene.sweep()
         assert await scene.is_registered_once(client, taken)
@@ -148,7 +150,7 @@ async def test_rabbitmq_with_an_alarm(scene: Scene, node: RabbitMQ) -> None:
 
 
 @pytest.mark.usefixtures("by_rabbitmq")
-async def test_a_frozen_rabbitmq(scene: Scene, node: RabbitMQ) -> None:
+async def test_worker_and_beat_stop_while_rabbitmq_is_frozen(scene: Scene, node: RabbitMQ) -> None:
     worker, beat = scene.start_worker(), start_beat(scene)
     await is_registered(scene, worker)
     with node.frozen():

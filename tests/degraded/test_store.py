@@ -32,7 +32,7 @@ from tests.servers.fixtures import open_store
 from tests.servers.store_proxy import Fault, FaultProxy
 
 CLIENTS_PATIENCE = 45.0
-"""Half as long again as clients wait, for a machine that has more to do."""
+"""Half as long again as clients wait, for a busy machine."""
 
 ANY = rb"^\S+ /degraded-"
 A_FILE = rb"^PUT \S+/incoming/"
@@ -59,7 +59,7 @@ async def _is_taken(client: Client) -> bool:
     return (await client.upload(PATH, files.PNG, headers=RESPOND_ASYNC)).status == 202
 
 
-async def test_an_unavailable_store_is_answered_when_to_retry(
+async def test_an_upload_to_an_unavailable_store_gets_503_with_retry_after(
     scene: Scene, seaweedfs: SeaweedFS
 ) -> None:
     port = free_port()
@@ -76,7 +76,7 @@ async def test_an_unavailable_store_is_answered_when_to_retry(
             assert again.status == 202
 
 
-async def test_a_store_that_says_slow_down_is_answered_when_to_retry(
+async def test_an_upload_to_a_store_that_says_slow_down_gets_503(
     scene: Scene, proxy: FaultProxy
 ) -> None:
     gateway = scene.start_gateway(s3_endpoint_url=proxy.url)
@@ -88,7 +88,7 @@ async def test_a_store_that_says_slow_down_is_answered_when_to_retry(
         assert await _is_taken(client)
 
 
-async def test_a_step_that_finds_no_store_is_put_off(scene: Scene, proxy: FaultProxy) -> None:
+async def test_a_step_is_postponed_while_the_store_is_down(scene: Scene, proxy: FaultProxy) -> None:
     gateway = scene.start_gateway()
     scene.start_worker(GATEWAY_S3_ENDPOINT_URL=proxy.url)
     proxy.fail(ANY, Fault.SLOW_DOWN)
@@ -107,7 +107,7 @@ async def test_a_step_that_finds_no_store_is_put_off(scene: Scene, proxy: FaultP
         assert await scene.is_registered_once(client, answer)
 
 
-async def test_a_slow_store_slows_uploads_and_ends_none(scene: Scene, proxy: FaultProxy) -> None:
+async def test_a_slow_store_delays_uploads_but_fails_none(scene: Scene, proxy: FaultProxy) -> None:
     gateway = scene.start_gateway(s3_endpoint_url=proxy.url, upload_memory="32MiB")
     slow = proxy.fail(A_FILE, Fault.SLOW)
     large = files.PNG.ljust(30_000_000, b"\0")
@@ -123,7 +123,7 @@ async def test_a_slow_store_slows_uploads_and_ends_none(scene: Scene, proxy: Fau
         assert [(await upload).status for upload in uploads] == [202, 202]
 
 
-async def test_a_frozen_store_is_answered_within_a_clients_time_out(
+async def test_an_upload_to_a_frozen_store_gets_its_answer_in_time(
     scene: Scene, proxy: FaultProxy
 ) -> None:
     gateway = scene.start_gateway(s3_endpoint_url=proxy.url)
@@ -168,7 +168,7 @@ async def test_a_store_that_ignores_conditions_gets_no_conditional_writes(
     assert [info.key async for info in scene.backends.store.list("doctor/")] == []
 
 
-async def test_a_store_that_was_down_is_tried_before_it_gets_an_upload(
+async def test_a_store_that_was_down_is_checked_before_it_gets_an_upload(
     scene: Scene, seaweedfs: SeaweedFS
 ) -> None:
     port = free_port()
@@ -194,7 +194,7 @@ class Disk:
         return replace(command, argv=[*command.argv, *limits])
 
     async def fill(self) -> None:
-        """Write until nothing more is taken."""
+        """Write until the store accepts nothing more."""
         async with open_store(self.seaweedfs) as store, asyncio.timeout(PATIENCE):
             while True:
                 try:
@@ -217,7 +217,7 @@ def disk_server(disk: Disk, tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
-async def test_a_full_disk_is_answered_when_to_retry_and_can_be_read(
+async def test_an_upload_to_a_full_disk_gets_503_and_files_can_be_read(
     disk_server: Server, disk: Disk, scene: Scene
 ) -> None:
     gateway = scene.start_gateway()

@@ -19,7 +19,7 @@ WAIT = {"Prefer": "wait=1"}
 
 
 class OwnSandbox:
-    """A ChatKitty of the test's own, which keeps what it has while it is away."""
+    """A ChatKitty of the test's own that keeps its data while it is down."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory / "sandbox"
@@ -52,7 +52,7 @@ def own_sandbox(tmp_path: Path, own_environ: dict[str, str]) -> Iterator[OwnSand
 
 
 def _problem(answer: Answer) -> tuple[int, str, str | None]:
-    """Status, kind, and what is known of the outcome."""
+    """Status, kind, and the outcome that it reports."""
     members = answer.json()
     return answer.status, members["type"].rpartition(":")[2], members.get("outcome")
 
@@ -89,7 +89,7 @@ async def test_an_upstream_that_asks_to_wait_is_sent_fewer_requests(scene: Scene
         await eventually(is_left_alone)
 
 
-async def test_registrations_that_fail_are_made_up_for(external: Client, sandbox: Sandbox) -> None:
+async def test_failed_registrations_are_repeated(external: Client, sandbox: Sandbox) -> None:
     faults: tuple[dict[str, Any], ...] = (
         {"status": 503, "headers": {"Retry-After": "1"}},
         {"status": 429, "headers": {"Retry-After": "1"}},
@@ -105,7 +105,7 @@ async def test_registrations_that_fail_are_made_up_for(external: Client, sandbox
         assert found.count(resource["url"]) == 1
 
 
-async def test_answers_that_say_nothing_are_looked_into(scene: Scene) -> None:
+async def test_after_an_unclear_answer_a_worker_looks_for_the_message(scene: Scene) -> None:
     scene.environ["GATEWAY_UPSTREAM_TIMEOUT"] = "1"
     faults: tuple[dict[str, Any], ...] = (
         {"delay": 2.0},
@@ -164,7 +164,7 @@ async def test_a_relay_that_is_not_answered_has_an_unknown_outcome(
         assert (await client.upload(PATH, files.PNG)).status == 200
 
 
-async def test_what_chatkitty_answers_a_relay_is_the_clients(
+async def test_the_client_of_a_relay_gets_chatkittys_answer(
     relay: Client, sandbox: Sandbox
 ) -> None:
     assert (await relay.upload(PATH, files.PNG)).status == 200  # the fast engine knows her by now
@@ -181,7 +181,7 @@ async def test_what_chatkitty_answers_a_relay_is_the_clients(
             assert answer.headers[name].startswith(value)
 
 
-async def test_without_the_token_endpoint_a_shared_token_goes_on(scene: Scene) -> None:
+async def test_a_shared_token_is_used_while_the_token_endpoint_is_down(scene: Scene) -> None:
     gateway = scene.start_gateway()
     first = scene.start_worker()
     async with scene.alice(gateway) as client:

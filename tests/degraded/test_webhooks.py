@@ -43,7 +43,7 @@ RELAYED: Final = 6
 BAD: Final = ("down", "slow", "gone", "busy", "moved", "garbled")
 NAMES: Final = ("good", *BAD)
 BACK: Final = tuple(name for name in BAD if name != "gone")
-"""Those that need no operator to get their messages."""
+"""The endpoints that get their messages without an operator."""
 
 NONSENSE: Final = (
     b"",
@@ -61,7 +61,7 @@ def secret_of(name: str) -> str:
 
 @dataclass
 class Place:
-    """Where one endpoint's messages are sent to, whether or not a receiver is there now."""
+    """The address of one endpoint, whether or not a receiver is there now."""
 
     name: str
     port: int = field(default_factory=free_port)
@@ -149,7 +149,7 @@ async def worsen(places: Places, go_on: asyncio.Event) -> asyncio.Server:
 
 
 async def upload_some(client: Client) -> list[str]:
-    """Ids of uploads of both deliveries, all of which have ended well."""
+    """Ids of uploads of both deliveries; all have succeeded."""
     hosted = (client.upload(PATH, files.PNG, headers=RESPOND_ASYNC) for _ in range(HOSTED))
     relayed = (client.upload(IMPORTS, b"[]", name="users.json") for _ in range(RELAYED))
     answers = await asyncio.gather(*hosted, *relayed)
@@ -187,13 +187,13 @@ async def arrive(
 
 
 async def send_later(scene: Scene) -> None:
-    """What workers do with all messages once their pauses are over."""
+    """Have workers send all messages as if their pauses were over."""
     async with Sniffer.open() as sniffer, open_lanes(scene.backends) as lanes:
         due = Due(scene.backends.redis, scene.backends.queue)
         services = WorkerServices(scene.backends, sniffer, due, lanes=lanes)
         with later(scene.backends, LATER):
             for name in await names_below(scene, keys.OUTBOX):
-                with suppress(PreconditionFailed):  # the other worker is at it
+                with suppress(PreconditionFailed):  # the other worker is sending it
                     await notify(name, services)
 
 

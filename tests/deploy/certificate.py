@@ -12,7 +12,7 @@ from gateway.stack.ports import HOST
 
 
 def make_certificate(path: Path) -> Path:
-    """Write one with its key into one file; whoever is to believe it is given the same file."""
+    """Write one with its key into one file; programs that are to trust it get the same file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
     now = dt.datetime.now(dt.UTC)

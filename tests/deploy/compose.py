@@ -16,7 +16,7 @@ _ASKED_FOR = {
 
 @cache
 def project() -> Any:
-    """The whole file, without anchors and variables. AssertionError where Compose refuses it."""
+    """The whole file, without anchors and variables. AssertionError if Compose refuses it."""
     compose = str(Tools.install().path("docker-compose"))
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     command = [compose, "-f", str(FILE), "config", "--format", "json"]

@@ -16,8 +16,8 @@ from gateway.stack.part import Command, Part
 from tests.programs import lack
 
 # A container as the image runs in: process 1, all file systems read-only but one directory, no
-# capability. (Its user is root still, who alone can read this checkout; without capabilities that
-# is an owner of files and nothing else.)
+# capability. (Its user is still root, since only root can read this checkout; without capabilities,
+# root only owns files.)
 _CONTAINER = """
 mount --make-rprivate / && mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift &&
 exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs -- "$@"
@@ -47,7 +47,7 @@ class Contained:
 def contained(command: Command, unit: Path, writable: Path) -> Iterator[Contained]:
     """The command, ready, under what the unit forbids; it may write to that directory only.
 
-    Skips the test where nobody may make a container.
+    Skips the test if this machine allows no container.
     """
     _skip_without_containers()
     confined = [sys.executable, "-m", "tests.deploy.confine", str(unit), *command.argv]
@@ -61,11 +61,11 @@ def contained(command: Command, unit: Path, writable: Path) -> Iterator[Containe
 def _skip_without_containers() -> None:
     if shutil.which("unshare") and not subprocess.run([*_UNSHARE, "true"], check=False).returncode:
         return
-    lack("this machine lets nobody make a container")
+    lack("this machine allows no container")
 
 
 def _handles(pid: int, number: signal.Signals) -> bool:
-    """Before it does, process 1 hears nothing of the signal: for others there is a default."""
+    """Whether process 1 handles the signal; until it does, the kernel does not deliver it."""
     (caught,) = re.findall(r"(?m)^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text())
     return bool(int(caught, 16) >> (number - 1) & 1)
 

@@ -1,4 +1,4 @@
-"""The balancers' configurations that we hand out, each in its real program, before two ports."""
+"""Our configurations for balancers, each in its real program, in front of two ports."""
 
 import os
 import re
@@ -44,7 +44,7 @@ class Front:
 def front(
     kind: str, tools: Tools, directory: Path, gateways: tuple[int, int], pem: Path | None = None
 ) -> Iterator[Front]:
-    """The balancer before those two ports; with TLS where there is a certificate with its key."""
+    """The balancer in front of those two ports; with TLS if there is a certificate with its key."""
     directory.mkdir()
     port = free_port()
     program = _program(kind, tools)
@@ -97,7 +97,7 @@ def _haproxy(directory: Path, port: int, gateways: tuple[int, int], pem: Path | 
     changes = {
         "127.0.0.1:8080": f"127.0.0.1:{gateways[0]}",
         "127.0.0.1:8090": f"127.0.0.1:{gateways[1]}",
-        # It wants two descriptors for each at once, which a machine for tests need not allow.
+        # It reserves two descriptors for each, more than a machine for tests may allow.
         "maxconn 4096": "maxconn 100",
     }
     if pem is None:
@@ -116,7 +116,7 @@ def _haproxy_argv(program: Path, _: Path, configuration: Path) -> list[str]:
 
 
 def _written(directory: Path, name: str, changes: Mapping[str, str], *, tls: bool) -> Path:
-    """The configuration with those changes, each of which must be one."""
+    """The configuration with those changes. Each must change something."""
     text = (DEPLOY / name).read_text()
     if tls:
         text = re.sub(r"(?m)^(\s*)#tls ", r"\1", text)

@@ -1,4 +1,4 @@
-"""A server that keeps what it is sent, byte for byte, and does with it what a test says."""
+"""A server that keeps what it receives, byte for byte, and answers as a test says."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,7 +9,7 @@ from gateway.stack.ports import HOST, free_port
 PATIENCE = 60.0
 
 READY = b"GET /gateway/readyz "
-"""How a balancer's look at the readiness begins; it is answered, and not kept."""
+"""How a balancer's readiness check begins; it is answered, and not kept."""
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -26,7 +26,7 @@ async def break_off(writer: asyncio.StreamWriter) -> None:
 
 
 class Listener:
-    """What came in, a connection an entry; `answer` is given at the end of a body."""
+    """What arrived, one entry for each connection; `answer` is sent at the end of a body."""
 
     def __init__(self, port: int, answer: Answer, end: bytes) -> None:
         self.port = port
@@ -49,7 +49,7 @@ class Listener:
             server.close()
 
     async def until(self, bytes_received: int) -> None:
-        """Wait until so many bytes have come in altogether."""
+        """Wait until that number of bytes has arrived in all."""
         async with asyncio.timeout(PATIENCE), self._changed:
             await self._changed.wait_for(lambda: sum(map(len, self.requests)) >= bytes_received)
 

@@ -9,7 +9,7 @@ from gateway.settings import PREFIX, Settings
 
 
 def secret_settings() -> AbstractSet[str]:
-    """The variables whose value nobody may read: they are given as files."""
+    """The variables with secret values: they are given as files."""
     return {
         PREFIX + name.upper()
         for name, field in Settings.model_fields.items()
@@ -19,5 +19,5 @@ def secret_settings() -> AbstractSet[str]:
 
 
 def setting(environment: Mapping[str, str], name: str) -> float:
-    """What a number among the settings is there; its default where nothing is said of it."""
+    """The number that a setting has there; its default if it is not set."""
     return float(environment.get(PREFIX + name, Settings.model_fields[name.lower()].default))

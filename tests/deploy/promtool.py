@@ -21,24 +21,24 @@ class Promtool:
             lack("there is no promtool: Debian's package prometheus has it")
 
     def check_rules(self, file: Path) -> str:
-        """What it says of the rules; an AssertionError where it finds fault."""
+        """What it says about the rules; an AssertionError if it finds a fault."""
         return checked([str(self._path), "check", "rules", str(file)])
 
     def check_config(self, file: Path) -> str:
-        """What it says of a configuration and its rules; an AssertionError where it finds fault."""
+        """What it says about a configuration and its rules; an AssertionError for a fault."""
         return checked([str(self._path), "check", "config", str(file)])
 
     def test_rules(self, file: Path) -> str:
-        """What it says of their tests; an AssertionError where one fails."""
+        """What it says about their tests; an AssertionError if one fails."""
         return checked([str(self._path), "test", "rules", str(file)])
 
     def check_metrics(self, text: str) -> str:
-        """What it says of what was scraped; an AssertionError where it finds fault."""
+        """What it says about scraped metrics; an AssertionError if it finds a fault."""
         return checked([str(self._path), "check", "metrics"], text=text)
 
 
 def _of_debian() -> str | None:
-    """Fetched by apt, which checks whose it is, and unpacked; nothing is installed."""
+    """Fetched by apt, which checks the signature, and unpacked; nothing is installed."""
     found = CACHE / "promtool"
     if not found.exists():
         if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
@@ -52,7 +52,7 @@ def _of_debian() -> str | None:
                 _run(directory, "dpkg-deb", "-x", package.name, ".")
             except (subprocess.SubprocessError, ValueError):
                 return None
-            # At one stroke, for another process may have come as far.
+            # In one step, since another process may do the same at this moment.
             (directory / "usr" / "bin" / "promtool").replace(found)
     return str(found)
 

@@ -66,7 +66,7 @@ def test_promtool_accepts_the_rules(promtool: Promtool) -> None:
 
 
 @pytest.mark.parametrize("directory", ["prometheus", "compose"])
-def test_promtool_accepts_what_is_to_be_scraped(
+def test_promtool_accepts_the_scrape_configuration(
     promtool: Promtool, directory: str, tmp_path: Path
 ) -> None:
     shutil.copy(ALERTS, tmp_path)
@@ -76,7 +76,7 @@ def test_promtool_accepts_what_is_to_be_scraped(
     assert jobs == ["chatkitty-gateway", "chatkitty-gateway-workers"]
 
 
-def test_each_alert_fires_where_it_should_and_only_there(promtool: Promtool) -> None:
+def test_each_alert_fires_when_it_should_and_only_then(promtool: Promtool) -> None:
     promtool.test_rules(ALERT_TESTS)
 
 
@@ -119,7 +119,7 @@ def test_every_metric_is_on_the_dashboard() -> None:
     assert {metric.name for metric in catalogue.ALL} == asked
 
 
-def test_promtool_accepts_what_the_dashboard_asks(promtool: Promtool, tmp_path: Path) -> None:
+def test_promtool_accepts_the_queries_of_the_dashboard(promtool: Promtool, tmp_path: Path) -> None:
     asked = [query.replace("$__rate_interval", "1m") for query in queries()]
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(asked)]
     file = tmp_path / "dashboard.yaml"  # JSON is YAML
@@ -140,5 +140,5 @@ def test_panels_do_not_overlap_and_have_ids_of_their_own() -> None:
     assert max(x for x, _ in cells) < 24
 
 
-async def test_promtool_accepts_what_is_scraped(promtool: Promtool, relay_gateway: Gateway) -> None:
+async def test_promtool_accepts_scraped_metrics(promtool: Promtool, relay_gateway: Gateway) -> None:
     promtool.check_metrics((await scrape(relay_gateway.admin_url)).text)

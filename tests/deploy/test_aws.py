@@ -77,7 +77,7 @@ def test_the_role_may_do_what_the_code_does_and_nothing_else() -> None:
     assert allowed == set(ACTIONS.values()) - {None}
 
 
-def test_nothing_that_serves_makes_a_bucket() -> None:
+def test_no_serving_part_creates_the_bucket() -> None:
     callers = [
         path
         for package in ("gateway", "workers")
@@ -152,7 +152,7 @@ def test_nothing_that_was_acknowledged_expires() -> None:
 
 
 def _calls(file: str) -> set[str]:
-    """The operations that a module asks of S3, by their names in botocore."""
+    """The S3 operations that a module uses, by their names in botocore."""
     with open(file, encoding="utf-8") as source:  # noqa: PTH123
         tree = ast.parse(source.read())
     calls = set()

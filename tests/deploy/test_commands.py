@@ -48,7 +48,7 @@ def test_containers_and_units_run_the_same_commands() -> None:
 
 @analysed
 @confined
-def test_a_gateway_serves_and_ends_well(environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_gateway_serves_and_stops_cleanly(environ: dict[str, str], tmp_path: Path) -> None:
     port, admin_port = free_ports(2)
     settings = {"GATEWAY_PORT": str(port), "GATEWAY_ADMIN_PORT": str(admin_port)}
     url = f"http://127.0.0.1:{port}/gateway/readyz"
@@ -63,7 +63,7 @@ def test_a_gateway_serves_and_ends_well(environ: dict[str, str], tmp_path: Path)
 
 @analysed
 @confined
-def test_a_worker_works_and_ends_well(environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_worker_works_and_stops_cleanly(environ: dict[str, str], tmp_path: Path) -> None:
     log, port = tmp_path / "unit.log", free_port()
     settings = {**environ, "GATEWAY_WORKER_METRICS_PORT": str(port)}
     command = _command("-worker", settings, tmp_path, lambda: says(log, 0, "worker.ready"))
@@ -74,7 +74,7 @@ def test_a_worker_works_and_ends_well(environ: dict[str, str], tmp_path: Path) -
 
 @analysed
 @confined
-def test_beat_beats_and_ends_well(environ: dict[str, str], tmp_path: Path) -> None:
+def test_beat_sends_tasks_and_stops_cleanly(environ: dict[str, str], tmp_path: Path) -> None:
     def beats() -> bool:
         return any(tmp_path.glob("schedule*"))
 
@@ -86,7 +86,7 @@ def test_beat_beats_and_ends_well(environ: dict[str, str], tmp_path: Path) -> No
 @analysed
 @confined
 def test_what_a_unit_forbids_is_forbidden() -> None:
-    """Else the tests above would show nothing."""
+    """Otherwise the tests above would show nothing."""
     wanted = (
         "import mmap, os\n"
         "for forbidden in (lambda: os.setpriority(0, 0, 1), lambda: os.chroot('/'),"

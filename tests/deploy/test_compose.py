@@ -32,7 +32,7 @@ def services() -> dict[str, Any]:
     return found
 
 
-def test_no_service_has_rights_that_it_needs_not(services: dict[str, Any]) -> None:
+def test_no_service_has_rights_that_it_does_not_need(services: dict[str, Any]) -> None:
     for name, service in services.items():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
@@ -41,7 +41,7 @@ def test_no_service_has_rights_that_it_needs_not(services: dict[str, Any]) -> No
     assert {name for name, service in services.items() if "ports" in service} == {"front"}
 
 
-def test_the_stores_are_not_to_be_reached_from_outside(services: dict[str, Any]) -> None:
+def test_the_stores_cannot_be_reached_from_outside(services: dict[str, Any]) -> None:
     assert project()["networks"]["data"]["internal"]
     for name in ("valkey", "s3", "bucket"):
         assert list(services[name]["networks"]) == ["data"]
@@ -168,7 +168,7 @@ def _seaweedfs(directory: Path, data: Path) -> Iterator[int]:
     }
     words = [changes.get(w, w).replace(SECRETS, f"{directory}/") for w in command_of("s3")]
     url = f"http://{HOST}:{ports['s3']}/status"
-    # Its data are thrown away: it need not end well.
+    # Its data are thrown away, so it need not stop cleanly.
     argv = [str(WEED), *words, *own]
     with Part(Command("s3", argv, lambda: answers(url, below=300), grace=0.1), data):
         (script,) = command_of("bucket")

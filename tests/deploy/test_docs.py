@@ -20,7 +20,7 @@ from tests.deploy.tools import DEPLOY, ROOT, Tools, checked
 DOCS = ROOT / "docs"
 PAGES = ("deploy.md", "deploy-aws.md", "deploy-self-hosted.md")
 
-# Of these, what they name in the checkout is looked for, and nothing else.
+# For these, only the files that they name in the checkout are looked for.
 PLAIN = {"apt-get", "cat", "curl", "echo", "export", "haproxy", "journalctl", "nginx", "python3"}
 PLAIN |= {"openssl", "redis-cli", "sh", "umask"}
 
@@ -172,7 +172,7 @@ def _check_haproxy(tools: Tools, file: Path) -> list[str]:
     ("target", "check"),
     [("/etc/nginx/nginx.conf", _check_nginx), ("/etc/haproxy/haproxy.cfg", _check_haproxy)],
 )
-def test_what_sed_makes_of_a_front_is_taken(
+def test_fronts_accept_what_the_documented_sed_makes(
     target: str, check: Callable[[Tools, Path], list[str]], tools: Tools, tmp_path: Path
 ) -> None:
     (line,) = [line for line in _of("sed") if line.endswith(target)]
@@ -181,7 +181,7 @@ def test_what_sed_makes_of_a_front_is_taken(
     assert "127.0.0.1:844" not in made
     pem = make_certificate(tmp_path / "pem")
     made = re.sub(r"/etc/(nginx|haproxy)/tls/[\w.]+", str(pem), made)
-    # Where this machine may have no such directory, and may not open so many files.
+    # This machine may have no such directory, and may allow fewer open files.
     made = re.sub(r"/(var/log/nginx|run)/", f"{tmp_path}/", made)
     made = made.replace("maxconn 4096", "maxconn 100")
     made = re.sub(r"(?m)^ +(user|group|chroot) .*\n", "", made)

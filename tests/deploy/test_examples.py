@@ -1,4 +1,4 @@
-"""`deploy/examples/`: settings to start from, which are settings, and all of them.
+"""`deploy/examples/` has valid settings to start from, and all of them.
 
 After a change of the settings: `UPDATE_EXAMPLES=1 pytest tests/deploy/test_examples.py`.
 """
@@ -32,7 +32,7 @@ HEADINGS: Final = {
 
 
 def rendered() -> str:
-    """The example of all settings, from what the model says of them."""
+    """The example of all settings, made from the model."""
     lines = [HEAD]
     for heading, settings in settings_text.sections():
         lines.append(f"\n# --- {heading} ---\n")
@@ -57,7 +57,7 @@ def _uncommented(text: str) -> Iterator[str]:
             yield line[1:]
 
 
-def test_the_full_example_is_what_the_settings_are() -> None:
+def test_the_full_example_lists_all_settings() -> None:
     text = rendered()
     if os.environ.get("UPDATE_EXAMPLES"):
         FULL.write_text(text)

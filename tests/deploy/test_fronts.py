@@ -1,4 +1,4 @@
-"""nginx and HAProxy as we hand them out, as real programs, in front of real gateways."""
+"""nginx and HAProxy with our configurations, as real programs, in front of real gateways."""
 
 import asyncio
 import json
@@ -110,7 +110,7 @@ async def test_an_event_passes_while_its_stream_is_open(
         assert event.data["id"] == sent.upload_id
 
 
-async def test_a_page_of_another_origin_may_ask_and_read(
+async def test_a_page_of_another_origin_can_send_and_read(
     start_front: StartFront, start_gateway: StartGateway
 ) -> None:
     allowing = start_gateway(delivery="relay", cors_origins=ORIGIN)
@@ -143,7 +143,7 @@ async def test_a_refusal_reaches_the_client_before_its_body_is_read(
 
 
 @pytest.mark.usefixtures("worker")
-async def test_tls_ends_at_the_front(
+async def test_the_front_terminates_tls(
     start_front: StartFront, external_gateway: Gateway, tmp_path: Path
 ) -> None:
     pem = make_certificate(tmp_path / "gateway.pem")
@@ -168,7 +168,7 @@ async def test_a_body_is_passed_on_while_it_arrives(start_front: StartFront) -> 
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "GET", "PUT", "DELETE"])
-async def test_no_upload_is_sent_twice_nor_what_must_not_be_repeated(
+async def test_uploads_and_other_unrepeatable_requests_are_sent_once(
     start_front: StartFront, method: str
 ) -> None:
     data = b"\r\n\r\n" if method in ("POST", "PATCH", "PUT") else None
@@ -184,7 +184,7 @@ async def test_no_upload_is_sent_twice_nor_what_must_not_be_repeated(
         assert len(one.requests) + len(other.requests) == times
 
 
-async def test_an_absent_gateway_costs_no_request(
+async def test_a_gateway_that_is_down_fails_no_request(
     start_front: StartFront, relay_gateway: Gateway
 ) -> None:
     served = start_front(free_port(), relay_gateway.port)
@@ -193,7 +193,7 @@ async def test_an_absent_gateway_costs_no_request(
         assert {answer.status for answer in answers} == {200}
 
 
-async def test_what_clients_say_of_their_address_is_not_passed_on(start_front: StartFront) -> None:
+async def test_addresses_that_clients_claim_are_not_passed_on(start_front: StartFront) -> None:
     async with Listener.open() as one:
         served = start_front(one.port, one.port)
         claims = {
@@ -236,7 +236,7 @@ async def _until_logged(served: Front, words: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_errors_of_its_own_are_problems(start_front: StartFront) -> None:
+async def test_the_fronts_own_errors_are_problems(start_front: StartFront) -> None:
     async with Listener.open(break_off) as one:
         served = start_front(one.port, one.port)
         broken = await _asked(served, _head(0))
@@ -264,7 +264,7 @@ async def _asked(served: Front, request: bytes) -> bytes:
 
 
 def _problem(answer: bytes, status: int) -> tuple[str, str | None]:
-    """The slug and the outcome of a problem that has all that a gateway's has."""
+    """The slug and the outcome of a problem that has all members of a gateway's."""
     head, _, body = answer.decode().partition("\r\n\r\n")
     head = head.lower()
     members = json.loads(body)
@@ -279,7 +279,7 @@ def _problem(answer: bytes, status: int) -> tuple[str, str | None]:
     return kind.slug, members.get("outcome")
 
 
-def test_both_fronts_say_the_same() -> None:
+def test_both_fronts_have_the_same_error_texts() -> None:
     told = re.compile(r'"type": .*?"message": "[^"]*"')
     nginx, haproxy = (
         set(told.findall((DEPLOY / name).read_text())) for name in ("nginx.conf", "haproxy.cfg")

@@ -59,7 +59,7 @@ def settings(objects: list[Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_object_is_of_its_schema(
+def test_every_object_matches_its_schema(
     texts: dict[str, str], tools: Tools, version: str, tmp_path: Path
 ) -> None:
     for shape, text in texts.items():
@@ -69,7 +69,7 @@ def test_every_object_is_of_its_schema(
     tools.run("kubernetes-validate", "--strict", "-k", version, *files)
 
 
-def test_what_is_of_no_schema_is_found(tools: Tools, tmp_path: Path) -> None:
+def test_an_object_that_violates_its_schema_is_found(tools: Tools, tmp_path: Path) -> None:
     """In the second file too."""
     whole, wrong = KUBERNETES / "base" / "account.yaml", tmp_path / "wrong.yaml"
     wrong.write_text(whole.read_text().replace("automountServiceAccountToken", "automount"))
@@ -77,7 +77,7 @@ def test_what_is_of_no_schema_is_found(tools: Tools, tmp_path: Path) -> None:
         tools.run("kubernetes-validate", "--strict", "-k", VERSIONS[0], str(whole), str(wrong))
 
 
-def test_gateway_workers_and_beat_are_apart(deployments: dict[str, Any]) -> None:
+def test_gateway_workers_and_beat_have_separate_deployments(deployments: dict[str, Any]) -> None:
     assert deployments.keys() == {"gateway", "worker", "beat"}
     beat = deployments["beat"]["spec"]
     assert (beat["replicas"], beat["strategy"]) == (1, {"type": "Recreate"})
@@ -170,7 +170,7 @@ def test_scrapers_reach_gateways_and_workers(
     assert settings["GATEWAY_WORKER_METRICS_PORT"] == "8082"
 
 
-def test_jobs_are_named_as_the_alerts_count_on(shapes: dict[str, list[Any]]) -> None:
+def test_jobs_have_the_names_that_the_alerts_expect(shapes: dict[str, list[Any]]) -> None:
     objects = shapes["aws with everything"]
     (monitor,) = [found for found in objects if found["kind"] == "ServiceMonitor"]
     # The operator calls a job as the Service.

@@ -1,4 +1,4 @@
-"""A Redis over TLS, as clouds have it: HAProxy before a real Valkey."""
+"""A Redis over TLS, as clouds offer it: HAProxy in front of a real Valkey."""
 
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -81,7 +81,7 @@ async def test_a_certificate_is_asked_for_and_verified(
     pem: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # OpenSSL's own variable: who believes that certificate, and who believes none.
+    # OpenSSL's own variable: first trust that certificate, then trust none.
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
     await ask(settings)
     monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
@@ -106,7 +106,7 @@ def guarded(
     tmp_path_factory: pytest.TempPathFactory,
     authority: Authority,
 ) -> Iterator[dict[str, str]]:
-    """The settings of a Redis that lets in those alone for whom the authority vouches."""
+    """The settings of a Redis that accepts only certificates of the authority."""
     database = urlsplit(module_redis_url)
     port = free_port()
     directory = tmp_path_factory.mktemp("haproxy")
@@ -133,7 +133,7 @@ def guarded(
 
 
 @pytest.mark.usefixtures("sandbox")
-async def test_all_of_it_shows_a_certificate(
+async def test_every_part_shows_its_client_certificate(
     environ: dict[str, str], guarded: dict[str, str], tmp_path: Path
 ) -> None:
     own = {**environ, **guarded, "GATEWAY_DELIVERY": "external"}
@@ -152,7 +152,7 @@ async def test_all_of_it_shows_a_certificate(
 @pytest.mark.parametrize(
     "without", [("GATEWAY_REDIS_CA_FILE",), ("GATEWAY_REDIS_CERT_FILE", "GATEWAY_REDIS_KEY_FILE")]
 )
-async def test_neither_goes_without_the_others_certificate(
+async def test_a_missing_certificate_or_authority_ends_the_connection(
     ask: Ask, refusal: type[Exception], without: tuple[str, ...], guarded: dict[str, str]
 ) -> None:
     key = {"GATEWAY_SECRET_KEY": Fernet.generate_key().decode()}
@@ -187,7 +187,7 @@ defaults
     timeout connect 5s
     timeout client 60s
     timeout server 60s
-# What the sentinel tells of the primary is where it watches it itself, and it speaks no TLS here.
+# The sentinel reports the address at which it watches the primary itself, without TLS here.
 frontend primary
     bind {host}:{primary}
     tcp-request inspect-delay 5s

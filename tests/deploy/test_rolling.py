@@ -49,7 +49,7 @@ class Outcome:
 
 
 class Replica:
-    """One gateway, which is restarted at its place."""
+    """One gateway, which is restarted at the same address."""
 
     def __init__(self, environ: dict[str, str], directory: Path, number: int) -> None:
         self.number = str(number)
@@ -102,7 +102,7 @@ async def load(url: str) -> AsyncIterator[list[Outcome]]:
                     outcomes.append(Outcome((path, size), begun, str(answer.status), problem))
                 except Exception as error:  # noqa: BLE001 - it is what the test looks for
                     outcomes.append(Outcome((path, size), begun, repr(error)))
-                await asyncio.sleep(0.1)  # the one worker is to keep up with the audits
+                await asyncio.sleep(0.1)  # the one worker must keep up with the audits
 
     async with asyncio.TaskGroup() as group:
         for path in PATHS:
@@ -115,7 +115,7 @@ async def load(url: str) -> AsyncIterator[list[Outcome]]:
 
 
 async def _until_it_is(served: Front, replica: Replica, state: str) -> None:
-    """HAProxy checks for itself whether a gateway is `UP` or `DOWN`, and tells each change."""
+    """HAProxy checks whether a gateway is `UP` or `DOWN`, and logs each change."""
     async with asyncio.timeout(PATIENCE):
         while served.kind == "haproxy":
             changes = SERVERS.findall(served.logged())
@@ -126,7 +126,7 @@ async def _until_it_is(served: Front, replica: Replica, state: str) -> None:
 
 
 def delay_for(kind: str) -> str:
-    """The drain's delay: nginx looks at no readiness, and needs only that closing loses nothing."""
+    """The drain's delay: nginx does not check readiness, so only the closing must lose nothing."""
     return "5" if kind in ("haproxy", "debian-haproxy") else "0.5"
 
 
@@ -185,7 +185,7 @@ async def test_a_killed_gateway_costs_what_it_had_and_no_more(
                 await _until_more(outcomes, 30)
                 gone = await replica.kill()
                 await _until_more(outcomes, 60)
-            # Started again sooner, it would never have been away, nor come back.
+            # If it started sooner, HAProxy would not have seen it down, nor up again.
             await _until_it_is(served, replica, "DOWN")
             await asyncio.to_thread(replica.start)
             await _until_it_is(served, replica, "UP")
@@ -195,7 +195,7 @@ async def test_a_killed_gateway_costs_what_it_had_and_no_more(
             assert max(losses.values(), default=0) <= 1, failed
             assert [each for each in failed if each.begun > gone] == []
             lost += failed
-    # What had been sent, and only that: nobody knows what became of it.
+    # Only what had been sent: its outcome is unknown.
     answered = [each for each in lost if each.problem is not None]
     assert {each.status for each in answered} <= {"502"}, lost
     assert {each.problem["outcome"] for each in answered if each.problem} <= {"unknown"}

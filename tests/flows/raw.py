@@ -11,7 +11,7 @@ BOUNDARY = "b"
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """All that came back, and whether the peer closed the connection."""
+    """All that was received, and whether the peer closed the connection."""
 
     data: bytes
     closed: bool
@@ -37,7 +37,7 @@ def form(data: bytes, name: str = "file", filename: str = "a.bin") -> bytes:
 
 
 def chunked(body: bytes, size: int) -> bytes:
-    """The body in chunks of so many bytes, with the last one."""
+    """The body in chunks of `size` bytes, with the last chunk."""
     pieces = (body[at : at + size] for at in range(0, len(body), size))
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 

@@ -1,4 +1,4 @@
-"""An upstream that writes down what it is sent; a real HTTP server, on a loop in a thread."""
+"""An upstream that records what it receives; a real HTTP server, on a loop in a thread."""
 
 import asyncio
 import ssl
@@ -15,7 +15,7 @@ ANSWER = b'{"id": 1, "file": {"type": "HOSTED"}}'
 EARLY_PATH = "/v1/channels/429/messages"
 CHUNKED_PATH = "/v1/channels/200/messages"
 _VARIES = {"host", "content-length", "transfer-encoding", "accept-encoding"}
-"""Headers that are between the gateway and the upstream alone."""
+"""Headers that concern only the gateway and the upstream."""
 
 
 PROMISES = {
@@ -56,7 +56,7 @@ class Recorder:
         """Headers that its answers have as well."""
 
     def take(self) -> list[Seen]:
-        """What came since the last look."""
+        """What has arrived since the last call."""
         seen, self.seen = self.seen, []
         return seen
 
@@ -86,7 +86,7 @@ class Recorder:
 
 
 class Holding(Recorder):
-    """A ChatKitty that holds questions about strangers' tokens back until it is let go on."""
+    """A ChatKitty that answers questions about unknown tokens only when the test allows it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class Stumbling(Recorder):
 def recording(
     tls: ssl.SSLContext | None = None, recorder: Recorder | None = None
 ) -> Iterator[Recorder]:
-    """The recorder, or one that answers in a way of its own, at work."""
+    """The running recorder, or one that answers in a way of its own."""
     recorder = recorder or Recorder()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)

@@ -46,7 +46,7 @@ async def offset_of(client: Client, url: str) -> int:
 
 
 async def send_cut(client: Client, url: str, offset: int, data: bytes, announced: int) -> None:
-    """A PATCH that says that it has `announced` bytes, and is cut off behind `data`."""
+    """A PATCH that announces `announced` bytes, and is cut off after `data`."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     head = (

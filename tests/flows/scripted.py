@@ -17,7 +17,7 @@ from tests.servers.sandbox import TOKENS
 AUTHORIZATION: Final = f"Authorization: Bearer {TOKENS['alice']}"
 USUAL: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 _BETWEEN: Final = frozenset({"host", "content-length", "transfer-encoding"})
-"""Headers that are between the gateway and the upstream alone."""
+"""Headers that concern only the gateway and the upstream."""
 
 
 class Script(NamedTuple):
@@ -58,7 +58,7 @@ class Scripted:
         return sum(writer.transport.get_write_buffer_size() for writer in self._open)
 
     def take(self) -> list[Came]:
-        """What came since the last look."""
+        """What has arrived since the last call."""
         came, self.came = self.came, []
         return came
 
@@ -123,7 +123,7 @@ async def _body(reader: asyncio.StreamReader, fields: dict[str, str]) -> bytes:
 
 @dataclass(frozen=True)
 class Pair:
-    """The same gateway twice, with either engine, before the same upstream."""
+    """The same gateway twice, with either engine, in front of the same upstream."""
 
     gateways: dict[str, Gateway]
     upstream: Scripted

@@ -1,4 +1,4 @@
-"""Files by the names that real clients write, through the gateway: each way to write one, once."""
+"""Files with names as real clients write them: each way to write one, once."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The end of a client's connection: its last answer arrives, and nothing begins behind that."""
+"""The end of a client's connection: its last answer arrives, and nothing begins after that."""
 
 import asyncio
 import socket
@@ -26,7 +26,7 @@ _UPLOADED = f"Content-Length: {len(BODY)}"
 
 
 class Ground:
-    """One gateway before a scripted upstream."""
+    """One gateway in front of a scripted upstream."""
 
     def __init__(self, gateway: Gateway, upstream: Scripted) -> None:
         self.gateway = gateway
@@ -69,14 +69,14 @@ KINDS = pytest.mark.parametrize(("kind", "target"), [("pass", "/v1/{}"), ("uploa
 async def test_bytes_after_the_last_request_do_not_reset_its_answer(
     ground: Ground, kind: str, target: str
 ) -> None:
-    """RFC 9112 section 9.6: unread bytes would make a reset of the close."""
+    """RFC 9112 section 9.6: unread bytes would turn the close into a reset."""
     target = target.format(2)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE + bytes(LARGE)
     ground.upstream.scripts[target] = Script(answer)
     last = ground.request(kind, target, "Connection: close")
     async with Line.open(ground.gateway.url) as line:
         await line.send([last + b"GET /v1/behind HTTP/1.1\r\n" * 20_000])
-        await asyncio.sleep(0.3)  # so that all of it has come before the answer is read
+        await asyncio.sleep(0.3)  # so that all of it has arrived before the answer is read
         reply = await line.reply()
         assert reply is not None
         assert (reply.status, len(reply.body)) == (200, LARGE)
@@ -87,7 +87,7 @@ async def test_bytes_after_the_last_request_do_not_reset_its_answer(
 async def test_requests_wait_for_the_client_to_take_answers(
     ground: Ground, kind: str, target: str
 ) -> None:
-    """Else all answers to a client that never reads would be kept for it."""
+    """Otherwise the gateway would hold all answers to a client that never reads."""
     target = target.format(3)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE + bytes(LARGE)
     ground.upstream.scripts[target] = Script(answer)
@@ -98,14 +98,16 @@ async def test_requests_wait_for_the_client_to_take_answers(
         with suppress(TimeoutError):
             await asyncio.to_thread(client.sendall, requests)
         await asyncio.sleep(1)
-        # What the kernels on both sides take, and one that the gateway holds.
+        # What the kernels on both sides hold, and one that the gateway holds.
         assert 0 < len(ground.upstream.take()) < 20
     await asyncio.sleep(0.3)
     ground.upstream.take()
 
 
 @KINDS
-async def test_all_of_them_are_answered_in_order(ground: Ground, kind: str, target: str) -> None:
+async def test_pipelined_requests_are_answered_in_order(
+    ground: Ground, kind: str, target: str
+) -> None:
     targets = [target.format(100 + number) for number in range(30)]
     for number, each in enumerate(targets):
         body = b"%d" % number * 20_000
@@ -159,7 +161,7 @@ async def test_nothing_begins_for_a_client_that_has_left(
 async def test_refusals_wait_for_the_client_to_take_them(
     environ: dict[str, str], servers_dir: Path
 ) -> None:
-    """Those of a quota, too, which need no upstream, and no Redis if there is none."""
+    """Also those of a quota, which need no upstream, and no Redis if there is none."""
     nowhere = {"GATEWAY_REDIS_URL": "redis://127.0.0.1:1/0", "GATEWAY_AUTH": "static"}
     own = {**environ, **nowhere, "GATEWAY_SUBJECT_REQUESTS": "1"}
     request = head("/v1/users", AUTHORIZATION, method="GET")
@@ -175,4 +177,4 @@ async def test_refusals_wait_for_the_client_to_take_them(
             await asyncio.sleep(1)
             answered, before = gateway.log.read_bytes().count(b'"event":"request"'), answered
         sending.cancel()
-        assert 0 < answered < 15_000  # what the kernels on both sides take
+        assert 0 < answered < 15_000  # what the kernels on both sides hold

@@ -165,7 +165,7 @@ async def test_preflights_are_answered_here_without_a_token(
 
 
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-async def test_without_the_setting_only_chatkitty_speaks_of_origins(
+async def test_without_the_setting_only_chatkitty_decides_on_origins(
     silent: Pair, engine: str
 ) -> None:
     gateway = silent.gateways[engine]
@@ -185,7 +185,7 @@ async def test_without_the_setting_only_chatkitty_speaks_of_origins(
 
 
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-async def test_the_refusal_of_one_request_too_many_can_be_read(
+async def test_pages_can_read_the_refusal_of_a_request_above_the_quota(
     start_gateway: StartGateway, engine: str
 ) -> None:
     gateway = start_gateway(cors_origins=APP, subject_requests="1", engine=engine)
@@ -196,7 +196,7 @@ async def test_the_refusal_of_one_request_too_many_can_be_read(
 
 
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-async def test_the_refusal_of_one_connection_too_many_can_be_read(
+async def test_pages_can_read_the_refusal_of_a_connection_above_the_limit(
     start_gateway: StartGateway, engine: str
 ) -> None:
     gateway = start_gateway(cors_origins=APP, max_connections="1", engine=engine)
@@ -213,7 +213,7 @@ async def test_the_refusal_of_one_connection_too_many_can_be_read(
 
 
 @pytest.mark.usefixtures("everything")
-async def test_hosted_uploads_and_files_can_be_read(start_gateway: StartGateway) -> None:
+async def test_pages_can_read_hosted_uploads_and_files(start_gateway: StartGateway) -> None:
     gateway = start_gateway(delivery="external", cors_origins="*")
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         path = f"/v1/channels/{CHANNEL}/messages"

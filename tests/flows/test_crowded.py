@@ -47,7 +47,7 @@ async def test_an_upload_above_the_limit_is_refused_before_its_body(
     for upload in open_uploads:
         upload.transport.abort()
     async with asyncio.timeout(PATIENCE):
-        # The key that came to nothing is free again, as are the places.
+        # The key of the refused upload is free again, as are the places.
         again = WHOLE.replace(b"\r\n\r\n", b"\r\n" + key, 1)
         for request in (WHOLE, again):
             while (await exchange(gateway.url, request, until=b"\r\n\r\n")).status == 503:
@@ -55,7 +55,7 @@ async def test_an_upload_above_the_limit_is_refused_before_its_body(
 
 
 async def _open(gateway: Gateway, request: bytes = AWAITS) -> asyncio.StreamWriter:
-    """A request, if not another one an upload, of whose body no byte has come yet."""
+    """A request, if nothing else is said an upload, before the first byte of its body."""
     reader, writer = await asyncio.open_connection(urlsplit(gateway.url).hostname, gateway.port)
     writer.write(request)
     async with asyncio.timeout(PATIENCE):
@@ -178,7 +178,7 @@ async def test_a_process_without_descriptors_logs_rarely_and_recovers(
 
 
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-async def test_a_relay_that_can_open_no_connection_is_answered_when_to_retry(
+async def test_a_relay_without_a_free_descriptor_gets_503_with_retry_after(
     start_gateway: StartGateway, engine: str
 ) -> None:
     gateway = start_gateway(engine=engine, delivery="relay")
@@ -188,7 +188,7 @@ async def test_a_relay_that_can_open_no_connection_is_answered_when_to_retry(
     writer.write(LOOK)
     async with asyncio.timeout(PATIENCE):
         await reader.readuntil(b"}")
-        # Not "as many as are open": a thread of the gateway may close one meanwhile.
+        # Not "as many as are open": a thread of the gateway may close one at the same time.
         resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (0, before[1]))
         writer.write(WHOLE)
         answer = await reader.readuntil(b"}")

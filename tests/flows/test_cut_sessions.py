@@ -1,4 +1,4 @@
-"""Uploads in several requests whose clients, gateways or stores fail in the middle of a request."""
+"""Uploads in several requests: clients, gateways or stores fail in the middle of a request."""
 
 import asyncio
 import os
@@ -197,7 +197,7 @@ async def test_a_quota_does_not_end_an_upload_by_tus(
 
 @WAYS
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_cuts_and_kills_at_random(
+async def test_uploads_survive_random_cuts_and_kills(
     settings: dict[str, str],
     replicas: Pair,
     clients: tuple[Client, Client],
@@ -205,7 +205,7 @@ async def test_cuts_and_kills_at_random(
     seed: int,
     way: str,
 ) -> None:
-    """Half of the requests are cut off; each fourth one's gateway is killed."""
+    """Half of the requests are cut off; for each fourth one the gateway is killed."""
     chance = random.Random(seed)
     data = SENT[way]
     path = await path_of(clients[0], way)
@@ -224,7 +224,7 @@ async def test_cuts_and_kills_at_random(
             known = replicas[turn].log.stat().st_size
             async with sending(clients[turn], path, offset, piece, announced) as (_, writer):
                 writer.write_eof()
-                await ended(replicas[turn], known, path)  # else it might not have begun
+                await ended(replicas[turn], known, path)  # otherwise it might not have begun
             now = await offset_of(chance.choice(clients), path)
             assert now == offset + size
         offset, cuts = now, cuts + 1
@@ -232,7 +232,7 @@ async def test_cuts_and_kills_at_random(
 
 
 async def ended(gateway: Gateway, known: int, path: str) -> None:
-    """Wait until a PATCH of the path is logged, behind the log's `known` bytes."""
+    """Wait until a PATCH of the path is logged, after the log's first `known` bytes."""
     async with asyncio.timeout(PATIENCE):
         while not says(gateway.log, known, f'"PATCH","path":"{path}"'):
             await asyncio.sleep(0.02)

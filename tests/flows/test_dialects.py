@@ -18,7 +18,7 @@ _TUS: Final = f"/gateway/tus/v1/channels/{CHANNEL}/messages"
 
 @dataclass(frozen=True)
 class Speaker:
-    """What a client of one version sends, and the statuses that it is to get."""
+    """What a client of one version sends, and the statuses that it must get."""
 
     version: str | None
     more: dict[str, str]
@@ -98,7 +98,7 @@ async def test_a_version_of_the_draft_uploads_in_three_requests(
 
 
 async def test_what_begins_by_tus_may_end_by_the_draft(external: Client) -> None:
-    """And so by an app of which only a part was updated."""
+    """For example by an app that was updated only in part."""
     tus = {"Tus-Resumable": "1.0.0"}
     name = {"Upload-Metadata": "filename Y2xpcC5iaW4=,groupTag Y2F0cw=="}
     length = {"Upload-Length": str(len(CONTENT)), "Prefer": "wait=25"}

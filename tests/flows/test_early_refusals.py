@@ -76,7 +76,7 @@ class Refusing:
 
 
 def _wait_until_it_arrived(connection: socket.socket) -> None:
-    """A reset takes along what the other end's kernel has not got: nobody can read that."""
+    """A reset discards what the other end's kernel has not received yet."""
     deadline = time.monotonic() + PATIENCE
     while _unacknowledged(connection) and time.monotonic() < deadline:
         time.sleep(0.001)

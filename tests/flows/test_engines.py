@@ -25,7 +25,7 @@ _OWN = {"date", "x-request-id", "upload-id", "content-length", "transfer-encodin
 
 @dataclass(frozen=True)
 class Pair:
-    """The same gateway twice, with either engine, before the same upstream."""
+    """The same gateway twice, with either engine, in front of the same upstream."""
 
     fast: Gateway
     plain: Gateway
@@ -105,15 +105,15 @@ BROKEN = st.sampled_from(
         b"nonsense\r\n\r\n",
     ]
 )
-"""What is no HTTP. It comes alone: aiohttp forgets a good request that was read together with it,
-which the fast engine answers."""
+"""Bytes that are not HTTP. They come alone: aiohttp forgets a good request that was read together
+with it, which the fast engine answers."""
 
 CUTS = st.lists(st.integers(0, 2_000_000), max_size=4)
 
 
 @pytest.fixture(scope="module")
 def warm(pair: Pair) -> Pair:
-    """Both know the token, so that the fast engine takes what it can."""
+    """Both know the token, so that the fast engine serves what it can."""
     for gateway in (pair.fast, pair.plain):
         answer = asyncio.run(exchange(gateway.url, upload(b"x"), until=b"HOSTED"))
         assert answer.status == 200
@@ -137,7 +137,7 @@ def test_both_engines_answer_the_same_bytes_alike(
 
 @settings(max_examples=15, deadline=None)
 @given(broken=BROKEN, cuts=CUTS)
-def test_what_is_no_http_is_refused_by_both(warm: Pair, broken: bytes, cuts: list[int]) -> None:
+def test_both_engines_refuse_what_is_not_http(warm: Pair, broken: bytes, cuts: list[int]) -> None:
     _assert_the_same(warm, _cut(broken, cuts), 1)
 
 
@@ -153,7 +153,7 @@ def _assert_the_same(pair: Pair, pieces: list[bytes], count: int) -> None:
 
 @pytest.mark.parametrize("option", ["content-length", "X-Client, Content-Length"])
 def test_no_client_can_remove_the_length_of_a_body(warm: Pair, option: str) -> None:
-    """Without it the upstream would take the body for a second request."""
+    """Without it the upstream would read the body as a second request."""
     hidden = head("/v1/users", method="GET")
     request = upload(hidden, extra=f"Connection: {option}")
     for gateway in (warm.fast, warm.plain):
@@ -186,7 +186,7 @@ async def _after_the_answer(url: str, early: bytes, left: int, after: bytes) -> 
 
 @settings(max_examples=15, deadline=None)
 @given(at=st.integers(1, 399_000))
-def test_a_cut_upload_reaches_the_upstream_in_neither(warm: Pair, at: int) -> None:
+def test_no_engine_sends_a_cut_upload_to_the_upstream(warm: Pair, at: int) -> None:
     whole = upload(b"x" * 399_000)
     for gateway in (warm.fast, warm.plain):
         asyncio.run(_abandon(gateway.url, whole[:at]))
@@ -209,7 +209,7 @@ async def _abandon(url: str, data: bytes) -> None:
 
 
 async def _talk(url: str, pieces: list[bytes], count: int) -> list[object]:
-    """The answers, each as status, headers and body; fewer where the connection ends before."""
+    """The answers, each as status, headers and body; fewer if the connection ends before."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
 
@@ -245,6 +245,6 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, list[tuple[str, st
             await reader.readline()
         await reader.readline()
     status = int(opening.split()[1])
-    # A refusal quotes what had come by then, or bears the request's id.
+    # A refusal quotes what had arrived by then, or has the request's id.
     told = body if status < 400 or body == ANSWER else b"a refusal"
     return status, sorted(item for item in headers if item[0] not in _OWN), told

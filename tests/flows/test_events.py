@@ -1,4 +1,4 @@
-"""Clients hear of changes to an upload, by long polls and by server-sent events."""
+"""Clients learn of changes to an upload, by long polls and by server-sent events."""
 
 import asyncio
 import json
@@ -115,7 +115,7 @@ async def test_a_poll_of_what_does_not_change_ends_with_304(external: Client) ->
     assert unknown.status == 404
 
 
-async def test_a_poll_hears_of_the_audit_of_a_relay(fast_relay: Client) -> None:
+async def test_a_poll_learns_of_the_audit_of_a_relay(fast_relay: Client) -> None:
     uploaded = await fast_relay.upload(PATH, b"relayed")
     answer = await seen(fast_relay, uploaded.upload_id)
     async with asyncio.timeout(PATIENCE):
@@ -179,7 +179,7 @@ async def _until_registered(
     raise AssertionError("the stream has ended")
 
 
-async def test_more_listeners_than_there_may_be_are_refused(
+async def test_listeners_above_the_limit_are_refused(
     start_gateway: StartGateway,
 ) -> None:
     gateway = start_gateway(delivery="external", max_listeners="2", max_listeners_per_subject="1")
@@ -236,7 +236,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_holds_up_no_other(
                 await until(
                     gateway.admin_url, lambda now: now.value("listeners", kind="stream") == 2
                 )
-                for _ in range(20):  # far less than what a kernel would keep for the deaf one
+                for _ in range(20):  # far less than what a kernel would keep for that client
                     uploaded = await client.upload(PATH, b"x", name=f"{'x' * 200}.bin")
                     await _until_registered(events, uploaded.upload_id)
                 while b"did not read its answer" not in gateway.log.read_bytes():
@@ -244,10 +244,10 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_holds_up_no_other(
 
 
 @pytest.mark.slow
-async def test_without_redis_a_waiting_client_is_told_all_the_same(
+async def test_a_waiting_client_gets_its_answer_without_redis(
     start_gateway: StartGateway, sandbox: Sandbox
 ) -> None:
-    """The gateway that answers has another Redis than the worker, so it hears nothing."""
+    """The gateway has another Redis than the worker, so it gets no notices."""
     with_worker = start_gateway(delivery="external")
     deaf = start_gateway(delivery="external", redis_url="redis://127.0.0.1:9/0")
     async with Client.open(with_worker.url, TOKENS["alice"]) as client:

@@ -84,7 +84,7 @@ async def test_no_other_url_serves_anything(external: Client) -> None:
         assert refused.json()["type"].endswith("file-not-found")
 
 
-async def test_the_current_generation_is_spelt_its_own_way(
+async def test_names_are_spelt_as_the_paths_generation_spells_them(
     external: Client, sandbox: Sandbox
 ) -> None:
     answer = await external.upload(
@@ -104,7 +104,7 @@ async def test_a_display_picture_is_the_hosted_file(external: Client) -> None:
     assert (await external.request("GET", url)).body == files.PNG
 
 
-async def test_the_upload_resource_tells_all_of_it_to_its_subject_only(external: Client) -> None:
+async def test_only_the_subject_can_read_the_upload_resource(external: Client) -> None:
     answer = await external.upload(
         CHANNEL_PATH, files.PDF, name="a b.pdf", content_type="text/plain"
     )

@@ -47,7 +47,7 @@ def assert_guarded(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize(("data", "content_type"), ACTIVE.values(), ids=ACTIVE)
-async def test_what_a_browser_would_run_is_saved_and_confined(
+async def test_types_that_a_browser_would_run_are_saved_and_confined(
     external: Client, data: bytes, content_type: str
 ) -> None:
     answer = await external.upload(PATH, data, name="a.png", content_type="image/png")
@@ -88,7 +88,7 @@ async def test_a_missing_file_is_reported_as_missing(
     assert served.headers["Content-Type"].startswith("application/problem+json")
 
 
-async def test_links_end_when_they_say(
+async def test_links_expire_when_they_say(
     start_gateway: StartGateway, worker: ForkedPart, environ: dict[str, str]
 ) -> None:
     assert worker.exit_status is None

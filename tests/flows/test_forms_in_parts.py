@@ -121,7 +121,9 @@ async def test_a_large_file_is_cut_in_its_parts(clients: tuple[Client, Client], 
     assert said["message"]["groupTag"] == "cats"
 
 
-async def test_whoever_is_cut_goes_on_where_bytes_stopped(clients: tuple[Client, Client]) -> None:
+async def test_a_client_that_was_cut_continues_where_its_bytes_stopped(
+    clients: tuple[Client, Client],
+) -> None:
     url = (await begin_form(clients[0])).headers["Location"]
     for end in (BEGIN - 3, BEGIN + 1000, END + 3):
         offset = await offset_of(clients[0], url)
@@ -132,7 +134,7 @@ async def test_whoever_is_cut_goes_on_where_bytes_stopped(clients: tuple[Client,
     assert (await said_of(clients[0], answer))["content"] == SMALL
 
 
-async def test_a_client_of_the_first_version_goes_on(client: Client) -> None:
+async def test_a_client_of_the_first_version_continues(client: Client) -> None:
     version = {"Upload-Draft-Interop-Version": "3"}
     own = version | {"Upload-Incomplete": "?1", "Content-Type": FORM_TYPE}
     begun = await client.request("POST", PATH, data=FORM[:99], headers=own)
@@ -172,7 +174,7 @@ async def test_a_key_leads_to_the_form_that_it_began(client: Client) -> None:
     assert whole.json() == answer.json()
 
 
-async def test_the_upload_says_how_far_it_is(client: Client) -> None:
+async def test_the_resource_says_how_far_the_form_is(client: Client) -> None:
     begun = await begin_form(client, data=FORM[: END + 10])
     assert begun.headers["Upload-Limit"].startswith(f"max-size={30 * MIB + 262144},")
     resource = await client.resource(begun.upload_id)

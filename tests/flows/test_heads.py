@@ -32,7 +32,7 @@ def gateway(
 
 
 def filled(size: int, request: bytes = LOOK) -> bytes:
-    """The head with as many more headers as make it so large."""
+    """The head, with more headers until it has that size."""
     missing = size - len(request)
     lines: list[bytes] = []
     while missing:
@@ -81,7 +81,7 @@ async def test_a_head_of_the_largest_size_is_accepted(gateway: Gateway, cut: int
         assert answer.status == 200
 
 
-async def test_a_head_that_nothing_could_mend_is_answered_at_once(gateway: Gateway) -> None:
+async def test_a_hopeless_head_is_answered_at_once(gateway: Gateway) -> None:
     for hopeless in (bytes.fromhex("16030100c8010000c40303"), LOOK[:-2] + b"X Y: z\r\n"):
         assert (await exchange(gateway.url, hopeless)).status == 400
         answer = await exchange(gateway.url, LOOK[:10], LOOK[10:-2] + hopeless, pause=0.05)

@@ -17,7 +17,7 @@ ASKED = 200
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[tuple[str, list[bytes]]]:
-    """One that answers anything, and the requests that it had."""
+    """An upstream that answers anything, and the requests that it received."""
     asked: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,7 +29,7 @@ async def upstream() -> AsyncIterator[tuple[str, list[bytes]]]:
         yield url, asked
 
 
-async def test_asking_whether_it_is_ready_costs_the_upstream_nothing(
+async def test_readiness_checks_send_nothing_to_the_upstream(
     start_gateway: StartGateway, upstream: tuple[str, list[bytes]]
 ) -> None:
     url, asked = upstream

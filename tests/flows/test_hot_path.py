@@ -1,4 +1,4 @@
-"""The hot path does not grow unseen: what it calls is counted, and held against a baseline.
+"""The hot path does not grow unseen: what it calls is counted, and compared with a baseline.
 
 A count does not depend on the clock. After a change that makes the path shorter, or one that is
 worth what it adds, write the new counts: `UPDATE_BASELINE=1 pytest tests/flows/test_hot_path.py`.
@@ -65,7 +65,7 @@ class Calls:
     """Counts the functions of the gateway that are called, and what its sockets are asked."""
 
     def __init__(self, port: int) -> None:
-        """Tell the gateway's sockets from the client's by the port that it listens on."""
+        """Distinguish the gateway's sockets from the client's, by the port that it listens on."""
         self.counts: Counter[str] = Counter()
         self._port = port
         self._aside: FrameType | None = None
@@ -85,7 +85,7 @@ class Calls:
                 self.counts["socket"] += 1
 
     def _is_of_gateway(self, asked: socket.socket) -> bool:
-        """Whether it is; the loop's own pair, by which threads wake it, has no addresses."""
+        """Whether it is; the sockets with which threads wake the loop have no addresses."""
         return asked.family == socket.AF_INET and asked.getpeername()[1] != self._port
 
     def _calls(self, frame: FrameType) -> None:
@@ -123,7 +123,7 @@ async def port(
     upstream: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[int]:
-    """A gateway in this very process, with what settings the test has, whose calls are counted."""
+    """A gateway in this process, with the test's settings; its calls are counted."""
     # What is asked of Redis by the clock is no part of the path, and more of it on a slow machine.
     monkeypatch.setattr(metrics, "_TICKS_A_LOOK", 1_000_000)
     configure_logs("warning")
@@ -173,7 +173,7 @@ async def test_a_passed_request_leaves_nothing_to_the_garbage_collector(port: in
 
 @pytest.mark.parametrize("port", [{}, LIMITED], indirect=True, ids=["free", "limited"])
 async def test_a_passed_request_creates_no_task(port: int) -> None:
-    """With quotas, either: the answer of Redis calls back."""
+    """Not even with quotas: Redis' answer runs a callback."""
     made = 0
 
     def make(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
@@ -204,7 +204,7 @@ async def test_an_upload_leaves_nothing_to_the_garbage_collector(port: int) -> N
 
 
 async def _left_of_each(request: Callable[[], Awaitable[None]]) -> dict[str, int]:
-    """The types of which each request leaves an object to the collector, in the best of rounds.
+    """The types of the objects that each request leaves to the collector, in the best of rounds.
 
     Whatever else the process does by the clock only adds to it.
     """

@@ -65,7 +65,9 @@ async def test_the_same_key_gets_the_same_answer(
     assert await made(sandbox, name) == 1
 
 
-async def test_many_at_once_are_one(either: Client, sandbox: Sandbox, key: str, name: str) -> None:
+async def test_many_requests_with_one_key_are_one_upload(
+    either: Client, sandbox: Sandbox, key: str, name: str
+) -> None:
     await sandbox.fault("POST", CHANNEL_PATH, delay=0.5)
     answers = await asyncio.gather(*(upload(either, key, name) for _ in range(6)))
     assert {answer.status for answer in answers} == {200}
@@ -111,7 +113,7 @@ async def test_invalid_idempotency_key_is_refused_before_the_body(either: Client
     assert (await upload(either, bad, "a.png")).status == 400
 
 
-async def test_what_was_refused_may_be_sent_again(
+async def test_a_refused_request_may_be_sent_again(
     either: Client, sandbox: Sandbox, key: str, name: str
 ) -> None:
     body = raw.form(files.PNG, filename=name)
@@ -160,7 +162,7 @@ async def test_a_relay_with_an_unknown_outcome_is_not_repeated(
     assert await made(sandbox, name) == before
 
 
-async def test_an_answer_that_was_kept_is_given_whatever_becomes_of_the_audit(
+async def test_a_kept_answer_is_returned_whatever_the_audit_finds(
     fast_relay: Client, store: S3Store, key: str, name: str
 ) -> None:
     first = await upload(fast_relay, key, name)
@@ -196,11 +198,11 @@ async def test_a_client_that_leaves_in_the_body_leaves_nothing(
     assert (await upload(either, key, name)).status == 200
     assert await made(sandbox, name) == 1
     async with asyncio.timeout(PATIENCE):
-        while len(await since(store, beginning)) > 2:  # file and record of what came whole
+        while len(await since(store, beginning)) > 2:  # file and record of what arrived as a whole
             await asyncio.sleep(0.1)
 
 
-async def test_a_client_that_leaves_before_it_is_asked_for_the_body_leaves_nothing(
+async def test_a_client_that_leaves_before_the_body_is_requested_leaves_nothing(
     either: Client, sandbox: Sandbox, key: str, name: str, store: S3Store
 ) -> None:
     head = raw.head(
@@ -220,7 +222,7 @@ async def test_a_client_that_leaves_before_it_is_asked_for_the_body_leaves_nothi
 
 
 async def released(store: S3Store, key: str) -> bool:
-    """Whether a request of Alice's with that key has come, and let go of it."""
+    """Whether a request of Alice's with that key has arrived, and released the key."""
     try:
         claim = await store.get(keys.claim("alice", key))
     except ObjectNotFound:

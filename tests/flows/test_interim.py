@@ -1,4 +1,4 @@
-"""Whole files whose clients learn from an interim response where to go on (iOS upload tasks)."""
+"""Whole files; an interim response says where their clients can resume (iOS upload tasks)."""
 
 import asyncio
 import hashlib
@@ -119,7 +119,7 @@ async def test_a_repeated_task_sends_one_message(client: Client, sandbox: Sandbo
         (spoken("9"), "Upload-Complete: ?1"),
     ],
 )
-async def test_who_speaks_no_known_version_gets_no_interim_response(
+async def test_a_client_of_an_unknown_version_gets_no_interim_response(
     client: Client, sandbox: Sandbox, lines: tuple[str, ...]
 ) -> None:
     async with begun(client, await sandbox.new_channel(), *lines) as task:
@@ -127,14 +127,14 @@ async def test_who_speaks_no_known_version_gets_no_interim_response(
         assert (await task.answer())[0] == "HTTP/1.1 200 OK"
 
 
-async def test_small_files_are_not_worth_it(client: Client, sandbox: Sandbox) -> None:
+async def test_small_files_get_no_interim_response(client: Client, sandbox: Sandbox) -> None:
     lines = (spoken("8"), "Upload-Complete: ?1")
     async with begun(client, await sandbox.new_channel(), *lines, size=1000) as task:
         await task.send(CONTENT[:1000])
         assert (await task.answer())[0] == "HTTP/1.1 200 OK"
 
 
-async def test_there_is_none_unless_the_operator_wants_it(
+async def test_there_is_no_interim_response_by_default(
     external_gateway: Gateway, sandbox: Sandbox
 ) -> None:
     lines = (spoken("8"), *TASKS["8"])

@@ -144,17 +144,17 @@ async def test_a_form_that_is_refused_is_answered(client: Client, sandbox: Sandb
 @pytest.mark.parametrize(
     "lines", [(TASKS["8"],), (spoken("2"), TASKS["8"])], ids=["none", "another"]
 )
-async def test_who_speaks_no_known_version_gets_no_interim_response(
+async def test_a_client_of_an_unknown_version_gets_no_interim_response(
     client: Client, sandbox: Sandbox, lines: tuple[str, ...]
 ) -> None:
     await assert_is_ordinary(client, sandbox, FORM, *lines)
 
 
-async def test_small_forms_are_not_worth_it(client: Client, sandbox: Sandbox) -> None:
+async def test_small_forms_get_no_interim_response(client: Client, sandbox: Sandbox) -> None:
     await assert_is_ordinary(client, sandbox, form_of(CONTENT[:1000]), spoken("8"), TASKS["8"])
 
 
-async def test_there_is_none_unless_the_operator_wants_it(
+async def test_there_is_no_interim_response_by_default(
     external_gateway: Gateway, sandbox: Sandbox
 ) -> None:
     async with Client.open(external_gateway.url, TOKENS["alice"]) as client:

@@ -1,4 +1,4 @@
-"""Two subjects in a storm of requests: neither ever sees what is the other's."""
+"""Two subjects with many requests at once: neither ever sees the other's uploads."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ SUBJECTS = tuple(TOKENS)
 
 @dataclass
 class Storm:
-    """What was done by whom, at several gateways of one fleet."""
+    """What each subject did, at several gateways of one fleet."""
 
     gateways: tuple[Gateway, ...]
     client: Client
@@ -31,7 +31,7 @@ class Storm:
     seen: Counter[str] = field(default_factory=Counter)
 
     async def blow(self, subject: str) -> None:
-        """One subject's requests, one after the other, beside all of the others'."""
+        """One subject's requests, one after the other, at the same time as all of the others'."""
         other = next(one for one in SUBJECTS if one != subject)
         for _ in range(ROUNDS // AT_ONCE):
             act = self.chance.choice([self.upload, self.repeat, self.spy, self.list, self.read])
@@ -46,7 +46,7 @@ class Storm:
         return await self._send(subject, {})
 
     async def repeat(self, subject: str, other: str) -> None:
-        """The same idempotency key of both: the first answer is that of the subject's own."""
+        """Both use the same idempotency key: each gets the answer of its own first request."""
         key = {"Idempotency-Key": f"storm-{self.chance.randrange(4)}"}
         await asyncio.gather(self._send(subject, key), self._send(other, key))
 
@@ -98,7 +98,7 @@ def _apart_from_ids(answer: Answer) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("everything")
 @pytest.mark.parametrize("delivery", ["relay", "external"])
-async def test_two_subjects_never_see_each_others(
+async def test_two_subjects_never_see_each_others_uploads(
     start_gateway: StartGateway, delivery: str
 ) -> None:
     gateways = (start_gateway(delivery=delivery), start_gateway(delivery=delivery, engine="plain"))

@@ -1,4 +1,4 @@
-"""A list of many uploads, of which few are asked for."""
+"""A list of many uploads; few match the query."""
 
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -37,7 +37,7 @@ def upload_of(subject: str, state: State) -> Upload:
     )
 
 
-async def test_the_oldest_of_many_is_found_by_paging_a_bounded_way_at_a_time(
+async def test_the_oldest_of_many_is_found_in_pages_of_bounded_work(
     start_gateway: StartGateway, own_redis_url: str, redis: Redis
 ) -> None:
     subject = f"subject-{uuid4()}"

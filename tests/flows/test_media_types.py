@@ -28,14 +28,14 @@ WRONG = [("page.html", "text/plain"), ("archive.zip", "image/jpeg"), ("picture.j
 
 @pytest.fixture
 def deleting(start_gateway: StartGateway, external: Client) -> Client:
-    """Alice, at a gateway that relays and deletes the messages of what is not what it is called."""
+    """Alice, at a gateway that relays, and deletes messages with a wrong type."""
     gateway = start_gateway(delivery="relay", on_mismatch="delete")
     return Client(external.session, gateway.url, external.token)
 
 
 @pytest.fixture
 def strict(start_gateway: StartGateway, external: Client, tmp_path: Path) -> Client:
-    """Alice, at a gateway that hosts files and wants them to be what they are called."""
+    """Alice, at a gateway that hosts files with `require_match`."""
     config = tmp_path / "gateway.toml"
     config.write_text('[[routes]]\npath = "/v1/**/messages"\nrequire_match = true\n')
     gateway = start_gateway(delivery="external", config=str(config))
@@ -59,7 +59,7 @@ async def test_other_names_of_a_type_delete_no_message(deleting: Client, sandbox
         assert answer.json() not in await sandbox.messages()
 
 
-async def test_other_names_of_a_type_match_where_types_must(strict: Client) -> None:
+async def test_other_names_of_a_type_satisfy_require_match(strict: Client) -> None:
     for name, declared in HONEST:
         answer = await strict.upload(
             CHANNEL_PATH, (FILES / name).read_bytes(), name=name, content_type=declared

@@ -1,4 +1,4 @@
-"""What a gateway and its workers tell to Prometheus."""
+"""What a gateway and its workers report to Prometheus."""
 
 import asyncio
 import sys
@@ -60,7 +60,7 @@ async def test_a_relay_is_counted_by_route_delivery_and_outcome(
         gateway.url, raw.head(MESSAGES, bearer, raw.FORM_TYPE, length) + raw_body, until=b'"id"'
     )
     assert answer.status == 200
-    # In one piece, too: ChatKitty cannot refuse it before the end of its body has come.
+    # In one piece, too: ChatKitty cannot refuse it before it has its whole body.
     unknown = raw.head("/v1/channels/999999/messages", bearer, raw.FORM_TYPE, length)
     refused = await raw.exchange(gateway.url, unknown + raw_body, until=b"}")
     assert refused.status == 404
@@ -175,7 +175,7 @@ def four(
 
 
 async def _take_24(four: tuple[str, str, int]) -> float:
-    """Have them take uploads; how many they have then taken in all."""
+    """Send them uploads; returns how many they have accepted in all."""
     url, admin_url, _ = four
     start = await until(admin_url, lambda it: it.value("processes") == 4)
     taken = start.value("uploads_total", outcome="taken") + 24
@@ -187,7 +187,7 @@ async def _take_24(four: tuple[str, str, int]) -> float:
 
 
 @pytest.mark.slow
-async def test_any_of_four_processes_tells_what_all_have_counted(
+async def test_any_of_four_processes_reports_the_sum_of_all(
     four: tuple[str, str, int],
 ) -> None:
     taken = await _take_24(four)
@@ -217,7 +217,7 @@ async def test_no_count_falls_when_one_of_them_is_killed(four: tuple[str, str, i
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pool", "processes"), [("threads", 1), ("processes", 3)])
-async def test_a_worker_tells_what_its_steps_did_whatever_its_pool(
+async def test_a_worker_reports_its_steps_whatever_its_pool(
     environ: dict[str, str], external_gateway: Gateway, tmp_path: Path, pool: str, processes: int
 ) -> None:
     port = free_port()
@@ -230,7 +230,7 @@ async def test_a_worker_tells_what_its_steps_did_whatever_its_pool(
             assert start.value("upload_ends_total", state="registered") == 0
             for _ in range(4):
                 assert (await client.upload(MESSAGES, files.PNG)).status == 200
-            # Other workers of this test run may take some; a child tells of itself late.
+            # Other workers of this test run may process some; a child reports its counts late.
             found = await until(
                 url,
                 lambda it: (
@@ -263,7 +263,7 @@ async def test_an_upload_in_several_requests_counts_once(external_gateway: Gatew
     assert found.value("bytes_not_resent_total", dialect="draft-8") == saved + 20
 
 
-async def test_the_sweeper_tells_how_much_waits_and_since_when(
+async def test_the_sweeper_reports_how_much_waits_and_since_when(
     environ: dict[str, str], external_gateway: Gateway
 ) -> None:
     async with open_backends(load(environ)) as backends:

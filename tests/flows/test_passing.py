@@ -40,7 +40,7 @@ _OF_ONE_TIME = {"timestamp", "request_id", "upload_id", "seconds", "module", "pi
 """Fields of an event in the log that differ from one time to the next."""
 
 _ENDS = {"request", "request.unreadable"}
-"""Events of which each request has one."""
+"""Events that each request has once."""
 
 _COUNTED = {"requests", "uploads", "problems", "received_bytes"}
 """Metrics that must be the same. What was sent of an answer that was cut, aiohttp does not know."""
@@ -53,7 +53,7 @@ async def pair(environ: dict[str, str], servers_dir: Path) -> AsyncIterator[Pair
 
 
 async def ask(url: str, request: bytes) -> list[Any]:
-    """What the client is told of the request, and of the next one on its connection."""
+    """The answers to the request, and to the next one on its connection."""
     async with Line.open(url) as line:
         await line.send([request])
         told: list[Any] = []
@@ -72,7 +72,7 @@ async def ask(url: str, request: bytes) -> list[Any]:
 
 
 def content(reply: Reply) -> tuple[Any, ...]:
-    """As much of an answer as does not differ from one time to the next."""
+    """The part of an answer that does not differ from one time to the next."""
     headers = sorted(
         (name, _SECONDS.sub("seconds", value) if name in _TIMED else value)
         for name, value in reply.headers
@@ -88,7 +88,7 @@ def content(reply: Reply) -> tuple[Any, ...]:
 
 
 async def compare(pair: Pair, cases: dict[str, bytes]) -> list[str]:
-    """What of the cases comes to something else by the other engine."""
+    """The cases that have another result with the other engine."""
     faults = []
     pair.upstream.take()  # what another test has sent
     before = {engine: await counted(gateway) for engine, gateway in pair.gateways.items()}
@@ -146,14 +146,14 @@ async def test_both_engines_read_each_request_alike(pair: Pair) -> None:
 
 
 HALF = b"HTTP/1.1 200 OK\r\nX-Left: over\r\n"
-"""A body that begins like an answer: for the parser, no fault if it stands behind one to HEAD."""
+"""A body that begins like an answer: the parser accepts it after an answer to HEAD."""
 
 
 BROKEN_LATE = {
     *("more-than-its-length", "cut-in-body", "chunk-of-garbage", "chunks-cut"),
     *("cut-after-much", "chunks-cut-after-much", "garbage-after-much"),
 }
-"""Answers with a sound head: a 502 if the fault is read with it, else cut off behind it."""
+"""Answers with a sound head: a 502 if the fault is read with it, otherwise cut off after it."""
 
 
 def answers() -> dict[str, Script]:

@@ -1,4 +1,4 @@
-"""What passes through as it comes: bodies in pieces, sides that are slow, silent or gone."""
+"""What passes through in time: bodies in pieces, and sides that are slow, silent or gone."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 LAST = b"0\r\n\r\n"
 IMPATIENT = {"GATEWAY_BODY_TIMEOUT": "1", "GATEWAY_ANSWER_TIMEOUT": "1.5"}
 LARGE = 48 * MIB
-"""More than kernels and the gateway's buffers take."""
+"""More than kernels and the gateway's buffers hold."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

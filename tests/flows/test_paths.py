@@ -40,7 +40,7 @@ allowed_types = ["image/*"]
 
 @dataclass(frozen=True)
 class Gateways:
-    """The same gateway with either engine, before the same upstream."""
+    """The same gateway with either engine, in front of the same upstream."""
 
     each: tuple[Gateway, Gateway]
     upstream: Recorder
@@ -173,7 +173,7 @@ async def test_a_preflight_needs_no_token(gateways: Gateways) -> None:
         assert (seen.method, seen.target) == ("OPTIONS", "/v1/scoped/x")
         for other in others:
             assert (await exchange(gateway.url, other)).status in (401, 403)
-        # ChatKitty is asked whose a token is, and nothing else.
+        # ChatKitty is only asked about the token.
         assert {seen.target for seen in gateways.upstream.take()} <= {"/v1/application"}
 
 
@@ -205,7 +205,7 @@ async def test_a_type_without_a_body_makes_no_upload(gateways: Gateways) -> None
 
 
 @pytest.mark.usefixtures("everything")
-async def test_a_route_that_says_external_hosts_or_refuses(
+async def test_an_external_route_hosts_or_refuses(
     start_gateway: StartGateway, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     file = tmp_path / "gateway.toml"
@@ -271,7 +271,7 @@ FILE_SPELLINGS = [
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
-async def test_what_opens_a_file_is_neither_logged_nor_sent_on(
+async def test_the_url_of_a_file_is_neither_logged_nor_sent_on(
     gateways: Gateways, method: str
 ) -> None:
     token = secrets.token_urlsafe(32)
@@ -297,7 +297,7 @@ async def test_what_opens_a_file_is_neither_logged_nor_sent_on(
         ("/gateway/healthz", "GET, HEAD"),
     ],
 )
-async def test_own_paths_have_no_other_methods(gateways: Gateways, path: str, allowed: str) -> None:
+async def test_own_paths_refuse_other_methods(gateways: Gateways, path: str, allowed: str) -> None:
     refused = ["POST", "PUT", "OPTIONS"]
     if path != "/gateway/uploads/x":  # else it may end an upload in several requests
         refused.append("DELETE")

@@ -1,4 +1,4 @@
-"""Behind a balancer, the log has the client's address; nobody else can set it."""
+"""Behind a balancer, the log has the client's address; only trusted proxies can set it."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ PATH = f"/v1/channels/{CHANNEL}/messages"
 
 
 async def logged(gateway: Gateway, **member: str) -> dict[str, Any]:
-    """The event of the request that bears the member."""
+    """The event of the request with the member."""
     async with asyncio.timeout(20):
         while True:
             events = [json.loads(line) for line in gateway.log.read_text().splitlines()]
@@ -47,6 +47,6 @@ async def test_the_client_of_a_request_is_logged(
         assert (await logged(gateway, path="/gateway/uploads"))["client"] == client
 
 
-def test_what_is_no_network_is_refused(environ: dict[str, str]) -> None:
+def test_a_trusted_proxy_that_is_no_network_is_refused(environ: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="GATEWAY_TRUSTED_PROXIES"):
         load({**environ, "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8,balancer"})

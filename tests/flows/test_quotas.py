@@ -57,7 +57,7 @@ def gateways(fleet_environ: dict[str, str], servers_dir: Path) -> Iterator[dict[
 
 @pytest.fixture(autouse=True)
 def redis(module_redis_url: str) -> Iterator[Redis]:
-    """Where the quotas are, of which nothing is used yet."""
+    """The Redis with the quotas; nothing of them is used yet."""
     with Redis.from_url(module_redis_url) as client:
         client.flushdb()
         yield client
@@ -122,7 +122,7 @@ async def test_requests_of_every_sort_count_until_there_are_too_many(alice: Clie
         assert left(answer)["requests"] == 0
 
 
-async def test_the_fleet_counts_as_one_and_each_subject_for_itself(
+async def test_a_fleet_counts_together_and_each_subject_separately(
     gateways: dict[str, Gateway],
 ) -> None:
     async with Client.open("", TOKENS["alice"]) as client:
@@ -135,7 +135,7 @@ async def test_the_fleet_counts_as_one_and_each_subject_for_itself(
             assert bob.status in (200, 202)
 
 
-async def test_no_more_are_admitted_at_once_than_in_turn(alice: Client) -> None:
+async def test_concurrent_requests_are_admitted_up_to_the_limit(alice: Client) -> None:
     answers = await asyncio.gather(
         *(alice.request("GET", "/gateway/uploads") for _ in range(5 * REQUESTS))
     )
@@ -154,7 +154,7 @@ async def test_bytes_are_counted_by_the_declared_length(alice: Client) -> None:
     assert never.json()["type"].endswith(":larger-than-quota")
 
 
-async def test_a_chunked_body_is_counted_as_it_came_and_the_next_one_pays(
+async def test_a_chunked_body_that_exceeds_the_quota_is_charged_to_the_next(
     alice: Client, gateway: Gateway
 ) -> None:
     body = raw.form(bytes(BYTES + 1))
@@ -167,7 +167,7 @@ async def test_a_chunked_body_is_counted_as_it_came_and_the_next_one_pays(
     assert left(await alice.request("GET", "/gateway/uploads"))["bytes"] == 0
 
 
-async def test_what_never_came_is_given_back(alice: Client, gateway: Gateway) -> None:
+async def test_bytes_that_never_arrived_are_given_back(alice: Client, gateway: Gateway) -> None:
     length = f"Content-Length: {BYTES}"
     head = raw.head(MESSAGES, AUTHORIZATION, raw.FORM_TYPE, length)
     await raw.abandon(gateway.url, [head, raw.form(bytes(1000))[:500]])
@@ -181,17 +181,19 @@ async def test_what_never_came_is_given_back(alice: Client, gateway: Gateway) ->
             await asyncio.sleep(0.1)
 
 
-async def test_a_refused_upload_is_not_asked_for_its_body(alice: Client, gateway: Gateway) -> None:
+async def test_the_body_of_a_refused_upload_is_not_requested(
+    alice: Client, gateway: Gateway
+) -> None:
     for _ in range(REQUESTS):
         await alice.request("GET", "/gateway/uploads")
     headers = (AUTHORIZATION, raw.FORM_TYPE, "Content-Length: 1000", "Expect: 100-continue")
     answer = await raw.exchange(gateway.url, raw.head(MESSAGES, *headers), until=b"\r\n\r\n")
     assert answer.status == 429
     assert b"100 Continue" not in answer.data
-    assert b"\r\nConnection: close\r\n" in answer.data  # nobody knows what comes next on it
+    assert b"\r\nConnection: close\r\n" in answer.data  # what follows on it is unknown
 
 
-async def test_an_allowed_upload_is_asked_for_its_body(gateway: Gateway) -> None:
+async def test_the_body_of_an_admitted_upload_is_requested(gateway: Gateway) -> None:
     body = raw.form(b"x")
     expecting = ("Expect: 100-continue", f"Content-Length: {len(body)}", "Connection: close")
     head = raw.head(MESSAGES, AUTHORIZATION, raw.FORM_TYPE, *expecting, "Prefer: respond-async")
@@ -244,7 +246,7 @@ async def test_callers_with_different_grants_share_nothing(gateway: Gateway) -> 
 async def test_keys_in_redis_expire_and_contain_no_names(alice: Client, redis: Redis) -> None:
     await upload(alice, 100)
     for name in redis.scan_iter("quota:*"):
-        assert redis.pttl(name) != -1  # which it would be without a limit
+        assert redis.pttl(name) != -1  # which would be admitted without a limit
         assert re.fullmatch(rb"quota:[0-9a-f]{64}:(requests|bytes|uploads)", name)
 
 

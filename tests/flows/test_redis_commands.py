@@ -24,7 +24,7 @@ NOT_OF_UPLOADS = (
     *("celeryev", "unacked_mutex", "ZRANGE unacked_index", "_kombu"),
     "EXISTS",  # the test's own
 )
-"""Words in commands that are sent by the clock, also by it, and as connections are opened."""
+"""Words in commands that are sent periodically, also by Redis, or when connections open."""
 
 OF_A_MESSAGE = {
     "LPUSH": 1,
@@ -48,7 +48,7 @@ MOST_OF_AN_UPLOAD = {
 @pytest.mark.parametrize("at_once", [1, 8])
 @pytest.mark.parametrize("delivery", ["relay", "external"])
 @pytest.mark.usefixtures("sandbox_server")
-async def test_commands_of_an_upload(
+async def test_an_upload_sends_the_listed_commands_to_redis(
     delivery: str,
     at_once: int,
     environ: dict[str, str],

@@ -32,7 +32,7 @@ async def clean(store: S3Store) -> AsyncIterator[None]:
     before = await _objects(store)
     yield
     async with asyncio.timeout(PATIENCE):
-        # What an earlier test had under way may have ended in the meantime.
+        # Uploads of an earlier test may have ended in the meantime.
         while not await _objects(store) <= before:
             await asyncio.sleep(0.05)
 
@@ -45,7 +45,7 @@ async def _objects(store: S3Store) -> set[str]:
 
 @pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize("token", ["wrong", ""])
-async def test_a_bad_token_is_refused_before_the_body_is_asked_for(
+async def test_a_bad_token_is_refused_before_the_body_is_requested(
     client: Client, sandbox: Sandbox, token: str
 ) -> None:
     await sandbox.forget_requests()
@@ -131,7 +131,7 @@ async def test_the_answer_to_a_broken_form_says_where_it_is_broken(
 
 
 @pytest.mark.parametrize("body", [form(b""), form(b"x", name="document"), form(b"x" * 99)[:-20]])
-async def test_refusals_by_chatkitty_have_its_own_words(relay: Client, body: bytes) -> None:
+async def test_chatkittys_refusals_are_passed_on_word_for_word(relay: Client, body: bytes) -> None:
     request = head(CHANNEL_PATH, AUTHORIZATION, FORM_TYPE, f"Content-Length: {len(body)}")
     answer = await exchange(relay.url, request + body, until=b'"timestamp"')
     assert answer.status == 400
@@ -190,7 +190,7 @@ async def test_chatkitty_answers_for_its_own_unknown_routes(client: Client) -> N
     assert (answer.status, answer.json()["error"]) == (404, "ResourceNotFoundError")
 
 
-async def test_the_gateways_own_resources_take_their_methods_only(client: Client) -> None:
+async def test_own_resources_accept_only_their_methods(client: Client) -> None:
     answer = await client.request("DELETE", "/gateway/uploads")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
     assert (
@@ -247,7 +247,7 @@ async def test_broken_framing_is_a_client_error_and_frees_what_was_reserved(
         body = form(bytes(1000))[:-20]
         start = head(CHANNEL_PATH, AUTHORIZATION, FORM_TYPE, "Transfer-Encoding: chunked")
         start += b"%x\r\n%s\r\n" % (len(body), body)
-        for pause in (0.0, 0.05, 0.05):  # read together, or while the upload is under way
+        for pause in (0.0, 0.05, 0.05):  # read together, or while the upload is in progress
             answer = await exchange(gateway.url, start, tail, until=b"\r\n\r\n", pause=pause)
             assert answer.status == 400
         async with Client.open(gateway.url, TOKENS["alice"]) as client:

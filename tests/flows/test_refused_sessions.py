@@ -1,4 +1,4 @@
-"""What a client must not reach by an upload in several requests."""
+"""What a client must not achieve with an upload in several requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -48,7 +48,7 @@ def relay(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def strict(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
-    """A gateway that asks for a scope which no token has."""
+    """A gateway that requires a scope that no token has."""
     with Gateway.start(settings | {"GATEWAY_AUTH_SCOPES": "uploads"}, servers_dir) as gateway:
         yield gateway
 
@@ -67,7 +67,7 @@ async def client(gateway: Gateway) -> AsyncIterator[Client]:
 
 
 @pytest.mark.parametrize("dialect", [DRAFT | PART, TUS | CONTENT], ids=["draft", "tus"])
-async def test_a_length_that_is_told_late_is_held_to_the_limit(
+async def test_a_length_that_is_announced_late_has_the_same_limit(
     client: Client, dialect: dict[str, str]
 ) -> None:
     async def body() -> AsyncIterator[bytes]:
@@ -94,7 +94,7 @@ def _apart_from_the_request(answer: Answer) -> tuple[int, set[str], dict[str, An
 
 @pytest.mark.parametrize("dialect", [{}, DRAFT, TUS], ids=["none", "draft", "tus"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PATCH", "DELETE"])
-async def test_another_subjects_upload_is_told_from_none_by_nothing(
+async def test_another_subjects_upload_looks_like_none(
     client: Client, method: str, dialect: Mapping[str, str]
 ) -> None:
     kind = CONTENT if "Tus-Resumable" in dialect else PART
@@ -110,7 +110,7 @@ async def test_another_subjects_upload_is_told_from_none_by_nothing(
 
 
 @pytest.mark.parametrize("dialect", [DRAFT, TUS], ids=["draft", "tus"])
-async def test_an_upload_whose_state_cannot_be_read_is_kept_until_it_can(
+async def test_an_upload_with_an_unreadable_state_is_kept(
     client: Client, store: S3Store, dialect: Mapping[str, str]
 ) -> None:
     begun = await (create(client, {"Upload-Length": "9"}) if dialect is TUS else begin(client))
@@ -134,7 +134,7 @@ async def test_an_upload_whose_state_cannot_be_read_is_kept_until_it_can(
     assert head.headers["Upload-Offset"] == "4"
 
 
-async def test_a_subject_may_have_only_so_many_open_uploads(limited: Gateway) -> None:
+async def test_the_open_uploads_of_a_subject_are_limited(limited: Gateway) -> None:
     async with Client.open(limited.url, TOKENS["alice"]) as client:
         first, second = [await begin(client), await create(client, {"Upload-Length": "9"})]
         keyed = {"Upload-Length": "9", "Idempotency-Key": "third"}
@@ -143,7 +143,7 @@ async def test_a_subject_may_have_only_so_many_open_uploads(limited: Gateway) ->
             assert answer.status == 429, answer.body
             assert answer.json()["violated-policies"] == ["gateway-sessions"]
             assert answer.headers["Retry-After"] == "2"
-        for each in (first, second):  # the refused one has taken the place of none
+        for each in (first, second):  # the refused one has occupied no place
             head = await client.request("HEAD", each.headers["Location"], headers=DRAFT)
             assert head.status == 204
         place = second.headers["Location"]
@@ -155,7 +155,7 @@ async def test_a_subject_may_have_only_so_many_open_uploads(limited: Gateway) ->
         assert (await create(client, keyed)).headers["Location"] == answer.headers["Location"]
 
 
-async def test_who_asks_how_far_an_upload_is_needs_no_place_of_an_upload(limited: Gateway) -> None:
+async def test_a_head_does_not_count_as_an_upload(limited: Gateway) -> None:
     go_on = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
@@ -206,7 +206,7 @@ async def test_a_repeated_end_by_tus_is_no_error_whatever_became_of_it(client: C
     ],
     ids=["raw", "tus", "more by the draft", "more by tus", "form"],
 )
-async def test_who_asks_is_known_before_what_is_asked_is_judged(
+async def test_the_caller_is_known_before_the_request_is_judged(
     client: Client, method: str, path: str, lines: Mapping[str, str]
 ) -> None:
     body = {"data": b"abc", "headers": dict(lines)}
@@ -220,7 +220,7 @@ async def test_who_asks_is_known_before_what_is_asked_is_judged(
 @pytest.mark.parametrize(
     ("door", "supported"), [("raw", "POST, PUT, OPTIONS"), ("tus", "POST, OPTIONS")]
 )
-async def test_a_door_says_what_it_supports(
+async def test_a_405_lists_what_the_endpoint_supports(
     client: Client, door: str, supported: str, method: str
 ) -> None:
     lines = {} if method in {"GET", "HEAD"} else TUS | CONTENT
@@ -228,7 +228,7 @@ async def test_a_door_says_what_it_supports(
     assert (answer.status, answer.headers["Allow"]) == (405, supported)
 
 
-async def test_a_query_that_is_no_text_is_refused(client: Client, gateway: Gateway) -> None:
+async def test_a_query_that_is_not_utf8_is_refused(client: Client, gateway: Gateway) -> None:
     lines = (f"Authorization: Bearer {client.token}", "Connection: close", "Content-Length: 3")
     answer = await exchange(gateway.url, head(f"/gateway/raw{PATH}?groupTag=%FF", *lines) + b"abc")
     assert answer.status == 400
@@ -283,7 +283,7 @@ async def test_a_relayed_upload_is_not_continued_before_its_end_or_after(relay: 
 
 
 @pytest.mark.parametrize("dialect", [DRAFT, TUS], ids=["draft", "tus"])
-async def test_who_continues_an_upload_needs_the_scopes_of_its_creation(
+async def test_continuing_an_upload_needs_the_scopes_of_its_creation(
     client: Client, strict: Gateway, dialect: Mapping[str, str]
 ) -> None:
     place = urlsplit((await begin(client)).headers["Location"]).path

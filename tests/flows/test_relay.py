@@ -1,4 +1,4 @@
-"""`relay`: what the client sends is what ChatKitty gets, and the workers look at it afterwards."""
+"""`relay`: ChatKitty gets what the client sends, and workers check it afterwards."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ async def test_the_answer_is_chatkittys_own(relay: Client, sandbox: Sandbox) -> 
     assert (await relay.end_of(answer.upload_id))["state"] == "audited"
 
 
-async def test_the_resource_tells_what_passed_by(relay: Client) -> None:
+async def test_the_resource_describes_what_was_relayed(relay: Client) -> None:
     answer = await relay.upload(CHANNEL_PATH, files.PNG, name="cat.png", content_type="image/png")
     resource = await relay.end_of(answer.upload_id)
     file = resource["file"]
@@ -70,7 +70,7 @@ TOLD_ELSEWHERE = {
     "film.mp4": "video/mp4",
     "voice.m4a": "audio/mp4",
 }
-"""Files that their first 4 KiB do not tell, with what they are."""
+"""Files that cannot be identified by their first 4 KiB, with their types."""
 
 
 def told_elsewhere(name: str) -> bytes:
@@ -84,7 +84,7 @@ def told_elsewhere(name: str) -> bytes:
 
 
 @pytest.mark.slow
-async def test_type_not_in_the_head_is_found_in_the_rest(relay: Client) -> None:
+async def test_a_type_that_the_head_does_not_show_is_found_in_the_rest(relay: Client) -> None:
     for name, kind in TOLD_ELSEWHERE.items():
         data = told_elsewhere(name)
         assert len(data) > 4096

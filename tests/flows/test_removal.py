@@ -156,10 +156,10 @@ async def test_naming_another_users_picture_cannot_delete_it(alice: Client, stor
     assert (await alice.request("GET", url)).status == 200
 
 
-async def test_what_another_application_does_not_know_is_not_gone(
+async def test_a_message_unknown_to_another_application_is_not_gone(
     alice: Client, store: S3Store, backends: Backends, sandbox: Sandbox
 ) -> None:
-    """As where the gateway is given credentials of another one while an order waits."""
+    """The gateway gets credentials of another application while an order waits."""
     answer = await sent(alice)
     path = f"/v1/messages/{answer.json()['id']}"
     caller = CallersOwn(f"Bearer {alice.token}")
@@ -209,7 +209,9 @@ async def test_a_subject_deletes_its_upload_and_no_others(alice: Client, store: 
     assert (again.status, again.body) == (204, b"")
 
 
-async def test_files_stay_unless_it_is_set(external: Client, store: S3Store) -> None:
+async def test_files_stay_unless_their_removal_is_configured(
+    external: Client, store: S3Store
+) -> None:
     answer = await sent(external)
     path = f"/gateway/uploads/{answer.upload_id}"
     refused = await external.request("DELETE", path)
@@ -219,7 +221,7 @@ async def test_files_stay_unless_it_is_set(external: Client, store: S3Store) -> 
     assert await is_there(store, answer)
 
 
-async def test_a_relayed_file_is_not_ours_to_remove(
+async def test_a_relayed_file_is_not_removed(
     start_gateway: StartGateway, worker: ForkedPart
 ) -> None:
     assert worker.exit_status is None
@@ -292,7 +294,7 @@ async def test_whatever_replaces_a_picture_takes_its_file(
         relay = start_gateway(delivery="relay", delete_files="true")
         headers = {"Idempotency-Key": first.upload_id} if "key" in by else {}
         async with Client.open(relay.url, alice.token) as client:
-            for _ in range(2):  # the repetition has none to take with it
+            for _ in range(2):  # the repetition has no file to remove
                 answer = await client.upload(PICTURE, files.PNG, name="r.png", headers=headers)
                 assert answer.status == 200
     elif by == "reference":
@@ -361,7 +363,7 @@ async def test_slow_picture_upload_still_removes_the_replaced_file(
         async with asyncio.timeout(PATIENCE):
             while not (orders := [info.key async for info in store.list(keys.REMOVALS)]):
                 await asyncio.sleep(0.05)
-        for order in orders:  # as a worker does that sees the first picture still
+        for order in orders:  # as a worker that still sees the first picture
             await store.delete(order)
         yield body[10:]
 

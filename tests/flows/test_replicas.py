@@ -1,4 +1,4 @@
-"""Each request about an upload goes to another replica, and none needs another's memory."""
+"""Each request about an upload goes to another replica, and no replica needs another's memory."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -28,7 +28,7 @@ delivery = "relay"
 
 
 class Alternating:
-    """Alice, whose every request comes to another gateway than the one before."""
+    """Alice; each of her requests reaches another gateway than the one before."""
 
     def __init__(self, clients: Iterable[Client]) -> None:
         self._clients = cycle(clients)
@@ -71,7 +71,9 @@ async def alice(
         yield Alternating([Client(session, one.url, TOKENS["alice"]) for one in replicas])
 
 
-async def test_a_hosted_upload(alice: Alternating, sandbox: Sandbox) -> None:
+async def test_the_requests_of_a_hosted_upload_may_reach_any_gateway(
+    alice: Alternating, sandbox: Sandbox
+) -> None:
     name, key = f"{uuid4()}.png", f'"{uuid4()}"'
     asynchronous = {"Prefer": "respond-async", "Idempotency-Key": key}
     taken = await alice.upload(PATH, name=name, headers=asynchronous)
@@ -108,7 +110,7 @@ async def test_waiter_in_another_process_gets_the_answer(
     assert len(made) == 1
 
 
-async def test_a_relayed_upload(alice: Alternating) -> None:
+async def test_the_requests_of_a_relayed_upload_may_reach_any_gateway(alice: Alternating) -> None:
     name, key = f"{uuid4()}.png", f'"{uuid4()}"'
     answer = await alice.upload(RELAYED, name=name, headers={"Idempotency-Key": key})
     assert answer.status == 200

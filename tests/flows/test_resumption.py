@@ -1,4 +1,4 @@
-"""What is not resumed: nothing promises it, and no part is taken for the whole.
+"""What is not resumed: the gateway does not promise it, and treats no part as the whole.
 
 What is resumed is in `test_sessions.py`, and forms in `test_forms_in_parts.py`.
 """
@@ -55,7 +55,7 @@ NO_FORMS = {
 
 @dataclass(frozen=True)
 class Ways:
-    """A gateway by each engine, and one that hosts, before the same upstream."""
+    """A gateway with each engine, and one that hosts, in front of the same upstream."""
 
     relays: tuple[Gateway, ...]
     hosts: Gateway
@@ -107,7 +107,7 @@ def assert_refused(answer: RawAnswer, upstream: Recorder) -> None:
 
 
 @pytest.mark.parametrize("lines", WHOLE.values(), ids=WHOLE)
-async def test_a_complete_upload_is_accepted_whatever_it_offers(
+async def test_a_complete_upload_is_accepted_if_it_offers_to_resume(
     ways: Ways, lines: tuple[str]
 ) -> None:
     for gateway in ways.relays:
@@ -123,7 +123,7 @@ async def test_a_complete_upload_is_accepted_whatever_it_offers(
 
 
 @pytest.mark.parametrize("lines", PARTIAL.values(), ids=PARTIAL)
-async def test_a_part_is_not_taken_for_the_whole(
+async def test_a_part_is_not_treated_as_the_whole_file(
     ways: Ways, off: Gateway, lines: tuple[str]
 ) -> None:
     for gateway in (*ways.relays, off):
@@ -138,16 +138,14 @@ async def test_no_form_is_continued_that_did_not_begin_here(ways: Ways) -> None:
 @pytest.mark.parametrize(
     "lines", [PARTIAL["on the second line"], ("Upload-Incomplete: ?1",)], ids=["two", "another's"]
 )
-async def test_who_says_two_things_is_not_believed_either(
-    ways: Ways, lines: tuple[str, ...]
-) -> None:
+async def test_contradicting_headers_are_refused_too(ways: Ways, lines: tuple[str, ...]) -> None:
     answer = await exchange(ways.hosts.url, upload(*lines))
     assert answer.status == 400
     assert ways.upstream.take() == []
 
 
 @pytest.mark.parametrize(("method", "lines", "body"), NO_FORMS.values(), ids=NO_FORMS)
-async def test_nothing_is_begun_that_could_not_be_finished(
+async def test_no_upload_begins_that_could_not_be_finished(
     ways: Ways, method: str, lines: tuple[str], body: bytes
 ) -> None:
     length = (f"Content-Length: {len(body)}",) if body else ()
@@ -157,7 +155,7 @@ async def test_nothing_is_begun_that_could_not_be_finished(
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "GET", "POST"])
-async def test_what_passes_through_promises_nothing(ways: Ways, method: str) -> None:
+async def test_passed_requests_are_promised_no_resumption(ways: Ways, method: str) -> None:
     for gateway in ways.each:
         lines = ("Content-Type: application/json", "Upload-Draft-Interop-Version: 8")
         request = head("/v1/users", *ASKS, *lines, "Content-Length: 2", method=method) + b"{}"
@@ -169,9 +167,7 @@ async def test_what_passes_through_promises_nothing(ways: Ways, method: str) -> 
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "POST", "PATCH", "DELETE"])
-async def test_the_gateways_own_paths_promise_nothing_if_that_is_off(
-    off: Gateway, method: str
-) -> None:
+async def test_own_paths_promise_no_resumption_if_it_is_off(off: Gateway, method: str) -> None:
     path = "/gateway/uploads/0199f0c2-0000-7000-8000-000000000000"
     request = head(path, *ASKS, _TUS, "Upload-Offset: 0", method=method)
     answer = await exchange(off.url, request)
@@ -181,7 +177,9 @@ async def test_the_gateways_own_paths_promise_nothing_if_that_is_off(
 
 @pytest.mark.parametrize("method", ["OPTIONS", "POST", "GET", "QUERY"])
 @pytest.mark.parametrize("door", ["raw", "tus"])
-async def test_the_doors_are_closed_if_that_is_off(off: Gateway, door: str, method: str) -> None:
+async def test_no_upload_begins_in_several_requests_if_that_is_off(
+    off: Gateway, door: str, method: str
+) -> None:
     request = head(f"/gateway/{door}{PATH}", *ASKS, _TUS, "Upload-Length: 9", method=method)
     answer = await exchange(off.url, request)
     assert answer.status == 404

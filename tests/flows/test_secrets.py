@@ -51,20 +51,20 @@ async def _in_bucket(store: S3Store) -> AsyncIterator[tuple[str, bytes]]:
         async for listed in store.list(prefix):
             try:
                 document = await store.get(listed.key)
-            except ObjectNotFound:  # it went on its way meanwhile
+            except ObjectNotFound:  # its state has changed in the meantime
                 continue
             yield f"bucket {listed.key}", document.content
 
 
 def _in_arguments() -> Iterator[tuple[str, bytes]]:
-    """The command line of every process that the tests have started: everybody can read it."""
+    """The command line of every process that the tests have started: every user can read it."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             yield f"process {process.pid}", " ".join(process.cmdline()).encode()
 
 
 async def _misuse(gateway: Gateway, client: Client) -> None:
-    """Use the token in ways that end in an error, each of which is logged or answered."""
+    """Use the token in ways that end in an error; each error is logged or answered."""
     bearer = f"Authorization: Bearer {client.token}"
     body = raw.form(files.PNG)
     length = f"Content-Length: {len(body)}"

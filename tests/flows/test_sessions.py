@@ -97,7 +97,7 @@ async def test_nothing_that_arrived_before_a_cut_is_sent_again(client: Client) -
     assert stored.body == data
 
 
-async def test_a_request_at_another_offset_is_told_the_right_one(client: Client) -> None:
+async def test_a_request_at_another_offset_gets_the_right_one(client: Client) -> None:
     url = (await begin(client)).headers["Location"]
     assert (await patch(client, url, 0, b"first", last=False)).status == 204
     answer = await patch(client, url, 3, b"st", last=False)
@@ -168,7 +168,7 @@ async def test_the_last_request_may_be_repeated(client: Client) -> None:
     assert again.json()["file"]["size"] == len(files.PNG)
 
 
-async def test_no_more_is_taken_for_a_complete_upload(client: Client) -> None:
+async def test_a_complete_upload_accepts_no_more_bytes(client: Client) -> None:
     url = (await begin(client, {"Upload-Length": str(len(files.PNG))})).headers["Location"]
     assert (await patch(client, url, 0, files.PNG, last=False)).status == 200
     answer = await patch(client, url, len(files.PNG), b"more", last=True)
@@ -244,7 +244,7 @@ async def test_a_file_by_tus_is_registered(client: Client) -> None:
     assert (state.status, state.headers["Upload-Offset"]) == (200, str(len(data)))
 
 
-async def test_a_query_of_a_creation_by_tus_is_the_upstreams(client: Client) -> None:
+async def test_the_query_of_a_tus_creation_reaches_the_upstream(client: Client) -> None:
     answer = await client.request(
         "POST",
         f"/gateway/tus{PATH}?grant=a%20b",
@@ -263,7 +263,7 @@ async def test_a_creation_by_tus_may_bring_the_file(client: Client) -> None:
     assert (await client.end_of(begun.upload_id))["state"] == "registered"
 
 
-async def test_the_length_may_be_told_later(client: Client) -> None:
+async def test_the_length_may_be_announced_later(client: Client) -> None:
     begun = await create(client, {"Upload-Defer-Length": "1"})
     url = begun.headers["Location"]
     assert (await tus_patch(client, url, 0, files.PNG[:20])).status == 204
@@ -304,7 +304,7 @@ async def test_a_client_that_waits_gets_chatkittys_answer(client: Client) -> Non
     assert answer.json()["file"]["size"] == len(files.PNG)
 
 
-async def test_tus_tells_what_it_can(client: Client) -> None:
+async def test_tus_says_what_it_supports(client: Client) -> None:
     answer = await client.request("OPTIONS", f"/gateway/tus{PATH}")
     assert answer.status == 204
     assert "creation-defer-length" in answer.headers["Tus-Extension"]

@@ -44,7 +44,7 @@ KINDS = {
 def gateway(
     request: pytest.FixtureRequest, environ: dict[str, str], servers_dir: Path, worker: ForkedPart
 ) -> Iterator[Gateway]:
-    """One that has little patience, and has seen the token."""
+    """A gateway with short time-outs that has seen the token."""
     assert worker.exit_status is None
     with Gateway.start({**environ, **IMPATIENT, **KINDS[request.param]}, servers_dir) as started:
         asyncio.run(_upload_quickly(started.url))
@@ -70,7 +70,7 @@ async def connection(
 
 
 async def dribble(writer: asyncio.StreamWriter, piece: bytes) -> None:
-    """Send the piece again and again, until the peer has had enough."""
+    """Send the piece again and again, until the peer closes."""
     with suppress(ConnectionError):
         while True:
             writer.write(piece)
@@ -91,7 +91,7 @@ async def test_an_unfinished_head_is_answered_408(gateway: Gateway) -> None:
     async with connection(gateway) as (reader, writer):
         writer.write(LOOK[:-2])
         async with dribbling(writer, b"X: x\r\n"):
-            answer = await reader.read()  # to its end: what still comes makes no reset of it
+            answer = await reader.read()  # to its end: later bytes cause no reset
     assert b" 408 " in answer.partition(b"\r\n")[0]
     assert b"head-timeout" in answer
 
@@ -109,7 +109,7 @@ async def test_a_silent_client_is_disconnected_without_an_answer(gateway: Gatewa
         assert await reader.read() == b""
 
 
-async def test_a_connection_that_rests_is_closed(gateway: Gateway) -> None:
+async def test_an_idle_connection_is_closed_after_its_time_out(gateway: Gateway) -> None:
     async with connection(gateway) as (reader, writer):
         for _ in range(3):
             await asyncio.sleep(0.3)  # twice as long in all as it may rest
@@ -156,7 +156,7 @@ async def test_a_request_that_is_no_upload_has_the_same_minimum_rate(gateway: Ga
 
 
 @pytest.mark.parametrize("gateway", [kind for kind in KINDS if kind != "external"], indirect=True)
-async def test_the_time_in_which_the_upstream_is_waited_for_is_not_the_clients(
+async def test_waiting_for_the_upstream_is_not_the_clients_slowness(
     gateway: Gateway, sandbox: Sandbox
 ) -> None:
     await sandbox.fault("POST", PATH, read_rate=3 * MIB)  # less than the client is to send
@@ -164,7 +164,7 @@ async def test_the_time_in_which_the_upstream_is_waited_for_is_not_the_clients(
         assert (await client.upload(PATH, bytes(16 * MIB))).status == 200
 
 
-async def test_a_client_that_does_not_take_its_answer_is_cut(
+async def test_a_client_that_does_not_read_its_answer_is_cut_off(
     gateway: Gateway, sandbox: Sandbox
 ) -> None:
     async with Client.open(sandbox.url, TOKENS["alice"]) as upstream:
@@ -232,12 +232,12 @@ asyncio.run(main(*sys.argv[1:4], sys.argv[4] == "True"))
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_clients_that_people_use_read_a_refusal_in_mid_body(
+async def test_common_clients_read_a_refusal_in_mid_body(
     gateway: Gateway, tmp_path: Path, chunked: bool
 ) -> None:
     need("curl", packages="curl")
     large = tmp_path / "large.bin"
-    large.write_bytes(bytes(100 * MIB))  # more than is let pass of a body
+    large.write_bytes(bytes(100 * MIB))  # more than passes of a body
     url, authorization = gateway.url + PATH, AUTHORIZATION.removeprefix("Authorization: ")
     options = ["-H", "Transfer-Encoding: chunked"] if chunked else []
     form_of = ["-F", f"file=@{large}", "-H", AUTHORIZATION, "-H", "Expect:"]

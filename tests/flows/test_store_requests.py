@@ -35,7 +35,7 @@ class Case:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def row(self) -> str:
-        """As the decision has it."""
+        """The row as the decision has it."""
 
         def count(*methods: str) -> int:
             return sum(self.requests.get(method, 0) for method in methods)
@@ -58,7 +58,7 @@ HOSTED = [
         ASYNC,
     ),
     # three parts in place of one file, begun and completed; its first and last bytes; and
-    # whether a sweeper took it for an orphan; and a copy of its record
+    # whether a sweeper treated it as an orphan; and a copy of its record
     Case(
         "hosted, 20 MB in three parts",
         {"PUT": 7, "POST": 2, "GET": 5, "HEAD": 1, "DELETE": 1},
@@ -69,13 +69,13 @@ RELAYED = Case("relayed", {"PUT": 1})
 
 
 @pytest.mark.parametrize("case", [*HOSTED, RELAYED], ids=lambda case: case.name)
-def test_the_decision_says_what_it_costs(case: Case) -> None:
+def test_the_decision_lists_the_requests_of_each_kind(case: Case) -> None:
     assert case.row() in DECISION.read_text()
 
 
 @pytest.mark.usefixtures("sandbox_server")
 @pytest.mark.parametrize("case", HOSTED, ids=lambda case: case.name)
-async def test_requests_of_an_upload(
+async def test_an_upload_costs_the_listed_requests(
     case: Case,
     environ: dict[str, str],
     seaweedfs: SeaweedFS,
@@ -141,12 +141,12 @@ def _is_last(request: tuple[str, str]) -> bool:
 
 
 def _is_probe(target: str) -> bool:
-    """Whether a gateway tries, once as it starts, if the store heeds conditions."""
+    """Whether it is a starting gateway's check that the store honours conditions."""
     return "/doctor/" in target
 
 
 @pytest.mark.usefixtures("sandbox_server")
-async def test_what_a_small_part_of_an_upload_costs(
+async def test_a_small_part_of_an_upload_costs_three_requests(
     environ: dict[str, str], seaweedfs: SeaweedFS, own_redis_url: str, tmp_path: Path
 ) -> None:
     chunk, chunks = 500 * 1024, 66

@@ -27,7 +27,7 @@ def certificate(servers_dir: Path) -> Path:
     return self_signed(servers_dir / "upstream.pem")
 
 
-async def test_an_upload_that_was_given_up_is_not_sent_late(
+async def test_an_abandoned_upload_is_not_sent_late(
     environ: dict[str, str], servers_dir: Path, certificate: Path
 ) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -55,7 +55,7 @@ async def test_an_upload_that_was_given_up_is_not_sent_late(
 
 
 def _serve(upstream: socket.socket, tls: ssl.SSLContext, begin: threading.Event) -> bytes:
-    """What one client sends, to whom TLS is spoken only once it may begin."""
+    """What one client sends; the server speaks TLS only once the test allows it."""
     connection, _ = upstream.accept()
     begin.wait(PATIENCE)
     connection.settimeout(PATIENCE)
@@ -65,7 +65,7 @@ def _serve(upstream: socket.socket, tls: ssl.SSLContext, begin: threading.Event)
             while not data.endswith(b"--b--\r\n") and (more := secured.recv(65_536)):
                 data += more
             secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
-    except OSError:  # it went away in the meantime
+    except OSError:  # it left in the meantime
         connection.close()
     return data
 

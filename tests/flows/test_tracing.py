@@ -26,7 +26,7 @@ PARENT = "b7ad6b7169203331"
 
 @dataclass(frozen=True)
 class Own:
-    """The client's trace: one for each test, for what the one before began may still go on."""
+    """The client's trace: one for each test, since spans of the test before may still arrive."""
 
     id: str = field(default_factory=lambda: uuid4().hex)
 

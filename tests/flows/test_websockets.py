@@ -187,7 +187,9 @@ def fields(head: bytes) -> dict[str, list[str]]:
     return found
 
 
-async def test_the_bytes_are_those_that_were_sent(gateway: Gateway, upstream: Upstream) -> None:
+async def test_websockets_carry_the_bytes_that_were_sent(
+    gateway: Gateway, upstream: Upstream
+) -> None:
     client = await ask(gateway, "X-Request-Id: mine", "X-Forwarded-For: 6.6.6.6", early=b"early")
     server = await upstream.accept()
     asked = await server.head()
@@ -217,7 +219,9 @@ async def test_the_bytes_are_those_that_were_sent(gateway: Gateway, upstream: Up
     server.close()
 
 
-async def test_a_refusal_is_passed_as_it_is(gateway: Gateway, upstream: Upstream) -> None:
+async def test_a_refused_handshake_is_passed_on_unchanged(
+    gateway: Gateway, upstream: Upstream
+) -> None:
     client = await ask(gateway)
     server = await upstream.accept()
     await server.head()
@@ -233,7 +237,7 @@ async def test_a_refusal_is_passed_as_it_is(gateway: Gateway, upstream: Upstream
 
 
 @pytest.mark.parametrize("protocol", [b"h2c", b"x"])
-async def test_only_what_was_asked_for_is_switched_to(
+async def test_a_switch_to_another_protocol_is_refused(
     gateway: Gateway, upstream: Upstream, protocol: bytes
 ) -> None:
     client = await ask(gateway)
@@ -253,7 +257,7 @@ async def test_only_what_was_asked_for_is_switched_to(
         ("GET / HTTP/1.1", ("Connection: Upgrade", "Upgrade: h2c")),
     ],
 )
-async def test_what_is_no_handshake_passes_without_its_upgrade(
+async def test_an_invalid_handshake_passes_without_its_upgrade(
     gateway: Gateway, upstream: Upstream, request_line: str, lines: tuple[str, ...]
 ) -> None:
     client = await connect(gateway)
@@ -265,7 +269,7 @@ async def test_what_is_no_handshake_passes_without_its_upgrade(
     server.close()
 
 
-async def test_a_route_may_ask_for_a_token(gateway: Gateway) -> None:
+async def test_a_route_can_require_a_token(gateway: Gateway) -> None:
     path = "/v1/scoped/socket"
     refused = await exchange(gateway.url, head(path, *HANDSHAKE, method="GET"))
     assert refused.status == 401
@@ -274,7 +278,7 @@ async def test_a_route_may_ask_for_a_token(gateway: Gateway) -> None:
     assert refused.status == 403
 
 
-async def test_a_half_closed_side_still_hears(gateway: Gateway, upstream: Upstream) -> None:
+async def test_a_half_closed_side_still_receives(gateway: Gateway, upstream: Upstream) -> None:
     client, server = await tunnel(gateway, upstream)
     await client.send(b"last words")
     client.half_close()
@@ -295,7 +299,7 @@ async def test_all_bytes_arrive_before_the_end(gateway: Gateway, upstream: Upstr
 
 
 async def written_until_full(sender: Peer, piece: bytes) -> int:
-    """How many pieces are taken before the next one waits for two seconds."""
+    """How many pieces are accepted before the next one waits for two seconds."""
     sender.writer.transport.set_write_buffer_limits(1)
     for taken in range(64):
         sender.writer.write(piece)
@@ -391,7 +395,9 @@ async def test_a_client_that_does_not_read_is_cut_off(start_gateway: StartGatewa
 
 
 @pytest.mark.parametrize("setting", ["max_websockets", "max_websockets_per_address"])
-async def test_there_is_room_for_so_many(start_gateway: StartGateway, setting: str) -> None:
+async def test_websockets_above_the_limit_are_refused(
+    start_gateway: StartGateway, setting: str
+) -> None:
     port = free_port()
     gateway = start_gateway(upstream_url=f"http://{HOST}:{port}", **{setting: "1"})
     async with Upstream.listen(port) as upstream:

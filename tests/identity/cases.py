@@ -1,4 +1,4 @@
-"""Tokens, and what becomes of whoever sends them."""
+"""Tokens, and the answers to requests with them."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,7 +10,7 @@ from tests.servers.provider import AUDIENCE, KEY, Provider
 
 OTHER, ROTATED, EC, RS512 = "rsa-other", "rsa-rotated", "ec-1", "rs512"
 KEYS = {OTHER: "RS256", ROTATED: "RS256", EC: "ES256", RS512: "RS512"}
-"""The algorithms of keys beside the usual one; the first two are not published."""
+"""The algorithms of keys as well as the usual one; the first two keys are not published."""
 
 Headers = Callable[[Provider], Awaitable[list[str]]]
 
@@ -202,7 +202,7 @@ NO_JWT = (
 
 
 def _opaque(name: str, **answer: Any) -> Callable[[Provider], Awaitable[str]]:
-    """A token that only the provider can read, and what it says of it."""
+    """A token that only the provider can read, and what the provider says about it."""
 
     async def make(provider: Provider) -> str:
         token = f"opaque-{name.replace(' ', '-')}"

@@ -22,7 +22,7 @@ def identity_provider(node: Path, servers_dir: Path) -> Iterator[Provider]:
 
 @pytest.fixture
 async def provider(identity_provider: Provider) -> AsyncIterator[Provider]:
-    """The identity provider; what a test does to it ends with the test."""
+    """The identity provider; what a test changes is undone at the test's end."""
     await identity_provider.forget()
     yield identity_provider
     await identity_provider.heal()
@@ -32,7 +32,7 @@ async def provider(identity_provider: Provider) -> AsyncIterator[Provider]:
 
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[Recorder]:
-    """An upstream that takes every token: whose it is was settled before."""
+    """An upstream that accepts every token: the gateway has verified it before."""
     with recording() as recorder:
         yield recorder
 

@@ -1,4 +1,4 @@
-"""A client that knocks with tokens, and what it waits for."""
+"""A client that tries tokens, and the answers that it waits for."""
 
 import asyncio
 import itertools
@@ -15,7 +15,7 @@ PATH = "/v1/channels/702/messages"
 
 @dataclass(frozen=True)
 class Door:
-    """A gateway, and whoever issues the tokens that it takes."""
+    """A gateway, and the issuer of the tokens that it accepts."""
 
     client: Client
     provider: Provider
@@ -41,14 +41,14 @@ class Door:
 
 
 async def eventually(attempt: Callable[[], Awaitable[object]], wanted: object) -> None:
-    """Try until it comes to what is wanted."""
+    """Try until the status is the expected one."""
     async with asyncio.timeout(PATIENCE):
         while await attempt() != wanted:
             await asyncio.sleep(0.05)
 
 
 def told_to_return(answer: Answer) -> bool:
-    """Whether the answer is that nobody can tell now, and when to ask again."""
+    """Whether the answer says that the token cannot be verified now, and when to try again."""
     slug = answer.json()["type"].rpartition(":")[2]
     return (
         answer.status == 503

@@ -15,7 +15,7 @@ Claims = Mapping[str, Any]
 class Shape:
     """A token; `says` is part of the answer to it, and None if it is good.
 
-    A user's token posts as Jane. A `service`'s posts as whoever is named.
+    A user's token posts as Jane. A `service`'s posts as any user.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Tokens of other ChatKitty applications: ChatKitty knows them, and the gateway is not for them."""
+"""Tokens of other ChatKitty applications: ChatKitty knows them, the gateway refuses them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ OWN, STRANGERS = TOKENS["alice"], STRANGER
 def gateway(
     request: pytest.FixtureRequest, environ: dict[str, str], servers_dir: Path
 ) -> Iterator[Gateway]:
-    """A gateway with client credentials of its own, that asks ChatKitty about every token."""
+    """A gateway with its own client credentials that asks ChatKitty about every token."""
     engine, delivery = request.param
     own = {"GATEWAY_AUTH": "upstream", "GATEWAY_ENGINE": engine, "GATEWAY_DELIVERY": delivery}
     with Gateway.start({**environ, **own}, servers_dir) as started:
@@ -53,7 +53,7 @@ async def test_only_the_application_of_the_own_credentials_is_accepted(
         assert asked in ([], [("GET", "/v1/application")])  # a refusal is remembered
 
 
-async def test_a_strangers_body_is_not_asked_for(gateway: Gateway) -> None:
+async def test_a_token_of_another_application_is_refused_before_the_body(gateway: Gateway) -> None:
     waits = ("Content-Length: 100000", "Expect: 100-continue")
     request = head(PATH, f"Authorization: Bearer {STRANGERS}", FORM_TYPE, *waits)
     answer = await exchange(gateway.url, request, until=b"}")
@@ -73,7 +73,7 @@ async def test_only_listed_applications_are_accepted(
     )
     async with Client.open(gateway.url, OWN) as client:
         assert (await client.upload(PATH, b"x")).status == 403
-        # It is let in, and ChatKitty judges what it may do.
+        # The gateway accepts it, and ChatKitty decides what it may do.
         await sandbox.forget_requests()
         assert (await client.as_another(STRANGERS).upload(PATH, b"x")).status == 404
         paths = [told["path"] for told in await sandbox.requests()]
@@ -106,7 +106,7 @@ async def test_no_caller_is_admitted_before_the_own_application_is_known(
         assert (await client.as_another(STRANGERS).upload(PATH, b"x")).status == 403
 
 
-async def test_the_own_application_is_asked_for_once_a_token(
+async def test_the_own_application_is_requested_once_per_token(
     start_gateway: StartGateway, own_redis_url: str
 ) -> None:
     with recording() as upstream:
@@ -135,7 +135,7 @@ async def test_the_own_application_is_asked_for_once_a_token(
         ({"UPSTREAM_URL": f"http://{HOST}:9"}, "no ChatKitty tokens: "),
     ],
 )
-async def test_doctor_says_whose_tokens_are_accepted_and_why(
+async def test_doctor_says_which_tokens_are_accepted_and_why(
     environ: dict[str, str], changes: dict[str, str], words: str
 ) -> None:
     own = {f"GATEWAY_{name}": value for name, value in changes.items()}

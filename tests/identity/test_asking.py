@@ -14,7 +14,7 @@ INTROSPECT = "/introspect"
 ACTIVE = {"active": True, "sub": "erin"}
 
 
-async def test_however_many_wait_for_one_token_it_is_asked_about_once(
+async def test_requests_that_wait_for_one_token_share_one_question(
     trusting: StartGateway, provider: Provider
 ) -> None:
     gateway = trusting()
@@ -22,18 +22,18 @@ async def test_however_many_wait_for_one_token_it_is_asked_about_once(
     await provider.tell(token, **ACTIVE)
     async with Door.of(gateway, provider) as door:
         await provider.fault(INTROSPECT, "hold")
-        # Who asked first goes away: the others get their answer all the same.
+        # The first client leaves; the others get their answer nevertheless.
         await abandon(gateway.url, [head(PATH, f"Authorization: Bearer {token}", FORM_TYPE,
                                          "Content-Length: 100")])  # fmt: skip
         storm = asyncio.gather(*(door.knock(token) for _ in range(30)))
-        await asyncio.sleep(0.3)  # all of them have come by then
+        await asyncio.sleep(0.3)  # all of them have arrived by then
         assert not storm.done()
         await provider.heal()
         assert {answer.status for answer in await storm} == {200}
         assert await provider.asked(INTROSPECT) == 1
 
 
-async def test_a_refusal_is_remembered_and_not_for_long(
+async def test_a_refusal_is_cached_for_a_short_time(
     trusting: StartGateway, provider: Provider
 ) -> None:
     gateway = trusting(auth_cache_seconds="1")
@@ -74,7 +74,7 @@ async def test_unknown_tokens_are_refused_while_no_verifier_answers(
         await provider.down()
         assert told_to_return(await door.knock(other))
         assert await _status(door, known) == 200
-        # What can be told without asking is told.
+        # Tokens that can be judged without the issuer are judged.
         assert await door.knock_anew() == 200
         await provider.heal()
         await provider.up()

@@ -1,4 +1,4 @@
-"""What `doctor` says of identity providers."""
+"""What `doctor` says about identity providers."""
 
 from typing import Any
 
@@ -19,14 +19,14 @@ Examined = tuple[int, dict[str, str]]
 
 
 async def _examine(environ: dict[str, str], provider: Provider, **changes: str) -> Examined:
-    """The exit status, and what was said of each part."""
+    """The exit status, and what was said about each part."""
     own = {f"GATEWAY_{n.upper()}": value for n, value in (provider.settings | changes).items()}
     said: list[str] = []
     status = await examine(load({**environ, **own}), said.append)
     return status, {name: words for name, _, words in (line.partition(": ") for line in said)}
 
 
-async def test_providers_that_work_are_fine(
+async def test_doctor_reports_no_fault_of_working_providers(
     environ: dict[str, str], provider: Provider, own_redis_url: str
 ) -> None:
     status, said = await _examine(environ, provider, redis_url=own_redis_url)
@@ -139,7 +139,7 @@ async def test_accepted_applications_are_reported(
     assert not any("compare" in line for line in said)
 
 
-async def test_an_issuer_by_another_name_is_compared(
+async def test_doctor_compares_the_issuers_name(
     environ: dict[str, str], provider: Provider
 ) -> None:
     said = await _lines(environ, provider, auth_issuer=f"{provider.url}/")

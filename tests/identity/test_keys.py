@@ -1,4 +1,4 @@
-"""The identity provider's keys: rotated, withdrawn, named in vain, and out of reach."""
+"""The identity provider's keys: rotated, withdrawn, unknown, and unreachable."""
 
 import asyncio
 
@@ -64,7 +64,7 @@ async def test_keys_outlive_an_outage_up_to_a_limit(
         await eventually(door.knock_anew, 200)
         await provider.down()
         assert [await door.knock_anew() for _ in range(3)] == [200] * 3
-        # It may be a new key's, which nobody can tell now.
+        # The key may be new, which cannot be checked now.
         await eventually(lambda: door.knock_anew(kid="rotated-meanwhile"), 503)
         assert await door.knock_anew() == 200
         await eventually(door.knock_anew, 503)

@@ -23,7 +23,7 @@ from tests.servers.zygote import ForkedPart
 pytestmark = pytest.mark.slow
 
 LIVES = (2, 4, 8, 16)
-"""Seconds that a token lives, each for heads that came too late for the last."""
+"""Lives of a token in seconds; the next is tried if a head came too late for the last."""
 
 BODY = form(files.PNG)
 HALF = len(BODY) // 2
@@ -50,12 +50,12 @@ async def test_a_hosted_upload_outlives_its_token(
 
 
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-async def test_beyond_the_limit_it_is_refused(
+async def test_an_upload_that_outlives_its_token_too_long_is_refused(
     trusting: StartGateway, provider: Provider, engine: str
 ) -> None:
     gateway = trusting(engine=engine, auth_leeway="0", auth_upload_grace="0")
     async with Door.of(gateway, provider) as door:
-        answer = await _answer_to(gateway, door, BODY[HALF:-1])  # before its end
+        answer = await _answer_to(gateway, door, BODY[HALF:-1])  # not yet the last byte
         assert answer.status == 401
         assert b'error="invalid_token"' in answer.data
         assert answer.json()["type"].endswith(":authorization-ended")
@@ -63,7 +63,7 @@ async def test_beyond_the_limit_it_is_refused(
 
 @dataclass
 class Upload:
-    """An upload under way, of which the second half is still to be sent."""
+    """An upload in progress: the second half is still to be sent."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -77,7 +77,7 @@ class Upload:
 
 
 class Whole(RawAnswer):
-    """An answer whose body is one JSON object."""
+    """An answer with one JSON object as its body."""
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -90,7 +90,7 @@ class Whole(RawAnswer):
 
 
 async def _answer_to(gateway: Gateway, door: Door, rest: bytes) -> Whole:
-    """What an upload comes to that is let in, and whose token ends before the rest is sent."""
+    """The answer to an admitted upload, if its token expires before the rest is sent."""
     for life in LIVES:
         upload = await _upload_whose_token_has_ended(gateway, door, life)
         upload.writer.write(rest)
@@ -105,7 +105,7 @@ async def _answer_to(gateway: Gateway, door: Door, rest: bytes) -> Whole:
 async def _upload_whose_token_has_ended(gateway: Gateway, door: Door, life: int) -> Upload:
     ends = int(time.time()) + life
     token = await door.provider.token(exp=ends)
-    # Once it is known, the fast engine takes its upload.
+    # Once the token is known, the fast engine serves its upload.
     await door.client.as_another(token).request("GET", "/gateway/uploads")
     address = urlsplit(gateway.url)
     upload = Upload(*await asyncio.open_connection(address.hostname, address.port))
@@ -118,7 +118,7 @@ async def _upload_whose_token_has_ended(gateway: Gateway, door: Door, life: int)
 
 
 async def _assert_outlived(gateway: Gateway, door: Door) -> None:
-    """It is taken, and its record says what happened, to its own subject and to nobody else."""
+    """It is accepted, and its record says what happened, only to its own subject."""
     answer = await _answer_to(gateway, door, BODY[HALF:])
     assert answer.status == 200, answer.data
     carol = door.client.as_another(await door.new_token())

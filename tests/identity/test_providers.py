@@ -71,7 +71,7 @@ def issuing(identity_provider: Provider) -> Provider:
 def served(
     request: pytest.FixtureRequest, issuing: Provider, environ: dict[str, str], servers_dir: Path
 ) -> Iterator[Served]:
-    """A gateway by the example of that name, whose keys and secrets are had from elsewhere."""
+    """A gateway with the settings of that example, but with the test's keys and secrets."""
     example = dict(EXAMPLES[request.param])
     if "GATEWAY_AUTH_JWKS_URL" in example:
         example["GATEWAY_AUTH_JWKS_URL"] = f"{issuing.url}/jwks"
@@ -84,7 +84,7 @@ def served(
         yield Served(started, issuing)
 
 
-def test_each_example_has_its_tokens() -> None:
+def test_each_example_has_tokens_of_its_own() -> None:
     assert EXAMPLES.keys() == SHAPES.keys()
 
 
@@ -104,7 +104,7 @@ async def test_tokens_are_judged_as_the_page_says(served: Served, shape: Shape) 
 
 
 def _refused(answer: Answer, says: str) -> bool:
-    """Whether the reason is among what is said; by its slug where it is no fault of the token."""
+    """Whether the answer has the reason; or its slug, if the token itself has no fault."""
     problem = answer.json()
     slug = problem["type"].rpartition(":")[2]
     if answer.status == 401:

@@ -1,4 +1,4 @@
-"""What a token allows: by route, for uploads, for what passes through, and for the records."""
+"""What a token allows: by route, for uploads, for passed requests, and for records."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ scopes = []
 USERS, IMPORTS = "/v1/users", "/v1/imports/users"
 
 
-async def test_each_route_asks_for_its_scopes(
+async def test_each_route_requires_its_scopes(
     trusting: StartGateway, provider: Provider, upstream: Recorder, tmp_path: Path
 ) -> None:
     config = tmp_path / "gateway.toml"
@@ -50,7 +50,7 @@ async def test_each_route_asks_for_its_scopes(
 
         assert _lacks(await chat.upload(USERS, b"x"), "uploads")
         assert (await uploads.upload(USERS, b"x")).status == 200
-        # No route names it: the upstream alone judges who may read.
+        # No route names it: only the upstream decides who may read.
         assert (await client("x").request("GET", USERS)).status == 200
 
         assert _lacks(await chat.request("GET", "/gateway/uploads"), "uploads")

@@ -1,4 +1,4 @@
-"""Random tokens: what they cost their issuer, and that clients with good ones do not notice."""
+"""Random tokens: what they cost the issuer, and that clients with good ones do not notice them."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ from tests.servers.provider import Provider
 
 INTROSPECT = "/introspect"
 MALLORY, CAROL = "203.0.113.66", "203.0.113.7"
-"""Addresses, by the word of a balancer."""
+"""Addresses, as a balancer reports them."""
 
 BALANCER = "127.0.0.0/8"
 
@@ -66,7 +66,7 @@ async def knocker(
         yield Knocker(client, provider, itertools.count())
 
 
-async def test_a_flood_of_random_tokens_is_asked_about_no_more_and_others_are(
+async def test_the_issuer_is_spared_a_flood_of_random_tokens_but_asked_about_others(
     knocker: Knocker, provider: Provider
 ) -> None:
     mallorys = await knocker.good()
@@ -83,11 +83,11 @@ async def test_a_flood_of_random_tokens_is_asked_about_no_more_and_others_are(
     assert refused.json()["type"].endswith(":too-many-unknown-tokens")
     assert int(refused.headers["Retry-After"]) >= 1
     assert (await knocker.knock(await knocker.good(), CAROL)).status == 200
-    # Who was known before is asked about, whatever else comes from there.
+    # The gateway still asks about known tokens, whatever else comes from that address.
     assert (await knocker.knock(mallorys, MALLORY)).status == 200
 
 
-async def test_an_issuer_that_is_asked_too_often_is_left_alone_by_that_address(
+async def test_after_a_429_of_the_issuer_only_that_address_has_to_wait(
     knocker: Knocker, provider: Provider
 ) -> None:
     known = await knocker.good()
@@ -151,5 +151,5 @@ async def test_tokens_that_break_the_issuer_do_not_block_others(
                 odd = client.as_another(f"odd-token-{number}")
                 assert (await odd.upload(PATH, b"x")).status == 503
                 good = client.as_another(f"good-token-{number}")
-                if number % 6 == 5:  # with more in a row than are needed to be left alone
+                if number % 6 == 5:  # with more in a row than open the circuit
                     assert (await good.upload(PATH, b"x")).status == 200

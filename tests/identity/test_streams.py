@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 PATH = "/gateway/events"
 LIVES = (2, 4, 8, 16)
-"""Seconds that a token lives, each for a request that came too late for the last."""
+"""Lives of a token in seconds; the next is tried if a request came too late for the last."""
 
 
 async def test_a_stream_ends_when_its_token_expires(

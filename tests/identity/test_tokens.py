@@ -17,12 +17,12 @@ from tests.servers.provider import KEY, Provider
 PATH = "/v1/channels/702/messages"
 CHALLENGE = re.compile(r'Bearer realm="chatkitty-gateway"(?:, error="(\w+)".*)?')
 LEAST_SECRET = 12
-"""Characters of a token that are no accident in an answer."""
+"""How many characters of a token are in an answer only if it quotes the token."""
 
 
 @pytest.fixture(scope="module")
 def issuing(identity_provider: Provider) -> Provider:
-    """The provider with all keys of the cases, of which two are not published."""
+    """The provider with all keys of the cases; two are not published."""
 
     async def publish() -> None:
         for kid, algorithm in KEYS.items():
@@ -54,7 +54,7 @@ def gateway(
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_each_token_gets_what_it_deserves(
+async def test_each_token_gets_its_answer(
     gateway: Gateway, issuing: Provider, upstream: Recorder, case: Case
 ) -> None:
     upstream.take()
@@ -75,7 +75,7 @@ async def _sent_whole(gateway: Gateway, headers: list[str]) -> RawAnswer:
 
 
 async def _asked_for_nothing(gateway: Gateway, headers: list[str]) -> RawAnswer:
-    """The answer to a head whose body waits to be asked for."""
+    """The answer to a head with `Expect: 100-continue`; the body is not sent."""
     waits = ("Content-Length: 100000", "Expect: 100-continue")
     return await exchange(gateway.url, head(PATH, *headers, FORM_TYPE, *waits), until=b"}")
 
@@ -101,7 +101,7 @@ def _fields(answer: RawAnswer) -> dict[str, str]:
 
 
 def _repeated(data: bytes, sent: list[str]) -> list[str]:
-    """Pieces of what was sent for a token that the answer gives back."""
+    """Pieces of the sent token that the answer contains."""
     words = [word for line in sent for word in re.split(r"[\s.,]+", line.partition(":")[2])]
     pieces = [word[:LEAST_SECRET] for word in words if len(word) >= LEAST_SECRET]
     return [piece for piece in pieces if piece.encode() in data]

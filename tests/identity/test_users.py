@@ -1,4 +1,4 @@
-"""As which user a token may post with the gateway's credentials, and whose picture it may set."""
+"""As which user a token may post with the gateway's credentials, and which picture it may set."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -58,7 +58,7 @@ def refused(answer: Answer) -> bool:
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_a_message_is_of_the_user_that_the_token_names(
+async def test_a_message_is_posted_as_the_user_that_the_token_names(
     client: Client, sandbox: Sandbox, place: str
 ) -> None:
     for fields in ({}, {"username": JANE}, {"username": json.dumps(JANE), "groupTag": "g"}):
@@ -75,7 +75,7 @@ async def test_a_message_is_of_the_user_that_the_token_names(
 
 
 @pytest.mark.parametrize("where", ["before the file", "behind the file"])
-async def test_the_name_counts_wherever_it_is_in_the_form(
+async def test_the_username_counts_wherever_it_is_in_the_form(
     gateway: Gateway, client: Client, sandbox: Sandbox, where: str
 ) -> None:
     body = form(b"x")
@@ -126,7 +126,7 @@ async def test_an_introspected_token_is_bound_to_its_user_as_well(
     assert refused(await john.upload(CHANNELS, b"x", fields={"username": JANE}))
 
 
-async def test_each_changes_their_own_picture(client: Client, sandbox: Sandbox) -> None:
+async def test_each_user_changes_only_their_own_picture(client: Client, sandbox: Sandbox) -> None:
     for version in ("/v1", ""):
         path = f"{version}/users/{{}}/display-picture"
         assert (await client.upload(path.format(JANES), files.PNG)).status == 200
@@ -137,13 +137,13 @@ async def test_each_changes_their_own_picture(client: Client, sandbox: Sandbox) 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
 
 
-async def test_a_relay_is_chatkittys_to_judge(client: Client) -> None:
+async def test_chatkitty_judges_the_token_of_a_relay(client: Client) -> None:
     answer = await client.upload("/v1/imports/users", b"[]", fields={"username": JOHN})
     assert answer.status == 401
     assert answer.json()["error"] == "invalid_token"
 
 
-async def test_no_grant_has_files_hosted(gateway: Gateway, sandbox: Sandbox) -> None:
+async def test_no_file_is_hosted_with_only_a_grant(gateway: Gateway, sandbox: Sandbox) -> None:
     before = len(await sandbox.messages())
     body = form(b"x")
     sent = head(CHANNELS, "Grant: anything", FORM_TYPE, f"Content-Length: {len(body)}",

@@ -1,4 +1,4 @@
-"""Archives, as every writer at hand makes them: to a file, and to a pipe."""
+"""Archives by every available writer: to a file, and to a pipe."""
 
 import bz2
 import gzip
@@ -44,7 +44,7 @@ def make(folder: Path, tools: Path) -> None:
 
 
 class _Pipe(io.RawIOBase):
-    """Bytes that can only be written one behind the other."""
+    """Bytes that can only be written in sequence."""
 
     def __init__(self) -> None:
         self.data = bytearray()
