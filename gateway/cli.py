@@ -378,7 +378,7 @@ def retry_uploads(upload_ids: tuple[str, ...], all_failed: bool, as_json: bool) 
 def cancel_uploads(upload_ids: tuple[str, ...], force: bool, as_json: bool) -> None:
     """End pending hosted uploads as failed, and delete their files.
 
-    Uploads that have arrived only in part end as aborted, and their clients are told so.
+    Uploads that have arrived only in part end as aborted, and their clients get a 410.
     """
     from gateway import admin
 

@@ -174,7 +174,7 @@ class Scheduler(PersistentScheduler):
         super().close()
 
     def sync(self) -> None:
-        """Write down what was sent when; what cannot be written is, the next time."""
+        """Write down what was sent when; what cannot be written now is written the next time."""
         try:
             super().sync()
         except Exception as error:  # noqa: BLE001 - each kind of file has its own

@@ -50,7 +50,7 @@ class Tried:
 
 
 class Stopped(Exception):
-    """The endpoint has answered 410: it is sent nothing more."""
+    """The endpoint has answered 410: it gets no more messages."""
 
 
 class Busy(Exception):
@@ -124,7 +124,7 @@ class Lane:
         return Tried(report, max(asked, LONGEST_PAUSE if away else 0.0), counts=not away)
 
     async def _stop(self) -> None:
-        """Have all processes send nothing more; if the store fails, each learns it by itself."""
+        """Stop all processes from sending more; if the store fails, each finds out by itself."""
         self._stopped, self._looked_at = True, time.monotonic()
         log.error("webhook.stopped", endpoint=self.endpoint.name)
         try:

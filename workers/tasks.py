@@ -29,13 +29,13 @@ def inspect_uploads(upload_ids: list[str] | str, offers: Offers | None = None) -
 
 @app.task(name=Step.REGISTER.value)
 def register_upload(upload_id: str) -> None:
-    """Give ChatKitty the reference to the file."""
+    """Send ChatKitty the reference to the file."""
     _run(poison.one(Step.REGISTER, upload_id, registration.register))
 
 
 @app.task(name=Step.AUDIT.value)
 def audit_uploads(upload_ids: list[str]) -> None:
-    """Hold relayed files against what ChatKitty took them for."""
+    """Compare relayed files with what ChatKitty reported."""
     _run(poison.several(Step.AUDIT, upload_ids, audit.audit))
 
 
@@ -59,7 +59,7 @@ def send_messages(names: list[str]) -> None:
 
 @app.task(name=Step.SWEEP.value)
 def sweep_bucket() -> None:
-    """Take up what was left behind."""
+    """Resume what was left behind."""
     _run(sweep.sweep)
 
 

@@ -112,7 +112,7 @@ class Channel(RemadeQueues):
                 continue
             try:
                 messages = self._receive(queue)
-            except Exception as error:  # noqa: BLE001 - the thread that consumes is told
+            except Exception as error:  # noqa: BLE001 - the consuming thread raises it
                 self._arrived.put(error)
                 return
             if queue not in self._active_queues:

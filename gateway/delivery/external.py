@@ -256,7 +256,7 @@ def _now() -> float:
 
 
 async def _heard(notice: Notice, seconds: float) -> None:
-    """Wait for the notice, for so long at most."""
+    """Wait for the notice, for at most `seconds`."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await notice.wait()

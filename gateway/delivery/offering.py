@@ -32,7 +32,7 @@ class Offering:
         return True
 
     def end(self, now: float, *, taken: bool | None) -> None:
-        """Tell what became of an offer; None if that is not known."""
+        """Report what became of an offer; None if that is not known."""
         self._open -= 1
         if taken:
             self._most = MOST_OPEN

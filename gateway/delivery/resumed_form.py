@@ -18,7 +18,7 @@ class ResumedForm:
     """Reads what one request brings of a session's form, and returns the bytes of its file."""
 
     def __init__(self, session: Session, form: FormAround) -> None:
-        """Go on behind what the session has. Raises what the form's Content-Type is refused for."""
+        """Continue after what the session has. Raises the errors of a refused Content-Type."""
         self._kept = form
         self._stored = session.stored
         self._reader = FormReader(
@@ -30,7 +30,7 @@ class ResumedForm:
         self._opening = bytearray()
         self._rest = bytearray()
         self._behind = session.stored
-        """Bytes that came behind the opening."""
+        """Bytes that arrived after the opening."""
         self._unread = b""
         self.receive_data(form.opening)
         if session.stored:
@@ -39,7 +39,7 @@ class ResumedForm:
         self._rest += form.rest
 
     def receive_data(self, chunk: bytes) -> Sequence[bytes]:
-        """The file's bytes that are certain now. Raises what the form is refused for.
+        """The file's bytes that are certain now. Raises the errors of a refused form.
 
         The first call may return bytes that an earlier request brought: it was certain of them, but
         the store did not keep them. So each request calls this at least once, if only with nothing.
@@ -61,14 +61,14 @@ class ResumedForm:
         return pieces
 
     def around(self, stored: int) -> FormAround:
-        """What the session is to have of the form, if that many bytes of the file are durable.
+        """What the session keeps of the form, if `stored` bytes of its file are durable.
 
-        They are at least those that were before, so what the client was told of remains.
+        They are never fewer than before, so every offset that a client has got stays true.
         """
         earlier = self._kept.rest[stored - self._stored :]
         rest = bytes(self._rest) if stored == self._reader.size else earlier
         return replace(self._kept, opening=bytes(self._opening), rest=rest)
 
     def finish(self) -> Form:
-        """The form, at its end. Raises what the form is refused for."""
+        """The form, at its end. Raises the errors of a refused form."""
         return self._reader.finish()

@@ -114,7 +114,7 @@ class Quotas:
                 self._ask(self._pipe, subject, demand, told)
                 return
             ticket = self._take_here(subject, demand)
-        except Exception as error:  # noqa: BLE001 - whoever waits is told
+        except Exception as error:  # noqa: BLE001 - the waiting caller gets it
             told(error)
             return
         told(ticket)
@@ -157,7 +157,7 @@ class Quotas:
                 else:
                     standing = standing_of(answer, policy, demand)
                     ticket = self._ticket(subject, demand, standing, self._end_there)
-            except Exception as refused:  # noqa: BLE001 - whoever waits is told
+            except Exception as refused:  # noqa: BLE001 - the waiting caller gets it
                 told(refused)
                 return
             told(ticket)

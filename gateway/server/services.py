@@ -85,9 +85,9 @@ class Services:
     """Limits them for each subject, if there is a limit."""
     listeners: Listeners
     changes: Changes
-    """Tells event streams and long polls what to look at."""
+    """Notifies event streams and long polls of changes."""
     let_go: CompletionEvents
-    """Tells a request that another one continues its upload."""
+    """Notifies a request that another one continues its upload."""
     presence: Heartbeats
     fitness: Fitness
     """Of the store."""

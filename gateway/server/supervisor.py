@@ -20,7 +20,7 @@ from gateway.telemetry import get_logger
 log = get_logger(__name__)
 
 MOST_QUICK_DEATHS: Final = 5
-"""So many quick deaths in a row are a crash loop."""
+"""This many quick deaths in a row are a crash loop."""
 
 CRASH_LOOP: Final = 1
 """The exit status of a crash loop, and of processes that did not end as they should."""

@@ -39,7 +39,7 @@ def client_config(endpoint_url: str | None) -> AioConfig:
 def _is_exposed(endpoint_url: str | None) -> bool:
     """Whether the network could change a body on its way, so that its SHA-256 must be signed.
 
-    Nobody else can change bytes inside TLS or on the loopback, and CRC32C finds accidents.
+    No other party can change bytes inside TLS or on the loopback, and CRC32C finds accidents.
     """
     if endpoint_url is None:
         return False

@@ -49,7 +49,7 @@ def start(service: str) -> None:
     global _tracer  # noqa: PLW0603 - as OpenTelemetry's own provider
     if _tracer is None:
         try:
-            from gateway.tracing import otel  # noqa: PLC0415 - only whoever wants it pays for it
+            from gateway.tracing import otel  # noqa: PLC0415 - only gateways that trace pay for it
         except ImportError as error:
             msg = f"GATEWAY_TRACING needs the extra `tracing`: {error}"
             raise ConfigurationError(msg) from None

@@ -59,7 +59,7 @@ _32_BITS: Final = (1 << 32) - 1
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What operators allow: the loopback, and these networks alone, if there are any."""
+    """What operators allow: the loopback, and only these networks, if there are any."""
 
     loopback: bool = False
     networks: tuple[Network, ...] = ()

@@ -1,4 +1,4 @@
-"""The endpoints that messages are sent to. Pure."""
+"""The endpoints that get messages. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ class Endpoint:
     format: WebhookFormat
 
     def wants(self, event: str) -> bool:
-        """Whether it is sent messages of that type."""
+        """Whether the endpoint gets messages of that type."""
         return any(fnmatchcase(event, pattern) for pattern in self.events)
 
 
 def names_of_wanting(endpoints: Sequence[Endpoint], event: str) -> list[str]:
-    """The names of those that are sent messages of that type."""
+    """The names of the endpoints that get messages of that type."""
     return [endpoint.name for endpoint in endpoints if endpoint.wants(event)]

@@ -13,11 +13,11 @@ from gateway.webhooks.schedule import GIVE_UP_AFTER
 
 
 class Over(StrEnum):
-    """Why an endpoint is not sent the message any more."""
+    """Why an endpoint no longer gets the message."""
 
     DELIVERED = "delivered"
     DEAD = "dead"
-    """It was given up; an operator can have it sent again."""
+    """Workers gave it up; an operator can have it sent again."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_over(self) -> bool:
-        """Whether no endpoint is sent the message any more."""
+        """Whether no endpoint gets the message any more."""
         return all(standing.over is not None for standing in self.endpoints.values())
 
     @property

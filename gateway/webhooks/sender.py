@@ -61,7 +61,7 @@ class Sender:
     @classmethod
     @asynccontextmanager
     async def open(cls, allowed: Allowed, seconds: float = SECONDS) -> AsyncIterator[Self]:
-        """One that connects to nothing else; an attempt may take `seconds`."""
+        """A sender that connects only to allowed addresses; an attempt may take `seconds`."""
 
         def make(info: AddrInfoType) -> socket.socket:
             family, kind, protocol, _, address = info

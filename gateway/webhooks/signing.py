@@ -1,4 +1,4 @@
-"""Secrets and signatures as Standard Webhooks 1.0.0 has them. Pure.
+"""Secrets and signatures as Standard Webhooks 1.0.0 defines them. Pure.
 
 Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -15,7 +15,7 @@ _SIZES: Final = range(24, 65)
 
 
 def key_of(secret: str) -> bytes:
-    """The key in a secret. Raises ValueError for a text that is none."""
+    """The key in a secret. Raises ValueError if the text is not a secret."""
     encoded = secret.removeprefix(PREFIX)
     try:
         key = base64.b64decode(encoded, validate=True)

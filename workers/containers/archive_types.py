@@ -222,7 +222,7 @@ def reader_of(own: Sequence[ZipEntry], pieces: Sequence[Piece]) -> Read:
 
 
 def names_of(entries: Iterable[ZipEntry]) -> list[str]:
-    """Every name that some reader takes an entry by."""
+    """Every name by which some reader knows an entry."""
     return [
         name.decode(errors="replace")
         for entry in entries

@@ -18,7 +18,7 @@ _MOST_RATIO: Final = 1032
 
 
 def is_bomb(unpacked: int, packed: int) -> bool:
-    """Whether `packed` bytes declare more than anybody could want to unpack from them."""
+    """Whether `packed` bytes declare more than any user could want to unpack from them."""
     return unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * packed
 
 

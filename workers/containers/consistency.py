@@ -46,7 +46,7 @@ _SIGNING_FOOTER: Final = 8 + len(_SIGNING_BLOCK)
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What a container is, and what else some reader could take it for.
+    """What a container is, and what else some reader could read it as.
 
     `ambiguous` if its readers could disagree on its content; `bomb` if it declares an absurd amount
     of content; `certain` is False if the part that distinguishes it from others of its family was

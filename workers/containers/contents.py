@@ -16,7 +16,7 @@ _STORED, _DEFLATED = 0, 8
 def content_of(own: ZipEntry, pieces: Iterable[Piece]) -> bytes:
     """The first bytes of the content of the entry with this local header; empty if unreadable."""
     start = own.offset + own.length
-    size = min(own.packed or CONTENT_BYTES, CONTENT_BYTES)  # it may be told behind it
+    size = min(own.packed or CONTENT_BYTES, CONTENT_BYTES)  # the size may follow the content
     known = (
         piece.data[start - piece.start :][:size]
         for piece in pieces

@@ -79,7 +79,7 @@ def _limit(which: int, value: int) -> None:
 
 
 def _filter_calls() -> bool:
-    """Whether the kernel took a filter of system calls."""
+    """Whether the kernel accepted a filter of system calls."""
     if sys.platform != "linux" or platform.machine() not in _CALLS:
         return False
     program = _program(*_CALLS[platform.machine()])

@@ -147,7 +147,7 @@ class _Question:
         """How many children ended over it."""
 
     def is_answered(self, answer: str | None) -> None:
-        """Tell the caller, who may have left."""
+        """Return the answer to the caller, which may have left."""
         if not self.answer.done():
             self.answer.set_result(answer)
 
@@ -184,7 +184,7 @@ class _Exchange:
             question.is_answered(None)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         self._next_look.cancel()
 
     def _look_later(self) -> None:

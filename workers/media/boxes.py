@@ -25,7 +25,7 @@ class Box(NamedTuple):
 def box_at(at: int, end: int) -> Generator[Span, bytes, Box | None]:
     """The box at an offset of what ends at `end`; None if there is none.
 
-    A box that claims to go on behind `end` ends there.
+    A box that claims to continue after `end` ends there.
     """
     if at + 8 > end:
         return None

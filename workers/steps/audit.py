@@ -118,7 +118,7 @@ def _unreported(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
 
 
 def _unproven(upload: Upload, seen: list[Seen]) -> list[Mismatch]:
-    """The mismatches at an endpoint that always takes a file, and never says which."""
+    """The mismatches at an endpoint that always needs a file, and never reports it."""
     if not seen:
         return [_miscounted("ChatKitty accepted a form in which the gateway saw no file")]
     return [_UNCERTAIN] if upload.doubted else []

@@ -49,7 +49,7 @@ _WRITES = 5
 
 
 async def notify(name: str, services: WorkerServices) -> None:
-    """Send the message of that name where it is due, if it is still in the outbox."""
+    """Send the message of that name to the endpoints at which it is due, if it is in the outbox."""
     message = parse(name)
     if message is None:
         return
@@ -104,7 +104,7 @@ class _Round:
         self._waited = waiting.progress.waited + waiting.age
 
     async def run(self) -> None:
-        """Send it where it is due, and keep what came of that.
+        """Send it to the endpoints at which it is due, and record the results.
 
         Attempts that take longer than a moment are completed without the task: otherwise a slow
         endpoint would occupy all tasks that a worker has for messages, those to others too.
@@ -130,7 +130,7 @@ class _Round:
         await self._keep(self._waiting, answered)
 
     async def _complete(self, name: str, attempt: "asyncio.Task[_Outcome]") -> None:
-        """Keep what comes of a slow attempt; the sweeper notices if that fails."""
+        """Record the result of a slow attempt; the sweeper notices if that fails."""
         try:
             outcome = await attempt
             waiting = await self._services.backends.outbox.open(self._waiting.name)
@@ -143,7 +143,7 @@ class _Round:
             raise
 
     async def _keep(self, waiting: Waiting | None, outcomes: Mapping[str, _Outcome]) -> None:
-        """Write what came of the attempts, also if another task has written meanwhile."""
+        """Write the results of the attempts, even if another task has written in the meantime."""
         outbox, name = self._services.backends.outbox, self._waiting.name
         for _ in range(_WRITES):
             if waiting is None:

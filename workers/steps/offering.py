@@ -27,7 +27,7 @@ def inspecting(offers: Offers) -> StepWork:
 
 
 async def inspect_offered(upload: Upload, services: WorkerServices) -> None:
-    """Inspect and register an upload, by the offered record if it is good, else by the bucket's."""
+    """Inspect and register an upload, by the offered record, or the bucket's if that has lapsed."""
     try:
         await inspect_entry(open_offered(upload), services)
     except OfferLapsed as lapsed:

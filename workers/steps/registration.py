@@ -96,7 +96,7 @@ class NotListedYet(Exception):
 
 
 class FileLost(Exception):
-    """The file is gone, so ChatKitty cannot be sent a reference to it."""
+    """The file is gone, so ChatKitty cannot get a reference to it."""
 
 
 class Registration:

@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 
 async def sweep(services: WorkerServices) -> None:
-    """One pass, unless another sweeper is at it."""
+    """Run one pass, unless another sweeper is running."""
     backends = services.backends
     try:
         lease = await take(backends.store, backends.settings.sweep_interval / 2)

@@ -24,7 +24,7 @@ MOST_WAITING: Final = 5_000
 async def resend(backends: Backends, lease: Lease) -> int:
     """Send tasks for overdue uploads, removals, then messages, the oldest first; returns how many.
 
-    Where there are more than may wait, the next pass goes on behind the last of them. Raises
+    If there are more than may wait, the next pass continues after the last of them. Raises
     LeaseLost, StoreUnavailable.
     """
     room = await _room(backends)
@@ -64,7 +64,7 @@ async def _resend_pending(backends: Backends, lease: Lease, room: int) -> int:
 
 
 async def _resend_removals(backends: Backends, lease: Lease, room: int) -> int:
-    """They come last, and no order that is stuck blocks the ones behind it."""
+    """They come last, and no order that is stuck blocks later ones."""
     after = lease.memory.removals
     orders = ((each.id, each.age) async for each in Removals(backends.store).all(after))
     sent, after = await _resend_overdue(backends, lease, _Walk(Step.REMOVE, orders, after), room)
@@ -73,7 +73,7 @@ async def _resend_removals(backends: Backends, lease: Lease, room: int) -> int:
 
 
 async def _resend_messages(backends: Backends, lease: Lease, room: int) -> int:
-    """They may wait for hours, so nothing else waits behind them."""
+    """They may wait for hours, so nothing else waits for them."""
     after = lease.memory.messages
     walk = _Walk(Step.NOTIFY, backends.outbox.all(after), after)
     sent, after = await _resend_overdue(backends, lease, walk, room)
@@ -82,7 +82,7 @@ async def _resend_messages(backends: Backends, lease: Lease, room: int) -> int:
 
 
 class _Walk(NamedTuple):
-    """Ids and ages (seconds) of what `step` is for, behind the id `after`."""
+    """Ids and ages (seconds) of what `step` is for, after the id `after`."""
 
     step: Step
     entries: AsyncIterator[tuple[str, float]]
@@ -92,7 +92,7 @@ class _Walk(NamedTuple):
 async def _resend_overdue(
     backends: Backends, lease: Lease, walk: _Walk, room: int
 ) -> tuple[int, str | None]:
-    """Send at most `room` tasks; returns how many, and the id behind which the next pass starts."""
+    """Send at most `room` tasks; returns how many, and the id after which the next pass starts."""
     sent = 0
     last: str | None = None
     async for id_, age in walk.entries:

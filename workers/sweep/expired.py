@@ -19,8 +19,8 @@ _AT_A_TIME: Final = 16
 async def expire(backends: Backends, lease: Lease) -> int:
     """Order the removal of what is due, the oldest first; returns how many files that are.
 
-    The order is durable before the mark is gone: who is cut short places another one, which does
-    no harm. Raises LeaseLost, StoreUnavailable.
+    The order is durable before the mark is gone: a sweeper that is interrupted places it again,
+    which does no harm. Raises LeaseLost, StoreUnavailable.
     """
     marks = await _due(Expiries(backends.store), lease.store_time())
     for start in range(0, len(marks), _AT_A_TIME):

@@ -51,7 +51,7 @@ _decoder = msgspec.json.Decoder(Memory)
 
 
 class Lease:
-    """The lease that this process holds; `memory` is what the next holder shall know."""
+    """The lease that this process holds; `memory` is for the next holder."""
 
     def __init__(self, store: ObjectStore, memory: Memory, written: Written) -> None:
         """Hold the lease that was written so."""
@@ -65,7 +65,7 @@ class Lease:
         return self._written.at + time.monotonic() - self._renewed
 
     async def renew(self) -> None:
-        """Keep the lease, if it is time to say so. Raises LeaseLost, StoreUnavailable."""
+        """Renew the lease, if it is time. Raises LeaseLost, StoreUnavailable."""
         if time.monotonic() - self._renewed > _RENEW_SECONDS:
             await self._write()
 

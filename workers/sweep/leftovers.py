@@ -152,7 +152,7 @@ async def _remove_late(backends: Backends, traces: Traces) -> int:
 
 
 async def _forget(backends: Backends, traces: Traces) -> int:
-    """Remove what is left of the upload without a use; returns how many records that were."""
+    """Remove the upload's useless objects; returns how many of them were records."""
     if is_marked_in_vain(traces):
         await unmark(backends.store, traces.upload_id)
     if is_spare(traces):

@@ -1,4 +1,4 @@
-"""Complete files without a record: kept for days, marked and counted, then given up.
+"""Complete files without a record: kept for days, marked and counted, then abandoned.
 
 Their record was lost, or their gateway died before it wrote one. The days count from the mark: a
 file may be years old when its record is deleted by mistake.
@@ -28,7 +28,7 @@ MOST_MARKED: Final = 500
 """Files that one pass marks: each costs some requests."""
 
 MOST_REMOVED: Final = 100
-"""Files that one pass gives up: that there are more is logged, and time is left to look why."""
+"""Files that one pass abandons. More are only logged, so an operator can find out why."""
 
 
 @dataclass(slots=True)
@@ -41,14 +41,14 @@ class Orphans:
     left: int = 0
 
     async def found(self, upload_id: str, marked: ObjectInfo | None) -> None:
-        """Mark an orphan, or give it up if it was marked long ago. Raises StoreUnavailable."""
+        """Mark an orphan, or abandon it if it was marked long ago. Raises StoreUnavailable."""
         if marked is None:
             await self._mark(upload_id)
         elif marked.age > self.backends.settings.orphan_retention:
             await self._give_up(upload_id)
 
     def report(self) -> None:
-        """Log what an operator should hear of."""
+        """Log what an operator should know."""
         if self.marked:
             log.warning("sweep.orphans", count=self.marked)
         if self.left:
@@ -92,7 +92,7 @@ async def _has_record(store: ObjectStore, upload_id: str) -> bool:
 
 
 async def _is_received(backends: Backends, upload_id: str) -> bool:
-    """Whether a process is known to be at the upload still: a fence would refuse it to its client.
+    """Whether a process is known to be receiving the upload: a fence would refuse it to its client.
 
     Of several parts a file may be as old as the first of them, and stores may be slow.
     """

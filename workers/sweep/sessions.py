@@ -43,9 +43,9 @@ _TAIL_GRACE: Final = 3_600.0
 
 
 async def end_sessions(backends: Backends, lease: Lease) -> tuple[int, int]:
-    """Have what is complete finished, and give up what has expired.
+    """Have complete sessions finished, and end expired ones.
 
-    Returns how many that were, and how many of those that were looked at could not be read. Of the
+    Returns how many that were, and how many of the examined ones could not be read. Of the
     sessions that were not written lately, each pass reads some, and the next one goes on behind the
     last of them. Raises LeaseLost, StoreUnavailable.
     """

@@ -27,7 +27,7 @@ class Boundaries:
         self._left = 0
         """Bytes still to come of a frame, after its head."""
         self.over = False
-        """Whether nothing may be added any more: a frame has closed this direction, or is none."""
+        """Whether nothing may be added any more: after a closing frame, or an invalid one."""
 
     @property
     def at_boundary(self) -> bool:

@@ -17,7 +17,7 @@ _BUFFER: Final = 64 * 1024
 """Bytes that may wait to be written, in each direction."""
 
 _LINGER_SECONDS: Final = 10.0
-"""How long the sides of a tunnel that ends have, to take what was sent and to close."""
+"""How long the sides of an ending tunnel have to read what was sent, and to close."""
 
 
 class End(StrEnum):
@@ -33,13 +33,13 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long tunnels are waited for, in seconds."""
+    """How long a tunnel may wait, in seconds."""
 
     idle: float
     """Without a byte in either direction."""
     lifetime: float
     client: float
-    """Without the client's taking what was sent."""
+    """Until the client reads what was sent."""
     upstream: float
 
 
@@ -97,7 +97,7 @@ class Side(asyncio.Protocol):
         self.other.transport.resume_reading()
 
     def eof_received(self) -> bool:
-        """Nothing more will come from here; whether more may be written all the same."""
+        """Note that nothing more will come from here; returns whether more may still be written."""
         self.tunnel.half_closed(self)
         return self.transport.can_write_eof()
 
@@ -129,7 +129,7 @@ class Tunnel:
     upstream: Side
 
     def __init__(self, owner: Owner, patience: Patience, request_id: str) -> None:
-        """Carry the WebSocket that was asked for by that request."""
+        """Carry the WebSocket that the request began."""
         self._owner = owner
         self._patience = patience
         self.request_id = request_id
@@ -156,7 +156,7 @@ class Tunnel:
             side.transport.resume_reading()
 
     def stop(self, end: End) -> None:
-        """End it, and say so to both sides by a frame, as soon as no other frame is on its way."""
+        """End it, and send both sides a closing frame, as soon as no other frame is on its way."""
         if self.end is not None:
             return
         self.end, self._stops = end, True
@@ -173,7 +173,7 @@ class Tunnel:
     # --- what the sides report -------------------------------------------------------------------
 
     def pass_on(self, side: Side, data: bytes) -> None:
-        """Pass bytes to the other side; drop them once all was said."""
+        """Pass bytes to the other side; drop them once that direction has ended."""
         if side.said_all:
             return
         self._heard_at = time.monotonic()
@@ -188,7 +188,7 @@ class Tunnel:
             self._say_close(side)
 
     def half_closed(self, side: Side) -> None:
-        """Nothing more will come from a side; the other one may still speak for a moment."""
+        """Note that nothing more will come from a side; the other may still send for a moment."""
         self._begin_end(side)
         side.ended = side.said_all = True
         side.other.finish()
@@ -214,7 +214,7 @@ class Tunnel:
     # --- from time to time -----------------------------------------------------------------------
 
     def look(self, now: float) -> None:
-        """Act if a side was waited for too long; `now` is of `time.monotonic`."""
+        """End the tunnel if it has waited too long for a side; `now` is of `time.monotonic`."""
         if self._ending_since is not None:
             since = self._ending_since if self._stops else max(self._ending_since, self._heard_at)
             if now - since > _LINGER_SECONDS:
@@ -239,12 +239,12 @@ class Tunnel:
 
     @staticmethod
     def _close_if_done(side: Side) -> None:
-        """Close a side that has said all, and to which all was said."""
+        """Close a side that has sent everything, and has got everything."""
         if side.ended and side.other.said_all and not side.gone:
             side.transport.close()
 
     def _say_close(self, side: Side) -> None:
-        """End what is said on behalf of a side, if the frame that is on its way was passed on."""
+        """Send a closing frame in place of a side, once the frame on its way was passed on."""
         if side.said_all:
             return
         if side.frames.at_boundary:

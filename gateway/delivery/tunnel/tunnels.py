@@ -63,7 +63,7 @@ class Tunnels:
         return Seat(self, site)
 
     def left(self, site: str) -> None:
-        """A seat is free again."""
+        """Count a seat as free again."""
         self._seats[site] -= 1
         if not self._seats[site]:
             del self._seats[site]
@@ -97,7 +97,7 @@ class Tunnels:
             tunnel.stop(End.DRAIN)
 
     def cut(self) -> None:
-        """Close what is left, whether all was said or not."""
+        """Close what is left, even if not all bytes were passed on."""
         for tunnel in list(self._open):
             tunnel.cut()
 

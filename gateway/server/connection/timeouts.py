@@ -33,7 +33,7 @@ _UNSENT_LIMIT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 
 
 def notice_unread(transport: asyncio.Transport) -> None:
-    """Have it noticed that the client of a slow, endless answer does not read it.
+    """Notice sooner that the client of a slow, endless answer does not read it.
 
     A kernel accepts megabytes for a client that reads nothing, so that no byte of such an answer
     would wait here.

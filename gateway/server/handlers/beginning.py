@@ -89,13 +89,13 @@ async def tell_limits(request: web.Request) -> web.StreamResponse:
 
 
 def check_doors(services: Services) -> None:
-    """Raises RouteNotFound if the doors are closed."""
+    """Raises RouteNotFound if uploads in several requests are switched off."""
     if not services.settings.resumable:
         raise RouteNotFound("there is nothing under this path")
 
 
 def _services_of(request: web.Request) -> Services:
-    """Raises RouteNotFound if the doors are closed."""
+    """Raises RouteNotFound if uploads in several requests are switched off."""
     services = request.app[SERVICES]
     check_doors(services)
     return services
@@ -165,7 +165,7 @@ async def _host(
     creation: Creation,
     fields: tuple[tuple[str, str], ...],
 ) -> web.Response:
-    """Take a file that comes in this request as a whole, like one in a form."""
+    """Accept a file that this request brings as a whole, like one in a form."""
     reader = FileReader(
         PartBegin(None, creation.name, creation.type, creation.escaped),
         fields,

@@ -39,7 +39,7 @@ _LONGEST: Final = 3600.0
 """Seconds after which a client has to connect again, with a token that is verified again."""
 
 _PAGE: Final = 25
-"""Uploads of a subject, the newest ones, that are looked at when nothing is heard of them."""
+"""The newest uploads of a subject that are looked at if no notice of them comes."""
 
 
 class _Over(Exception):
@@ -168,7 +168,7 @@ async def _tell(stream: Stream, news: Iterable[Seen]) -> None:
 
 
 class _Feed:
-    """What a client was told of a subject's uploads."""
+    """What a client has received about a subject's uploads."""
 
     def __init__(self, services: Services, subject: str) -> None:
         self._services = services

@@ -30,7 +30,7 @@ from gateway.uploads.names import content_disposition
 from gateway.uploads.record import File, Upload
 
 _CLOCK_SLACK = 900
-"""How far our clock may be behind the store's, which takes none that is off by more."""
+"""How far our clock may be behind the store's: the store accepts no larger difference."""
 
 _CACHE_SECONDS = 240
 """How long a redirect may be reused: less than the URL that it leads to holds."""

@@ -73,7 +73,7 @@ def _response(state: Mapping[str, object]) -> web.Response:
 
 
 async def _reach_upstream(services: Services) -> None:
-    """Connect, and ask nothing: a look must cost the upstream no request."""
+    """Connect, but send nothing: a check must cost the upstream no request."""
     (await services.relays.pool.connect()).end(reusable=False)
 
 

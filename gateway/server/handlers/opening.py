@@ -38,7 +38,7 @@ log = get_logger(__name__)
 PROMISE: Final = "104 Upload Resumption Supported"
 
 _WORTH_IT: Final = 1024 * 1024
-"""Bytes of a whole upload from which on it is worth two more requests to the store."""
+"""Bytes that a whole upload has at least, to be worth two more requests to the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Beginning:
 
 
 def whole(size: int) -> Report:
-    """What answers say of an upload that comes in one request: theirs is the target's answer."""
+    """What answers report about an upload in one request: it gets the target's answer."""
     return Report(
         offset=size,
         length=size,
@@ -68,12 +68,12 @@ def whole(size: int) -> Report:
 def may_be_promised(
     request: web.Request, services: Services, dialect: Dialect, creation: Creation
 ) -> bool:
-    """Whether the client of a whole upload is to learn, while it sends, where it can go on."""
+    """Whether the client of a whole upload learns, while it sends, where it can resume."""
     return (
         sends_interim(request, services)
         and dialect.interim(whole(0)) is not None
         and (creation.length is None or creation.length >= _WORTH_IT)
-        # With a digest, nothing would count before all has come, and been compared.
+        # With a digest, nothing would count before all has arrived and been compared.
         and creation.checksum is None
     )
 
@@ -84,13 +84,13 @@ def sends_interim(request: web.Request, services: Services) -> bool:
 
 
 async def take_promised(beginning: Beginning) -> web.Response:
-    """Take a whole upload; if it is cut, its client may go on with what did not arrive.
+    """Accept a whole upload; if it is cut, its client may send only what did not arrive.
 
     The interim response is the first of all, since Envoy passes no second one on.
     """
     receiving, admitted = beginning.receiving, beginning.admitted
     request, services, _, dialect = receiving
-    request[PARTIAL] = beginning.form is None  # a form came by its route's own path
+    request[PARTIAL] = beginning.form is None  # a form comes by its route's own path
     key = idempotency_key(request.headers.getall("Idempotency-Key", []))
     held: Held | None = None
     async with services.presence.of(admitted.upload_id, at_once=key is not None):
@@ -109,7 +109,7 @@ async def take_promised(beginning: Beginning) -> web.Response:
         try:
             kept = await append(receiving, kept, asked)
         except (Unavailable, BodyTimeout):
-            # iOS goes on after a connection that is cut, and gives up after an answer.
+            # iOS resumes after a connection is cut, and gives up after an answer.
             request[ENDED] = CUT
             if request.transport is not None:
                 request.transport.close()
@@ -118,7 +118,7 @@ async def take_promised(beginning: Beginning) -> web.Response:
 
 
 async def open_session(beginning: Beginning) -> web.Response:
-    """Begin a session, and bring it what the request brings."""
+    """Begin a session, and add the request's content to it."""
     receiving, creation = beginning.receiving, beginning.creation
     request, services, _, dialect = receiving
     request[PARTIAL] = beginning.form is None
@@ -146,7 +146,7 @@ def _created(dialect: Dialect, report: Report) -> web.Response:
 
 
 async def _session_of(beginning: Beginning) -> tuple[Kept, bool] | Upload:
-    """The session to bring bytes to, and whether it was begun now; or a finished one's upload.
+    """The session to add bytes to, and whether it was begun now; or the upload of a finished one.
 
     A creation with an `Idempotency-Key` that was used before is answered as the first one.
     """

@@ -1,4 +1,4 @@
-"""Brings a request's body to a session, and answers what the session is then."""
+"""Adds a request's body to a session, and answers with the session's state."""
 
 import asyncio
 import hashlib
@@ -66,11 +66,11 @@ _ERROR: Final = 400
 _TRIES: Final = 10
 
 _REFUSED: Final = (*REFUSALS, AnotherUser)
-"""What a form is refused for once its content is known: nothing that follows can change that."""
+"""Errors for which a form is refused for good, once its content is known."""
 
 
 class Receiving(NamedTuple):
-    """A request that brings bytes to a session, and who sent it."""
+    """A request that brings bytes to a session, and its caller."""
 
     request: web.Request
     services: Services
@@ -113,7 +113,7 @@ async def _let_go(services: Services, kept: Kept, deadline: float) -> Kept:
 
 
 async def append(receiving: Receiving, kept: Kept, asked: Append) -> Kept:
-    """Bring the request's body to an open session, from the offset that it names.
+    """Add the request's body to an open session, from the offset that it names.
 
     Whatever ends the body, all that was read of it is durable before this returns or raises; with
     a checksum, or if it is too long, all or nothing. Raises OffsetMismatch,
@@ -201,7 +201,7 @@ async def _append(
 
 
 def _form_of(session: Session) -> ResumedForm | None:
-    """What reads the form that the session's file is in, if it is in one."""
+    """The reader of the form that contains the session's file, if there is one."""
     if session.form is None:
         return None
     return ResumedForm(session, session.form)
@@ -241,7 +241,7 @@ async def _keep(
     form: ResumedForm | None,
     broken: BaseException | None,
 ) -> tuple[Kept, BaseException | None]:
-    """Make durable what came, unless none of it may count; returns what is to be raised after that.
+    """Make durable what arrived, unless none of it may count; returns the error to raise then.
 
     A form that is refused by its content ends the session. Raises SessionTaken, StoreUnavailable.
     """
@@ -266,7 +266,7 @@ def _conclusion(
     *,
     whole: bool,
 ) -> Callable[[Session], Session]:
-    """What the session is when all that came is in it; `whole`: the body came to its end."""
+    """The session with all that has arrived; `whole`: the body has arrived to its end."""
     services = receiving.services
 
     def conclude(session: Session) -> Session:
@@ -378,7 +378,7 @@ async def conclude(receiving: Receiving, kept: Kept, *, again: bool = False) -> 
     """The answer to the request after which the session is complete.
 
     Whatever happens here, the upload is accepted: that the session is complete is durable.
-    `again`: another request has been at it before.
+    `again`: another request has tried before.
     """
     request, services, _, dialect = receiving
     session = kept.session
@@ -395,8 +395,7 @@ async def conclude(receiving: Receiving, kept: Kept, *, again: bool = False) -> 
 async def answer_accepted(receiving: Receiving, upload: Upload, wait: float) -> web.Response:
     """The answer for an accepted upload, once its client has waited for its end.
 
-    Clients of tus would take an error for a fault of the transfer, which went well: they get the
-    resource.
+    Clients of tus would mistake an error for a failed transfer, so they get the resource.
     """
     request, services, _, dialect = receiving
     response = await answer_hosted(request, services, upload, wait)
@@ -422,13 +421,13 @@ async def end(services: Services, kept: Kept, *, again: bool) -> Upload | None:
 
 
 def replied(receiving: Receiving, session: Session) -> web.Response:
-    """The answer to a request that has brought a part, or all there was to bring."""
+    """The answer to a request that has brought a part, or the last bytes."""
     reply = receiving.dialect.appended(report_of(receiving, session))
     return web.Response(status=reply.status, headers=reply.headers)
 
 
 def report_of(receiving: Receiving, session: Session) -> Report:
-    """What answers say of the session."""
+    """What answers report about the session."""
     return Report(
         offset=session.offset,
         length=session.length,
@@ -442,7 +441,7 @@ def report_of(receiving: Receiving, session: Session) -> Report:
 
 
 def report_of_upload(receiving: Receiving, upload: Upload) -> Report:
-    """What answers say of a session that became an accepted upload."""
+    """What answers report about a session that became an accepted upload."""
     size = upload.file.size if upload.came_as is None else upload.came_as
     return Report(
         offset=size,
@@ -456,13 +455,13 @@ def report_of_upload(receiving: Receiving, upload: Upload) -> Report:
 
 
 def _location(receiving: Receiving, upload_id: str) -> str:
-    """An absolute URL, since clients of the draft exist that understand no other."""
+    """An absolute URL, since some clients of the draft understand no other."""
     base = str(receiving.services.settings.public_url).rstrip("/")
     return f"{base}/gateway/uploads/{upload_id}"
 
 
 def mark(receiving: Receiving, session: Session, *, is_answer: bool = False) -> None:
-    """Have every answer to the request say where the session stands.
+    """Have every answer to the request report the session's state.
 
     `is_answer`: what the upload was begun for is answered, however little of it came.
     """

@@ -1,4 +1,4 @@
-"""What the subject of an upload sees of it, now or as soon as it has changed."""
+"""What an upload's subject sees of it, now or as soon as it has changed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -72,7 +72,7 @@ async def reader(request: web.Request) -> Principal:
 
 
 def id_in_path(request: web.Request) -> str:
-    """Raises UploadNotFound for what is no id."""
+    """The id in the path. Raises UploadNotFound if it is not one."""
     if (upload_id := parse_id(request.match_info["id"])) is None:
         raise UploadNotFound("no such upload")
     return upload_id
@@ -153,13 +153,13 @@ async def poll(request: web.Request, subject: str, upload_id: str, look: Look) -
 
 
 def waits(request: web.Request) -> bool:
-    """Whether the client is there, and may be let wait."""
+    """Whether the client is connected, and may go on waiting."""
     connected = request.transport is not None and not request.transport.is_closing()
     return connected and not request.app[SERVICES].drain.closing
 
 
 def look_seconds(services: Services, subject: str) -> float:
-    """Seconds after which a waiting request looks by itself; fewer if it may hear nothing."""
+    """Seconds after which a waiting request looks by itself; fewer if notices may not arrive."""
     return _HEARD_SECONDS if services.changes.hears_of(subject) else _UNHEARD_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""An upload that comes in several requests: where it stands, more of it, its end by its client."""
+"""An upload in several requests: its state, further bytes, and its end by the client."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -142,7 +142,7 @@ async def _get(request: web.Request, services: Services, dialect: Dialect) -> we
 def _describe_session(
     receiving: Receiving, kept: Kept, members: dict[str, object]
 ) -> Mapping[str, str]:
-    """Add how far the upload is to its members; returns the headers that say it too."""
+    """Add how far the upload is to its members; returns the headers that say the same."""
     request, services, _, dialect = receiving
     session = kept.session
     request[MARKS], request[PARTIAL] = dialect.marks(None), True
@@ -162,7 +162,7 @@ async def _tell_state(
 ) -> web.StreamResponse:
     """`HEAD`: how far the upload is; the next request may continue it from there.
 
-    It counts as a request, and as no upload.
+    It counts as a request, but not as an upload.
     """
     receiving = await _receiving(request, services, dialect)
     await _charge(receiving)
@@ -235,7 +235,7 @@ async def _charge(receiving: Receiving, upload_id: str | None = None) -> None:
 
 
 async def _to_continue(receiving: Receiving, asked: Append) -> Kept:
-    """The session as this process knows it, or as it is if that is not what the client means."""
+    """The session as this process remembers it, or as stored if the client means another state."""
     request, services, principal, _ = receiving
     upload_id = _id_of(request)
     known = services.sessions.recall(upload_id)
@@ -254,7 +254,7 @@ async def _to_continue(receiving: Receiving, asked: Append) -> Kept:
 
 
 async def _answer_complete(receiving: Receiving, asked: Append, kept: Kept) -> web.StreamResponse:
-    """The answer to a request that comes after the last one: once more the same, if it is that."""
+    """The answer to a request after the last one: the same answer, if it repeats that one."""
     if asked.offset != kept.session.offset or _has_content(receiving.request):
         await end(receiving.services, kept, again=True)
     _check_repeats(receiving.request, asked, kept.session.offset)
@@ -287,7 +287,7 @@ def _has_content(request: web.Request) -> bool:
 
 
 async def _cancel(request: web.Request, services: Services, dialect: Dialect) -> web.StreamResponse:
-    """`DELETE`: give the upload up. Raises NotRemovable once it was accepted."""
+    """`DELETE`: abandon the upload. Raises NotRemovable once it was accepted."""
     receiving = await _receiving(request, services, dialect)
     await _charge(receiving)
     try:
@@ -308,7 +308,7 @@ async def _cancel(request: web.Request, services: Services, dialect: Dialect) ->
 
 
 def _check_scopes_of(upload: Upload, receiving: Receiving) -> None:
-    """Refuse whom its creation would be refused. Raises InsufficientScope."""
+    """Refuse callers that may not create such an upload. Raises InsufficientScope."""
     route = receiving.services.route_of(upload.target.path)
     check_scopes(receiving.principal, route.scopes)
 

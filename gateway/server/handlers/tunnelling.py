@@ -28,7 +28,7 @@ _TLS_READ: Final = 16 * 1024
 
 
 class Switched(web.StreamResponse):
-    """Stands for an answer that was sent, on a connection that is aiohttp's no longer."""
+    """Stands for an answer that was sent on a connection that aiohttp no longer has."""
 
     def __init__(self) -> None:
         super().__init__(status=SWITCHING)
@@ -43,7 +43,7 @@ class Switched(web.StreamResponse):
 
 
 async def open_websocket(request: web.Request, path: str) -> web.StreamResponse:
-    """Ask the upstream for a WebSocket, and carry it; or pass on the upstream's other answer.
+    """Request a WebSocket from the upstream, and carry it; or pass on the upstream's other answer.
 
     Raises TooManyWebSockets, and the errors of forwarding.
     """

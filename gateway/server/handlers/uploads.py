@@ -78,7 +78,7 @@ async def _take(request: web.Request, services: Services, admitted: Admitted) ->
         reader = services.external.form_reader(admitted)
         if key is None:
             return await host(request, services, admitted, reader)
-        if admitted.authorization is None:  # all grants are one subject, and strangers
+        if admitted.authorization is None:  # all grants share one subject, but not one caller
             key = f"{grant_of(request.headers)}\n{key}"  # no header has a line break
         try:
             claimed = await services.once.claim(admitted, key, services.settings.registration_wait)
@@ -245,7 +245,7 @@ def _answer_of_chatkitty(request: web.Request, result: Answer) -> web.Response:
 
 
 async def ask_for_body(request: web.Request) -> None:
-    """Have the client send its body, by large reads."""
+    """Ask the client for its body, and read it in large pieces."""
     await send_continue(request)
     if isinstance(request.protocol, TurnHandler):
         request.protocol.let_in()
