@@ -103,7 +103,7 @@ def dead_messages() -> str:
 
 
 def stopped(endpoint: str) -> str:
-    """The mark of an endpoint that is sent nothing more; named as in the settings."""
+    """The mark of an endpoint that gets no more messages; named as in the settings."""
     return STOPPED + endpoint
 
 

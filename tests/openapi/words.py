@@ -224,7 +224,7 @@ HEADERS: Final[JSON] = {
     "Tus-Extension": _header("The extensions of tus"),
     "Tus-Max-Size": _header("The largest file", NUMBER),
     "Tus-Checksum-Algorithm": _header("The digests that `Upload-Checksum` may have"),
-    "Preference-Applied": _header("What was done of `Prefer`"),
+    "Preference-Applied": _header("What the gateway applied of `Prefer`"),
     "Retry-After": _header(
         "The request may be repeated after that many seconds",
         {"type": "string", "pattern": "^[0-9]+$"},
