@@ -14,7 +14,7 @@ from gateway.uploads.record import Terms
 from workers.signatures import types_of_head, types_of_tail
 from workers.sniff import Sniffer
 
-QUICK, AT_LENGTH = 1500, int(os.environ.get("RANDOM_FILES", "20000"))
+QUICK, AT_LENGTH = 1500, int(os.environ.get("RANDOM_FILES", "5000"))
 AT_ONCE = 10
 """Files of which libmagic looks at one while the signatures of another are looked for."""
 
