@@ -1,21 +1,17 @@
-"""The page as the package has it: each file has a hash in its name, so that it never changes."""
+"""The pages as the package has them: each file has a hash in its name, so that it never changes."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-PREFIX: Final = "/gateway/admin/"
-
 _TYPES: Final = {"css": "text/css", "js": "text/javascript"}
-_FILES: Final = ("page.css", "dom.js", "lines.js", "page.js")
-"""Each after those that it names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file of the page."""
+    """A file that a page loads."""
 
     content_type: str
     body: bytes
@@ -23,27 +19,30 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """The page, the page that says how to turn it on, and what they load, by their names."""
+    """Pages by their plain names, and what they load by the names with hashes."""
 
-    page: bytes
-    off: bytes
+    pages: Mapping[str, bytes]
     by_name: Mapping[str, Asset]
 
 
-def load() -> Assets:
-    """Read the package's files, and give them their names."""
-    names: dict[str, str] = {}
+def load(prefix: str, pages: Sequence[str], loaded: Sequence[str]) -> Assets:
+    """Read the package's files; those in `loaded` get their names, below the path `prefix`.
+
+    Each of them comes after those that it names.
+    """
+    urls: dict[str, str] = {}
     by_name: dict[str, Asset] = {}
-    for name in _FILES:
-        body = _named(name, names)
+    for name in loaded:
+        body = _read(name, urls)
         stem, _, kind = name.partition(".")
-        names[name] = f"{stem}.{hashlib.sha256(body).hexdigest()[:16]}.{kind}"
-        by_name[names[name]] = Asset(_TYPES[kind], body)
-    return Assets(_named("page.html", names), _named("off.html", names), by_name)
+        hashed = f"{stem}.{hashlib.sha256(body).hexdigest()[:16]}.{kind}"
+        urls[name] = prefix + hashed
+        by_name[hashed] = Asset(_TYPES[kind], body)
+    return Assets({name: _read(name, urls) for name in pages}, by_name)
 
 
-def _named(name: str, names: Mapping[str, str]) -> bytes:
+def _read(name: str, urls: Mapping[str, str]) -> bytes:
     text = files(__package__).joinpath("static", name).read_text(encoding="utf-8")
-    for plain, hashed in names.items():
-        text = text.replace(f'"./{plain}"', f'"{PREFIX}{hashed}"')
+    for plain, url in urls.items():
+        text = text.replace(f'"./{plain}"', f'"{url}"')
     return text.encode()

@@ -17,27 +17,15 @@ from pydantic import SecretStr
 
 from gateway.auth.bearer import bearer_token
 from gateway.errors import CrossSiteRequest, InvalidToken, RouteNotFound, WrongHost
-from gateway.server.connection.context import REQUEST_ID, SERVER, request_id_of
+from gateway.server.connection.context import REQUEST_ID, request_id_of
 from gateway.server.middleware import answer_errors
+from gateway.server.pages.serving import HEADERS
 from gateway.settings import Settings
 from gateway.telemetry import bind_ids, clear_ids, get_logger
 
 log = get_logger(__name__)
 
 OFF: Final = "the operator's page is off: set GATEWAY_ADMIN_TOKEN to turn it on"
-
-_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-        " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
-        " require-trusted-types-for 'script'; trusted-types 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Server": SERVER,
-}
 
 
 def is_own_host(host: str, settings: Settings) -> bool:
@@ -112,7 +100,7 @@ def _answering(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) 
         response = await answer_errors(request, handler)
         if response.status in (401, 403, 421):
             log.warning("admin.refused", status=response.status, client=request.remote)
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

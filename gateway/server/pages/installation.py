@@ -6,19 +6,21 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.errors import RouteNotFound
 from gateway.server.metrics import SHARED
 from gateway.server.pages import assets
-from gateway.server.pages.assets import PREFIX
 from gateway.server.pages.examining import Examiner
 from gateway.server.pages.guard import guarded, public
 from gateway.server.pages.rates import History
+from gateway.server.pages.serving import ASSET, asset_of, page_of
 from gateway.server.pages.status import status
 from gateway.server.pages.uploads import Uploads
 from gateway.server.services import at_work
 from gateway.settings import Settings
 
-_FOREVER: Final = "public, max-age=31536000, immutable"
+PREFIX: Final = "/gateway/admin/"
+
+PAGES: Final = ("page.html", "off.html")
+LOADED: Final = ("page.css", "dom.js", "lines.js", "upload.js", "page.js")
 
 
 def install(admin: web.Application, clients: web.Application, settings: Settings) -> None:
@@ -58,25 +60,13 @@ def install(admin: web.Application, clients: web.Application, settings: Settings
 
 
 def _install_page(admin: web.Application, settings: Settings) -> None:
-    loaded = assets.load()
-    is_on = settings.admin_token is not None
+    loaded = assets.load(PREFIX, PAGES, LOADED)
+    name, status_code = (
+        ("page.html", 200) if settings.admin_token is not None else ("off.html", 404)
+    )
 
-    async def page(_: web.Request) -> web.Response:
-        body, status_code = (loaded.page, 200) if is_on else (loaded.off, 404)
-        headers = {"Cache-Control": "no-cache"}
-        return web.Response(
-            body=body, status=status_code, content_type="text/html", charset="utf-8",
-            headers=headers,
-        )  # fmt: skip
+    async def show(_: web.Request) -> web.Response:
+        return page_of(loaded.pages[name], status_code)
 
-    async def asset(request: web.Request) -> web.Response:
-        found = loaded.by_name.get(request.match_info["name"])
-        if found is None:
-            raise RouteNotFound("the page has no such file: load it again")
-        return web.Response(
-            body=found.body, content_type=found.content_type, charset="utf-8",
-            headers={"Cache-Control": _FOREVER},
-        )  # fmt: skip
-
-    admin.router.add_get("/", public(settings, page))
-    admin.router.add_get(PREFIX + "{name:[a-z]+[.][0-9a-f]+[.](?:css|js)}", public(settings, asset))
+    admin.router.add_get("/", public(settings, show))
+    admin.router.add_get(PREFIX + ASSET, public(settings, asset_of(loaded)))

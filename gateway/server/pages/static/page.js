@@ -1,5 +1,6 @@
 import { bytes, duration, element, list, madeAt, many, shown, time } from "./dom.js";
 import { line, perMinute, seconds } from "./lines.js";
+import { badge, fileCard, problemCard, timeline } from "./upload.js";
 
 const API = "/gateway/admin/";
 const AGAIN = 10_000;
@@ -188,11 +189,6 @@ function typeOf(upload) {
   return element("span", { class: "warn" }, `${file.contentType} ≠ declared ${declared}`);
 }
 
-function badge(state) {
-  const kind = { failed: "bad", dead: "bad", unreadable: "bad", rejected: "bad", flagged: "warn", registered: "good", audited: "good" };
-  return element("span", { class: kind[state] ?? "" }, state);
-}
-
 function row(upload) {
   const file = upload.file ?? upload.files?.[0] ?? {};
   return element("tr", {},
@@ -292,25 +288,6 @@ function deadView() {
 
 // --- one upload ----------------------------------------------------------------------------------
 
-function timeline(upload) {
-  const history = upload.history ?? [];
-  return element("section", { class: "card" }, element("h2", {}, "Timeline"), element("ol", { class: "time" }, history.map((change, place) => {
-    const next = history[place + 1];
-    const took = next ? `for ${duration((new Date(next.at) - new Date(change.at)) / 1000)}` : "until now, or its end";
-    return element("li", {}, badge(change.state), " ", time(Date.parse(change.at)), element("span", { class: "soft" }, ` ${took}`));
-  })));
-}
-
-function fileCard(file) {
-  return element("section", { class: "card" }, element("h2", {}, "File"), list([
-    ["name", file.name], ["size", `${bytes(file.size)} (${file.size.toLocaleString("en")} bytes)`],
-    ["declared type", file.declaredContentType ?? "none"], ["found type", file.contentType ?? "not looked at yet"],
-    ["compared", file.contentType && file.declaredContentType ? file.contentType === file.declaredContentType
-      ? element("span", { class: "good" }, "✓ the same") : element("span", { class: "warn" }, "≠ another type than was declared") : null],
-    ...Object.entries(file.digests ?? {}),
-  ]));
-}
-
 function facts(upload, traceId) {
   return element("section", { class: "card" }, element("h2", {}, "Request"), list([
     ["target", upload.target ? `${upload.target.method} ${upload.target.path}` : null], ["route", upload.route], ["delivery", upload.delivery],
@@ -320,11 +297,6 @@ function facts(upload, traceId) {
     ["file in the bucket", upload.incoming?.present ? "yes" : "no"], ["removed", upload.removedAt && `${upload.removedAt} (${upload.removedFor})`],
     ["record", `${upload.record.key}, written ${duration(upload.record.age)} ago`],
   ]));
-}
-
-function problemCard(problem) {
-  return problem ? element("section", { class: "card" }, element("h2", {}, "Problem"),
-    list([["type", element("span", { class: "bad" }, problem.type)], ["detail", problem.detail]])) : null;
 }
 
 // What would be refused is said before; an action that cannot be undone asks again.

@@ -1,9 +1,11 @@
-"""The files of the page."""
+"""The files of the pages."""
 
 import re
 from importlib.resources import files
 
-from gateway.server.pages import assets
+import pytest
+
+from gateway.server.pages import assets, installation
 
 MOST = 60_000
 FORBIDDEN = (
@@ -15,22 +17,28 @@ FORBIDDEN = (
     "http://",
     "https://",
 )
+OPERATORS = (installation.PREFIX, installation.PAGES, installation.LOADED)
+SETS = [pytest.param(OPERATORS, id="operator's")]
+Files = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
-def test_names_have_hashes_and_files_name_each_other_by_them() -> None:
-    loaded = assets.load()
+@pytest.mark.parametrize("of", SETS)
+def test_names_have_hashes_and_files_name_each_other_by_them(of: Files) -> None:
+    loaded = assets.load(*of)
     assert all(re.fullmatch(r"[a-z]+\.[0-9a-f]{16}\.(css|js)", name) for name in loaded.by_name)
-    everything = [loaded.page, loaded.off, *(each.body for each in loaded.by_name.values())]
-    for body in everything:
+    named = set()
+    for body in (*loaded.pages.values(), *(each.body for each in loaded.by_name.values())):
         assert b'"./' not in body
-        for name in re.findall(rb'"/gateway/admin/([a-z]+\.[^"]+)"', body):
-            assert name.decode() in loaded.by_name
+        found = re.findall(rb'"' + of[0].encode() + rb'([a-z]+\.[^"]+)"', body)
+        named |= {name.decode() for name in found}
+    assert named == set(loaded.by_name)
 
 
 def test_all_of_it_is_small() -> None:
-    loaded = assets.load()
-    bodies = [loaded.page, loaded.off, *(each.body for each in loaded.by_name.values())]
-    assert sum(map(len, bodies)) < MOST
+    there = [*files("gateway.server.pages").joinpath("static").iterdir()]
+    assert sum(len(file.read_bytes()) for file in there) < MOST
+    used = {name for each in SETS for names in each.values[0][1:] for name in names}
+    assert used == {file.name for file in there}
 
 
 def test_nothing_makes_markup_of_text_or_loads_from_elsewhere() -> None:
