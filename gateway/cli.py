@@ -193,8 +193,9 @@ def up(
     """Start a gateway and all that it needs, here.
 
     These are Valkey, SeaweedFS, a stand-in for ChatKitty, a worker and a beat. It needs no settings
-    and no root; GATEWAY_* variables that are set win. When everything is ready, it prints
-    `READY URL`, and examples to copy. Ctrl-C stops everything; the next start finds the same data.
+    and no root; GATEWAY_* variables that are set win. When everything is ready, it prints the
+    address of a page to try uploads with, `READY URL`, and examples to copy. Ctrl-C stops
+    everything; the next start finds the same data.
     """
     from gateway.stack import up as stack
 

@@ -1,7 +1,7 @@
 """The application: its URLs, its middlewares, and the services that live as long as it does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -38,7 +38,7 @@ from gateway.server.middleware import (
     answer_preflights,
     identify,
 )
-from gateway.server.pages import install
+from gateway.server.pages import install, name_process, trial_paths
 from gateway.server.services import SERVICES, open_services
 from gateway.server.tracing import trace
 from gateway.settings import Settings
@@ -97,12 +97,14 @@ def create_app(settings: Settings) -> web.Application:
     if settings.cors_origins:
         app.on_response_prepare.append(allow_origin)
     app[READINESS] = Readiness()
-    _add_routes(app)
+    if settings.try_page:
+        app.on_response_prepare.append(name_process)
+    _add_routes(app, {**_OWN, **(trial_paths() if settings.try_page else {})})
     return app
 
 
-def _add_routes(app: web.Application) -> None:
-    for path, answer in _OWN.items():
+def _add_routes(app: web.Application, own: Mapping[str, Handler]) -> None:
+    for path, answer in own.items():
         app.router.add_get(path, answer, expect_handler=_expect_nothing_yet)
         app.router.add_route("*", path, _refuse_method, expect_handler=_expect_nothing_yet)
     for path, stream in _STREAMS.items():

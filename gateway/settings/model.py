@@ -134,6 +134,9 @@ class Settings(BaseModel):
     cors_origins: CommaSeparated[Origin] = ()
     """Origins of web pages that may read answers, or `*` for all. Default: ChatKitty decides."""
 
+    try_page: bool = False
+    """Serve `/gateway/try`, a page to try uploads with, to every client (docs/try.md)."""
+
     drain_delay: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds from SIGTERM, when readiness fails, until the gateway stops listening."""
 

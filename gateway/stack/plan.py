@@ -4,7 +4,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from pydantic import TypeAdapter
 
 from gateway.stack.part import Command
 from gateway.stack.ports import HOST, free_ports
@@ -23,6 +26,7 @@ SUBJECTS = ("alice", "bob")
 
 _DRAIN_GRACE = 4_000.0  # draining parts limit that themselves
 _BUCKET = "uploads"
+_SWITCH: Final = TypeAdapter(bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,14 @@ class Plan:
     def operators_page(self) -> str:
         """The address of the operator's page, with the token that it asks for."""
         return f"{self.admin_url}/#token={quote(self.environ['GATEWAY_ADMIN_TOKEN'])}"
+
+    @property
+    def try_url(self) -> str | None:
+        """The page to try uploads with, with a token if there is one; None if it is turned off."""
+        if not _SWITCH.validate_python(self.environ["GATEWAY_TRY_PAGE"].strip() or "false"):
+            return None
+        known = {"token": self.tokens[0][1], "channel": CHANNEL} if self.tokens else {}
+        return f"{self.gateway_url}/gateway/try" + (f"#{urlencode(known)}" if known else "")
 
     @property
     def worker_metrics_url(self) -> str | None:
@@ -90,6 +102,7 @@ def make_plan(data_dir: Path, port: int, processes: int, configured: Mapping[str
             for subject, token in zip(SUBJECTS, (secrets.token, secrets.other_token), strict=True)
         ),
         "GATEWAY_DELIVERY": "external",
+        "GATEWAY_TRY_PAGE": "true",
     }
     servers: list[Command] = []
     if "GATEWAY_REDIS_URL" not in configured:

@@ -75,6 +75,8 @@ def _announce(options: UpOptions, plan: Plan, supervisor: Supervisor) -> None:
     if options.as_json:
         print(json.dumps(_description(plan, supervisor)), flush=True)
         return
+    if plan.try_url is not None:
+        print(f"try it in a browser: {plan.try_url}", flush=True)
     print(f"READY {plan.gateway_url}", flush=True)
     print(f"operator's page: {plan.operators_page}", flush=True)
     if options.sample and not plan.tokens:
@@ -88,6 +90,7 @@ def _description(plan: Plan, supervisor: Supervisor) -> dict[str, object]:
     tokens = [*plan.tokens, ("", ""), ("", "")]
     return {
         "gateway": plan.gateway_url,
+        "try_url": plan.try_url,
         "admin": plan.admin_url,
         "admin_token": environ["GATEWAY_ADMIN_TOKEN"],
         "worker_metrics": plan.worker_metrics_url,

@@ -116,6 +116,7 @@ def document() -> JSON:
         "security": [{"bearer": []}],
         "paths": {
             **_about_the_process(),
+            **_page_to_try_uploads(),
             "/gateway/uploads": _list(),
             "/gateway/uploads/{id}": _upload(),
             "/gateway/uploads/{id}/events": _events_of_one(),
@@ -328,6 +329,43 @@ def _about_the_process() -> JSON:
                 {"200": metrics},
             ),
         },
+    }
+
+
+def _page_to_try_uploads() -> JSON:
+    note = "Only if GATEWAY_TRY_PAGE is true (docs/try.md). It needs no token."
+    page = {
+        "description": "The page",
+        "headers": _headers(_SAYS_SO),
+        "content": {"text/html": {"schema": {"type": "string"}}},
+    }
+    route = _answer(
+        "How an upload to the path would be delivered",
+        schema=ref("schemas", "TriedRoute"),
+        example={"delivery": "external", "maxFileSize": 104857600},
+    )
+
+    def get(name: str, summary: str, responses: JSON, **more: Any) -> JSON:
+        return _with_head(
+            {
+                "operationId": name,
+                "tags": ["Trying uploads"],
+                "summary": summary,
+                "description": note,
+                "security": _NO_TOKEN,
+                "responses": {**responses, **_faults(*_ALWAYS, 404)},
+                **more,
+            }
+        )
+
+    return {
+        "/gateway/try": get("getTryPage", "A page to try uploads with", {"200": page}),
+        "/gateway/try/route": get(
+            "getTriedRoute",
+            "How an upload to a path would be delivered",
+            {"200": route},
+            parameters=_named("TriedPath", "LeftProcess"),
+        ),
     }
 
 

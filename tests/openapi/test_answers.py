@@ -127,7 +127,11 @@ class Documented:
 async def documented(start_gateway: StartGateway, worker: ForkedPart) -> AsyncIterator[Documented]:
     assert worker.exit_status is None
     gateway = start_gateway(
-        delivery="external", delete_files="true", serve_files="stream", hash="crc32c"
+        delivery="external",
+        delete_files="true",
+        serve_files="stream",
+        hash="crc32c",
+        try_page="true",
     )
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         described = await client.request("GET", "/gateway/openapi.json", headers={})
@@ -149,6 +153,10 @@ async def _processes(documented: Documented) -> None:
     for name in ("getDescription", "getHealth", "getReadiness"):
         await documented.call(name, 200)
         await documented.call(f"{name}Head", 200)
+    for name, query in (("getTryPage", ""), ("getTriedRoute", "?path=/v1/imports/users")):
+        await documented.call(name, 200, query=query)
+        await documented.call(f"{name}Head", 200, query=query)
+    await documented.call("getTriedRoute", 404, query="?path=/gateway/try")
     for name in ("getHealth", "getReadiness", "getMetrics"):
         await documented.call(name, 200, at_admin=True)
         await documented.call(f"{name}Head", 200, at_admin=True)

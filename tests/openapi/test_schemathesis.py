@@ -54,7 +54,9 @@ async def test_the_public_listener_answers_as_described(
     start_gateway: StartGateway, worker: ForkedPart, tmp_path: Path
 ) -> None:
     assert worker.exit_status is None
-    gateway = start_gateway(delivery="external", delete_files="true", serve_files="stream")
+    gateway = start_gateway(
+        delivery="external", delete_files="true", serve_files="stream", try_page="true"
+    )
     left_out = [word for path in LEFT_OUT for word in ("--exclude-path", path)]
     status, said = await schemathesis(tmp_path, gateway.url, *left_out)
     assert status == 0, said

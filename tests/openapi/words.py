@@ -34,6 +34,7 @@ TAGS: Final[list[JSON]] = [
     },
     {"name": "Uploads", "description": "What became of an upload"},
     {"name": "Files", "description": "Hosted files"},
+    {"name": "Trying uploads", "description": "A page for browsers"},
     {"name": "Health", "description": "Whether a gateway works"},
     {
         "name": "Operators",
@@ -90,6 +91,18 @@ PARAMETERS: Final[JSON] = {
         example=25,
     ),
     "Before": _parameter("query", "before", "An id: the page after it", UUID),
+    "TriedPath": _parameter(
+        "query",
+        "path",
+        "A path of ChatKitty's",
+        required=True,
+        example="/v1/channels/702/messages",
+    ),
+    "LeftProcess": _parameter(
+        "query",
+        "leave",
+        "The `X-Gateway-Process` of an answer: that process closes the connection, so that the next one may reach another",
+    ),
     "IdempotencyKey": _parameter(
         "header",
         "Idempotency-Key",
@@ -248,6 +261,14 @@ SCHEMAS: Final[JSON] = {
         "type": "object",
         "required": ["status"],
         "properties": {"status": {"const": "ok"}},
+    },
+    "TriedRoute": {
+        "type": "object",
+        "required": ["delivery", "maxFileSize"],
+        "properties": {
+            "delivery": {"enum": ["relay", "external"]},
+            "maxFileSize": {"type": "integer", "description": "The most bytes of a file"},
+        },
     },
     "Readiness": {
         "type": "object",

@@ -83,6 +83,23 @@ class Tab:
             f"document.querySelector({json.dumps(selector)}).value = {json.dumps(text)}"
         )
 
+    async def fill(self, selector: str, text: str) -> None:
+        """Put text into a field, or choose what has that value, as a reader does it."""
+        await self.page.evaluate(
+            f"(() => {{ const field = document.querySelector({json.dumps(selector)});"
+            f" field.value = {json.dumps(text)}; for (const kind of ['input', 'change'])"
+            " field.dispatchEvent(new Event(kind, {bubbles: true})); })()"
+        )
+
+    async def choose_file(self, selector: str, file: Path) -> None:
+        """Choose a file on the disk."""
+        found = await self.page.ask(
+            "Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})"
+        )
+        await self.page.ask(
+            "DOM.setFileInputFiles", files=[str(file)], objectId=found["result"]["objectId"]
+        )
+
     async def press(self, key: str) -> None:
         codes = {"Tab": 9, "Enter": 13, "Escape": 27}
         sent = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}

@@ -26,6 +26,7 @@ class Gateway:
     @contextmanager
     def start(cls, environ: Mapping[str, str], directory: Path) -> "Iterator[Gateway]":
         port, admin_port = free_ports(2)
+        port = int(environ.get("GATEWAY_PORT", port))  # that of another process, say
         url = f"http://{HOST}:{port}"
         secrets.remember(environ)
         own = {

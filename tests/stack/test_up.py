@@ -88,7 +88,7 @@ async def test_a_second_run_finds_what_the_first_one_left(data_dir: Path) -> Non
         told = first.told
         assert set(told) == {
             "gateway", "admin", "worker_metrics", "sandbox", "token", "subject", "other_token",
-            "channel", "redis", "s3", "pids", "admin_token",
+            "channel", "redis", "s3", "pids", "admin_token", "try_url",
         }  # fmt: skip
         assert {name: len(pids) for name, pids in told["pids"].items()} == {
             "gateway": 2, "worker": 1, "beat": 1, "redis": 1, "s3": 1, "sandbox": 1,
@@ -101,6 +101,9 @@ async def test_a_second_run_finds_what_the_first_one_left(data_dir: Path) -> Non
             hidden = await stranger.request("GET", f"/gateway/uploads/{answer.upload_id}")
             assert hidden.status == 404
             assert (await client.request("GET", told["admin"] + "/gateway/readyz")).status == 200
+            address, _, known = told["try_url"].partition("#")
+            assert known == f"token={told['token']}&channel={told['channel']}"
+            assert (await client.request("GET", address)).status == 200
             operator = client.as_another(told["admin_token"])
             listed = await operator.request(
                 "GET", f"{told['admin']}/gateway/admin/uploads?state=all"

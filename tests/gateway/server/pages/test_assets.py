@@ -1,11 +1,13 @@
 """The files of the pages."""
 
 import re
+from collections.abc import Mapping
 from importlib.resources import files
+from typing import Final
 
 import pytest
 
-from gateway.server.pages import assets, installation
+from gateway.server.pages import assets, installation, trial
 
 MOST = 60_000
 FORBIDDEN = (
@@ -17,12 +19,14 @@ FORBIDDEN = (
     "http://",
     "https://",
 )
-OPERATORS = (installation.PREFIX, installation.PAGES, installation.LOADED)
-SETS = [pytest.param(OPERATORS, id="operator's")]
 Files = tuple[str, tuple[str, ...], tuple[str, ...]]
+SETS: Final[Mapping[str, Files]] = {
+    "operator's": (installation.PREFIX, installation.PAGES, installation.LOADED),
+    "trial": (trial.PREFIX, trial.PAGES, trial.LOADED),
+}
 
 
-@pytest.mark.parametrize("of", SETS)
+@pytest.mark.parametrize("of", SETS.values(), ids=SETS)
 def test_names_have_hashes_and_files_name_each_other_by_them(of: Files) -> None:
     loaded = assets.load(*of)
     assert all(re.fullmatch(r"[a-z]+\.[0-9a-f]{16}\.(css|js)", name) for name in loaded.by_name)
@@ -37,7 +41,7 @@ def test_names_have_hashes_and_files_name_each_other_by_them(of: Files) -> None:
 def test_all_of_it_is_small() -> None:
     there = [*files("gateway.server.pages").joinpath("static").iterdir()]
     assert sum(len(file.read_bytes()) for file in there) < MOST
-    used = {name for each in SETS for names in each.values[0][1:] for name in names}
+    used = {name for _, pages, loaded in SETS.values() for name in (*pages, *loaded)}
     assert used == {file.name for file in there}
 
 
