@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.admin.bucket import Found, Session, checked_id, file_of
 from gateway.admin.commands import FILE_GONE, end, resume, why_not_cancel, why_not_retry
+from gateway.admin.deliveries import resend, why_not_resend
 from gateway.errors import GatewayError, IllegalTransition
 from gateway.records.bucket import Entry
 from gateway.uploads import keys
@@ -24,6 +25,8 @@ class Action(StrEnum):
 
     RETRY = "retry"
     CANCEL = "cancel"
+    RESEND = "resend"
+    """The messages about it that were given up, to its webhooks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ async def why_not(session: Session, action: Action, found: Found, *, force: bool
     """Why the action would be refused now; None if it would not. Raises StoreUnavailable."""
     if action is Action.CANCEL:
         return _why_not_cancel(found, force=force)
+    if action is Action.RESEND:
+        return await why_not_resend(session, found.upload_id)
     has_credentials = session.settings.upstream_client_id is not None
     reason = _why_not_retry(found, has_credentials=has_credentials)
     if reason is None and await file_of(session.store, found.upload_id) is None:
@@ -51,6 +56,7 @@ async def act(session: Session, action: Action, upload_id: str, *, force: bool) 
     acts: Mapping[Action, Callable[[], Awaitable[str]]] = {
         Action.RETRY: lambda: resume(session, checked_id(upload_id)),
         Action.CANCEL: lambda: end(session, checked_id(upload_id), force=force),
+        Action.RESEND: lambda: resend(session, checked_id(upload_id)),
     }
     try:
         return Outcome(upload_id, done=True, text=await acts[action]())

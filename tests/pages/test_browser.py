@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -17,6 +18,7 @@ from gateway.stack.ports import HOST, free_port
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.record import Attempt, Fault, State, Target, Upload, from_json
+from gateway.webhooks.progress import Over, Progress, Standing
 from tests.pages.ground import ADMIN_TOKEN, ATTACK, id_at, keep, upload
 from tests.pages.tab import Tab
 from tests.servers.fixtures import StartGateway
@@ -193,6 +195,25 @@ async def test_one_failed_upload_is_found_and_retried(
     document = await kept.get(keys.pending(failed.id))
     assert from_json(document.content).state is State.INSPECTED
     await tab.assert_sound()
+
+
+async def test_messages_to_webhooks_are_shown_and_sent_again(
+    tab: Tab, gateway: Gateway, kept: S3Store
+) -> None:
+    each = made(1, State.REGISTERED)[0]
+    await keep(kept, [each])
+    dead = Standing(attempts=9, status=500, detail=ATTACK, over=Over.DEAD)
+    name = f"{each.id}/4-registered"
+    await kept.put(keys.dead_message(name), msgspec.json.encode(Progress(endpoints={ATTACK: dead})))
+    await enter(tab, gateway)
+    await tab.go(address(gateway, f"/upload/{each.id}"))
+    await tab.see("Webhooks", "upload.registered", "given up", f"500 {ATTACK}")
+    for width in (1_280, PHONE):
+        await tab.resize(width)
+        await tab.assert_sound()
+    await tab.click("Send messages again")
+    await tab.see("Send again: 1 message; workers send", "waiting")
+    assert [info.key async for info in kept.list(keys.OUTBOX)] == [keys.message(name)]
 
 
 async def test_what_would_be_refused_is_said_before_and_can_be_forced(

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -14,6 +15,7 @@ from gateway.stack.ports import HOST, free_port
 from gateway.store.s3 import S3Store
 from gateway.uploads import keys
 from gateway.uploads.record import Attempt, Fault, State, Target, Upload, from_json
+from gateway.webhooks.progress import Over, Progress, Standing, begun
 from tests.flows.client import PATIENCE
 from tests.pages.ground import ADMIN_TOKEN, ATTACK, Operator, id_at, keep, upload
 from tests.servers.fixtures import StartGateway
@@ -226,6 +228,44 @@ async def test_the_state_is_told_while_parts_are_away(start_gateway: StartGatewa
         assert status["processes"] is None
         answer = await operator.ask("/gateway/admin/uploads")
         assert answer.status == 503
+
+
+async def test_messages_are_shown_and_those_that_were_given_up_sent_again(
+    operator: Operator, kept: S3Store, gateway: Gateway
+) -> None:
+    each, other = made(2, State.REGISTERED)
+    await keep(kept, [each, other])
+    found = await operator.get(f"uploads/{each.id}")
+    assert (found["messages"], found["hasWebhooks"]) == ([], False)
+    assert found["refusals"]["resend"] == "no message about it was given up"
+    dead = Standing(attempts=9, status=500, detail="an error", over=Over.DEAD)
+    sent = Standing(attempts=1, status=200, over=Over.DELIVERED)
+    name = f"{each.id}/4-registered"
+    progress = Progress(endpoints={"crm": dead, "mail": sent}, waited=9.0)
+    for place in (name, f"{other.id}/4-registered"):
+        await kept.put(keys.dead_message(place), msgspec.json.encode(progress))
+    await kept.put(keys.message(f"{each.id}/3-failed"), msgspec.json.encode(begun(["crm"])))
+    await kept.put(keys.dead_message(f"{each.id}/2-aborted"), b"no message")
+    found = await operator.get(f"uploads/{each.id}")
+    kinds = [(one["type"], one["givenUp"], one["readable"]) for one in found["messages"]]
+    assert kinds == [
+        ("upload.failed", False, True),
+        ("upload.aborted", True, False),
+        ("upload.registered", True, True),
+    ]
+    assert found["messages"][2]["endpoints"] == [
+        {"name": "crm", "state": "dead", "attempts": 9, "status": 500, "detail": "an error"},
+        {"name": "mail", "state": "delivered", "attempts": 1, "status": 200, "detail": ""},
+    ]
+    assert found["refusals"]["resend"] is None
+    first, second = [await operator.act("resend", each.id) for _ in range(2)]
+    assert (first[0]["done"], second[0]["done"]) == (True, False)
+    assert first[0]["text"].startswith("1 message; workers send")
+    document = await kept.get(keys.message(name))
+    again = msgspec.json.decode(document.content, type=Progress)
+    assert again.endpoints == {"crm": Standing(), "mail": sent}
+    assert [info.key async for info in kept.list(keys.dead_message(f"{other.id}/"))]
+    assert '"action":"resend"' in gateway.log.read_text()
 
 
 async def test_doctor_says_of_each_part_whether_it_works(operator: Operator) -> None:

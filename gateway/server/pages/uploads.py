@@ -12,6 +12,7 @@ from gateway import kept
 from gateway.admin import report
 from gateway.admin.acting import Action, act, why_not
 from gateway.admin.bucket import Found, NotDone, Session, checked_id, file_of, find
+from gateway.admin.deliveries import messages_of
 from gateway.admin.newest import Batch, Bound, newest
 from gateway.errors import GatewayError, MalformedRequest, UploadNotFound
 from gateway.records.bucket import BucketRecords
@@ -70,9 +71,16 @@ class Uploads:
             "retry": await why_not(session, Action.RETRY, found, force=False),
             "cancel": await why_not(session, Action.CANCEL, found, force=False),
             "forcedCancel": await why_not(session, Action.CANCEL, found, force=True),
+            "resend": await why_not(session, Action.RESEND, found, force=False),
         }
         return web.json_response(
-            {"upload": members, "traceId": _trace_id(found.upload), "refusals": refusals}
+            {
+                "upload": members,
+                "traceId": _trace_id(found.upload),
+                "messages": [each.members() for each in await messages_of(session, upload_id)],
+                "hasWebhooks": bool(session.settings.endpoints),
+                "refusals": refusals,
+            }
         )
 
     async def match(self, request: web.Request) -> web.Response:
@@ -166,7 +174,7 @@ def _action_of(request: web.Request) -> tuple[Action, bool]:
     try:
         action = Action(request.query.get("action", ""))
     except ValueError:
-        raise MalformedRequest("`action` must be retry or cancel") from None
+        raise MalformedRequest("`action` must be retry, cancel or resend") from None
     return action, request.query.get("force", "") == "true"
 
 

@@ -7,7 +7,7 @@ const AGAIN = 10_000;
 const MOST = 10_000;
 const AT_ONCE = 20;
 const STATES = ["receiving", "stored", "inspected", "relayed", "registered", "audited", "flagged", "rejected", "failed", "aborted"];
-const WORDS = { retry: "Retry", cancel: "Cancel" };
+const WORDS = { retry: "Retry", cancel: "Cancel", resend: "Send again" };
 const KINDS = {
   pending: "uploads that wait for a step", sessions: "uploads in several requests", removals: "files to remove",
   orphans: "files without a record", dead: "records set aside",
@@ -288,7 +288,21 @@ function deadView() {
 
 // --- one upload ----------------------------------------------------------------------------------
 
-function facts(upload, traceId) {
+function messagesCard({ messages, hasWebhooks }) {
+  if (!hasWebhooks && !messages.length) return null;
+  const rows = messages.flatMap((message) => message.endpoints.map((each) => element("tr", {},
+    element("th", { scope: "row" }, message.type), element("td", {}, each.name),
+    element("td", { class: each.state === "dead" ? "bad" : null }, each.state === "dead" ? "given up" : each.state),
+    element("td", { class: "number" }, each.attempts), element("td", {}, [each.status, each.detail].filter(Boolean).join(" ") || "–"))));
+  const broken = messages.filter((each) => !each.readable).length;
+  return element("section", { class: "card" }, element("h2", {}, "Webhooks"),
+    broken ? element("p", { class: "bad" }, `${many(broken, "message")} cannot be read.`) : null,
+    rows.length ? element("table", { class: "rows" }, element("thead", {}, element("tr", {}, ["message", "webhook", "state", "tries", "last answer"].map(
+      (each) => element("th", { scope: "col" }, each)))), element("tbody", {}, rows))
+      : element("p", {}, "No message waits, and none was given up. Delivered messages are forgotten."));
+}
+
+function facts({ upload, traceId }) {
   return element("section", { class: "card" }, element("h2", {}, "Request"), list([
     ["target", upload.target ? `${upload.target.method} ${upload.target.path}` : null], ["route", upload.route], ["delivery", upload.delivery],
     ["subject", upload.subject], ["request id", upload.requestId], ["trace id", traceId],
@@ -325,18 +339,20 @@ function actions(id, refusals, again) {
   said.className = "said";
   return element("section", { class: "card" }, element("h2", {}, "Do"), element("div", { class: "row" },
     button("Retry", "retry", false, refusals.retry), button("Cancel", "cancel", false, refusals.cancel),
-    forced ? button("Cancel anyway", "cancel", true, null) : null), said);
+    forced ? button("Cancel anyway", "cancel", true, null) : null,
+    refusals.resend === null ? button("Send messages again", "resend", false, null) : null), said);
 }
 
 async function uploadView(id) {
   const place = element("div", {});
   show(`Upload ${shown(id)}`, place);
   const load = () => fill(place, async () => {
-    const { upload, traceId, refusals } = await ask(`uploads/${encodeURIComponent(id)}`);
+    const found = await ask(`uploads/${encodeURIComponent(id)}`);
+    const { upload, refusals } = found;
     const files = upload.files ?? (upload.file ? [upload.file] : []);
     return [
       element("p", { class: "big" }, badge(upload.state)), problemCard(upload.problem), actions(id, refusals, load),
-      element("div", { class: "cards" }, timeline(upload), facts(upload, traceId), files.map(fileCard)),
+      element("div", { class: "cards" }, timeline(upload), facts(found), files.map(fileCard)), messagesCard(found),
       element("details", { class: "card" }, element("summary", {}, "The record, without secrets"),
         element("pre", { tabindex: "0" }, JSON.stringify(upload, null, 2))),
       element("button", { type: "button", onclick: load }, "Load again"),
