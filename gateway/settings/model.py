@@ -46,6 +46,7 @@ from gateway.settings.values import (
     EndpointUrl,
     KeyPrefix,
     LogLevel,
+    LogUrl,
     ModuleName,
     Origin,
     RoutePath,
@@ -121,6 +122,9 @@ class Settings(BaseModel):
 
     admin_show_subjects: bool = False
     """Show subjects on the operator's page; by default, only digests of them."""
+
+    log_url: LogUrl | None = None
+    """URL of a request in your log system, with `{request_id}`, for the operator's page."""
 
     public_url: BaseUrl = HttpUrl("http://127.0.0.1:8080")
     """URL by which clients reach the gateway. Hosted files are registered under it."""

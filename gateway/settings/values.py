@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
-from pydantic import AfterValidator, BeforeValidator, HttpUrl, SecretStr
+from pydantic import AfterValidator, BeforeValidator, HttpUrl, SecretStr, ValidationError
 
 from gateway.brokers.kinds import SQS_QUEUES
 
@@ -59,6 +59,21 @@ def _admin_token(value: SecretStr) -> SecretStr:
     """A token that a header can carry, and that cannot be guessed."""
     if _ADMIN_TOKEN.fullmatch(value.get_secret_value()) is None:
         raise ValueError("must be at least 16 letters, digits or any of - . _ ~ + / =")
+    return value
+
+
+REQUEST_ID_MARK: Final = "{request_id}"
+
+
+def _log_url(value: str) -> str:
+    """An http or https URL with a place for the id of a request, and for nothing else."""
+    filled = value.replace(REQUEST_ID_MARK, "id")
+    if filled == value or not re.fullmatch(r"[!-z|~]+", filled):
+        raise ValueError(f"must contain {REQUEST_ID_MARK}, and no other braces or spaces")
+    try:
+        HttpUrl(filled)
+    except ValidationError:
+        raise ValueError("must be an http or https URL") from None
     return value
 
 
@@ -128,6 +143,7 @@ def _without_query(url: HttpUrl) -> HttpUrl:
     return url
 
 
+LogUrl = Annotated[str, AfterValidator(_log_url)]
 AdminToken = Annotated[SecretStr, AfterValidator(_admin_token)]
 Origin = Annotated[str, AfterValidator(_origin)]
 EndpointUrl = Annotated[HttpUrl, AfterValidator(_without_login)]

@@ -192,3 +192,23 @@ def test_settings_that_cannot_work_together_are_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=fault):
         load({"GATEWAY_SECRET_KEY": KEY, **variables})
+
+
+def test_the_url_of_the_log_system_has_a_place_for_the_id_of_a_request() -> None:
+    url = "https://logs.example/?q={request_id}"
+    assert load({"GATEWAY_SECRET_KEY": KEY, "GATEWAY_LOG_URL": url}).log_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://logs.example/",
+        "https://logs.example/{request_id}/{trace_id}",
+        "javascript:alert('{request_id}')",
+        "logs.example/{request_id}",
+        "https://logs.example/ {request_id}",
+    ],
+)
+def test_another_url_of_the_log_system_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="GATEWAY_LOG_URL"):
+        load({"GATEWAY_SECRET_KEY": KEY, "GATEWAY_LOG_URL": url})

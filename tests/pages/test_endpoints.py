@@ -268,6 +268,19 @@ async def test_messages_are_shown_and_those_that_were_given_up_sent_again(
     assert '"action":"resend"' in gateway.log.read_text()
 
 
+async def test_the_request_is_linked_to_the_log_system(
+    kept: S3Store, start_gateway: StartGateway, bucket: tuple[str, S3Store]
+) -> None:
+    each = made(1, request_id='a/b?c="&d')[0]
+    await keep(kept, [each])
+    linked = start_gateway(
+        admin_token=ADMIN_TOKEN, s3_bucket=bucket[0], log_url="https://logs.example/?q={request_id}"
+    )
+    async with Operator.open(linked.admin_url) as operator:
+        found = await operator.get(f"uploads/{each.id}")
+        assert found["logUrl"] == "https://logs.example/?q=a%2Fb%3Fc%3D%22%26d"
+
+
 async def test_doctor_says_of_each_part_whether_it_works(operator: Operator) -> None:
     answer = await operator.ask("/gateway/admin/doctor", "POST", json={})
     assert answer.status == 200, answer.text

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Final
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -18,6 +19,7 @@ from gateway.errors import GatewayError, MalformedRequest, UploadNotFound
 from gateway.records.bucket import BucketRecords
 from gateway.server.pages.filters import Filter, NameOf, filter_of, subject_name
 from gateway.server.services import SERVICES, Services
+from gateway.settings.values import REQUEST_ID_MARK
 from gateway.telemetry import get_logger
 from gateway.terminal import Console
 from gateway.uploads.record import Upload
@@ -77,6 +79,7 @@ class Uploads:
             {
                 "upload": members,
                 "traceId": _trace_id(found.upload),
+                "logUrl": log_url(session.settings.log_url, found.upload),
                 "messages": [each.members() for each in await messages_of(session, upload_id)],
                 "hasWebhooks": bool(session.settings.endpoints),
                 "refusals": refusals,
@@ -185,6 +188,13 @@ async def _order_of(request: web.Request) -> _Order:
         return kept.read(_decoder, await request.read())
     except msgspec.MsgspecError as error:
         raise MalformedRequest(f"the action cannot be read: {error}") from None
+
+
+def log_url(template: str | None, upload: Upload | None) -> str | None:
+    """Where the log system has the upload's request; its id may be what a client chose."""
+    if template is None or upload is None or not upload.request_id:
+        return None
+    return template.replace(REQUEST_ID_MARK, quote(upload.request_id, safe=""))
 
 
 def _trace_id(upload: Upload | None) -> str | None:

@@ -302,10 +302,10 @@ function messagesCard({ messages, hasWebhooks }) {
       : element("p", {}, "No message waits, and none was given up. Delivered messages are forgotten."));
 }
 
-function facts({ upload, traceId }) {
+function facts({ upload, traceId, logUrl }) {
   return element("section", { class: "card" }, element("h2", {}, "Request"), list([
     ["target", upload.target ? `${upload.target.method} ${upload.target.path}` : null], ["route", upload.route], ["delivery", upload.delivery],
-    ["subject", upload.subject], ["request id", upload.requestId], ["trace id", traceId],
+    ["subject", upload.subject], ["request id", logUrl ? element("a", { href: logUrl }, upload.requestId) : upload.requestId], ["trace id", traceId],
     ["attempts", upload.attempt ? `${upload.attempt.count}, the first at ${upload.attempt.firstAt}${upload.attempt.unknown ? "; the outcome of the last is unknown" : ""}` : "none"],
     ["ambiguities", upload.ambiguities?.join(", ")], ["ChatKitty answered", upload.result?.status],
     ["file in the bucket", upload.incoming?.present ? "yes" : "no"], ["removed", upload.removedAt && `${upload.removedAt} (${upload.removedFor})`],
