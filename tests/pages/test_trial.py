@@ -1,28 +1,40 @@
 """The page to try uploads with, as it is sent; what it does is in test_trial_in_browser.py."""
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 
 ROUTE = "/gateway/try/route"
 IMPORTS = {"path": "/v1/imports/users"}
 
 
-@pytest.fixture(params=["fast", "plain"])
-def gateway(request: pytest.FixtureRequest, start_gateway: StartGateway) -> Gateway:
-    return start_gateway(engine=request.param, try_page="true", delivery="external")
+@pytest.fixture(scope="module", params=["fast", "plain"])
+def gateway(
+    request: pytest.FixtureRequest, environ: dict[str, str], servers_dir: Path
+) -> Iterator[Gateway]:
+    settings = {
+        "GATEWAY_ENGINE": request.param,
+        "GATEWAY_TRY_PAGE": "true",
+        "GATEWAY_DELIVERY": "external",
+    }
+    with Gateway.start({**environ, **settings}, servers_dir) as gateway:
+        yield gateway
 
 
-@pytest.mark.parametrize("name", ["relay_gateway", "plain_relay_gateway"])
-async def test_without_the_setting_there_is_no_page(
-    request: pytest.FixtureRequest, name: str
-) -> None:
-    gateway: Gateway = request.getfixturevalue(name)
-    async with aiohttp.ClientSession(gateway.url) as session:
+@pytest.fixture(params=["relay_gateway", "plain_relay_gateway"])
+def other_gateway(request: pytest.FixtureRequest) -> Gateway:
+    """A gateway without the page."""
+    found: Gateway = request.getfixturevalue(request.param)
+    return found
+
+
+async def test_without_the_setting_there_is_no_page(other_gateway: Gateway) -> None:
+    async with aiohttp.ClientSession(other_gateway.url) as session:
         unknown = await session.get("/gateway/nothing")
         for path in ("/gateway/try", ROUTE, "/gateway/try/page.0123456789abcdef.css"):
             answer = await session.get(path, params=IMPORTS)
