@@ -33,7 +33,9 @@ _NEVER: Final = tuple(
             "::/128",
             "fe80::/10",
             "fec0::/10",
-            "fd00:ec2::254/128",  # metadata of AWS
+            "fd00:ec2::/32",  # metadata and credentials of AWS
+            "fd00:c1::a9fe:a9fe/128",  # metadata of Oracle Cloud
+            "fd00:42::42/128",  # metadata of Scaleway
             "fd20:ce::254/128",  # metadata of Google Cloud
             "ff00::/8",
         ),
@@ -49,12 +51,15 @@ _IN_LAST_BITS: Final = tuple(
             "::ffff:0:0/96",  # IPv4-mapped
             "::ffff:0:0:0/96",  # RFC 2765
             "64:ff9b::/96",  # NAT64, RFC 6052
-            "64:ff9b:1::/48",  # NAT64, RFC 8215
         ),
     )
 )
-_6TO4: Final = ip_network("2002::/16")
+_LOCAL_NAT64: Final = IPv6Network("64:ff9b:1::/48")  # RFC 8215
+_6TO4: Final = IPv6Network("2002::/16")
+_TEREDO: Final = IPv6Network("2001::/32")  # RFC 4380
+_ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214 section 6.1
 _32_BITS: Final = (1 << 32) - 1
+_8_BITS: Final = (1 << 8) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +93,36 @@ def is_literal(host: str) -> bool:
 
 
 def _embedded(address: Address) -> tuple[Address, ...]:
-    """The address, and the IPv4 address that packets to it reach, if it holds one."""
-    if isinstance(address, IPv6Address):
-        if _is_in(address, _IN_LAST_BITS) and int(address) > 1:  # ::1 is no IPv4 address
-            return (address, IPv4Address(int(address) & _32_BITS))
-        if address in _6TO4:
-            return (address, IPv4Address(int(address) >> 80 & _32_BITS))
-    return (address,)
+    """The address, and the IPv4 addresses that packets to it may reach, if it holds any."""
+    if isinstance(address, IPv4Address):
+        return (address,)
+    return (address, *(IPv4Address(bits) for bits in _inner(address)))
+
+
+def _inner(address: IPv6Address) -> list[int]:
+    """The IPv4 addresses that an IPv6 address holds, as numbers."""
+    bits = int(address)
+    if _is_in(address, _IN_LAST_BITS) and bits > 1:  # ::1 is no IPv4 address
+        return [bits & _32_BITS]
+    if address in _LOCAL_NAT64:
+        return [bits & _32_BITS, *_in_short_prefixes(bits)]
+    if address in _6TO4:
+        return [bits >> 80 & _32_BITS]
+    if address in _TEREDO:  # the server's, and the client's with all bits turned over
+        return [bits >> 64 & _32_BITS, ~bits & _32_BITS]
+    return [bits & _32_BITS] if bits >> 32 & _32_BITS in _ISATAP else []
+
+
+def _in_short_prefixes(bits: int) -> list[int]:
+    """What an address holds after a prefix of 48, 56 or 64 bits (RFC 6052 section 2.2).
+
+    It jumps over the ninth byte, and all that follows is zero.
+    """
+    if bits >> 56 & _8_BITS:
+        return []
+    joined = bits >> 64 << 56 | bits & (1 << 56) - 1  # without the ninth byte
+    places = [120 - length - 32 for length in (48, 56, 64)]
+    return [joined >> place & _32_BITS for place in places if joined & (1 << place) - 1 == 0]
 
 
 def _is_in(address: Address, networks: Collection[Network]) -> bool:

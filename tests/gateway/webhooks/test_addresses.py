@@ -23,6 +23,14 @@ NEVER = [
     "fec0::1",
     "ff02::1",
     "fd00:ec2::254",
+    "fd00:ec2::23",
+    "fd00:c1::a9fe:a9fe",
+    "fd00:42::42",
+    "169.254.170.23",
+    "FE80::1",
+    "fe80:0:0:0:0:0:0:1%25eth0",
+    "::ffff:a9fe:a9fe",
+    "0:0:0:0:0:ffff:169.254.169.254",
     "fd20:ce::254",
     "::ffff:169.254.169.254",
     "::ffff:0.0.0.0",
@@ -31,6 +39,13 @@ NEVER = [
     "64:ff9b::169.254.169.254",
     "64:ff9b::100.100.100.200",
     "64:ff9b:1::169.254.169.254",
+    "64:ff9b:1:a9fe:a9:fe00::",
+    "64:ff9b:1:a9:fe:a9fe::",
+    "64:ff9b:1:0:a9:fea9:fe00::",
+    "2001:0:a9fe:a9fe::",
+    "2001::5601:5601",
+    "2001:db8::5efe:169.254.169.254",
+    "2001:db8::200:5efe:169.254.169.254",
     "2002:a9fe:a9fe::1",
 ]
 LOOPBACK = [
@@ -41,8 +56,23 @@ LOOPBACK = [
     "::127.0.0.1",
     "64:ff9b::7f00:1",
     "2002:7f00:1::",
+    "::1%lo",
+    "64:ff9b:1:0:7f:0:100:0",
+    "2001:0:7f00:1::f5ff:fffe",
+    "2001:db8::5efe:127.0.0.1",
 ]
-FREE = ["10.1.2.3", "192.168.1.1", "8.8.8.8", "fd00::1", "2606:4700::1", "64:ff9b::8.8.8.8"]
+FREE = [
+    "10.1.2.3",
+    "192.168.1.1",
+    "8.8.8.8",
+    "fd00::1",
+    "2606:4700::1",
+    "64:ff9b::8.8.8.8",
+    "64:ff9b:1::10.1.2.3",
+    "64:ff9b:1:2:3:4:10.1.2.3",
+    "2002:a01:203::1",
+    "2001:db8::5efe:10.1.2.3",
+]
 
 
 @pytest.mark.parametrize("address", NEVER)
@@ -82,6 +112,6 @@ def test_a_host_that_is_an_address_is_recognised(host: str, literal: bool) -> No
 @given(st.ip_addresses(v=4))
 def test_an_address_in_another_one_is_judged_as_itself(address: IPv4Address) -> None:
     refused = why_refused(str(address), Allowed()) is None
-    for place in ("::ffff:0:0", "64:ff9b::"):
+    for place in ("::ffff:0:0", "64:ff9b::", "2001:db8::5efe:0:0"):
         outer = IPv6Address(int(IPv6Address(place)) | int(address))
         assert (why_refused(str(outer), Allowed()) is None) is refused

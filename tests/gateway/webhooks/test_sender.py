@@ -15,6 +15,7 @@ from gateway.webhooks.endpoints import Endpoint
 from gateway.webhooks.sender import LARGEST_ANSWER, Sender
 from gateway.webhooks.signing import key_of
 from tests.flows.client import PATIENCE
+from tests.gateway.webhooks.test_addresses import LOOPBACK, NEVER
 from tests.servers.receiver import SECRET, Received, Receiver, receiving, status
 
 BODY = json.dumps({"type": "upload.registered"}).encode()
@@ -98,10 +99,21 @@ async def refused(receiver: Receiver, url: str, allowed: Allowed) -> None:
     assert receiver.received == []
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "0x7f000001"),
+        *("localhost.", "127.0.0.1.", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"),
+        *("[::1%25lo]", "[::1%lo]", "LOCALHOST", "\uff11\uff12\uff17.0.0.1", "127.0.0.1%2e"),
+    ],
+)
 async def test_the_loopback_is_not_reached(host: str) -> None:
     async with receiving() as receiver:
-        await refused(receiver, f"http://{host}:{receiver.port}/", Allowed())
+        async with Sender.open(Allowed()) as sender:
+            report = await sender.send(endpoint(f"http://{host}:{receiver.port}/"), "msg_1", BODY)
+        assert report.status is None
+        assert receiver.received == []
+        assert "Connect call failed" not in report.detail  # it was not even tried
 
 
 async def test_a_name_that_leads_elsewhere_by_now_is_not_followed(
@@ -126,6 +138,23 @@ async def test_a_name_that_leads_elsewhere_by_now_is_not_followed(
             assert first.status is None
         await refused(receiver, url, Allowed())
         assert len(looked_up) == 2
+
+
+@pytest.mark.parametrize("address", [*NEVER, *LOOPBACK])
+async def test_no_name_leads_to_an_address_that_is_refused(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def leading(_: str, port: int, **__: Any) -> list[Any]:
+        if ":" not in address:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", leading)
+    async with Sender.open(Allowed(), seconds=PATIENCE) as sender:
+        report = await sender.send(endpoint("https://backend.example/"), "msg_1", BODY)
+    assert report.status is None
+    assert address.partition("%")[0] in report.detail
+    assert "is link-local" in report.detail or "is the loopback" in report.detail
 
 
 async def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,50 @@ def test_an_endpoint_that_cannot_be_used_is_refused(more: dict[str, str], words:
     assert SECRET not in str(caught.value)
 
 
+LOOPBACK = "127.0.0.1 is the loopback"
+METADATA = "is link-local, metadata of a cloud, or no address of a receiver"
+NO_HOST = "must be a URL that begins with http:// or https:// and names a host"
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("0x7f.1", LOOPBACK),
+        ("0x7f000001", LOOPBACK),
+        ("127.1", LOOPBACK),
+        ("0177.0.0.1", LOOPBACK),
+        ("127.0.0.1.", LOOPBACK),
+        ("127.0.0.1%2e", LOOPBACK),
+        ("\uff11\uff12\uff17.0.0.1", LOOPBACK),
+        ("\u2460\u2461\u2466\u30020\u30020\u30021", LOOPBACK),
+        ("[0:0:0:0:0:0:0:1]", "::1 is the loopback"),
+        ("[::1%25lo]", NO_HOST),
+        ("[fe80::1%25eth0]", NO_HOST),
+        ("[v1.x]", NO_HOST),
+        ("256.1", NO_HOST),
+        ("0", f"0.0.0.0 {METADATA}"),
+        ("0xa9.0xfe.0xa9.0xfe", f"169.254.169.254 {METADATA}"),
+        ("2852039166", f"169.254.169.254 {METADATA}"),
+        ("169.254.169.254.", f"169.254.169.254 {METADATA}"),
+        ("[::ffff:a9fe:a9fe]", METADATA),
+        ("[64:ff9b::a9fe:a9fe]", METADATA),
+        ("[2002:a9fe:a9fe::]", METADATA),
+        ("backend.example@127.0.0.1", "must be a URL without user and password"),
+        ("backend.example#@127.0.0.1", "must be a URL without a fragment"),
+    ],
+)
+def test_no_spelling_hides_an_address(host: str, words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load({**URL, "GATEWAY_WEBHOOK_SECRET": SECRET, "GATEWAY_WEBHOOK_URL": f"https://{host}/"})
+    assert words in str(caught.value)
+
+
+def test_a_backslash_does_not_hide_the_host() -> None:
+    url = {"GATEWAY_WEBHOOK_URL": "https://backend.example\\@127.0.0.1/"}
+    (endpoint,) = load({**URL, **url, "GATEWAY_WEBHOOK_SECRET": SECRET}).endpoints
+    assert endpoint.url == "https://backend.example/@127.0.0.1/"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
