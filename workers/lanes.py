@@ -31,7 +31,10 @@ _FULL_SECONDS: Final = 5.0
 """The pause of a message that finds no free place."""
 
 _STOP_SECONDS: Final = 10.0
-"""Seconds for which a process does not look again whether an endpoint was stopped."""
+"""Seconds for which a process does not look again whether an endpoint was stopped.
+
+It does look if it was: otherwise it would give up messages after an operator has allowed them.
+"""
 
 _GONE: Final = 410
 _OUTCOMES: Final = ("delivered", "failed", "gone", "dead")
@@ -134,8 +137,9 @@ class Lane:
 
     async def _is_stopped(self) -> bool:
         now = time.monotonic()
-        if self._looked_at is not None and now - self._looked_at < _STOP_SECONDS:
-            return self._stopped
+        looked_at = self._looked_at
+        if not self._stopped and looked_at is not None and now - looked_at < _STOP_SECONDS:
+            return False
         try:
             self._stopped = await self._outbox.is_stopped(self.endpoint.name, self.endpoint.url)
         except StoreUnavailable as error:

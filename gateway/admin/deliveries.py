@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.admin.bucket import NotDone, Session
+from gateway.records.outbox import Again
 from gateway.uploads import keys
 from gateway.webhooks.messages import parse
 from gateway.webhooks.progress import Progress, reopened
@@ -46,13 +47,13 @@ async def messages_of(session: Session, upload_id: str) -> list[Kept]:
 
     Raises StoreUnavailable.
     """
-    waiting = [each async for each in _under(session, keys.message(f"{upload_id}/"))]
-    return [*waiting, *await _given_up(session, upload_id)]
+    waiting = await _waiting(session, upload_id)
+    return [*waiting, *await _given_up(session, upload_id, waiting)]
 
 
 async def why_not_resend(session: Session, upload_id: str) -> str | None:
     """Why nothing would be sent again; None if something would. Raises StoreUnavailable."""
-    given_up = await _given_up(session, upload_id)
+    given_up = await _given_up(session, upload_id, await _waiting(session, upload_id))
     return None if any(_again(each) for each in given_up) else NOTHING_GIVEN_UP
 
 
@@ -62,10 +63,9 @@ async def resend(session: Session, upload_id: str) -> str:
     Raises NotDone if nothing was given up, StoreUnavailable.
     """
     again = 0
-    for each in await _given_up(session, upload_id):
-        if (fresh := _again(each)) is not None:
-            await session.outbox.send_again(each.name, fresh)
-            again += 1
+    for each in await _given_up(session, upload_id, await _waiting(session, upload_id)):
+        if _again(each):
+            again += await session.outbox.send_again(each.name, None) is not Again.NOTHING
     if not again:
         raise NotDone(NOTHING_GIVEN_UP)
     period = session.settings.sweep_interval
@@ -73,13 +73,19 @@ async def resend(session: Session, upload_id: str) -> str:
     return f"{again} {noun}; workers send after the sweeper's period of {period:g} s"
 
 
-def _again(each: Kept) -> Progress | None:
-    return reopened(each.progress, None) if each.progress is not None else None
+def _again(each: Kept) -> bool:
+    return each.progress is not None and reopened(each.progress, None) is not None
 
 
-async def _given_up(session: Session, upload_id: str) -> list[Kept]:
-    place = keys.dead_message(f"{upload_id}/")
-    return [each async for each in _under(session, place, given_up=True)]
+async def _waiting(session: Session, upload_id: str) -> list[Kept]:
+    return [each async for each in _under(session, keys.message(f"{upload_id}/"))]
+
+
+async def _given_up(session: Session, upload_id: str, waiting: list[Kept]) -> list[Kept]:
+    """Those that are not sent again already: such a message stays until it is delivered."""
+    place, names = keys.dead_message(f"{upload_id}/"), {each.name for each in waiting}
+    found = _under(session, place, given_up=True)
+    return [each async for each in found if each.name not in names]
 
 
 async def _under(

@@ -1,5 +1,6 @@
 """`webhooks list`, `retry` and `test`: messages that wait or were given up, and their endpoints."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Collection
@@ -10,11 +11,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from gateway.admin.bucket import Session
+from gateway.records.outbox import Again
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.resource import timestamp
 from gateway.webhooks.messages import parse
-from gateway.webhooks.progress import Progress, Standing, reopened
+from gateway.webhooks.progress import Progress, Standing
 from gateway.webhooks.sender import Sender
 
 _COLUMNS: Final = "{:55}  {:>7}  {:16}  {:9}  {:>5}  {:>6}  {}"
@@ -23,6 +25,11 @@ _HEADINGS: Final = _COLUMNS.format(
 )
 _NONE: Final = "no messages wait, and none was given up"
 _TEST: Final = "webhook.test"
+
+_LOOKS: Final = 3
+"""How often messages are looked at again that a worker may be giving up."""
+
+_LOOK_SECONDS: Final = 1.0
 
 
 class _Found(NamedTuple):
@@ -61,13 +68,22 @@ async def retry_messages(session: Session, endpoints: Collection[str], since: fl
         return False
     for name in endpoints or {endpoint.name for endpoint in session.settings.endpoints}:
         await session.outbox.start(name)
-    again = 0
+    chosen = endpoints or None
     async with aclosing(_dead(session, since)) as messages:
-        async for found in messages:
-            fresh = reopened(found.progress, endpoints or None)
-            if fresh is not None:
-                await session.outbox.send_again(found.name, fresh)
-                again += 1
+        done = {
+            found.name: await session.outbox.send_again(found.name, chosen)
+            async for found in messages
+        }
+    for _ in range(_LOOKS):
+        if Again.WAITS not in done.values():
+            break
+        await asyncio.sleep(_LOOK_SECONDS)
+        done |= {
+            name: await session.outbox.send_again(name, chosen)
+            for name, what in done.items()
+            if what is Again.WAITS
+        }
+    again = sum(what is not Again.NOTHING for what in done.values())
     period = session.settings.sweep_interval
     session.err(f"{again} messages: workers send them after the sweeper's period of {period:g} s")
     return True
@@ -105,7 +121,10 @@ def _are_known(session: Session, names: Collection[str]) -> bool:
 
 
 async def _all(session: Session) -> AsyncGenerator[_Found, None]:
+    """Those that wait, then those that were given up and are not sent again."""
+    waits = set()
     async for name, _ in session.outbox.all():
+        waits.add(name)
         try:
             waiting = await session.outbox.open(name)
         except msgspec.MsgspecError:
@@ -115,7 +134,8 @@ async def _all(session: Session) -> AsyncGenerator[_Found, None]:
             yield _Found(name, waiting.progress, waiting.progress.waited + waiting.age)
     async with aclosing(_dead(session)) as messages:
         async for found in messages:
-            yield found
+            if found.name not in waits:
+                yield found
 
 
 async def _dead(session: Session, since: float | None = None) -> AsyncGenerator[_Found, None]:

@@ -6,10 +6,13 @@ without an end, and the upload's next step writes the same message again. Worker
 the record by then.
 """
 
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from contextlib import suppress
+from enum import Enum, auto
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway import crash, kept
 from gateway.errors import ObjectNotFound, PreconditionFailed
@@ -17,7 +20,7 @@ from gateway.store.objects import ObjectInfo, ObjectStore, Written
 from gateway.uploads import keys
 from gateway.uploads.record import Upload
 from gateway.webhooks.messages import Message, message_of, parse
-from gateway.webhooks.progress import Progress, begun
+from gateway.webhooks.progress import Progress, begun, carried_over, reopened
 
 WRITTEN_WITHIN: Final = 10.0
 """Seconds, by the store's clock, from the message to the record of its end.
@@ -46,6 +49,17 @@ class Waiting(NamedTuple):
     progress: Progress
     age: float
     version: str
+
+
+class Again(Enum):
+    """What came of having a message sent again."""
+
+    NOTHING = auto()
+    """It was not given up at these endpoints, or was delivered since."""
+
+    SENT = auto()
+    WAITS = auto()
+    """It waits in the outbox already, unless a worker is about to remove it from there."""
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -115,15 +129,30 @@ class Outbox:
         key, document = keys.message(waiting.name), _encoder.encode(progress)
         await self._store.put(key, document, if_match=waiting.version)
 
-    async def finish(self, name: str, progress: Progress) -> None:
-        """Forget a message that is sent to no endpoint any more; keep it aside if it is dead."""
-        if progress.is_dead:
-            await self._store.put(keys.dead_message(name), _encoder.encode(progress))
-            crash.point(crash.Point.OUTBOX_SET_ASIDE)
-        await self.drop(name)
+    async def finish(
+        self, waiting: Waiting, progress: Progress, stopped: Mapping[str, str]
+    ) -> None:
+        """Forget a message that is sent to no endpoint any more; keep it aside if it is dead.
 
-    async def drop(self, name: str) -> None:
-        """Forget a message."""
+        `stopped`: URLs of the endpoints at which it is given up because they were stopped, by their
+        names. If an operator has allowed one since, the message stays: `webhooks retry` may have
+        looked before it was kept aside. Raises PreconditionFailed if it is not the newest.
+        """
+        if progress.is_dead:
+            await self._store.put(keys.dead_message(waiting.name), _encoder.encode(progress))
+            crash.point(crash.Point.OUTBOX_SET_ASIDE)
+            started = [
+                name for name, url in stopped.items() if not await self.is_stopped(name, url)
+            ]
+            if started and (fresh := reopened(progress, started)) is not None:
+                await self.amend(waiting, fresh)
+                return
+        await self.drop(waiting.name, again=progress.again and not progress.is_dead)
+
+    async def drop(self, name: str, *, again: bool = False) -> None:
+        """Forget a message; also that it was given up before, if it was sent `again`."""
+        if again:
+            await self._store.delete(keys.dead_message(name))
         await self._store.delete(keys.message(name))
 
     async def set_aside_unreadable(self, name: str) -> bool:
@@ -161,10 +190,33 @@ class Outbox:
             return None
         return kept.read(_decoder, document.content)
 
-    async def send_again(self, name: str, progress: Progress) -> None:
-        """Move a message that was given up back into the outbox."""
-        await self._store.put(keys.message(name), _encoder.encode(progress))
-        await self._store.delete(keys.dead_message(name))
+    async def send_again(self, name: str, endpoints: Collection[str] | None) -> Again:
+        """Have a message that was given up sent to these endpoints again, or to all.
+
+        The dead letter stays until the message is delivered. Raises msgspec.DecodeError.
+        """
+        dead = await self.open_dead(name)
+        fresh = reopened(dead, endpoints) if dead is not None else None
+        if fresh is None:
+            return Again.NOTHING
+        try:
+            await self._store.put(keys.message(name), _encoder.encode(fresh), if_none_match=True)
+        except PreconditionFailed:
+            await self._reopen(name, endpoints)
+            return Again.WAITS
+        return Again.SENT
+
+    async def _reopen(self, name: str, endpoints: Collection[str] | None) -> None:
+        """Do so with a message that still waits; a worker may be giving it up."""
+        waiting = await self.open(name)
+        if waiting is None:
+            return
+        progress = carried_over(waiting.progress, waiting.age)
+        fresh = reopened(progress, endpoints) or replace(progress, again=True)
+        if waiting.progress.again and fresh.endpoints == progress.endpoints:
+            return
+        with suppress(PreconditionFailed):  # a worker has come in between: look again
+            await self.amend(waiting, fresh)
 
     async def forget_dead(self, upload_id: str) -> None:
         """Forget what was given up of one upload."""

@@ -35,10 +35,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a message has come; `waited`: seconds in the outbox when this was written."""
+    """How far a message has come; `waited`: seconds in the outbox when this was written.
+
+    `again`: it was given up, and an operator has it sent again. What was given up is kept until it
+    is delivered, since the process that gave it up may remove it from the outbox only now.
+    """
 
     endpoints: dict[str, Standing]
     waited: float = 0.0
+    again: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -67,7 +72,7 @@ def carried_over(progress: Progress, age: float) -> Progress:
         name: replace(standing, pause=max(0.0, standing.pause - age))
         for name, standing in progress.endpoints.items()
     }
-    return Progress(endpoints=endpoints, waited=progress.waited + age)
+    return replace(progress, endpoints=endpoints, waited=progress.waited + age)
 
 
 def changed(progress: Progress, standings: Mapping[str, Standing]) -> Progress:
@@ -115,4 +120,4 @@ def reopened(progress: Progress, endpoints: Iterable[str] | None) -> Progress | 
     ]
     if not names:
         return None
-    return replace(changed(progress, begun(names).endpoints), waited=0.0)
+    return replace(changed(progress, begun(names).endpoints), waited=0.0, again=True)

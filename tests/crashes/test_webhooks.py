@@ -1,19 +1,24 @@
 """A process dies at each step of a message, and the endpoint gets the message."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import cast
 
 import pytest
+from click.testing import CliRunner
 
+from gateway.cli import main
 from gateway.uploads import keys
 from gateway.uploads.record import Upload
 from gateway.webhooks.messages import message_of
-from tests.crashes.conftest import PATH, Stage, died
+from tests.crashes.conftest import PATH, Stage, died, stopped
 from tests.flows import files
 from tests.flows.client import PATIENCE, Client
 from tests.servers.aged_store import sweep_later
-from tests.servers.receiver import SECRET, Receiver, receiving, status
+from tests.servers.receiver import SECRET, Receiver, accepted, receiving, status
 from tests.servers.sandbox import TOKENS
 
 
@@ -109,6 +114,25 @@ async def test_a_worker_that_dies_as_it_gives_up_leaves_a_dead_letter(
     await swept(stage, lambda: True)
     assert len([each async for each in stage.backends.outbox.dead()]) == 1
     assert len(receiver.received) == 1
+
+
+async def test_a_message_that_is_given_up_while_an_operator_sends_it_again_is_not_lost(
+    stage: Stage, receiver: Receiver
+) -> None:
+    receiver.answer = status(410)
+    giving_up = stage.worker(stop_at="outbox.set-aside")
+    await send(stage)
+    await stopped(giving_up.pid)
+    receiver.answer = accepted
+    operator = partial(CliRunner().invoke, main, ["webhooks", "retry"], env=stage.environ)
+    assert (await asyncio.to_thread(operator)).exit_code == 0
+    async with asyncio.timeout(PATIENCE):
+        while await in_outbox(stage) or [each async for each in stage.backends.outbox.dead()]:
+            os.kill(giving_up.pid, signal.SIGCONT)  # only now it removes what it has set aside
+            await sweep_later(stage.backends, 30.0)
+            await asyncio.sleep(0.5)
+    assert len(receiver.received) > 1
+    assert receiver.ids == {message_of(await ended(stage)).id}
 
 
 async def test_the_message_of_a_fence_is_sent_although_its_gateway_died(

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from aiohttp import web
 from click.testing import CliRunner, Result
@@ -12,13 +13,13 @@ from click.testing import CliRunner, Result
 from gateway.backends import Backends
 from gateway.choices import Delivery
 from gateway.cli import main
-from gateway.records.outbox import DROPPED_AFTER
+from gateway.records.outbox import DROPPED_AFTER, Again
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import Step, advance, begin
 from gateway.uploads.record import File, State, Target, Terms, Upload, abandoned
 from gateway.webhooks.messages import message_of
-from gateway.webhooks.progress import Over, Progress
+from gateway.webhooks.progress import Over, Progress, Standing, changed
 from gateway.webhooks.schedule import GIVE_UP_AFTER
 from tests.flows.client import PATIENCE
 from tests.servers.aged_store import later, own_lease
@@ -254,6 +255,64 @@ async def test_an_endpoint_that_is_gone_is_sent_nothing_more(
     assert len(await dead(services)) == 4
 
 
+async def test_what_is_given_up_as_an_operator_allows_the_endpoint_again_is_sent(
+    services: WorkerServices, receiver: Receiver
+) -> None:
+    """A command that removed the mark, and looked for dead letters before this one was there."""
+    outbox, upload = services.backends.outbox, await failed(services)
+    name = message_of(upload).name
+    for is_stopped in (False, True):
+        if is_stopped:
+            await outbox.stop("default", receiver.url)
+        waiting = await outbox.open(name)
+        assert waiting is not None
+        given_up = changed(waiting.progress, {"default": Standing(over=Over.DEAD)})
+        await outbox.finish(waiting, given_up, {"default": receiver.url})
+        assert await dead(services) == [keys.dead_message(name)]
+        assert await in_outbox(services) == ([] if is_stopped else [name])
+    await outbox.start("default")
+    assert await outbox.send_again(name, ["default"]) is Again.SENT
+    assert await outbox.send_again(name, ["default"]) is Again.WAITS
+    await notify(name, services)
+    assert receiver.ids == {message_of(upload).id}
+    assert await in_outbox(services) == await dead(services) == []
+    assert await outbox.send_again(name, ["default"]) is Again.NOTHING
+
+
+async def test_what_is_sent_again_about_an_end_that_was_replaced_is_forgotten(
+    services: WorkerServices,
+) -> None:
+    outbox, store = services.backends.outbox, services.backends.store
+    message = message_of(await failed(services))._replace(sequence=9)
+    letter = b'{"endpoints": {"default": {"over": "dead"}}}'
+    await store.put(keys.dead_message(message.name), letter)
+    assert await outbox.send_again(message.name, None) is Again.SENT
+    with later(services.backends, DROPPED_AFTER):
+        await notify(message.name, services)
+    assert message.name not in await in_outbox(services)
+    assert await dead(services) == []
+
+
+async def test_a_message_that_waits_is_sent_again_where_it_was_given_up(
+    services: WorkerServices,
+) -> None:
+    """It still waits for another endpoint; or its process died before it was removed."""
+    outbox, store = services.backends.outbox, services.backends.store
+    name = message_of(await failed(services)).name
+    progress = {"default": Standing(over=Over.DEAD), "other": Standing()}
+    for document in (progress, {"default": Standing()}):
+        waits = msgspec.json.encode(Progress(endpoints=document))
+        await store.put(keys.message(name), waits)
+        letter = msgspec.json.encode(Progress(endpoints=progress))
+        await store.put(keys.dead_message(name), letter)
+        for _ in range(2):
+            assert await outbox.send_again(name, None) is Again.WAITS
+            waiting = await outbox.open(name)
+            assert waiting is not None
+            assert waiting.progress.again
+            assert waiting.progress.endpoints == dict.fromkeys(document, Standing())
+
+
 async def test_a_slow_receiver_holds_up_no_other_task(
     services: WorkerServices, receiver: Receiver
 ) -> None:
@@ -374,12 +433,15 @@ async def test_an_operator_sees_messages_and_sends_them_again(
     assert await dead(services) == [keys.dead_message(name)]
     again = await asyncio.to_thread(operator, own_environ, "retry", "--since", "1d")
     assert again.exit_code == 0
-    assert (await in_outbox(services), await dead(services)) == ([name], [])
+    waits_and_is_kept = ([name], [keys.dead_message(name)])
+    assert (await in_outbox(services), await dead(services)) == waits_and_is_kept
+    listed = await asyncio.to_thread(operator, own_environ, "list", "--json")
+    assert [json.loads(line)["state"] for line in listed.stdout.splitlines()] == ["waiting"]
     async with open_lanes(services.backends) as lanes:  # of a worker that has not seen the 410
         other = WorkerServices(services.backends, services.sniffer, services.due, lanes=lanes)
         await notify(name, other)
     assert receiver.received[-1].headers["webhook-id"] == message_of(upload).id
-    assert await in_outbox(services) == []
+    assert await in_outbox(services) == await dead(services) == []
 
 
 async def test_how_long_the_oldest_message_has_waited_is_surveyed(

@@ -59,7 +59,7 @@ async def notify(name: str, services: WorkerServices) -> None:
     upload = await _ended(message, services)
     if upload is None:
         if waiting.age >= DROPPED_AFTER and await _will_not_end(message, services):
-            await services.backends.outbox.drop(name)
+            await services.backends.outbox.drop(name, again=waiting.progress.again)
             log.info("webhook.dropped", message=message.id)
         return
     await _Round(services, waiting, upload).run()
@@ -86,11 +86,13 @@ async def _will_not_end(message: Message, services: WorkerServices) -> bool:
 class _Outcome(NamedTuple):
     """What follows for one endpoint; `standing` is None if nothing was sent.
 
-    `again`: seconds after which the message may be sent there; None if it is over.
+    `again`: seconds after which the message may be sent there; None if it is over. `stopped`: the
+    URL at which the endpoint was stopped, if that is why it is over.
     """
 
     standing: Standing | None
     again: float | None = None
+    stopped: str | None = None
 
 
 class _Round:
@@ -168,7 +170,8 @@ class _Round:
         progress = changed(progress, after)
         if progress.is_over:
             crash.point(crash.Point.OUTBOX_SENT)
-            await self._services.backends.outbox.finish(waiting.name, progress)
+            stopped = {name: each.stopped for name, each in outcomes.items() if each.stopped}
+            await self._services.backends.outbox.finish(waiting, progress, stopped)
         elif after:
             await self._services.backends.outbox.amend(waiting, progress)
 
@@ -178,7 +181,7 @@ class _Round:
             tried = await lane.send(self._message.id, self._body(lane))
         except Stopped:
             gone = replace(before, status=410, detail="the endpoint has answered 410")
-            return self._dead(name, gone)
+            return self._dead(name, gone)._replace(stopped=lane.endpoint.url)
         except Busy as busy:
             if pause_after(0, self._waited, 0.0, 0.0) is None:
                 return self._dead(name, before)

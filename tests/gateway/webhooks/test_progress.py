@@ -75,7 +75,8 @@ def test_a_dead_letter_is_sent_again() -> None:
     assert reopened(progress, ["b"]) is None
     for chosen in (None, ["a"]):
         again = reopened(progress, chosen)
-        assert again == Progress(endpoints={"a": begun(["a"]).endpoints["a"], "b": SENT})
+        endpoints = {"a": begun(["a"]).endpoints["a"], "b": SENT}
+        assert again == Progress(endpoints=endpoints, again=True)
 
 
 @pytest.mark.parametrize(
