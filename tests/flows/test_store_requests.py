@@ -10,11 +10,12 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.stack.seaweedfs import SeaweedFS
-from gateway.uploads.keys import PENDING, RECORDS, tries
+from gateway.uploads.keys import OUTBOX, PENDING, RECORDS, tries
 from tests.flows import files
 from tests.flows.client import PATIENCE, Client
 from tests.flows.resuming import create, tus_patch
 from tests.servers.gateway import Gateway, start_worker
+from tests.servers.receiver import SECRET, receiving
 from tests.servers.sandbox import CHANNEL, TOKENS
 from tests.servers.store_proxy import FaultProxy
 
@@ -67,6 +68,9 @@ HOSTED = [
 ]
 RELAYED = Case("relayed", {"PUT": 1})
 
+OF_A_MESSAGE = {"PUT": 1, "GET": 2, "DELETE": 1}
+"""What docs/webhooks.md says that a message costs."""
+
 
 @pytest.mark.parametrize("case", [*HOSTED, RELAYED], ids=lambda case: case.name)
 def test_the_decision_lists_the_requests_of_each_kind(case: Case) -> None:
@@ -98,15 +102,42 @@ async def test_an_upload_costs_the_listed_requests(
                     pass
 
 
-async def _asked_for(case: Case, client: Client, proxy: FaultProxy) -> Counter[str]:
-    """What one upload costs."""
+@pytest.mark.usefixtures("sandbox_server")
+async def test_requests_of_a_message_to_a_webhook(
+    environ: dict[str, str], seaweedfs: SeaweedFS, own_redis_url: str, tmp_path: Path
+) -> None:
+    case = HOSTED[0]
+    async with FaultProxy.start(seaweedfs.endpoint_url) as proxy, receiving() as receiver:
+        settings = environ | {
+            "GATEWAY_DELIVERY": "external",
+            "GATEWAY_S3_ENDPOINT_URL": proxy.url,
+            "GATEWAY_BROKER_URL": own_redis_url,
+            "GATEWAY_WEBHOOK_URL": receiver.url,
+            "GATEWAY_WEBHOOK_SECRET": SECRET,
+            "GATEWAY_WEBHOOK_ALLOW_HTTP": "true",
+        }
+        expected = Counter(case.requests) + Counter(OF_A_MESSAGE)
+        with start_worker(settings, tmp_path), Gateway.start(settings, tmp_path) as gateway:
+            async with (
+                Client.open(gateway.url, TOKENS["alice"]) as client,
+                asyncio.timeout(4 * PATIENCE),
+            ):
+                # A worker looks every ten seconds whether the endpoint was stopped.
+                while await _asked_for(case, client, proxy, OUTBOX) != expected:
+                    pass
+
+
+async def _asked_for(
+    case: Case, client: Client, proxy: FaultProxy, last: str = PENDING
+) -> Counter[str]:
+    """What one upload costs, until an object with `last` in its key is removed."""
     proxy.asked.clear()
     data = files.PNG.ljust(case.size, b"\0")
     answer = await client.upload(
         f"/v1/channels/{CHANNEL}/messages", data, headers=dict(case.headers)
     )
     assert answer.status == (202 if case.headers else 200), answer.body
-    while not any(_is_last(each) for each in proxy.asked):
+    while not any(method == "DELETE" and last in target for method, target in proxy.asked):
         await asyncio.sleep(0.05)
     return Counter(method for method, target in proxy.asked if not _is_probe(target))
 
@@ -132,12 +163,6 @@ async def test_a_relayed_upload_costs_no_more_than_its_end(
     assert answer.status == 200, answer.body
     asked = Counter(method for method, target in proxy.asked if not _is_probe(target))
     assert asked == RELAYED.requests
-
-
-def _is_last(request: tuple[str, str]) -> bool:
-    """Whether it removes the record of an upload that has ended."""
-    method, target = request
-    return method == "DELETE" and PENDING in target
 
 
 def _is_probe(target: str) -> bool:
