@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import crash
+from gateway.choices import Delivery
 from gateway.errors import ObjectNotFound, OfferLapsed, PreconditionFailed
 from gateway.records import orphans
 from gateway.records.outbox import Outbox
@@ -230,9 +231,8 @@ class BucketRecords:
     async def _end(self, upload: Upload, *, is_pending_here: bool = True) -> Entry:
         stands = await self._record_end(upload)
         crash.point(crash.Point.END_RECORDED)
-        if (
-            is_pending_here and stands is upload
-        ):  # else the pending record may be newer, or its caller deletes it
+        # Else the pending record may be newer, or its caller deletes it.
+        if is_pending_here and (stands is upload or _is_repeated(upload, stands)):
             await self.forget_pending(upload.id)
         return Entry(stands, None)
 
@@ -247,6 +247,8 @@ class BucketRecords:
         else:
             await self._outbox.follow(placed, written)
             return upload
+        if _is_repeated(upload, before.upload):
+            return before.upload
         if upload.state in _FACTS and before.upload.state is not State.ABORTED:
             # What has become of the file since remains true.
             document = to_json(replace(upload, removed=before.upload.removed))
@@ -259,3 +261,17 @@ class BucketRecords:
     async def _keep_in_store(self, upload: Upload) -> Written:
         document = to_json(upload)
         return await self._store.put(keys.pending(upload.id), document, if_none_match=True)
+
+
+def _is_repeated(upload: Upload, ended: Upload) -> bool:
+    """Whether a relay is audited once more, with the same result.
+
+    Redis may have lost that it was audited. Its first end stays, or receivers of webhooks would
+    be told of one end twice, each time with another time.
+    """
+    return (
+        upload.delivery is Delivery.RELAY
+        and upload.state is ended.state
+        and len(upload.history) == len(ended.history)
+        and upload.since != ended.since  # else its own write is repeated, whose answer was lost
+    )

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ from gateway.records.outbox import DROPPED_AFTER, Again
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.lifecycle import Step, advance, begin
-from gateway.uploads.record import File, State, Target, Terms, Upload, abandoned
+from gateway.uploads.record import File, State, Target, Terms, Upload, abandoned, to_json
 from gateway.webhooks.messages import message_of
 from gateway.webhooks.progress import Over, Progress, Standing, changed
 from gateway.webhooks.schedule import GIVE_UP_AFTER
@@ -156,6 +156,38 @@ async def test_the_end_of_each_delivery_and_fences_are_told(services: WorkerServ
     await failed(services)
     ends = sorted(name.rpartition("-")[2] for name in await in_outbox(services))
     assert ends == ["aborted", "audited", "failed", "failed"]
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_a_relay_that_is_audited_twice_has_ended_once(
+    services: WorkerServices, receiver: Receiver, keyed: bool
+) -> None:
+    """Redis has lost that it was audited; or, with a key, a worker died before it said so."""
+    ledger, now = services.backends.ledger, datetime.now(UTC)
+    relayed = Upload(
+        id=new_id(),
+        subject="bob",
+        request_id="r",
+        delivery=Delivery.RELAY,
+        target=hosted().target,
+        history=begin(now, State.RELAYED, now),
+        files=hosted().files,
+        terms=Terms(),
+    )
+    ends = []
+    for seconds in (1, 60):
+        if keyed:
+            await services.backends.store.put(keys.pending(relayed.id), to_json(relayed))
+        else:
+            await ledger.accept_relayed(relayed)
+        entry = await ledger.open(relayed.id)
+        assert entry is not None
+        audited = advance(relayed, State.AUDITED, now + timedelta(seconds=seconds))
+        ends.append((await ledger.save(entry, audited)).upload)
+        assert await ledger.open(relayed.id) is None
+        await notify(message_of(audited).name, services)
+    assert ends[0] == ends[1] == await ledger.ended(relayed.id)
+    assert len({each.body for each in receiver.received}) == 1
 
 
 async def test_the_message_is_there_before_the_end(
