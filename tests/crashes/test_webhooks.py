@@ -42,6 +42,10 @@ async def in_outbox(stage: Stage) -> list[str]:
     return [name async for name, _ in stage.backends.outbox.all()]
 
 
+async def dead(stage: Stage) -> list[str]:
+    return [info.key async for info in stage.backends.outbox.dead()]
+
+
 async def swept(stage: Stage, is_done: Callable[[], bool]) -> None:
     """Have workers send what is in the outbox until it is empty, and that is done."""
     async with asyncio.timeout(PATIENCE):
@@ -112,7 +116,7 @@ async def test_a_worker_that_dies_as_it_gives_up_leaves_a_dead_letter(
     assert len(await in_outbox(stage)) == 1
     stage.worker()
     await swept(stage, lambda: True)
-    assert len([each async for each in stage.backends.outbox.dead()]) == 1
+    assert len(await dead(stage)) == 1
     assert len(receiver.received) == 1
 
 
@@ -127,7 +131,7 @@ async def test_a_message_that_is_given_up_while_an_operator_sends_it_again_is_no
     operator = partial(CliRunner().invoke, main, ["webhooks", "retry"], env=stage.environ)
     assert (await asyncio.to_thread(operator)).exit_code == 0
     async with asyncio.timeout(PATIENCE):
-        while await in_outbox(stage) or [each async for each in stage.backends.outbox.dead()]:
+        while await in_outbox(stage) or await dead(stage):
             os.kill(giving_up.pid, signal.SIGCONT)  # only now it removes what it has set aside
             await sweep_later(stage.backends, 30.0)
             await asyncio.sleep(0.5)
