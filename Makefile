@@ -5,7 +5,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTHON ?= python3
 
 .PHONY: install run test test-slow check coverage docs format bench bench-price bench-greedy bench-loris \
-	bench-capacity bench-endurance chaos brokers fuzz hostile corpus lock clean
+	bench-capacity bench-endurance bench-listening chaos chaos-webhooks brokers fuzz hostile corpus lock clean
 
 # The packages for running, testing and developing: each set contains the one before, at the same versions.
 RUN := $(VENV)/.run
@@ -105,9 +105,17 @@ bench-capacity: $(DEV)
 bench-endurance: $(DEV)
 	$(BIN)/python -m bench.endurance
 
+bench-listening: $(DEV)
+	$(BIN)/python -m bench.listening --vanish
+
 # UPLOADS, SECONDS and SEED can be set: `make chaos UPLOADS=300 SEED=7`.
 chaos: $(TEST)
 	$(BIN)/python -m chaos $(if $(UPLOADS),--uploads $(UPLOADS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+# The same for webhooks: their receiver fails in every way meanwhile. About ten minutes.
+chaos-webhooks: $(TEST)
+	$(BIN)/python -m chaos.webhooks $(if $(UPLOADS),--uploads $(UPLOADS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 # A worker and a beat without a supervisor, while their Redis or RabbitMQ fails in every way: about ten

@@ -1,4 +1,4 @@
-"""A proxy in front of the store, which delays single requests on demand."""
+"""A proxy in front of the store, which delays single requests on demand, and lets time pass."""
 
 import asyncio
 import re
@@ -6,11 +6,15 @@ import threading
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Final, Self
 
 from gateway.stack.ports import HOST
 
 _AT_ONCE: Final = 64 * 1024
+_HEAD: Final = b"HTTP/1.1 "
+_DATE: Final = re.compile(rb"(?i)(?<=\r\nDate: )[^\r]*(?=\r\n)")
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
@@ -24,6 +28,8 @@ class Front:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._connections: set[asyncio.Task[None]] = set()
+        self.ahead = 0.0
+        """Seconds by which the store's clock is ahead: everything in it seems that much older."""
 
     def delay(self, seconds: float, *, answer: bool) -> None:
         """Delay one of the next requests, or its `answer`, by `seconds`."""
@@ -75,7 +81,7 @@ class Front:
         """Copy both ways. A request reaches the store even if its sender disconnects."""
         open_again = asyncio.Event()
         open_again.set()
-        answers = asyncio.create_task(_copy_answers(from_store, writer, open_again))
+        answers = asyncio.create_task(self._copy_answers(from_store, writer, open_again))
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -96,6 +102,18 @@ class Front:
             with suppress(OSError):
                 await answers
 
+    async def _copy_answers(
+        self,
+        from_store: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        open_again: asyncio.Event,
+    ) -> None:
+        while data := await from_store.read(_AT_ONCE):
+            await open_again.wait()
+            writer.write(_later(data, self.ahead))
+            await writer.drain()
+        writer.transport.abort()
+
 
 async def _copy_body(
     head: bytes, reader: asyncio.StreamReader, to_store: asyncio.StreamWriter
@@ -112,11 +130,15 @@ async def _copy_body(
         await to_store.drain()
 
 
-async def _copy_answers(
-    from_store: asyncio.StreamReader, writer: asyncio.StreamWriter, open_again: asyncio.Event
-) -> None:
-    while data := await from_store.read(_AT_ONCE):
-        await open_again.wait()
-        writer.write(data)
-        await writer.drain()
-    writer.transport.abort()
+def _later(data: bytes, seconds: float) -> bytes:
+    """What the store sends, with the date of an answer that many seconds later."""
+    end = data.find(b"\r\n\r\n")
+    if seconds == 0 or end < 0 or not data.startswith(_HEAD):
+        return data
+    head = _DATE.sub(lambda found: _moved(found[0], seconds), data[: end + 2])
+    return head + data[end + 2 :]
+
+
+def _moved(date: bytes, seconds: float) -> bytes:
+    moved = parsedate_to_datetime(date.decode()) + timedelta(seconds=seconds)
+    return format_datetime(moved, usegmt=True).encode()

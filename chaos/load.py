@@ -26,7 +26,9 @@ PATIENCE: Final = 240.0
 _TRY_SECONDS = 60.0
 _REGISTERED = frozenset({200, 201})
 
-_TUS: Final = {"Tus-Resumable": "1.0.0"}
+TUS: Final = {"Tus-Resumable": "1.0.0"}
+"""What every request by tus has."""
+
 _OK: Final = 200
 _CREATED: Final = 201
 _ERROR: Final = 400
@@ -54,33 +56,44 @@ async def run_load(load: Load, told: Told, done: Callable[[Outcome], None]) -> N
             upload = left.popleft()
             await asyncio.sleep(started + upload.due - time.monotonic())
             content = content_of(upload, load.seed)
-            sender = _Phone if upload.mode is Mode.PHONE else _Sender
+            sender = _Phone if upload.mode is Mode.PHONE else Sender
             done(await sender(session, told, upload, content).run())
 
-    async with (
-        # Each request has its own connection, as after a fault, so it reaches either process.
-        aiohttp.ClientSession(
-            told.gateway,
-            headers={"Authorization": f"Bearer {told.token}"},
-            connector=aiohttp.TCPConnector(force_close=True, limit=0),
-            timeout=aiohttp.ClientTimeout(total=_TRY_SECONDS),
-        ) as session,
-        asyncio.TaskGroup() as group,
-    ):
+    async with open_session(told) as session, asyncio.TaskGroup() as group:
         for _ in range(load.clients):
             group.create_task(client(session))
 
 
-class _Sender:
+def open_session(told: Told) -> aiohttp.ClientSession:
+    """The connections of clients to the gateway.
+
+    Each request has its own, as after a fault, so it reaches either process.
+    """
+    return aiohttp.ClientSession(
+        told.gateway,
+        headers={"Authorization": f"Bearer {told.token}"},
+        connector=aiohttp.TCPConnector(force_close=True, limit=0),
+        timeout=aiohttp.ClientTimeout(total=_TRY_SECONDS),
+    )
+
+
+class Sender:
     """Sends one upload, once or until it has a final answer."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, told: Told, upload: Planned, content: bytes
+        self,
+        session: aiohttp.ClientSession,
+        told: Told,
+        upload: Planned,
+        content: bytes,
+        *,
+        path: str | None = None,
     ) -> None:
+        """Send `content` to `path`; by default to where the upload's mode is delivered."""
         self._session = session
         self._upload = upload
         self._content = content
-        self._path = (
+        self._path = path or (
             f"/v1/channels/{told.channel}/messages"
             if upload.mode.is_external
             else f"/v1/threads/{THREAD}/messages"
@@ -92,6 +105,7 @@ class _Sender:
         }
 
     async def run(self) -> Outcome:
+        """Send it; returns how that ended."""
         started = time.monotonic()
         chance = random.Random(self._upload.name)
         statuses: list[int] = []
@@ -129,12 +143,12 @@ class _Sender:
         )
         try:
             async with self._session.post(self._path, data=form, headers=self._headers) as response:
-                return await _read(response)
+                return await read_answer(response)
         except (aiohttp.ClientError, OSError, TimeoutError):
             return None
 
 
-class _Phone(_Sender):
+class _Phone(Sender):
     """Sends one upload by tus, from where the gateway has it after each cut."""
 
     _at: str | None = None
@@ -152,7 +166,7 @@ class _Phone(_Sender):
         """Begin the upload; returns the answer if that did not work."""
         metadata = {"filename": self._upload.name, "filetype": self._upload.content_type}
         headers = {
-            **_TUS,
+            **TUS,
             **self._headers,
             "Upload-Length": str(len(self._content)),
             "Upload-Metadata": ",".join(
@@ -161,7 +175,7 @@ class _Phone(_Sender):
             ),
         }
         async with self._session.post(f"/gateway/tus{self._path}", headers=headers) as response:
-            answer = await _read(response)
+            answer = await read_answer(response)
         if answer.status != _CREATED or answer.location is None:
             return answer
         self._at, self._upload_id = urlsplit(answer.location).path, answer.upload_id
@@ -169,14 +183,14 @@ class _Phone(_Sender):
 
     async def _continue(self) -> Answer | None:
         """Send the rest; returns None if the gateway has it at another place by now."""
-        async with self._session.head(self._at or "", headers=_TUS) as response:
+        async with self._session.head(self._at or "", headers=TUS) as response:
             if response.status != _OK:
-                return await _read(response)
+                return await read_answer(response)
             offset = int(response.headers["Upload-Offset"])
         answer = Answer(_OK, self._upload_id)
         while offset < len(self._content):
             async with self._send(offset) as response:
-                answer = replace(await _read(response), upload_id=self._upload_id)
+                answer = replace(await read_answer(response), upload_id=self._upload_id)
                 if answer.status == _CONFLICT:
                     return None
                 if answer.status >= _ERROR:
@@ -187,7 +201,7 @@ class _Phone(_Sender):
     def _send(self, offset: int) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         rest = self._content[offset : offset + random.randint(1, _LONGEST_PART)]
         headers = {
-            **_TUS,
+            **TUS,
             "Content-Type": "application/offset+octet-stream",
             "Content-Length": str(len(rest)),
             "Upload-Offset": str(offset),
@@ -204,7 +218,8 @@ async def _often_cut(data: bytes) -> AsyncIterator[bytes]:
     yield data[at:]
 
 
-async def _read(response: aiohttp.ClientResponse) -> Answer:
+async def read_answer(response: aiohttp.ClientResponse) -> Answer:
+    """What a client uses of an answer."""
     body = await response.read()
     retry_after = response.headers.get("Retry-After", "")
     return Answer(

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,6 +31,17 @@ UNAVAILABLE: Final = (aiohttp.ClientError, OSError, TimeoutError, StoreUnavailab
 """The errors while a part is unavailable: the facts must be collected again."""
 
 
+def open_store(told: Told) -> AbstractAsyncContextManager[S3Store]:
+    """The store of a running stack."""
+    return S3Store.open(
+        endpoint_url=told.s3_endpoint,
+        bucket=told.s3_bucket,
+        region=_REGION,
+        access_key_id=told.s3_access_key_id,
+        secret_access_key=told.s3_secret_access_key,
+    )
+
+
 class Lookout:
     """Collects facts from a running stack; final ones are not requested twice."""
 
@@ -47,19 +58,13 @@ class Lookout:
         """One with its own connections, closed at the end."""
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_CALL_SECONDS)) as session,
-            S3Store.open(
-                endpoint_url=told.s3_endpoint,
-                bucket=told.s3_bucket,
-                region=_REGION,
-                access_key_id=told.s3_access_key_id,
-                secret_access_key=told.s3_secret_access_key,
-            ) as store,
+            open_store(told) as store,
         ):
             yield cls(session, store, told)
 
     async def look(self, upload_ids: Iterable[str], *, redis_forgot: bool) -> Facts:
         """The facts, with the resources of those uploads. Raises one of UNAVAILABLE."""
-        resources = await _each(upload_ids, self._resource)
+        resources = await each_of(upload_ids, self._resource)
         return Facts(
             messages=await self._messages(),
             resources=resources,
@@ -70,7 +75,7 @@ class Lookout:
     async def fetch(self, messages: Iterable[Message]) -> Mapping[int, Fetched]:
         """The digests or statuses of the messages' files, by message id."""
         missing = [message for message in messages if message.id not in self._fetched]
-        found = await _each(missing, self._file)
+        found = await each_of(missing, self._file)
         self._fetched |= {message.id: fetched for message, fetched in found.items()}
         return dict(self._fetched)
 
@@ -114,7 +119,7 @@ class Lookout:
         incoming = await self._ids("incoming/")
         pending = sorted(await self._ids("pending/"))
         records = await self._ids("records/")
-        shown = await _each(pending[:_MOST_SHOWN], self._pending)
+        shown = await each_of(pending[:_MOST_SHOWN], self._pending)
         open_multiparts = self._store.list_multipart_uploads("incoming/")
         return Bucket(
             pending={upload_id: shown.get(upload_id, "not looked at") for upload_id in pending},
@@ -191,7 +196,7 @@ def _last(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-async def _each(
+async def each_of(
     items: Iterable[Item], look: Callable[[Item], Awaitable[Found]]
 ) -> dict[Item, Found]:
     """The results for all items, a few at a time. Raises the first error."""

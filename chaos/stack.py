@@ -4,7 +4,7 @@ import json
 import secrets
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,11 +80,16 @@ class Stack:
     Its store is started and supervised here, behind the `front`, which forwards requests to it.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        """Start it, with two gateway processes."""
+    def __init__(
+        self, data_dir: Path, tables: str = "", settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Start it, with two gateway processes.
+
+        `tables`: more of the configuration file, `settings`: further variables.
+        """
         data_dir.mkdir(parents=True, exist_ok=True)
         routes = data_dir / "routes.toml"
-        routes.write_text(ROUTES)
+        routes.write_text(ROUTES + tables)
         log = data_dir / "up.log"
         port, store_port = free_ports(2)
         self.front = Front(port, store_port)
@@ -106,6 +111,7 @@ class Stack:
                 "GATEWAY_ORPHAN_RETENTION": "45",
                 **store.settings(),
                 "GATEWAY_S3_ENDPOINT_URL": f"http://{HOST}:{port}",
+                **(settings or {}),
             },
             patience=_START_SECONDS,
             grace=_STOP_SECONDS,

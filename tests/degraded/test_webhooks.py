@@ -4,7 +4,6 @@ Every upload ends as if there were none, and each message arrives once its recei
 """
 
 import asyncio
-from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -18,6 +17,7 @@ from aiohttp import web
 from click.testing import CliRunner, Result
 from standardwebhooks import WebhookVerificationError
 
+from chaos.webhooks.receiver import NONSENSE, secret_of
 from gateway.cli import main
 from gateway.errors import PreconditionFailed
 from gateway.stack.ports import HOST, free_port
@@ -44,19 +44,6 @@ BAD: Final = ("down", "slow", "gone", "busy", "moved", "garbled")
 NAMES: Final = ("good", *BAD)
 BACK: Final = tuple(name for name in BAD if name != "gone")
 """The endpoints that get their messages without an operator."""
-
-NONSENSE: Final = (
-    b"",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01",
-    b"200 OK\r\n\r\n",
-    b"HTTP/1.1 two hundred\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nno",
-    b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000,
-)
-
-
-def secret_of(name: str) -> str:
-    return f"whsec_{b64encode(name.encode().ljust(32, b'.')).decode()}"
 
 
 @dataclass
