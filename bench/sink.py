@@ -1,6 +1,7 @@
 """An upstream that accepts everything and answers with a file message, as cheaply as Python can.
 
-A GET of `/v1/bytes/{size}` is answered with that many bytes.
+A GET of `/v1/bytes/{size}` is answered with that many bytes, and the handshake of a WebSocket with
+the answer to the key in RFC 6455; nothing is ever sent by it.
 """
 
 import asyncio
@@ -16,6 +17,10 @@ RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(ANSWER)
 ) + ANSWER
 
+_SWITCHED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
 _DOWNLOAD = b"GET /v1/bytes/"
 _BUFFER = memoryview(bytearray(1024 * 1024))
 
@@ -83,6 +88,8 @@ def _download(size: int) -> bytes:
 
 
 def _response_to(head: bytes) -> bytes:
+    if b"\r\nupgrade: websocket" in head.lower():
+        return _SWITCHED
     if not head.startswith(_DOWNLOAD):
         return RESPONSE
     return _download(int(head[len(_DOWNLOAD) :].partition(b" ")[0]))
