@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bench.listening import vanish
 from gateway.uploads.ids import new_id
 from tests.flows.client import PATIENCE, Answer, Client
 from tests.flows.raw import head
@@ -217,13 +219,13 @@ async def test_drain_ends_streams_and_answers_polls(
 
 
 @contextmanager
-def deaf(gateway: Gateway, path: str) -> Iterator[None]:
+def deaf(gateway: Gateway, path: str) -> Iterator[socket.socket]:
     """A client that asks for something, and reads nothing of it."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         connection.connect((urlsplit(gateway.url).hostname, gateway.port))
         connection.sendall(head(path, AUTHORIZATION, method="GET"))
-        yield
+        yield connection
 
 
 async def test_a_client_that_reads_nothing_is_cut_off_and_holds_up_no_other(
@@ -241,6 +243,19 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_holds_up_no_other(
                     await _until_registered(events, uploaded.upload_id)
                 while b"did not read its answer" not in gateway.log.read_bytes():
                     await asyncio.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel drops packets by a filter of Linux")
+async def test_a_client_that_vanished_is_not_counted_for_long(start_gateway: StartGateway) -> None:
+    """Nothing that is sent to it is acknowledged, as if its network was gone."""
+    gateway = start_gateway(delivery="external", answer_timeout="1")
+    async with Client.open(gateway.url, TOKENS["alice"]) as client:
+        with deaf(gateway, "/gateway/events") as connection:
+            await until(gateway.admin_url, lambda now: now.value("listeners", kind="stream") == 1)
+            vanish(connection)
+            await client.upload(PATH, b"x")
+            await until(gateway.admin_url, lambda now: now.value("listeners", kind="stream") == 0)
 
 
 @pytest.mark.slow

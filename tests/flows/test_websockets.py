@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import ssl
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.listening import vanish
 from gateway.stack.ports import HOST, free_port
 from tests.flows.raw import exchange, head
 from tests.gateway.delivery.tunnel.test_frames import frame
@@ -392,6 +394,24 @@ async def test_a_client_that_does_not_read_is_cut_off(start_gateway: StartGatewa
         with pytest.raises(ConnectionError):
             await sending
         client.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel drops packets by a filter of Linux")
+@pytest.mark.parametrize("which", ["client", "server"])
+async def test_a_peer_that_vanished_is_cut_off(start_gateway: StartGateway, which: str) -> None:
+    """Nothing that is sent to it is acknowledged, as if its network was gone."""
+    port = free_port()
+    limits = {"answer_timeout": "1", "upstream_timeout": "3"}
+    gateway = start_gateway(upstream_url=f"http://{HOST}:{port}", **limits)
+    async with Upstream.listen(port) as upstream:
+        client, server = await tunnel(gateway, upstream)
+        gone, left = (client, server) if which == "client" else (server, client)
+        vanish(gone.writer.get_extra_info("socket"))
+        await left.send(frame(1, b"hello?", masked=which == "server"))
+        await metrics.until(gateway.admin_url, lambda found: found.value("websockets") == 0)
+        client.close()
+        server.close()
 
 
 @pytest.mark.parametrize("setting", ["max_websockets", "max_websockets_per_address"])

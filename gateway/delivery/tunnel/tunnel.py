@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from gateway.delivery.tunnel.frames import Boundaries, close_frame
+from gateway.limits.acknowledgement import limit_unacknowledged
 from gateway.metrics.instruments import Value
 
 _BUFFER: Final = 64 * 1024
@@ -148,8 +149,12 @@ class Tunnel:
         """Begin; `early` has come from the client already, `tail` from ChatKitty."""
         self.client, self.upstream = client, upstream
         client.other, upstream.other = upstream, client
-        for side in (client, upstream):
+        for side, patience in (
+            (client, self._patience.client),
+            (upstream, self._patience.upstream),
+        ):
             side.transport.set_protocol(side)
+            limit_unacknowledged(side.transport, patience)
         for side, arrived in ((upstream, tail), (client, early)):
             if arrived:
                 self.pass_on(side, arrived)

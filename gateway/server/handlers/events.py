@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from gateway.auth.principal import Principal
 from gateway.errors import QueueUnavailable, StoreUnavailable, UploadNotFound
+from gateway.limits.acknowledgement import limit_unacknowledged
 from gateway.limits.listeners import STREAM
 from gateway.records.changes import Watching
 from gateway.server.connection.timeouts import notice_unread
@@ -68,6 +69,7 @@ class Stream:
         if (transport := self._request.transport) is None:
             raise _Over
         notice_unread(transport)
+        limit_unacknowledged(transport, self._services.settings.answer_timeout)
         self.response.force_close()  # other answers may wait in larger buffers
         try:
             await self.response.prepare(self._request)
