@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +59,12 @@ class Deployment:
         directory: Path,
         settings: Mapping[str, str],
         checkout: Checkout = HERE,
+        awaited: Sequence[str] = (ENDS.name,),
     ) -> None:
-        """Start it, with its data below `directory`; `stack` stops it."""
+        """Start it, with its data below `directory`; `stack` stops it.
+
+        `awaited`: what the workers count once for each upload until it is done.
+        """
         own = {"GATEWAY_REGISTRATION_WAIT": "0", "GATEWAY_LOG_LEVEL": "warning", **settings}
         options = ["--json", "--no-sample", "--no-restart", "--port", "0"]
         log = directory / "up.log"
@@ -78,6 +82,7 @@ class Deployment:
         self.url: str = told["gateway"]
         self.token: str = told["token"]
         self._metrics: str = told["worker_metrics"]
+        self._awaited = awaited
         self._redis = stack.enter_context(Redis.from_url(told["redis"]))
         self._parts = {name: Side(name, self.url, pids[0]) for name, pids in told["pids"].items()}
 
@@ -96,18 +101,22 @@ class Deployment:
 
     def run(self, load: Load) -> Usage:
         """Upload everything, and return what was used until the last upload had finished."""
-        ended, before = self.ended(), self.usage()
+        done, before = [self._counted(name) for name in self._awaited], self.usage()
         run_load(self.url, load, self.token)
-        while self.ended() < ended + load.uploads:
-            time.sleep(0.05)
+        for name, count in zip(self._awaited, done, strict=True):
+            while self._counted(name) < count + load.uploads:
+                time.sleep(0.05)
         return self.usage() - before
 
     def ended(self) -> int:
         """Count the uploads that the workers have finished."""
+        return self._counted(ENDS.name)
+
+    def _counted(self, name: str) -> int:
         with urlopen(self._metrics) as answer:
             families = text_string_to_metric_families(answer.read().decode())
         samples = (sample for family in families for sample in family.samples)
-        return int(sum(sample.value for sample in samples if sample.name == ENDS.name))
+        return int(sum(sample.value for sample in samples if sample.name == name))
 
     def held(self, part: str) -> tuple[int, int]:
         """Resident bytes and file descriptors of a part."""

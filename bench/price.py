@@ -3,16 +3,18 @@
 Whole deployments run on this machine. The cost is the CPU of the gateway, of the worker with its
 children, and of Redis; the store's is printed as well. What idle parts use is subtracted. Each load
 goes through nginx and every deployment in turn, over connections that are kept; the medians of the
-rounds are compared.
+rounds are compared. `--webhook` measures another deployment that sends a message about each end, to
+a receiver that accepts it at once; its cost is counted until then.
 """
 
 import argparse
+import base64
 import json
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from bench.chart import draw
@@ -20,6 +22,7 @@ from bench.checkout import HERE, Checkout, parse_checkout
 from bench.deployment import Deployment, Usage
 from bench.load import Load, run_load
 from bench.sides import TOKEN, Bench, Side, use_all_cores
+from gateway.metrics.catalogue import ENDS, WEBHOOK_DELIVERIES
 
 RESULTS = HERE.directory / "var" / "price.json"
 CHART = HERE.directory / "docs" / "price.svg"
@@ -40,6 +43,17 @@ LOADS = {
 }
 SIZES = list(LOADS["relayed"])
 PARTS = {"gateway": "gateway", "worker": "worker", "redis": "Redis"}
+_SECRET = f"whsec_{base64.b64encode(bytes(32)).decode()}"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is deployed, with which further settings; `awaited` as for a deployment."""
+
+    name: str
+    checkout: Checkout
+    settings: Mapping[str, str] = field(default_factory=dict)
+    awaited: tuple[str, ...] = (ENDS.name,)
 
 
 @dataclass(frozen=True)
@@ -67,15 +81,20 @@ class Prices:
 def main() -> None:
     """Measure, print and save."""
     options = _options()
-    checkouts = [HERE, *([options.beside] if options.beside else [])]
+    variants = [Variant(HERE.name, HERE)]
+    if options.beside:
+        variants.append(Variant(options.beside.name, options.beside))
     found: dict[str, dict[str, Prices]] = {}
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
-        nginx = Bench(stack, Path(directory)).nginx("nginx")
+        bench = Bench(stack, Path(directory))
+        nginx = bench.nginx("nginx")
+        if options.webhook:
+            variants.append(_with_webhook(bench.sink_url))
         use_all_cores()
         for delivery in options.deliveries:
             place = Path(directory) / delivery
             loads = {size: LOADS[delivery][size] for size in options.sizes}
-            found[delivery] = _measure(delivery, loads, checkouts, nginx, place, options.rounds)
+            found[delivery] = _measure(delivery, loads, variants, nginx, place, options.rounds)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(_document(found), indent=2))
     if options.deliveries == list(DELIVERIES) and options.sizes == SIZES:
@@ -90,24 +109,40 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--sizes", nargs="+", default=SIZES, choices=SIZES)
     parser.add_argument("--beside", type=parse_checkout, metavar="DIR", help="another checkout")
+    parser.add_argument("--webhook", action="store_true", help="also with messages about each end")
     return parser.parse_args()
+
+
+def _with_webhook(receiver: str) -> Variant:
+    settings = {
+        "GATEWAY_WEBHOOK_URL": f"{receiver}/hook",
+        "GATEWAY_WEBHOOK_SECRET": _SECRET,
+        "GATEWAY_WEBHOOK_ALLOW_HTTP": "true",
+    }
+    return Variant("with a webhook", HERE, settings, (ENDS.name, WEBHOOK_DELIVERIES.name))
 
 
 def _measure(
     delivery: str,
     loads: Mapping[str, Load],
-    checkouts: Iterable[Checkout],
+    variants: Iterable[Variant],
     nginx: Side,
     directory: Path,
     rounds: int,
 ) -> dict[str, Prices]:
-    """The prices of each size; the deployments of all checkouts run at the same time."""
+    """The prices of each size; the deployments of all variants run at the same time."""
     found = {}
     with ExitStack() as stack:
         settings = {"GATEWAY_DELIVERY": DELIVERIES[delivery]}
         deployments = {
-            each.name: Deployment(stack, directory / str(number), settings, each)
-            for number, each in enumerate(checkouts)
+            each.name: Deployment(
+                stack,
+                directory / str(number),
+                {**settings, **each.settings},
+                each.checkout,
+                each.awaited,
+            )
+            for number, each in enumerate(variants)
         }
         idle = {name: deployment.idle() for name, deployment in deployments.items()}
         for size, load in loads.items():
