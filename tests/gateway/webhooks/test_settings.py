@@ -73,7 +73,7 @@ def test_an_endpoint_that_cannot_be_used_is_refused(more: dict[str, str], words:
 
 
 LOOPBACK = "127.0.0.1 is the loopback"
-METADATA = "is link-local, metadata of a cloud, or no address of a receiver"
+METADATA = "is link-local, metadata of a cloud, or an address that no receiver can have"
 NO_HOST = "must be a URL that begins with http:// or https:// and names a host"
 
 
