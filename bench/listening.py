@@ -1,12 +1,12 @@
 """What open event streams and idle WebSockets cost: memory for each, and relays next to them.
 
 `python -m bench.listening [COUNT]` opens 2,000 event streams (`/gateway/events`, each of another
-subject), then as many WebSockets, all to one process. Each time, relays of 100 KiB go through the
-same process before, meanwhile and afterwards. It prints the medians over all rounds: resident
-memory for each connection, CPU of all of them in a second if nothing happens, and CPU and duration
-of a relay as ratios of the one without them. Then it prints how long the gateway counts clients
-that leave: those that close, and those that vanish (nothing that is sent to them is acknowledged).
-It exits with 1 if a relay is slower by more than a tenth.
+subject) to one process, and as many WebSockets to another one. Each time, relays of 100 KiB go
+through the same process before, meanwhile and afterwards. It prints resident memory for each of the
+connections that were opened first, and medians over all rounds: CPU of all of them in a second if
+nothing happens, and CPU and duration of a relay as ratios of the one without them. Then it prints
+how long the gateway counts clients that leave: those that close, and those that vanish (nothing
+that is sent to them is acknowledged). It exits with 1 if a relay is slower by more than a tenth.
 """
 
 import argparse
@@ -130,28 +130,27 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8 * options.count, most), most))
     tokens = [f"bench:{TOKEN}", *(f"l{number}:{_token(number)}" for number in range(options.count))]
-    admin_port = free_port()
     settings = {
         **_PLENTY,
-        "GATEWAY_ADMIN_PORT": str(admin_port),
         "GATEWAY_AUTH_STATIC_TOKENS": ",".join(tokens),
         "GATEWAY_MAX_LISTENERS": str(2 * options.count),
         "GATEWAY_MAX_WEBSOCKETS": str(2 * options.count),
     }
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
-        side = Bench(stack, Path(directory)).gateway("gateway", settings)
-        metrics = f"http://{HOST}:{admin_port}/metrics"
-        _relay(side)  # fills caches and pools
-        found = {kind.name: Found() for kind in KINDS}
-        for _ in range(options.rounds):
-            for kind in KINDS:
-                _measure(side, metrics, kind, options.count, found[kind.name])
-        if options.vanish:
-            for kind in KINDS:
-                found[kind.name].vanished = _vanish(side, metrics, kind)
-    for kind in KINDS:
-        _print(kind, options.count, found[kind.name])
-    ratios = [statistics.median(each.took) for each in found.values()]
+        bench = Bench(stack, Path(directory))
+        ratios = []
+        for kind in KINDS:
+            found, admin_port = Found(), free_port()
+            own = {**settings, "GATEWAY_ADMIN_PORT": str(admin_port)}
+            side = bench.gateway(f"gateway of {kind.name}", own)
+            metrics = f"http://{HOST}:{admin_port}/metrics"
+            _relay(side)  # fills caches and pools
+            for _ in range(options.rounds):
+                _measure(side, metrics, kind, options.count, found)
+            if options.vanish:
+                found.vanished = _vanish(side, metrics, kind)
+            _print(kind, options.count, found)
+            ratios.append(statistics.median(found.took))
     sys.exit(0 if max(ratios) <= LARGEST_RATIO else 1)
 
 
@@ -238,7 +237,7 @@ def _print(kind: Kind, count: int, found: Found) -> None:
         return statistics.median(values)
 
     print(
-        f"{count} {kind.name}: {median(found.memory) / 1024:.1f} KiB each,"
+        f"{count} {kind.name}: {found.memory[0] / 1024:.1f} KiB each,"
         f" {1000 * median(found.calm):.0f} ms of CPU a second;"
         f" a relay next to them {median(found.took):.2f} x the time"
         f" ({min(found.took):.2f} to {max(found.took):.2f}), {median(found.cpu):.2f} x the CPU;"
