@@ -36,6 +36,9 @@ log = get_logger(__name__)
 _STATE: Final = "state"
 _END: Final = "end"
 _HEARTBEAT_SECONDS: Final = 15.0
+_CALM_SECONDS: Final = 60.0
+"""Seconds after which a stream looks by itself at a subject without an upload in progress."""
+
 _LONGEST: Final = 3600.0
 """Seconds after which a client has to connect again, with a token that is verified again."""
 
@@ -81,23 +84,35 @@ class Stream:
         """Send an event. Raises _Over if the client is gone."""
         await self._write(server_sent.event(kind, event_id, members))
 
-    async def wait(self, watching: Watching) -> set[str]:
+    async def wait(self, watching: Watching, *, calm: bool = False) -> set[str]:
         """The ids of uploads that have changed; none if the caller should look by itself.
 
-        Raises _Over if the process drains, the token has expired, or the client is gone.
+        `calm`: no upload is in progress, so the caller need not look often. Raises _Over if the
+        process drains, the token has expired, or the client is gone.
         """
-        ids = await watching.wait(self._patience())
-        now = time.monotonic()
-        if time.time() >= self._until or not waits(self._request):
-            raise _Over
-        if now - self._written_at >= _HEARTBEAT_SECONDS:
-            await self._write(server_sent.HEARTBEAT)
-        return ids or set()
+        since = time.monotonic()
+        while True:
+            ids = await watching.wait(self._patience(since, calm=calm))
+            now = time.monotonic()
+            if time.time() >= self._until or not waits(self._request):
+                raise _Over
+            if now - self._written_at >= _HEARTBEAT_SECONDS:
+                await self._write(server_sent.HEARTBEAT)
+            if ids is not None or now >= self._looks_at(since, calm=calm):
+                return ids or set()
 
-    def _patience(self) -> float:
-        to_heartbeat = self._written_at + _HEARTBEAT_SECONDS - time.monotonic()
+    def _looks_at(self, since: float, *, calm: bool) -> float:
+        """When to look by itself, if nothing was heard `since` then (`time.monotonic`)."""
+        if calm and self._services.changes.hears_of(self._subject):
+            return since + _CALM_SECONDS
+        return since + look_seconds(self._services, self._subject)
+
+    def _patience(self, since: float, *, calm: bool) -> float:
+        now = time.monotonic()
+        to_look = self._looks_at(since, calm=calm) - now
+        to_heartbeat = self._written_at + _HEARTBEAT_SECONDS - now
         to_end = self._until - time.time()
-        return max(0.0, min(look_seconds(self._services, self._subject), to_heartbeat, to_end))
+        return max(0.0, min(to_look, to_heartbeat, to_end))
 
     async def _write(self, data: bytes) -> None:
         self._written_at = time.monotonic()
@@ -160,7 +175,8 @@ async def stream_uploads(request: web.Request) -> web.StreamResponse:
             await stream.open()
             await _tell(stream, first)
             while True:
-                await _tell(stream, await feed.news(await stream.wait(watching)))
+                ids = await stream.wait(watching, calm=feed.is_calm)
+                await _tell(stream, await feed.news(ids))
     return stream.response
 
 
@@ -179,6 +195,11 @@ class _Feed:
         """Versions of the newest uploads, and of those that have not ended."""
         self._open: set[str] = set()
         """Uploads that have not ended."""
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether no upload is in progress, as far as is known."""
+        return not self._open
 
     async def begin(self, last: str | None) -> list[Seen]:
         """What a client is sent first: the uploads in progress, and the changes since `last`.
