@@ -327,18 +327,19 @@ async def test_names_are_text_and_the_command_does_the_same(
     )
     assert TOKENS["alice"] not in command
     assert all(letter == "\n" or letter.isprintable() for letter in command)
-    before = await _names(alice)
+    before = await _newest(alice)
     told = command.replace("ACCESS-TOKEN", TOKENS["alice"]).replace("Idempotency-Key: ", "X-Key: ")
     await run(["bash", "-c", f"cd {file.parent}\n{told}"])
-    after = await _names(alice)
-    assert len(after) == len(before) + 1
-    assert after[0] == before[0]
+    after = await _newest(alice)
+    (added,) = after.keys() - before.keys()
+    assert after[added] == next(iter(before.values()))
     assert [each.name for each in file.parent.iterdir()] == [file.name]
 
 
-async def _names(client: Client) -> list[Any]:
+async def _newest(client: Client) -> dict[str, Any]:
+    """The names of the newest uploads by their ids, the newest first."""
     listed = (await client.request("GET", "/gateway/uploads?size=100")).json()["uploads"]
-    return [each["file"]["name"] for each in listed]
+    return {each["id"]: each["file"]["name"] for each in listed}
 
 
 async def test_the_screenshot_of_the_docs_can_be_made(
