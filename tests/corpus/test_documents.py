@@ -17,7 +17,7 @@ from workers.sniff import Sniffer
 # The corpus may have to be made first.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
-LEAST = int(os.environ.get("CORPUS_DOCUMENTS", "1000"))
+LEAST = int(os.environ.get("CORPUS_DOCUMENTS", "500"))
 MOST_BYTES = 2_000_000
 COMPILED = frozenset({"a", "bat", "cmd", "dylib", "o", "pyc", "pyd", "so"})
 
