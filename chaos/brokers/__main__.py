@@ -16,6 +16,7 @@ from pathlib import Path
 from chaos.brokers.engines import ENGINES
 from chaos.brokers.faults import Kind, shuffled
 from chaos.brokers.run import Plan, run
+from chaos.command import say
 
 _SEEDS = 1_000_000
 
@@ -39,8 +40,8 @@ def main() -> int:
         sweep_interval=options.sweep_interval,
     )
     directory = Path(tempfile.mkdtemp(prefix="brokers-"))
-    _say(f"{plan.broker}, seed {plan.seed}, {len(plan.faults)} faults; logs: {directory}")
-    result = run(plan, directory, _say)
+    say(f"{plan.broker}, seed {plan.seed}, {len(plan.faults)} faults; logs: {directory}")
+    result = run(plan, directory, say)
     sys.stderr.flush()
     print(json.dumps(result.as_json(), indent=1))
     if result.passed and not options.keep:
@@ -76,10 +77,6 @@ _COUNTS = {
 
 def _kinds_of(broker: str) -> Sequence[Kind]:
     return [kind for kind in Kind if kind in ENGINES[broker].kinds]
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -5,26 +5,17 @@ well at last; another one is well throughout. Meanwhile workers and gateways are
 which is the broker, too, is killed and wiped. Then every end must have arrived at both.
 """
 
-import argparse
-import json
-import secrets
-import shutil
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from chaos.plan import chosen
-from chaos.settle import CannotLook
+from chaos.command import judge, parsed, parser_of, say
 from chaos.webhooks.audit import Flaw
 from chaos.webhooks.plan import FAULTS
 from chaos.webhooks.run import Plan, Result, run
-from gateway.stack.part import PartError
 
 _SECONDS_PER_UPLOAD = 0.15
-_SHORTEST = 15.0
-_SEEDS = 1_000_000
 _MOST_SHOWN = 40
 
 Name = TypeVar("Name", bound=str)
@@ -32,49 +23,14 @@ Name = TypeVar("Name", bound=str)
 
 def main() -> int:
     """Run it; returns 0 if it found no flaw, 1 if it found any, 2 if there was no verdict."""
-    options = _options()
+    options = parsed(parser_of("chaos.webhooks", __doc__, FAULTS), _SECONDS_PER_UPLOAD)
     plan = Plan(options.seed, options.uploads, options.seconds, options.faults)
-    _say(f"seed {plan.seed}: {plan.uploads} uploads in {plan.seconds:.0f} s")
-    data_dir = Path(tempfile.mkdtemp(prefix="chaos-webhooks-"))
-    keep = True
-    try:
-        result = run(plan, data_dir, _say)
-        keep = options.keep or not result.passed
-        _report(result, data_dir if keep else None, as_json=options.json)
-    except (PartError, CannotLook, ExceptionGroup) as error:
-        _say(f"error: {error}\nlogs: {data_dir}")
-        return 2
-    except KeyboardInterrupt:
-        keep = options.keep
-        return 130
-    finally:
-        if not keep:
-            shutil.rmtree(data_dir, ignore_errors=True)
-    return 0 if result.passed else 1
+    say(f"seed {plan.seed}: {plan.uploads} uploads in {plan.seconds:.0f} s")
 
+    def once(data_dir: Path) -> Result:
+        return run(plan, data_dir, say)
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="chaos.webhooks", description=__doc__)
-    parser.add_argument("--uploads", type=int, default=2000)
-    parser.add_argument("--seconds", type=float, help="that the load takes; default: by uploads")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(_SEEDS))
-    parser.add_argument("--faults", type=chosen, default=FAULTS, help="as of `python -m chaos`")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--keep", action="store_true", help="keep data and logs in any case")
-    options = parser.parse_args()
-    if options.seconds is None:
-        options.seconds = max(_SHORTEST, options.uploads * _SECONDS_PER_UPLOAD)
-    return options
-
-
-def _report(result: Result, data_dir: Path | None, *, as_json: bool) -> None:
-    document = _document(result) | {"logs": str(data_dir / "logs") if data_dir else None}
-    if data_dir is not None:
-        (data_dir / "report.json").write_text(json.dumps(document, indent=2))
-    sys.stderr.flush()
-    print(json.dumps(document) if as_json else "\n".join(_lines(result)))
-    if data_dir is not None:
-        _say(f"logs, data and report.json: {data_dir}")
+    return judge(options, "chaos-webhooks-", once, _document, _text)
 
 
 def _document(result: Result) -> dict[str, object]:
@@ -101,7 +57,7 @@ def _document(result: Result) -> dict[str, object]:
     }
 
 
-def _lines(result: Result) -> Sequence[str]:
+def _text(result: Result) -> str:
     verdict = result.verdict
     hits = sum(struck.hit for struck in result.struck)
     told = (
@@ -123,15 +79,11 @@ def _lines(result: Result) -> Sequence[str]:
         lines.append(f"  and {more} more")
     if verdict.unproved:
         lines.append(f"no message told of: {', '.join(verdict.unproved)}")
-    return [*lines, "passed" if result.passed else "FAILED"]
+    return "\n".join([*lines, "passed" if result.passed else "FAILED"])
 
 
 def _counted(counts: Mapping[Name, int]) -> str:
     return ", ".join(f"{name} x {counts[name]}" for name in sorted(counts)) or "none"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
