@@ -214,10 +214,15 @@ def _all_options(group: click.Group) -> set[str]:
 
 
 def _options_of(module: str) -> set[str]:
-    """The options that a module's parser of arguments has."""
+    """The options that a module's parser of arguments has, and those of a `command` it imports."""
+    source = _source_of(module)
+    shared = re.findall(r"(?m)^from ([\w.]+\.command) import", source)
+    return set(re.findall(r'"(--[a-z-]+)"', "".join((source, *map(_source_of, shared)))))
+
+
+def _source_of(module: str) -> str:
     place = ROOT / Path(*module.split("."))
-    source = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
-    return set(re.findall(r'"(--[a-z-]+)"', source.read_text()))
+    return (place / "__main__.py" if place.is_dir() else place.with_suffix(".py")).read_text()
 
 
 def _targets() -> set[str]:
