@@ -25,6 +25,9 @@ _READ: Final = 256 * 1024
 _REFUSED: Final = 400
 _PROBE: Final = b"HTTP/1.1 204 \r\n\r\n"
 _BLANK_LINE: Final = b"\r\n\r\n"
+_FINAL: Final = 200
+"""The lowest status of an answer that is not interim (RFC 9110 section 15.2)."""
+
 _NO_BODY: Final = frozenset({204, 304})
 """Statuses without a body, whatever their head says about a length (RFC 9112 section 6.3)."""
 
@@ -61,22 +64,31 @@ def is_between_answers(parser: "HttpParser[RawResponseMessage]") -> bool:
     return head.code == 204 and not head.raw_headers
 
 
-def body_of(data: bytes, head: RawResponseMessage) -> bytes | None:
-    """The body, if the bytes are plainly one answer from its first byte to its last.
+def plain_answer(
+    parser: "HttpParser[RawResponseMessage]", data: bytes
+) -> tuple[RawResponseMessage, bytes] | None:
+    """Head and body, if the bytes are plainly one answer from its first byte to its last.
 
-    `head` is what the parser read, if nothing was left in it before. Then nothing is left in it
-    now, which saves the costly question. None if the bytes are not that simple.
+    `parser` expects answers without bodies, and reads only the head, so that no stream is made for
+    the body. None if the bytes are not that simple; then the parser cannot be used again.
     """
-    length = head.headers.get("Content-Length")
-    if length is None or head.chunked or head.code in _NO_BODY:
-        return None
-    end = data.find(_BLANK_LINE)
-    if end < 0 or len(data) != end + len(_BLANK_LINE) + int(length):
-        return None
+    end = data.find(_BLANK_LINE) + len(_BLANK_LINE)
+    opening = data[:end]
     # For the parser, a line feed alone ends a line: the head could have ended before.
-    if data.count(b"\n", 0, end) != data.count(b"\r\n", 0, end):
+    if end < len(_BLANK_LINE) or opening.count(b"\n") != opening.count(b"\r\n"):
         return None
-    return data[end + len(_BLANK_LINE) :]
+    try:
+        messages, _, _ = parser.feed_data(opening)
+    except HttpProcessingError:
+        return None
+    if len(messages) != 1:
+        return None
+    head, _ = messages[0]
+    if head.chunked or head.code < _FINAL or head.code in _NO_BODY:
+        return None
+    length = head.headers.get("Content-Length")
+    # As text, since Python refuses to read thousands of leading zeros.
+    return (head, data[end:]) if length == str(len(data) - end) else None
 
 
 def read_rest(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]) -> None:

@@ -289,17 +289,19 @@ class Exchange:
         self.fail(UpstreamUnavailable(why, outcome_unknown=not self._unsent))
 
     def upstream_answers(
-        self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
+        self, head: RawResponseMessage, body: bytes | aiohttp.StreamReader
     ) -> None:
         """Handle the upstream's answer, which may come before it has read all of the body."""
         self._answer_head = head
         self._acted_at = time.monotonic()
-        if whole is None and not body.is_eof():
-            self._phase = MOVES[self._phase][_ANSWERED]
-            self._run(self._hold(body))
-            return
+        if not isinstance(body, bytes):
+            if not body.is_eof():
+                self._phase = MOVES[self._phase][_ANSWERED]
+                self._run(self._hold(body))
+                return
+            body = body.read_nowait()
         try:
-            self._take(body.read_nowait() if whole is None else whole, None)
+            self._take(body, None)
         except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is a 500
             self.fail(error)
 

@@ -39,9 +39,9 @@ class Carried(Protocol):
     """The owner of the request on an upstream connection; the connection notifies it of events."""
 
     def upstream_answers(
-        self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
+        self, head: RawResponseMessage, body: bytes | aiohttp.StreamReader
     ) -> None:
-        """The answer has arrived: complete with its body if `whole`, else perhaps only its head."""
+        """The answer has arrived: complete if `body` is bytes, else perhaps only its head."""
 
     def upstream_lost(self, why: str) -> None:
         """The connection broke before the answer's head, or the head is not valid."""

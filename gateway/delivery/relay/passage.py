@@ -354,7 +354,7 @@ class Passage:
             self.fail(UpstreamUnavailable(why, outcome_unknown=self._may_act))
 
     def upstream_answers(
-        self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
+        self, head: RawResponseMessage, body: bytes | aiohttp.StreamReader
     ) -> None:
         """Handle the upstream's answer, which may come before it has read all of the body."""
         if head.code == _REQUEST_TIMEOUT and self._is_stale:
@@ -362,12 +362,12 @@ class Passage:
             return
         self._acted_at = time.monotonic()
         self._phase = MOVES[self._phase][_ANSWERED]
-        if whole is None and body.is_eof():
-            whole = body.read_nowait()
-        if whole is not None:
+        if not isinstance(body, bytes) and body.is_eof():
+            body = body.read_nowait()
+        if isinstance(body, bytes):
             front = self._front
             self._end(head.code)
-            front.answer(head, whole, whole=True)
+            front.answer(head, body, whole=True)
             return
         self._status = head.code
         self._front.answer(head, b"", whole=False)

@@ -21,10 +21,10 @@ from gateway.dial import dial
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from gateway.limits.watch import Watch
 from gateway.upstream.connections import (
-    body_of,
     heed_tls,
     is_between_answers,
     is_silent,
+    plain_answer,
     read_rest,
 )
 
@@ -37,8 +37,8 @@ class UpstreamConnection(BaseProtocol):
     """One connection: sends bytes as they are, and reads answers with aiohttp's own parser."""
 
     __slots__ = (
-        "_answers", "_asked", "_bodiless", "_carried", "_held", "_idle_since", "_lasts", "_left",
-        "_length", "_plain", "_pool", "_pushes", "_reads", "_stream", "_streamed",
+        "_answers", "_asked", "_bodiless", "_carried", "_heads", "_held", "_idle_since", "_lasts",
+        "_left", "_length", "_plain", "_pool", "_pushes", "_reads", "_stream", "_streamed",
     )  # fmt: skip
 
     _answers: HttpResponseParser
@@ -65,6 +65,8 @@ class UpstreamConnection(BaseProtocol):
         self._plain = False
         """Whether one complete answer was read, and nothing else."""
         self._begin_parsing(bodiless=False)
+        self._heads = self._parser_of(bodiless=True)
+        """Reads the heads of answers that come in one piece."""
 
     @property
     def usable(self) -> bool:
@@ -144,7 +146,10 @@ class UpstreamConnection(BaseProtocol):
 
     def _begin_parsing(self, *, bodiless: bool) -> None:
         self._bodiless = bodiless
-        self._answers = self._parser = HttpResponseParser(
+        self._answers = self._parser = self._parser_of(bodiless=bodiless)
+
+    def _parser_of(self, *, bodiless: bool) -> HttpResponseParser:
+        return HttpResponseParser(
             self,
             self._loop,
             _ANSWER_BUFFER,
@@ -178,12 +183,30 @@ class UpstreamConnection(BaseProtocol):
             self._close()
         elif not self._asked:  # the upstream is closing an idle connection
             self._break(UNREACHABLE)
-        elif data or not self._plain:  # b"" makes the parser give what it has held back
-            self._receive(self._carried, data)
+        elif self._plain:
+            self._lasts = self._lasts and not data  # which comes after the answer
+        else:
+            self._reads += 1
+            if self._reads > 1 or not self._takes_plain(self._carried, data):
+                self._receive(self._carried, data)  # b"" makes the parser give what it holds back
+
+    def _takes_plain(self, carried: Carried, data: bytes) -> bool:
+        """Notify the request's owner of a plain answer, if it is one."""
+        if self._bodiless:
+            return False
+        if (answer := plain_answer(self._heads, data)) is None:
+            self._heads = self._parser_of(bodiless=True)
+            return False
+        head, body = answer
+        if (fault := answer_fault(head.code, head.headers)) is not None:
+            self._break(fault)
+            return True
+        self._plain = True
+        self._lasts = not head.should_close
+        carried.upstream_answers(head, body)
+        return True
 
     def _receive(self, carried: Carried, data: bytes) -> None:
-        self._reads += 1
-        self._plain = False
         try:
             messages, upgraded, _ = self._answers.feed_data(data)
         except HttpProcessingError:
@@ -205,26 +228,11 @@ class UpstreamConnection(BaseProtocol):
                 or len(answers) > 1
             )
             if self._stream is None:
-                # After an answer to HEAD, bytes that look like its body would begin the next
-                # answer.
-                plain = self._reads == len(messages) == 1 and not self._bodiless
-                self._begin_answer(carried, *answers[0], data if plain else None)
+                head, self._stream = answers[0]
+                self._length = _length_of(head)
+                carried.upstream_answers(head, self._stream)
                 return
         self._push()
-
-    def _begin_answer(
-        self,
-        carried: Carried,
-        head: RawResponseMessage,
-        stream: aiohttp.StreamReader,
-        data: bytes | None,
-    ) -> None:
-        """Notify the request's owner of its answer; `data` is all of it, if one read had it."""
-        self._stream = stream
-        whole = body_of(data, head) if data is not None else None
-        self._plain = whole is not None
-        self._length = None if self._plain else _length_of(head)
-        carried.upstream_answers(head, stream, whole)
 
     def _push(self) -> None:
         """Give the owner what the parser has read of a streamed body."""
@@ -291,7 +299,7 @@ class UpstreamConnection(BaseProtocol):
 
     def _break(self, why: str) -> None:
         carried, stream = self._carried, self._stream
-        if carried is not None and stream is None:
+        if carried is not None and stream is None and not self._plain:
             self._carried = None
             carried.upstream_lost(why)
         elif self._streamed is not None:

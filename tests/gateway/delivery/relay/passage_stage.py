@@ -174,7 +174,7 @@ class Stage:
         messages: list[tuple[RawResponseMessage, aiohttp.StreamReader]]
         messages, _, _ = parser.feed_data(head + (body or b""))
         ((message, stream),) = messages
-        self.passage.upstream_answers(message, stream, body)
+        self.passage.upstream_answers(message, stream if body is None else body)
 
     def more(self, data: bytes) -> None:
         """Let more of the answer's body come."""

@@ -193,6 +193,10 @@ class Stage:
         """Let a whole answer come from the upstream."""
         self.do(lambda: self._come(status, len(body), body, body))
 
+    def answer_in_stream(self, status: int, body: bytes) -> None:
+        """Let a whole answer come that is not plain: by the parser's stream."""
+        self.do(lambda: self._come(status, len(body), body, None))
+
     def begin_answer(self, status: int, length: int) -> HttpResponseParser:
         """Let the head of an answer come; its body comes by what is returned."""
         return self.do(lambda: self._come(status, length, b"", None))
@@ -211,7 +215,7 @@ class Stage:
         )
         head = b"HTTP/1.1 %d Reason\r\nContent-Length: %d\r\n\r\n" % (status, length)
         ((message, self._body),), _, _ = parser.feed_data(head + body)
-        self.exchange.upstream_answers(message, self._body, whole)
+        self.exchange.upstream_answers(message, self._body if whole is None else whole)
         return parser
 
     def keep(self, error: Exception | None = None) -> None:

@@ -69,6 +69,13 @@ def test_an_upload_goes_through_as_it_came(stage: Stage) -> None:
     assert not len(stage.under_way)
 
 
+def test_an_answer_that_is_not_plain_goes_through_as_well(stage: Stage) -> None:
+    send(stage)
+    stage.answer_in_stream(201, b"{}")
+    stage.keep()
+    assert stage.client.answers == [(201, b"{}", True)]
+
+
 def test_a_connection_that_was_idle_for_too_long_is_replaced(stage: Stage) -> None:
     """As long as nothing was sent by it; from then on the upload may have been taken."""
     stage.do(lambda: stage.exchange.upstream_lost("gone"))

@@ -31,19 +31,19 @@ class Asked:
     """An exchange that waits for its answer."""
 
     def __init__(self) -> None:
-        self.answer: asyncio.Future[tuple[RawResponseMessage, aiohttp.StreamReader]]
+        self.answer: asyncio.Future[tuple[RawResponseMessage, bytes | aiohttp.StreamReader]]
         self.answer = asyncio.get_running_loop().create_future()
-        self.whole: bytes | None = None
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def upstream_answers(
-        self,
-        head: RawResponseMessage,
-        body: aiohttp.StreamReader,
-        whole: bytes | None,
+        self, head: RawResponseMessage, body: bytes | aiohttp.StreamReader
     ) -> None:
-        self.whole = whole
         self.answer.set_result((head, body))
+
+    async def read(self) -> tuple[RawResponseMessage, bytes]:
+        """The answer, when all of it has arrived."""
+        head, body = await self.answer
+        return head, body if isinstance(body, bytes) else await body.read()
 
     def upstream_lost(self, why: str) -> None:
         self.lost.set_result(why)
@@ -70,7 +70,7 @@ async def used_once(
     connection.begin(exchange)
     connection.write(REQUEST)
     other.send(answer)
-    await (await exchange.answer)[1].read()
+    await exchange.read()
     connection.end(reusable=True)
     return other
 
@@ -112,8 +112,8 @@ async def test_an_answer_that_arrives_before_a_reset_is_read(
     other.close()  # by a reset
     connection.write(b"more")  # an error, before the loop has read anything
     async with asyncio.timeout(5):
-        head, body = await exchange.answer
-        assert (head.code, await body.read()) == (200, b"{}")
+        head, body = await exchange.read()
+        assert (head.code, body) == (200, b"{}")
     pool.close()
 
 
@@ -219,10 +219,10 @@ class Taking(Asked):
         self.ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def upstream_answers(
-        self, head: RawResponseMessage, body: aiohttp.StreamReader, whole: bytes | None
+        self, head: RawResponseMessage, body: bytes | aiohttp.StreamReader
     ) -> None:
-        assert whole is None
-        super().upstream_answers(head, body, whole)
+        assert not isinstance(body, bytes)
+        super().upstream_answers(head, body)
         self._connection.stream(self)
 
     def upstream_sends(self, data: bytes) -> None:
@@ -276,7 +276,7 @@ async def test_a_body_is_streamed_to_its_end(end: str, size: int, listener: sock
         connection.begin(exchange)
         connection.write(REQUEST)
         other.send(ANSWER)
-        assert await (await exchange.answer)[1].read() == b"{}"
+        assert (await exchange.read())[1] == b"{}"
     other.close()
     pool.close()
 
@@ -342,9 +342,7 @@ async def test_bytes_after_an_answer_to_head_are_not_its_body(
     connection.begin(exchange, bodiless=True)
     connection.write(REQUEST)
     other.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-    _, stream = await exchange.answer
-    assert not exchange.whole
-    assert await stream.read() == b""
+    assert (await exchange.read())[1] == b""
     connection.end(reusable=True)
     assert pool.take() is None
     other.close()
@@ -360,9 +358,9 @@ async def test_the_answer_to_head_has_no_body(listener: socket.socket) -> None:
         connection.begin(exchange, bodiless=bodiless)
         connection.write(REQUEST)
         other.send(ANSWER if not bodiless else ANSWER[:-2])
-        head, body = await exchange.answer
+        head, body = await exchange.read()
         assert head.headers["Content-Length"] == "2"
-        assert await body.read() == (b"" if bodiless else b"{}")
+        assert body == (b"" if bodiless else b"{}")
         connection.end(reusable=True)
         assert pool.take() is connection
     other.close()
