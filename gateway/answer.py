@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -55,7 +56,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 def kept_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """The headers of an answer that are kept, without bytes that are not UTF-8."""
-    return tuple([(name, clean(headers[name])) for name in KEPT_HEADERS if name in headers])
+    kept = _kept_of(tuple(headers))
+    return tuple([(name, clean(headers[name])) for name in kept])
+
+
+@lru_cache(256)
+def _kept_of(names: tuple[str, ...]) -> Sequence[str]:
+    """Those of KEPT_HEADERS that are among the names; most answers have the same names."""
+    folded = {name.lower() for name in names}
+    return [name for name in KEPT_HEADERS if name.lower() in folded]
 
 
 class Refusal(UpstreamRefused):

@@ -50,9 +50,10 @@ class FileMeter:
         behind = start
         if before < HEAD_BYTES:
             behind += HEAD_BYTES - before
-            self._head += chunk[start : min(behind, end)]
             if end < behind:
+                self._head += chunk[start:end]
                 return
+            self._head += chunk[start:behind]
             self._picker = picker_of(self._head)
         if end - behind >= TAIL_BYTES:
             self._tail = chunk[end - TAIL_BYTES : end]

@@ -105,7 +105,8 @@ class Tap:
 
     def _kept_of(self, meter: FileMeter) -> tuple[Piece, ...]:
         """What is kept in addition to a file's first bytes, if there is room for it."""
-        pieces = meter.pieces()
+        if not (pieces := meter.pieces()):
+            return ()
         room = self._room
         for piece in pieces:
             room -= len(piece.data)

@@ -1,5 +1,6 @@
 """aiohttp's handler of a client's connection, stricter than its parser, with our own errors."""
 
+from functools import lru_cache
 from typing import Final
 
 import aiohttp
@@ -137,6 +138,7 @@ def framing_fault(message: RawRequestMessage) -> GatewayError | None:
     return MalformedRequest(fault) if fault is not None else None
 
 
+@lru_cache(256)  # there are few, and every request has one
 def _is_plain_path(target: str) -> bool:
     return (
         target.startswith("/") and target.isascii() and target.isprintable() and " " not in target
