@@ -211,8 +211,8 @@ async def test_messages_to_webhooks_are_shown_and_sent_again(
     for width in (1_280, PHONE):
         await tab.resize(width)
         await tab.assert_sound()
-    await tab.click("Send messages again")
-    await tab.see("Send again: 1 message; workers send", "waiting")
+    await tab.click("Resend messages")
+    await tab.see("Resend: 1 message; workers send", "waiting")
     assert [info.key async for info in kept.list(keys.OUTBOX)] == [keys.message(name)]
 
 
@@ -252,6 +252,27 @@ async def test_all_that_match_are_counted_then_retried(
     assert len([info async for info in kept.list(keys.PENDING)]) == 250
     await tab.press("Escape")
     await tab.is_so("document.querySelector('dialog') === null")
+
+
+async def test_messages_of_all_that_match_are_counted_then_sent_again(
+    tab: Tab, gateway: Gateway, kept: S3Store
+) -> None:
+    registered = made(3, State.REGISTERED)
+    await keep(kept, registered)
+    dead = Progress(endpoints={"crm": Standing(attempts=9, status=500, over=Over.DEAD)})
+    names = [f"{each.id}/4-registered" for each in registered[:2]]
+    for name in names:
+        await kept.put(keys.dead_message(name), msgspec.json.encode(dead))
+    await enter(tab, gateway)
+    await tab.go(address(gateway, "/uploads?state=registered"))
+    await tab.click("Resend messages of all that match …")
+    await tab.see("Counted: 3 read, 2 uploads to resend.", "1: no message about it was given up")
+    await tab.assert_sound()
+    assert [info async for info in kept.list(keys.OUTBOX)] == []
+    await tab.click("Resend messages of 2 uploads")
+    await tab.see("Finished: 2 of 2, 2 done, 0 refused.")
+    waiting = {info.key async for info in kept.list(keys.OUTBOX)}
+    assert waiting == {keys.OUTBOX + name for name in names}
 
 
 async def test_it_is_used_by_keyboard_alone(tab: Tab, gateway: Gateway) -> None:

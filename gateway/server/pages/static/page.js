@@ -7,7 +7,7 @@ const AGAIN = 10_000;
 const MOST = 10_000;
 const AT_ONCE = 20;
 const STATES = ["receiving", "stored", "inspected", "relayed", "registered", "audited", "flagged", "rejected", "failed", "aborted"];
-const WORDS = { retry: "Retry", cancel: "Cancel", resend: "Send again" };
+const WORDS = { retry: "Retry", cancel: "Cancel", resend: "Resend messages of" };
 const KINDS = {
   pending: "uploads that wait for a step", sessions: "uploads in several requests", removals: "files to remove",
   orphans: "files without a record", dead: "records set aside",
@@ -272,8 +272,7 @@ function filterForm(query) {
 
 function uploadsView(query) {
   show("Uploads", filterForm(query), element("div", { class: "row" },
-    element("button", { type: "button", onclick: () => openJob("retry", query) }, "Retry all that match …"),
-    element("button", { type: "button", onclick: () => openJob("cancel", query) }, "Cancel all that match …"),
+    Object.keys(WORDS).map((action) => element("button", { type: "button", onclick: () => openJob(action, query) }, `${WORDS[action]} all that match …`)),
     element("p", { class: "soft" }, "They are counted first.")), results(query));
 }
 
@@ -325,7 +324,7 @@ function actions(id, refusals, again) {
       await again();
       announce(outcomes[0].text);
       main.querySelector(".said").replaceChildren(element("span", { class: outcomes[0].done ? "good" : "bad" },
-        `${WORDS[action]}: ${outcomes[0].text}`));
+        `${WORDS[action].split(" ")[0]}: ${outcomes[0].text}`));
     } catch (error) {
       said.replaceChildren(element("span", { class: "bad" }, error.message));
       buttons.forEach((each) => { each.disabled = false; });
@@ -340,7 +339,7 @@ function actions(id, refusals, again) {
   return element("section", { class: "card" }, element("h2", {}, "Do"), element("div", { class: "row" },
     button("Retry", "retry", false, refusals.retry), button("Cancel", "cancel", false, refusals.cancel),
     forced ? button("Cancel anyway", "cancel", true, null) : null,
-    refusals.resend === null ? button("Send messages again", "resend", false, null) : null), said);
+    refusals.resend === null ? button("Resend messages", "resend", false, null) : null), said);
 }
 
 async function uploadView(id) {
