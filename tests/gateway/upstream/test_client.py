@@ -125,7 +125,7 @@ async def test_silence_after_a_registration_leaves_it_open(
     upstream: ScriptedServer, seen: asyncio.Event
 ) -> None:
     upstream.replies(silence(seen))
-    async with ChatKitty.open(upstream.url, timeout=0.2) as client:
+    async with ChatKitty.open(upstream.url, timeout=2) as client:
         with pytest.raises(UpstreamTimeout) as failed:
             await client.register(CHANNEL, {}, CALLER)
     assert seen.is_set()
