@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.http import StreamWriter
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -31,7 +32,7 @@ def has_fit_length(headers: CIMultiDictProxy[str]) -> bool:
     aiohttp's compiled parser takes 2**64 - 1 for a missing length. It accepts any number of leading
     zeros, of which Python refuses to read thousands.
     """
-    told = headers.get("Content-Length", "")
+    told = headers.get(hdrs.CONTENT_LENGTH, "")
     size = len(told)
     return size < _MOST_DIGITS or (size == _MOST_DIGITS and int(told) <= _LARGEST_LENGTH)
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -94,8 +95,8 @@ def answer_fault(
         return "ChatKitty switched to another protocol"
     if status not in _STATUSES or not has_fit_length(headers):
         return NOT_HTTP
-    if "Transfer-Encoding" in headers:
-        codings = [each.lower() for each in headers.getall("Transfer-Encoding")]
+    if hdrs.TRANSFER_ENCODING in headers:
+        codings = [each.lower() for each in headers.getall(hdrs.TRANSFER_ENCODING)]
         return None if codings in _CODINGS else NOT_HTTP
     return None
 

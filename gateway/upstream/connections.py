@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 
@@ -86,7 +87,7 @@ def plain_answer(
     head, _ = messages[0]
     if head.chunked or head.code < _FINAL or head.code in _NO_BODY:
         return None
-    length = head.headers.get("Content-Length")
+    length = head.headers.get(hdrs.CONTENT_LENGTH)
     # As text, since Python refuses to read thousands of leading zeros.
     return (head, data[end:]) if length == str(len(data) - end) else None
 

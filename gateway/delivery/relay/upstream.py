@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import cast
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMessage
 from yarl import URL
@@ -321,8 +322,8 @@ class UpstreamConnection(BaseProtocol):
 
 def _length_of(head: RawResponseMessage) -> int | None:
     """The length of the body after the head, if only its length says where it ends."""
-    length = head.headers.get("Content-Length")
-    if length is None or head.chunked or "Transfer-Encoding" in head.headers:
+    length = head.headers.get(hdrs.CONTENT_LENGTH)
+    if length is None or head.chunked or hdrs.TRANSFER_ENCODING in head.headers:
         return None
     return int(length)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import CIMultiDictProxy
 
 from gateway.auth.bearer import bearer_token
@@ -57,7 +57,7 @@ def is_upload(head: Head) -> bool:
     There is, or should be, a body: some clients send its type without a body.
     """
     may_bring = head.has_body or head.method in _BRINGING
-    return may_bring and is_multipart_form(head.headers.get("Content-Type", ""))
+    return may_bring and is_multipart_form(head.headers.get(hdrs.CONTENT_TYPE, ""))
 
 
 def settle(
@@ -140,7 +140,7 @@ def _admitted(
         upload_id=asked.upload_id,
         request_id=asked.request_id,
         principal=asked.principal,
-        authorization=asked.head.headers.get("Authorization"),
+        authorization=asked.head.headers.get(hdrs.AUTHORIZATION),
         route=route,
         target=target,
         boundaries=boundaries,
@@ -189,7 +189,7 @@ async def authenticate_upload(request: web.Request, services: Services) -> Princ
 
 def check_expectation(headers: CIMultiDictProxy[str]) -> None:
     """Raises ExpectationFailed for any expectation but `100-continue`."""
-    if "Expect" in headers and _elements(headers, "Expect") != {"100-continue"}:
+    if hdrs.EXPECT in headers and _elements(headers, hdrs.EXPECT) != {"100-continue"}:
         raise ExpectationFailed("the only supported expectation is 100-continue")
 
 
@@ -204,11 +204,11 @@ def _elements(headers: CIMultiDictProxy[str], name: str) -> set[str]:
 
 
 def _token(headers: CIMultiDictProxy[str]) -> str:
-    return bearer_token(headers.getall("Authorization", []))
+    return bearer_token(headers.getall(hdrs.AUTHORIZATION, []))
 
 
 def _content_type(headers: CIMultiDictProxy[str]) -> str:
-    values = headers.getall("Content-Type", [])
+    values = headers.getall(hdrs.CONTENT_TYPE, [])
     if len(values) != 1:
         raise MalformedRequest("send exactly one Content-Type header")
     return values[0]
@@ -216,7 +216,7 @@ def _content_type(headers: CIMultiDictProxy[str]) -> str:
 
 def _route_of(head: Head, target: Target, principal: Principal, services: Services) -> Route:
     """The route of an upload to `target`, which its sender may use."""
-    if is_files_host(services.settings, head.headers.get("Host", "")):
+    if is_files_host(services.settings, head.headers.get(hdrs.HOST, "")):
         raise RouteNotFound("there is nothing under this path")
     route = services.route_of(target.path)
     if route.scopes:
@@ -268,7 +268,8 @@ def _check_method(method: str, route: Route) -> None:
 
 def check_encoding(headers: CIMultiDictProxy[str]) -> None:
     """Raises EncodedBody for any coding of the content but `identity`."""
-    if "Content-Encoding" in headers and _elements(headers, "Content-Encoding") != {"identity"}:
+    name = hdrs.CONTENT_ENCODING
+    if name in headers and _elements(headers, name) != {"identity"}:
         raise EncodedBody("send the body as it is, without a Content-Encoding")
 
 

@@ -6,6 +6,7 @@ Both ways of a passed request ask here: `gateway.server.handlers.passthrough` an
 from typing import Final
 
 import msgspec
+from aiohttp import hdrs
 from multidict import CIMultiDictProxy
 
 from gateway.errors import FileTooLarge, WebSocketRefused
@@ -69,7 +70,7 @@ def _asks_for_websocket(method: str, received: CIMultiDictProxy[str]) -> bool:
 
     Without `Connection: Upgrade`, an `Upgrade` is not meant for us (RFC 9110 section 7.8).
     """
-    if method != "GET" or "Upgrade" not in received:
+    if method != "GET" or hdrs.UPGRADE not in received:
         return False
     return _lists(received, "Upgrade", "websocket") and _lists(received, "Connection", "upgrade")
 

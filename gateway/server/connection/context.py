@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDictProxy, istr
 from uuid_utils import uuid4
 
 from gateway.limits.shared_quota import Ticket
@@ -12,6 +12,8 @@ from gateway.server.fields import headers
 
 SERVER: Final = "chatkitty-gateway"
 """The `Server` header of answers: without versions, which strangers need not know."""
+
+_REQUEST_ID: Final = istr("X-Request-Id")
 
 REQUEST_ID = web.RequestKey("request_id", str)
 UPLOAD_ID = web.RequestKey("upload_id", str)
@@ -37,7 +39,7 @@ ENDED = web.RequestKey("ended", str)
 
 def request_id_of(received: CIMultiDictProxy[str]) -> str:
     """The client's own request id if it may be logged and sent back, else a new one."""
-    return headers.request_id(received.get("X-Request-Id")) or new_request_id()
+    return headers.request_id(received.get(_REQUEST_ID)) or new_request_id()
 
 
 def new_request_id() -> str:

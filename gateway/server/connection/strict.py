@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Final
 
 import aiohttp
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
@@ -120,20 +120,21 @@ def framing_fault(message: RawRequestMessage) -> GatewayError | None:
     send tokens back).
     """
     fault: str | None = None
+    is_1_1 = message.version == HttpVersion11
     if message.method in _FOR_PROXIES:
         fault = "the method is only for proxies"
-    elif message.version not in (HttpVersion10, HttpVersion11):
+    elif not is_1_1 and message.version != HttpVersion10:
         fault = "the version of HTTP is unknown"
     elif not _is_plain_path(message.path):
         fault = "the request target must be a path of printable ASCII characters"
     elif (name := headers.unfit(message.raw_headers)) is not None:
         kind = MalformedAuthorization if name.lower() == "authorization" else MalformedRequest
         return kind(f"the value of {name} must be ASCII")
-    elif message.version == HttpVersion11 and "Host" not in message.headers:
+    elif is_1_1 and hdrs.HOST not in message.headers:
         fault = "the Host header is missing"
     elif not has_fit_length(message.headers):
         fault = "the Content-Length is too large"
-    elif "Transfer-Encoding" in message.headers:
+    elif hdrs.TRANSFER_ENCODING in message.headers:
         fault = _fault_of_coding(message)
     return MalformedRequest(fault) if fault is not None else None
 
@@ -148,5 +149,5 @@ def _is_plain_path(target: str) -> bool:
 def _fault_of_coding(message: RawRequestMessage) -> str | None:
     if message.version == HttpVersion10:
         return CODING_IN_1_0
-    codings = [each.lower() for each in message.headers.getall("Transfer-Encoding")]
+    codings = [each.lower() for each in message.headers.getall(hdrs.TRANSFER_ENCODING)]
     return None if codings == ["chunked"] else NOT_CHUNKED

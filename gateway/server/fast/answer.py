@@ -5,6 +5,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
 
+from aiohttp import hdrs
 from aiohttp.http import RawResponseMessage
 
 from gateway.delivery.links import OF_THE_BYTES
@@ -41,14 +42,14 @@ def opening_of(
     lines, length = list(passed[0]), passed[1]
     if head.code in _NO_BODY and length is not None:  # RFC 9110 section 8.6
         lines = [line for line in lines if line[0].lower() != _LENGTH]
-    if "Server" not in answered:
+    if hdrs.SERVER not in answered:
         lines.append((b"Server", _SERVER))
-    if "Date" not in answered:
+    if hdrs.DATE not in answered:
         lines.append((b"Date", _date(int(now))))
     lines += own
     chunked = False
     if head.code not in _NO_BODY and method != _HEAD:
-        if length != "0" and "Content-Type" not in answered:
+        if length != "0" and hdrs.CONTENT_TYPE not in answered:
             lines.append((b"Content-Type", b"application/octet-stream"))
         if length is None:
             chunked = whole is None

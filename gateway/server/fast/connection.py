@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError, HttpVersion11, RawRequestMessage
+from multidict import istr
 
 from gateway.auth.principal import Principal
 from gateway.choices import Delivery
@@ -34,6 +35,7 @@ from gateway.server.fields.target import with_read_target
 from gateway.server.services import Services
 from gateway.uploads.ids import new_id
 
+_KEY: Final = istr("Idempotency-Key")
 _SMALLEST_READ: Final = 64 * 1024
 _FIRST_READ: Final = 256 * 1024
 _LARGEST_READ: Final = 1024 * 1024
@@ -234,11 +236,11 @@ class Connection(TurnHandler):
         if (
             message.version != HttpVersion11
             or message.chunked
-            or "Upgrade" in received
+            or hdrs.UPGRADE in received
             or framing_fault(message) is not None
         ):
             return None
-        told = received.get("Content-Length")
+        told = received.get(hdrs.CONTENT_LENGTH)
         length = int(told) if told is not None else None  # the parser has checked it
         head = Head(message.method, message.path, received, length, bool(length))
         try:
@@ -253,7 +255,7 @@ class Connection(TurnHandler):
     ) -> UploadFront | None:
         """The front of an upload. Raises GatewayError, MultipartError if it is refused."""
         services = self._services
-        if "Idempotency-Key" in head.headers or services.slots.taken >= services.slots.total:
+        if _KEY in head.headers or services.slots.taken >= services.slots.total:
             return None
         if services.quotas is not None and not services.quotas.ready:
             return None
@@ -275,7 +277,7 @@ class Connection(TurnHandler):
     ) -> PassingFront | None:
         """The front of a request that is no upload. Raises GatewayError if it is refused."""
         services = self._services
-        if is_files_host(services.settings, head.headers.get("Host", "")):
+        if is_files_host(services.settings, head.headers.get(hdrs.HOST, "")):
             return None
         if services.cors is not None and is_preflight(head.method, head.headers):
             return None

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
+from aiohttp import hdrs
 from aiohttp.http import RawRequestMessage
 
 from gateway.delivery.relay import wire
@@ -249,7 +250,7 @@ class SocketFront(ABC, Generic[_Way]):
         self._stage = WORKING
         if isinstance(result, Exception):
             # A client may send its body before it is asked for it, or may send the next request.
-            self._last = self._last or "Expect" in self._head.headers
+            self._last = self._last or hdrs.EXPECT in self._head.headers
             self.way.fail(result)
             return
         self._ticket = result
@@ -313,7 +314,7 @@ class SocketFront(ABC, Generic[_Way]):
         if self._ticket is not None:
             own += wire.lines(self._ticket.fields.items())
         if (cors := self._services.cors) is not None:
-            own += cors.lines(self._head.headers.get("Origin"))
+            own += cors.lines(self._head.headers.get(hdrs.ORIGIN))
         # If more is left than is discarded, the body would never end.
         self._last = self._last or self._services.drain.closing or self._left > LINGER_BYTES
         if self._last:

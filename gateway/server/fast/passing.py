@@ -6,6 +6,7 @@ request was answered, it gives the rest to the front, which discards them.
 
 import time
 
+from aiohttp import hdrs
 from aiohttp.http import RawRequestMessage, RawResponseMessage
 
 from gateway.auth.principal import Principal
@@ -95,7 +96,7 @@ class PassingFront(SocketFront[Passage]):
         body = begun if whole else None
         try:
             lines = headers.raw_to_client(head.raw_headers, head.headers)
-            length = head.headers.get("Content-Length") if links is None else None
+            length = head.headers.get(hdrs.CONTENT_LENGTH) if links is None else None
             if (cors := self._services.cors) is not None or links is not None:
                 lines = answer.changed_lines(lines, cors, changed=links is not None)
             opening, self._chunked = answer.opening_of(
@@ -141,7 +142,7 @@ class PassingFront(SocketFront[Passage]):
             self._client.send(wire.chunk(data) if self._chunked else data)
 
     def _go_on(self) -> None:
-        if "Expect" in self._head.headers:
+        if hdrs.EXPECT in self._head.headers:
             self._client.send(wire.CONTINUE)
         self.way.begin()
 

@@ -9,6 +9,7 @@ import time
 from typing import Final
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.http import RawRequestMessage, RawResponseMessage
 from msgspec.structs import replace
 
@@ -103,7 +104,7 @@ class UploadFront(SocketFront[Exchange]):
         whole = held if rest is None else None
         try:
             lines = headers.raw_to_client(head.raw_headers, head.headers)
-            length = head.headers.get("Content-Length") if links is None else None
+            length = head.headers.get(hdrs.CONTENT_LENGTH) if links is None else None
             if (cors := self._services.cors) is not None or links is not None:
                 lines = answer.changed_lines(lines, cors, changed=links is not None)
             opening, chunked = answer.opening_of(
@@ -130,7 +131,7 @@ class UploadFront(SocketFront[Exchange]):
     # --- within ----------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
-        if "Expect" in self._head.headers:
+        if hdrs.EXPECT in self._head.headers:
             self._client.send(wire.CONTINUE)
         relay_phases().auth.observe(time.monotonic() - self._started)
         self.way.begin()

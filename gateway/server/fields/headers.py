@@ -7,6 +7,7 @@ from itertools import compress
 from operator import itemgetter
 from typing import Final, TypeAlias
 
+from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.text import as_received
@@ -152,7 +153,7 @@ def request_id(received: str | None) -> str | None:
 
 def _listed(headers: CIMultiDictProxy[str]) -> frozenset[str]:
     """The headers that Connection names as hop-by-hop, if there is a Connection."""
-    options: Iterable[str] = ",".join(headers.getall("Connection")).split(",")
+    options: Iterable[str] = ",".join(headers.getall(hdrs.CONNECTION)).split(",")
     return frozenset(_plain(option.strip().lower()) for option in options) - _DECIDING
 
 
@@ -166,7 +167,7 @@ def _passing(
 ) -> list[tuple[str, str]]:
     """The headers that may be passed on, and that Connection does not name."""
     passing = [line for line in headers.items() if reaches(line[0])]
-    if "Connection" in headers:
+    if hdrs.CONNECTION in headers:
         listed = _listed(headers)
         return [line for line in passing if _plain(line[0].lower()) not in listed]
     return passing
@@ -177,7 +178,7 @@ def _passing_raw(
 ) -> list[tuple[bytes, bytes]]:
     """The result of `_passing` for the same headers, as bytes."""
     passing = list(compress(headers, map(reaches, map(_NAME, headers))))
-    if "Connection" in folded:
+    if hdrs.CONNECTION in folded:
         listed = _listed(folded)
         return [line for line in passing if _plain(_folded(line[0])) not in listed]
     return passing

@@ -10,13 +10,17 @@ Source: draft-ietf-httpbis-resumable-upload (from interop version 3 on), tus 1.0
 import re
 from typing import Final
 
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDictProxy, istr
 
 from gateway.errors import ResumableUpload
 
 _PARTS: Final = frozenset({"application/partial-upload", "application/offset+octet-stream"})
 _SOME: Final = re.compile(r"0*[1-9][0-9]*", re.ASCII)
-_MORE: Final = {"Upload-Complete": "?0", "Upload-Incomplete": "?1"}
+# Names of this type are looked up in half the time of text; every request is asked for them.
+_COMPLETE: Final = istr("Upload-Complete")
+_INCOMPLETE: Final = istr("Upload-Incomplete")
+_OFFSET: Final = istr("Upload-Offset")
+_MORE: Final = {_COMPLETE: "?0", _INCOMPLETE: "?1"}
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSED: Final = "uploads cannot be resumed here, and {}: send the whole file in one request"
 
@@ -26,10 +30,10 @@ def check_whole(headers: CIMultiDictProxy[str]) -> None:
 
     Invalid values of such a header are ignored, as the draft says.
     """
-    named = "Upload-Complete" in headers or "Upload-Incomplete" in headers
+    named = _COMPLETE in headers or _INCOMPLETE in headers
     if named and (name := _says_more(headers)) is not None:
         raise ResumableUpload(_REFUSED.format(f"{name} says that more parts follow"))
-    if "Upload-Offset" in headers:
+    if _OFFSET in headers:
         check_first(headers)
 
 
@@ -40,7 +44,7 @@ def is_whole(headers: CIMultiDictProxy[str]) -> bool:
 
 def check_first(headers: CIMultiDictProxy[str]) -> None:
     """Raises ResumableUpload for a request that says that earlier parts were sent."""
-    offsets = _items(headers, "Upload-Offset") if "Upload-Offset" in headers else ()
+    offsets = _items(headers, _OFFSET) if _OFFSET in headers else ()
     if any(map(_SOME.fullmatch, offsets)):
         raise ResumableUpload(_REFUSED.format("Upload-Offset says that earlier parts were sent"))
 
