@@ -249,6 +249,7 @@ def in_pieces(script: Script) -> Script:
     return script._replace(data=first, then=tuple((0.003, piece) for piece in rest))
 
 
+@pytest.mark.slow
 async def test_both_engines_read_each_answer_over_tls_alike(
     environ: dict[str, str], tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ async def _misuse(gateway: Gateway, client: Client) -> None:
     await client.as_another(f"{client.token}!").upload(MESSAGES, files.PNG)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["fast", "plain"])
 @pytest.mark.parametrize("delivery", ["relay", "external"])
 async def test_nothing_that_is_written_holds_a_token(

@@ -313,6 +313,7 @@ async def written_until_full(sender: Peer, piece: bytes) -> int:
     return 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["to client", "to server"])
 async def test_a_slow_reader_slows_the_sender_down(
     gateway: Gateway, upstream: Upstream, direction: str

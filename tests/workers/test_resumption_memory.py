@@ -50,6 +50,7 @@ async def complete(backends: Backends) -> str:
     return upload.id
 
 
+@pytest.mark.slow
 async def test_few_of_many_sessions_are_in_memory_at_a_time(services: WorkerServices) -> None:
     backends = services.backends
     ids = [await complete(backends) for _ in range(SESSIONS)]

@@ -117,6 +117,7 @@ def opened(scripted: Scripted, name: S3ClientName) -> AbstractAsyncContextManage
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(S3ClientName))
 async def test_garbage_is_the_stores_fault(scripted: Scripted, name: S3ClientName) -> None:
     async with opened(scripted, name) as store:
