@@ -1,4 +1,4 @@
-"""The sandbox's application: operations, the token endpoint, faults, and the log of requests."""
+"""The sandbox's application: operations, token endpoint, faults, log of requests, and its page."""
 
 import asyncio
 import re
@@ -15,6 +15,7 @@ from gateway.sandbox.call import Call
 from gateway.sandbox.failures import Failure, client_error, not_allowed, not_found, unauthorized
 from gateway.sandbox.faults import Faults, InvalidRule, Rule
 from gateway.sandbox.operations import GRANT, OPEN, OPERATIONS, Operation
+from gateway.sandbox.page import CHOICES, HEADERS, page
 from gateway.sandbox.runtime import Runtime
 from gateway.sandbox.shapes import Generation
 from gateway.sandbox.state import APPLICATION_ID, State
@@ -141,6 +142,22 @@ class Sandbox:
         self.faults.rules = []
         return await self.get_faults(request)
 
+    async def show_page(self, _: web.Request) -> web.Response:
+        """`GET /sandbox`: for a browser."""
+        text = page(self.faults.rules, list(self.log))
+        return web.Response(text=text, content_type="text/html", headers=HEADERS)
+
+    async def choose(self, request: web.Request) -> web.Response:
+        """`POST /sandbox`: a button of that page; no page of another site may press it."""
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            raise web.HTTPForbidden
+        choice = (await request.post()).get("choice")
+        if not isinstance(choice, str) or choice not in CHOICES:
+            raise web.HTTPBadRequest
+        _, rules = CHOICES[choice]
+        self.faults.rules = [Rule.parse(rule) for rule in rules]
+        raise web.HTTPSeeOther("/sandbox")
+
     async def get_requests(self, _: web.Request) -> web.Response:
         """`GET /sandbox/requests`: the last ones, oldest first."""
         return web.json_response(list(self.log))
@@ -166,6 +183,8 @@ def create_app(sandbox: Sandbox) -> web.Application:
 
     app = web.Application()
     app.router.add_get("/sandbox/healthz", healthz)
+    app.router.add_get("/sandbox", sandbox.show_page)
+    app.router.add_post("/sandbox", sandbox.choose)
     app.router.add_put("/sandbox/faults", sandbox.put_faults)
     app.router.add_get("/sandbox/faults", sandbox.get_faults)
     app.router.add_delete("/sandbox/faults", sandbox.delete_faults)

@@ -79,6 +79,8 @@ def _announce(options: UpOptions, plan: Plan, supervisor: Supervisor) -> None:
         print(f"try it in a browser: {plan.try_url}", flush=True)
     print(f"READY {plan.gateway_url}", flush=True)
     print(f"operator's page: {plan.operators_page}", flush=True)
+    if plan.sandbox_url is not None:
+        print(f"make ChatKitty fail: {plan.sandbox_url}/sandbox", flush=True)
     if options.sample and not plan.tokens:
         print("no sample upload: GATEWAY_AUTH accepts none of the tokens that `up` knows")
     elif options.sample:
