@@ -224,7 +224,8 @@ function results(query) {
       read += found.read;
       before = found.before;
       const scope = before === null ? "there are no older ones" : `read back to ${new Date(madeAt(before)).toISOString().slice(0, 19)}Z; older ones may match`;
-      said.textContent = `${many(count, "upload")} of ${read.toLocaleString("en")} read; ${scope}.`;
+      const ended = query.get("state") ? "" : " Uploads that have ended are under other states.";
+      said.textContent = `${many(count, "upload")} of ${read.toLocaleString("en")} read; ${scope}.${ended}`;
       announce(said.textContent);
       more.hidden = before === null;
       return [];
