@@ -22,22 +22,19 @@ from uuid import UUID
 
 from cryptography.fernet import Fernet
 
+from bench.records import stored, write
 from bench.sides import Bench
 from gateway.backends import open_store
-from gateway.choices import Delivery
 from gateway.settings import load
 from gateway.stack.ports import HOST, free_port
-from gateway.uploads import keys
 from gateway.uploads.ids import created_at, first_id_at
-from gateway.uploads.lifecycle import advance, begin
-from gateway.uploads.record import Fault, File, State, Target, Terms, Upload, to_json
+from gateway.uploads.lifecycle import advance
+from gateway.uploads.record import Fault, State, Upload
 
 UPLOADS = 100_000
 DAYS = 30
 ROUNDS = 7
-AT_A_TIME = 64
 ADMIN_TOKEN = "bench-admin-token"
-"""What the page asks for when it is opened, and then by some of its filters."""
 ASKED = {
     "the state": "status",
     "the newest uploads": "uploads?state=all",
@@ -46,6 +43,7 @@ ASKED = {
     "a problem that no upload has": "uploads?state=all&problem=no-such-problem",
     "all that match, counted": "matches?state=failed&action=retry",
 }
+"""What the page asks for when it is opened, and then by some of its filters."""
 
 
 def main() -> None:
@@ -72,15 +70,7 @@ async def _fill(settings: Mapping[str, str], count: int) -> None:
     environ = {"GATEWAY_SECRET_KEY": Fernet.generate_key().decode(), **settings}
     async with open_store(load(environ)) as store:
         await store.ensure_bucket()
-        left = iter(range(count))
-
-        async def writer() -> None:
-            for number in left:
-                upload = _upload(number)
-                place = keys.pending if upload.state is State.STORED else keys.record
-                await store.put(place(upload.id), to_json(upload))
-
-        await asyncio.gather(*(writer() for _ in range(AT_A_TIME)))
+        await write(store, map(_upload, range(count)))
 
 
 def _upload(number: int) -> Upload:
@@ -89,20 +79,10 @@ def _upload(number: int) -> Upload:
     tail = secrets.randbits(62)
     upload_id = str(UUID(int=UUID(first_id_at(began_at)).int | tail))
     began = datetime.fromtimestamp(created_at(upload_id), UTC)
-    stored = Upload(
-        id=upload_id,
-        subject=f"user-{number % 1000}",
-        request_id="bench",
-        delivery=Delivery.EXTERNAL,
-        target=Target("POST", "/v1/channels/1/messages"),
-        history=begin(began, State.STORED, began),
-        files=(File(name="a.png", original_name="a.png", declared_type="image/png", size=1),),
-        terms=Terms(),
-        url="http://files.example/a.png",
-    )
+    upload = stored(upload_id, began, f"user-{number % 1000}")
     if number % 100 == 0:
-        return stored
-    inspected = advance(stored, State.INSPECTED, began)
+        return upload
+    inspected = advance(upload, State.INSPECTED, began)
     if number % 50 == 1:
         return advance(inspected, State.FAILED, began, Fault("registration-failed", "refused"))
     return advance(inspected, State.REGISTERED, began)

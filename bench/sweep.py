@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from bench.records import stored, write
 from gateway.backends import Backends, open_backends, open_store
-from gateway.choices import Delivery
 from gateway.settings import Settings, load
 from gateway.stack.part import Part
 from gateway.stack.ports import free_port
@@ -20,12 +20,8 @@ from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
-from gateway.uploads.lifecycle import begin
-from gateway.uploads.record import File, State, Target, Terms, Upload, to_json
 from workers.sweep import lease as leases
 from workers.sweep import sweep_once
-
-AT_A_TIME = 64
 
 
 def main() -> None:
@@ -55,30 +51,8 @@ async def _measure(steps: list[int], settings: Settings) -> None:
 
 
 async def _fill(backends: Backends, count: int) -> None:
-    """Add pending records, as they are after the acceptance."""
-    left = iter(range(count))
-
-    async def writer() -> None:
-        for _ in left:
-            upload = _stored()
-            await backends.store.put(keys.pending(upload.id), to_json(upload))
-
-    await asyncio.gather(*(writer() for _ in range(AT_A_TIME)))
-
-
-def _stored() -> Upload:
-    now = datetime.now(UTC)
-    return Upload(
-        id=new_id(),
-        subject="bench",
-        request_id="bench",
-        delivery=Delivery.EXTERNAL,
-        target=Target("POST", "/v1/channels/1/messages"),
-        history=begin(now, State.STORED, now),
-        files=(File(name="a.png", original_name="a.png", declared_type="image/png", size=1),),
-        terms=Terms(),
-        url="http://files.example/a.png",
-    )
+    """Add pending records."""
+    await write(backends.store, (stored(new_id(), datetime.now(UTC)) for _ in range(count)))
 
 
 async def _pass(backends: Backends, name: str) -> None:
