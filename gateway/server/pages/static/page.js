@@ -7,7 +7,8 @@ const AGAIN = 10_000;
 const MOST = 10_000;
 const AT_ONCE = 20;
 const STATES = ["receiving", "stored", "inspected", "relayed", "registered", "audited", "flagged", "rejected", "failed", "aborted"];
-const WORDS = { retry: "Retry", cancel: "Cancel", resend: "Resend messages of" };
+const WORDS = { retry: "Retry", cancel: "Cancel", resend: "Resend" };
+const JOBS = { ...WORDS, resend: "Resend messages of" };
 const KINDS = {
   pending: "uploads that wait for a step", sessions: "uploads in several requests", removals: "files to remove",
   orphans: "files without a record", dead: "records set aside",
@@ -273,7 +274,7 @@ function filterForm(query) {
 
 function uploadsView(query) {
   show("Uploads", filterForm(query), element("div", { class: "row" },
-    Object.keys(WORDS).map((action) => element("button", { type: "button", onclick: () => openJob(action, query) }, `${WORDS[action]} all that match …`)),
+    Object.keys(JOBS).map((action) => element("button", { type: "button", onclick: () => openJob(action, query) }, `${JOBS[action]} all that match …`)),
     element("p", { class: "soft" }, "They are counted first.")), results(query));
 }
 
@@ -325,7 +326,7 @@ function actions(id, refusals, again) {
       await again();
       announce(outcomes[0].text);
       main.querySelector(".said").replaceChildren(element("span", { class: outcomes[0].done ? "good" : "bad" },
-        `${WORDS[action].split(" ")[0]}: ${outcomes[0].text}`));
+        `${WORDS[action]}: ${outcomes[0].text}`));
     } catch (error) {
       said.replaceChildren(element("span", { class: "bad" }, error.message));
       buttons.forEach((each) => { each.disabled = false; });
@@ -376,7 +377,7 @@ function openJob(action, query) {
   const start = element("button", { type: "button", class: "main", hidden: true }, "");
   const close = element("button", { type: "button", onclick: () => dialog.close() }, "Stop");
   const dialog = element("dialog", { "aria-labelledby": "job", onclose: () => { closing.abort(); dialog.remove(); } },
-    element("h2", { id: "job" }, `${WORDS[action]} all that match`), said, details, element("div", { class: "row" }, start, close));
+    element("h2", { id: "job" }, `${JOBS[action]} all that match`), said, details, element("div", { class: "row" }, start, close));
   document.body.append(dialog);
   dialog.showModal();
   leaving.signal.addEventListener("abort", () => dialog.close(), { once: true });
@@ -384,7 +385,7 @@ function openJob(action, query) {
   count(action, query, signal, said, details).then((ids) => {
     close.textContent = "Close";
     if (!ids.length) return;
-    start.textContent = `${WORDS[action]} ${many(ids.length, "upload")}`;
+    start.textContent = `${JOBS[action]} ${many(ids.length, "upload")}`;
     start.hidden = false;
     start.focus();
     start.onclick = () => {
