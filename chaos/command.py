@@ -60,7 +60,7 @@ def judge(
     as_json: Callable[[Result], Mapping[str, object]],
     as_text: Callable[[Result], str],
 ) -> int:
-    """Run it in a new directory, whose name begins with `prefix`, and print its report.
+    """Run it in a new directory, named by `prefix` and a random part, and print its report.
 
     Returns 0 if it found no flaw, 1 if it found any, 2 if there was no verdict, 130 after Ctrl-C.
     The directory stays if it found any, if there was no verdict, or if `options` say so.

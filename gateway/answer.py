@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -56,15 +56,14 @@ class Answer(msgspec.Struct, frozen=True):
 
 def kept_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """The headers of an answer that are kept, without bytes that are not UTF-8."""
-    kept = _kept_of(tuple(headers))
-    return tuple([(name, clean(headers[name])) for name in kept])
+    return tuple([(name, clean(headers[name])) for name in _kept_of(tuple(headers))])
 
 
 @lru_cache(256)
-def _kept_of(names: tuple[str, ...]) -> Sequence[str]:
+def _kept_of(names: tuple[str, ...]) -> tuple[str, ...]:
     """Those of KEPT_HEADERS that are among the names; most answers have the same names."""
     folded = {name.lower() for name in names}
-    return [name for name in KEPT_HEADERS if name.lower() in folded]
+    return tuple(name for name in KEPT_HEADERS if name.lower() in folded)
 
 
 class Refusal(UpstreamRefused):
