@@ -85,7 +85,10 @@ def _now(rules: Iterable[Rule]) -> str:
 
 def _described(rule: Rule) -> str:
     fault = json.dumps(rule.shown()["fault"])
-    until = "until you choose something else" if rule.times is None else f"{rule.times} more times"
+    if rule.times is None:
+        until = "until you choose something else"
+    else:
+        until = "once more" if rule.times == 1 else f"{rule.times} more times"
     return f"{rule.method} {rule.path}: {fault}, {until}"
 
 

@@ -58,7 +58,7 @@ async def test_uploads_are_refused_until_they_should_work_again(
 
 async def test_a_fault_that_ends_is_shown_with_what_is_left(client: Client, person: Person) -> None:
     await person.press("fail")
-    for left in ("2 more times", "1 more times", HEALTHY):
+    for left in ("2 more times", "once more", HEALTHY):
         assert (await client.upload(PATH, files.PNG)).status == 503
         assert left in await person.load()
     assert (await client.upload(PATH, files.PNG)).status == 200
