@@ -108,6 +108,7 @@ class Registration:
         self._entry = entry
         self._inspected_before = inspected_before
         self._send_by = 0.0
+        self._no_other_sent = False  # no earlier attempt can have made the message any more
         self._replaced: str | None = None
 
     async def run(self) -> None:
@@ -165,6 +166,7 @@ class Registration:
                 " must be the gateway's",
                 retryable=False,
             )
+        self._no_other_sent = before is None or not before.unknown
         if before is not None and before.unknown and not endpoint.is_idempotent:
             found = await self._find(endpoint, upload.url, credentials)
             if found is not None:
@@ -174,6 +176,7 @@ class Registration:
                 pause = min(retry.LOOK_AGAIN, left.settling + CLOCK_STEP)
                 raise NotListedYet(replace(left, pause=pause))
             await self._claim(before)  # the search may have taken long
+            self._no_other_sent = True
         await self._check_file()
         await self._order_replaced(endpoint, credentials)
         body = reference_body(endpoint, _external_file(upload, upload.url), upload.fields)
@@ -253,6 +256,9 @@ class Registration:
         if isinstance(error, Refusal) and self._is_the_clients(error):
             upload = replace(upload, result=error.answer)
             fault = Fault("upstream-refused", str(error))
+        if upload.attempt is not None and self._no_other_sent and not error.outcome_unknown:
+            # Nothing is under way, so an operator can retry at once.
+            upload = replace(upload, attempt=replace(upload.attempt, unknown=False, lease=0.0))
         self._entry = await conclude(self._backends, self._entry, upload, fault)
 
     def _is_the_clients(self, refusal: Refusal) -> bool:

@@ -333,6 +333,25 @@ async def test_failed_uploads_are_resumed_and_registered(
     assert "registered cannot be retried" in (await run("retry", failed.id)).stderr
 
 
+@pytest.mark.usefixtures("worker")
+async def test_an_upload_that_was_refused_can_be_retried_at_once(
+    run: Run, backends: Backends, subject: str, sandbox: Sandbox
+) -> None:
+    upload = upload_of(subject, authorization=None)
+    await keep(backends, upload)
+    await sandbox.fault("POST", upload.target.path, status=403)
+    await sweep(backends)
+    refused = await end_of(backends, upload.id)
+    assert refused.state is State.FAILED
+    assert refused.attempt is not None
+    assert not refused.attempt.unknown
+    told = (await run("retry", upload.id)).stdout
+    assert "inspected again" in told
+    assert "at the earliest" not in told
+    await sweep(backends)
+    assert (await end_of(backends, upload.id)).state is State.REGISTERED
+
+
 async def test_upload_that_cannot_be_resumed_is_reported(
     run: Run, backends: Backends, subject: str
 ) -> None:
