@@ -64,6 +64,10 @@ function show(title, ...children) {
   main.replaceChildren(element("h1", {}, title), ...children.filter((child) => child !== null));
 }
 
+function head(...names) {
+  return element("thead", {}, element("tr", {}, names.map((each) => element("th", { scope: "col" }, each))));
+}
+
 function fault(error) {
   return element("p", { class: "card bad", role: "alert" }, error.message);
 }
@@ -133,8 +137,7 @@ function backlog(status) {
     element("td", { class: "number" }, each.oldest === null ? "–" : duration(status.at - each.oldest))));
   return element("section", { class: "card" }, element("h2", {}, "Waiting, in the bucket"),
     status.backlog === null ? element("p", { class: "bad" }, "The store does not answer.")
-      : element("table", {}, element("thead", {}, element("tr", {}, ["kind", "number", "oldest"].map(
-        (each) => element("th", { scope: "col" }, each)))), element("tbody", {}, rows)));
+      : element("table", {}, head("kind", "number", "oldest"), element("tbody", {}, rows)));
 }
 
 function workers(status) {
@@ -235,8 +238,7 @@ function results(query) {
   }
   load();
   return element("section", { class: "card" }, element("h2", {}, "Uploads, the newest first"),
-    element("div", { class: "scroll" }, element("table", { class: "rows" }, element("thead", {}, element("tr", {},
-      COLUMNS.map((each) => element("th", { scope: "col" }, each)))), body)),
+    element("div", { class: "scroll" }, element("table", { class: "rows" }, head(...COLUMNS), body)),
     element("div", { class: "row" }, said, more), failed);
 }
 
@@ -298,8 +300,7 @@ function messagesCard({ messages, hasWebhooks }) {
   const broken = messages.filter((each) => !each.readable).length;
   return element("section", { class: "card" }, element("h2", {}, "Webhooks"),
     broken ? element("p", { class: "bad" }, `${many(broken, "message")} cannot be read.`) : null,
-    rows.length ? element("table", { class: "rows" }, element("thead", {}, element("tr", {}, ["message", "webhook", "state", "tries", "last answer"].map(
-      (each) => element("th", { scope: "col" }, each)))), element("tbody", {}, rows))
+    rows.length ? element("table", { class: "rows" }, head("message", "webhook", "state", "tries", "last answer"), element("tbody", {}, rows))
       : element("p", {}, "No message waits, and none was given up. Delivered messages are forgotten."));
 }
 
@@ -344,22 +345,35 @@ function actions(id, refusals, again) {
     refusals.resend === null ? button("Resend messages", "resend", false, null) : null), said);
 }
 
+// Drawn again only when something has happened, so that reading is not disturbed.
 async function uploadView(id) {
+  const { signal } = leaving;
+  const path = `uploads/${encodeURIComponent(id)}`;
+  const standing = ({ upload, messages }) => JSON.stringify([upload.state, upload.attempt, messages]);
   const place = element("div", {});
+  let drawn;
   show(`Upload ${shown(id)}`, place);
   const load = () => fill(place, async () => {
-    const found = await ask(`uploads/${encodeURIComponent(id)}`);
+    const found = await ask(path);
     const { upload, refusals } = found;
+    drawn = standing(found);
     const files = upload.files ?? (upload.file ? [upload.file] : []);
     return [
       element("p", { class: "big" }, badge(upload.state)), problemCard(upload.problem), actions(id, refusals, load),
       element("div", { class: "cards" }, timeline(upload), facts(found), files.map(fileCard)), messagesCard(found),
       element("details", { class: "card" }, element("summary", {}, "The record, without secrets"),
         element("pre", { tabindex: "0" }, JSON.stringify(upload, null, 2))),
-      element("button", { type: "button", onclick: load }, "Load again"),
     ];
   });
   await load();
+  while (!signal.aborted) {
+    await pause(signal);
+    if (document.hidden) continue;
+    const found = await ask(path).catch(() => null);
+    if (found === null || standing(found) === drawn) continue;
+    await load();
+    announce(found.upload.state);
+  }
 }
 
 // --- all that match ------------------------------------------------------------------------------
