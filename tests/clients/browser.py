@@ -29,10 +29,17 @@ class Page:
     async def go(self, url: str, script: str) -> None:
         """Open a page, and run a script in it."""
         await self.ask("Page.enable")
-        await self.ask("Page.navigate", url=url)
+        await self._load("Page.navigate", url=url)
+        await self.ask("Runtime.evaluate", expression=script)
+
+    async def follow(self, expression: str) -> None:
+        """Evaluate what opens another page, and wait for that."""
+        await self._load("Runtime.evaluate", expression=expression)
+
+    async def _load(self, method: str, **parameters: Any) -> None:
+        await self._send(method, parameters)
         while (await self._next()).get("method") != "Page.loadEventFired":
             pass
-        await self.ask("Runtime.evaluate", expression=script)
 
     async def call(self, function: str, **options: Any) -> Any:
         """What a global function of the page comes to."""
@@ -49,11 +56,15 @@ class Page:
 
     async def ask(self, method: str, **parameters: Any) -> Any:
         """What the browser answers to a command of its protocol."""
-        number = next(self.numbers)
-        await self.socket.send_json({"id": number, "method": method, "params": parameters})
+        number = await self._send(method, parameters)
         while (message := await self._next()).get("id") != number:
             pass
         return message["result"]
+
+    async def _send(self, method: str, parameters: dict[str, Any]) -> int:
+        number = next(self.numbers)
+        await self.socket.send_json({"id": number, "method": method, "params": parameters})
+        return number
 
     async def _next(self) -> dict[str, Any]:
         message: dict[str, Any] = await self.socket.receive_json(timeout=_PATIENCE)

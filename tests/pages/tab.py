@@ -77,6 +77,10 @@ class Tab:
         await self.is_so(there)
         await self.page.evaluate(f"{there}.click()")
 
+    async def submit(self, label: str) -> None:
+        """Click the button of a form with that text, and wait for the page that it opens."""
+        await self.page.follow(f"{_LABELLED % json.dumps(label)}.click()")
+
     async def write(self, selector: str, text: str) -> None:
         """Put text into a field."""
         await self.page.evaluate(
