@@ -18,7 +18,7 @@ from tests.servers.sqs import SQS
 
 pytestmark = pytest.mark.slow
 
-UPLOADS = 100
+UPLOADS = 60
 AT_A_TIME = 8
 SETTLED_SECONDS = 120
 LATER_AGAIN = {"status": 429, "headers": {"Retry-After": "2"}}

@@ -27,7 +27,7 @@ def test_worker_and_beat_survive_each_failure_and_lose_nothing(
 ) -> None:
     if broker != "redis":
         rabbitmq.require()
-    plan = Plan(broker, pool, faults, pause=1, rate=4, seed=os.getpid(), sweep_interval=3)
+    plan = Plan(broker, pool, faults, pause=1, rate=2, seed=os.getpid(), sweep_interval=3)
     result = run(plan, tmp_path, print)
     assert result.passed, result.as_json()
     assert result.lived == {"worker": None, "beat": None}
