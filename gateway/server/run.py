@@ -74,7 +74,7 @@ async def _serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     app = create_app(settings)
     public = web.AppRunner(app, shutdown_timeout=_CUT_SECONDS, **HANDLER)
-    admin = web.AppRunner(create_admin_app(app, settings), access_log=None)
+    admin = web.AppRunner(create_admin_app(app, settings), **HANDLER)
     listening: list[asyncio.Server] = []
     try:
         await public.setup()

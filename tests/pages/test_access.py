@@ -1,6 +1,8 @@
 """Who gets to the operator's page, and to what is behind it."""
 
 import asyncio
+import gzip
+import io
 import json
 from collections.abc import AsyncIterator, Mapping
 
@@ -122,9 +124,31 @@ async def test_an_order_that_cannot_be_read_is_refused(operator: Operator, order
     assert answer.document["type"].endswith("malformed-request")
 
 
+async def test_an_order_that_is_too_long_or_encoded_is_refused(operator: Operator) -> None:
+    order = json.dumps({"action": "retry", "ids": ["a"]}).encode()
+    typed = {"Content-Type": "application/json"}
+    for coded, body, status in (
+        ({}, order + b" " * 2**20, 413),
+        ({"Content-Encoding": "gzip"}, gzip.compress(order), 400),
+        ({"Content-Encoding": "gzip"}, b"no gzip", 400),
+        ({"Content-Encoding": "br"}, order, 400),
+    ):
+        answer = await operator.ask(
+            "/gateway/admin/actions", "POST", headers=typed | coded, data=io.BytesIO(body)
+        )
+        assert answer.status == status, answer.text
+
+
 @pytest.mark.parametrize(
     "query",
-    [{"state": "lost"}, {"before": "yesterday"}, {"newer": "-1"}, {"older": "²"}, {"page": "2"}],
+    [
+        {"state": "lost"},
+        {"delivery": "pigeon"},
+        {"before": "yesterday"},
+        {"newer": "-1"},
+        {"older": "²"},
+        {"page": "2"},
+    ],
 )
 async def test_a_filter_that_cannot_be_read_is_refused(
     operator: Operator, query: Mapping[str, str]

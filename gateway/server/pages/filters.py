@@ -8,6 +8,7 @@ from multidict import MultiMapping
 
 from gateway.admin.bucket import DEAD, Found
 from gateway.admin.search import Query
+from gateway.choices import Delivery
 from gateway.crypto import KeyRing
 from gateway.errors import MalformedRequest
 from gateway.uploads.ids import parse_id
@@ -18,6 +19,7 @@ _NAMES: Final = frozenset(
     ("state", "newer", "older", "subject", "delivery", "route", "problem", "before")
 )
 _OTHERS: Final = frozenset(("action", "force"))
+_DELIVERIES: Final = frozenset(Delivery)
 _STATES: Final = frozenset((*State, DEAD))
 
 NameOf = Callable[[Upload], str]
@@ -56,6 +58,9 @@ def filter_of(query: MultiMapping[str], now: float) -> Filter:
     states = frozenset(query.getall("state", []))
     if strange := sorted(states - _STATES - {ALL}):
         raise MalformedRequest(f"there is no state {strange[0]!r}")
+    delivery = query.get("delivery", "")
+    if delivery and delivery not in _DELIVERIES:
+        raise MalformedRequest(f"there is no delivery {delivery!r}")
     before = query.get("before") or None
     if before is not None and parse_id(before) is None:
         raise MalformedRequest("`before` is not the id of an upload")
@@ -68,7 +73,7 @@ def filter_of(query: MultiMapping[str], now: float) -> Filter:
         ),
         before=before,
         subject=query.get("subject", ""),
-        delivery=query.get("delivery", ""),
+        delivery=delivery,
         route=query.get("route", ""),
         problem=query.get("problem", ""),
     )

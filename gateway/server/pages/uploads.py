@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from urllib.parse import quote
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway import kept
 from gateway.admin import report
@@ -15,7 +15,7 @@ from gateway.admin.acting import Action, act, why_not
 from gateway.admin.bucket import Found, NotDone, Session, checked_id, file_of, find
 from gateway.admin.deliveries import messages_of
 from gateway.admin.newest import Batch, Bound, newest
-from gateway.errors import GatewayError, MalformedRequest, UploadNotFound
+from gateway.errors import FormTooLarge, GatewayError, MalformedRequest, UploadNotFound
 from gateway.records.bucket import BucketRecords
 from gateway.server.pages.filters import Filter, NameOf, filter_of, subject_name
 from gateway.server.services import SERVICES, Services
@@ -68,7 +68,7 @@ class Uploads:
         except NotDone as error:
             raise UploadNotFound(str(error)) from None
         file = await file_of(session.store, upload_id)
-        members = self._shown(found, report.details_of(found, file))
+        members = self._shown(found, report.details_of(found, file, time.time()))
         refusals = {
             "retry": await why_not(session, Action.RETRY, found, force=False),
             "cancel": await why_not(session, Action.CANCEL, found, force=False),
@@ -182,10 +182,12 @@ def _action_of(request: web.Request) -> tuple[Action, bool]:
 
 
 async def _order_of(request: web.Request) -> _Order:
-    if request.content_type != "application/json":
-        raise MalformedRequest("an action is a JSON document")
+    if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
+        raise MalformedRequest("an action is a JSON document, without a Content-Encoding")
     try:
         return kept.read(_decoder, await request.read())
+    except web.HTTPRequestEntityTooLarge as error:
+        raise FormTooLarge(f"an action has at most {request.client_max_size:,} bytes") from error
     except msgspec.MsgspecError as error:
         raise MalformedRequest(f"the action cannot be read: {error}") from None
 
