@@ -185,7 +185,10 @@ async def end(session: Session, upload_id: str, *, force: bool) -> str:
         raise NotDone(f"it has ended as {ended.state}")
     await session.records.forget_file(upload_id)
     upload = replace(entry.upload, authorization=None)
-    saved = await session.records.save(entry, advance(upload, State.FAILED, datetime.now(UTC)))
+    try:
+        saved = await session.records.save(entry, advance(upload, State.FAILED, datetime.now(UTC)))
+    except PreconditionFailed:
+        raise NotDone("somebody else is cancelling it") from None
     if saved.upload.fault != CANCELLED:
         raise NotDone(f"it has ended as {saved.upload.state}")
     return "cancelled"

@@ -165,6 +165,22 @@ async def test_an_upload_whose_outcome_is_unknown_is_cancelled_by_force_only(
     assert (await operator.get(f"uploads/{each.id}"))["upload"]["state"] == "failed"
 
 
+async def test_of_many_who_cancel_at_once_one_does_it_and_the_others_read_why_not(
+    operator: Operator, kept: S3Store
+) -> None:
+    each = made(1)[0]
+    await keep(kept, [each])
+    answers = await asyncio.gather(*(operator.act("cancel", each.id) for _ in range(8)))
+    outcomes = [outcome for (outcome,) in answers]
+    assert {outcome["done"] for outcome in outcomes} == {True, False}
+    others = {outcome["text"] for outcome in outcomes if not outcome["done"]}
+    assert others <= {
+        "a worker is processing it: try again in a moment",
+        "somebody else is cancelling it",
+        "it has ended as failed",
+    }
+
+
 async def test_counting_changes_nothing_and_says_what_would_be_refused(
     operator: Operator, kept: S3Store
 ) -> None:
