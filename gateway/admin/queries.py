@@ -37,7 +37,7 @@ async def show(session: Session, upload_id: str, *, as_json: bool) -> bool:
     except NotDone as error:
         session.err(f"error: {upload_id}: {error}")
         return False
-    members = report.details_of(found, await file_of(session.store, upload_id))
+    members = report.details_of(found, await file_of(session.store, upload_id), time.time())
     lines = [json.dumps(members)] if as_json else report.lines_of(members)
     for line in lines:
         session.out(line)

@@ -4,6 +4,7 @@ They never contain an authorization or a byte of a file.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from gateway.admin.bucket import Found, Orphan
@@ -44,13 +45,16 @@ def members_of(found: Found) -> dict[str, object]:
     }
 
 
-def details_of(found: Found, file: ObjectInfo | None) -> dict[str, object]:
-    """Everything about one upload; `file` is its object in the bucket."""
+def details_of(found: Found, file: ObjectInfo | None, now: float) -> dict[str, object]:
+    """Everything about one upload; `file` is its object in the bucket.
+
+    `now` is in seconds since the epoch.
+    """
     attempt = found.upload.attempt if found.upload is not None else None
     incoming = {"present": file is not None, "size": file.size if file is not None else None}
     return members_of(found) | present(
         {
-            "attempt": _attempt(attempt, found.state) if attempt is not None else None,
+            "attempt": _attempt(attempt, found, now) if attempt is not None else None,
             "record": _record(found),
             "incoming": present(incoming),
         }
@@ -141,12 +145,15 @@ def _record(found: Found) -> dict[str, object]:
     return {"key": found.key, "age": round(found.age)}
 
 
-def _attempt(attempt: Attempt, state: str) -> dict[str, object]:
-    known = state == State.REGISTERED  # a later attempt has shown what became of it
+def _attempt(attempt: Attempt, found: Found, now: float) -> dict[str, object]:
+    known = found.state == State.REGISTERED  # a later attempt has shown what became of it
+    waits = found.state == State.INSPECTED and attempt.pause > found.age
+    next_at = datetime.fromtimestamp(now + attempt.pause - found.age, UTC)
     return present(
         {
             "count": attempt.count,
             "firstAt": timestamp(attempt.first_at),
+            "nextAt": timestamp(next_at) if waits else None,
             "unknown": None if known else attempt.unknown,
         }
     )
