@@ -58,6 +58,7 @@ def page(rules: Iterable[Rule], requests: Sequence[Mapping[str, Any]]) -> str:
 <style>{_STYLE}</style>
 </head>
 <body>
+<main>
 <h1>The sandbox: a stand-in for ChatKitty</h1>
 <p>The gateway registers and relays uploads here. Choose what happens to them from now on:</p>
 <form method="post">
@@ -73,6 +74,7 @@ def page(rules: Iterable[Rule], requests: Sequence[Mapping[str, Any]]) -> str:
 <tr><th scope="col">request</th><th scope="col">status</th><th scope="col">seconds</th></tr>
 {rows}
 </table>
+</main>
 </body>
 </html>
 """
