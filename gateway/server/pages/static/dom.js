@@ -11,6 +11,10 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+export function head(...names) {
+  return element("thead", {}, element("tr", {}, names.map((each) => element("th", { scope: "col" }, each))));
+}
+
 // Text in which letters that reverse or hide others can be seen.
 export function shown(value) {
   return String(value).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g,

@@ -1,4 +1,4 @@
-import { bytes, duration, element, list, madeAt, many, shown, time } from "./dom.js";
+import { bytes, duration, element, head, list, madeAt, many, shown, time } from "./dom.js";
 import { line, perMinute, seconds } from "./lines.js";
 import { badge, fileCard, problemCard, timeline } from "./upload.js";
 
@@ -62,10 +62,6 @@ function announce(text) {
 function show(title, ...children) {
   document.title = `${title} · ChatKitty gateway`;
   main.replaceChildren(element("h1", {}, title), ...children.filter((child) => child !== null));
-}
-
-function head(...names) {
-  return element("thead", {}, element("tr", {}, names.map((each) => element("th", { scope: "col" }, each))));
 }
 
 function fault(error) {
@@ -211,7 +207,7 @@ const COLUMNS = ["id", "state", "began", "file", "type", "size", "subject", "pro
 // A table that grows; what it says of its scope is what was read, and not what there is.
 function results(query) {
   const body = element("tbody", {});
-  const said = element("p", {});
+  const said = element("p", {}, "Reading …");
   const more = element("button", { type: "button", onclick: () => load() }, "Show older ones");
   const failed = element("div", {});
   let count = 0;
@@ -308,7 +304,7 @@ function facts({ upload, traceId, logUrl }) {
   return element("section", { class: "card" }, element("h2", {}, "Request"), list([
     ["target", upload.target ? `${upload.target.method} ${upload.target.path}` : null], ["route", upload.route], ["delivery", upload.delivery],
     ["subject", upload.subject], ["request id", logUrl ? element("a", { href: logUrl }, upload.requestId) : upload.requestId], ["trace id", traceId],
-    ["attempts", upload.attempt ? `${upload.attempt.count}, the first at ${upload.attempt.firstAt}${upload.attempt.unknown ? "; the outcome of the last is unknown" : ""}` : "none"],
+    ["attempts", upload.attempt ? `${upload.attempt.count}, the first at ${upload.attempt.firstAt}${upload.attempt.nextAt ? `; the next at ${upload.attempt.nextAt}` : ""}${upload.attempt.unknown ? "; the outcome of the last is unknown" : ""}` : "none"],
     ["ambiguities", upload.ambiguities?.join(", ")], ["ChatKitty answered", upload.result?.status],
     ["file in the bucket", upload.incoming?.present ? "yes" : "no"], ["removed", upload.removedAt && `${upload.removedAt} (${upload.removedFor})`],
     ["record", `${upload.record.key}, written ${duration(upload.record.age)} ago`],
@@ -345,11 +341,11 @@ function actions(id, refusals, again) {
     refusals.resend === null ? button("Resend messages", "resend", false, null) : null), said);
 }
 
-// Drawn again only when something has happened, so that reading is not disturbed.
+// Drawn again only when something has happened.
 async function uploadView(id) {
   const { signal } = leaving;
   const path = `uploads/${encodeURIComponent(id)}`;
-  const standing = ({ upload, messages }) => JSON.stringify([upload.state, upload.attempt, messages]);
+  const standing = ({ upload, messages }) => JSON.stringify([upload.state, upload.attempt?.count, messages]);
   const place = element("div", {});
   let drawn;
   show(`Upload ${shown(id)}`, place);
@@ -478,6 +474,7 @@ function doctorView() {
 // --- which page ----------------------------------------------------------------------------------
 
 function go() {
+  announce("");
   leaving.abort();
   leaving = new AbortController();
   if (token === null) {

@@ -1,6 +1,6 @@
 import { commands } from "./curl.js";
 import { DIALECTS } from "./dialects.js";
-import { bytes, element, shown } from "./dom.js";
+import { bytes, element, head, shown } from "./dom.js";
 import { fileCard, problemCard, timeline } from "./upload.js";
 import { Lost, listen, rest, send } from "./wire.js";
 
@@ -8,6 +8,7 @@ const PIECES = 20;
 const CUT_AT = 0.4;
 const TRIES = 12;
 const PLACEHOLDER = "ACCESS-TOKEN";
+const SENT = "Sent. The gateway and its workers are at it …";
 const ENDED_WELL = ["registered", "relayed", "audited"];
 const WHY = {
   401: "The gateway does not accept this token.",
@@ -115,8 +116,7 @@ class Run {
       element("section", { class: "card" }, element("h2", {}, "Upload"), this.said, this.bar, this.count),
       this.states,
       element("section", { class: "card" }, element("h2", {}, "Requests"), element("div", { class: "scroll log", tabindex: "0", role: "group", "aria-label": "Requests" },
-        element("table", { class: "rows" }, element("thead", {}, element("tr", {}, ["request", "bytes", "answer", "process"].map(
-          (each) => element("th", { scope: "col" }, each)))), this.rows))),
+        element("table", { class: "rows" }, head("request", "bytes", "answer", "process"), this.rows))),
       this.answer, commandCard(asked));
   }
 
@@ -125,9 +125,10 @@ class Run {
     this.said.textContent = shown(text);
   }
 
-  progress(count) {
+  progress(sent) {
     const { size } = this.asked.file;
-    this.bar.value = Math.min(count, size);
+    const count = this.bar.value = Math.min(sent, size);
+    if (sent >= size) this.say(SENT);
     this.count.textContent = `${count.toLocaleString("en")} of ${size.toLocaleString("en")} bytes (${bytes(size)})`;
   }
 
@@ -301,8 +302,8 @@ class Run {
   }
 
   async go() {
-    this.say("Sending …");
     this.progress(0);
+    this.say("Sending …");
     this.offer();
     const answer = await (this.asked.dialect === "multipart" ? this.whole() : this.inParts());
     this.answer.replaceChildren(answerCard(answer));
@@ -312,7 +313,7 @@ class Run {
       this.say(WHY[answer.status] ?? `Refused: ${told.detail ?? told.message ?? answer.status}`, "bad");
     } else {
       this.progress(this.asked.file.size);
-      this.say(`${this.again}Sent. The gateway and its workers are at it …`);
+      this.say(this.again + SENT);
     }
   }
 }
