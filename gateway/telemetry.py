@@ -29,7 +29,8 @@ _LEVELS = {
 _SECRETS: Final = (
     # a scheme of RFC 9110 section 11.4 with its credentials
     re.compile(r"(?i)\b((?:bearer|basic|grant)[ \t:=]+)[^\s\"',;}\\]+"),
-    # the password of a URL, and the signature of a presigned one
+    # the login of an HTTP URL, another URL's password, and the signature of a presigned one
+    re.compile(r"(?i)(\bhttps?://)[^\s/?#@]+(?=@)"),
     re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"),
     re.compile(r"(?i)([?&](?:x-amz-[a-z-]+|access_token|grant|token)=)[^&\s\"']+"),
 )

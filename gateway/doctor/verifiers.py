@@ -14,6 +14,7 @@ from gateway.choices import VerifierName
 from gateway.doctor.network import Server, why_unreachable
 from gateway.doctor.parts import Part
 from gateway.errors import ConfigurationError, UpstreamError, VerifierUnavailable
+from gateway.hiding import without_secrets
 from gateway.settings import Settings
 from gateway.upstream.transport import Request, Transport
 
@@ -77,7 +78,8 @@ async def _another_name(transport: Transport, issuer: str) -> Sequence[str]:
     if not isinstance(named, str) or named == issuer or not named.isprintable():
         return ()
     named = named[:_LONGEST_NAME]
-    return (f"compare with a token's `iss`: {issuer} (GATEWAY_AUTH_ISSUER) calls itself {named}",)
+    ours, theirs = map(without_secrets, (issuer, named))
+    return (f"compare with a token's `iss`: {ours} (GATEWAY_AUTH_ISSUER) calls itself {theirs}",)
 
 
 async def who_is_let_in(backends: Backends, part: Part) -> Sequence[str]:
@@ -87,7 +89,7 @@ async def who_is_let_in(backends: Backends, part: Part) -> Sequence[str]:
         case Part.JWT:
             return (await _of_the_issuer(settings),)
         case Part.INTROSPECTION:
-            url = settings.auth_introspection_url
+            url = without_secrets(str(settings.auth_introspection_url))
             return (f"tokens that {url} reports as active{_rules(settings)}",)
         case Part.UPSTREAM:
             return await _of_applications(backends)
@@ -96,23 +98,23 @@ async def who_is_let_in(backends: Backends, part: Part) -> Sequence[str]:
 
 
 async def _of_the_issuer(settings: Settings) -> str:
+    issuer = without_secrets(settings.auth_issuer or "")
     signed = ["with the shared secret (HS256)"] if settings.auth_hs256_secret else []
     if (source := key_source(settings)) is not None:
         try:
             async with Transport.open(FETCH_SECONDS) as transport:
                 keys = (await fetch_keys(transport, source)).keys
         except VerifierUnavailable as error:
-            return (
-                f"no tokens of {settings.auth_issuer} that are signed with a published key: {error}"
-            )
+            return f"no tokens of {issuer} that are signed with a published key: {error}"
         names = ", ".join(f"{key.kid or 'unnamed'} {'/'.join(key.by_algorithm)}" for key in keys)
         signed.insert(0, f"with one of its {len(keys)} published keys ({names})")
-    return f"tokens of {settings.auth_issuer}, signed {' or '.join(signed)}{_rules(settings)}"
+    return f"tokens of {issuer}, signed {' or '.join(signed)}{_rules(settings)}"
 
 
 def _rules(settings: Settings) -> str:
     """The audiences that tokens need, and what tokens may do."""
-    audiences, clients = settings.auth_audience, settings.auth_clients
+    audiences = [without_secrets(audience) for audience in settings.auth_audience]
+    clients = settings.auth_clients
     meant = [
         *([f"for the audience {' or '.join(audiences)}"] if audiences else []),
         *([f"without audience for the client {' or '.join(clients)}"] if clients else []),

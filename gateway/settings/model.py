@@ -123,7 +123,7 @@ class Settings(BaseModel):
     admin_show_subjects: bool = False
     """Show subjects on the operator's page; by default, only digests of them."""
 
-    log_url: LogUrl | None = None
+    log_url: Annotated[LogUrl | None, Field(repr=False)] = None
     """URL of a request in your log system, with `{request_id}`, for the operator's page."""
 
     public_url: BaseUrl = HttpUrl("http://127.0.0.1:8080")

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from pydantic import BaseModel, ByteSize, HttpUrl, SecretStr
+from pydantic import BaseModel, ByteSize, SecretStr
 
+from gateway.hiding import HIDDEN, without_secrets
 from gateway.settings.faults import Location, line_of
 from gateway.settings.model import TABLES, Settings
 from gateway.settings.sources import PREFIX, Given
 
-HIDDEN: Final = "**********"
-"""Replaces a secret. Its length is no secret's length."""
-
-_URLS: Final = {"redis_url", "broker_url"}
-"""Settings with URLs that may contain a password; the rest of them is no secret."""
+_ADDRESSES: Final = {"broker_url"}
+"""Secrets that are URLs, of which only a part is secret."""
 
 _FILE: Final = "_FILE"
 _UNITS: Final = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
@@ -118,9 +116,9 @@ def _json(name: str, value: object) -> Value:
         case tuple():
             return [_json(name, each) for each in value]
         case Mapping() if name == "auth_static_tokens":
-            return dict.fromkeys(value.values(), HIDDEN)
+            return {_plain(name, subject): HIDDEN for subject in value.values()}
         case Mapping():
-            return {str(key): _json(name, each) for key, each in value.items()}
+            return {_plain(name, key): _json(name, each) for key, each in value.items()}
         case _:
             return _plain(name, value)
 
@@ -147,27 +145,9 @@ def _written(value: Value) -> str:
 
 
 def _plain(name: str, value: object) -> str:
-    if name in _URLS:
-        return _without_secrets(
-            value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        )
-    if isinstance(value, SecretStr):
-        return HIDDEN
-    return _without_secrets(str(value)) if isinstance(value, HttpUrl) else str(value)
-
-
-def _without_secrets(url: str) -> str:
-    """The URL without its password, and without the values of its options.
-
-    Whatever precedes the last @ counts as user and password.
-    """
-    scheme, separator, rest = url.partition("://")
-    login, at, place = rest.rpartition("@")
-    user, colon, _ = login.partition(":")
-    place, mark, query = place.partition("?")
-    names = [option.partition("=")[0] for option in query.split("&")] if query else []
-    options = "&".join(f"{option}={HIDDEN}" for option in names)
-    return f"{scheme}{separator}{user}{colon}{HIDDEN if colon else ''}{at}{place}{mark}{options}"
+    if not isinstance(value, SecretStr):
+        return without_secrets(str(value))
+    return without_secrets(value.get_secret_value()) if name in _ADDRESSES else HIDDEN
 
 
 def _size(value: int) -> str:

@@ -63,6 +63,7 @@ def _admin_token(value: SecretStr) -> SecretStr:
 
 
 REQUEST_ID_MARK: Final = "{request_id}"
+_NO_HTTP: Final = "must be an http or https URL"
 
 
 def _log_url(value: str) -> str:
@@ -73,7 +74,9 @@ def _log_url(value: str) -> str:
     try:
         HttpUrl(filled)
     except ValidationError:
-        raise ValueError("must be an http or https URL") from None
+        raise ValueError(_NO_HTTP) from None
+    if not re.match(r"(?i)https?://", filled):  # the other accepts `https:host`
+        raise ValueError(_NO_HTTP)
     return value
 
 

@@ -206,6 +206,7 @@ def test_the_url_of_the_log_system_has_a_place_for_the_id_of_a_request() -> None
         "https://logs.example/{request_id}/{trace_id}",
         "javascript:alert('{request_id}')",
         "logs.example/{request_id}",
+        "https:logs.example/{request_id}",
         "https://logs.example/ {request_id}",
     ],
 )

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.doctor.configuration import check
-from gateway.settings import TABLES, Settings
-from gateway.settings.shown import HIDDEN
+from gateway.hiding import HIDDEN
+from gateway.settings import TABLES, Settings, load
 from gateway.terminal import Console
 
 KEY = "A" * 43 + "="
@@ -125,6 +125,89 @@ def test_no_secret_is_shown() -> None:
     }
     given = {name.removeprefix("GATEWAY_") for name in SECRETS}
     assert secrets - given == {"REDIS_PASSWORD", "REDIS_SENTINEL_PASSWORD"}
+
+
+LOGINS = ("user:{}@", "{}@", "{}:@", "{}:x-oauth-basic@", "")
+URLS = [
+    *(
+        f"https://{login.format(SECRET)}host.example/{{request_id}}?key={SECRET}#{SECRET}"
+        for login in LOGINS
+    ),
+    f"https://user:{SECRET}@host.example/{{request_id}}",
+    f"https://user:{SECRET}@host.example",
+    f"https://host.example/?{SECRET}",
+    f"redis://{SECRET}@host.example/0",
+    *(
+        f"{scheme}://user:{SECRET}@host.example/0"
+        for scheme in ("redis", "rediss", "redis+sentinel", "amqp", "amqps", "sqs", "s3")
+    ),
+]
+
+
+def _spelt(name: str, url: str) -> Mapping[str, str]:
+    """The environment in which one setting is the URL."""
+    return {"GATEWAY_SECRET_KEY": KEY, f"GATEWAY_{name.upper()}": url}
+
+
+def _seen_of(environ: Mapping[str, str]) -> tuple[bool, str]:
+    """Whether the settings can be used, and all that `config check` prints of them."""
+    document, told = checked(environ), lines(environ)
+    return document["ok"], "\n".join([json.dumps(document), *told.results, *told.remarks])
+
+
+NO_URLS = {
+    "auth_static_tokens",  # what precedes the last colon is a subject, which is no secret
+    *(name for name, field in Settings.model_fields.items() if "Path" in str(field.annotation)),
+    *TABLES,
+}
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name not in NO_URLS])
+def test_no_secret_of_a_url_is_shown_whichever_setting_has_it(name: str) -> None:
+    """Neither as a value nor in a fault, and not in Settings' own representation."""
+    for url in URLS:
+        environ = _spelt(name, url)
+        usable, seen = _seen_of(environ)
+        assert SECRET not in seen, url
+        if usable and name in ADDRESSES:
+            assert SECRET not in repr(load(environ)), url
+
+
+ADDRESSES = {"log_url", "redis_url", "broker_url"}
+"""Settings of URLs that may have a login."""
+
+
+def test_settings_of_urls_are_known_by_whether_they_take_a_login() -> None:
+    urls = {name for name in Settings.model_fields if name.endswith("_url")}
+    usable = {
+        name for name in urls if any(_seen_of(_spelt(name, url))[0] for url in URLS if "@" in url)
+    }
+    assert usable == ADDRESSES
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_secret_of_a_url_is_shown_whichever_option_of_a_table_has_it(
+    table: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "gateway.toml"
+    needed = {"routes": {"path": "/v1/**"}, "webhooks": {"name": "a", "url": "https://a.example"}}
+    shown_anywhere = set()
+    for option in TABLES[table].model_fields:
+        for url in URLS:
+            for value in (url, [url]):
+                entry = {**needed[table], option: value}
+                rows = "\n".join(f"{key} = {json.dumps(each)}" for key, each in entry.items())
+                file.write_text(f"[[{table}]]\n{rows}\n")
+                environ = {
+                    "GATEWAY_SECRET_KEY": KEY,
+                    "GATEWAY_CONFIG": str(file),
+                    "GATEWAY_WEBHOOK_SECRET": f"whsec_{'A' * 44}",
+                }
+                usable, seen = _seen_of(environ)
+                assert SECRET not in seen, (option, url)
+                if usable:
+                    shown_anywhere.add(option)
+    assert {"routes": "allowed_types", "webhooks": "url"}[table] in shown_anywhere
 
 
 def test_of_an_address_only_the_secrets_are_hidden() -> None:

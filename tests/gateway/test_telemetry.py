@@ -23,6 +23,8 @@ TOKENS = st.text("abcXYZ019-._~+/", min_size=1).map(lambda text: f"SECRET{text}"
         "Grant: {}",
         "amqp://user:{}@host:5672/vhost",
         "redis://:{}@host/0",
+        "https://{}@host/a",
+        "https://user:{}@host/a",
         "https://s3/bucket/key?X-Amz-Signature={}&X-Amz-Date=1",
         "GET /v1/files?access_token={} HTTP/1.1",
     ],
@@ -34,7 +36,9 @@ def test_what_libraries_log_is_freed_of_secrets(around: str, token: str) -> None
     assert "SECRET" not in redact(around.format(token))
 
 
-@pytest.mark.parametrize("text", ["", "connected to redis://host:6379/0", "3 tasks, 2 retries"])
+@pytest.mark.parametrize(
+    "text", ["", "connected to redis://host:6379/0", "GET https://h/a?b=c@d", "3 tasks, 2 retries"]
+)
 def test_all_other_text_in_a_log_line_stays(text: str) -> None:
     assert redact(text) == text
 
