@@ -499,26 +499,28 @@ def list_messages(limit: int, as_json: bool) -> None:
 @webhooks.command("retry")
 @click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1)
 @click.option("--since", type=_ago, metavar="AGE", help="given up within this time (2h, 1d)")
-def retry_messages(endpoints: tuple[str, ...], since: float | None) -> None:
+@_json_lines
+def retry_messages(endpoints: tuple[str, ...], since: float | None, as_json: bool) -> None:
     """Send again what was given up, to all endpoints or to these.
 
     Endpoints that were stopped, because they have answered 410, are sent messages again.
     """
     from gateway import admin
 
-    _operate(lambda session: admin.retry_messages(session, endpoints, since))
+    _operate(lambda session: admin.retry_messages(session, endpoints, since), as_json=as_json)
 
 
 @webhooks.command("test")
 @click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1)
-def test_endpoints(endpoints: tuple[str, ...]) -> None:
+@_json_lines
+def test_endpoints(endpoints: tuple[str, ...], as_json: bool) -> None:
     """Send a signed message of the type `webhook.test`, from here.
 
     The exit status is 0 if each endpoint has accepted it.
     """
     from gateway import admin
 
-    _operate(lambda session: admin.try_endpoints(session, endpoints))
+    _operate(lambda session: admin.try_endpoints(session, endpoints), as_json=as_json)
 
 
 def _operate(work: "Callable[[Session], Awaitable[bool]]", *, as_json: bool = False) -> NoReturn:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -15,9 +15,10 @@ from gateway.records.outbox import Again
 from gateway.uploads import keys
 from gateway.uploads.ids import new_id
 from gateway.uploads.resource import timestamp
+from gateway.webhooks.endpoints import Endpoint
 from gateway.webhooks.messages import parse
 from gateway.webhooks.progress import Progress, Standing
-from gateway.webhooks.sender import Sender
+from gateway.webhooks.sender import Report, Sender
 
 _COLUMNS: Final = "{:55}  {:>7}  {:16}  {:9}  {:>5}  {:>6}  {}"
 _HEADINGS: Final = _COLUMNS.format(
@@ -58,32 +59,29 @@ async def list_messages(session: Session, limit: int, *, as_json: bool) -> bool:
     return True
 
 
-async def retry_messages(session: Session, endpoints: Collection[str], since: float | None) -> bool:
+async def retry_messages(session: Session, names: Collection[str], since: float | None) -> bool:
     """Have workers send again what was given up, and send to stopped endpoints again.
 
-    `endpoints`: only to these, if there are any. `since`: only what was given up after that time
-    (seconds since the epoch). Raises StoreUnavailable.
+    `names`: only to these endpoints, if there are any. `since`: only what was given up after that
+    time (seconds since the epoch). Prints each message. Raises StoreUnavailable.
     """
-    if not _are_known(session, endpoints):
+    if not (endpoints := _chosen(session, names)):
         return False
-    for name in endpoints or {endpoint.name for endpoint in session.settings.endpoints}:
-        await session.outbox.start(name)
-    chosen = endpoints or None
+    for endpoint in endpoints:
+        await session.outbox.start(endpoint.name)
+    again, chosen, waiting = 0, names or None, []
     async with aclosing(_dead(session, since)) as messages:
-        done = {
-            found.name: await session.outbox.send_again(found.name, chosen)
-            async for found in messages
-        }
+        async for found in messages:
+            what = await session.outbox.send_again(found.name, chosen)
+            if what is Again.WAITS:
+                waiting.append(found.name)
+            again += _report_again(session, found.name, what)
     for _ in range(_LOOKS):
-        if Again.WAITS not in done.values():
+        if not waiting:
             break
         await asyncio.sleep(_LOOK_SECONDS)
-        done |= {
-            name: await session.outbox.send_again(name, chosen)
-            for name, what in done.items()
-            if what is Again.WAITS
-        }
-    again = sum(what is not Again.NOTHING for what in done.values())
+        looked = {name: await session.outbox.send_again(name, chosen) for name in waiting}
+        waiting = [name for name, what in looked.items() if what is Again.WAITS]
     period = session.settings.sweep_interval
     session.err(f"{again} messages: workers send them after the sweeper's period of {period:g} s")
     return True
@@ -91,33 +89,53 @@ async def retry_messages(session: Session, endpoints: Collection[str], since: fl
 
 async def try_endpoints(session: Session, names: Collection[str]) -> bool:
     """Send each endpoint, or each of these, a test; returns whether all of them accepted it."""
-    if not _are_known(session, names):
-        return False
-    chosen = [each for each in session.settings.endpoints if not names or each.name in names]
-    if not chosen:
-        session.err("error: the settings have no webhook")
+    if not (endpoints := _chosen(session, names)):
         return False
     at = timestamp(datetime.now(UTC))
     body = msgspec.json.encode({"type": _TEST, "timestamp": at, "data": {}})
     done = True
     async with Sender.open(session.settings.webhook_allowed) as sender:
-        for endpoint in chosen:
+        for endpoint in endpoints:
             report = await sender.send(endpoint, f"msg_{new_id().replace('-', '')}", body)
-            said = f"{report.status or 'no answer'} {report.detail}".strip()
-            if report.succeeded:
-                session.out(f"{endpoint.name}: ok, {said}")
-            else:
-                session.err(f"error: {endpoint.name}: {said}")
+            _report_test(session, endpoint.name, report)
             done = done and report.succeeded
     return done
 
 
-def _are_known(session: Session, names: Collection[str]) -> bool:
-    """Whether the settings have each of these endpoints; reports one that they have not."""
-    unknown = sorted(set(names) - {endpoint.name for endpoint in session.settings.endpoints})
+def _chosen(session: Session, names: Collection[str]) -> Sequence[Endpoint]:
+    """The endpoints of these names, or all; none if one is unknown or there are none: says so."""
+    endpoints = session.settings.endpoints
+    unknown = sorted(set(names) - {endpoint.name for endpoint in endpoints})
     if unknown:
         session.err(f"error: the settings have no webhook called {unknown[0]}")
-    return not unknown
+        return ()
+    if not endpoints:
+        session.err("error: the settings have no webhook")
+    return [endpoint for endpoint in endpoints if not names or endpoint.name in names]
+
+
+def _report_again(session: Session, name: str, what: Again) -> bool:
+    """Print what came of one message; returns whether it is sent again."""
+    if what is Again.NOTHING:
+        return False
+    said = "sent again" if what is Again.SENT else "it waits already"
+    if session.console.as_json:
+        session.out(json.dumps({**_names_of(name), "done": True, "text": said}))
+    else:
+        session.out(f"{name}: {said}")
+    return True
+
+
+def _report_test(session: Session, name: str, report: Report) -> None:
+    status, detail, done = report.status, report.detail, report.succeeded
+    said = f"{status or 'no answer'} {detail}".strip()
+    if session.console.as_json:
+        members = {"endpoint": name, "done": done, "status": status, "detail": detail}
+        session.out(json.dumps(members))
+    elif done:
+        session.out(f"{name}: ok, {said}")
+    else:
+        session.err(f"error: {name}: {said}")
 
 
 async def _all(session: Session) -> AsyncGenerator[_Found, None]:
@@ -160,12 +178,9 @@ def _line(found: _Found, endpoint: str, standing: Standing, *, as_json: bool) ->
         return _COLUMNS.format(
             found.name, age, endpoint, state, standing.attempts, status, standing.detail
         ).rstrip()
-    message = parse(found.name)
     return json.dumps(
         {
-            "name": found.name,
-            "id": message.id if message is not None else None,
-            "type": message.event if message is not None else None,
+            **_names_of(found.name),
             "age": found.age,
             "endpoint": endpoint,
             "state": state,
@@ -174,3 +189,13 @@ def _line(found: _Found, endpoint: str, standing: Standing, *, as_json: bool) ->
             "detail": standing.detail,
         }
     )
+
+
+def _names_of(name: str) -> dict[str, str | None]:
+    """What a message is called in the bucket, by its receivers, and its type."""
+    message = parse(name)
+    return {
+        "name": name,
+        "id": message.id if message is not None else None,
+        "type": message.event if message is not None else None,
+    }

@@ -49,6 +49,22 @@ def test_help_explains_everything(name: str, command: click.Command) -> None:
             assert each.help, each.opts
 
 
+PRINT_NO_RESULTS = {"chatkitty-gateway serve"}
+"""It logs JSON."""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, id=name)
+        for name, command in _commands(main, "chatkitty-gateway")
+        if not isinstance(command, click.Group) and name not in PRINT_NO_RESULTS
+    ],
+)
+def test_what_prints_results_prints_json_too(command: click.Command) -> None:
+    assert "--json" in [option for each in command.params for option in each.opts]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_can_complete(shell: str) -> None:
     """By the line that docs/operations.md has for it."""

@@ -460,11 +460,21 @@ async def test_an_operator_sees_messages_and_sends_them_again(
     tested = await asyncio.to_thread(operator, own_environ, "test", "default")
     assert (tested.exit_code, tested.stdout) == (0, "default: ok, 204\n")
     assert receiver.received[-1].verified()["type"] == "webhook.test"
+    tested = await asyncio.to_thread(operator, own_environ, "test", "--json")
+    accepted_it = {"endpoint": "default", "done": True, "status": 204, "detail": ""}
+    assert json.loads(tested.stdout) == accepted_it
+    receiver.answer = status(500)
+    tested = await asyncio.to_thread(operator, own_environ, "test", "--json")
+    assert (tested.exit_code, tested.stderr) == (1, "")
+    assert json.loads(tested.stdout).items() >= {"done": False, "status": 500}.items()
+    receiver.answer = accepted
     assert (await asyncio.to_thread(operator, own_environ, "retry", "nobody")).exit_code == 1
     assert (await asyncio.to_thread(operator, own_environ, "test", "nobody")).exit_code == 1
     assert await dead(services) == [keys.dead_message(name)]
-    again = await asyncio.to_thread(operator, own_environ, "retry", "--since", "1d")
+    again = await asyncio.to_thread(operator, own_environ, "retry", "--since", "1d", "--json")
     assert again.exit_code == 0
+    sent = {"name": name, "id": message_of(upload).id, "type": "upload.failed"}
+    assert json.loads(again.stdout) == {**sent, "done": True, "text": "sent again"}
     waits_and_is_kept = ([name], [keys.dead_message(name)])
     assert (await in_outbox(services), await dead(services)) == waits_and_is_kept
     listed = await asyncio.to_thread(operator, own_environ, "list", "--json")
@@ -474,6 +484,17 @@ async def test_an_operator_sees_messages_and_sends_them_again(
         await notify(name, other)
     assert receiver.received[-1].headers["webhook-id"] == message_of(upload).id
     assert await in_outbox(services) == await dead(services) == []
+
+
+async def test_settings_without_a_webhook_are_said_to_have_none(
+    own_environ: dict[str, str],
+) -> None:
+    for variable in [name for name in own_environ if name.startswith("GATEWAY_WEBHOOK")]:
+        del own_environ[variable]
+    for command in ("retry", "test"):
+        told = await asyncio.to_thread(operator, own_environ, command)
+        assert (told.exit_code, told.stdout) == (1, "")
+        assert "error: the settings have no webhook\n" in told.stderr
 
 
 async def test_how_long_the_oldest_message_has_waited_is_surveyed(
