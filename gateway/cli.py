@@ -8,13 +8,13 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
 from gateway.doctor.parts import Part
 from gateway.errors import ConfigurationError
-from gateway.terminal import Console, painted, use_colours
+from gateway.terminal import Console, guarded_output, painted, use_colours
 from gateway.uploads.record import State
 
 if TYPE_CHECKING:
@@ -44,7 +44,15 @@ _json_object = click.option("--json", "as_json", is_flag=True, help="print one J
 _json_lines = click.option("--json", "as_json", is_flag=True, help="print one JSON object a line")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands, which end alike if their output cannot be written."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - as click has it
+        with guarded_output():
+            return super().main(*args, **extra)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="chatkitty-gateway")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -64,8 +72,8 @@ def main(context: click.Context) -> None:
     Settings are environment variables (GATEWAY_...), or the TOML file that GATEWAY_CONFIG names.
     Each command's own help says more: chatkitty-gateway COMMAND --help.
 
-    The exit status is 0 if everything was done, 1 if something was not, and 2 if settings or
-    arguments cannot be used.
+    The exit status is 0 if everything was done, 1 if something was not, 2 if settings or arguments
+    cannot be used, and 141 if nobody reads the output any more.
     """  # noqa: D301 - click wants the character
     use_colours(context)
 

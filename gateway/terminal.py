@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final, TextIO, cast
 
 import click
 
@@ -13,6 +15,10 @@ _COLOURS: Final = {"error": "red", "advice": "yellow", "warning": "yellow"}
 """By the first word of a line."""
 
 _CLEAR: Final = "\r\x1b[K"
+
+_NOT_WRITTEN: Final = 1
+_NOBODY_READS: Final = 128 + signal.SIGPIPE
+"""The exit statuses; shells have the latter for programs that SIGPIPE ended."""
 
 Count = Callable[[str, int], None]
 """Adds a number to the count of something."""
@@ -29,6 +35,87 @@ def painted(line: str) -> str:
     head, colon, rest = line.partition(":")
     colour = _COLOURS.get(head)
     return click.style(head, fg=colour, bold=True) + colon + rest if colour else line
+
+
+class _NotWritten(Exception):
+    """The output was not written, for this reason."""
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(reason.strerror or str(reason))
+        self.nobody_reads = isinstance(reason, BrokenPipeError)
+
+
+class _Guarded:
+    """A stream whose failures cannot be taken for those of files or connections."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write as the stream does. Raises _NotWritten."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            raise _NotWritten(error) from error
+
+    def flush(self) -> None:
+        """Flush as the stream does. Raises _NotWritten."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise _NotWritten(error) from error
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def guarded_output() -> Iterator[None]:
+    """Ends the program if it cannot write its output: quietly if nobody reads it any more.
+
+    Otherwise, one line on standard error says why. If standard output is closed, writing to it
+    fails; what nobody could read on a closed standard error is dropped.
+    """
+    before = sys.stdout, sys.stderr
+    output, errors = before[0] or _unwritable(), before[1] or _nowhere()
+    sys.stdout, sys.stderr = (cast(TextIO, _Guarded(stream)) for stream in (output, errors))
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except _NotWritten as error:
+        failed = error
+    else:
+        return
+    finally:
+        sys.stdout, sys.stderr = before
+    _forget(output)
+    if failed.nobody_reads:
+        _forget(errors)
+        sys.exit(_NOBODY_READS)
+    try:
+        click.echo(painted(f"error: the output cannot be written: {failed}"), err=True)
+    except OSError:
+        _forget(errors)
+    sys.exit(_NOT_WRITTEN)
+
+
+def _unwritable() -> TextIO:
+    """In place of a closed stream: it takes its descriptor, so that no connection gets it."""
+    return os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+
+
+def _nowhere() -> TextIO:
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
+def _forget(stream: TextIO) -> None:
+    """Drop what the stream still holds: Python would try to write it at the end, and complain."""
+    with suppress(OSError, ValueError):  # one of a test has no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 class Console:
