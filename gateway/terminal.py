@@ -78,7 +78,8 @@ def guarded_output() -> Iterator[None]:
     """
     before = sys.stdout, sys.stderr
     output, errors = before[0] or _unwritable(), before[1] or _nowhere()
-    sys.stdout, sys.stderr = (cast(TextIO, _Guarded(stream)) for stream in (output, errors))
+    # Standard error stays as it is: servers log there, and go on if that fails.
+    sys.stdout, sys.stderr = cast(TextIO, _Guarded(output)), errors
     try:
         try:
             yield
