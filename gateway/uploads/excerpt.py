@@ -146,8 +146,10 @@ class Picker:
             return None
 
     def _keep(self, piece: Piece) -> None:
-        if piece.end > self._head.end:
-            self._pieces.append(piece)
+        """Keep what is not in the head, which is kept anyway."""
+        start = max(piece.start, self._head.end)
+        if start < piece.end:
+            self._pieces.append(Piece(start, piece.data[start - piece.start :]))
 
 
 def picker_of(head: bytes) -> Picker | None:
