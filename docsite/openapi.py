@@ -49,7 +49,8 @@ def _operation(document: JSON, path: str, method: str, operation: JSON) -> Itera
     )
     item = document["paths"][path]
     servers = [each["description"].lower() for each in item.get("servers", document["servers"])]
-    token = "none" if operation.get("security") == [] else "bearer"
+    asked = operation.get("security", document["security"])
+    token = ", ".join(name for each in asked for name in each) or "none"
     yield f"At {' and '.join(servers)}. Token: {token}."
     parameters = [
         _resolved(document, each)

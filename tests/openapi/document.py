@@ -14,6 +14,22 @@ from gateway.problems import PROBLEMS, REJECTION_STATUS
 from gateway.resumable.dialects import tus
 from gateway.uploads.record import State
 from gateway.upstream.retry import is_retryable
+from tests.openapi import operator_words, operators
+from tests.openapi.parts import (
+    ADMIN,
+    ALWAYS,
+    NO_TOKEN,
+    PUBLIC,
+    SAYS_SO,
+    TOKEN,
+    UNREAD,
+    answer,
+    faults,
+    faults_at_admin,
+    headers_of,
+    named,
+    with_head,
+)
 from tests.openapi.words import (
     BINARY,
     HEADERS,
@@ -22,29 +38,19 @@ from tests.openapi.words import (
     PARAMETERS,
     SCHEMAS,
     TAGS,
+    TEXT,
     ref,
 )
 from tests.test_problems_page import ANSWERS, ENDS, PAGE, titles
 
-_PUBLIC: Final = [{"url": "/", "description": "The address that clients use"}]
-_ADMIN: Final = [
-    {
-        "url": "http://127.0.0.1:8081",
-        "description": "The address for operators (GATEWAY_ADMIN_PORT)",
-    }
-]
-_NO_TOKEN: Final[list[JSON]] = []
 _TARGETS: Final = (
     ("channels/{channel}/messages", "ChannelMessage", "a message in a channel", 702),
     ("threads/{thread}/messages", "ThreadMessage", "a message in a thread", 1),
     ("users/{user}/display-picture", "DisplayPicture", "the display picture of a user", 1),
 )
 
-_ALWAYS: Final = (400, 408, 417, 431, 500, 503)
-_TOKEN: Final = (401, 403, 429)
 _CONTINUING: Final = (404, 409, 410, 412, 413, 415, 422, 460, 502, 504)
-_COMPLETING: Final = (*_ALWAYS, *_TOKEN, *_CONTINUING)
-_SAYS_SO: Final = ("X-Request-Id",)
+_COMPLETING: Final = (*ALWAYS, *TOKEN, *_CONTINUING)
 _STANDING: Final = (
     *("Upload-Offset", "Upload-Complete", "Upload-Incomplete", "Upload-Limit"),
     *("Upload-Expires", "Tus-Resumable"),
@@ -95,6 +101,10 @@ _EVENTS: Final = (
     f"id: 4\nevent: end\ndata: {json.dumps({'id': ID, 'state': 'registered'})}\n\n"
 )
 _REFUSED: Final = "ChatKitty has refused the message"
+_UNREAD: Final = {
+    400: "The address for operators cannot parse the request",
+    417: "The address for operators knows no other expectation than `100-continue`",
+}
 _ANY_OBJECT: Final = {"schema": {"type": "object"}}
 
 
@@ -111,7 +121,7 @@ def document() -> JSON:
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
             "description": "The gateway's own resources. Every other request is one to ChatKitty's API, which the gateway checks and passes on. Pages of the origins in GATEWAY_CORS_ORIGINS may read every answer, and every path answers their preflights.",
         },
-        "servers": _PUBLIC,
+        "servers": PUBLIC,
         "tags": TAGS,
         "security": [{"bearer": []}],
         "paths": {
@@ -123,6 +133,7 @@ def document() -> JSON:
             "/gateway/events": _events_of_all(),
             "/gateway/files/{token}/{name}": _hosted_file(),
             **_beginnings(),
+            **operators.paths(),
         },
         "components": {
             "securitySchemes": {
@@ -130,12 +141,13 @@ def document() -> JSON:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "A token that one of GATEWAY_AUTH's verifiers accepts (docs/identity.md)",
-                }
+                },
+                **operators.SECURITY,
             },
-            "parameters": PARAMETERS,
+            "parameters": {**PARAMETERS, **operator_words.PARAMETERS},
             "headers": HEADERS,
-            "schemas": schemas,
-            "responses": {**problems, **_refusals(problems)},
+            "schemas": {**schemas, **operator_words.SCHEMAS},
+            "responses": {**problems, **_refusals(problems), **_unread(problems)},
         },
     }
 
@@ -192,18 +204,24 @@ def _problem(status: int, slugs: Mapping[str, str], registered: Mapping[str, str
             {"properties": {"status": {"const": status}, "type": {"enum": uris}}},
         ]
     }
-    headers: Sequence[str] = _SAYS_SO
-    if status == 401:
+    headers: Sequence[str] = (*SAYS_SO, "Cache-Control")
+    if status in _COMPLETING:
+        headers = (*headers, "Upload-Id", *_STANDING)
+    if status in (400, 401):
         headers = (*headers, "WWW-Authenticate")
     if status in (429, 503):
         headers = (*headers, "Retry-After")
     if status == 429:
         headers = (*headers, "RateLimit", "RateLimit-Policy")
+    if status == 416:
+        headers = (*headers, "Content-Range")
+    if status == 412:
+        headers = (*headers, "Tus-Version")
     if status == 405:
         headers = (*headers, "Allow")
     return {
         "description": "\n".join(f"- `{slug}`: {slugs[slug]}" for slug in names),
-        "headers": _headers(headers),
+        "headers": headers_of(headers),
         "content": {"application/problem+json": {"schema": schema}},
     }
 
@@ -219,16 +237,19 @@ def _refusals(problems: JSON) -> JSON:
     return refusals
 
 
+def _unread(problems: JSON) -> JSON:
+    """The problems that the address for operators also answers in plain text."""
+    found = {}
+    for status in UNREAD:
+        fault = copy.deepcopy(problems[f"Problem{status}"])
+        fault["description"] += f"\n- {_UNREAD[status]}: plain text"
+        fault["content"]["text/plain"] = {"schema": TEXT}
+        found[f"Fault{status}"] = fault
+    return found
+
+
 def _may_be_a_refusal(status: int) -> bool:
     return 400 <= status < 500 and not is_retryable(status)
-
-
-def _headers(names: Sequence[str]) -> JSON:
-    return {name: ref("headers", name) for name in names}
-
-
-def _faults(*statuses: int) -> JSON:
-    return {str(status): ref("responses", f"Problem{status}") for status in sorted(set(statuses))}
 
 
 def _faults_of_completion(*more: int) -> JSON:
@@ -237,57 +258,35 @@ def _faults_of_completion(*more: int) -> JSON:
         str(status): ref("responses", f"Refusal{status}")
         for status in filter(_may_be_a_refusal, _COMPLETING)
     }
-    others = _answer(f"{_REFUSED} with another status: its own answer", **_ANY_OBJECT)
-    return {**_faults(*_COMPLETING, *more), **refusals, "4XX": others}
-
-
-def _answer(description: str, *headers: str, **content: Any) -> JSON:
-    found: JSON = {"description": description, "headers": _headers((*_SAYS_SO, *headers))}
-    if content:
-        found["content"] = {"application/json": content}
-    return found
-
-
-def _named(*names: str) -> list[JSON]:
-    return [ref("parameters", name) for name in names]
-
-
-def _with_head(get: JSON) -> JSON:
-    """The operation, and the same for the headers alone."""
-    head = copy.deepcopy(get)
-    head["operationId"] += "Head"
-    head["summary"] += ": the headers alone"
-    head.pop("description", None)
-    for response in head["responses"].values():
-        response.pop("content", None)
-    return {"get": get, "head": head}
+    others = answer(f"{_REFUSED} with another status: its own answer", **_ANY_OBJECT)
+    return {**faults(*_COMPLETING, *more), **refusals, "4XX": others}
 
 
 def _about_the_process() -> JSON:
     def get(name: str, tag: str, summary: str, responses: JSON, **more: Any) -> JSON:
-        faults = _faults(*(status for status in _ALWAYS if str(status) not in responses))
-        return _with_head(
+        return with_head(
             {
                 "operationId": name,
                 "tags": [tag],
                 "summary": summary,
-                "security": _NO_TOKEN,
-                "responses": {**responses, **faults},
+                "security": NO_TOKEN,
+                "responses": responses,
                 **more,
             }
         )
 
-    both = [*_PUBLIC, *_ADMIN]
+    of_both = {**faults(*ALWAYS), **faults_at_admin()}
+    both = [*PUBLIC, *ADMIN]
     unready = {
         "public": {"value": {"status": "unready"}},
         "operators": {"value": {"status": "unready", "faults": {"redis": "Connection refused"}}},
         "stopping": {"value": {"status": "draining"}},
     }
     state = ref("schemas", "Readiness")
-    description = _answer("This document", schema={"type": "object"})
-    lives = _answer("It does", schema=ref("schemas", "Health"), example={"status": "ok"})
-    ready = _answer("All parts work", schema=state, example={"status": "ready"})
-    unavailable = _answer(
+    description = answer("This document", schema={"type": "object"})
+    lives = answer("It does", schema=ref("schemas", "Health"), example={"status": "ok"})
+    ready = answer("All parts work", schema=state, example={"status": "ready"})
+    unavailable = answer(
         "A part is unavailable, or the gateway is about to stop. `faults` is in the answer to operators only.",
         "Retry-After",
         schema=state,
@@ -304,12 +303,12 @@ def _about_the_process() -> JSON:
             "getDescription",
             "Health",
             "This document",
-            {"200": description},
+            {"200": description, **faults(*ALWAYS)},
             description="It is the same for every caller, and needs no token.",
         ),
         "/gateway/healthz": {
             "servers": both,
-            **get("getHealth", "Health", "Whether the process lives", {"200": lives}),
+            **get("getHealth", "Health", "Whether the process lives", {**of_both, "200": lives}),
         },
         "/gateway/readyz": {
             "servers": both,
@@ -317,16 +316,16 @@ def _about_the_process() -> JSON:
                 "getReadiness",
                 "Health",
                 "Whether the gateway can currently do everything",
-                {"200": ready, "503": unavailable},
+                {**of_both, "200": ready, "503": unavailable},
             ),
         },
         "/metrics": {
-            "servers": _ADMIN,
+            "servers": ADMIN,
             **get(
                 "getMetrics",
                 "Operators",
                 "The metrics of all processes that share the port",
-                {"200": metrics},
+                {"200": metrics, **faults_at_admin()},
             ),
         },
     }
@@ -336,24 +335,25 @@ def _page_to_try_uploads() -> JSON:
     note = "Only if GATEWAY_TRY_PAGE is true (docs/try.md). It needs no token."
     page = {
         "description": "The page",
-        "headers": _headers(_SAYS_SO),
+        "headers": headers_of((*SAYS_SO, "Cache-Control")),
         "content": {"text/html": {"schema": {"type": "string"}}},
     }
-    route = _answer(
+    route = answer(
         "How an upload to the path would be delivered",
+        "Cache-Control",
         schema=ref("schemas", "TriedRoute"),
         example={"delivery": "external", "maxFileSize": 104857600},
     )
 
     def get(name: str, summary: str, responses: JSON, **more: Any) -> JSON:
-        return _with_head(
+        return with_head(
             {
                 "operationId": name,
                 "tags": ["Trying uploads"],
                 "summary": summary,
                 "description": note,
-                "security": _NO_TOKEN,
-                "responses": {**responses, **_faults(*_ALWAYS, 404)},
+                "security": NO_TOKEN,
+                "responses": {**responses, **faults(*ALWAYS, 404)},
                 **more,
             }
         )
@@ -364,26 +364,26 @@ def _page_to_try_uploads() -> JSON:
             "getTriedRoute",
             "How an upload to a path would be delivered",
             {"200": route},
-            parameters=_named("TriedPath", "LeftProcess"),
+            parameters=named("TriedPath", "LeftProcess"),
         ),
     }
 
 
 def _list() -> JSON:
     page = {"uploads": [_REGISTERED], "next": f"/gateway/uploads?before={ID}"}
-    return _with_head(
+    return with_head(
         {
             "operationId": "listUploads",
             "tags": ["Uploads"],
             "summary": "The caller's own uploads, the newest first",
-            "parameters": _named("State", "Size", "Before"),
+            "parameters": named("State", "Size", "Before"),
             "responses": {
-                "200": _answer(
+                "200": answer(
                     "A page. It may have fewer uploads than `size`, and even none, and still have a `next`.",
                     schema=ref("schemas", "UploadList"),
                     example=page,
                 ),
-                **_faults(*_ALWAYS, *_TOKEN),
+                **faults(*ALWAYS, *TOKEN),
             },
         }
     )
@@ -392,15 +392,15 @@ def _list() -> JSON:
 def _complete() -> JSON:
     """The answers to the request that completes an upload."""
     message = {"id": 2, "type": "FILE", "file": {"type": "EXTERNAL", "url": _URL}}
-    marks = ("Upload-Id", *_STANDING, "Preference-Applied")
-    registered = _answer(
+    marks = ("Upload-Id", *_STANDING, "Preference-Applied", "Cache-Control")
+    registered = answer(
         "The upload is complete, and registered: ChatKitty's own answer. By tus with `Prefer: wait=N`, also the upload if its file was rejected.",
         *marks,
         schema={"type": "object"},
         example=message,
     )
     registered["content"]["application/vnd.chatkitty+json"] = {"schema": {"type": "object"}}
-    accepted = _answer(
+    accepted = answer(
         "The upload is complete, and accepted. `Location` is the upload, which says what becomes of it.",
         *marks,
         "Location",
@@ -412,16 +412,16 @@ def _complete() -> JSON:
 
 def _events_of_one() -> JSON:
     return {
-        "parameters": _named("UploadId"),
+        "parameters": named("UploadId"),
         "get": {
             "operationId": "streamUpload",
             "tags": ["Uploads"],
             "summary": "Each state of an upload until it has ended, as server-sent events",
-            "parameters": _named("LastEventId"),
+            "parameters": named("LastEventId"),
             "responses": {
                 "200": _stream(),
-                "204": _answer("The upload has ended, and the client has its last event"),
-                **_faults(*_ALWAYS, *_TOKEN, 404),
+                "204": answer("The upload has ended, and the client has its last event"),
+                **faults(*ALWAYS, *TOKEN, 404),
             },
         },
     }
@@ -433,37 +433,39 @@ def _events_of_all() -> JSON:
             "operationId": "streamUploads",
             "tags": ["Uploads"],
             "summary": "The states of all uploads of the caller, as server-sent events",
-            "parameters": _named("LastEventId"),
-            "responses": {"200": _stream(), **_faults(*_ALWAYS, *_TOKEN)},
+            "parameters": named("LastEventId"),
+            "responses": {"200": _stream(), **faults(*ALWAYS, *TOKEN)},
         }
     }
 
 
 def _stream() -> JSON:
-    answer = _answer("Events of the kinds `state` and `end`, as docs/events.md says")
+    found = answer("Events of the kinds `state` and `end`, as docs/events.md says", "Cache-Control")
     # No schema: before OpenAPI 3.2, readers disagree whether it is of the stream or of each event.
-    return {**answer, "content": {"text/event-stream": {"example": _EVENTS}}}
+    return {**found, "content": {"text/event-stream": {"example": _EVENTS}}}
 
 
 def _upload() -> JSON:
-    kept = _answer(
+    kept = answer(
         "The bytes are kept. By tus, also if the upload is complete.", "Upload-Id", *_STANDING
     )
-    more_to_come = _answer(
+    more_to_come = answer(
         "The bytes are kept, and more are to come: versions 3 to 6 of the draft",
         "Upload-Id",
         *_STANDING,
     )
-    dialects = _named("TusResumableOptional", "DraftVersion")
+    dialects = named("TusResumableOptional", "DraftVersion")
     get = {
         "operationId": "getUpload",
         "tags": ["Uploads"],
         "summary": "One upload of the caller",
         "description": "An upload of another subject reads as if it did not exist. With `If-None-Match` and `Prefer: wait=N`, the answer comes when the upload has another `ETag`, or after N seconds. While more of an upload is to come, `offset`, `length` and `expires` say how far it is, and the headers say it in the dialect of the request.",
-        "parameters": [*dialects, *_named("IfNoneMatch", "Prefer")],
+        "parameters": [*dialects, *named("IfNoneMatch", "Prefer")],
         "responses": {
-            "200": _answer(
+            "200": answer(
                 "The upload",
+                "Upload-Id",
+                "Cache-Control",
                 "ETag",
                 "Preference-Applied",
                 *_STANDING,
@@ -473,10 +475,11 @@ def _upload() -> JSON:
                 schema=ref("schemas", "Upload"),
                 examples={"ended": {"value": _REGISTERED}, "receiving": {"value": _RECEIVING}},
             ),
-            "304": _answer(
-                "The client has this version of the upload", "ETag", "Preference-Applied"
+            "304": answer(
+                "The client has this version of the upload",
+                *("Upload-Id", "Cache-Control", "ETag", "Preference-Applied"),
             ),
-            **_faults(*_ALWAYS, *_TOKEN, 404, 412),
+            **faults(*ALWAYS, *TOKEN, 404, 412),
         },
     }
     head = {
@@ -486,15 +489,19 @@ def _upload() -> JSON:
         "description": "A client continues an upload from `Upload-Offset`. A relayed upload, which cannot be continued, is answered as by GET.",
         "parameters": dialects,
         "responses": {
-            "200": _answer(
+            "200": answer(
                 "How far it is, by tus; or the upload was relayed",
+                *("Upload-Id", "Cache-Control"),
                 *_STANDING,
                 "Upload-Length",
                 "Upload-Defer-Length",
                 "Upload-Metadata",
             ),
-            "204": _answer("How far it is, by the draft", *_STANDING, "Upload-Length"),
-            **_faults(*_ALWAYS, *_TOKEN, 404, 409, 410, 412, 422),
+            "204": answer(
+                "How far it is, by the draft",
+                *("Upload-Id", "Cache-Control", *_STANDING, "Upload-Length"),
+            ),
+            **faults(*ALWAYS, *TOKEN, 404, 409, 410, 412, 422),
         },
     }
     patch = {
@@ -504,8 +511,8 @@ def _upload() -> JSON:
         "description": "By tus with `Tus-Resumable`, otherwise by the IETF draft. Every byte that came counts, also if the connection breaks.",
         "parameters": [
             *dialects,
-            *_named("UploadOffset", "UploadComplete", "UploadLength", "UploadChecksum"),
-            *_named("ContentDigest", "Prefer"),
+            *named("UploadOffset", "UploadComplete", "UploadLength", "UploadChecksum"),
+            *named("ContentDigest", "Prefer"),
         ],
         "requestBody": {
             "required": True,
@@ -525,23 +532,24 @@ def _upload() -> JSON:
         "description": "Files are removed only if GATEWAY_DELETE_FILES is on.",
         "parameters": dialects,
         "responses": {
-            "202": _answer(
+            "202": answer(
                 "Workers will remove the file",
+                "Upload-Id",
                 "Location",
                 schema=ref("schemas", "Upload"),
                 example=_REGISTERED,
             ),
-            "204": _answer(
-                "The upload was cancelled, or its file is gone already", "Tus-Resumable"
+            "204": answer(
+                "The upload was cancelled, or its file is gone already", "Upload-Id", *_STANDING
             ),
-            **_faults(*_ALWAYS, *_TOKEN, 404, 405, 409, 410, 412, 422),
+            **faults(*ALWAYS, *TOKEN, 404, 405, 409, 410, 412, 422),
         },
     }
     post = {
         "operationId": "overrideUpload",
         "tags": ["Continuing uploads"],
         "summary": "PATCH or DELETE, for tus clients that cannot send these methods",
-        "parameters": _named(
+        "parameters": named(
             *("MethodOverride", "TusResumable", "UploadOffset", "UploadLength"),
             *("UploadChecksum", "ContentDigest", "Prefer"),
         ),
@@ -553,7 +561,7 @@ def _upload() -> JSON:
         },
     }
     return {
-        "parameters": _named("UploadId"),
+        "parameters": named("UploadId"),
         "get": get,
         "head": head,
         "patch": patch,
@@ -572,30 +580,30 @@ def _hosted_file() -> JSON:
         "Content-Disposition",
         "Cache-Control",
     )
-    return _with_head(
+    return with_head(
         {
             "operationId": "getFile",
             "tags": ["Files"],
             "summary": "A hosted file",
             "description": "Its URL, which ChatKitty was given, is all that is needed to read it: the token in it is signed. `name` may be any.",
-            "security": _NO_TOKEN,
-            "parameters": _named("FileToken", "FileName", "Range", "IfNoneMatch"),
+            "security": NO_TOKEN,
+            "parameters": named("FileToken", "FileName", "Range", "IfNoneMatch"),
             "responses": {
-                "200": {**_answer("The file", *file), "content": content},
+                "200": {**answer("The file", *file), "content": content},
                 "206": {
-                    **_answer("The range of bytes that was asked for", *file, "Content-Range"),
+                    **answer("The range of bytes that was asked for", *file, "Content-Range"),
                     "content": content,
                 },
-                "302": _answer(
+                "302": answer(
                     "The file is at a URL of the store, which works for some minutes (GATEWAY_SERVE_FILES)",
                     "Location",
                     "Cache-Control",
                 ),
-                "304": _answer("The client has the file already", "ETag"),
-                "308": _answer(
+                "304": answer("The client has the file already", *file),
+                "308": answer(
                     "Files have a host name of their own (GATEWAY_FILES_URL)", "Location"
                 ),
-                **_faults(*_ALWAYS, 404, 410, 412, 416),
+                **faults(*ALWAYS, 404, 410, 412, 416),
             },
         }
     )
@@ -619,7 +627,7 @@ def _beginnings() -> JSON:
 
 
 def _begun() -> JSON:
-    return _answer(
+    return answer(
         "The upload is at `Location`. By tus, it may be complete already.",
         *("Upload-Id", "Location", *_STANDING),
     )
@@ -634,7 +642,7 @@ def _raw(kind: str, what: str) -> JSON:
             "tags": ["Beginning uploads"],
             "summary": f"A file, or its first bytes, as the whole body: {what}",
             "description": "`Content-Type` is the type of the file, and `Content-Disposition` has its name. With `Upload-Complete: ?0`, more of it follows by PATCH.",
-            "parameters": _named(
+            "parameters": named(
                 *("ContentDisposition", "IdempotencyKey", "Prefer", "DraftVersion"),
                 *("UploadCompleteAtFirst", "UploadLengthOptional", "ContentDigest", "ReprDigest"),
                 *fields,
@@ -654,10 +662,10 @@ def _raw(kind: str, what: str) -> JSON:
             "operationId": f"getLimitsOf{kind}",
             "tags": ["Beginning uploads"],
             "summary": f"How large a file may be: {what}",
-            "security": _NO_TOKEN,
+            "security": NO_TOKEN,
             "responses": {
-                "204": _answer("What an upload may have", "Upload-Limit"),
-                **_faults(*_ALWAYS, 404),
+                "204": answer("What an upload may have", "Upload-Limit"),
+                **faults(*ALWAYS, 404),
             },
         },
     }
@@ -670,28 +678,28 @@ def _tus(kind: str, what: str) -> JSON:
             "tags": ["Beginning uploads"],
             "summary": f"An upload by tus: {what}",
             "description": "The first bytes may come with the creation.",
-            "parameters": _named(
+            "parameters": named(
                 *("TusResumable", "UploadLengthOfCreation", "UploadDeferLength"),
                 *("UploadMetadata", "UploadChecksum", "ContentDigest", "IdempotencyKey", "Prefer"),
             ),
             "requestBody": {"content": {tus.CONTENT: BINARY}},
             "responses": {
                 "201": _begun(),
-                **_faults(*_ALWAYS, *_TOKEN, *_CONTINUING),
+                **faults(*ALWAYS, *TOKEN, *_CONTINUING),
             },
         },
         "options": {
             "operationId": f"getTusLimitsOf{kind}",
             "tags": ["Beginning uploads"],
             "summary": f"What is supported of tus: {what}",
-            "security": _NO_TOKEN,
+            "security": NO_TOKEN,
             "responses": {
-                "204": _answer(
+                "204": answer(
                     "The version and the extensions of tus",
                     *("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size"),
                     "Tus-Checksum-Algorithm",
                 ),
-                **_faults(*_ALWAYS, 404),
+                **faults(*ALWAYS, 404),
             },
         },
     }

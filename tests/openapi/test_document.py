@@ -23,8 +23,8 @@ from tests.openapi.document import rendered
 
 FILE: Final = Path(__file__).parents[2] / "gateway" / "openapi.json"
 METHODS: Final = {"get", "head", "post", "put", "patch", "delete", "options"}
-UNUSED: Final = {"Problem501", "Problem421"}
-"""What only passed requests and the operator's page get, which have no operation here."""
+UNUSED: Final = {"Problem501"}
+"""What only passed requests get, which have no operation here."""
 DOORS: Final = ("/gateway/raw", "/gateway/tus")
 
 Routes = set[tuple[str, str]]
@@ -88,18 +88,13 @@ def test_every_route_is_described_and_the_other_way_round(described: Any) -> Non
     exact = {route for route in routes if route[1] != "*"}
     assert exact | of_wild == listed(described, "/")
     admin = routes_of(create_admin_app(public, settings))
-    own = {route for route in admin if not _is_of_the_page(route[0])}
+    own = {route for route in admin if not _is_loaded_by_a_page(route[0])}
     assert own == listed(described, "http://127.0.0.1:8081")
 
 
 def _is_loaded_by_a_page(path: str) -> bool:
-    """Whether it is a file that the page to try uploads with loads, and changes with it."""
-    return path == "/gateway/try/{name}"
-
-
-def _is_of_the_page(path: str) -> bool:
-    """Whether it belongs to the operator's page, and changes with it."""
-    return path == "/" or path.startswith("/gateway/admin/")
+    """Whether it is a page, or a file that a page loads, which changes with it."""
+    return path in ("/", "/gateway/try/{name}", "/gateway/admin/{name}")
 
 
 def test_every_problem_is_described_by_its_status(described: Any) -> None:

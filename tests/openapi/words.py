@@ -15,7 +15,7 @@ UUID: Final[JSON] = {
 NUMBER: Final[JSON] = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 TEXT: Final[JSON] = {"type": "string"}
 BINARY: Final[JSON] = {"schema": {"type": "string", "format": "binary"}}
-_MOMENT: Final[JSON] = {"type": "string", "format": "date-time"}
+MOMENT: Final[JSON] = {"type": "string", "format": "date-time"}
 
 
 def ref(kind: str, name: str) -> JSON:
@@ -38,12 +38,16 @@ TAGS: Final[list[JSON]] = [
     {"name": "Health", "description": "Whether a gateway works"},
     {
         "name": "Operators",
-        "description": "The listener for operators. It asks for no token here: do not expose it.",
+        "description": "The listener for operators. It asks for no token here: do not expose it. Paths and methods that it does not have are answered in plain text.",
+    },
+    {
+        "name": "The operator's page",
+        "description": "What the operator's page asks for (docs/pages.md). These may change with the page, in any version: scripts use the command line. GATEWAY_ADMIN_TOKEN switches them on; without it, each answers 404. `Host` must be an address, `localhost` or the machine's own name (421).",
     },
 ]
 
 
-def _parameter(
+def parameter(
     place: str,
     name: str,
     description: str,
@@ -52,6 +56,7 @@ def _parameter(
     required: bool = False,
     example: object = None,
 ) -> JSON:
+    """A parameter that is `place`d in the path, the query or a header."""
     found = {
         "name": name,
         "in": place,
@@ -66,125 +71,125 @@ _TUS_VERSION: Final[JSON] = {"type": "string", "const": tus.VERSION}
 _NO_NUMBER: Final = "By the draft, a value that is no number is ignored (RFC 9651)."
 _VERSION_3: Final = "In version 3 the field is `Upload-Incomplete`, and means the opposite."
 PARAMETERS: Final[JSON] = {
-    "UploadId": _parameter(
+    "UploadId": parameter(
         "path",
         "id",
         "The upload's id, which each answer to an upload has in `Upload-Id`",
         UUID,
         example=ID,
     ),
-    "FileToken": _parameter(
+    "FileToken": parameter(
         "path", "token", "Which file it is, and until when the URL works", example="TOKEN"
     ),
-    "FileName": _parameter("path", "name", "A name for the reader", example="cat.png"),
-    "Range": _parameter("header", "Range", "One range of bytes"),
-    "IfNoneMatch": _parameter("header", "If-None-Match", "The `ETag` that the client has"),
-    "LastEventId": _parameter(
+    "FileName": parameter("path", "name", "A name for the reader", example="cat.png"),
+    "Range": parameter("header", "Range", "One range of bytes"),
+    "IfNoneMatch": parameter("header", "If-None-Match", "The `ETag` that the client has"),
+    "LastEventId": parameter(
         "header", "Last-Event-ID", "The `id` of the last event that the client has"
     ),
-    "State": _parameter("query", "state", "Only uploads in this state", ref("schemas", "State")),
-    "Size": _parameter(
+    "State": parameter("query", "state", "Only uploads in this state", ref("schemas", "State")),
+    "Size": parameter(
         "query",
         "size",
         "The most uploads of a page; a number below 1 means 1, one above 100 means 100",
         {"type": "integer", "default": 25},
         example=25,
     ),
-    "Before": _parameter("query", "before", "An id: the page after it", UUID),
-    "TriedPath": _parameter(
+    "Before": parameter("query", "before", "An id: the page after it", UUID),
+    "TriedPath": parameter(
         "query",
         "path",
         "A path of ChatKitty's",
         required=True,
         example="/v1/channels/702/messages",
     ),
-    "LeftProcess": _parameter(
+    "LeftProcess": parameter(
         "query",
         "leave",
         "The `X-Gateway-Process` of an answer: that process closes the connection, so that the next one may reach another",
     ),
-    "IdempotencyKey": _parameter(
+    "IdempotencyKey": parameter(
         "header",
         "Idempotency-Key",
         "Makes the request repeatable: the same request gets the answer of the first one",
         {"type": "string", "minLength": 1, "maxLength": 255},
     ),
-    "Prefer": _parameter(
+    "Prefer": parameter(
         "header",
         "Prefer",
         "`respond-async`, or `wait=N`: how many seconds the client waits for the registration; by GET with `If-None-Match`, for a change. Anything else is ignored.",
         example="wait=25",
     ),
-    "ContentDisposition": _parameter(
+    "ContentDisposition": parameter(
         "header",
         "Content-Disposition",
         "Has the name of the file",
         example='inline; filename="cat.png"',
     ),
-    "DraftVersion": _parameter(
+    "DraftVersion": parameter(
         "header",
         "Upload-Draft-Interop-Version",
         "The version of the IETF draft, 3 to 8. Any other value means the newest rules.",
     ),
-    "UploadCompleteAtFirst": _parameter(
+    "UploadCompleteAtFirst": parameter(
         "header", "Upload-Complete", f"`?0` if more of the file follows. {_VERSION_3}"
     ),
-    "UploadComplete": _parameter(
+    "UploadComplete": parameter(
         "header",
         "Upload-Complete",
         f"`?1` if the file ends with this content, or `?0`: required by the draft, of no meaning by tus. {_VERSION_3}",
         example="?1",
     ),
-    "UploadOffset": _parameter(
+    "UploadOffset": parameter(
         "header",
         "Upload-Offset",
         "The number of bytes that were sent before; a DELETE by tus needs none",
         NUMBER,
         example="0",
     ),
-    "UploadLength": _parameter(
+    "UploadLength": parameter(
         "header",
         "Upload-Length",
         f"The length of the file, if it was not known yet. {_NO_NUMBER}",
     ),
-    "UploadLengthOptional": _parameter(
+    "UploadLengthOptional": parameter(
         "header", "Upload-Length", f"The length of the file, if it is known. {_NO_NUMBER}"
     ),
-    "UploadLengthOfCreation": _parameter(
+    "UploadLengthOfCreation": parameter(
         "header",
         "Upload-Length",
         "The length of the file; required without `Upload-Defer-Length`",
         NUMBER,
         example="70",
     ),
-    "UploadDeferLength": _parameter(
+    "UploadDeferLength": parameter(
         "header",
         "Upload-Defer-Length",
         "`1` if the length is not known yet",
         {"type": "string", "const": "1"},
     ),
-    "UploadMetadata": _parameter(
+    "UploadMetadata": parameter(
         "header",
         "Upload-Metadata",
         "Pairs of a key and a value in Base64: `filename`, `filetype`, and the parts that ChatKitty documents next to a file",
         example="filename Y2F0LnBuZw==,filetype aW1hZ2UvcG5n",
     ),
-    "UploadChecksum": _parameter(
+    "UploadChecksum": parameter(
         "header",
         "Upload-Checksum",
         "By tus: `sha1` or `sha256`, a space, and the digest of this content in Base64",
     ),
-    "ContentDigest": _parameter(
+    "ContentDigest": parameter(
         "header",
         "Content-Digest",
         "The digest of this content (RFC 9530), by `sha-256` or `sha-512`; other algorithms are ignored",
     ),
-    "ReprDigest": _parameter(
+    "ReprDigest": parameter(
         "header",
         "Repr-Digest",
         "The digest of the file, if it comes in one request (RFC 9530)",
     ),
-    "TusResumable": _parameter(
+    "TusResumable": parameter(
         "header",
         "Tus-Resumable",
         "The version of tus",
@@ -192,13 +197,13 @@ PARAMETERS: Final[JSON] = {
         required=True,
         example=tus.VERSION,
     ),
-    "TusResumableOptional": _parameter(
+    "TusResumableOptional": parameter(
         "header",
         "Tus-Resumable",
         "The version of tus. Without it, the request is by the IETF draft, or about the resource.",
         _TUS_VERSION,
     ),
-    "MethodOverride": _parameter(
+    "MethodOverride": parameter(
         "header",
         "X-HTTP-Method-Override",
         "The method that is meant",
@@ -206,11 +211,11 @@ PARAMETERS: Final[JSON] = {
         required=True,
         example="PATCH",
     ),
-    "GroupTag": _parameter("query", "groupTag", "ChatKitty's part of this name", example="cats"),
-    "Username": _parameter(
+    "GroupTag": parameter("query", "groupTag", "ChatKitty's part of this name", example="cats"),
+    "Username": parameter(
         "query", "username", "ChatKitty's part of this name: the user who sends the message"
     ),
-    "Properties": _parameter("query", "properties", "ChatKitty's part of this name: a JSON object"),
+    "Properties": parameter("query", "properties", "ChatKitty's part of this name: a JSON object"),
 }
 
 
@@ -324,11 +329,11 @@ SCHEMAS: Final[JSON] = {
                 "items": {
                     "type": "object",
                     "required": ["state", "at"],
-                    "properties": {"state": ref("schemas", "State"), "at": _MOMENT},
+                    "properties": {"state": ref("schemas", "State"), "at": MOMENT},
                 },
             },
             "tokenUntil": {
-                **_MOMENT,
+                **MOMENT,
                 "description": "When the caller's token expires, if the upload needs it",
             },
             "outlivedToken": {
@@ -353,7 +358,7 @@ SCHEMAS: Final[JSON] = {
                 "required": ["status"],
                 "properties": {"status": {"type": "integer"}},
             },
-            "removedAt": _MOMENT,
+            "removedAt": MOMENT,
             "removedFor": {**TEXT, "description": "Why the file was removed"},
             "problem": ref("schemas", "End"),
             "fileMissing": {
@@ -365,7 +370,7 @@ SCHEMAS: Final[JSON] = {
                 "description": "The bytes that are kept, while more are to come",
             },
             "length": {"type": "integer"},
-            "expires": _MOMENT,
+            "expires": MOMENT,
         },
     },
     "UploadList": {
@@ -404,7 +409,7 @@ SCHEMAS: Final[JSON] = {
             "error": TEXT,
             "error_description": TEXT,
             "message": TEXT,
-            "timestamp": _MOMENT,
+            "timestamp": MOMENT,
         },
     },
 }

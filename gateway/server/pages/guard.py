@@ -101,6 +101,7 @@ def _answering(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) 
         if response.status in (401, 403, 421):
             log.warning("admin.refused", status=response.status, client=request.remote)
         response.headers.update(HEADERS)
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
