@@ -139,7 +139,11 @@ SCHEMAS: Final[JSON] = {
         "properties": {
             **_SHOWN,
             "attempt": _said(
-                _of({"count": _COUNT, "firstAt": MOMENT, "unknown": _FLAG}, "unknown"),
+                _of(
+                    {"count": _COUNT, "firstAt": MOMENT, "nextAt": MOMENT, "unknown": _FLAG},
+                    "nextAt",
+                    "unknown",
+                ),
                 "How often registration was tried, and whether ChatKitty may have done it",
             ),
             "incoming": _said(

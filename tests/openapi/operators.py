@@ -119,7 +119,7 @@ def paths() -> JSON:
                 "What became of each, also if nothing was done",
                 **_content("Outcomes", _OUTCOMES),
             ),
-            *(413, 415),
+            413,
             requestBody={
                 "required": True,
                 "content": {"application/json": _content("Order", _ORDER)},
