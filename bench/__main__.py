@@ -3,13 +3,16 @@
 Each load goes through every side in turn, several times; the medians are compared. Seconds are of
 the proxy's own processes, alone on one core. They mean little on another machine; ratios do. Load
 and sink have the other core, and handle more than any proxy: see the rates.
+
+Two processes of the same program may differ by a tenth, for as long as they live. To compare states
+that differ by less, start each side several times: then the median of the starts counts.
 """
 
 import argparse
 import json
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +41,7 @@ TITLE = f"CPU of the proxy for one relayed upload ({BASELINE} = 1)"
 
 @dataclass
 class Cost:
-    """The cost of one side under one load, once for each round."""
+    """The cost of one side under one load, once for each round or start."""
 
     cpu: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
@@ -55,12 +58,11 @@ class Cost:
 def main() -> None:
     """Measure, print and save."""
     options = _options()
-    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
-        sides = _sides(Bench(stack, Path(directory)), options.sides, options.beside)
-        loads = {name: load for name, load in LOADS.items() if name in options.loads}
-        figures = {name: _compare(load, sides, options.rounds) for name, load in loads.items()}
+    loads = {name: load for name, load in LOADS.items() if name in options.loads}
+    starts = [_measure(loads, options) for _ in range(options.starts)]
+    figures = {name: _of_starts([start[name] for start in starts]) for name in loads}
     for name, costs in figures.items():
-        _print(name, costs, options.rounds)
+        _print(name, costs, f"{options.rounds} rounds in {options.starts} starts")
     RESULTS.mkdir(exist_ok=True)
     document = {
         name: {side: {"cpu": cost.median, "rate": cost.rate} for side, cost in costs.items()}
@@ -73,6 +75,21 @@ def main() -> None:
             draw({name: _ratios(costs) for name, costs in uploads.items()}, TITLE, CHART)
 
 
+def _measure(loads: Mapping[str, Load], options: argparse.Namespace) -> dict[str, dict[str, Cost]]:
+    """The cost of each load by side, of processes that are started for it."""
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
+        sides = _sides(Bench(stack, Path(directory)), options.sides, options.beside)
+        return {name: _compare(load, sides, options.rounds) for name, load in loads.items()}
+
+
+def _of_starts(starts: Sequence[dict[str, Cost]]) -> dict[str, Cost]:
+    """The cost of each side, once for each start."""
+    return {
+        side: Cost([start[side].median for start in starts], [start[side].rate for start in starts])
+        for side in starts[0]
+    }
+
+
 def _ratios(costs: dict[str, Cost]) -> dict[str, float]:
     baseline = costs[BASELINE].median
     return {side: cost.median / baseline for side, cost in costs.items() if cost.median}
@@ -81,6 +98,7 @@ def _ratios(costs: dict[str, Cost]) -> dict[str, float]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--starts", type=int, default=1, help="of each side's processes")
     parser.add_argument("--loads", nargs="+", default=list(LOADS), choices=list(LOADS))
     parser.add_argument("--sides", nargs="+", default=[""], help="beginnings of their names")
     parser.add_argument("--beside", type=parse_checkout, metavar="DIR", help="another checkout")
@@ -137,16 +155,16 @@ def _compare(load: Load, sides: list[Side], rounds: int) -> dict[str, Cost]:
     return found
 
 
-def _print(name: str, costs: dict[str, Cost], rounds: int) -> None:
+def _print(name: str, costs: dict[str, Cost], times: str) -> None:
     small = LOADS[name].size < SMALL
     cost_unit, rate_unit = ("ms/request", "1/s") if small else ("s/GiB", "GiB/s")
-    print(f"\n{name}: the proxy's CPU, median of {rounds}")
+    print(f"\n{name}: the proxy's CPU, median of {times}")
     width = max(map(len, costs))
     for side, cost in costs.items():
         ratio = cost.median / costs[BASELINE].median
         print(
             f"  {side:<{width}} {cost.median:8.3f} {cost_unit} {ratio:7.2f} x {BASELINE}"
-            f" {cost.rate:9.2f} {rate_unit}"
+            f" {cost.rate:9.2f} {rate_unit}   {min(cost.cpu):.3f} to {max(cost.cpu):.3f}"
         )
 
 
