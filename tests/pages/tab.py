@@ -136,3 +136,8 @@ class Tab:
     async def screenshot(self) -> bytes:
         answer = await self.page.ask("Page.captureScreenshot", format="png")
         return base64.b64decode(answer["data"])
+
+
+async def said(tab: Tab, text: str) -> None:
+    """Wait until the page to try uploads with says exactly that of the upload."""
+    await tab.is_so(f"document.querySelector('.big')?.textContent === {json.dumps(text)}")

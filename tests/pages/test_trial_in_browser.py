@@ -20,7 +20,7 @@ import pytest
 from tests.clients.drivers import run
 from tests.flows import files
 from tests.flows.client import PATIENCE, Client
-from tests.pages.tab import Tab
+from tests.pages.tab import Tab, said
 from tests.programs import need
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
@@ -109,11 +109,6 @@ async def enter(
 async def upload(tab: Tab, file: Path) -> None:
     await tab.choose_file("#file", file)
     await tab.click("Upload")
-
-
-async def said(tab: Tab, text: str) -> None:
-    """Wait until the page says exactly that of the upload."""
-    await tab.is_so(f"document.querySelector('.big')?.textContent === {json.dumps(text)}")
 
 
 async def shown_ids(tab: Tab) -> list[str]:

@@ -1,22 +1,16 @@
 """What a stranger does with `up` and a browser, and nothing else."""
 
-import json
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.pages.tab import Tab
+from tests.pages.tab import Tab, said
 from tests.stack.test_up import Up, up
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("node")]
 
 SIZE: Final = 3_000_000
-
-
-async def said(tab: Tab, text: str) -> None:
-    """Wait until the page to try uploads with says exactly that of the upload."""
-    await tab.is_so(f"document.querySelector('.big')?.textContent === {json.dumps(text)}")
 
 
 async def make_chatkitty(tab: Tab, stack: Up, choice: str) -> None:
