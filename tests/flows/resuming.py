@@ -2,11 +2,14 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from io import BytesIO
 from urllib.parse import urlsplit
 
-from tests.flows.client import Answer, Client
+from gateway.stack.probes import says
+from tests.flows.client import PATIENCE, Answer, Client
+from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL
 
 PATH = f"/v1/channels/{CHANNEL}/messages"
@@ -45,21 +48,41 @@ async def offset_of(client: Client, url: str) -> int:
     return int(answer.headers["Upload-Offset"])
 
 
-async def send_cut(client: Client, url: str, offset: int, data: bytes, announced: int) -> None:
-    """A PATCH that announces `announced` bytes, and is cut off after `data`."""
-    parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+@asynccontextmanager
+async def sending(
+    client: Client, path: str, offset: int, data: bytes, length: int
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A PATCH that announces `length` bytes and has sent `data`; its connection stays open."""
+    server = urlsplit(client.url)
+    reader, writer = await asyncio.open_connection(server.hostname, server.port)
     head = (
-        f"PATCH {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        f"PATCH {path} HTTP/1.1\r\nHost: {server.netloc}\r\n"
         f"Authorization: Bearer {client.token}\r\nUpload-Draft-Interop-Version: 8\r\n"
         f"Content-Type: application/partial-upload\r\nUpload-Complete: ?1\r\n"
-        f"Upload-Offset: {offset}\r\nContent-Length: {announced}\r\n\r\n"
+        f"Upload-Offset: {offset}\r\nContent-Length: {length}\r\n\r\n"
     )
     writer.write(head.encode() + data)
     await writer.drain()
-    writer.write_eof()
-    await reader.read()
-    writer.close()
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def send_cut(
+    gateway: Gateway, client: Client, path: str, offset: int, data: bytes, announced: int
+) -> None:
+    """A PATCH that announces `announced` bytes, and is cut off after `data`.
+
+    The gateway closes the connection as soon as it sees the cut. Only its log says when it has
+    handled what came before: until then, another request for the offset could come first.
+    """
+    known = gateway.log.stat().st_size
+    async with sending(client, path, offset, data, announced) as (_, writer):
+        writer.write_eof()
+        async with asyncio.timeout(PATIENCE):
+            while not says(gateway.log, known, f'"PATCH","path":"{path}"'):
+                await asyncio.sleep(0.02)
 
 
 FORM_TYPE = "multipart/form-data; boundary=----cut"

@@ -5,17 +5,16 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
-from gateway.stack.probes import says
 from gateway.stack.seaweedfs import SeaweedFS
 from tests.flows import files
-from tests.flows.client import PATIENCE, Client
+from tests.flows.client import Client
 from tests.flows.resuming import (
     DRAFT,
     TUS,
@@ -25,6 +24,8 @@ from tests.flows.resuming import (
     form_of,
     offset_of,
     patch,
+    send_cut,
+    sending,
     tus_patch,
 )
 from tests.flows.two_gateways import Pair, clients_of, two_gateways
@@ -60,27 +61,6 @@ def replicas(settings: dict[str, str], servers_dir: Path) -> Iterator[Pair]:
 async def clients(replicas: Pair) -> AsyncIterator[tuple[Client, Client]]:
     async with clients_of(replicas) as opened:
         yield opened
-
-
-@asynccontextmanager
-async def sending(
-    client: Client, path: str, offset: int, data: bytes, length: int
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A PATCH that announces `length` bytes and has sent `data`; its connection stays open."""
-    server = urlsplit(client.url)
-    reader, writer = await asyncio.open_connection(server.hostname, server.port)
-    head = (
-        f"PATCH {path} HTTP/1.1\r\nHost: {server.netloc}\r\n"
-        f"Authorization: Bearer {client.token}\r\nUpload-Draft-Interop-Version: 6\r\n"
-        f"Content-Type: application/partial-upload\r\nUpload-Complete: ?1\r\n"
-        f"Upload-Offset: {offset}\r\nContent-Length: {length}\r\n\r\n"
-    )
-    writer.write(head.encode() + data)
-    await writer.drain()
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
 
 
 async def path_of(client: Client, way: str = "file") -> str:
@@ -221,21 +201,11 @@ async def test_uploads_survive_random_cuts_and_kills(
         else:
             turn = chance.randrange(len(clients))
             piece = data[offset : offset + size]
-            known = replicas[turn].log.stat().st_size
-            async with sending(clients[turn], path, offset, piece, announced) as (_, writer):
-                writer.write_eof()
-                await ended(replicas[turn], known, path)  # otherwise it might not have begun
+            await send_cut(replicas[turn], clients[turn], path, offset, piece, announced)
             now = await offset_of(chance.choice(clients), path)
             assert now == offset + size
         offset, cuts = now, cuts + 1
     await assert_complete(clients[1], path, data)
-
-
-async def ended(gateway: Gateway, known: int, path: str) -> None:
-    """Wait until a PATCH of the path is logged, after the log's first `known` bytes."""
-    async with asyncio.timeout(PATIENCE):
-        while not says(gateway.log, known, f'"PATCH","path":"{path}"'):
-            await asyncio.sleep(0.02)
 
 
 async def _killed(

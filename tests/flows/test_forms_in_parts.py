@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -122,12 +123,13 @@ async def test_a_large_file_is_cut_in_its_parts(clients: tuple[Client, Client], 
 
 
 async def test_a_client_that_was_cut_continues_where_its_bytes_stopped(
-    clients: tuple[Client, Client],
+    gateways: Pair, clients: tuple[Client, Client]
 ) -> None:
     url = (await begin_form(clients[0])).headers["Location"]
     for end in (BEGIN - 3, BEGIN + 1000, END + 3):
         offset = await offset_of(clients[0], url)
-        await send_cut(clients[0], url, offset, FORM[offset:end], len(FORM) - offset)
+        piece, announced = FORM[offset:end], len(FORM) - offset
+        await send_cut(gateways[0], clients[0], urlsplit(url).path, offset, piece, announced)
         assert await offset_of(clients[0], url) == end
         assert await offset_of(clients[1], url.replace(clients[0].url, clients[1].url)) == end
     answer = await patch(clients[0], url, END + 3, FORM[END + 3 :], last=True)
