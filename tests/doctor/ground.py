@@ -64,8 +64,6 @@ class Case:
     says: str
     remedy: str
     broken: Break
-    slow: bool = False
-    """It needs a server of its own, or waits."""
 
     @property
     def looked_at(self) -> Part:

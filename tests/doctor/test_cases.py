@@ -54,16 +54,10 @@ async def _said(case: Case, ground: Ground) -> tuple[int, list[str]]:
 
 
 @pytest.mark.usefixtures("sandbox")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
-    [
-        pytest.param(
-            case,
-            id=f"{case.part}-{case.what.replace(' ', '-')}",
-            marks=[pytest.mark.slow] if case.slow else [],
-        )
-        for case in CASES
-    ],
+    [pytest.param(case, id=f"{case.part}-{case.what.replace(' ', '-')}") for case in CASES],
 )
 async def test_every_fault_is_reported_with_its_remedy(
     case: Case, environ: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest

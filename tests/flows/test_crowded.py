@@ -16,6 +16,8 @@ from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS, Sandbox
 from tests.servers.zygote import ForkedPart
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 20.0
 PATH = f"/v1/channels/{CHANNEL}/messages"
 AUTHORIZATION = f"Authorization: Bearer {TOKENS['alice']}"

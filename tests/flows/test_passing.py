@@ -25,7 +25,7 @@ from tests.servers.gateway import Gateway
 from tests.servers.metrics import PREFIX, scrape
 from tests.servers.sandbox import TOKENS
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 LOOK = head("/gateway/healthz", method="GET")
 MIB = 1024**2

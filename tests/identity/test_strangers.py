@@ -16,6 +16,8 @@ from tests.identity.door import PATH, eventually
 from tests.servers.fixtures import StartGateway
 from tests.servers.provider import Provider
 
+pytestmark = pytest.mark.slow
+
 INTROSPECT = "/introspect"
 MALLORY, CAROL = "203.0.113.66", "203.0.113.7"
 """Addresses, as a balancer reports them."""

@@ -36,7 +36,6 @@ AGREEMENT: Final = [
         "worker … runs with another GATEWAY_SECRET_KEY than these settings",
         _ALL_THE_SAME,
         running_with(SECRET_KEY=Fernet.generate_key().decode()),
-        slow=True,
     ),
     Case(
         "two buckets",
@@ -44,6 +43,5 @@ AGREEMENT: Final = [
         "worker … runs with another GATEWAY_S3_BUCKET than these settings",
         _ALL_THE_SAME,
         running_with(S3_BUCKET="another"),
-        slow=True,
     ),
 ]

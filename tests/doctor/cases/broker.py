@@ -97,7 +97,6 @@ BROKER: Final = [
         "check GATEWAY_BROKER_URL, in which both are percent-encoded (guest may log in from"
         " RabbitMQ's own machine only)",
         rabbitmq_url("guest:guest", "guest:wrong"),
-        slow=True,
     ),
     Case(
         "RabbitMQ, with a wrong virtual host",
@@ -106,7 +105,6 @@ BROKER: Final = [
         "create it (rabbitmqctl add_vhost), or change the path of GATEWAY_BROKER_URL (the virtual"
         " host / is written %2F)",
         rabbitmq_url("%2F", "elsewhere"),
-        slow=True,
     ),
     Case(
         "RabbitMQ with existing queues of another type",
@@ -116,7 +114,6 @@ BROKER: Final = [
         " (rabbitmqctl delete_queue -p … uploads.inspect); the sweeper resumes the uploads with"
         " tasks in it",
         queues_of_another_type,
-        slow=True,
     ),
     Case(
         "RabbitMQ with existing queues that have other arguments",
@@ -124,7 +121,6 @@ BROKER: Final = [
         "queue 'uploads.inspect' exists with another x-max-length in the virtual host …",
         "delete it, or give the gateway a virtual host of its own",
         queues_with_other_arguments,
-        slow=True,
     ),
     Case(
         "RabbitMQ, with an alarm for memory or disk",
@@ -132,7 +128,6 @@ BROKER: Final = [
         "RabbitMQ does not answer, because it has an alarm for memory or disk, or hangs",
         "check its alarms (rabbitmqctl status), free memory or disk, or restart it",
         rabbitmq_with_an_alarm,
-        slow=True,
     ),
     Case(
         "RabbitMQ with a user who may not enter the virtual host",
@@ -140,7 +135,6 @@ BROKER: Final = [
         "RabbitMQ does not let stranger into the virtual host /",
         "rabbitmqctl set_permissions -p / stranger …",
         rabbitmq_user("stranger"),
-        slow=True,
     ),
     Case(
         "RabbitMQ with a user who may not configure",
@@ -148,7 +142,6 @@ BROKER: Final = [
         "RabbitMQ does not let clerk use queue 'uploads.probe.…'",
         "rabbitmqctl set_permissions -p / clerk …",
         rabbitmq_user("clerk", "^$", ".*", ".*"),
-        slow=True,
     ),
     Case(
         "RabbitMQ with a user who may not write",
@@ -156,7 +149,6 @@ BROKER: Final = [
         "RabbitMQ does not let reader use exchange 'amq.default'",
         "rabbitmqctl set_permissions -p / reader …",
         rabbitmq_user("reader", ".*", "^$", ".*"),
-        slow=True,
     ),
     Case(
         "RabbitMQ with a user who may not read",
@@ -164,7 +156,6 @@ BROKER: Final = [
         "RabbitMQ does not let writer use queue 'uploads.probe.…'",
         "rabbitmqctl set_permissions -p / writer …",
         rabbitmq_user("writer", ".*", ".*", "^$"),
-        slow=True,
     ),
     Case(
         "another application's Celery in the same database",

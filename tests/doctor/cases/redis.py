@@ -103,7 +103,6 @@ REDIS: Final = [
         "restart it if it hangs, allow this machine to connect to it, or correct GATEWAY_REDIS_URL"
         " (host, port, TLS or not)",
         frozen_redis,
-        slow=True,
     ),
     Case(
         "something else in its place",
@@ -197,7 +196,6 @@ REDIS: Final = [
         "restart it if it hangs, allow this machine to connect to it, or correct GATEWAY_REDIS_URL"
         " (host, port, TLS or not)",
         redis_url("rediss://{}/0"),
-        slow=True,
     ),
     Case(
         "redis:// to a port with TLS",

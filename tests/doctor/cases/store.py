@@ -81,7 +81,6 @@ STORE: Final = [
         "nothing listens at the address of the store",
         "start it, or correct GATEWAY_S3_ENDPOINT_URL",
         settings(S3_ENDPOINT_URL=f"http://{NOWHERE}"),
-        slow=True,
     ),
     Case(
         "a misspelt host",
@@ -89,7 +88,6 @@ STORE: Final = [
         "the host name of the store cannot be resolved",
         "correct GATEWAY_S3_ENDPOINT_URL, or fix DNS",
         settings(S3_ENDPOINT_URL="http://store.invalid"),
-        slow=True,
     ),
     Case(
         "it hangs, or a firewall drops packets",
@@ -98,7 +96,6 @@ STORE: Final = [
         "restart it if it hangs, allow this machine to connect to it, or correct"
         " GATEWAY_S3_ENDPOINT_URL (host, port, TLS or not)",
         frozen_store,
-        slow=True,
     ),
     Case(
         "a website in its place",
@@ -113,7 +110,6 @@ STORE: Final = [
         "the store does not speak TLS, or only another version of it",
         "correct the scheme and the port in GATEWAY_S3_ENDPOINT_URL",
         store_by_tls_to_http,
-        slow=True,
     ),
     Case(
         "http:// to a port with TLS",
@@ -121,7 +117,6 @@ STORE: Final = [
         "the store breaks connections without an answer",
         "correct the scheme (TLS or not) and the port in GATEWAY_S3_ENDPOINT_URL",
         store_by_http_to_tls,
-        slow=True,
     ),
     Case(
         "a certificate of an unknown authority",
@@ -130,7 +125,6 @@ STORE: Final = [
         "name the file of its CA in AWS_CA_BUNDLE, and use the certificate's host name in"
         " GATEWAY_S3_ENDPOINT_URL",
         store_behind_tls,
-        slow=True,
     ),
     Case(
         "a wrong access key",
@@ -193,7 +187,6 @@ STORE: Final = [
         "the store answered InternalError",
         "look into the store's log, and make room if its disk is full",
         store_answers(b"^(PUT|POST) ", b"500 Internal Server Error", "InternalError"),
-        slow=True,
     ),
     Case(
         "it is overloaded",
@@ -201,7 +194,6 @@ STORE: Final = [
         "the store answered SlowDown",
         "the store is overloaded: try again, and raise its limits",
         store_answers(b"^(PUT|POST) ", b"503 Slow Down", "SlowDown"),
-        slow=True,
     ),
     Case(
         "no conditional writes",
@@ -246,6 +238,5 @@ STORE: Final = [
         "the store answered RequestTimeTooSkewed",
         "set the clock of this machine by NTP",
         settings(CLOCK_OFF_BY="1200"),
-        slow=True,
     ),
 ]

@@ -25,6 +25,8 @@ from workers.libmagic.process import (
     NoAnswer,
 )
 
+pytestmark = pytest.mark.slow
+
 POISONABLE = (*COMMAND[:-1], "tests.servers.poisonable_libmagic")
 POISONS = [poison.CRASHES, poison.HANGS, poison.EATS]
 

@@ -17,6 +17,8 @@ from tests.servers.gateway import Gateway, start_worker
 from tests.servers.sandbox import CHANNEL, THREAD, TOKENS
 from tests.servers.zygote import ForkedPart
 
+pytestmark = pytest.mark.slow
+
 PATH = f"/v1/channels/{CHANNEL}/messages"
 THREAD_PATH = f"/v1/threads/{THREAD}/messages"
 ROUTES = """
