@@ -12,11 +12,10 @@ from botocore.hooks import first_non_none_response
 
 from gateway.internals.aiobotocore import http_session_of, resolve_endpoint
 from gateway.store.direct import failures
+from gateway.store.direct.body import Body
 from gateway.store.direct.signing import NO_CORRECTION, Signer
 
 if TYPE_CHECKING:
-    from io import BytesIO
-
     from aiobotocore.credentials import AioCredentials
     from botocore.model import OperationModel
     from types_aiobotocore_s3 import S3Client
@@ -157,8 +156,9 @@ class Exchange:
         if request.length is not None:
             made.headers["Content-Length"] = str(request.length)
         streamed = request.operation == _READ_BY_CALLER
+        body = cast(Any, _payload(request))  # botocore passes it on to aiohttp
         return AWSPreparedRequest(
-            request.method, call["url"], made.headers, _payload(request), stream_output=streamed
+            request.method, call["url"], made.headers, body, stream_output=streamed
         )
 
     async def _failure_in(
@@ -214,11 +214,13 @@ class Exchange:
         return delay
 
 
-def _payload(request: Request) -> bytes | BytesIO | None:
+def _payload(request: Request) -> bytes | Body | None:
     """The body in the form that costs aiohttp the least work."""
-    if request.body is not None and request.body.getbuffer().nbytes <= _AT_ONCE:
+    if request.body is None:
+        return None
+    if request.body.getbuffer().nbytes <= _AT_ONCE:
         return request.body.getvalue()
-    return request.body
+    return Body(request.body)
 
 
 def _operation(client: S3Client, name: str) -> OperationModel:
