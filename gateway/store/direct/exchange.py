@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.hooks import first_non_none_response
+from yarl import URL
 
 from gateway.internals.aiobotocore import http_session_of, resolve_endpoint
 from gateway.store.direct import failures
@@ -38,6 +39,11 @@ class Endpoint(NamedTuple):
 
     url: str
     context: dict[str, Any]
+
+    @property
+    def host(self) -> str:
+        """The Host of requests to it (RFC 9112 section 3.2)."""
+        return URL(self.url).host_port_subcomponent or ""
 
     @property
     def signature(self) -> str:
@@ -149,6 +155,8 @@ class Exchange:
     ) -> AWSPreparedRequest:
         made = AWSRequest(request.method, call["url"], request.headers, request.body)
         made.headers["User-Agent"] = self._user_agent
+        # Else the signer derives it from the URL: a third of its time.
+        made.headers["Host"] = self._endpoint.host
         made.context["client_config"] = self._client.meta.config
         frozen = await self._credentials.get_frozen_credentials() if self._credentials else None
         signing = call["context"]["signing"]
