@@ -25,6 +25,9 @@ SETTLE = 3.0
 IDLE = 5.0
 """Seconds for which idle parts are measured."""
 
+_POLL_SECONDS = 0.25
+"""How often a worker is asked for its metrics, which costs it some milliseconds each time."""
+
 _START_SECONDS = 90.0
 _STOP_SECONDS = 60.0
 _TOLD = '{"gateway"'
@@ -105,7 +108,7 @@ class Deployment:
         run_load(self.url, load, self.token)
         for name, count in zip(self._awaited, done, strict=True):
             while self._counted(name) < count + load.uploads:
-                time.sleep(0.05)
+                time.sleep(_POLL_SECONDS)
         return self.usage() - before
 
     def ended(self) -> int:
