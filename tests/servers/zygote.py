@@ -5,6 +5,7 @@ environment and log. It only saves a second of imports and of reading S3's descr
 """
 
 import asyncio
+import atexit
 import ctypes
 import importlib
 import json
@@ -63,6 +64,11 @@ class Zygote:
             text=True,
             env={**os.environ, **dict(kind.environ)},
         )
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        with self._process:  # closes its standard input, and waits
+            pass
 
     @classmethod
     def get(cls, kind: Kind = _USUAL) -> "Zygote":

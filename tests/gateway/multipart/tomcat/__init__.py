@@ -25,7 +25,11 @@ class Tomcat:
     def __init__(self, java: str) -> None:
         command = [java, *_FLAGS, "-cp", str(_JAR), str(_SOURCE)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        atexit.register(self._process.kill)
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        with self._process:
+            self._process.kill()
 
     def read(self, body: bytes, content_type: str, charset: str = "utf-8") -> Reading | None:
         """The parts of a form, or None where Tomcat refuses it.
