@@ -123,11 +123,12 @@ class TaskQueue:
         # Not kombu's own pool, which the whole process shares: this one can be closed.
         self._connections = self._app.connection_for_write().Pool(_CONNECTIONS)
         self._given: deque[tuple[str, str]] = deque()
+        self._given_alone: deque[tuple[str, str]] = deque()
         self._gatherer = Gatherer(gatherings)
         self._offers: dict[tuple[str, str], str] = {}
         self._changed = threading.Condition()
         self._wakes_at = -math.inf
-        """When the thread reads `_given` again; it also does so before it sleeps."""
+        """When the thread reads what it was given again; it also does so before it sleeps."""
         self._closing = False
         self._takes = True
         self._thread = threading.Thread(target=self._send_all, name="task-queue", daemon=True)
@@ -139,17 +140,25 @@ class TaskQueue:
         `offer`: the sealed record of the upload, for a task that takes them.
         """
         if len(self._given) >= _CAPACITY:
-            LOST_MESSAGES.add()
-            log.warning("queue.full", task=name, upload_id=upload_id)
+            _drop(name, upload_id)
             return
         if offer is not None:
             self._offers[name, upload_id] = offer
         self._given.append((name, upload_id))
         # Read only now: the thread sets `_wakes_at` before it reads `_given`.
         if self._gatherer.due_of(name) < self._wakes_at:
-            with self._changed:
-                self._wakes_at = -math.inf
-                self._changed.notify()
+            self._wake()
+
+    def send_alone(self, name: str, upload_id: str) -> None:
+        """Like `send`, in a message that has no other upload, whatever the task. Never blocks.
+
+        If the upload kills the process that handles the message, it delays no other one.
+        """
+        if len(self._given_alone) >= _CAPACITY:
+            _drop(name, upload_id)
+            return
+        self._given_alone.append((name, upload_id))
+        self._wake()
 
     def depth(self) -> int:
         """How many messages wait for a worker. Blocks; raises QueueUnavailable."""
@@ -228,6 +237,11 @@ class TaskQueue:
             self._changed.notify()
         self._thread.join(patience)
 
+    def _wake(self) -> None:
+        with self._changed:
+            self._wakes_at = -math.inf
+            self._changed.notify()
+
     def _send_all(self) -> None:
         while messages := self._wait():
             for message in messages:
@@ -241,6 +255,8 @@ class TaskQueue:
                 self._wakes_at = math.inf
                 for _ in range(len(self._given)):
                     self._gatherer.add(*self._given.popleft())
+                for _ in range(len(self._given_alone)):
+                    self._gatherer.add_alone(*self._given_alone.popleft())
                 now, due = time.monotonic(), self._gatherer.due()
                 if due <= now or self._closing:
                     self._wakes_at = -math.inf
@@ -313,6 +329,11 @@ class TaskQueue:
         if taken is not self._takes:
             self._takes = taken
             BROKER_REFUSES.set(to=0.0 if taken else 1.0)
+
+
+def _drop(name: str, upload_id: str) -> None:
+    LOST_MESSAGES.add()
+    log.warning("queue.full", task=name, upload_id=upload_id)
 
 
 def _shown(ids: object) -> str:

@@ -36,11 +36,17 @@ class Gatherer:
         """Tasks of any other name are due at once, each in a message of its own."""
         self._gatherings = gatherings
         self._waiting: dict[str, list[str]] = {}
+        self._alone: list[Message] = []
         self._taken_at: dict[str, float] = {}
 
     def add(self, name: str, upload_id: str) -> None:
         """Have the task wait until it is due."""
         self._waiting.setdefault(name, []).append(upload_id)
+
+    def add_alone(self, name: str, upload_id: str) -> None:
+        """Have the task sent at once, in a message that it shares with no other."""
+        ids = [upload_id] if name in self._gatherings else upload_id
+        self._alone.append(Message(name, ids))
 
     def due_of(self, name: str) -> float:
         """When the next task with that name is due. Any thread may ask."""
@@ -49,12 +55,14 @@ class Gatherer:
 
     def due(self) -> float:
         """When the next task is due; infinity if none waits."""
+        if self._alone:
+            return -math.inf
         return min(map(self.due_of, self._waiting), default=math.inf)
 
     def take(self, now: float, *, all_of_them: bool = False) -> list[Message]:
         """The messages that are due; with `all_of_them`, also those that are not due yet."""
         due = [name for name in self._waiting if all_of_them or self.due_of(name) <= now]
-        messages: list[Message] = []
+        messages, self._alone = self._alone, []
         for name in due:
             self._taken_at[name] = now
             messages += _messages(name, self._waiting.pop(name), self._gatherings.get(name))

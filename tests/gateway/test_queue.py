@@ -83,6 +83,21 @@ def test_a_task_that_a_client_waits_for_has_its_own_message(
     assert sorted(messages(broker), key=str) == [("many", ["a"]), ("one", "b"), ("one", "c")]
 
 
+def test_a_task_that_is_sent_alone_shares_no_message(own_redis_url: str, broker: Redis) -> None:
+    queue = TaskQueue(own_redis_url, {"many": Gathering(seconds=60, largest=LARGEST)})
+    ids = [f"upload-{number}" for number in range(5)]
+    for upload_id in ids:
+        queue.send("many", f"with-{upload_id}")
+        queue.send_alone("many", upload_id)
+    queue.send_alone("one", "a")
+    deadline = time.monotonic() + 30
+    while sum(sent[1] in [*([each] for each in ids), "a"] for sent in messages(broker)) < 6:
+        assert time.monotonic() < deadline  # none of them waits for the others
+        time.sleep(0.01)
+    queue.close()
+    assert sum(len(group) for name, group in messages(broker) if name == "many") == 10
+
+
 def test_an_offer_goes_with_its_own_task_and_only_once(own_redis_url: str, broker: Redis) -> None:
     queue = TaskQueue(own_redis_url, GATHERINGS)
     queue.send("many", "a", "sealed a")

@@ -149,23 +149,33 @@ async def test_a_step_that_failed_is_tried_again(services: WorkerServices) -> No
     assert await services.backends.redis.zrange(keys.DUE, 0, -1) == [b"uploads.resume:a"]
 
 
-async def test_of_many_that_die_together_each_is_tried_by_itself(services: WorkerServices) -> None:
+@pytest.mark.parametrize(
+    ("step", "again"),
+    [
+        (Step.INSPECT, Step.RESUME),
+        (Step.AUDIT, Step.RESUME),
+        (Step.NOTIFY, Step.NOTIFY),  # whose tasks share messages, too
+    ],
+)
+async def test_of_many_that_die_together_each_is_tried_by_itself(
+    services: WorkerServices, step: Step, again: Step
+) -> None:
     done: list[str] = []
 
     async def work(upload_id: str, _: WorkerServices) -> None:
         done.append(upload_id)
 
     ids = [f"id-{number}" for number in range(20)]
-    await poison.several(Step.AUDIT, ids, work)(services)
+    await poison.several(step, ids, work)(services)
     assert sorted(done) == sorted(ids)
     died, others = ids[:12], ids[12:]
     for upload_id in died:  # their worker was killed
         await services.backends.redis.incr(keys.tries(upload_id))
     done.clear()
-    await poison.several(Step.AUDIT, ids, work)(services)
+    await poison.several(step, ids, work)(services)
     assert sorted(done) == sorted(others)
     services.backends.queue.close()
-    assert await services.backends.redis.llen(Step.RESUME) == len(died)
+    assert await services.backends.redis.llen(again) == len(died)
     assert {await tries(services, upload_id) for upload_id in died} == {1}
     assert {await tries(services, upload_id) for upload_id in others} == {0}
 

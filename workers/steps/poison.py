@@ -94,7 +94,7 @@ def several(step: Step, upload_ids: Sequence[str], work: StepWork) -> Work:
             await _alone(step, ids[0], work, services)
             return
         for upload_id in suspects:
-            services.backends.queue.send(_again(step), upload_id)
+            services.backends.queue.send_alone(_again(step), upload_id)
         await _together(step, fresh, work, services)
 
     return guarded

@@ -65,3 +65,29 @@ def test_the_first_task_is_due_at_once_and_the_next_ones_together() -> None:
     assert gatherer.take(10.0) == [("alone", "x"), ("alone", "y")]
     assert gatherer.due() == 10.0 + GATHERINGS["soon"].seconds
     assert Counter(len(message.ids) for message in gatherer.take(10.005)) == {8: 1, 2: 1}
+
+
+@given(st.lists(st.tuples(NAMES, st.booleans())))
+def test_a_task_by_itself_is_due_at_once_and_shares_no_message(
+    added: list[tuple[str, bool]],
+) -> None:
+    gatherer = Gatherer(GATHERINGS)
+    for name in GATHERINGS:
+        gatherer.add(name, "first")
+    gatherer.take(0.0)  # from here on those that share messages wait
+    alone: list[Message] = []
+    for number, (name, is_alone) in enumerate(added):
+        if is_alone:
+            gatherer.add_alone(name, f"{number}")
+            alone.append(Message(name, [f"{number}"] if name in GATHERINGS else f"{number}"))
+            assert gatherer.due() < 0.0
+        else:
+            gatherer.add(name, f"{number}")
+    taken = gatherer.take(0.0)
+    assert taken[: len(alone)] == alone
+    assert {message.name for message in taken[len(alone) :]} <= {"alone"}
+    rest = [each for message in gatherer.take(1.0) for each in ids_of(message)]
+    waiting = [
+        str(n) for n, (name, is_alone) in enumerate(added) if not is_alone and name != "alone"
+    ]
+    assert sorted(rest) == sorted(waiting)
