@@ -6,7 +6,7 @@ has passed, and share messages.
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 
 class Gathering(NamedTuple):
@@ -26,9 +26,6 @@ class Message(NamedTuple):
     ids: str | list[str]
 
 
-_BY_ITSELF: Final = Gathering(seconds=0.0, largest=1)
-
-
 class Gatherer:
     """Tasks that wait to be sent, in the order in which they were added."""
 
@@ -37,7 +34,7 @@ class Gatherer:
         self._gatherings = gatherings
         self._waiting: dict[str, list[str]] = {}
         self._alone: list[Message] = []
-        self._taken_at: dict[str, float] = {}
+        self._due_at: dict[str, float] = {}
 
     def add(self, name: str, upload_id: str) -> None:
         """Have the task wait until it is due."""
@@ -50,8 +47,7 @@ class Gatherer:
 
     def due_of(self, name: str) -> float:
         """When the next task with that name is due. Any thread may ask."""
-        taken_at = self._taken_at.get(name, -math.inf)
-        return taken_at + self._gatherings.get(name, _BY_ITSELF).seconds
+        return self._due_at.get(name, -math.inf)
 
     def due(self) -> float:
         """When the next task is due; infinity if none waits."""
@@ -64,8 +60,10 @@ class Gatherer:
         due = [name for name in self._waiting if all_of_them or self.due_of(name) <= now]
         messages, self._alone = self._alone, []
         for name in due:
-            self._taken_at[name] = now
-            messages += _messages(name, self._waiting.pop(name), self._gatherings.get(name))
+            gathering = self._gatherings.get(name)
+            if gathering is not None:
+                self._due_at[name] = now + gathering.seconds
+            messages += _messages(name, self._waiting.pop(name), gathering)
         return messages
 
 

@@ -77,6 +77,11 @@ def may_act(method: str) -> bool:
     return method not in _SAFE
 
 
+def plain_fault(status: int, headers: CIMultiDictProxy[str]) -> str | None:
+    """The result of `answer_fault` for an answer that is plain (see `plain_answer`)."""
+    return NOT_HTTP if status not in _STATUSES or " " in "".join(headers) else None
+
+
 def answer_fault(
     status: int, headers: CIMultiDictProxy[str], *, switches: bool = False
 ) -> str | None:
@@ -89,11 +94,11 @@ def answer_fault(
     length too large to count). Section 5.1: no blank follows a header's name. aiohttp's compiled
     parser takes it, but only for the headers that frame an answer, and obeys these.
     """
-    if " " in "".join(headers):
-        return NOT_HTTP
+    if (fault := plain_fault(status, headers)) is not None:
+        return fault
     if status == SWITCHING and not (switches and headers.get("Upgrade", "").lower() == "websocket"):
         return "ChatKitty switched to another protocol"
-    if status not in _STATUSES or not has_fit_length(headers):
+    if not has_fit_length(headers):
         return NOT_HTTP
     if hdrs.TRANSFER_ENCODING in headers:
         codings = [each.lower() for each in headers.getall(hdrs.TRANSFER_ENCODING)]

@@ -85,11 +85,13 @@ def plain_answer(
     if len(messages) != 1:
         return None
     head, _ = messages[0]
-    if head.chunked or head.code < _FINAL or head.code in _NO_BODY:
+    headers = head.headers
+    if hdrs.TRANSFER_ENCODING in headers or head.code < _FINAL or head.code in _NO_BODY:
         return None
-    length = head.headers.get(hdrs.CONTENT_LENGTH)
     # As text, since Python refuses to read thousands of leading zeros.
-    return (head, data[end:]) if length == str(len(data) - end) else None
+    if headers.get(hdrs.CONTENT_LENGTH) != str(len(data) - end):
+        return None
+    return head, data[end:]
 
 
 def read_rest(transport: asyncio.BaseTransport, receive: Callable[[bytes], None]) -> None:

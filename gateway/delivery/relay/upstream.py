@@ -16,7 +16,13 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMessage
 from yarl import URL
 
-from gateway.delivery.forward import CONNECT_SECONDS, NOT_HTTP, UNREACHABLE, answer_fault
+from gateway.delivery.forward import (
+    CONNECT_SECONDS,
+    NOT_HTTP,
+    UNREACHABLE,
+    answer_fault,
+    plain_fault,
+)
 from gateway.delivery.relay.parties import Carried, Streamed
 from gateway.dial import dial
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
@@ -199,7 +205,7 @@ class UpstreamConnection(BaseProtocol):
             self._heads = self._parser_of(bodiless=True)
             return False
         head, body = answer
-        if (fault := answer_fault(head.code, head.headers)) is not None:
+        if (fault := plain_fault(head.code, head.headers)) is not None:
             self._break(fault)
             return True
         self._plain = True

@@ -40,7 +40,8 @@ def opening_of(
     """
     answered = head.headers
     lines, length = list(passed[0]), passed[1]
-    if head.code in _NO_BODY and length is not None:  # RFC 9110 section 8.6
+    bodiless = head.code in _NO_BODY
+    if bodiless and length is not None:  # RFC 9110 section 8.6
         lines = [line for line in lines if line[0].lower() != _LENGTH]
     if hdrs.SERVER not in answered:
         lines.append((b"Server", _SERVER))
@@ -48,7 +49,7 @@ def opening_of(
         lines.append((b"Date", _date(int(now))))
     lines += own
     chunked = False
-    if head.code not in _NO_BODY and method != _HEAD:
+    if not bodiless and method != _HEAD:
         if length != "0" and hdrs.CONTENT_TYPE not in answered:
             lines.append((b"Content-Type", b"application/octet-stream"))
         if length is None:
