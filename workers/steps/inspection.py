@@ -31,7 +31,7 @@ from gateway.uploads.record import FILE_CORRUPT, FILE_LOST, Fault, File, State, 
 from workers.runtime import WorkerServices
 from workers.sniff import WHOLE_BYTES
 from workers.steps.ending import carry_out, conclude
-from workers.steps.opening import open_upload
+from workers.steps.opening import open_hosted
 from workers.steps.registration import register_entry
 
 log = get_logger(__name__)
@@ -46,7 +46,7 @@ _OFFER_SECONDS: Final = 0.5
 
 async def inspect(upload_id: str, services: WorkerServices) -> None:
     """Inspect a stored upload; one that passes, or has passed before, is registered at once."""
-    entry = await open_upload(upload_id, services)
+    entry = await open_hosted(upload_id, services)
     if entry is not None:
         await inspect_entry(entry, services)
 

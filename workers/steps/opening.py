@@ -3,6 +3,7 @@
 The step's span also joins the upload's trace.
 """
 
+from gateway.errors import ObjectNotFound
 from gateway.records.bucket import Entry
 from gateway.telemetry import bind_ids
 from gateway.tracing import join
@@ -15,6 +16,19 @@ async def open_upload(upload_id: str, services: WorkerServices) -> Entry | None:
     entry = await services.backends.ledger.open(upload_id)
     if entry is not None:
         _join(entry.upload)
+    return entry
+
+
+async def open_hosted(upload_id: str, services: WorkerServices) -> Entry | None:
+    """The record of a hosted upload, which is never in Redis; None if it is not pending.
+
+    Raises what the ledger raises.
+    """
+    try:
+        entry = await services.backends.ledger.open_kept(upload_id)
+    except ObjectNotFound:
+        return None
+    _join(entry.upload)
     return entry
 
 

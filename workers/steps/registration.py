@@ -35,7 +35,7 @@ from gateway.upstream.reconcile import find_registered
 from gateway.upstream.reference import ExternalFile, reference_body
 from workers.runtime import WorkerServices
 from workers.steps.ending import carry_out, conclude, end
-from workers.steps.opening import open_upload
+from workers.steps.opening import open_hosted
 from workers.steps.schedule import later
 
 log = get_logger(__name__)
@@ -48,7 +48,7 @@ _SPREAD = 10.0
 
 async def register(upload_id: str, services: WorkerServices) -> None:
     """Register an inspected upload, or find out that it is registered."""
-    entry = await open_upload(upload_id, services)
+    entry = await open_hosted(upload_id, services)
     if entry is not None and entry.upload.state is State.INSPECTED:
         await register_entry(entry, services, written=True)
 
