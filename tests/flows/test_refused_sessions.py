@@ -17,6 +17,7 @@ from tests.flows.resuming import CONTENT, DRAFT, PATH, TUS, begin, create, patch
 from tests.servers.gateway import Gateway, start_worker
 from tests.servers.metrics import until
 from tests.servers.sandbox import TOKENS
+from tests.servers.zygote import ForkedPart
 
 LIMIT = 1024**2
 UNKNOWN = "/gateway/uploads/0199f0c2-0000-7000-8000-000000000000"
@@ -34,9 +35,15 @@ def settings(environ: dict[str, str], module_redis_url: str) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def worker(settings: dict[str, str], servers_dir: Path) -> Iterator[ForkedPart]:
+    with start_worker(settings, servers_dir) as part:
+        yield part
+
+
 @pytest.fixture(scope="module")
 def gateway(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
-    with start_worker(settings, servers_dir), Gateway.start(settings, servers_dir) as gateway:
+    with Gateway.start(settings, servers_dir) as gateway:
         yield gateway
 
 
