@@ -17,10 +17,13 @@ class Preference:
 def preference(values: Sequence[str], default_wait: float) -> Preference:
     """What the client prefers; anything unknown or malformed is ignored, as the RFC asks.
 
-    `wait=N` sets the limit; `respond-async` alone asks for the 202 at once (section 4.1);
-    with `wait`, for the 202 after that time (section 4.3).
+    Of a preference that is named several times, the first counts (section 2). `wait=N` sets the
+    limit; `respond-async` alone asks for the 202 at once (section 4.1); with `wait`, for the 202
+    after that time (section 4.3).
     """
-    wanted = dict(_parse(item) for value in values for item in value.split(","))
+    wanted: dict[str, str] = {}
+    for item in ",".join(values).split(","):
+        wanted.setdefault(*_parse(item))
     wait = wanted.get("wait", "")
     if wait.isascii() and wait.isdigit():
         seconds = min(float(wait), LONGEST_WAIT)

@@ -20,6 +20,9 @@ from gateway.server.fields.prefer import LONGEST_WAIT, Preference, preference
         (["return=minimal; foo=bar"], Preference(25.0, None)),
         (["wait=5;why=because"], Preference(5.0, "wait=5")),
         (["", ",,=,"], Preference(25.0, None)),
+        (["wait=1, wait=6"], Preference(1.0, "wait=1")),
+        (["wait=6", "WAIT=1"], Preference(6.0, "wait=6")),
+        (["wait=soon", "wait=6"], Preference(25.0, None)),
     ],
 )
 def test_a_client_prefers_how_long_it_waits(values: list[str], expected: Preference) -> None:
