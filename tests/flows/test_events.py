@@ -197,6 +197,10 @@ async def test_listeners_above_the_limit_are_refused(
             etag = (await seen(client, uploaded.upload_id)).headers["ETag"]
             polled = await seen(client, uploaded.upload_id, If_None_Match=etag, Prefer="wait=25")
             assert polled.status in (429, 503)
+            version = str(len((await client.end_of(uploaded.upload_id))["history"]))
+            path = f"/gateway/uploads/{uploaded.upload_id}/events"
+            over = await client.request("GET", path, headers={"Last-Event-ID": version})
+            assert (over.status, over.body) == (204, b"")  # it needs no place
             assert (await scrape(gateway.admin_url)).value("listeners", kind="stream") == 2
 
 

@@ -132,14 +132,16 @@ async def stream_upload(request: web.Request) -> web.StreamResponse:
     subject, upload_id = principal.subject, id_in_path(request)
     bind_ids(upload_id=upload_id)
     look = partial(see, services, subject, upload_id)
+    known = request.headers.get("Last-Event-ID")
+    if known is not None:  # before it needs a place, or it would come back for one
+        seen = await look()
+        if seen.is_end and known == seen.version:
+            return web.Response(status=204)
     with (
         services.listeners.hold(subject, STREAM),
         services.changes.watch(subject, upload_id) as watching,
     ):
         seen = await look()
-        known = request.headers.get("Last-Event-ID")
-        if seen.is_end and known == seen.version:
-            return web.Response(status=204)
         stream = Stream(request, principal)
         with suppress(_Over):
             await stream.open()
