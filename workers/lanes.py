@@ -53,7 +53,14 @@ class Tried:
 
 
 class Stopped(Exception):
-    """The endpoint has answered 410: it gets no more messages."""
+    """The endpoint has answered 410: it gets no more messages.
+
+    `answered`: to this message, which it has got; else to another one.
+    """
+
+    def __init__(self, *, answered: bool) -> None:
+        super().__init__()
+        self.answered = answered
 
 
 class Busy(Exception):
@@ -100,7 +107,7 @@ class Lane:
     async def send(self, message_id: str, body: bytes) -> Tried:
         """Send a message. Raises Stopped, Busy."""
         if await self._is_stopped():
-            raise Stopped
+            raise Stopped(answered=False)
         if self._places.locked():
             raise Busy(_FULL_SECONDS)
         async with self._places:
@@ -119,7 +126,7 @@ class Lane:
             WEBHOOK_DELIVERIES.add(name, "gone")
             await self._breaker.succeeded()
             await self._stop()
-            raise Stopped
+            raise Stopped(answered=True)
         asked = retry_after_seconds(report.retry_after, datetime.now(UTC))
         away = await self._breaker.failed(asked)
         WEBHOOK_DELIVERIES.add(name, "failed")

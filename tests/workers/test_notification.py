@@ -273,13 +273,17 @@ async def test_a_receiver_that_is_down_costs_few_attempts(
 
 
 async def test_an_endpoint_that_is_gone_is_sent_nothing_more(
-    services: WorkerServices, receiver: Receiver
+    services: WorkerServices, receiver: Receiver, own_environ: dict[str, str]
 ) -> None:
     receiver.answer = status(410)
     for upload in [await failed(services) for _ in range(3)]:
         await notify(message_of(upload).name, services)
     assert len(receiver.received) == 1
     assert len(await dead(services)) == 3
+    listed = await asyncio.to_thread(operator, own_environ, "list", "--json")
+    rows = [json.loads(line) for line in listed.stdout.splitlines()]
+    told = [(row["attempts"], row["status"]) for row in rows]
+    assert sorted(told, key=str) == [(0, None), (0, None), (1, 410)]
     async with open_lanes(services.backends) as lanes:  # of another worker
         other = WorkerServices(services.backends, services.sniffer, services.due, lanes=lanes)
         await notify(message_of(await failed(services)).name, other)

@@ -47,6 +47,8 @@ _MOMENT = 1.0
 _WRITES = 5
 """How often progress is written, if other tasks write it at the same time."""
 
+_GONE = 410
+
 
 async def notify(name: str, services: WorkerServices) -> None:
     """Send the message of that name to the endpoints at which it is due, if it is in the outbox."""
@@ -179,8 +181,8 @@ class _Round:
         lane = self._services.lanes[name]
         try:
             tried = await lane.send(self._message.id, self._body(lane))
-        except Stopped:
-            gone = replace(before, status=410, detail="the endpoint has answered 410")
+        except Stopped as stopped:
+            gone = _gone(before, answered=stopped.answered)
             return self._dead(name, gone)._replace(stopped=lane.endpoint.url)
         except Busy as busy:
             if pause_after(0, self._waited, 0.0, 0.0) is None:
@@ -219,3 +221,10 @@ class _Round:
             detail=standing.detail,
         )
         return _Outcome(replace(standing, over=Over.DEAD))
+
+
+def _gone(before: Standing, *, answered: bool) -> Standing:
+    """A message after its endpoint has `answered` 410 to it, or else to another one."""
+    if answered:
+        return replace(before, attempts=before.attempts + 1, status=_GONE, detail="")
+    return replace(before, detail="the endpoint has answered 410 to another message")
