@@ -1,8 +1,6 @@
 """The brokers that faults strike: a pair of Valkeys behind one address, and a RabbitMQ."""
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -13,6 +11,7 @@ from redis import Redis
 
 from chaos.brokers.faults import Fault, Kind
 from chaos.servers.failover import Address, address_of, follow, promote
+from chaos.servers.freezing import frozen
 from chaos.servers.rabbitmq import RabbitMQ
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import free_port
@@ -55,11 +54,8 @@ class _Server:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Freeze it meanwhile: its connections stay open, and nothing is answered."""
-        os.kill(self._part.pid, signal.SIGSTOP)
-        try:
+        with frozen(self._part.pid):
             yield
-        finally:
-            os.kill(self._part.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """Stop it for good."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from shutil import which
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
+from chaos.servers.freezing import frozen
 from gateway.stack.part import Command
 from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import listens
@@ -121,12 +121,8 @@ class RabbitMQ:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Freeze the node meanwhile: connections stay open, and nothing is answered."""
-        pid = int((self.directory / "pid").read_text())
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with frozen(int((self.directory / "pid").read_text())):
             yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
     @contextmanager
     def lend_vhost(self) -> Iterator[str]:

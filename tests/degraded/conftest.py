@@ -1,8 +1,6 @@
 """A stack of the test's own: the test stops, freezes, wipes and restarts its parts."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from chaos.servers.freezing import frozen
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
@@ -64,11 +63,8 @@ class Server:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Its connections stay open, and nothing is answered."""
-        os.kill(self._part.pid, signal.SIGSTOP)
-        try:
+        with frozen(self._part.pid):
             yield
-        finally:
-            os.kill(self._part.pid, signal.SIGCONT)
 
 
 @dataclass

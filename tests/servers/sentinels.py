@@ -1,8 +1,6 @@
 """A primary, its replica, and three sentinels with passwords of their own."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from chaos.servers.freezing import freeze
 from gateway.stack.part import Command, Part
 from gateway.stack.ports import HOST, free_ports
 from gateway.stack.valkey import Valkey
@@ -85,7 +84,7 @@ class Fleet:
         """Freeze the primary for good; returns its port."""
         port = self.primary()
         assert port is not None
-        os.kill(self.parts[port].pid, signal.SIGSTOP)
+        freeze(self.parts[port].pid)
         return port
 
     async def has_failed_over(self, before: int) -> None:
