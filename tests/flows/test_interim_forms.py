@@ -15,7 +15,7 @@ from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS, Sandbox
 
-pytestmark = pytest.mark.usefixtures("everything")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("everything")]
 
 _PATIENCE: Final = 20.0
 FORM: Final = form_of(CONTENT, name="clip.png")

@@ -19,6 +19,8 @@ from tests.servers.receiver import SECRET, receiving
 from tests.servers.sandbox import CHANNEL, TOKENS
 from tests.servers.store_proxy import FaultProxy
 
+pytestmark = pytest.mark.slow
+
 DECISION = Path(__file__).parents[2] / "docs/decisions/0006-requests-to-the-store.md"
 PRICES = {"PUT": 5.0, "POST": 5.0, "GET": 0.4, "HEAD": 0.4, "DELETE": 0.0}
 """AWS's list prices in us-east-1, in USD for a million of them."""
