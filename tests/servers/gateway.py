@@ -9,7 +9,7 @@ from uuid import uuid4
 from gateway.stack.ports import HOST, free_ports
 from gateway.stack.probes import answers, says
 from tests.servers import secrets
-from tests.servers.zygote import ForkedPart
+from tests.servers.zygote import USUAL, ForkedPart, Kind
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class Gateway:
 
     @classmethod
     @contextmanager
-    def start(cls, environ: Mapping[str, str], directory: Path) -> "Iterator[Gateway]":
+    def start(
+        cls, environ: Mapping[str, str], directory: Path, kind: Kind = USUAL
+    ) -> "Iterator[Gateway]":
         port, admin_port = free_ports(2)
         port = int(environ.get("GATEWAY_PORT", port))  # that of another process, say
         url = f"http://{HOST}:{port}"
@@ -40,6 +42,7 @@ class Gateway:
             directory / f"gateway-{port}.log",
             # Alive is enough: a test may need a gateway that is not ready.
             lambda: answers(f"{url}/gateway/healthz", below=300),
+            kind,
         ) as part:
             try:
                 yield cls(url, port, part.pid, part.log, f"http://{HOST}:{admin_port}")

@@ -48,7 +48,7 @@ class Kind(NamedTuple):
     environ: tuple[tuple[str, str], ...] = ()
 
 
-_USUAL = Kind()
+USUAL = Kind()
 
 
 class Zygote:
@@ -71,7 +71,7 @@ class Zygote:
             pass
 
     @classmethod
-    def get(cls, kind: Kind = _USUAL) -> "Zygote":
+    def get(cls, kind: Kind = USUAL) -> "Zygote":
         """The only one of that kind; it ends when its standard input is closed."""
         if kind not in cls._of_a_kind:
             cls._of_a_kind[kind] = cls(kind)
@@ -95,7 +95,7 @@ class ForkedPart:
         environ: Mapping[str, str],
         log: Path,
         ready: Callable[[], bool],
-        kind: Kind = _USUAL,
+        kind: Kind = USUAL,
     ) -> None:
         """Start `argv`: the module to run, and its arguments."""
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -154,7 +154,7 @@ async def test_a_step_that_failed_is_tried_again(services: WorkerServices) -> No
     [
         (Step.INSPECT, Step.RESUME),
         (Step.AUDIT, Step.RESUME),
-        (Step.NOTIFY, Step.NOTIFY),  # whose tasks share messages, too
+        (Step.NOTIFY, Step.NOTIFY),  # a task that is gathered, too
     ],
 )
 async def test_of_many_that_die_together_each_is_tried_by_itself(

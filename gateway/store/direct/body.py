@@ -11,7 +11,7 @@ _PIECE: Final = 256 * 1024
 
 
 class Body(BytesIOPayload):
-    """The whole content of a buffer, which nobody changes while it is sent.
+    """The whole content of a buffer; it must not change while it is sent.
 
     It may be sent more than once. The buffer's position is how far it has been sent.
     """
