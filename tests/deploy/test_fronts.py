@@ -24,7 +24,7 @@ from tests.deploy.listener import Listener, break_off
 from tests.deploy.tools import DEPLOY, Tools
 from tests.flows import files
 from tests.flows.client import Client
-from tests.flows.test_events import stream
+from tests.flows.test_events import stream, until_registered
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS
@@ -105,9 +105,7 @@ async def test_an_event_passes_while_its_stream_is_open(
     ):
         sent = await client.upload(MESSAGES, files.PNG)
         assert sent.status == 200, sent.body
-        while (event := await anext(events)).data["state"] != "registered":
-            pass
-        assert event.data["id"] == sent.upload_id
+        await until_registered(events, sent.upload_id)
 
 
 async def test_a_page_of_another_origin_can_send_and_read(

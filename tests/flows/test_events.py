@@ -163,13 +163,13 @@ async def test_a_subjects_stream_has_all_of_its_uploads(
         async with stream(client, "/gateway/events") as events:
             first = (await client.upload(PATH, b"first")).upload_id
             await client.as_another("bobs").upload(PATH, b"bob's")
-            last = await _until_registered(events, first)
+            last = await until_registered(events, first)
         second = (await client.upload(PATH, b"second")).upload_id
         async with stream(client, "/gateway/events", last) as events:
-            assert await _until_registered(events, second, never=before)
+            assert await until_registered(events, second, never=before)
 
 
-async def _until_registered(
+async def until_registered(
     events: AsyncIterator[Event], upload_id: str, never: str | None = None
 ) -> str:
     """The id of the event that says so; all events are about uploads of the same subject."""
@@ -244,7 +244,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_holds_up_no_other(
                 )
                 for _ in range(20):  # far less than what a kernel would keep for that client
                     uploaded = await client.upload(PATH, b"x", name=f"{'x' * 200}.bin")
-                    await _until_registered(events, uploaded.upload_id)
+                    await until_registered(events, uploaded.upload_id)
                 while b"did not read its answer" not in gateway.log.read_bytes():
                     await asyncio.sleep(0.05)
 

@@ -17,6 +17,7 @@ from gateway.revival import LONGEST_PAUSE, QUICK_SECONDS, death_of
 from gateway.server.supervisor import CRASH_LOOP, MOST_QUICK_DEATHS, end_after
 from gateway.stack.ports import free_ports
 from gateway.stack.probes import answers
+from tests.processes import is_alive
 
 _PATIENCE = 100.0
 
@@ -67,7 +68,7 @@ def eventually(check: Callable[[], bool]) -> None:
 
 def children(process: "subprocess.Popen[bytes]") -> set[int]:
     found = psutil.Process(process.pid).children()
-    return {child.pid for child in found if child.status() != psutil.STATUS_ZOMBIE}
+    return {child.pid for child in found if is_alive(child.pid)}
 
 
 def events(log: Path) -> list[str]:

@@ -19,6 +19,7 @@ import pytest
 from gateway.stack.probes import answers
 from tests.flows import files, raw
 from tests.flows.client import Client
+from tests.processes import is_alive
 from tests.servers.metrics import scrape, until
 
 _PATIENCE = 40.0
@@ -69,13 +70,6 @@ def eventually(check: Callable[[], bool]) -> None:
     while not check():
         assert time.monotonic() < deadline, "it never came to be"
         time.sleep(0.05)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.fixture

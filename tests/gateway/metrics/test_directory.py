@@ -1,14 +1,16 @@
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from gateway.metrics.directory import metrics_directory, sweep
+from tests.processes import is_alive
 
 pytestmark = pytest.mark.slow
 
@@ -47,11 +49,9 @@ def supervisor() -> Iterator[tuple[subprocess.Popen[str], Path, int]]:
 
 def _kill(pid: int) -> None:
     """Kill what need not be a child of ours, and wait for its end."""
-    process = psutil.Process(pid)
-    process.kill()
-    with suppress(psutil.NoSuchProcess):
-        while process.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    while is_alive(pid):
+        time.sleep(0.01)
 
 
 def test_directory_of_a_killed_supervisor_goes_after_its_processes() -> None:

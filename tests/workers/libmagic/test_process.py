@@ -52,11 +52,16 @@ async def answer_of(child: Child, head: bytes) -> str:
 
 def children() -> list[psutil.Process]:
     """Ours with libmagic in them, zombies among them."""
-    return [
-        found
-        for found in psutil.Process().children()
-        if found.status() == psutil.STATUS_ZOMBIE or POISONABLE[-1] in found.cmdline()
-    ]
+    return [found for found in psutil.Process().children() if _has_libmagic(found)]
+
+
+def _has_libmagic(process: psutil.Process) -> bool:
+    try:
+        return POISONABLE[-1] in process.cmdline()
+    except psutil.ZombieProcess:
+        return True
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 @pytest.mark.parametrize("bytes_", POISONS)
