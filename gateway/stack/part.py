@@ -32,7 +32,7 @@ class Command:
     argv: Sequence[str]
     ready: Callable[[], bool]
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    patience: float = 30.0
+    patience: float = 120.0
     grace: float = 10.0
     drains: bool = False
 
