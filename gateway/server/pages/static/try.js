@@ -6,7 +6,7 @@ import { Lost, listen, rest, send } from "./wire.js";
 
 const PIECES = 20;
 const CUT_AT = 0.4;
-const TRIES = 12;
+const TRIES = 40;
 const PLACEHOLDER = "ACCESS-TOKEN";
 const SENT = "Sent. The gateway and its workers are at it …";
 const ENDED_WELL = ["registered", "relayed", "audited"];
