@@ -4,7 +4,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTHON ?= python3
 
-.PHONY: install run test test-slow check coverage docs format bench bench-price bench-greedy bench-loris \
+.PHONY: install run test test-slow test-bytecode check coverage docs format bench bench-price bench-greedy bench-loris \
 	bench-capacity bench-endurance bench-listening chaos chaos-webhooks brokers fuzz hostile corpus lock clean
 
 # The packages for running, testing and developing: each set contains the one before, at the same versions.
@@ -45,6 +45,10 @@ test: $(TEST)
 # many examples. These mostly wait, so more of them than there are cores may run at a time.
 test-slow: $(TEST)
 	$(BIN)/pytest -m slow --hypothesis-profile many --numprocesses 4 --timeout 300 --ignore tests/corpus/test_stack.py
+
+# Reads all tests, which takes pytest most of a minute if it has never read them.
+test-bytecode: $(DEV)
+	$(BIN)/pytest --collect-only --quiet --quiet > /dev/null
 
 check: $(DEV)
 	$(BIN)/ruff format --check .
