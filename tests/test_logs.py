@@ -74,8 +74,9 @@ async def test_gateway_and_worker_log_an_upload_under_the_same_ids(
 
 @pytest.mark.slow
 def test_a_worker_applies_the_log_levels_of_modules_and_libraries(
-    environ: dict[str, str], tmp_path: Path
+    environ: dict[str, str], own_redis_url: str, tmp_path: Path
 ) -> None:
+    environ = environ | {"GATEWAY_REDIS_URL": own_redis_url}  # without another's tasks
     levels = {"GATEWAY_LOG_LEVELS": "workers.libmagic:debug,celery.worker:info"}
     with start_worker({**environ, **levels}, tmp_path) as loud:
         assert ("libmagic.started", "debug") in events(loud.log)

@@ -84,7 +84,7 @@ async def run_driver(argv: Sequence[str]) -> dict[str, Answer]:
     return {answer.call: answer for answer in answers}
 
 
-async def run(argv: Sequence[str], seconds: float = 30.0, directory: Path | None = None) -> str:
+async def run(argv: Sequence[str], seconds: float = 120.0, directory: Path | None = None) -> str:
     """Run a command to its end; its standard output. It is killed after `seconds`."""
     process = await asyncio.create_subprocess_exec(
         *argv,

@@ -52,7 +52,7 @@ class Recipe:
         (directory / self.file).write_text(re.sub(_KEY, str(uuid4()), code))
 
     async def send(
-        self, directory: Path, gateway: str, path: str, content: bytes, seconds: float = 30.0
+        self, directory: Path, gateway: str, path: str, content: bytes, seconds: float = 120.0
     ) -> Any:
         """What it prints at its end of an upload: the JSON of the answer, or of the upload."""
         self.lay(directory, gateway, path, content)

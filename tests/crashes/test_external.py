@@ -29,6 +29,7 @@ async def test_a_file_without_a_record_is_removed(stage: Stage) -> None:
     gateway = stage.gateway("external.stored")
     assert await stage.upload(gateway) is None
     await died(gateway.pid)
+    await stage.forget_presence()
     assert len(await stage.left(keys.INCOMING)) == 1
     await stage.take_up()
     assert await stage.left(keys.INCOMING) == []

@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,7 @@ from gateway.uploads.record import State
 from tests.crashes.conftest import LATER, PATH, Stage, died, stopped
 from tests.flows import files
 from tests.flows.client import PATIENCE, Client
+from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS
 from tests.servers.store_proxy import Fault, FaultProxy
 
@@ -30,6 +32,16 @@ IN_PARTS = files.PNG.ljust(9_000_000, b"\0")
 @pytest.fixture(autouse=True)
 def _external(lonely_environ: dict[str, str]) -> None:
     lonely_environ["GATEWAY_DELIVERY"] = "external"
+    lonely_environ["GATEWAY_REGISTRATION_WAIT"] = "120"  # which goes on while it is suspended
+
+
+@asynccontextmanager
+async def suspended(gateway: Gateway) -> AsyncIterator[None]:
+    """The gateway stands still meanwhile."""
+    os.kill(gateway.pid, signal.SIGSTOP)
+    await stopped(gateway.pid)
+    yield
+    os.kill(gateway.pid, signal.SIGCONT)
 
 
 @pytest.fixture
@@ -46,12 +58,10 @@ async def test_a_record_that_the_store_accepts_after_the_fence_is_not_acknowledg
     sending = asyncio.create_task(stage.upload(gateway))
     async with asyncio.timeout(PATIENCE):
         await held.met.wait()
-    os.kill(gateway.pid, signal.SIGSTOP)  # otherwise it marks its presence again
-    await stopped(gateway.pid)
-    await stage.forget_presence()
-    await stage.take_up()  # the sweeper treats the file as an orphan
-    assert await stage.left(keys.INCOMING) == []
-    os.kill(gateway.pid, signal.SIGCONT)
+    async with suspended(gateway):  # otherwise it marks its presence again
+        await stage.forget_presence()
+        await stage.take_up()  # the sweeper treats the file as an orphan
+        assert await stage.left(keys.INCOMING) == []
     proxy.ahead = LATER
     proxy.mend()
     answer = await sending
@@ -116,9 +126,10 @@ async def test_a_record_that_is_written_again_after_its_end_is_registered_once(
     sending = asyncio.create_task(stage.upload(gateway, data=data))
     async with asyncio.timeout(PATIENCE):
         await again.met.wait()  # a repetition of the client's own library
-    await stage.take_up()
-    assert len(await stage.messages()) == 1
-    worker = stage.worker()
+    async with suspended(gateway):  # or it would give the store up
+        await stage.take_up()
+        assert len(await stage.messages()) == 1
+        worker = stage.worker()
     proxy.ahead = LATER
     proxy.mend()
     answer = await sending
@@ -140,8 +151,9 @@ async def test_a_record_refused_because_of_its_own_first_try_is_accepted(
     sending = asyncio.create_task(stage.upload(gateway))
     async with asyncio.timeout(PATIENCE):
         await again.met.wait()
-    await stage.send_pending()
-    await died(stage.worker("register.claimed").pid)  # which has written the record anew
+    async with suspended(gateway):  # or it would give the store up
+        await stage.send_pending()
+        await died(stage.worker("register.claimed").pid)  # which has written the record anew
     proxy.mend()
     async with asyncio.timeout(PATIENCE):
         while not says(gateway.log, 0, "upload.stored"):

@@ -156,11 +156,25 @@ async def begin(stage: Stage, row: Row, brokers: Iterator[str]) -> Case:
         await stage.upload(stage.gateway("external.stored"), key)
         await stage.forget_presence()
         await stage.lose_copies()  # otherwise the repetition continues with the file
-    gateway = stage.gateway(stop_at="" if row.by == "worker" else row.point)
+    if row.by == "worker":
+        return await _begin_with_worker(stage, row, key)
+    gateway = stage.gateway(stop_at=row.point)
     sending = asyncio.create_task(stage.upload(gateway, key, data=row.data))
-    pid = stage.worker(stop_at=row.point).pid if row.by == "worker" else gateway.pid
-    await stopped(pid)
-    return Case(stage, row, sending, pid)
+    await stopped(gateway.pid)
+    return Case(stage, row, sending, gateway.pid)
+
+
+async def _begin_with_worker(stage: Stage, row: Row, key: str | None) -> Case:
+    # A gateway does not wait long for an offer to be taken: not while a worker starts.
+    waits = row.point == "offer.taken"
+    gateway = stage.gateway(stop_at="external.offered" if waits else "")
+    sending = asyncio.create_task(stage.upload(gateway, key, data=row.data))
+    worker = stage.worker(stop_at=row.point)
+    await stopped(worker.pid)
+    if waits:
+        await stopped(gateway.pid)
+        os.kill(gateway.pid, signal.SIGCONT)
+    return Case(stage, row, sending, worker.pid)
 
 
 async def settled(stage: Stage) -> None:

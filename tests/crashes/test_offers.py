@@ -23,6 +23,7 @@ from tests.servers.store_proxy import FaultProxy
 @pytest.fixture(autouse=True)
 def _external(lonely_environ: dict[str, str]) -> None:
     lonely_environ["GATEWAY_DELIVERY"] = "external"
+    lonely_environ["GATEWAY_REGISTRATION_WAIT"] = "120"  # which goes on while it is suspended
 
 
 @pytest.fixture
@@ -92,6 +93,7 @@ async def test_an_offer_without_an_answer_is_not_an_upload(stage: Stage) -> None
     gateway = stage.gateway("external.offered")
     assert await stage.upload(gateway) is None
     await died(gateway.pid)
+    await stage.forget_presence()
     assert await stage.left(keys.PENDING) == []
     await stage.take_up()
     assert await stage.left(keys.INCOMING) == []

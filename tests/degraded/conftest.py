@@ -14,6 +14,7 @@ from gateway.stack.part import Command, Part
 from gateway.stack.ports import free_port
 from gateway.stack.valkey import Valkey
 from tests.crashes.conftest import LATER, PATH, Stage
+from tests.flows import files
 from tests.flows.client import PATIENCE, Answer, Client
 from tests.servers.aged_store import open_aged_backends, sweep_later
 from tests.servers.gateway import Gateway, start_worker
@@ -29,6 +30,7 @@ __all__ = [
     "RESPOND_ASYNC",
     "Scene",
     "Server",
+    "all_inspected",
     "eventually",
     "told_to_return",
     "told_unready",
@@ -137,6 +139,22 @@ async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not await look():
             await asyncio.sleep(0.05)
+
+
+async def all_inspected(client: Client, count: int) -> list[str]:
+    """The ids of so many uploads, once a worker has inspected them all."""
+
+    async def send() -> str:
+        return (await client.upload(PATH, files.PNG, headers=RESPOND_ASYNC)).upload_id
+
+    ids = await asyncio.gather(*(send() for _ in range(count)))
+
+    async def are_inspected() -> bool:
+        seen = await asyncio.gather(*map(client.resource, ids))
+        return [resource["state"] for resource in seen] == ["inspected"] * count
+
+    await eventually(are_inspected)
+    return list(ids)
 
 
 def told_to_return(answer: Answer, slug: str) -> bool:

@@ -57,7 +57,7 @@ async def test_a_worker_without_descriptors_keeps_trying(
     arguments = ("--pool", pool, "--concurrency", "2")
     worker = scene.stack.enter_context(start_worker(scene.environ, scene.directory, *arguments))
     async with Redis.from_url(own_redis[1]) as redis, scene.alice(gateway) as client:
-        assert await _is_registered(scene, client)
+        await eventually(partial(_is_registered, scene, client))
         until_then = worker.log.stat().st_size
         with none_left(worker) as allow_one:
             await redis.client_kill_filter(skipme=True)

@@ -13,7 +13,7 @@ ALIKE = (Fault(Kind.RESTART), Fault(Kind.MEMORY, 3), Fault(Kind.KILL), Fault(Kin
 OF_REDIS = (Fault(Kind.FAILOVER), Fault(Kind.RESTART), Fault(Kind.KILL), Fault(Kind.RESTART))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)  # longer than all limits of a run
 @pytest.mark.parametrize(
     ("broker", "pool", "faults"),
     [

@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
+from gateway.stack.seaweedfs import SeaweedFS
 from tests.degraded.conftest import PATH
 from tests.flows import files
 from tests.flows.client import Answer, Client
 from tests.flows.raw import FORM_TYPE, form, head
 from tests.flows.resuming import begin, patch
-from tests.servers.fixtures import StartGateway
+from tests.servers.fixtures import StartGateway, open_store
 from tests.servers.gateway import Gateway
 from tests.servers.zygote import Kind
 
@@ -26,11 +28,28 @@ SESSIONS = 40
 ASYNC = {"Prefer": "respond-async"}
 TOKENS = {name: f"{name}-token-of-ours" for name in ("alice", "bob", "carol")}
 HOSTING = {
-    "delivery": "external",
-    "upload_memory": "32MiB",
-    "auth": "static",
-    "auth_static_tokens": ",".join(map(":".join, TOKENS.items())),
+    "GATEWAY_DELIVERY": "external",
+    "GATEWAY_UPLOAD_MEMORY": "32MiB",
+    "GATEWAY_AUTH": "static",
+    "GATEWAY_AUTH_STATIC_TOKENS": ",".join(map(":".join, TOKENS.items())),
 }
+
+
+@pytest.fixture
+async def settings(
+    environ: dict[str, str], own_redis_url: str, seaweedfs: SeaweedFS
+) -> dict[str, str]:
+    """Of a gateway whose uploads no worker takes up, not even one of a later test."""
+    bucket = replace(seaweedfs, bucket="memory")
+    async with open_store(bucket) as store:
+        await store.ensure_bucket()
+    return {**environ, **bucket.settings(), **HOSTING, "GATEWAY_REDIS_URL": own_redis_url}
+
+
+@pytest.fixture
+def hosting(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
+    with Gateway.start(settings, servers_dir) as gateway:
+        yield gateway
 
 
 OPENING = head("/v1/users", method="GET")[:-2]
@@ -74,8 +93,8 @@ async def test_heads_without_end_cost_little_memory(
     assert largest - before < 20 * MIB
 
 
-async def test_slow_uploads_do_not_block_others(start_gateway: StartGateway) -> None:
-    gateway = start_gateway(**HOSTING)
+async def test_slow_uploads_do_not_block_others(hosting: Gateway) -> None:
+    gateway = hosting
     address = urlsplit(gateway.url)
     opening = form(b"x")[:-10]
 
@@ -105,10 +124,8 @@ async def test_slow_uploads_do_not_block_others(start_gateway: StartGateway) -> 
 
 
 @pytest.mark.parametrize("rate", [3_000, 40_000], ids=["trickling", "dawdling"])
-async def test_uploads_that_slow_down_do_not_block_others(
-    start_gateway: StartGateway, rate: int
-) -> None:
-    gateway = start_gateway(**HOSTING)
+async def test_uploads_that_slow_down_do_not_block_others(hosting: Gateway, rate: int) -> None:
+    gateway = hosting
     address = urlsplit(gateway.url)
     opening = form(b"x")[:-10]
 
@@ -140,11 +157,10 @@ async def test_uploads_that_slow_down_do_not_block_others(
 
 
 @pytest.fixture
-def frugal(environ: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
+def frugal(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
     """A gateway whose allocator returns large blocks at once: its resident memory is in use."""
-    own = environ | {f"GATEWAY_{name.upper()}": value for name, value in HOSTING.items()}
     kind = Kind(environ=(("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "65536")))
-    with Gateway.start(own, servers_dir, kind) as gateway:
+    with Gateway.start(settings, servers_dir, kind) as gateway:
         yield gateway
 
 
@@ -175,9 +191,9 @@ async def test_a_hundred_uploads_at_once_hold_no_more_than_they_may(frugal: Gate
 
 
 async def test_sessions_that_end_together_hold_no_more_than_they_may(
-    start_gateway: StartGateway,
+    hosting: Gateway,
 ) -> None:
-    gateway = start_gateway(**HOSTING)
+    gateway = hosting
     process = psutil.Process(gateway.pid)
     size = 7 * MIB  # not yet a part: at the end all of it is read again
 

@@ -22,7 +22,7 @@ from gateway.errors import QueueUnavailable
 from gateway.queue import TaskQueue
 from gateway.stack.ports import HOST, free_port
 from gateway.uploads.lifecycle import Step
-from tests.degraded.conftest import PATH, RESPOND_ASYNC, Scene, eventually
+from tests.degraded.conftest import PATH, RESPOND_ASYNC, Scene, all_inspected, eventually
 from tests.flows import files
 from tests.flows.client import PATIENCE
 from tests.servers import secrets
@@ -257,18 +257,10 @@ async def test_a_slow_upstream_does_not_block_inspections(
     queue = TaskQueue(vhost, {}, BrokerOptions(queue_type=queue_type))
     async with scene.alice(gateway) as client:
         await scene.sandbox.fault("POST", PATH, times=1000, delay=60.0, status=503)
-        ids = [
-            (await client.upload(PATH, files.PNG, headers=RESPOND_ASYNC)).upload_id
-            for _ in range(2 * SLOTS)
-        ]
-
-        async def all_are_inspected() -> bool:
-            states = [(await client.resource(upload_id))["state"] for upload_id in ids]
-            return states == ["inspected"] * len(ids)
+        ids = await all_inspected(client, 2 * SLOTS)
 
         async def the_rest_waits() -> bool:
             waiting = await asyncio.to_thread(queue.depths)
             return waiting[Step.REGISTER] == len(ids) - 2 * share(SLOTS)
 
-        await eventually(all_are_inspected)
         await eventually(the_rest_waits)

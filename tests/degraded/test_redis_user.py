@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from tests.degraded.conftest import IMPORTS, PATH, RESPOND_ASYNC, Scene, Server,
 from tests.flows import files
 from tests.flows.resuming import begin, create
 from tests.servers.zygote import ForkedPart
+
+NODE = f"celery@{gethostname()}"
 
 PREFIX = "chatkitty:"
 USER, PASSWORD = "chatkitty", "p@ss:w/rd%#?&+é"
@@ -117,7 +120,7 @@ async def test_the_whole_stack_works_as_the_documented_redis_user(
         await eventually(is_ready)
         metrics = await hosting.request("GET", f"{gateways[0].admin_url}/metrics")
         assert b'chatkitty_gateway_queue_depth{queue="uploads.audit"}' in metrics.body
-        await asyncio.to_thread(celery, scene, "inspect", "ping")
+        await asyncio.to_thread(celery, scene, "inspect", "ping", "-d", NODE, "-t", "60")
     said = await doctor(scene, tmp_path)
     assert "redis: ok" in said
     assert "broker: ok" in said

@@ -18,8 +18,7 @@ from gateway.stack.part import Part
 from gateway.stack.ports import free_port
 from gateway.uploads.lifecycle import Step
 from tests.crashes.conftest import died
-from tests.degraded.conftest import PATH, RESPOND_ASYNC, Scene, eventually
-from tests.flows import files
+from tests.degraded.conftest import PATH, Scene, all_inspected, eventually
 from tests.servers.sqs import ACCOUNT, SQS
 from workers.shares import share
 
@@ -110,16 +109,7 @@ async def test_a_worker_takes_its_share_and_returns_what_it_leaves(
     queue = TaskQueue(sqs.url, {}, BrokerOptions(sqs_queues=made))
     async with scene.alice(gateway) as client:
         await scene.sandbox.fault("POST", PATH, times=1000, delay=60.0, status=503)
-        ids = [
-            (await client.upload(PATH, files.PNG, headers=RESPOND_ASYNC)).upload_id
-            for _ in range(3 * SLOTS)
-        ]
-
-        async def all_are_inspected() -> bool:
-            states = [(await client.resource(upload_id))["state"] for upload_id in ids]
-            return states == ["inspected"] * len(ids)
-
-        await eventually(all_are_inspected)
+        ids = await all_inspected(client, 3 * SLOTS)
         waiting = await asyncio.to_thread(queue.depths)
         assert waiting[Step.REGISTER] >= len(ids) - 2 * share(SLOTS) - 2 * ONE_ANSWER
         os.kill(worker.pid, signal.SIGTERM)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-PATIENCE = 10.0
+PATIENCE = 30.0
+"""Seconds; a gateway lets a hosted upload wait 25 s for its registration."""
 BOUNDARY = "b"
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
+from tests.flows.client import PATIENCE
 from tests.flows.raw import FORM_TYPE, form, head
 from tests.flows.scripted import AUTHORIZATION, USUAL, Script, Scripted
 from tests.hostile.talk import Line
@@ -145,6 +146,9 @@ async def test_nothing_begins_for_a_client_that_has_left(
     ground.upstream.scripts[large] = Script(answer)
     async with Line.open(ground.gateway.url) as line:
         await line.send([ground.request(kind, large) + ground.request(kind, behind)])
+        async with asyncio.timeout(PATIENCE):
+            while not ground.upstream.came:
+                await asyncio.sleep(0.01)
         await asyncio.sleep(0.3)
         line.reset()
     await asyncio.sleep(0.5)

@@ -13,8 +13,11 @@ import aiohttp
 import pytest
 
 from gateway.stack.seaweedfs import SeaweedFS
+from gateway.store.s3 import S3Store
+from gateway.uploads import keys
 from tests.flows import files
 from tests.flows.client import Client
+from tests.flows.parts import until_stored
 from tests.flows.resuming import (
     DRAFT,
     TUS,
@@ -78,11 +81,14 @@ async def assert_complete(client: Client, path: str, data: bytes) -> None:
 
 
 async def test_a_half_dead_connection_is_taken_over_by_another_gateway(
-    clients: tuple[Client, Client],
+    clients: tuple[Client, Client], store: S3Store
 ) -> None:
     first, second = clients
     path = await path_of(first)
-    async with sending(first, path, 0, DATA[: 11 * MIB], len(DATA)) as (reader, writer):
+    async with sending(first, path, 0, DATA[: 9 * MIB], len(DATA)) as (reader, writer):
+        # The first gateway has two seconds for the rest, once the second one asks for the offset.
+        await until_stored(store, 1, below=keys.incoming(path.rpartition("/")[2]))
+        writer.write(DATA[9 * MIB : 11 * MIB])
         await all_is_read(writer)
         assert await offset_of(second, path) == 11 * MIB
         assert b" 409 " in await reader.readuntil(b"\r\n")
@@ -122,7 +128,7 @@ async def test_a_gateway_that_stops_commits_what_it_has(
 async def test_a_client_that_falls_silent_loses_nothing(
     settings: dict[str, str], clients: tuple[Client, Client], tmp_path: Path
 ) -> None:
-    impatient = {**settings, "GATEWAY_BODY_TIMEOUT": "1"}
+    impatient = {**settings, "GATEWAY_BODY_TIMEOUT": "4"}
     with Gateway.start(impatient, tmp_path) as gateway:
         async with Client.open(gateway.url, TOKENS["alice"]) as client:
             path = await path_of(client)

@@ -9,6 +9,7 @@ import pytest
 from gateway.stack.probes import answers
 from gateway.store.s3 import S3Store
 from tests.flows import raw
+from tests.flows.parts import until_stored
 from tests.servers.fixtures import StartGateway
 from tests.servers.gateway import Gateway
 from tests.servers.sandbox import CHANNEL, TOKENS
@@ -17,6 +18,8 @@ PATH = f"/v1/channels/{CHANNEL}/messages"
 FORM = raw.form(b"x" * 100_000)
 LARGE = raw.form(b"x" * 20_000_000)
 HALF = 18_000_000
+PARTS = 2
+"""Whole parts of 8 MiB in that half."""
 ENGINES = pytest.mark.parametrize("engine", ["fast", "plain"])
 
 
@@ -106,9 +109,7 @@ async def test_a_hosted_upload_that_is_cut_leaves_nothing_in_the_store(
     before = {one.key async for one in store.list_multipart_uploads("incoming/")}
     writer.write(_head(len(LARGE)) + LARGE[:HALF])
     await writer.drain()
-    async with asyncio.timeout(20):
-        while not {one.key async for one in store.list_multipart_uploads("incoming/")} - before:
-            await asyncio.sleep(0.05)
+    await until_stored(store, PARTS, but=before)
     os.kill(gateway.pid, signal.SIGTERM)
     await _until_closed(gateway)
     if hastened:

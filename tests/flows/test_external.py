@@ -14,6 +14,8 @@ from tests.servers.fixtures import StartGateway
 from tests.servers.sandbox import CHANNEL, THREAD, TOKENS, Sandbox
 
 CHANNEL_PATH = f"/v1/channels/{CHANNEL}/messages"
+PATIENT = {"Prefer": "wait=100"}
+"""For what takes a worker almost as long as a gateway waits by default."""
 
 
 async def assert_nothing_is_left(store: S3Store, upload_id: str) -> None:
@@ -162,7 +164,7 @@ async def test_a_client_may_ask_not_to_wait(external: Client) -> None:
 async def test_a_client_that_waits_no_longer_finds_the_end_at_the_resource(
     external: Client, sandbox: Sandbox
 ) -> None:
-    await sandbox.fault("POST", CHANNEL_PATH, delay=2.0)
+    await sandbox.fault("POST", CHANNEL_PATH, delay=4.0)
     answer = await external.upload(CHANNEL_PATH, files.PNG, headers={"Prefer": "wait=1"})
     assert (answer.status, answer.headers["Preference-Applied"]) == (202, "wait=1")
     assert (await external.end_of(answer.upload_id))["state"] == "registered"
@@ -231,7 +233,7 @@ async def test_a_message_that_is_not_listed_yet_is_waited_for(
     nothing = {"page": {"size": 0}, "_links": {}}
     await sandbox.fault("POST", CHANNEL_PATH, cut="after")
     await sandbox.fault("GET", CHANNEL_PATH, status=200, body=nothing)
-    answer = await external.upload(CHANNEL_PATH, files.PNG)
+    answer = await external.upload(CHANNEL_PATH, files.PNG, headers=PATIENT)
     await assert_registered_once(answer, sandbox)
 
 
@@ -248,7 +250,7 @@ async def test_a_request_that_was_cut_before_it_was_read_is_sent_again(
     external: Client, sandbox: Sandbox
 ) -> None:
     await sandbox.fault("POST", CHANNEL_PATH, cut="before")
-    answer = await external.upload(CHANNEL_PATH, files.PNG)
+    answer = await external.upload(CHANNEL_PATH, files.PNG, headers=PATIENT)
     await assert_registered_once(answer, sandbox)
 
 

@@ -246,7 +246,7 @@ async def since(store: S3Store, upload_id: str) -> list[str]:
 async def test_end_of_wait_returns_the_upload_of_the_key(
     external: Client, sandbox: Sandbox, key: str, name: str
 ) -> None:
-    await sandbox.fault("POST", CHANNEL_PATH, delay=1.0)
+    await sandbox.fault("POST", CHANNEL_PATH, delay=3.0)
     asynchronous = {"Prefer": "respond-async"}
     first = await upload(external, key, name, headers=asynchronous)
     again = await upload(external, key, name, headers=asynchronous)

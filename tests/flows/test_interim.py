@@ -23,7 +23,7 @@ _WHOLE: Final = {"3": ("Upload-Incomplete", "?0")}
 
 @pytest.fixture
 async def client(start_gateway: StartGateway) -> AsyncIterator[Client]:
-    gateway = start_gateway(delivery="external", interim_responses="true", body_timeout="1")
+    gateway = start_gateway(delivery="external", interim_responses="true")
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         yield client
 
@@ -80,9 +80,13 @@ async def test_a_task_that_is_not_cut_is_answered(
 
 
 async def test_a_gateway_that_gives_up_waiting_cuts_the_connection(
-    client: Client, sandbox: Sandbox
+    start_gateway: StartGateway, client: Client, sandbox: Sandbox
 ) -> None:
-    async with begun(client, await sandbox.new_channel(), spoken("8"), *TASKS["8"]) as task:
+    settings = {"delivery": "external", "interim_responses": "true", "body_timeout": "3"}
+    async with (
+        Client.open(start_gateway(**settings).url, client.token) as impatient,
+        begun(impatient, await sandbox.new_channel(), spoken("8"), *TASKS["8"]) as task,
+    ):
         _, promise = await task.head()
         await task.send(CONTENT[:HALF])
         async with asyncio.timeout(_PATIENCE):

@@ -47,8 +47,12 @@ _COUNTED = {"requests", "uploads", "problems", "received_bytes"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(environ: dict[str, str], servers_dir: Path) -> AsyncIterator[Pair]:
-    async with open_pair(servers_dir, environ) as opened:
+async def pair(
+    environ: dict[str, str], module_redis_url: str, servers_dir: Path
+) -> AsyncIterator[Pair]:
+    # Without others there, from whose settings theirs would differ.
+    own = environ | {"GATEWAY_REDIS_URL": module_redis_url}
+    async with open_pair(servers_dir, own) as opened:
         yield opened
 
 
@@ -251,12 +255,12 @@ def in_pieces(script: Script) -> Script:
 
 @pytest.mark.slow
 async def test_both_engines_read_each_answer_over_tls_alike(
-    environ: dict[str, str], tmp_path: Path
+    environ: dict[str, str], own_redis_url: str, tmp_path: Path
 ) -> None:
     certificate = self_signed(tmp_path / "upstream.pem")
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate)
-    own = {**environ, "SSL_CERT_FILE": str(certificate)}
+    own = environ | {"GATEWAY_REDIS_URL": own_redis_url, "SSL_CERT_FILE": str(certificate)}
     async with open_pair(tmp_path, own, tls=tls) as secured:
         scripts = {name: script for name, script in answers().items() if not script.early}
         for kind in ("GET", "HEAD", "POST"):

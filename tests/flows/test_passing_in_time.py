@@ -21,14 +21,14 @@ EVENT = b"8\r\ndata: x\n\r\n"
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNKED = "Transfer-Encoding: chunked"
 LAST = b"0\r\n\r\n"
-IMPATIENT = {"GATEWAY_BODY_TIMEOUT": "1", "GATEWAY_ANSWER_TIMEOUT": "1.5"}
+IMPATIENT = {"GATEWAY_BODY_TIMEOUT": "3", "GATEWAY_ANSWER_TIMEOUT": "3"}
 LARGE = 48 * MIB
 """More than kernels and the gateway's buffers hold."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pair(environ: dict[str, str], servers_dir: Path) -> AsyncIterator[Pair]:
-    """Gateways that wait for the upstream for 2 s, and for clients for less."""
+    """Gateways that wait for the upstream for 2 s, and for clients for 3 s."""
     async with open_pair(servers_dir, {**environ, **IMPATIENT}) as opened:
         yield opened
 
@@ -118,7 +118,7 @@ async def test_a_body_may_take_long_if_it_never_stops_for_long(
     pair: Pair, gateway: Gateway
 ) -> None:
     request = head("/v1/x", AUTHORIZATION, "Content-Length: 6")
-    reply = await reply_to(gateway, request, *(b"%d" % digit for digit in range(6)), pause=0.4)
+    reply = await reply_to(gateway, request, *(b"%d" % digit for digit in range(6)), pause=1.0)
     assert reply is not None
     assert reply.status == 200
     assert [came.body for came in pair.upstream.take()] == [b"012345"]

@@ -227,8 +227,9 @@ async def test_an_external_route_hosts_or_refuses(
         answer = await exchange(hosting.url, upload(spelling))
         assert answer.status == 200
         assert json.loads(answer.body)["file"]["type"] == "EXTERNAL"
-    registered = [each for each in await sandbox.requests() if each["method"] == "POST"]
-    assert [each["path"] for each in registered] == [path] * 3
+    posted = [each["path"] for each in await sandbox.requests() if each["method"] == "POST"]
+    # The worker may have asked for its own token, which is not a message.
+    assert [target for target in posted if target.endswith("/messages")] == [path] * 3
 
 
 async def test_a_key_covers_a_path_in_each_of_its_spellings(external: Client) -> None:

@@ -67,10 +67,15 @@ class Ways:
 
 
 @pytest.fixture(scope="module")
-def ways(environ: dict[str, str], servers_dir: Path) -> Iterator[Ways]:
+def ways(environ: dict[str, str], module_redis_url: str, servers_dir: Path) -> Iterator[Ways]:
     with ExitStack() as stack:
         upstream = stack.enter_context(recording(recorder=Promising()))
-        common = {**environ, "GATEWAY_AUTH": "static", "GATEWAY_UPSTREAM_URL": upstream.url}
+        common = {
+            **environ,
+            "GATEWAY_AUTH": "static",
+            "GATEWAY_REDIS_URL": module_redis_url,  # no worker's, which would register the files
+            "GATEWAY_UPSTREAM_URL": upstream.url,
+        }
 
         def started(**settings: str) -> Gateway:
             return stack.enter_context(Gateway.start({**common, **settings}, servers_dir))

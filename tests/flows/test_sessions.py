@@ -301,7 +301,7 @@ async def test_tus_ends_an_upload_by_another_method_too(client: Client) -> None:
 
 
 async def test_a_client_that_waits_gets_chatkittys_answer(client: Client) -> None:
-    length = {"Upload-Length": str(len(files.PNG)), "Prefer": "wait=10"}
+    length = {"Upload-Length": str(len(files.PNG)), "Prefer": "wait=25"}
     url = (await create(client, length)).headers["Location"]
     answer = await tus_patch(client, url, 0, files.PNG)
     assert answer.status == 200

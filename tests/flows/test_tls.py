@@ -38,7 +38,7 @@ async def test_an_abandoned_upload_is_not_sent_late(
         upstream.settimeout(PATIENCE)
         settings = {
             "GATEWAY_UPSTREAM_URL": f"https://{HOST}:{upstream.getsockname()[1]}",
-            "GATEWAY_UPSTREAM_TIMEOUT": "2",
+            "GATEWAY_UPSTREAM_TIMEOUT": "5",
             "SSL_CERT_FILE": str(certificate),
         }
         with Gateway.start({**environ, **settings}, servers_dir) as gateway:

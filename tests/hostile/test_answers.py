@@ -15,7 +15,7 @@ from tests.flows.raw import FORM_TYPE, form, head
 from tests.hostile.answers import ANSWERS, COMPILED_ONLY, FORGED, HIDDEN, Answer
 from tests.hostile.doors import Door, Doors, Variant
 from tests.hostile.never import AUTHORIZATION, CANARY, Watch
-from tests.hostile.talk import Hangs, Line, Reply
+from tests.hostile.talk import WORKED_ON, Hangs, Line, Reply
 from tests.hostile.upstream import Reading
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -116,7 +116,7 @@ def ways(
     assert bucket is not None
     environ = {
         **hostile_environ,
-        "GATEWAY_UPSTREAM_TIMEOUT": "2",
+        "GATEWAY_UPSTREAM_TIMEOUT": "5",
         "GATEWAY_UPSTREAM_URL": hostile[1],
     }
     with Doors(environ, servers_dir / "ways", upstream) as opened:
@@ -182,7 +182,7 @@ async def hear_once(case: Answer, kind: str, door: Door, watch: Watch) -> str | 
     async with Line.open(door.url) as line:
         await line.send([head(path_of(case, kind), AUTHORIZATION, kind, LENGTH) + BODY])
         try:
-            reply = await line.reply()
+            reply = await line.reply(WORKED_ON)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None if case.status == BAD_GATEWAY else f"{case.name}: cut"
         except Hangs:

@@ -138,6 +138,7 @@ async def documented(start_gateway: StartGateway, worker: ForkedPart) -> AsyncIt
         hash="crc32c",
         try_page="true",
     )
+    await gateway.until_ready()
     async with Client.open(gateway.url, TOKENS["alice"]) as client:
         described = await client.request("GET", "/gateway/openapi.json", headers={})
         assert described.json() == json.loads(FILE.read_text())

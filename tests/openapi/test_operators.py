@@ -36,6 +36,7 @@ async def documented(
     start_gateway: StartGateway, kept: tuple[str, S3Store]
 ) -> AsyncIterator[Documented]:
     gateway = start_gateway(admin_token=ADMIN_TOKEN, s3_bucket=kept[0], delivery="external")
+    await gateway.until_ready()
     async with Client.open(gateway.admin_url, ADMIN_TOKEN) as client:
         yield Documented(client, gateway.admin_url, json.loads(FILE.read_text()))
 
@@ -101,6 +102,7 @@ async def test_refusals_are_answered_as_described(documented: Documented) -> Non
 
 async def test_without_a_token_there_is_nothing(start_gateway: StartGateway) -> None:
     gateway = start_gateway(delivery="external")
+    await gateway.until_ready()
     async with Client.open(gateway.admin_url, ADMIN_TOKEN) as client:
         documented = Documented(client, gateway.admin_url, json.loads(FILE.read_text()))
         for name in ("getStatus", "getRates", "findUploads", "examineUpload", "matchUploads"):

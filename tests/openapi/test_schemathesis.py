@@ -61,6 +61,7 @@ async def test_the_public_listener_answers_as_described(
     gateway = start_gateway(
         delivery="external", delete_files="true", serve_files="stream", try_page="true"
     )
+    await gateway.until_ready()
     left_out = [word for path in LEFT_OUT for word in ("--exclude-path", path)]
     left_out += ["--exclude-path-regex", OF_THE_PAGE]
     status, said = await schemathesis(tmp_path, gateway.url, *left_out)
@@ -71,6 +72,7 @@ async def test_the_listener_of_operators_answers_as_described(
     start_gateway: StartGateway, tmp_path: Path
 ) -> None:
     gateway = start_gateway(delivery="external")
+    await gateway.until_ready()
     paths = [word for path in OF_OPERATORS for word in ("--include-path", path)]
     status, said = await schemathesis(tmp_path, gateway.admin_url, *paths)
     assert status == 0, said
@@ -80,6 +82,7 @@ async def test_the_operators_page_is_answered_as_described(
     start_gateway: StartGateway, tmp_path: Path
 ) -> None:
     gateway = start_gateway(delivery="external", admin_token=ADMIN_TOKEN)
+    await gateway.until_ready()
     status, said = await schemathesis(
         tmp_path, gateway.admin_url, "--include-path-regex", OF_THE_PAGE, token=ADMIN_TOKEN
     )

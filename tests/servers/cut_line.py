@@ -1,7 +1,7 @@
 """A line to a server that breaks after a number of bytes, as a phone's does on its way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Self
 from urllib.parse import urlsplit
@@ -22,6 +22,8 @@ class CutLine:
         """Bytes that clients sent."""
         self.at_cut: Callable[[], None] | None = None
         """What is done where the line breaks, before its ends learn of that."""
+        self.until_settled: Callable[[], Awaitable[None]] | None = None
+        """What is waited for before the client learns that the line broke, and the server has."""
         self._cuts: list[int] = []
 
     @classmethod
@@ -44,15 +46,19 @@ class CutLine:
         address = urlsplit(self.server)
         answers, requests = await asyncio.open_connection(address.hostname, address.port)
         back = asyncio.create_task(_copy(answers, writer))
+        cut = False
         try:
             with suppress(ConnectionError):
-                await self._forward(reader, requests)
+                cut = await self._forward(reader, requests)
         finally:
             requests.close()  # after what was sent
+            if cut and self.until_settled is not None:
+                await self.until_settled()
             back.cancel()
             writer.transport.abort()
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Forward until the client ends; returns whether the line broke before."""
         while data := await reader.read(BYTES_AT_ONCE):
             if self._cuts and self.passed + len(data) > self._cuts[0]:
                 data = data[: self._cuts.pop(0) - self.passed]
@@ -60,10 +66,11 @@ class CutLine:
                 writer.write(data)
                 if self.at_cut is not None:
                     self.at_cut()
-                return
+                return True
             self.passed += len(data)
             writer.write(data)
             await writer.drain()
+        return False
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from cryptography.fernet import Fernet
+from redis.asyncio import Redis
 
 from chaos.servers.rabbitmq import RabbitMQ
 from gateway.stack.part import Part
@@ -15,6 +16,8 @@ from gateway.stack.ports import HOST, free_port
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.stack.valkey import Valkey
 from gateway.store.s3 import S3Store
+from gateway.uploads import keys
+from gateway.uploads.lifecycle import Step
 from tests.clients.install import install_node
 from tests.flows.client import Client
 from tests.servers import rabbitmq as rabbit
@@ -149,9 +152,20 @@ def environ(valkey: Valkey, seaweedfs: SeaweedFS, sandbox_server: Sandbox) -> di
 
 
 @pytest.fixture(scope="session")
-def worker(environ: dict[str, str], servers_dir: Path) -> Iterator[ForkedPart]:
+def worker(
+    environ: dict[str, str], valkey: Valkey, seaweedfs: SeaweedFS, servers_dir: Path
+) -> Iterator[ForkedPart]:
+    asyncio.run(_forget_uploads(valkey, seaweedfs))
     with start_worker(environ, servers_dir) as part:
         yield part
+
+
+async def _forget_uploads(valkey: Valkey, seaweedfs: SeaweedFS) -> None:
+    """Forget uploads of tests without a worker, or they would end during another test."""
+    async with Redis.from_url(valkey.url) as redis:
+        await redis.delete(*Step, keys.DUE)
+    async with open_store(seaweedfs) as store:
+        await store.delete_all([info.key async for info in store.list(keys.PENDING)])
 
 
 @pytest.fixture(scope="session")

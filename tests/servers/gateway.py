@@ -1,5 +1,6 @@
 """The gateway and its workers, each in a process of its own, on real servers."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from gateway.stack.probes import answers, says
 from tests.servers import secrets
 from tests.servers.zygote import USUAL, ForkedPart, Kind
 
+_PATIENCE = 60.0
+
 
 @dataclass(frozen=True)
 class Gateway:
@@ -21,6 +24,14 @@ class Gateway:
     pid: int
     log: Path
     admin_url: str
+
+    async def until_ready(self) -> None:
+        """Wait until it is ready: a store that has just started may take long to answer."""
+        async with asyncio.timeout(_PATIENCE):
+            while not await asyncio.to_thread(
+                answers, f"{self.admin_url}/gateway/readyz", below=300
+            ):
+                await asyncio.sleep(0.1)
 
     @classmethod
     @contextmanager

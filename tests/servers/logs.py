@@ -1,6 +1,5 @@
 """Adds what servers logged during a failed test to the test's report."""
 
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ _MOST_LINES = 80
 _LOOKED_AT = 4096
 _DIRECTORY = pytest.StashKey[Path]()
 _STARTED = pytest.StashKey[float]()
+_MARK = ".started"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,7 +22,12 @@ def directory_of_logs(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    item.stash[_STARTED] = time.time()
+    # By the clock of the file system, which may be some milliseconds behind the system's.
+    directory = item.config.stash.get(_DIRECTORY, None)
+    if directory is not None:
+        mark = directory / _MARK
+        mark.touch()
+        item.stash[_STARTED] = mark.stat().st_mtime
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,7 +37,7 @@ def pytest_runtest_makereport(
     report = yield
     directory = item.config.stash.get(_DIRECTORY, None)
     if report.failed and directory is not None:
-        for log in sorted(written_since(item.stash[_STARTED], directory)):
+        for log in sorted(written_since(item.stash.get(_STARTED, 0.0), directory)):
             report.sections.append((f"end of {log.relative_to(directory)}", tail(log)))
     return report
 

@@ -4,6 +4,7 @@ It runs under the same limits as the real one, and identifies all other files.
 """
 
 import ctypes
+import threading
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -12,6 +13,8 @@ from workers.libmagic import child, confine
 CRASHES = b"crashes libmagic"
 HANGS = b"makes libmagic hang"
 SLEEPS = b"puts libmagic to sleep"
+WAITS = b"makes libmagic wait"
+"""For as long as it may: without using its time."""
 EATS = b"makes libmagic eat memory"
 OPENS = b"makes libmagic open a file"
 STARTS = b"makes libmagic start a process"
@@ -54,6 +57,12 @@ def _sleep() -> NoReturn:
         _libc.sleep(3600)
 
 
+def _wait() -> None:
+    lock = threading.Lock()
+    for _ in range(2):
+        lock.acquire()
+
+
 def _eat() -> NoReturn:
     hoard = []
     while True:
@@ -72,6 +81,7 @@ _HARMS: dict[bytes, Callable[[], int | None]] = {
     CRASHES: _crash,
     HANGS: _hang,
     SLEEPS: _sleep,
+    WAITS: _wait,
     EATS: _eat,
     OPENS: _open,
     STARTS: _libc.fork,

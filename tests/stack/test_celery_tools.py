@@ -67,7 +67,7 @@ async def client(own: dict[str, str], servers_dir: Path) -> AsyncIterator[Client
 
 def inspect(own: dict[str, str], what: str) -> str:
     """What `celery inspect` says, which is JSON."""
-    command = [*CELERY, "-A", "workers", "inspect", what, "--json", "-d", NODE]
+    command = [*CELERY, "-A", "workers", "inspect", what, "--json", "-d", NODE, "-t", "60"]
     done = subprocess.run(
         command, env=os.environ | own, capture_output=True, text=True, check=True, timeout=60
     )

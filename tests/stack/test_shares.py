@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import pytest
@@ -19,10 +20,11 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from gateway.queue import TaskQueue
+from gateway.stack.probes import says
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.uploads.lifecycle import Step
 from tests.flows import files
-from tests.flows.client import Client
+from tests.flows.client import PATIENCE, Client
 from tests.servers import poisonable_libmagic as poison
 from tests.servers.fixtures import open_store
 from tests.servers.gateway import Gateway, start_worker
@@ -121,13 +123,13 @@ async def hosted(client: Client) -> str:
 
 
 async def until(client: Client, upload_id: str, state: str) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while (await client.resource(upload_id))["state"] != state:
             await asyncio.sleep(0.05)
 
 
 async def ended(worker: ForkedPart) -> int:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while (status := worker.exit_status) is None:
             await asyncio.sleep(0.05)
     return status
@@ -147,11 +149,11 @@ async def test_a_slow_upstream_blocks_neither_inspections_nor_audits(
 ) -> None:
     worker = start(GATEWAY_DRAIN_TIMEOUT="1")
     await sandbox.fault("POST", PATH, times=1000, delay=60.0, status=503)
-    ids = [await hosted(client) for _ in range(2 * SLOTS)]
-    for upload_id in ids:
-        await until(client, upload_id, "inspected")
+    # Together: the first exchange with ChatKitty is given up after half a minute.
+    ids = await asyncio.gather(*(hosted(client) for _ in range(2 * SLOTS)))
+    await asyncio.gather(*(until(client, upload_id, "inspected") for upload_id in ids))
     # As many wait for ChatKitty as may, the others with the broker.
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while await broker.llen(Step.REGISTER) != len(ids) - 2 * share(SLOTS):
             await asyncio.sleep(0.05)
     answer = await client.upload(RELAYED, files.PNG)
@@ -179,7 +181,7 @@ async def test_a_queue_that_was_closed_is_asked_again_soon(
     async with broker.monitor() as monitor:
         watching = asyncio.create_task(watch(monitor))
         await asyncio.to_thread(start)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE):
             while await broker.exists(Step.RESUME, "unacked"):
                 await asyncio.sleep(0.05)
         watching.cancel()
@@ -208,11 +210,13 @@ async def test_a_second_signal_has_it_give_back_its_step(
 ) -> None:
     worker = start(LIBMAGIC_CHILD="tests.servers.poisonable_libmagic")
     answer = await client.upload(PATH, poison.SLEEPS, headers={"Prefer": "respond-async"})
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while await broker.hlen("unacked") == 0:
             await asyncio.sleep(0.05)
     os.kill(worker.pid, signal.SIGTERM)
-    await asyncio.sleep(0.5)  # two of the same at once are one
+    async with asyncio.timeout(PATIENCE):  # two of the same at once are one
+        while not says(worker.log, 0, "Warm shutdown"):
+            await asyncio.sleep(0.05)
     os.kill(worker.pid, signal.SIGTERM)
     assert await ended(worker) == 0
     assert await in_queues(broker) == {answer.upload_id}
@@ -222,7 +226,10 @@ async def test_a_second_signal_has_it_give_back_its_step(
 
 def celery(environ: dict[str, str], *arguments: str) -> Any:
     """What Celery's own command line says."""
-    command = [sys.executable, "-m", "celery", "-A", "workers", *arguments, "--json"]
+    what, *rest = arguments
+    # With a name it waits for one answer, however late, and not for others.
+    waits = ("-d", f"celery@{gethostname()}", "-t", "60")
+    command = [sys.executable, "-m", "celery", "-A", "workers", what, *waits, "--json", *rest]
     said = subprocess.run(
         command, env=os.environ | environ, capture_output=True, text=True, check=True, timeout=60
     )

@@ -105,10 +105,8 @@ async def test_a_second_run_finds_what_the_first_one_left(data_dir: Path) -> Non
             assert [each["id"] for each in listed.json()["uploads"]] == [answer.upload_id]
         # Whichever gateway is asked tells of both; the worker has an address of its own.
         for _ in range(5):
-            both = await until(
-                told["admin"], lambda it: it.value("uploads_total", outcome="taken") == 1
-            )
-            assert both.value("processes") == 2
+            both = await until(told["admin"], lambda it: it.value("processes") == 2)
+            assert both.value("uploads_total", outcome="taken") == 1
         work = await scrape(told["worker_metrics"].removesuffix("/metrics"))
         assert work.value("upload_ends_total", delivery="external", state="registered") == 1
     assert not [pid for pid in first.pids() if is_alive(pid)]

@@ -41,7 +41,7 @@ async def test_nothing_is_sent_before_its_time(due: Due, redis: Redis) -> None:
     await due.add(Step.REGISTER, "b", 0)
     assert await due.send() == 1
     assert await due.send() == 0
-    due._queue.close()
+    due._queue.close(60)
     assert await waiting(redis) == {Step.REGISTER: 1}
     assert await redis.zrange(keys.DUE, 0, -1) == [b"uploads.resume:a"]
     now, at = (await redis.time())[0], await redis.zscore(keys.DUE, "uploads.resume:a")
@@ -81,7 +81,7 @@ async def test_without_redis_the_process_that_asks_remembers(
     queue = TaskQueue(own_redis_url, {})
     async with Redis.from_url(server.url) as away:
         due = Due(away, queue)
-        await due.add(Step.RESUME, "a", 0.2)
+        await due.add(Step.RESUME, "a", 2.0)
         assert await waiting(redis) == {}
         while not await waiting(redis):
             await asyncio.sleep(0.05)
@@ -93,4 +93,4 @@ async def test_without_redis_the_process_that_asks_remembers(
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-    queue.close()
+    queue.close(60)

@@ -36,6 +36,7 @@ from workers.due import Due
 from workers.lanes import open_lanes
 from workers.runtime import WorkerServices
 from workers.sniff import Sniffer
+from workers.steps import notification
 from workers.steps.ending import end
 from workers.steps.notification import notify
 from workers.steps.poison import MOST_TRIES, several
@@ -43,6 +44,13 @@ from workers.sweep.backlog import resend
 from workers.sweep.survey import _outbox_oldest
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _until_the_answer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No attempt is left behind as a slow one, except in tests of slow receivers."""
+    if "slow" not in request.node.name:
+        monkeypatch.setattr(notification, "_MOMENT", PATIENCE)
 
 
 @pytest.fixture
@@ -363,6 +371,7 @@ async def test_a_slow_receiver_holds_up_no_other_task(
     names = [message_of(each).name for each in uploads]
     for _ in range(2):  # it is sent nothing for a second time meanwhile
         await asyncio.gather(*(notify(name, services) for name in names))
+    await receiver.wait_for(16)
     assert len(receiver.received) == len(receiver.ids) == 16
     assert len(await in_outbox(services)) == 20
     go_on.set()

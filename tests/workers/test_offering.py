@@ -105,10 +105,11 @@ async def listeners(worker: Worker) -> int:
 async def notice_of_end(worker: Worker, upload: Upload) -> Notice:
     """What waiting requests hear when an offered upload has ended."""
     notices = CompletionEvents(worker.backends.redis)
+    before = await listeners(worker)
     listening = asyncio.create_task(notices.listen())
     try:
         async with notices.watch(upload.id) as notice, asyncio.timeout(PATIENCE):
-            while not await listeners(worker):
+            while await listeners(worker) <= before:
                 await asyncio.sleep(0.01)
             await worker.take(upload)
             await notice.wait()

@@ -98,7 +98,7 @@ async def test_an_unreadable_order_is_set_aside(services: WorkerServices) -> Non
         await poison.one(Step.REMOVE, order_id, remove)(services)
         assert (await store.get(keys.removal(order_id))).content == b"{no order"
     await poison.one(Step.REMOVE, order_id, remove)(services)
-    assert [each.id async for each in Removals(store).all()] == []
+    assert order_id not in [each.id async for each in Removals(store).all()]
     dead = [(await store.get(info.key)).content async for info in store.list(keys.DEAD)]
     assert {b"{not its upload's record", b"{no order"} <= set(dead)
 
@@ -174,7 +174,7 @@ async def test_of_many_that_die_together_each_is_tried_by_itself(
     done.clear()
     await poison.several(step, ids, work)(services)
     assert sorted(done) == sorted(others)
-    services.backends.queue.close()
+    services.backends.queue.close(60)
     assert await services.backends.redis.llen(again) == len(died)
     assert {await tries(services, upload_id) for upload_id in died} == {1}
     assert {await tries(services, upload_id) for upload_id in others} == {0}
@@ -273,7 +273,7 @@ async def test_suspects_of_a_worker_that_stops_are_given_back(services: WorkerSe
         each.cancel()
     await asyncio.gather(*steps)
     assert [await tries(services, each) for each in ids] == [1, 1, 1]
-    services.backends.queue.close()
+    services.backends.queue.close(60)
     assert await services.backends.redis.llen(Step.RESUME) == len(ids)
 
 

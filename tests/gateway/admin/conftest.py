@@ -44,10 +44,15 @@ async def backends(
 ) -> AsyncIterator[Backends]:
     monkeypatch.setattr("gateway.backends.S3Store", AgedStore)
     async with open_backends(load(environ)) as backends:
+        await _forget_pending(backends)  # which a sweep would send again, too
         yield backends
-        for pending in [each async for each in backends.ledger.list_pending()]:
-            await backends.ledger.forget_pending(pending.upload_id)
-            await backends.store.delete(keys.incoming(pending.upload_id))
+        await _forget_pending(backends)
+
+
+async def _forget_pending(backends: Backends) -> None:
+    for pending in [each async for each in backends.ledger.list_pending()]:
+        await backends.ledger.forget_pending(pending.upload_id)
+        await backends.store.delete(keys.incoming(pending.upload_id))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from gateway.errors import VerifierUnavailable
 from gateway.upstream.transport import LARGEST_ANSWER, Transport
 from tests.gateway.upstream.scripted import CUT, Reply, ScriptedServer, answer, silence
 
-SECONDS = 0.5
+SECONDS = 2.0
 
 
 def published(kid: str) -> dict[str, object]:

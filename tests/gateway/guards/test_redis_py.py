@@ -70,13 +70,13 @@ def test_redis_py_still_takes_a_late_answer_for_the_next_one(
     valkey: Valkey, connection_class: type[SentinelManagedConnection], answer: bytes | None
 ) -> None:
     connection = connection_class(
-        connection_pool=Named(valkey.port), socket_timeout=LATE / 4, retry=Retry(NoBackoff(), 0)
+        connection_pool=Named(valkey.port), socket_timeout=5, retry=Retry(NoBackoff(), 0)
     )
     connection.connect()
     try:
         connection.send_command("BLPOP", "nothing-comes", LATE)
         with pytest.raises(RedisTimeout):
-            connection.read_response()
+            connection.read_response(timeout=LATE / 4)
         time.sleep(LATE)
         connection.send_command("PING")
         assert connection.read_response(timeout=5) == answer

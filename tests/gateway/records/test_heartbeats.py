@@ -122,8 +122,9 @@ async def test_the_bucket_is_not_asked_if_redis_accepts_the_marks(redis: Redis) 
 
 
 async def test_no_process_counts_as_gone_just_after_redis_started(
-    redis: Redis, store: S3Store
+    redis: Redis, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 30.0)
     process = Heartbeats(redis, store)
     async with process.of("a", at_once=True):
         assert not await knows_all(redis)

@@ -211,7 +211,7 @@ async def test_frozen_redis_blocks_no_request(
     redis: Redis, records: RelayedRecords, elsewhere: Elsewhere
 ) -> None:
     await keep(records, uploads(1)[0])
-    await redis.client_pause(2500)
+    await redis.client_pause(4000)
     upload = uploads(1)[0]
     await keep(records, upload)
     assert elsewhere.kept == [upload]

@@ -222,6 +222,7 @@ async def test_activity_is_the_beginning_and_then_the_last_part(
             await asyncio.sleep(0.1)
     assert await store.idle(aged) >= 1
     await store.upload_part(multipart, 1, BytesIO(b"x"), google_crc32c.value(b"x"))
+    aged = await listed(store, prefix)
     assert await store.idle(aged) < aged.age
     await store.abort_multipart(upload.key, upload.upload_id)
 

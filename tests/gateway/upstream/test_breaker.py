@@ -82,7 +82,7 @@ async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
 async def test_circuit_breaker_is_shared_by_all_workers(redis: Redis) -> None:
     name = str(uuid4())
     one, other = SharedBreaker(redis, name), SharedBreaker(redis, name)
-    outcomes = [await one.failed(0.0) for _ in range(THRESHOLD)]
+    outcomes = [await one.failed(LONGEST_PAUSE) for _ in range(THRESHOLD)]
     assert outcomes == [False] * (THRESHOLD - 1) + [True]
     assert 0 < await other.permit() <= LONGEST_PAUSE
     await other.succeeded()

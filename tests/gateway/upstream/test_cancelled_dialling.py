@@ -53,6 +53,7 @@ async def by_redis(port: int) -> None:
 async def test_a_cancelled_connection_is_closed(
     port: int, connect: Callable[[int], Awaitable[None]]
 ) -> None:
+    gc.collect()  # what others have left
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", ResourceWarning)
         for turns in range(TURNS):

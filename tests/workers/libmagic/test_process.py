@@ -12,6 +12,7 @@ import pytest
 
 from gateway.errors import ConfigurationError, SnifferUnavailable
 from tests.flows import files
+from tests.flows.client import PATIENCE
 from tests.servers import poisonable_libmagic as poison
 from workers.libmagic import process
 from workers.libmagic.confine import MEMORY
@@ -72,8 +73,11 @@ async def test_what_a_file_does_to_libmagic_ends_in_no_answer(
     assert await libmagic.type_of(files.PNG) == "image/png"
 
 
-async def test_others_are_answered_while_one_hangs(libmagic: Libmagic) -> None:
-    hanging = asyncio.create_task(libmagic.type_of(poison.HANGS))
+async def test_others_are_answered_while_one_hangs(
+    libmagic: Libmagic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "ANSWER_SECONDS", 6.0)
+    hanging = asyncio.create_task(libmagic.type_of(poison.WAITS))
     while len(children()) < KEPT:
         await libmagic.type_of(files.PNG)
     found = await asyncio.gather(*(libmagic.type_of(files.PNG) for _ in range(100)))
@@ -94,6 +98,7 @@ async def test_many_waiting_callers_are_answered_by_few_children(
         return await start(command)
 
     monkeypatch.setattr(Child, "start", count)
+    monkeypatch.setattr(process, "PATIENCE", PATIENCE)  # none is started because others are slow
     await asyncio.gather(*(libmagic.type_of(files.PNG) for _ in range(10_000)))
     assert started < KEPT
 
@@ -110,6 +115,7 @@ async def test_callers_that_wait_together_share_exchanges(
         ask(child, asked)
 
     monkeypatch.setattr(Child, "ask", count)
+    monkeypatch.setattr(process, "PATIENCE", PATIENCE)  # none is asked again because one is slow
     kinds = [files.PNG, files.PDF, bytes(20_000)] * 16
     found = await asyncio.gather(*map(libmagic.type_of, kinds))
     assert found == ["image/png", "application/pdf", "application/octet-stream"] * 16
@@ -136,7 +142,7 @@ async def test_several_poisons_of_one_exchange_are_found(libmagic: Libmagic) -> 
 
 
 async def test_neighbours_do_not_wait_for_a_file_that_hangs(libmagic: Libmagic) -> None:
-    first = asyncio.create_task(libmagic.type_of(poison.SLEEPS))
+    first = asyncio.create_task(libmagic.type_of(poison.WAITS))
     rest = [asyncio.create_task(libmagic.type_of(files.PNG)) for _ in range(40)]
     assert await asyncio.gather(*rest) == ["image/png"] * 40
     assert not first.done()
@@ -145,9 +151,8 @@ async def test_neighbours_do_not_wait_for_a_file_that_hangs(libmagic: Libmagic) 
 async def test_if_all_children_hang_more_are_started_and_ended_again(
     libmagic: Libmagic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Those that hang here are ended too soon to be looked at one after the other.
-    monkeypatch.setattr(process, "PATIENCE", process.PATIENCE / 10)
-    hanging = [asyncio.create_task(libmagic.type_of(poison.HANGS)) for _ in range(KEPT + 2)]
+    monkeypatch.setattr(process, "ANSWER_SECONDS", 6.0)
+    hanging = [asyncio.create_task(libmagic.type_of(poison.WAITS)) for _ in range(KEPT + 2)]
     while len(children()) < KEPT + 2:
         await asyncio.sleep(0.01)
     assert await libmagic.type_of(files.PNG) == "image/png"
@@ -219,7 +224,7 @@ def test_no_child_outlives_a_killed_worker() -> None:
         "async def main():\n"
         f"    child = await Child.start({POISONABLE!r})\n"
         "    print(child.pid, flush=True)\n"
-        f"    child.ask([{poison.HANGS!r}])\n"
+        f"    child.ask([{poison.WAITS!r}])\n"
         "    await anext(child.answers(1))\n"
         "asyncio.run(main())\n"
     )

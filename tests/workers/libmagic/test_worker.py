@@ -38,6 +38,7 @@ def own(environ: dict[str, str], module_redis_url: str, servers_dir: Path) -> di
         "GATEWAY_DELIVERY": "external",
         "GATEWAY_CONFIG": str(config),
         "GATEWAY_BROKER_URL": module_redis_url,
+        "GATEWAY_REGISTRATION_WAIT": "300",  # libmagic takes long to be hurt
         "LIBMAGIC_CHILD": "tests.servers.poisonable_libmagic",
     }
 

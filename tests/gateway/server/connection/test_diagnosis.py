@@ -6,7 +6,7 @@ import pytest
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.server.connection.diagnosis import LONGEST_LINE, MOST_HEADERS, UNKNOWN, fault_of_head
@@ -120,7 +120,8 @@ def test_an_explanation_is_one_of_a_few_sentences(data: st.DataObject) -> None:
     gone = data.draw(st.integers(0, 5))
     strange = data.draw(st.binary(max_size=5))
     broken = (whole[:at] + strange + whole[at + gone :])[: data.draw(st.integers(1, 300))]
-    assume(refused(broken))
+    if not refused(broken):
+        return
     said = fault_of_head(broken)
     assert said in SAID | {
         UNKNOWN,

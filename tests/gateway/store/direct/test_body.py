@@ -11,6 +11,7 @@ import pytest
 
 from chaos.servers.listening import listening
 from gateway.store.direct.body import Body
+from tests.flows.client import PATIENCE
 
 CONTENT = random.Random(5).randbytes(3 * 1024**2 + 1)
 
@@ -59,9 +60,14 @@ async def test_all_of_the_buffer_arrives_each_time(taker: Taker, size: int) -> N
 async def test_the_position_is_how_far_it_has_been_sent(taker: Taker) -> None:
     buffer = BytesIO(CONTENT * 9)  # more than fits in the buffers of two sockets
     async with aiohttp.ClientSession() as session:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3), session.put(taker.url, data=Body(buffer)):
-                pass
+        sending = asyncio.ensure_future(session.put(taker.url, data=Body(buffer)))
+        async with asyncio.timeout(PATIENCE):
+            while not buffer.tell():
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
         assert 0 < buffer.tell() < len(CONTENT) * 9
         taker.open.set()
         async with session.put(taker.url, data=Body(buffer)):
