@@ -125,8 +125,11 @@ class Jwks:
 
         Raises VerifierUnavailable if the provider does not answer.
         """
+        joins = self._fetching is not None
         if self._keys is keys:
             await self._fetch_on_demand()
+        if joins and self._failure is None and not (self._keys and self._keys.adds_to(keys)):
+            await self._fetch_on_demand()  # the other one may have been answered too early
         if self._failure is not None or self._keys is None:
             raise self._unavailable()
         return self._keys

@@ -90,6 +90,33 @@ async def test_concurrent_waits_for_keys_share_one_fetch(server: ScriptedServer)
     assert len(server.requests) == 1
 
 
+async def test_keys_that_were_requested_before_the_demand_are_not_the_last_word(
+    server: ScriptedServer,
+) -> None:
+    """Their answer may be older than the key of the token that demands them."""
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def early(_: object) -> bytes:
+        asked.set()
+        await answered.wait()
+        return answer(200, {"keys": [ONE]})
+
+    server.replies(answer(200, {"keys": [ONE]}), early, answer(200, {"keys": [ONE, TWO]}))
+    async with Transport.open(10) as transport:
+        jwks = Jwks(transport, source(server))
+        keys = await jwks.current()
+        regular = asyncio.create_task(jwks.keep_fresh())
+        await asked.wait()
+        demanding = [asyncio.create_task(jwks.newer_than(keys)) for _ in range(20)]
+        await asyncio.sleep(0)
+        answered.set()
+        found = await asyncio.gather(*demanding)
+        regular.cancel()
+    assert {key.kid for keys in found for key in keys.keys} == {"one", "two"}
+    assert all(len(keys.keys) == 2 for keys in found)
+    assert len(server.requests) == 3
+
+
 async def test_without_keys_the_provider_is_asked_no_more_often_than_it_may(
     server: ScriptedServer,
 ) -> None:
