@@ -8,11 +8,11 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
 
+from chaos.servers.freezing import frozen
 from gateway.stack.probes import says
 from gateway.stack.seaweedfs import SeaweedFS
 from gateway.uploads import keys
@@ -20,7 +20,6 @@ from gateway.uploads.record import State
 from tests.crashes.conftest import LATER, PATH, Stage, died, stopped
 from tests.flows import files
 from tests.flows.client import PATIENCE, Client
-from tests.servers.gateway import Gateway
 from tests.servers.sandbox import TOKENS
 from tests.servers.store_proxy import Fault, FaultProxy
 
@@ -33,15 +32,6 @@ IN_PARTS = files.PNG.ljust(9_000_000, b"\0")
 def _external(lonely_environ: dict[str, str]) -> None:
     lonely_environ["GATEWAY_DELIVERY"] = "external"
     lonely_environ["GATEWAY_REGISTRATION_WAIT"] = "120"  # which goes on while it is suspended
-
-
-@asynccontextmanager
-async def suspended(gateway: Gateway) -> AsyncIterator[None]:
-    """The gateway stands still meanwhile."""
-    os.kill(gateway.pid, signal.SIGSTOP)
-    await stopped(gateway.pid)
-    yield
-    os.kill(gateway.pid, signal.SIGCONT)
 
 
 @pytest.fixture
@@ -58,7 +48,7 @@ async def test_a_record_that_the_store_accepts_after_the_fence_is_not_acknowledg
     sending = asyncio.create_task(stage.upload(gateway))
     async with asyncio.timeout(PATIENCE):
         await held.met.wait()
-    async with suspended(gateway):  # otherwise it marks its presence again
+    with frozen(gateway.pid):  # otherwise it marks its presence again
         await stage.forget_presence()
         await stage.take_up()  # the sweeper treats the file as an orphan
         assert await stage.left(keys.INCOMING) == []
@@ -126,7 +116,7 @@ async def test_a_record_that_is_written_again_after_its_end_is_registered_once(
     sending = asyncio.create_task(stage.upload(gateway, data=data))
     async with asyncio.timeout(PATIENCE):
         await again.met.wait()  # a repetition of the client's own library
-    async with suspended(gateway):  # or it would give the store up
+    with frozen(gateway.pid):  # or it would give the store up
         await stage.take_up()
         assert len(await stage.messages()) == 1
         worker = stage.worker()
@@ -151,7 +141,7 @@ async def test_a_record_refused_because_of_its_own_first_try_is_accepted(
     sending = asyncio.create_task(stage.upload(gateway))
     async with asyncio.timeout(PATIENCE):
         await again.met.wait()
-    async with suspended(gateway):  # or it would give the store up
+    with frozen(gateway.pid):  # or it would give the store up
         await stage.send_pending()
         await died(stage.worker("register.claimed").pid)  # which has written the record anew
     proxy.mend()

@@ -142,7 +142,7 @@ async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def all_inspected(client: Client, count: int) -> list[str]:
-    """The ids of so many uploads, once a worker has inspected them all."""
+    """Send `count` uploads, and wait until a worker has inspected all of them; their ids."""
 
     async def send() -> str:
         return (await client.upload(PATH, files.PNG, headers=RESPOND_ASYNC)).upload_id

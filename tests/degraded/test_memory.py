@@ -39,7 +39,7 @@ HOSTING = {
 async def settings(
     environ: dict[str, str], own_redis_url: str, seaweedfs: SeaweedFS
 ) -> dict[str, str]:
-    """Of a gateway whose uploads no worker takes up, not even one of a later test."""
+    """Settings for a gateway whose uploads no worker processes, also not during a later test."""
     bucket = replace(seaweedfs, bucket="memory")
     async with open_store(bucket) as store:
         await store.ensure_bucket()
@@ -47,9 +47,9 @@ async def settings(
 
 
 @pytest.fixture
-def hosting(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
-    with Gateway.start(settings, servers_dir) as gateway:
-        yield gateway
+def gateway(settings: dict[str, str], servers_dir: Path) -> Iterator[Gateway]:
+    with Gateway.start(settings, servers_dir) as started:
+        yield started
 
 
 OPENING = head("/v1/users", method="GET")[:-2]
@@ -93,8 +93,7 @@ async def test_heads_without_end_cost_little_memory(
     assert largest - before < 20 * MIB
 
 
-async def test_slow_uploads_do_not_block_others(hosting: Gateway) -> None:
-    gateway = hosting
+async def test_slow_uploads_do_not_block_others(gateway: Gateway) -> None:
     address = urlsplit(gateway.url)
     opening = form(b"x")[:-10]
 
@@ -124,8 +123,7 @@ async def test_slow_uploads_do_not_block_others(hosting: Gateway) -> None:
 
 
 @pytest.mark.parametrize("rate", [3_000, 40_000], ids=["trickling", "dawdling"])
-async def test_uploads_that_slow_down_do_not_block_others(hosting: Gateway, rate: int) -> None:
-    gateway = hosting
+async def test_uploads_that_slow_down_do_not_block_others(gateway: Gateway, rate: int) -> None:
     address = urlsplit(gateway.url)
     opening = form(b"x")[:-10]
 
@@ -191,9 +189,8 @@ async def test_a_hundred_uploads_at_once_hold_no_more_than_they_may(frugal: Gate
 
 
 async def test_sessions_that_end_together_hold_no_more_than_they_may(
-    hosting: Gateway,
+    gateway: Gateway,
 ) -> None:
-    gateway = hosting
     process = psutil.Process(gateway.pid)
     size = 7 * MIB  # not yet a part: at the end all of it is read again
 

@@ -14,7 +14,7 @@ _SECONDS: Final = 60.0
 async def until_stored(
     store: S3Store, count: int, *, below: str = "incoming/", but: Container[str] = ()
 ) -> None:
-    """Wait until the store has so many parts of a file with such a key, and none of those `but`."""
+    """Wait for `count` stored parts of a file whose key begins with `below` and is not in `but`."""
     async with asyncio.timeout(_SECONDS):
         while await _most_parts(store, below, but) < count:
             await asyncio.sleep(0.05)

@@ -50,7 +50,7 @@ _COUNTED = {"requests", "uploads", "problems", "received_bytes"}
 async def pair(
     environ: dict[str, str], module_redis_url: str, servers_dir: Path
 ) -> AsyncIterator[Pair]:
-    # Without others there, from whose settings theirs would differ.
+    # A Redis of their own: a gateway logs it if another one there has different settings.
     own = environ | {"GATEWAY_REDIS_URL": module_redis_url}
     async with open_pair(servers_dir, own) as opened:
         yield opened
