@@ -1,12 +1,24 @@
 """The private names of aiobotocore that are used."""
 
+import asyncio
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import aiohttp
+from aiohttp.connector import BaseConnector, Connection
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.model import OperationModel
+from yarl import URL
 
-__all__ = ["HttpResponse", "HttpSession", "http_session_of", "resolve_endpoint"]
+__all__ = [
+    "Connections",
+    "HttpResponse",
+    "HttpSession",
+    "connections_of",
+    "http_session_of",
+    "resolve_endpoint",
+]
 
 
 class HttpResponse(Protocol):
@@ -34,6 +46,29 @@ class HttpSession(Protocol):
 def http_session_of(client: object) -> HttpSession:
     """The session of a client of aiobotocore, which ends with the client."""
     return cast(HttpSession, cast(Any, client)._endpoint.http_session)
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Where a session of aiobotocore keeps its connections to one server."""
+
+    connector: BaseConnector
+    timeout: aiohttp.ClientTimeout
+    _to: aiohttp.ClientRequest
+
+    async def connect(self) -> Connection:
+        """A connection that was kept, or a new one. Raises aiohttp.ClientError, TimeoutError."""
+        return await self.connector.connect(self._to, [], self.timeout)
+
+
+async def connections_of(session: HttpSession, origin: URL) -> Connections | None:
+    """The connections of a session to a server; None if it reaches that through a proxy."""
+    private = cast(Any, session)
+    if private._proxy_config.proxy_url_for(str(origin)) is not None:
+        return None
+    connector = (await private._get_session(None)).connector
+    to = aiohttp.ClientRequest("GET", origin, loop=asyncio.get_running_loop())
+    return Connections(connector, private._timeout, to)
 
 
 async def resolve_endpoint(

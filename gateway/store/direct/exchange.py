@@ -14,6 +14,7 @@ from yarl import URL
 from gateway.internals.aiobotocore import http_session_of, resolve_endpoint
 from gateway.store.direct import failures
 from gateway.store.direct.body import Body
+from gateway.store.direct.session import Session
 from gateway.store.direct.signing import NO_CORRECTION, Signer
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Exchange:
         self._bucket = bucket
         self._credentials = credentials
         self._endpoint = endpoint
-        self._http = http_session_of(client)
+        self._http = Session(http_session_of(client))
         self._events = client.meta.events
         self._operations = {name: _operation(client, name) for name in OPERATIONS}
         self._user_agent: str = cast(Any, client.meta.config).user_agent

@@ -6,6 +6,7 @@ from asyncio import selector_events, sslproto
 import aiohttp
 import pytest
 from aiobotocore.client import AioBaseClient  # noqa: TID251
+from aiobotocore.httpsession import AIOHTTPSession  # noqa: TID251
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import StreamWriter
@@ -61,6 +62,7 @@ async def test_objects_have_the_private_names_that_are_used() -> None:
             (aiohttp.StreamReader(protocol, PARSER_BUFFER), ["_read_nowait"]),
             (Connection(), ["_writer"]),
             (pool, ["_available_connections", "_in_use_connections"]),
+            (AIOHTTPSession(), ["_get_session", "_proxy_config", "_timeout"]),
         ):
             assert [name for name in names if not hasattr(owner, name)] == [], owner
 
