@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from botocore.awsrequest import AWSPreparedRequest, AWSRequest
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.hooks import first_non_none_response
-from yarl import URL
 
 from gateway.internals.aiobotocore import http_session_of, resolve_endpoint
 from gateway.store.direct import failures
 from gateway.store.direct.body import Body
-from gateway.store.direct.session import Session
-from gateway.store.direct.signing import NO_CORRECTION, Signer
+from gateway.store.direct.session import Session, host_of, split
+from gateway.store.direct.signing import UNSIGNED_BODY, Scope, Unsigned, sign
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
@@ -40,11 +40,6 @@ class Endpoint(NamedTuple):
 
     url: str
     context: dict[str, Any]
-
-    @property
-    def host(self) -> str:
-        """The Host of requests to it (RFC 9112 section 3.2)."""
-        return URL(self.url).host_port_subcomponent or ""
 
     @property
     def signature(self) -> str:
@@ -81,8 +76,10 @@ class Exchange:
         self._http = Session(http_session_of(client))
         self._events = client.meta.events
         self._operations = {name: _operation(client, name) for name in OPERATIONS}
-        self._user_agent: str = cast(Any, client.meta.config).user_agent
-        self._ahead = NO_CORRECTION
+        config = cast(Any, client.meta.config)
+        self._user_agent: str = config.user_agent
+        self._signs_bodies: bool = config.s3["payload_signing_enabled"]
+        self._ahead = timedelta()
 
     @staticmethod
     async def find(client: S3Client, bucket: str) -> Endpoint:
@@ -154,20 +151,26 @@ class Exchange:
     async def _signed(
         self, request: Request, call: dict[str, Any], ahead: timedelta
     ) -> AWSPreparedRequest:
-        made = AWSRequest(request.method, call["url"], request.headers, request.body)
-        made.headers["User-Agent"] = self._user_agent
-        # Else the signer derives it from the URL: a third of its time.
-        made.headers["Host"] = self._endpoint.host
-        made.context["client_config"] = self._client.meta.config
-        frozen = await self._credentials.get_frozen_credentials() if self._credentials else None
+        if self._credentials is None:
+            raise NoCredentialsError
+        credentials = await self._credentials.get_frozen_credentials()
+        origin, target = split(call["url"])
+        unsigned = Unsigned(
+            request.method,
+            target,
+            {**request.headers, "Host": host_of(origin)},
+            _digest(request) if self._signs_bodies else UNSIGNED_BODY,
+        )
         signing = call["context"]["signing"]
-        Signer(frozen, signing["signing_name"], signing["region"], ahead).add_auth(made)
+        scope = Scope(signing["signing_name"], signing["region"])
+        headers = sign(unsigned, credentials, scope, datetime.now(UTC) + ahead)
+        headers["User-Agent"] = self._user_agent
         if request.length is not None:
-            made.headers["Content-Length"] = str(request.length)
+            headers["Content-Length"] = str(request.length)
         streamed = request.operation == _READ_BY_CALLER
         body = cast(Any, _payload(request))  # botocore passes it on to aiohttp
         return AWSPreparedRequest(
-            request.method, call["url"], made.headers, body, stream_output=streamed
+            request.method, call["url"], cast(Any, headers), body, stream_output=streamed
         )
 
     async def _failure_in(
@@ -221,6 +224,10 @@ class Exchange:
             self._endpoint = await self.find(self._client, self._bucket)
         delay: float | None = first_non_none_response(delays)
         return delay
+
+
+def _digest(request: Request) -> str:
+    return sha256(request.body.getbuffer() if request.body is not None else b"").hexdigest()
 
 
 def _payload(request: Request) -> bytes | Body | None:

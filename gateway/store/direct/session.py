@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urljoin
 
 import aiohttp
 from aiohttp import hdrs
 from botocore.awsrequest import AWSPreparedRequest
-from botocore.compat import HTTPHeaders
 from botocore.exceptions import (
     BotoCoreError,
     ConnectionClosedError,
@@ -42,6 +42,7 @@ _BUFFER: Final = 64 * 1024
 _FINAL: Final = 200
 """The lowest status of an answer that is not interim (RFC 9110 section 15.2)."""
 
+_ORIGINS: Final = 8
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})
 
 _OWN_HEADERS: Final = (("Accept", "*/*"), ("Accept-Encoding", "identity"))
@@ -97,7 +98,7 @@ class Session:
         """As aiobotocore's session does it: a connection that had just ended is tried again."""
         if not (request.body is None or isinstance(request.body, bytes)):
             return await self._theirs.send(request)
-        origin, target = _split(request.url)
+        origin, target = split(request.url)
         if origin != self._origin:
             self._connections = await connections_of(self._theirs, URL(origin))
             self._origin = origin
@@ -161,19 +162,25 @@ async def _send(connections: Connections, request: AWSPreparedRequest, message: 
 
 def _moved(request: AWSPreparedRequest, url: str) -> AWSPreparedRequest:
     """The request to where an answer leads; without its signature, if that is another server."""
-    signed = _split(url)[0] == _split(request.url)[0]
-    headers = HTTPHeaders()
-    for name, value in request.headers.items():
-        if signed or name != hdrs.AUTHORIZATION:
-            headers[name] = value
-    return AWSPreparedRequest(request.method, url, headers, request.body, request.stream_output)
+    headers = dict(request.headers)
+    if split(url)[0] != split(request.url)[0]:
+        del headers[hdrs.HOST], headers[hdrs.AUTHORIZATION]
+    return AWSPreparedRequest(
+        request.method, url, cast(Any, headers), request.body, request.stream_output
+    )
 
 
-def _split(url: str) -> tuple[str, str]:
-    """Origin and target of a URL."""
+def split(url: str) -> tuple[str, str]:
+    """Origin and target of a URL, which are sent as they stand here."""
     scheme, separator, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}{separator}{authority}", slash + path
+
+
+@lru_cache(_ORIGINS)
+def host_of(origin: str) -> str:
+    """The Host of requests to that origin (RFC 9112 section 3.2)."""
+    return URL(origin).host_port_subcomponent or ""
 
 
 def _as_botocore(error: Exception, url: str) -> BotoCoreError:

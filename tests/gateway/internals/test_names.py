@@ -12,7 +12,6 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import StreamWriter
 from aiohttp.test_utils import make_mocked_request
 from aiohttp.web_protocol import RequestHandler
-from botocore.auth import SigV4Auth  # noqa: TID251
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 from redis.asyncio import BlockingConnectionPool
@@ -23,7 +22,6 @@ from gateway.internals.redis_py import AsyncHiredisParser, HiredisParser
 
 OF_CLASSES = [
     (AioBaseClient, ["_resolve_endpoint_ruleset"]),
-    (SigV4Auth, ["_modify_request_before_signing"]),
     (RequestHandler, ["_loop", "_messages", "_parser", "_resume_transport_reading", "_waiter"]),
     (
         BaseProtocol,

@@ -142,4 +142,5 @@ async def test_a_redirect_to_another_server_takes_no_signature_along(client: S3C
     assert "\r\nauthorization: " in first.lower()
     assert second.startswith("PUT /place HTTP/1.1\r\n")
     assert body == b"bytes"
+    assert f"\r\nhost: {other.url.removeprefix('http://')}\r\n" in second.lower()
     assert "authorization" not in second.lower()
