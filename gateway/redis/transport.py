@@ -21,6 +21,11 @@ _HEALTH_SECONDS: Final = 5
 host is gone, they are closed after about twice as long; otherwise they would wait for ever.
 """
 
+_ONE_PRIORITY: Final = (0,)
+"""All tasks have the same. By default kombu waits for messages of four in each queue: a worker
+would wait on 28 keys, and build that command anew for each message.
+"""
+
 _BY_SENTINEL: Final = "sentinel"
 """A scheme of kombu's; kombu's own transport for it does less."""
 
@@ -142,6 +147,7 @@ def for_kombu(url: str, prefix: str) -> tuple[str, Mapping[str, object]]:
     options: dict[str, object] = {
         "global_keyprefix": prefix,
         "health_check_interval": _HEALTH_SECONDS,
+        "priority_steps": _ONE_PRIORITY,
     }
     address = RedisAddress.of(url)
     if address.master is None:

@@ -10,7 +10,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from redis.retry import Retry
 
 from gateway.brokers.options import BrokerOptions
-from gateway.queue import celery_settings
+from gateway.queue import QUEUES, celery_settings
 from gateway.redis.replies import WrongServer
 from gateway.redis.transport import SentinelTransport, Transport, _NamedConnection
 from gateway.stack.ports import HOST
@@ -52,6 +52,25 @@ def test_the_commands_of_a_channel_share_a_client(module_valkey: Valkey) -> None
             assert later is not one
             assert later.ping()
         assert channel.client is not later  # which waits for messages
+
+
+def test_a_worker_waits_on_one_key_for_each_queue(module_valkey: Valkey) -> None:
+    settings = celery_settings(module_valkey.url)
+    options = settings["broker_transport_options"]
+    with (
+        Redis.from_url(module_valkey.url) as redis,
+        redis.monitor() as monitor,
+        Connection(settings["broker_url"], transport_options=options) as connection,
+        connection.Consumer(settings["task_queues"], callbacks=[print]),
+    ):
+        with pytest.raises(TimeoutError):
+            connection.drain_events(timeout=0.1)
+        waits = next(
+            command
+            for told in monitor.listen()
+            if (command := told["command"].split())[0] == "BRPOP"
+        )
+    assert sorted(waits[1:-1]) == sorted(QUEUES)
 
 
 class Named:
