@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import Final
 
 from gateway.stack.part import Command, PartError
-from gateway.stack.ports import HOST, free_ports
+from gateway.stack.ports import HOST, LAST, free_port_from, free_ports
 from gateway.stack.probes import answers
 from gateway.stack.programs import program
 
 PROGRAM: Final = "UP_WEED"
 
-_SERVICES = ("master", "volume", "filer", "admin")
+_SERVICES = ("master", "volume", "filer")
+_WORKERS_DIAL: Final = 10_000
+"""SeaweedFS' own workers look for its admin server this many ports above the one that they are told
+(seen in 4.48), every few seconds and for ever. There is no port above the last one; at any other,
+they would talk to whatever program gets it.
+"""
 _GRACE = 8.0
 _MOST_VOLUMES = 10_000
 """More than there are: by default, SeaweedFS allows only as many full ones as fit on the disk."""
@@ -46,8 +51,14 @@ class SeaweedFS:
     def command(self) -> Command:
         """How it is started. Raises PartError if none is installed."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        grpc, *ports = free_ports(1 + 2 * len(_SERVICES))
-        flags = [f"-s3.port={self.port}", f"-s3.port.grpc={grpc}"]
+        grpc, admin_grpc, *ports = free_ports(2 + 2 * len(_SERVICES))
+        admin = free_port_from(LAST - _WORKERS_DIAL + 1)
+        flags = [
+            f"-s3.port={self.port}",
+            f"-s3.port.grpc={grpc}",
+            f"-admin.port={admin}",
+            f"-admin.port.grpc={admin_grpc}",
+        ]
         for service, port, twin in zip(_SERVICES, ports[::2], ports[1::2], strict=True):
             flags += [f"-{service}.port={port}", f"-{service}.port.grpc={twin}"]
         return Command(
