@@ -4,11 +4,13 @@ import asyncio
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from email.utils import formatdate
 from typing import Self
 
 from chaos.servers.listening import listening
+from gateway.choices import S3ClientName
+from gateway.store.s3 import S3Store
 
 DATE = "Sun, 29 Nov 2026 07:00:00 GMT"
 CONTENT = b"bytes"
@@ -107,3 +109,15 @@ def cut(complete: Answer, left: int) -> Answer:
 def nothing(_: str) -> bytes:
     """The connection ends without an answer."""
     return b""
+
+
+def opened(url: str, name: S3ClientName) -> AbstractAsyncContextManager[S3Store]:
+    """A bucket of a store of ours, by that client."""
+    return S3Store.open(
+        endpoint_url=url,
+        bucket="bucket",
+        region="us-east-1",
+        access_key_id="key",
+        secret_access_key="secret",
+        client_name=name,
+    )

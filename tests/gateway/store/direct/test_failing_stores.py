@@ -7,7 +7,7 @@ it is, after how many requests. Only a wrong clock is handled better by the dire
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -39,6 +39,7 @@ from tests.gateway.store.direct.scripted import (
     error,
     good,
     nothing,
+    opened,
     part_of_it,
     whole,
 )
@@ -256,17 +257,6 @@ async def stores(scripted: Scripted) -> AsyncIterator[dict[S3ClientName, S3Store
             name: await stack.enter_async_context(opened(scripted.url, name))
             for name in S3ClientName
         }
-
-
-def opened(url: str, name: S3ClientName) -> AbstractAsyncContextManager[S3Store]:
-    return S3Store.open(
-        endpoint_url=url,
-        bucket="bucket",
-        region="us-east-1",
-        access_key_id="key",
-        secret_access_key="secret",
-        client_name=name,
-    )
 
 
 @pytest.mark.parametrize(

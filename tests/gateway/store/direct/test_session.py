@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from io import BytesIO
 from typing import Final, Self
 
@@ -12,7 +12,7 @@ import pytest
 from chaos.servers.listening import listening
 from gateway.choices import S3ClientName
 from gateway.store.objects import Multipart
-from gateway.store.s3 import S3Store
+from tests.gateway.store.direct.scripted import opened
 
 either = pytest.mark.parametrize("client", list(S3ClientName))
 
@@ -67,17 +67,6 @@ class Keeping:
                 await writer.drain()
         writer.close()
         self.ended.set()
-
-
-def opened(url: str, client: S3ClientName) -> AbstractAsyncContextManager[S3Store]:
-    return S3Store.open(
-        endpoint_url=url,
-        bucket="bucket",
-        region="us-east-1",
-        access_key_id="key",
-        secret_access_key="secret",
-        client_name=client,
-    )
 
 
 @either
