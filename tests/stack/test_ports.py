@@ -44,6 +44,6 @@ def test_no_port_is_given_if_none_is_free(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.usefixtures("seaweedfs")
 def test_seaweedfs_asks_nobody_where_its_admin_server_is_not(servers_dir: Path) -> None:
     log = servers_dir / "s3.log"
-    while not (faults := re.findall("Error while dialing: (.*)", log.read_text())):
+    while not (faults := re.findall("Plugin worker .* while dialing: (.*)", log.read_text())):
         time.sleep(0.1)
     assert [fault for fault in faults if "invalid port" not in fault] == []
