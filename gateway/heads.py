@@ -21,6 +21,9 @@ from gateway.text import as_received
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
+FINAL: Final = 200
+"""The lowest status of an answer that is not interim (RFC 9110 section 15.2)."""
+
 _ENDS_A_LINE: Final = re.compile(r"[\r\n\0]")
 _LARGEST_LENGTH: Final = 2**63 - 1
 _MOST_DIGITS: Final = len(str(_LARGEST_LENGTH))

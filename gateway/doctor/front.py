@@ -11,12 +11,12 @@ from pydantic import HttpUrl
 
 from gateway.doctor.network import Server, why_unreachable
 from gateway.errors import ConfigurationError
+from gateway.heads import FINAL
 
 _PLACE: Final = "/gateway/raw/v1/channels/0/messages"
 _ASKS_FOR_ONE: Final = "Upload-Draft-Interop-Version: 8\r\n"
 _SECONDS: Final = 5.0
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
-_FINAL: Final = 200
 _WITH: Final = (104, 204, None)
 _WITHOUT: Final = (204, None)
 _SERVER: Final = Server("the proxy in front of the gateways", "GATEWAY_PUBLIC_URL")
@@ -67,7 +67,7 @@ async def _responses(url: HttpUrl, fields: str = "") -> tuple[int | None, ...]:
             async with asyncio.timeout(_SECONDS):
                 while (status := _STATUS.match(await reader.readuntil(b"\r\n\r\n"))) is not None:
                     found.append(int(status[1]))
-                    if int(status[1]) >= _FINAL:
+                    if int(status[1]) >= FINAL:
                         await reader.read()
                         found.append(None)
                         break

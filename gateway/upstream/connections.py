@@ -17,6 +17,7 @@ from aiohttp import hdrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 
+from gateway.heads import FINAL
 from gateway.internals.aiohttp import make_connections_by
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ _READ: Final = 256 * 1024
 _REFUSED: Final = 400
 _PROBE: Final = b"HTTP/1.1 204 \r\n\r\n"
 _BLANK_LINE: Final = b"\r\n\r\n"
-_FINAL: Final = 200
-"""The lowest status of an answer that is not interim (RFC 9110 section 15.2)."""
-
 _NO_BODY: Final = frozenset({204, 304})
 """Statuses without a body, whatever their head says about a length (RFC 9112 section 6.3)."""
 
@@ -86,7 +84,7 @@ def plain_answer(
         return None
     head, _ = messages[0]
     headers = head.headers
-    if hdrs.TRANSFER_ENCODING in headers or head.code < _FINAL or head.code in _NO_BODY:
+    if hdrs.TRANSFER_ENCODING in headers or head.code < FINAL or head.code in _NO_BODY:
         return None
     # As text, since Python refuses to read thousands of leading zeros.
     if headers.get(hdrs.CONTENT_LENGTH) != str(len(data) - end):

@@ -1,7 +1,7 @@
 """Sends small requests over aiobotocore's connections, without the rest of aiohttp's client.
 
-That costs half of the CPU. Large bodies, which would have to wait for each other, and requests
-through a proxy go by aiobotocore's own session.
+The rest would cost nearly a third of a call. Requests with large bodies, which need flow control,
+and requests through a proxy are sent by aiobotocore's session.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from botocore.exceptions import (
 )
 from yarl import URL
 
-from gateway.heads import head
+from gateway.heads import FINAL, head
 from gateway.internals.aiobotocore import connections_of
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 _BUFFER: Final = 64 * 1024
 """Bytes of an answer that may be unread before no more are received."""
-
-_FINAL: Final = 200
-"""The lowest status of an answer that is not interim (RFC 9110 section 15.2)."""
 
 _ORIGINS: Final = 8
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})
@@ -79,7 +76,7 @@ class Response:
         if self._content is None:
             try:
                 self._content = await self.raw.content.read()
-            except BaseException:
+            except BaseException:  # a cancellation as well: bytes of the body are still to come
                 self.raw.close()
                 raise
         return self._content
@@ -108,7 +105,7 @@ class Session:
             start = f"{request.method} {target} HTTP/1.1"
             message = head(start, (*request.headers.items(), *_OWN_HEADERS)) + (request.body or b"")
             response = await self._exchange(self._connections, request, message)
-        except Exception as error:
+        except Exception as error:  # botocore's retries know only botocore's errors
             raise _as_botocore(error, request.url) from error
         location = response.headers.get("location")
         if response.status_code not in _REDIRECTS or location is None:
@@ -147,14 +144,14 @@ async def _send(connections: Connections, request: AWSPreparedRequest, message: 
         transport.write(message)
         protocol.start_timeout()
         found, content = await protocol.read()
-        while found.code < _FINAL:
+        while found.code < FINAL:
             found, content = await protocol.read()
         headers = {name.decode().lower(): value.decode() for name, value in found.raw_headers}
         response = Response(found.code, headers, Raw(request.url, content, connection))
         content.on_eof(connection.release)
         if not request.stream_output:
             await response.content
-    except BaseException:
+    except BaseException:  # a cancellation as well: the answer is still to come
         connection.close()
         raise
     return response
