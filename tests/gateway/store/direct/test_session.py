@@ -27,14 +27,16 @@ LARGE: Final = bytes(300 * 1024)
 class Keeping:
     """Answers every request on the connection on which it came, which stays open."""
 
-    def __init__(self, answers: Sequence[bytes], ends_after: int) -> None:
+    def __init__(self, answers: Sequence[bytes], ends_after: int, at_once: int) -> None:
         """Each connection begins with the first answer; the last one is repeated.
 
-        It ends, without notice, after so many requests.
+        The server closes a connection without notice after `ends_after` requests. It answers only
+        when `at_once` requests wait.
         """
         self.url = ""
         self._answers = answers
         self._ends_after = ends_after
+        self._all_asked = asyncio.Barrier(at_once)
         self.connections: list[list[tuple[str, bytes]]] = []
         """Heads and bodies of the requests, by connection."""
         self.asked = asyncio.Event()
@@ -44,8 +46,10 @@ class Keeping:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, *answers: bytes, ends_after: int = 1_000) -> AsyncIterator[Self]:
-        store = cls(answers, ends_after)
+    async def start(
+        cls, *answers: bytes, ends_after: int = 1_000, at_once: int = 1
+    ) -> AsyncIterator[Self]:
+        store = cls(answers, ends_after, at_once)
         async with listening(store._serve) as store.url:
             yield store
 
@@ -63,6 +67,7 @@ class Keeping:
                 body = await reader.readexactly(int(length[1])) if length else b""
                 requests.append((head, body))
                 self.asked.set()
+                await self._all_asked.wait()
                 writer.write(self._answers[min(len(requests), len(self._answers)) - 1])
                 await writer.drain()
         writer.close()
@@ -83,7 +88,7 @@ async def test_calls_in_a_row_share_a_connection(client: S3ClientName) -> None:
 
 @either
 async def test_calls_at_the_same_time_do_not_share_one(client: S3ClientName) -> None:
-    async with Keeping.start(DONE) as server, opened(server.url, client) as store:
+    async with Keeping.start(DONE, at_once=5) as server, opened(server.url, client) as store:
         await asyncio.gather(*(store.put("key", b"bytes") for _ in range(5)))
         assert [len(requests) for requests in server.connections] == [1] * 5
 
