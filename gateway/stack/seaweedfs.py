@@ -14,9 +14,9 @@ PROGRAM: Final = "UP_WEED"
 
 _SERVICES = ("master", "volume", "filer")
 _WORKERS_DIAL: Final = 10_000
-"""SeaweedFS' own workers look for its admin server this many ports above the one that they are told
-(seen in 4.48), every few seconds and for ever. There is no port above the last one; at any other,
-they would talk to whatever program gets it.
+"""SeaweedFS' workers connect to the admin server's port plus this, whatever `-admin.port.grpc` is,
+and try again every few seconds (seen in 4.48). Above the last port they reach nobody; elsewhere
+they would reach whichever program has that port.
 """
 _GRACE = 8.0
 _MOST_VOLUMES = 10_000

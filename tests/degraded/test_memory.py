@@ -39,7 +39,7 @@ HOSTING = {
 async def settings(
     environ: dict[str, str], own_redis_url: str, seaweedfs: SeaweedFS
 ) -> dict[str, str]:
-    """Settings for a gateway whose uploads no worker processes, also not during a later test."""
+    """Settings for a gateway whose uploads no worker processes, not even in a later test."""
     bucket = replace(seaweedfs, bucket="memory")
     async with open_store(bucket) as store:
         await store.ensure_bucket()

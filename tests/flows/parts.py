@@ -14,7 +14,7 @@ _SECONDS: Final = 60.0
 async def until_stored(
     store: S3Store, count: int, *, below: str = "incoming/", but: Container[str] = ()
 ) -> None:
-    """Wait for `count` stored parts of a file whose key begins with `below` and is not in `but`."""
+    """Wait until a file whose key begins with `below`, and is not in `but`, has `count` parts."""
     async with asyncio.timeout(_SECONDS):
         while await _most_parts(store, below, but) < count:
             await asyncio.sleep(0.05)
